@@ -1,0 +1,30 @@
+"""edgevit: from a PyTorch vision model to the fastest artifact that meets a budget on the device you ship."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgevit.pipeline import compress, export
+    from edgevit.results import Run, load_run
+    from edgevit.spec import Spec
+
+__version__ = "0.1.0"
+__all__ = ["Run", "Spec", "__version__", "compress", "export", "load_run"]
+
+_HOMES = {
+    "compress": "edgevit.pipeline",
+    "export": "edgevit.pipeline",
+    "Run": "edgevit.results",
+    "load_run": "edgevit.results",
+    "Spec": "edgevit.spec",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports the public names on first use, so that `import edgevit` stays light."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'edgevit' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)

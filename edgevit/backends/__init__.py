@@ -1,0 +1,146 @@
+"""Backends: one runtime and its format each.
+
+A backend is a package in this folder whose ``__init__`` fulfils :class:`Backend`; it is found by its folder and
+imported on first use, and its parts import torch or a runtime only when called. To add one, add a folder with
+``__init__.py``, ``export.py``, ``quantize.py``, ``graph.py`` and ``session.py``; the contract tests pick it up.
+"""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from edgevit.errors import UsageError, unknown_name
+from edgevit.results import TensorSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch.export import ExportedProgram
+
+    from edgevit.graph import Graph
+
+
+class Session(Protocol):
+    """A loaded artifact. Needs only numpy and its runtime, so that it works on a board."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    runtime_version: str
+    precision: str
+    """Inference precision asked for, such as "f32"."""
+    delegate: str
+    """What executes the graph, with partitions where the runtime tells."""
+
+    def run(self, feeds: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+        """Runs once: arrays as ``inputs`` declares them (shape, dtype) to arrays as ``outputs`` does."""
+
+
+class Backend(Protocol):
+    """What a backend package provides, as module attributes."""
+
+    NAME: str
+    """The runtime: the first part of a candidate id."""
+    TITLE: str
+    """The runtime as its makers write it."""
+    FORMAT: str
+    """The format's name on the command line, also the pip extra that installs the runtime."""
+    SUFFIX: str
+    """Suffix of the main file."""
+    RUNTIME: str
+    """Distribution that runs the artifacts, as pip knows it."""
+    SCHEMES: tuple[str, ...]
+
+    def auto_schemes(self, transformer: bool) -> tuple[str, ...]:
+        """Schemes that "auto" tries: first the one expected to win for this kind of architecture."""
+
+    def export(self, program: ExportedProgram, folder: Path) -> Path:
+        """Writes a float32 artifact with static shapes, batch 1, one input "input" and one output "logits".
+
+        Returns:
+            The main file, inside ``folder``.
+        """
+
+    def quantize(self, parent: Path, scheme: str, calibration: np.ndarray | None, transformer: bool, folder: Path) -> Path:
+        """Writes the artifact of another scheme from a float32 one.
+
+        Args:
+            parent: Main file of the float32 artifact.
+            scheme: One of ``SCHEMES``, not "fp32".
+            calibration: float32 [n, 3, h, w], preprocessed; None if the scheme needs none.
+            transformer: Whether the architecture is attention based.
+            folder: Where to write.
+
+        Returns:
+            The main file, inside ``folder``.
+        """
+
+    def read_graph(self, path: Path) -> Graph:
+        """Reads the ops and tensors of an artifact, also of one that edgevit did not make."""
+
+    def open_session(self, path: Path, threads: int, precision: str) -> Session:
+        """Loads an artifact for inference on this host.
+
+        Args:
+            path: Main file.
+            threads: CPU threads, 1 or more.
+            precision: "f32" to compute floats in float32; "fastest" to let the runtime choose.
+
+        Raises:
+            UsageError: the file is not one of this format, or needs ops that the runtime lacks.
+        """
+
+
+_FOLDER = Path(__file__).parent
+
+
+def backend_names() -> list[str]:
+    """Names of all backends, sorted, without importing any."""
+    return sorted(path.parent.name for path in _FOLDER.glob("*/__init__.py"))
+
+
+@cache
+def all_backends() -> tuple[Backend, ...]:
+    """Every backend, in the order of their names."""
+    return tuple(cast(Backend, importlib.import_module(f"edgevit.backends.{name}")) for name in backend_names())
+
+
+def get_backend(name: str) -> Backend:
+    """Returns a backend by its name or by its format: "litert" or "tflite".
+
+    Raises:
+        UsageError: there is none; the nearest names are given.
+    """
+    for backend in all_backends():
+        if name in (backend.NAME, backend.FORMAT):
+            return backend
+    known = sorted({known for backend in all_backends() for known in (backend.NAME, backend.FORMAT)})
+    raise unknown_name("backend", name, known)
+
+
+def backend_of_file(path: Path) -> Backend:
+    """Returns the backend that reads a file, by its suffix.
+
+    Raises:
+        UsageError: the file does not exist, or no backend reads its suffix.
+    """
+    if not path.is_file():
+        raise UsageError(f"no such file: {path}")
+    for backend in all_backends():
+        if path.suffix == backend.SUFFIX:
+            return backend
+    known = ", ".join(f"{backend.SUFFIX} ({backend.TITLE})" for backend in all_backends())
+    raise UsageError(f"{path}: no backend reads {path.suffix or 'a file without suffix'}", f"known: {known}")
+
+
+def check_scheme(backend: Backend, scheme: str) -> None:
+    """Refuses a scheme that a backend lacks.
+
+    Raises:
+        UsageError: with the list of what it has.
+    """
+    if scheme not in backend.SCHEMES:
+        raise UsageError(
+            f"{backend.TITLE} has no scheme {scheme!r}", f"{backend.TITLE} has: {', '.join(backend.SCHEMES)}"
+        )

@@ -1,0 +1,105 @@
+"""Making artifacts, each in a process of its own (see :mod:`edgevit.isolate`)."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgevit.backends import get_backend
+from edgevit.data import Samples, open_samples
+from edgevit.errors import UsageError
+from edgevit.results import Preprocessing, TensorSpec
+
+
+@dataclass(frozen=True)
+class ExportJob:
+    """A captured program to write as a float32 artifact."""
+
+    backend: str
+    program: Path
+    folder: Path
+    """Appears whole, or not at all."""
+
+
+@dataclass(frozen=True)
+class QuantizeJob:
+    """A float32 artifact to write in another scheme."""
+
+    backend: str
+    parent: Path
+    scheme: str
+    calibration: Samples | None
+    preprocessing: Preprocessing
+    transformer: bool
+    seed: int
+    folder: Path
+    """Appears whole, or not at all."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """An artifact on disk and what its own graph says of it."""
+
+    main: Path
+    files: tuple[Path, ...]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    macs: int
+    params: int
+    int8_mac_share: float
+
+
+def export_float(job: ExportJob) -> Made:
+    """Exports a captured program as float32."""
+    from edgevit.capture import load_program
+
+    backend = get_backend(job.backend)
+    with _Folder(job.folder) as folder:
+        main = backend.export(load_program(job.program), folder)
+    return _describe(job.backend, job.folder / main.name)
+
+
+def quantize(job: QuantizeJob) -> Made:
+    """Quantizes a float32 artifact with the runtime's own quantizer."""
+    backend = get_backend(job.backend)
+    np.random.seed(job.seed)
+    calibration = None
+    if job.calibration is not None:
+        images = open_samples(job.calibration)
+        calibration = np.concatenate(list(images.batches(job.preprocessing)))
+    with _Folder(job.folder) as folder:
+        main = backend.quantize(job.parent, job.scheme, calibration, job.transformer, folder)
+    return _describe(job.backend, job.folder / main.name)
+
+
+def _describe(backend_name: str, main: Path) -> Made:
+    backend = get_backend(backend_name)
+    session = backend.open_session(main, 1, "f32")
+    graph = backend.read_graph(main)
+    if len(session.inputs) != 1 or len(session.outputs) != 1:
+        raise UsageError(f"{main} has {len(session.inputs)} inputs and {len(session.outputs)} outputs, not one of each")
+    files = (main, *sorted(path for path in main.parent.iterdir() if path != main))
+    return Made(main, files, session.inputs, session.outputs, graph.macs, graph.params, graph.int8_mac_share)
+
+
+class _Folder:
+    """A folder that appears under its name only when everything in it was written."""
+
+    def __init__(self, final: Path) -> None:
+        self._final = final
+        self._partial = final.with_name(f"{final.name}.partial")
+
+    def __enter__(self) -> Path:
+        shutil.rmtree(self._partial, ignore_errors=True)
+        self._partial.mkdir(parents=True)
+        return self._partial
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is None:
+            shutil.rmtree(self._final, ignore_errors=True)
+            self._partial.rename(self._final)
+        else:
+            shutil.rmtree(self._partial, ignore_errors=True)

@@ -1,0 +1,38 @@
+"""Writes TFLite from a captured program with litert-torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import litert_torch
+import torch
+from torch import nn
+from torch.export import ExportedProgram
+
+
+def export(program: ExportedProgram, folder: Path) -> Path:
+    """Writes ``model.tflite``: float32, static shapes, NCHW input as in PyTorch.
+
+    Args:
+        program: One input, logits as the only output.
+        folder: Exists.
+    """
+    path = folder / "model.tflite"
+    if program.example_inputs is None:
+        raise ValueError("the program was saved without example inputs")
+    (example,) = program.example_inputs[0]
+    converted = litert_torch.convert(_Named(cast(nn.Module, program.module())), sample_kwargs={"input": example})
+    converted.export(str(path))
+    return path
+
+
+class _Named(nn.Module):
+    """Names the output of the signature."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, input: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"logits": self.module(input)}

@@ -1,0 +1,219 @@
+"""Reads the ops and tensors of a ``.tflite`` file (schema version 3) from its flatbuffer, without a runtime."""
+
+from __future__ import annotations
+
+import math
+import struct
+from pathlib import Path
+from typing import Any
+
+from ai_edge_litert import schema_py_generated as schema
+
+from edgevit.errors import UsageError
+from edgevit.graph import Graph, Numerics, Op, OpKind, Tensor, folded_constant, size_bytes
+
+_IDENTIFIER = b"TFL3"
+_PARSE_ERRORS = (struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError)
+"""What the generated flatbuffer code raises on offsets that lead nowhere."""
+
+_DTYPES = {
+    value: {"BOOL": "bool", "STRING": "object"}.get(name, name.lower())
+    for name, value in vars(schema.TensorType).items()
+    if isinstance(value, int)
+}
+_BUILTIN = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+
+_NAMES: dict[OpKind, str] = {
+    "elementwise": (
+        "ADD SUB MUL DIV SQUARED_DIFFERENCE RSQRT SQRT SQUARE EXP LOG POW NEG ABS MAXIMUM MINIMUM FLOOR FLOOR_DIV "
+        "FLOOR_MOD CEIL ROUND SIGN SIN COS LESS LESS_EQUAL GREATER GREATER_EQUAL EQUAL NOT_EQUAL LOGICAL_AND "
+        "LOGICAL_OR LOGICAL_NOT SELECT SELECT_V2 CAST ADD_N"
+    ),
+    "activation": ("RELU RELU6 RELU_N1_TO_1 RELU_0_TO_1 LEAKY_RELU PRELU ELU GELU HARD_SWISH LOGISTIC TANH"),
+    "softmax": "SOFTMAX LOG_SOFTMAX",
+    "normalization": "L2_NORMALIZATION LOCAL_RESPONSE_NORMALIZATION",
+    "reduction": ("MEAN SUM REDUCE_MAX REDUCE_MIN REDUCE_PROD REDUCE_ANY REDUCE_ALL ARG_MAX ARG_MIN CUMSUM"),
+    "pooling": "AVERAGE_POOL_2D MAX_POOL_2D L2_POOL_2D",
+    "reshape": "RESHAPE SQUEEZE EXPAND_DIMS",
+    "layout": (
+        "TRANSPOSE SLICE STRIDED_SLICE CONCATENATION PAD PADV2 MIRROR_PAD PACK UNPACK SPLIT SPLIT_V TILE "
+        "BROADCAST_TO DEPTH_TO_SPACE SPACE_TO_DEPTH BATCH_TO_SPACE_ND SPACE_TO_BATCH_ND RESIZE_BILINEAR "
+        "RESIZE_NEAREST_NEIGHBOR REVERSE_V2 DYNAMIC_UPDATE_SLICE"
+    ),
+    "gather": "GATHER GATHER_ND EMBEDDING_LOOKUP ONE_HOT SCATTER_ND",
+    "topk": "TOPK_V2 STABLEHLO_SORT",
+    "quantize": "QUANTIZE DEQUANTIZE FAKE_QUANT DENSIFY",
+    "constant": "SHAPE RANK RANGE FILL ZEROS_LIKE BROADCAST_ARGS",
+    "conv": "CONV_2D TRANSPOSE_CONV CONV_3D CONV_3D_TRANSPOSE",
+    "depthwise_conv": "DEPTHWISE_CONV_2D",
+    "linear": "FULLY_CONNECTED",
+    "matmul": "BATCH_MATMUL",
+}
+"""Native names of each kind; what is not named is "other"."""
+_KINDS: dict[str, OpKind] = {name: kind for kind, names in _NAMES.items() for name in names.split()}
+_WEIGHTS_AT = {name: 1 for name, kind in _KINDS.items() if kind in ("conv", "depthwise_conv", "linear", "matmul")}
+"""Which input of an op with MACs holds the weights, or the second matrix; the data is ``_DATA_AT``, input 0 else."""
+_DATA_AT = {"TRANSPOSE_CONV": 2, "CONV_3D_TRANSPOSE": 2}
+
+
+def read_graph(path: Path) -> Graph:
+    """Reads the first (main) subgraph of a TensorFlow Lite model.
+
+    The MACs of a composite are those of the subgraph it stands for. Custom and Flex ops keep their own names.
+
+    Raises:
+        UsageError: the file cannot be read, is not a TensorFlow Lite model, or is damaged.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+    if content[4:8] != _IDENTIFIER:
+        raise UsageError(f"{path} is not a TensorFlow Lite model", 'such a file has "TFL3" as its bytes 4 to 7')
+    try:
+        model = schema.ModelT.InitFromPackedBuf(content, 0)
+        return _Reader(model).graph(0)
+    except _PARSE_ERRORS as error:
+        raise UsageError(
+            f"{path} is damaged: its flatbuffer cannot be parsed ({error or type(error).__name__})",
+            "it may have been cut while it was copied; export it again",
+        ) from error
+
+
+class _Reader:
+    """Walks a parsed model."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._open: list[int] = []
+        """Subgraphs being read, outermost first."""
+
+    def graph(self, index: int) -> Graph:
+        """Reads one subgraph; raises ValueError if it contains itself."""
+        if index in self._open:
+            raise ValueError(f"subgraph {index} contains itself")
+        self._open.append(index)
+        graph = self._graph(self._model.subgraphs[index])
+        self._open.pop()
+        return graph
+
+    def _graph(self, subgraph: Any) -> Graph:
+        tensors = self._tensors(subgraph)
+        ops: list[Op] = []
+        expanded: set[str] = set()
+        for position, operator in enumerate(subgraph.operators or ()):
+            native = self._native(operator)
+            inputs = [tensors[i] for i in _indices(operator.inputs)]
+            outputs = _indices(operator.outputs)
+            folded = [folded_constant(tensors[i], inputs) for i in outputs]
+            if folded and all(folded):
+                tensors.update({i: constant for i, constant in zip(outputs, folded, strict=True) if constant})
+                if native == "DEQUANTIZE":
+                    expanded.add(tensors[outputs[0]].name)
+                continue
+            weights, data = _operands(native, operator.inputs, tensors)
+            ops.append(
+                Op(
+                    name=f"{native}:{position}",
+                    native=native,
+                    kind=_kind(native, weights, data),
+                    inputs=tuple(tensor.name for tensor in inputs),
+                    outputs=tuple(tensors[i].name for i in outputs),
+                    macs=self._macs(operator, native, weights, data, [tensors[i] for i in outputs]),
+                    numerics=_numerics(weights, data, inputs, expanded),
+                )
+            )
+        inputs_of_graph = tuple(tensors[i].name for i in _indices(subgraph.inputs))
+        outputs_of_graph = tuple(tensors[i].name for i in _indices(subgraph.outputs))
+        named = {*inputs_of_graph, *outputs_of_graph, *(name for op in ops for name in (*op.inputs, *op.outputs))}
+        return Graph(
+            format="tflite",
+            ops=tuple(ops),
+            tensors=tuple(tensor for tensor in tensors.values() if tensor.name in named),
+            inputs=inputs_of_graph,
+            outputs=outputs_of_graph,
+        )
+
+    def _tensors(self, subgraph: Any) -> dict[int, Tensor]:
+        """Tensors by index, with unique names: a file may repeat or omit them."""
+        tensors: dict[int, Tensor] = {}
+        taken: set[str] = set()
+        for index, source in enumerate(subgraph.tensors):
+            name = source.name.decode("utf-8", "replace") if source.name else ""
+            if not name or name in taken:
+                name = f"{name}#{index}"
+            taken.add(name)
+            shape = tuple(int(length) for length in source.shape) if source.shape is not None else ()
+            dtype = _DTYPES[source.type]
+            buffer = self._model.buffers[source.buffer]
+            constant = (buffer.data is not None and len(buffer.data) > 0) or buffer.offset > 1
+            tensors[index] = Tensor(name, shape, dtype, size_bytes(shape, dtype), constant)
+        return tensors
+
+    def _native(self, operator: Any) -> str:
+        code = self._model.operatorCodes[operator.opcodeIndex]
+        native = _BUILTIN[max(code.builtinCode, code.deprecatedBuiltinCode)]
+        custom: bytes | None = code.customCode
+        return custom.decode("utf-8", "replace") if native == "CUSTOM" and custom else native
+
+    def _macs(
+        self, operator: Any, native: str, weights: Tensor | None, data: Tensor | None, outputs: list[Tensor]
+    ) -> int:
+        if native == "STABLEHLO_COMPOSITE":
+            return self.graph(operator.builtinOptions2.decompositionSubgraphIndex).macs
+        if weights is None or data is None:
+            return 0
+        made = math.prod(outputs[0].shape)
+        if native == "CONV_2D":  # weights [out, h, w, in / groups]
+            return made * math.prod(weights.shape[1:])
+        if native == "DEPTHWISE_CONV_2D":  # weights [1, h, w, out]
+            return made * math.prod(weights.shape[1:3])
+        if native == "TRANSPOSE_CONV":  # weights [out, h, w, in]
+            return math.prod(data.shape) * math.prod(weights.shape[:3])
+        if native == "CONV_3D":  # weights [d, h, w, in / groups, out]
+            return made * math.prod(weights.shape[:4])
+        if native == "CONV_3D_TRANSPOSE":  # weights [d, h, w, out, in]
+            return math.prod(data.shape) * math.prod(weights.shape[:4])
+        if native == "FULLY_CONNECTED":  # weights [out, in]
+            return made * weights.shape[-1]
+        return made * data.shape[-2 if operator.builtinOptions.adjX else -1]
+
+
+def _indices(indices: Any) -> list[int]:
+    """Tensor indices without the -1 of optional inputs that are not given."""
+    return [int(index) for index in indices if index >= 0] if indices is not None else []
+
+
+def _operands(native: str, indices: Any, tensors: dict[int, Tensor]) -> tuple[Tensor | None, Tensor | None]:
+    """Weights (or second matrix) and data of an op with MACs; None for other ops."""
+    if native not in _WEIGHTS_AT:
+        return None, None
+    return tensors[int(indices[_WEIGHTS_AT[native]])], tensors[int(indices[_DATA_AT.get(native, 0)])]
+
+
+def _kind(native: str, weights: Tensor | None, data: Tensor | None) -> OpKind:
+    kind = _KINDS.get(native, "other")
+    if weights is None or data is None:
+        return kind
+    if native == "CONV_2D" and weights.shape[-1] == 1 and data.shape[-1] > 1:
+        return "depthwise_conv"
+    if kind in ("linear", "matmul"):
+        return "linear" if weights.constant or data.constant else "matmul"
+    return kind
+
+
+def _numerics(weights: Tensor | None, data: Tensor | None, inputs: list[Tensor], expanded: set[str]) -> Numerics:
+    """How LiteRT computes an op: kernels are chosen by the dtypes of what they read.
+
+    Float data with int8 weights runs as a hybrid kernel, which quantizes the data at run time, unless a DEQUANTIZE
+    op has expanded the weights (``expanded`` has their names).
+    """
+    if weights is None or data is None:
+        activations = [tensor for tensor in inputs if not tensor.constant]
+        return "int8_static" if activations and all(tensor.narrow for tensor in activations) else "float"
+    if weights.narrow and data.narrow:
+        return "int8_static"
+    if weights.narrow:
+        hybrid = data.dtype == "float32" and weights.name not in expanded
+        return "int8_dynamic" if hybrid else "int8_weights"
+    return "float"

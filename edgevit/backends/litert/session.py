@@ -1,0 +1,87 @@
+"""Runs TFLite files in LiteRT with XNNPACK. Needs only numpy and ai-edge-litert, or the older tflite-runtime."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgevit.backends.layout import guess_layout
+from edgevit.errors import UsageError
+from edgevit.results import TensorSpec
+
+try:
+    from ai_edge_litert.interpreter import Interpreter
+
+    _RUNTIME = "ai-edge-litert"
+except ModuleNotFoundError:  # boards that have only the runtime under its former name
+    from tflite_runtime.interpreter import Interpreter
+
+    _RUNTIME = "tflite-runtime"
+
+
+class LiteRtSession:
+    """See :class:`edgevit.backends.Session`."""
+
+    def __init__(self, path: Path, threads: int, precision: str) -> None:
+        try:
+            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+            self._interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise UsageError(f"LiteRT cannot load {path}: {_reason(error)}", _hint(error)) from error
+        self._path = path
+        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        self._input_places = [detail["index"] for detail in inputs]
+        self._output_places = [detail["index"] for detail in outputs]
+        self.inputs = tuple(_describe(detail) for detail in inputs)
+        self.outputs = tuple(_describe(detail) for detail in outputs)
+        self.runtime_version = version(_RUNTIME)
+        self.precision = "f32"
+        self.delegate = _delegate(self._interpreter)
+
+    def run(self, feeds: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+        """See :class:`edgevit.backends.Session`.
+
+        Raises:
+            UsageError: the graph has an op that the runtime lacks, which some files show only now.
+        """
+        for place, feed in zip(self._input_places, feeds, strict=True):
+            self._interpreter.set_tensor(place, feed)
+        try:
+            self._interpreter.invoke()
+        except RuntimeError as error:
+            raise UsageError(f"LiteRT cannot run {self._path}: {_reason(error)}", _hint(error)) from error
+        return tuple(self._interpreter.get_tensor(place) for place in self._output_places)
+
+
+def _describe(detail: dict[str, Any]) -> TensorSpec:
+    shape = tuple(int(length) for length in detail["shape"])
+    dtype = np.dtype(detail["dtype"])
+    scale, zero_point = detail["quantization"]
+    quantized = dtype.kind in "iu" and scale != 0
+    return TensorSpec(
+        detail["name"],
+        shape,
+        dtype.name,
+        guess_layout(shape),
+        float(scale) if quantized else None,
+        int(zero_point) if quantized else None,
+    )
+
+
+def _delegate(interpreter: Any) -> str:
+    """Names the delegate and counts its partitions, which are ops of their own after delegation."""
+    partitions = sum(op["op_name"] == "DELEGATE" for op in interpreter._get_ops_details())
+    return f"XNNPACK, {partitions} partition{'' if partitions == 1 else 's'}" if partitions else "reference kernels"
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _hint(error: Exception) -> str | None:
+    if "Flex" in str(error) or "Select TensorFlow op" in str(error):
+        return "the file needs TensorFlow's own (Flex) ops, which LiteRT leaves out: convert the model again with built-in ops only"
+    return None

@@ -1,0 +1,28 @@
+"""Writes ONNX from a captured program with torch's own exporter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch.export import ExportedProgram
+
+OPSET = 18
+"""LayerNormalization is one op from opset 17 on; per-channel QDQ needs 13."""
+
+
+def export(program: ExportedProgram, folder: Path) -> Path:
+    """Writes ``model.onnx``: float32, static shapes, weights inside.
+
+    Args:
+        program: One input, logits as the only output.
+        folder: Exists.
+    """
+    path = folder / "model.onnx"
+    exported = torch.onnx.export(
+        program, dynamo=True, opset_version=OPSET, input_names=["input"], output_names=["logits"], verbose=False
+    )
+    if exported is None:
+        raise RuntimeError("torch.onnx.export returned nothing")
+    exported.save(path, external_data=False)
+    return path

@@ -1,0 +1,53 @@
+"""Runs ONNX files in ONNX Runtime on the CPU. Needs only numpy and onnxruntime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from onnxruntime.capi import onnxruntime_pybind11_state as native
+
+from edgevit.backends.layout import guess_layout
+from edgevit.errors import UsageError
+from edgevit.results import TensorSpec
+
+_LOAD_ERRORS = (native.Fail, native.InvalidArgument, native.InvalidGraph, native.InvalidProtobuf, native.NoSuchFile,
+                native.NotImplemented, native.RuntimeException, RuntimeError, ValueError)  # fmt: skip
+_DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(uint8)": "uint8",
+    "tensor(int8)": "int8",
+    "tensor(int32)": "int32",
+    "tensor(int64)": "int64",
+}
+
+
+class OnnxRuntimeSession:
+    """See :class:`edgevit.backends.Session`."""
+
+    def __init__(self, path: Path, threads: int, precision: str) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except _LOAD_ERRORS as error:
+            raise UsageError(f"ONNX Runtime cannot load {path}: {str(error).strip().splitlines()[0]}") from error
+        self.inputs = tuple(_describe(node) for node in self._session.get_inputs())
+        self.outputs = tuple(_describe(node) for node in self._session.get_outputs())
+        self.runtime_version = ort.__version__
+        self.precision = "f32"  # the CPU provider computes in the types that the graph states
+        self.delegate = "CPUExecutionProvider"
+
+    def run(self, feeds: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+        """See :class:`edgevit.backends.Session`."""
+        named = {spec.name: feed for spec, feed in zip(self.inputs, feeds, strict=True)}
+        return tuple(self._session.run(None, named))
+
+
+def _describe(node: ort.NodeArg) -> TensorSpec:
+    shape = tuple(length if isinstance(length, int) else 1 for length in node.shape)
+    return TensorSpec(node.name, shape, _DTYPES.get(node.type, node.type), guess_layout(shape))

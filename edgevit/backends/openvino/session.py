@@ -1,0 +1,49 @@
+"""Runs OpenVINO IR (also ONNX and TFLite files) with OpenVINO's CPU plugin. Needs only numpy and openvino."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+
+from edgevit.backends.layout import guess_layout
+from edgevit.errors import UsageError
+from edgevit.results import TensorSpec
+
+
+class OpenVinoSession:
+    """See :class:`edgevit.backends.Session`."""
+
+    def __init__(self, path: Path, threads: int, precision: str) -> None:
+        config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
+        if precision == "f32":
+            config["INFERENCE_PRECISION_HINT"] = "f32"  # the plugin's own choice is bf16 where the CPU has it
+        try:
+            core = ov.Core()
+            self._compiled = core.compile_model(core.read_model(path), "CPU", config)
+        except RuntimeError as error:
+            raise UsageError(f"OpenVINO cannot load {path}: {_reason(error)}") from error
+        self._request = self._compiled.create_infer_request()
+        self.inputs = tuple(_describe(port) for port in self._compiled.inputs)
+        self.outputs = tuple(_describe(port) for port in self._compiled.outputs)
+        self.runtime_version = ov.__version__.partition("-")[0]
+        self.precision = str(self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
+        self.delegate = "CPU plugin"
+
+    def run(self, feeds: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+        """See :class:`edgevit.backends.Session`."""
+        results = self._request.infer(list(feeds), share_inputs=True)
+        return tuple(np.array(results[port]) for port in self._compiled.outputs)
+
+
+def _describe(port: ov.ConstOutput) -> TensorSpec:
+    shape = tuple(1 if length.is_dynamic else length.get_length() for length in port.partial_shape)
+    names = sorted(port.get_names())
+    return TensorSpec(names[0] if names else "", shape, np.dtype(port.element_type.to_dtype()).name, guess_layout(shape))
+
+
+def _reason(error: RuntimeError) -> str:
+    """The last line with words in it: OpenVINO puts source places first."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else "no reason given"

@@ -1,0 +1,228 @@
+"""The ``edgevit`` command: its sub-commands and the one edge where errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import importlib
+import io
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from edgevit import __version__
+from edgevit.errors import EdgevitError, ExitCode, UsageError
+
+COMMANDS = (
+    ("compress", "compress"),
+    ("export", "export"),
+    ("bench", "bench"),
+    ("eval", "evaluate"),
+    ("inspect", "inspect"),
+    ("profile", "profile"),
+    ("gate", "gate"),
+    ("report", "report"),
+    ("models", "models"),
+    ("profiles", "profiles"),
+    ("devices", "devices"),
+    ("doctor", "doctor"),
+    ("schema", "schema"),
+)
+"""Every command in the order of the help: its name, which is also its module's, and the function or group in it."""
+
+_BROKEN_PIPE = 141
+"""What a shell reports of any tool whose reader went away; it is no verdict, so it is not 0 or 1."""
+
+_ENVIRONMENT = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
+    errno.ENAMETOOLONG,
+}
+"""Failures of the file system that are the machine's state, not a bug."""
+
+
+def main() -> None:
+    """Runs the command line of this process and exits with its code."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # the shell closed it
+            setattr(sys, name, io.StringIO())
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line.
+
+    Args:
+        arguments: Without the name of the program.
+
+    Returns:
+        The exit code, an :class:`ExitCode` or 141 for a broken pipe; never raises but for SystemExit.
+    """
+    try:
+        try:
+            code = _invoke(arguments)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _discard_output()
+            return _BROKEN_PIPE
+        except KeyboardInterrupt:
+            _say("interrupted")
+            return ExitCode.INTERRUPTED
+        except TyperException as error:
+            message, hint = error.format_message().replace("Value error, ", ""), _usage_hint(error)
+            return _report(UsageError(message[:1].lower() + message[1:].rstrip("."), hint))
+        except EdgevitError as error:
+            return _report(error)
+        except Exception as error:  # the error edge: anything else is a bug, and has to exit as one
+            known = _environment_error(error)
+            return _report(known) if known else _report_bug(error, arguments)
+    except BrokenPipeError:  # while an error was being reported
+        _discard_output()
+        return _BROKEN_PIPE
+    return code
+
+
+def make_app() -> typer.Typer:
+    """Builds the application from ``COMMANDS``."""
+    app = typer.Typer(
+        name="edgevit",
+        add_completion=False,
+        rich_markup_mode=None,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        epilog="Exit codes: 0 done or within budget, 1 a check failed, 2 bad usage, file or environment,"
+        " 3 a bug in edgevit, 130 interrupted.",
+    )
+    app.callback()(_root)
+    for name, attribute in COMMANDS:
+        command = getattr(importlib.import_module(f"edgevit.cli.{name}"), attribute)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    return app
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"edgevit {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """From a PyTorch vision model to the fastest artifact that meets a budget on the device you ship.
+
+    \b
+    Start here:
+      edgevit doctor
+      edgevit compress digits_vit --out run
+      edgevit gate run --budget budget.toml
+    """
+
+
+def _invoke(arguments: Sequence[str]) -> int:
+    """Runs the command and returns its exit code; Typer's own wrapper would turn a broken pipe into exit 1."""
+    command = typer.main.get_command(make_app())
+    try:
+        with command.make_context("edgevit", list(arguments)) as context:
+            command.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
+    except typer.Abort as error:
+        raise KeyboardInterrupt from error
+    return ExitCode.DONE
+
+
+def _report(error: EdgevitError) -> int:
+    _say(f"error: {error.message}")
+    if error.hint:
+        _say(f"hint: {error.hint}")
+    return error.exit_code
+
+
+def _usage_hint(error: TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    return f"see `{context.command_path if context else 'edgevit'} --help`"
+
+
+def _environment_error(error: Exception) -> EdgevitError | None:
+    """Recognises what the user's machine lacks: room, rights or an optional package."""
+    if isinstance(error, OSError) and error.errno in _ENVIRONMENT:
+        where = f": {error.filename}" if error.filename else ""
+        return UsageError(
+            f"{os.strerror(error.errno or 0).lower()}{where}", "give another path, or the room and rights that it needs"
+        )
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        from edgevit.host import extra_of_module
+
+        module = error.name.partition(".")[0]
+        extra = extra_of_module(module)
+        if extra:
+            return UsageError(f"{module} is not installed", f"pip install 'edgevit[{extra}]'")
+    return None
+
+
+def _report_bug(error: Exception, arguments: Sequence[str]) -> int:
+    _say(f"error: edgevit failed unexpectedly: {type(error).__name__}: {error}")
+    log = _write_log(error, arguments)
+    if log:
+        _say(f"hint: this is a bug in edgevit; please report it with {log}")
+    else:
+        _say("hint: this is a bug in edgevit; no log could be written, so the traceback follows")
+        traceback.print_exception(error)
+    return ExitCode.BUG
+
+
+def _write_log(error: Exception, arguments: Sequence[str]) -> Path | None:
+    """Writes the traceback where logs belong and returns its path; None when no folder takes it."""
+    head = f"edgevit {__version__}\nPython {sys.version}\narguments: {list(arguments)}\n\n"
+    text = head + "".join(traceback.format_exception(error))
+    for folder in _log_folders():
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            number, name = tempfile.mkstemp(prefix="edgevit-", suffix=".log", dir=folder)
+            with os.fdopen(number, "w", encoding="utf-8", errors="replace") as stream:
+                stream.write(text)
+            return Path(name)
+    return None
+
+
+def _log_folders() -> Iterator[Path]:
+    state = os.environ.get("XDG_STATE_HOME")
+    if state:
+        yield Path(state) / "edgevit"
+    with contextlib.suppress(OSError):
+        yield Path(tempfile.gettempdir())
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _discard_output() -> None:
+    """Points the broken stream elsewhere, so that the interpreter's last flush does not complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    with contextlib.suppress(BrokenPipeError):
+        sys.stderr.flush()

@@ -1,0 +1,78 @@
+"""``edgevit compress``: the main path."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from edgevit.cli import options
+
+
+def compress(
+    target: Annotated[str, typer.Argument(metavar="SPEC.toml|MODEL", help="A spec, a bundled model, a timm name, or package.module:factory.", show_default=False)],
+    weights: options.Weights = None,
+    pretrained: options.Pretrained = False,
+    random_weights: options.RandomWeights = False,
+    data: options.Data = None,
+    calibration: options.Calibration = None,
+    samples: options.Samples = None,
+    teacher: Annotated[str | None, typer.Option(help="Distill from this model first; needs --train.")] = None,
+    train: Annotated[str | None, typer.Option(help="Images to distill with, apart from all others.")] = None,
+    tokens: options.Tokens = None,
+    export: options.Exports = None,
+    scheme: options.Schemes = None,
+    max_drop: Annotated[float | None, typer.Option(help="Largest loss of top-1, in points; 1.0 when not given.")] = None,
+    device: Annotated[list[str] | None, typer.Option(help="Predict for this device too; may be repeated.")] = None,
+    profile: options.Profile = None,
+    threads: options.Threads = None,
+    setting: options.Setting = None,
+    out: options.Out = None,
+    resume: options.Resume = False,
+    as_json: options.Json = False,
+) -> None:
+    """Make, verify, evaluate and measure every candidate, and choose one.
+
+    Exit 0 if a usable candidate is left, 1 if none is, 2 for wrong input.
+
+    \b
+    Examples:
+      edgevit compress digits_vit --data digits --calibration calibration:digits --device raspberry-pi-5
+      edgevit compress vit_tiny_patch16_224 --weights vit.safetensors --data val/ --calibration train/ \\
+          --export onnx,openvino,tflite --scheme auto --tokens evit:0.7@4,7,10
+      edgevit compress spec.toml --out run
+    """
+    from edgevit.cli import render
+    from edgevit.errors import ExitCode
+    from edgevit.pipeline import compress as run_compress, default_folder
+    from edgevit.results import run_to_json
+    from edgevit.spec import resolve_spec
+
+    file, name = options.spec_file_or_model(target)
+    overrides = options.nested(
+        model__name=name,
+        model__weights=weights and str(weights),
+        model__pretrained=pretrained,
+        model__random_weights=random_weights,
+        data__evaluation=data,
+        data__calibration=calibration,
+        data__train=train,
+        data__samples=samples,
+        passes__distill__teacher__name=teacher,
+        passes__tokens=tokens,
+        export__backends=options.split(export),
+        export__schemes=options.split(scheme),
+        devices=device or None,
+        budget__max_drop=max_drop,
+        measure__threads=threads,
+    )
+    spec = resolve_spec(file, profile, options.with_settings(overrides, setting))
+    folder = out or default_folder(spec)
+    with render.make_progress() as progress:
+        run = run_compress(spec, folder, resume=resume, progress=progress)
+    if as_json:
+        render.print_line(run_to_json(run).decode().rstrip())
+    else:
+        render.print_run(run)
+        render.print_line(f"report: {folder / 'report.md'}")
+    raise typer.Exit(ExitCode.DONE if run.selected else ExitCode.CHECK_FAILED)

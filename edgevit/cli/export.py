@@ -1,0 +1,62 @@
+"""``edgevit export``: artifacts, verified, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from edgevit.cli import options
+
+
+def export(
+    target: Annotated[str, typer.Argument(metavar="SPEC.toml|MODEL", help="A spec, a bundled model, a timm name, or package.module:factory.", show_default=False)],
+    weights: options.Weights = None,
+    pretrained: options.Pretrained = False,
+    random_weights: options.RandomWeights = False,
+    calibration: options.Calibration = None,
+    tokens: options.Tokens = None,
+    backends: options.Exports = None,
+    scheme: options.Schemes = "fp32",
+    setting: options.Setting = None,
+    out: options.Out = None,
+    resume: options.Resume = False,
+    as_json: options.Json = False,
+) -> None:
+    """Export and verify artifacts, without measuring or choosing.
+
+    Exit 0 if every artifact was made and verified, 1 otherwise.
+
+    \b
+    Examples:
+      edgevit export digits_vit --export onnx,tflite
+      edgevit export mobilenetv2_100 --random-weights --calibration images/ --scheme fp32,static_wi8_ai8
+    """
+    from edgevit.cli import render
+    from edgevit.errors import ExitCode
+    from edgevit.pipeline import export as run_export, default_folder
+    from edgevit.results import run_to_json
+    from edgevit.spec import resolve_spec
+
+    file, name = options.spec_file_or_model(target)
+    overrides = options.nested(
+        model__name=name,
+        model__weights=weights and str(weights),
+        model__pretrained=pretrained,
+        model__random_weights=random_weights,
+        data__calibration=calibration,
+        passes__tokens=tokens,
+        export__backends=options.split(backends),
+        export__schemes=options.split(scheme),
+    )
+    spec = resolve_spec(file, None, options.with_settings(overrides, setting))
+    folder = out or default_folder(spec)
+    with render.make_progress() as progress:
+        run = run_export(spec, folder, resume=resume, progress=progress)
+    if as_json:
+        render.print_line(run_to_json(run).decode().rstrip())
+    else:
+        render.print_run(run)
+        render.print_line(f"artifacts: {folder / 'artifacts'}")
+    whole = all(candidate.status == "ok" for candidate in run.candidates)
+    raise typer.Exit(ExitCode.DONE if whole else ExitCode.CHECK_FAILED)

@@ -1,0 +1,50 @@
+"""``edgevit gate``: judges a run against a budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def gate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or its run.json.", show_default=False)],
+    budget: Annotated[Path, typer.Option(help="The limits, in TOML.", show_default=False)],
+    candidate: Annotated[
+        str | None, typer.Option(metavar="ID", help="Which candidate; the chosen one when not given.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
+) -> None:
+    """Test a run against a budget.
+
+    Exit 0 if every limit is met, 1 otherwise. A limit without a value fails; a prediction passes only if its whole
+    interval is within the limit.
+
+    \b
+    Example of a budget.toml:
+      size_bytes = 8_000_000
+      accuracy_drop_points = 1.0
+      [devices.host]
+      latency_p50_ms = 15.0
+      peak_memory_bytes = 200_000_000
+      [devices.raspberry-pi-5]
+      latency_p50_ms = 40.0
+
+    \b
+    Example:
+      edgevit gate run --budget budget.toml
+    """
+    from dataclasses import asdict
+
+    from edgevit.cli import render
+    from edgevit.gate import decide, load_budget
+    from edgevit.results import load_run
+
+    limits = load_budget(budget)
+    verdict = decide(load_run(run), limits, candidate)
+    if as_json:
+        render.print_json({"run": str(run), "budget": str(budget), "verdict": verdict.outcome, **asdict(verdict)})
+    else:
+        render.print_verdict(verdict)
+    raise typer.Exit(verdict.exit_code)

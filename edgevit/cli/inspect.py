@@ -1,0 +1,25 @@
+"""``edgevit inspect``: what is in an artifact."""
+
+from __future__ import annotations
+
+from edgevit.cli import options
+
+
+def inspect(artifact: options.ArtifactFile, as_json: options.Json = False) -> None:
+    """Show an artifact's ops, MACs, parameters, int8 share and size.
+
+    \b
+    Example:
+      edgevit inspect run/artifacts/litert/dynamic_wi8_afp32/dense/model.tflite
+    """
+    from edgevit.cli import render
+    from edgevit.inspection import inspect_file
+    from edgevit.results import to_document
+
+    summary = inspect_file(artifact)
+    if as_json:
+        render.print_json(to_document(summary))
+    else:
+        render.print_summary(summary)
+
+

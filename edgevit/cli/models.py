@@ -1,0 +1,89 @@
+"""``edgevit models``: the models that can be named."""
+
+from __future__ import annotations
+
+import fnmatch
+from typing import Annotated
+
+import typer
+
+VERIFIED_FAMILIES = {
+    "coatnet": "CoAtNet",
+    "convnext": "ConvNeXt",
+    "deit": "DeiT",
+    "edgenext": "EdgeNeXt",
+    "efficientformer": "EfficientFormer",
+    "efficientnet_b": "EfficientNet",
+    "efficientnet_lite": "EfficientNet-Lite",
+    "fastvit": "FastViT",
+    "levit": "LeViT",
+    "mixer": "MLP-Mixer",
+    "mobilenetv2": "MobileNetV2",
+    "mobilenetv3": "MobileNetV3",
+    "mobilenetv4": "MobileNetV4",
+    "mobilevit": "MobileViT",
+    "pvt_v2": "PVTv2",
+    "repvit": "RepViT",
+    "resnet": "ResNet",
+    "swin": "Swin",
+    "tf_efficientnet_lite": "EfficientNet-Lite",
+    "tiny_vit": "TinyViT",
+    "vgg": "VGG",
+    "vit": "ViT",
+}
+"""Families of which the smallest member is converted and checked on every backend, by how timm's names begin."""
+
+
+def models(
+    pattern: Annotated[str, typer.Argument(help="A name, a part of one, or a pattern with * and ?.")] = "*",
+) -> None:
+    """List the models: bundled ones and timm's.
+
+    Where the note says "verified family", the family's smallest member is converted and checked on every backend. Your
+    own model enters as "package.module:factory".
+
+    \b
+    Example:
+      edgevit models "vit_tiny*"
+    """
+    from edgevit.bundled import BUNDLED_MODELS
+    from edgevit.cli import render
+    from edgevit.errors import unknown_name
+
+    names = [*sorted(BUNDLED_MODELS), *_timm_names()]
+    wanted = pattern if any(sign in pattern for sign in "*?[") else f"*{pattern}*"
+    found = fnmatch.filter(names, wanted)
+    if not found:
+        raise unknown_name("model", pattern, names, next_step="`edgevit models` lists all")
+    render.print_table(("model", "note"), [(name, _note(name)) for name in found])
+
+
+def _note(name: str) -> str:
+    from edgevit.bundled import BUNDLED_MODELS
+
+    if name in BUNDLED_MODELS:
+        return "bundled, with weights"
+    family = next((family for start, family in VERIFIED_FAMILIES.items() if _begins(name, start)), None)
+    return f"verified family: {family}" if family else ""
+
+
+def _begins(name: str, start: str) -> bool:
+    rest = name.removeprefix(start)
+    return rest != name and (not rest[:1].isalpha() or start.endswith(("_b", "_lite")))
+
+
+def _timm_names() -> list[str]:
+    """timm's models; none, with a word on stderr, where timm is not installed."""
+    from edgevit.cli import render
+    from edgevit.host import version_of
+
+    if version_of("timm") is None or version_of("torch") is None:
+        render.say("timm is not installed, so only the bundled models are listed")
+        render.say("hint: pip install 'edgevit[compress]'")
+        return []
+    from edgevit.torchvision_schemas import ensure_torchvision_schemas
+
+    ensure_torchvision_schemas()
+    import timm
+
+    return sorted(timm.list_models())

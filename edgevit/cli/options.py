@@ -1,0 +1,118 @@
+"""Options that several commands share, and how the command line becomes part of a spec."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edgevit.errors import UsageError
+
+PRECISIONS = ("f32", "fastest")
+
+ArtifactFile = Annotated[
+    Path, typer.Argument(metavar="ARTIFACT", help="An .onnx, .xml or .tflite file.", show_default=False)
+]
+Precision = Annotated[str, typer.Option(help="f32, or fastest: let the runtime choose its float precision.")]
+Weights = Annotated[Path | None, typer.Option(help="safetensors, or a torch file that holds a state dict.")]
+Pretrained = Annotated[bool, typer.Option("--pretrained", help="Get timm's weights over the network.")]
+RandomWeights = Annotated[bool, typer.Option("--random-weights", help="For trying out; accuracy is not reported.")]
+Calibration = Annotated[
+    str | None, typer.Option(help="Images for static quantization: a source as for --data, or a part of it, such as 20%.")
+]
+Data = Annotated[
+    str | None, typer.Option(help="Images to evaluate: digits, a folder, an .npz, or a manifest (.toml).")
+]
+Samples = Annotated[int | None, typer.Option(help="Evaluate on that many images, chosen by the seed.")]
+Exports = Annotated[str | None, typer.Option("--export", help="onnx,openvino,tflite, or some of them.")]
+Schemes = Annotated[str | None, typer.Option("--scheme", help="auto, or names such as fp32,static_wi8_ai8.")]
+Tokens = Annotated[str | None, typer.Option(help="none, or a plan such as evit:0.7@4,7,10.")]
+Profile = Annotated[str | None, typer.Option(help="A shipped recipe; `edgevit profiles` lists them.")]
+Threads = Annotated[int | None, typer.Option(help="CPU threads; 1 when not given.")]
+Setting = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other key of the spec, such as model.preprocessing.crop_pct=1.0.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Out = Annotated[Path | None, typer.Option(help="Folder of the run; runs/<model>-<time> when not given.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in --out, whatever stopped it.")]
+
+
+def split(names: str | None) -> list[str] | None:
+    """Splits "a,b" into its names; None stays None."""
+    return None if names is None else [name.strip() for name in names.split(",") if name.strip()]
+
+
+def nested(**values: Any) -> dict[str, Any]:
+    """Makes a nested document of what the user gave.
+
+    Args:
+        **values: Keys with "__" between the levels; None and False mean "not given".
+    """
+    document: dict[str, Any] = {}
+    for key, value in values.items():
+        if value is not None and value is not False:
+            _put(document, key.split("__"), value)
+    return document
+
+
+def with_settings(document: dict[str, Any], settings: list[str] | None) -> dict[str, Any]:
+    """Adds ``KEY=VALUE`` settings to a document; a value is read as TOML, or else as text.
+
+    Raises:
+        UsageError: a setting is not of that form, or its key is there already.
+    """
+    import contextlib
+
+    from edgevit.shipped import tomllib
+
+    for setting in settings or []:
+        key, equals, text = setting.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--set {setting!r} is not KEY=VALUE", "such as --set model.preprocessing.crop_pct=1.0")
+        value: Any = text
+        with contextlib.suppress(tomllib.TOMLDecodeError):
+            value = tomllib.loads(f"value = {text}")["value"]
+        _put(document, key.split("."), value)
+    return document
+
+
+def _put(document: dict[str, Any], path: list[str], value: Any) -> None:
+    for part in path[:-1]:
+        document = document.setdefault(part, {})
+        if not isinstance(document, dict):
+            raise UsageError(f"{'.'.join(path)}: {part} is not a section")
+    if path[-1] in document:
+        raise UsageError(f"{'.'.join(path)} is given twice")
+    document[path[-1]] = value
+
+
+def spec_file_or_model(target: str) -> tuple[Path | None, str | None]:
+    """Reads the first argument of a command: a spec file if it ends in .toml, a model's name otherwise."""
+    return (Path(target), None) if target.endswith(".toml") else (None, target)
+
+
+def check_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
+    """Refuses a value that is not among the choices of an option."""
+    from edgevit.errors import unknown_name
+
+    if value not in choices:
+        raise unknown_name(option, value, choices)
+
+
+def channels(option: str, text: str | None) -> tuple[float, float, float] | None:
+    """Reads one number for all channels, or three for red, green and blue.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if text is None:
+        return None
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise UsageError(f"{option} {text!r} is not a number, or three with commas between") from error
+    if len(numbers) not in (1, 3):
+        raise UsageError(f"{option} {text!r}: give one number, or three with commas between")
+    red, green, blue = numbers * 3 if len(numbers) == 1 else numbers
+    return red, green, blue

@@ -1,0 +1,41 @@
+"""``edgevit profile``: latency and memory predicted for a device that is not here."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from edgevit.cli import options
+
+
+def profile(
+    target: Annotated[str, typer.Argument(metavar="ARTIFACT|MODEL", help="An .onnx, .xml or .tflite file, or a model.", show_default=False)],
+    device: Annotated[list[str], typer.Option(help="Device to predict for; may be repeated. `edgevit devices` lists them.", show_default=False)],
+    weights: options.Weights = None,
+    export: Annotated[str, typer.Option(help="Format that a model is exported to first.")] = "tflite",
+    as_json: options.Json = False,
+) -> None:
+    """Predict latency and memory of an artifact, or of a model exported to float32, on a device.
+
+    A model needs no weights for this: latency does not depend on them. Predictions come from data sheets, with wide
+    intervals; they are not measurements. Exit 0 if every device can run it, 1 otherwise.
+
+    \b
+    Examples:
+      edgevit profile model.tflite --device raspberry-pi-5 --device coral-edge-tpu
+      edgevit profile vit_tiny_patch16_224 --device jetson-orin-nano --export onnx
+    """
+    from edgevit.cli import render
+    from edgevit.errors import ExitCode
+    from edgevit.prediction import predict_for_target
+    from edgevit.results import to_document
+
+    with render.make_progress() as progress:
+        predictions = predict_for_target(target, tuple(device), weights, export, progress)
+    if as_json:
+        render.print_json({"target": target, "predictions": [to_document(prediction) for prediction in predictions]})
+    else:
+        render.print_predictions(target, predictions)
+    runs_everywhere = all(prediction.supported for prediction in predictions)
+    raise typer.Exit(ExitCode.DONE if runs_everywhere else ExitCode.CHECK_FAILED)

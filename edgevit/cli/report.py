@@ -1,0 +1,33 @@
+"""``edgevit report``: writes the report of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or its run.json.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to write; the run folder when not given.")
+    ] = None,
+) -> None:
+    """Write a run's report, with a picture.
+
+    Makes report.md and report.png and prints the path of the first.
+
+    \b
+    Example:
+      edgevit report run --out report
+    """
+    from edgevit.cli import render
+    from edgevit.report import PICTURE, write_report
+    from edgevit.results import load_run
+
+    folder = out or (run if run.is_dir() else run.parent)
+    path = write_report(load_run(run), folder)
+    if f"({PICTURE})" not in path.read_text(encoding="utf-8"):
+        render.say("report without a picture: no candidate was measured, or matplotlib is not installed")
+    render.print_line(str(path))

@@ -1,0 +1,41 @@
+"""``edgevit schema``: prints the JSON Schema of a file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import typer
+
+
+def schema(
+    kind: Annotated[Literal["run", "spec", "budget", "device"], typer.Argument(help="Which file.", show_default=False)],
+) -> None:
+    """Print the JSON Schema of a file.
+
+    For run.json, and for the spec, budget and device files that users write.
+
+    \b
+    Example:
+      edgevit schema run > run.schema.json
+    """
+    from edgevit.cli import render
+
+    render.print_json(_schema(kind))
+
+
+def _schema(kind: str) -> dict[str, Any]:
+    if kind == "run":
+        from edgevit.results import run_json_schema
+
+        return run_json_schema()
+    if kind == "spec":
+        from edgevit.spec import Spec
+
+        return Spec.model_json_schema()
+    if kind == "budget":
+        from edgevit.gate import Budget
+
+        return Budget.model_json_schema()
+    from edgevit.devices.profile import Device
+
+    return Device.model_json_schema()

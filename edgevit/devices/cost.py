@@ -1,0 +1,139 @@
+"""Predicts latency on a device that is not there, from its data sheet: a roofline for each op, summed.
+
+For each op, with the peak rate ``P`` (operations per second) of the arithmetic it runs in, the published share ``e``
+of it that its family reaches, and the reached bandwidth ``B`` (bytes per second):
+
+    seconds = max(2 * MACs / (P * e), bytes moved / B) + overhead
+
+and the median is their sum (Williams, Waterman and Patterson, "Roofline", CACM 2009, with efficiencies).
+
+Bytes moved are the computed tensors that an op reads and writes, at the width the unit computes in (one byte for static
+int8), and its weights as stored. "reshape", "constant" and "quantize" ops, and an activation that alone reads the
+result of an op with MACs, are taken as fused: they cost nothing. A unit with on-chip memory keeps activations there,
+and as many weights as fit: then the bytes an op moves are the same share of its weights as does not fit in all, and the
+inputs and outputs of the graph cross its link once more.
+
+Spec-sheet rooflines are 1.5 to 6 times off, and the error differs between models on one device, hence the interval.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+from edgevit.devices.memory import peak_memory_bytes
+from edgevit.devices.op_support import accepts, unsupported_ops
+from edgevit.devices.profile import Device, Efficiency, Unit
+from edgevit.errors import unknown_name
+from edgevit.graph import Graph, Op, Tensor
+from edgevit.results import LatencyInterval, Prediction
+
+_FREE = ("reshape", "constant", "quantize")
+_FAMILIES = tuple(Efficiency.model_fields)
+
+
+def predict(graph: Graph, device: Device, *, unit: str | None = None) -> Prediction:
+    """Predicts latency and memory of an artifact on a device.
+
+    Args:
+        graph: Ops of the artifact.
+        device: Hardware facts.
+        unit: Name of a compute unit; when not given, the fastest one that runs every op, or else the first one that
+            reads the format.
+
+    Returns:
+        A prediction with ``latency_ms`` None if the unit cannot run every op, or does not read the format; then
+        ``unsupported_ops`` says why.
+
+    Raises:
+        UsageError: the device has no such unit.
+    """
+    if unit is None:
+        predictions = [_predict(graph, device, candidate) for candidate in device.units]
+        able = [p for p in predictions if p.latency_ms is not None]
+        if able:
+            return min(able, key=lambda p: p.latency_ms.p50 if p.latency_ms else math.inf)
+        reading = [p for p, u in zip(predictions, device.units, strict=True) if accepts(graph, u)]
+        return (reading or predictions)[0]
+    for candidate in device.units:
+        if candidate.name == unit:
+            return _predict(graph, device, candidate)
+    raise unknown_name(f"compute unit of {device.name}", unit, [candidate.name for candidate in device.units])
+
+
+def _predict(graph: Graph, device: Device, unit: Unit) -> Prediction:
+    missing = unsupported_ops(graph, unit) if accepts(graph, unit) else (f"the format of .{graph.format} files",)
+    milliseconds = None if missing else 1000 * sum(_seconds(graph, unit))
+    return Prediction(
+        device=device.name,
+        unit=unit.name,
+        latency_ms=None if milliseconds is None else _interval(milliseconds, unit),
+        peak_memory_bytes=peak_memory_bytes(graph),
+        basis=_basis(unit, missing),
+        unsupported_ops=missing,
+    )
+
+
+def _interval(p50: float, unit: Unit) -> LatencyInterval:
+    return LatencyInterval(p50=p50, low=p50 * unit.interval.low_factor, high=p50 * unit.interval.high_factor)
+
+
+def _basis(unit: Unit, missing: tuple[str, ...]) -> str:
+    if missing:
+        return f"data sheet only: what {unit.runtime} accepts on {unit.title}"
+    return (
+        f"data sheet only: per-op roofline for {unit.runtime} on {unit.title} from peak rates, bandwidth and published "
+        f"efficiencies; no model was run there"
+    )
+
+
+def _seconds(graph: Graph, unit: Unit) -> list[float]:
+    """Time of each op in seconds, and last that of the inputs and outputs of a unit with on-chip memory."""
+    bandwidth = unit.memory_bandwidth_bytes_per_second.value * unit.bandwidth_efficiency.value
+    overhead = unit.per_op_overhead_ms.value / 1000
+    on_chip = unit.on_chip_memory_bytes
+    weights = sum(_bytes(tensor, 4, unit) for tensor in graph.tensors if tensor.constant)
+    spilled = max(0.0, 1 - on_chip.value / weights) if on_chip and weights else 1.0
+    fused = _fused(graph)
+    times = []
+    for op in graph.ops:
+        if op.kind in _FREE or fused.issuperset(op.outputs):
+            continue
+        width = 1 if op.numerics == "int8_static" else 4
+        read = [graph.tensor[name] for name in op.inputs]
+        moved = spilled * sum(_bytes(tensor, 4, unit) for tensor in read if tensor.constant)
+        if not on_chip:
+            computed = [*(t for t in read if not t.constant), *(graph.tensor[name] for name in op.outputs)]
+            moved += sum(_bytes(tensor, width, unit) for tensor in computed)
+        times.append(max(_compute_seconds(op, unit), moved / bandwidth) + overhead)
+    if on_chip:
+        times.append(sum(graph.tensor[name].size_bytes for name in (*graph.inputs, *graph.outputs)) / bandwidth)
+    return times
+
+
+def _bytes(tensor: Tensor, width: int, unit: Unit) -> int:
+    """Bytes that a tensor moves: at most ``width`` for each value, or 2 on a unit that computes in float16."""
+    if "float" in unit.numerics and unit.numerics["float"].arithmetic == "float16":
+        width = min(width, 2)
+    return min(tensor.size_bytes, width * math.prod(tensor.shape))
+
+
+def _compute_seconds(op: Op, unit: Unit) -> float:
+    if op.macs == 0:
+        return 0.0
+    execution = unit.numerics[op.numerics]
+    family = op.kind if op.kind in _FAMILIES else "matmul"
+    share: float = getattr(execution.efficiency, family).value
+    return 2 * op.macs / (unit.peak(execution.arithmetic) * share)
+
+
+def _fused(graph: Graph) -> set[str]:
+    """Outputs of activations that alone read the result of an op with MACs."""
+    macs = {name: op.macs for op in graph.ops for name in op.outputs}
+    readers = Counter(name for op in graph.ops for name in op.inputs)
+    fused: set[str] = set()
+    for op in graph.ops:
+        data = [name for name in op.inputs if not graph.tensor[name].constant]
+        if op.kind == "activation" and len(data) == 1 and readers[data[0]] == 1 and macs.get(data[0], 0) > 0:
+            fused.update(op.outputs)
+    return fused

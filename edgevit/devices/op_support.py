@@ -1,0 +1,50 @@
+"""Which ops of an artifact a compute unit cannot run."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from edgevit.devices.profile import Unit
+from edgevit.graph import Graph, Op
+
+_FORMAT_OF_SUFFIX = {"xml": "openvino"}
+
+
+def accepts(graph: Graph, unit: Unit) -> bool:
+    """Whether the unit's runtime reads the format of the artifact."""
+    return _FORMAT_OF_SUFFIX.get(graph.format, graph.format) in unit.formats
+
+
+def unsupported_ops(graph: Graph, unit: Unit) -> tuple[str, ...]:
+    """Lists what a unit cannot run, most frequent first.
+
+    Returns:
+        One entry for each native op and reason, with the number of such ops, such as "GELU (12 x)",
+        "CONV_2D in float (3 x)" or "TRANSPOSE with 5 axes (12 x)"; empty when every op runs.
+    """
+    reasons = Counter(reason for op in graph.ops if (reason := _reason(op, graph, unit)))
+    return tuple(f"{reason} ({count} x)" for reason, count in reasons.most_common())
+
+
+def _reason(op: Op, graph: Graph, unit: Unit) -> str | None:
+    limits = unit.ops
+    if limits.supported is not None and op.native not in limits.supported:
+        return op.native
+    if op.native in limits.unsupported or op.kind in limits.unsupported_kinds:
+        return op.native
+    if limits.max_rank is not None:
+        computed = (graph.tensor[name] for name in (*op.inputs, *op.outputs))
+        rank = max((len(tensor.shape) for tensor in computed if not tensor.constant), default=0)
+        if rank > limits.max_rank:
+            return f"{op.native} with {rank} axes"
+    if op.numerics not in unit.numerics and op.kind not in ("quantize", "constant"):
+        return f"{op.native} in {_WORDS[op.numerics]}"
+    return None
+
+
+_WORDS = {
+    "float": "float",
+    "int8_static": "static int8",
+    "int8_dynamic": "dynamic int8",
+    "int8_weights": "int8 weights with wider activations",
+}

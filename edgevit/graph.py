@@ -1,0 +1,160 @@
+"""An artifact's ops and tensors in words that all backends share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
+
+OpKind = Literal[
+    "conv",
+    "depthwise_conv",
+    "linear",
+    "matmul",
+    "elementwise",
+    "activation",
+    "softmax",
+    "normalization",
+    "reduction",
+    "pooling",
+    "reshape",
+    "layout",
+    "gather",
+    "topk",
+    "quantize",
+    "constant",
+    "other",
+]
+"""Op families: "depthwise_conv" convolves each channel by itself; "matmul" multiplies two activations, "linear" an
+activation by weights; "reshape" renames axes and moves nothing; "layout" moves data (transpose, slice, concat, pad);
+"quantize" converts between number formats."""
+
+Numerics = Literal["float", "int8_static", "int8_dynamic", "int8_weights"]
+"""How an op multiplies: in float; int8 by int8 with scales fixed beforehand; int8 by int8 with activation scales
+taken at run time; or int8 (or narrower) weights with activations in a wider format. Ops without MACs have one too:
+"int8_static" when what they read is int8."""
+
+_BITS = {
+    **{name: 64 for name in ("float64", "int64", "uint64", "complex64")},
+    **{name: 32 for name in ("float32", "int32", "uint32")},
+    **{name: 16 for name in ("float16", "bfloat16", "int16", "uint16")},
+    **{name: 4 for name in ("int4", "uint4", "float4_e2m1", "nf4")},
+    **{name: 2 for name in ("int2", "uint2")},
+    "complex128": 128,
+}
+_INT8_OR_NARROWER = ("int8", "uint8", "int4", "uint4", "int2", "uint2")
+_WEIGHT_DTYPES = ("float64", "float32", "float16", "bfloat16", "float4_e2m1", "nf4", *_INT8_OR_NARROWER)
+
+
+def size_bytes(shape: tuple[int, ...], dtype: str) -> int:
+    """Returns the size of a tensor in bytes; dtypes narrower than a byte are packed."""
+    return math.ceil(math.prod(shape) * _BITS.get(dtype, 8) / 8)
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor of a graph."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    """numpy's name."""
+    size_bytes: int
+    constant: bool
+    """Whether its values are in the file (weights), rather than computed; then ``dtype`` and ``size_bytes`` are those
+    of the stored values, also when the file expands them to float by ops on constants alone."""
+
+    @property
+    def narrow(self) -> bool:
+        """Whether its values are stored in 8 bits or less as integers."""
+        return self.dtype in _INT8_OR_NARROWER
+
+
+@dataclass(frozen=True)
+class Op:
+    """One op of a graph, in execution order."""
+
+    name: str
+    native: str
+    """The format's own name of the op, such as "FULLY_CONNECTED" or "MatMul"."""
+    kind: OpKind
+    inputs: tuple[str, ...]
+    """Names of the tensors it reads; scales and zero points of quantized ops are left out."""
+    outputs: tuple[str, ...]
+    macs: int
+    """Multiply-accumulate operations for one inference, batch 1."""
+    numerics: Numerics = "float"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The ops of an artifact in execution order, with every tensor they name.
+
+    Ops that compute on constants alone (expanding compressed weights, arithmetic on shapes) are not listed: their
+    results are constants.
+    """
+
+    format: str
+    """File suffix without a dot: "onnx", "xml", "tflite"."""
+    ops: tuple[Op, ...]
+    tensors: tuple[Tensor, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    @cached_property
+    def tensor(self) -> dict[str, Tensor]:
+        """Tensors by name."""
+        return {tensor.name: tensor for tensor in self.tensors}
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulate operations for one inference."""
+        return sum(op.macs for op in self.ops)
+
+    @property
+    def params(self) -> int:
+        """Number of weights: values of the constants that ops read.
+
+        Counted are floats and integers of 8 bits or less with more than one value, and the integer biases of
+        convolutions and linear ops; not single numbers (an epsilon, a scale), indices and shapes. A float model
+        has as many as its PyTorch parent, less what the exporter folded away (batch normalization).
+        """
+        weights = {
+            name
+            for op in self.ops
+            for name in op.inputs
+            if self.tensor[name].constant
+            and (self.tensor[name].dtype in _WEIGHT_DTYPES or op.kind in ("conv", "depthwise_conv", "linear"))
+        }
+        sizes = (math.prod(self.tensor[name].shape) for name in weights)
+        return sum(size for size in sizes if size > 1)
+
+    @property
+    def int8_mac_share(self) -> float:
+        """Share of the MACs that multiply int8 by int8, 0..1; 0 for a graph without MACs."""
+        total = self.macs
+        int8 = sum(op.macs for op in self.ops if op.numerics in ("int8_static", "int8_dynamic"))
+        return int8 / total if total else 0.0
+
+
+def folded_constant(output: Tensor, inputs: Iterable[Tensor]) -> Tensor | None:
+    """Evaluates an op on constants as far as a graph needs it.
+
+    Args:
+        output: What the op makes, as the file declares it.
+        inputs: What it reads.
+
+    Returns:
+        ``output`` as a constant, stored in the dtype of its largest input if that has as many values, so that int8
+        weights behind "convert, subtract zero point, multiply by scale" stay int8; None unless every input is a
+        constant.
+    """
+    sources = list(inputs)
+    if not sources or not all(source.constant for source in sources):
+        return None
+    largest = max(sources, key=lambda source: math.prod(source.shape))
+    same_values = math.prod(largest.shape) == math.prod(output.shape)
+    dtype = largest.dtype if same_values else output.dtype
+    return replace(output, dtype=dtype, size_bytes=size_bytes(output.shape, dtype), constant=True)

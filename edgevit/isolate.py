@@ -1,0 +1,185 @@
+"""Runs a function in a process of its own, with a time limit: a crash in native code is an error, not a dead tool.
+
+The argument goes in on stdin as JSON; the answer and progress come back on stdout as lines that begin with a mark;
+everything else the child says goes to a log file.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+from pydantic import TypeAdapter
+
+from edgevit.errors import CandidateFailed, DiskFull, EdgevitError, ExitCode, UsageError
+
+Argument = TypeVar("Argument")
+Answer = TypeVar("Answer")
+
+_MARK = "\x1eedgevit "
+_SERVE = "import sys; from edgevit.isolate import serve; serve(sys.argv[1])"
+_FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FREE_BYTES_NEEDED = 1_000_000
+
+
+def isolated(
+    function: Callable[[Argument], Answer],
+    argument: Argument,
+    *,
+    timeout_seconds: float,
+    log: Path,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Answer:
+    """Calls ``function(argument)`` in a child process.
+
+    Args:
+        function: At module level, one annotated argument and an annotated answer, both dataclasses.
+        argument: What to call it with.
+        timeout_seconds: The child is killed after that long.
+        log: What the child prints is appended here.
+        on_progress: Gets what the child reports with :func:`report_progress`.
+
+    Raises:
+        UsageError: the function raised it.
+        DiskFull: there is no space left.
+        CandidateFailed: the child crashed, raised anything else, or ran out of time.
+    """
+    hints = get_type_hints(function)
+    answer_type = hints.pop("return")
+    (argument_type,) = hints.values()
+    target = f"{function.__module__}:{function.__qualname__}"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as stream:
+        stream.write(f"--- {target}\n".encode())
+        stream.flush()
+        child = subprocess.Popen(
+            [sys.executable, "-c", _SERVE, target],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stream, text=True, encoding="utf-8", errors="replace",
+        )
+        timer = threading.Timer(timeout_seconds, child.kill)
+        timer.start()
+        try:
+            reply = _converse(child, TypeAdapter(argument_type).dump_json(argument).decode(), log, on_progress)
+            timed_out = not timer.is_alive() and child.wait() == -signal.SIGKILL
+        finally:
+            timer.cancel()
+            child.kill()
+            child.wait()
+    name = function.__name__.replace("_", " ")
+    if reply is None:
+        if shutil.disk_usage(log.parent).free < _FREE_BYTES_NEEDED:
+            raise _disk_full(log.parent)
+        if timed_out:
+            raise CandidateFailed(f"{name}: no result within {timeout_seconds:g} s")
+        raise CandidateFailed(f"{name}: {_how_it_ended(child.returncode)}; see {log}")
+    if "error" in reply:
+        raise _rebuild(reply, name, log)
+    return TypeAdapter(answer_type).validate_python(reply["answer"], strict=False)  # type: ignore[no-any-return]
+
+
+def report_progress(done: int, total: int) -> None:
+    """Tells the parent how far this child is."""
+    _send({"done": done, "total": total})
+
+
+def _converse(
+    child: subprocess.Popen[str], question: str, log: Path, on_progress: Callable[[int, int], None] | None
+) -> dict[str, Any] | None:
+    assert child.stdin is not None and child.stdout is not None
+    try:
+        child.stdin.write(question)
+        child.stdin.close()
+    except BrokenPipeError:
+        return None  # it died before it read its argument; the return code says how
+    reply = None
+    with log.open("a", encoding="utf-8") as stream:
+        for line in child.stdout:
+            before, mark, message = line.partition(_MARK)
+            stream.write(before)
+            if not mark:
+                continue
+            document = json.loads(message)
+            if "done" not in document:
+                reply = document
+            elif on_progress:
+                on_progress(document["done"], document["total"])
+    child.wait()
+    return reply if child.returncode == 0 else None
+
+
+def _how_it_ended(code: int) -> str:
+    if code >= 0:
+        return f"the process ended with exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    return f"the process was killed by {name}" + (" (out of memory?)" if -code == signal.SIGKILL else "")
+
+
+def _rebuild(reply: dict[str, Any], name: str, log: Path) -> EdgevitError:
+    if reply["error"] == "disk full":
+        return _disk_full(log.parent)
+    if reply["error"] == "usage":
+        return UsageError(reply["message"], reply["hint"])
+    return CandidateFailed(f"{name}: {reply['message']}", f"whole message in {log}")
+
+
+def _disk_full(folder: Path) -> DiskFull:
+    return DiskFull(f"the disk of {folder} is full", "free some space, then run the same command with --resume")
+
+
+def _send(document: dict[str, Any]) -> None:
+    _CHANNEL.write(_MARK + json.dumps(document) + "\n")
+    _CHANNEL.flush()
+
+
+_CHANNEL = sys.stdout
+
+
+def serve(target: str) -> None:
+    """The child's side: answers one call and ends the process."""
+    global _CHANNEL
+    _CHANNEL = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what libraries print belongs in the log
+    code = _answer(target)
+    sys.stderr.flush()
+    os._exit(code)  # some runtimes crash while Python tears them down, after the answer was given
+
+
+def _answer(target: str) -> int:
+    """Calls the function; any error becomes a message to the parent, for this is the child's error edge."""
+    module_name, _, function_name = target.partition(":")
+    function = getattr(importlib.import_module(module_name), function_name)
+    hints = get_type_hints(function)
+    answer_type = hints.pop("return")
+    (argument_type,) = hints.values()
+    argument = TypeAdapter(argument_type).validate_json(sys.stdin.read())
+    try:
+        answer = function(argument)
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except EdgevitError as error:
+        kind = "usage" if isinstance(error, UsageError) else "failed"
+        _send({"error": kind, "message": error.message, "hint": error.hint})
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _FULL_DISK:
+            _send({"error": "disk full"})
+        else:
+            traceback.print_exc()
+            lines = [line for line in str(error).strip().splitlines() if line.strip()] or ["no message"]
+            _send({"error": "failed", "message": f"{type(error).__name__}: {lines[0][:300]}"})
+    else:
+        _send({"answer": TypeAdapter(answer_type).dump_python(answer, mode="json")})
+    return 0

@@ -1,0 +1,1 @@
+"""Measures latency and memory of artifacts on this host."""

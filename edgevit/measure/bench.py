@@ -1,0 +1,136 @@
+"""Times an artifact in a process of its own: batch 1, warm-up apart, raw samples kept."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgevit.backends import get_backend
+from edgevit.host import governor
+from edgevit.isolate import report_progress
+from edgevit.measure.memory import peak_resident_bytes, reset_peak, resident_bytes
+from edgevit.results import HOST, Conditions, LatencyMs, Measurement
+
+WARMUP_RUNS = 10
+WARMUP_SECONDS = 0.3
+_REPORT_EVERY_S = 0.5
+
+
+@dataclass(frozen=True)
+class BenchJob:
+    """An artifact to measure."""
+
+    backend: str
+    artifact: Path
+    threads: int
+    precision: str
+    """"f32" or "fastest", see :meth:`edgevit.backends.Backend.open_session`."""
+    min_runs: int
+    min_seconds: float
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Raw times of one loop."""
+
+    first_run_ms: float
+    warmup_runs: int
+    samples_ms: tuple[float, ...]
+
+
+def bench(job: BenchJob) -> Measurement:
+    """Measures load time, first run, latency and memory of an artifact on this host.
+
+    The runtime is imported before the clock and the memory baseline start, so that neither counts it.
+    """
+    load_average = os.getloadavg()[0]
+    backend = get_backend(job.backend)
+    _import_runtime(backend.NAME)
+    empty_bytes = resident_bytes()
+    reset_peak()
+    begin = time.perf_counter_ns()
+    session = backend.open_session(job.artifact, job.threads, job.precision)
+    load_ms = (time.perf_counter_ns() - begin) / 1e6
+    generator = np.random.default_rng(0)
+    feeds = tuple(_noise(generator, spec.shape, spec.dtype) for spec in session.inputs)
+    timing = time_calls(lambda: session.run(feeds), job.min_runs, job.min_seconds)
+    peak_bytes = peak_resident_bytes()
+    return Measurement(
+        device=HOST,
+        latency_ms=summarize(timing.samples_ms),
+        samples_ms=timing.samples_ms,
+        load_ms=load_ms,
+        first_run_ms=timing.first_run_ms,
+        peak_rss_bytes=peak_bytes,
+        rss_delta_bytes=max(0, peak_bytes - empty_bytes),
+        threads=job.threads,
+        conditions=Conditions(
+            runtime=backend.TITLE,
+            runtime_version=session.runtime_version,
+            precision=session.precision,
+            delegate=session.delegate,
+            warmup_runs=timing.warmup_runs,
+            runs=len(timing.samples_ms),
+            batch=1,
+            governor=governor(),
+            load_average=load_average,
+        ),
+    )
+
+
+def time_calls(call: Callable[[], object], min_runs: int, min_seconds: float) -> Timing:
+    """Calls a function until both minima are reached.
+
+    Args:
+        call: What to time.
+        min_runs: At least that many timed calls.
+        min_seconds: At least that much time in timed calls, in seconds.
+
+    Returns:
+        Milliseconds of each timed call; the first call and the warm-up (10 calls or 0.3 s, whichever is later) apart.
+    """
+    first_run_ms = _timed_ms(call)
+    warmup_runs, begin = 0, time.perf_counter()
+    while warmup_runs < WARMUP_RUNS or time.perf_counter() - begin < WARMUP_SECONDS:
+        call()
+        warmup_runs += 1
+    samples: list[float] = []
+    begin = reported = time.perf_counter()
+    while len(samples) < min_runs or time.perf_counter() - begin < min_seconds:
+        samples.append(_timed_ms(call))
+        if time.perf_counter() - reported > _REPORT_EVERY_S:
+            reported = time.perf_counter()
+            by_time = (reported - begin) / min_seconds if min_seconds else 1.0
+            report_progress(int(100 * min(1.0, by_time, len(samples) / min_runs)), 100)
+    return Timing(first_run_ms, warmup_runs, tuple(samples))
+
+
+def summarize(samples_ms: tuple[float, ...]) -> LatencyMs:
+    """Minimum and percentiles (linear interpolation) of latencies in milliseconds."""
+    p50, p90, p99 = np.percentile(samples_ms, (50, 90, 99))
+    return LatencyMs(min(samples_ms), float(p50), float(p90), float(p99))
+
+
+def _timed_ms(call: Callable[[], object]) -> float:
+    begin = time.perf_counter_ns()
+    call()
+    return (time.perf_counter_ns() - begin) / 1e6
+
+
+def _import_runtime(backend: str) -> None:
+    """Imports the part of a backend that imports its runtime."""
+    __import__(f"edgevit.backends.{backend}.session")
+
+
+def _noise(generator: np.random.Generator, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    kind = np.dtype(dtype)
+    if kind.kind in "iu":
+        limits = np.iinfo(kind)
+        low, high = max(limits.min, -128), min(limits.max, 255)
+        return generator.integers(low, high, shape, dtype=kind, endpoint=True)
+    return generator.standard_normal(shape).astype(kind)

@@ -1,0 +1,189 @@
+"""Loads a model: a bundled one, any timm name, or a user's own ``package.module:factory``."""
+
+from __future__ import annotations
+
+import importlib
+import pickle
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from edgevit.bundled import BUNDLED_MODELS
+from edgevit.errors import UsageError, unknown_name
+from edgevit.results import Preprocessing
+from edgevit.spec import ModelSpec
+from edgevit.torchvision_schemas import ensure_torchvision_schemas
+
+
+@dataclass(frozen=True)
+class Model:
+    """A PyTorch classifier and all that is needed to feed it."""
+
+    name: str
+    module: nn.Module
+    """In eval mode, float32, on the CPU: float32 [n, 3, h, w] to logits [n, classes]."""
+    preprocessing: Preprocessing
+    num_classes: int
+    random_weights: bool
+
+    @property
+    def params(self) -> int:
+        """Number of parameters."""
+        return sum(parameter.numel() for parameter in self.module.parameters())
+
+
+def load_model(spec: ModelSpec) -> Model:
+    """Makes the module, loads its weights and reads its preprocessing.
+
+    Raises:
+        UsageError: unknown name, no or several sources of weights, weights that cannot be read or do not fit,
+            or preprocessing that neither the model nor the spec states.
+    """
+    if spec.name not in BUNDLED_MODELS and not (spec.weights or spec.pretrained or spec.random_weights):
+        raise UsageError(
+            f"where do the weights of {spec.name} come from?",
+            "give --weights FILE, --pretrained (needs the network) or --random-weights",
+        )
+    if spec.weights and not spec.weights.is_file():
+        raise UsageError(f"no such weights file: {spec.weights}")
+    if ":" in spec.name:
+        module = _call_factory(spec)
+    elif spec.name in BUNDLED_MODELS:
+        module = _bundled(spec)
+    else:
+        module = _from_timm(spec)
+    if spec.weights:
+        load_weights(module, spec.weights)
+    elif spec.name in BUNDLED_MODELS and not spec.random_weights:
+        load_weights(module, BUNDLED_MODELS[spec.name].weights)
+    module = module.float().eval().requires_grad_(False)
+    preprocessing = _preprocessing(module, spec)
+    return Model(spec.name, module, preprocessing, _count_classes(module, preprocessing), spec.random_weights)
+
+
+def _call_factory(spec: ModelSpec) -> nn.Module:
+    module_name, _, factory_name = spec.name.partition(":")
+    if spec.pretrained:
+        raise UsageError("--pretrained is for timm names", f"let {spec.name} load its weights, or give --weights FILE")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))  # as `python -m` does; a console script would not see the user's module
+    try:
+        factory = getattr(importlib.import_module(module_name), factory_name, None)
+    except ImportError as error:
+        raise UsageError(f"cannot import {module_name!r}: {error}", "write package.module:factory, importable from here") from error
+    if not callable(factory):
+        raise UsageError(f"{module_name!r} has no factory {factory_name!r}")
+    module = factory() if spec.num_classes is None else factory(num_classes=spec.num_classes)
+    if not isinstance(module, nn.Module):
+        raise UsageError(f"{spec.name} returned {type(module).__name__}, not a torch.nn.Module")
+    return module
+
+
+def _bundled(spec: ModelSpec) -> nn.Module:
+    if spec.pretrained or spec.num_classes not in (None, 10):
+        raise UsageError(f"{spec.name} is bundled with its weights and 10 classes", "leave out --pretrained and num_classes")
+    module_name, _, factory_name = BUNDLED_MODELS[spec.name].factory.partition(":")
+    return cast(nn.Module, getattr(importlib.import_module(module_name), factory_name)())
+
+
+def _from_timm(spec: ModelSpec) -> nn.Module:
+    ensure_torchvision_schemas()
+    import timm
+    from timm.models import get_pretrained_cfg
+
+    if not timm.is_model(spec.name):
+        raise unknown_name("model", spec.name, [*BUNDLED_MODELS, *timm.list_models()], next_step="edgevit models PATTERN lists them")
+    arguments: dict[str, Any] = {}
+    if spec.num_classes is not None:
+        arguments["num_classes"] = spec.num_classes
+    config = get_pretrained_cfg(spec.name)
+    if spec.preprocessing.input_size and config is not None and config.fixed_input_size:
+        arguments["img_size"] = spec.preprocessing.input_size
+    try:
+        return cast(nn.Module, timm.create_model(spec.name, pretrained=spec.pretrained, **arguments))
+    except (OSError, RuntimeError) as error:
+        if not spec.pretrained:
+            raise
+        raise UsageError(
+            f"could not get pretrained weights of {spec.name}: {type(error).__name__}: {str(error).splitlines()[0]}",
+            "offline, or no such weights? give a file with --weights FILE",
+        ) from error
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Loads a state dict, strictly, from safetensors or from a torch file read with ``weights_only=True``.
+
+    Raises:
+        UsageError: the file cannot be read, holds more than tensors, or does not fit; missing, unexpected and
+            mis-shaped keys are listed.
+    """
+    ensure_torchvision_schemas()
+    from safetensors import SafetensorError
+    from timm.models import load_state_dict
+
+    try:
+        state = load_state_dict(str(path), use_ema=False, weights_only=True)
+    except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError, SafetensorError) as error:
+        raise UsageError(
+            f"cannot read weights from {path}: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
+            "safetensors, or a torch file with nothing but a state dict",
+        ) from error
+    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise UsageError(f"{path} does not hold a state dict of tensors")
+    own = module.state_dict()
+    complaints = [
+        _listing("missing", sorted(own.keys() - state.keys())),
+        _listing("unexpected", sorted(state.keys() - own.keys())),
+        _listing("of another shape", [
+            f"{key} {list(state[key].shape)}, not {list(own[key].shape)}"
+            for key in sorted(own.keys() & state.keys()) if own[key].shape != state[key].shape
+        ]),
+    ]
+    if any(complaints):
+        raise UsageError(
+            f"{path} does not fit the model:\n  " + "\n  ".join(filter(None, complaints)),
+            "is it the same architecture, with the same number of classes and input size?",
+        )
+    module.load_state_dict(state)
+
+
+def _listing(title: str, keys: list[str], limit: int = 8) -> str:
+    if not keys:
+        return ""
+    more = f" and {len(keys) - limit} more" if len(keys) > limit else ""
+    return f"{title} ({len(keys)}): {', '.join(keys[:limit])}{more}"
+
+
+def _preprocessing(module: nn.Module, spec: ModelSpec) -> Preprocessing:
+    """timm's configuration of the module, each value replaced by the spec's where it gives one."""
+    config = dict(getattr(module, "pretrained_cfg", None) or getattr(module, "default_cfg", None) or {})
+    overrides = spec.preprocessing.model_dump(exclude_none=True)
+    values = {key: config.get(key) for key in ("mean", "std", "interpolation", "crop_pct", "crop_mode")}
+    if config.get("input_size"):
+        values["input_size"] = tuple(config["input_size"])[-2:]
+    merged = {key: value for key, value in {**values, **overrides}.items() if value is not None}
+    missing = [key for key in ("input_size", "mean", "std") if key not in merged]
+    if missing:
+        raise UsageError(
+            f"{spec.name} states no {', '.join(missing)}", "say them in [model.preprocessing], or on the command line"
+        )
+    if merged.get("crop_mode", "center") not in ("center", "squash"):
+        raise UsageError(
+            f"{spec.name} asks for crop_mode {merged['crop_mode']!r}, which edgevit lacks", "override it: center or squash"
+        )
+    return Preprocessing(**merged)
+
+
+def _count_classes(module: nn.Module, preprocessing: Preprocessing) -> int:
+    """Runs the module once on zeros and returns the width of its logits."""
+    with torch.inference_mode():
+        logits = module(torch.zeros(1, 3, *preprocessing.input_size))
+    if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or logits.shape[0] != 1:
+        shape = list(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+        raise UsageError(f"the model returns {shape} for one image, not logits [1, classes]", "wrap it in a module that does")
+    return int(logits.shape[1])

@@ -1,0 +1,183 @@
+"""The main path: spec → load model → passes → per backend: export → quantize → verify → evaluate → measure → choose → report."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from edgevit import __version__
+from edgevit.backends import Backend, check_scheme, get_backend
+from edgevit.candidates import COMPRESS_STEPS, EXPORT_STEPS, Job, Step, Variant, build
+from edgevit.choose import choose
+from edgevit.data import NOISE, RunData, Samples, check_images, choose_data, open_images, set_sha256
+from edgevit.devices.profile import load_device
+from edgevit.errors import UsageError
+from edgevit.host import host_fingerprint, tool_versions
+from edgevit.model import Model, load_model
+from edgevit.model_passes import Passed, check_passes, run_passes
+from edgevit.progress import Progress, Silent
+from edgevit.report import write_report
+from edgevit.results import CalibrationRecord, Candidate, Run
+from edgevit.run_folder import RunFolder
+from edgevit.schemes import AUTO
+from edgevit.spec import Spec
+
+NOISE_SAMPLES = 16
+"""Made-up images to verify with when a run has no real ones."""
+
+
+def compress(spec: Spec, out: Path | None = None, *, resume: bool = False, progress: Progress | None = None) -> Run:
+    """Compresses a model: makes every candidate, verifies, evaluates and measures it, and chooses one.
+
+    Args:
+        spec: What to do; see :class:`edgevit.spec.Spec`.
+        out: Folder of the run; ``runs/<model>-<time>`` when None.
+        resume: Continue the run in ``out``, whatever stopped it.
+        progress: Hears what is going on.
+
+    Returns:
+        The run; ``run.selected`` is the id of the chosen candidate, or None if nothing usable is left.
+
+    Raises:
+        UsageError: the spec asks for something that cannot be had; nothing heavy was started.
+        DiskFull: there was no space left; ``resume`` continues.
+    """
+    return _run(spec, out, resume, progress or Silent(), COMPRESS_STEPS)
+
+
+def export(spec: Spec, out: Path | None = None, *, resume: bool = False, progress: Progress | None = None) -> Run:
+    """Makes and verifies the artifacts of a spec, without evaluating, measuring or choosing; see :func:`compress`."""
+    return _run(spec, out, resume, progress or Silent(), EXPORT_STEPS)
+
+
+def _run(spec: Spec, out: Path | None, resume: bool, progress: Progress, steps: tuple[Step, ...]) -> Run:
+    requests = _check_names(spec)
+    folder = RunFolder(out.resolve() if out else default_folder(spec), spec, resume)
+    model = load_model(spec.model)
+    data = _check_data(spec, model, progress)
+    check_passes(spec, model, data)
+    with folder:
+        passed = run_passes(spec, model, data, _verification_images(data), folder, progress)
+        job = _job(spec, model, data, passed, folder, progress)
+        candidates = tuple(
+            candidate
+            for backend, schemes in requests
+            for candidate in _candidates_of(job, steps, backend, schemes, passed.variants)
+        )
+        run = Run(
+            edgevit_version=__version__,
+            created_at=folder.created_at,
+            seed=spec.seed,
+            spec=spec.model_dump(mode="json"),
+            spec_sha256=spec.sha256,
+            host=host_fingerprint(spec.measure.threads),
+            tool_versions=tool_versions(),
+            baseline=passed.baseline,
+            candidates=candidates,
+            selected=choose(candidates) if steps is COMPRESS_STEPS else None,
+            stages=tuple(folder.stages),
+            calibration=_calibration_record(data, spec.seed),
+            notes=_notes(data, model),
+        )
+        folder.finish(run)
+        write_report(run, folder.path)
+    return run
+
+
+
+
+def _check_names(spec: Spec) -> list[tuple[Backend, tuple[str, ...]]]:
+    """Resolves every name of the spec, so that a wrong one is found before anything heavy starts."""
+    backends = list(dict.fromkeys(get_backend(name).NAME for name in spec.export.backends))
+    if not backends:
+        raise UsageError("no backend is asked for", "give --export onnx,openvino,tflite")
+    for name in spec.devices:
+        load_device(name)
+    requests = []
+    for name in backends:
+        backend = get_backend(name)
+        for scheme in spec.export.schemes:
+            if scheme != AUTO:
+                check_scheme(backend, scheme)
+        requests.append((backend, spec.export.schemes))
+    return requests
+
+
+def default_folder(spec: Spec) -> Path:
+    """Where a run goes when nobody says where: ``runs/<model>-<local time>``."""
+    name = spec.model.name.rpartition(":")[2].replace("/", "-")
+    return Path("runs", f"{name}-{datetime.now():%Y%m%d-%H%M%S}").resolve()
+
+
+def _check_data(spec: Spec, model: Model, progress: Progress) -> RunData:
+    if spec.model.random_weights and spec.data.evaluation:
+        raise UsageError("accuracy of random weights is not reported", "leave out --data, or give weights")
+    data = choose_data(
+        spec.data.evaluation, spec.data.calibration, spec.data.samples, spec.data.calibration_samples, spec.seed
+    )
+    for images, name in ((data.evaluation, "evaluation"), (data.calibration, "calibration")):
+        if images is not None:
+            check_images(images, model.num_classes, lambda done, total, name=name: progress.stage(f"check {name} images", done, total))
+    return data
+
+
+def _verification_images(data: RunData) -> Samples:
+    images = data.evaluation or data.calibration
+    return images.samples if images else open_images(f"{NOISE}:{NOISE_SAMPLES}").samples
+
+
+def _job(spec: Spec, model: Model, data: RunData, passed: Passed, folder: RunFolder, progress: Progress) -> Job:
+    return Job(
+        spec=spec,
+        folder=folder,
+        preprocessing=model.preprocessing,
+        num_classes=model.num_classes,
+        transformer=passed.transformer,
+        images=_verification_images(data),
+        labels=data.evaluation.labels if data.evaluation else None,
+        judged=data.evaluation is not None or data.calibration is not None,
+        calibration=data.calibration.samples if data.calibration else None,
+        baseline_top1=passed.baseline.top1,
+        baseline_logits=passed.baseline_logits,
+        progress=progress,
+    )
+
+
+def _candidates_of(
+    job: Job, steps: tuple[Step, ...], backend: Backend, schemes: tuple[str, ...], variants: tuple[Variant, ...]
+) -> list[Candidate]:
+    """Every candidate of one backend; float ones are always made, for the others are compared with them."""
+    made: list[Candidate] = []
+    dense: Candidate | None = None
+    for variant in variants:
+        parent = build(job, steps, backend, "fp32", variant, dense)
+        dense = dense or parent
+        made.append(parent)
+        tries = backend.auto_schemes(job.transformer) if schemes == (AUTO,) else schemes
+        for scheme in tries:
+            if scheme == "fp32":
+                continue
+            made.append(build(job, steps, backend, scheme, variant, parent))
+            if schemes == (AUTO,) and (made[-1].status == "ok" or parent.status != "ok"):
+                break  # the policy's next choice is for a usable float model that this scheme spoiled
+    return made
+
+
+def _calibration_record(data: RunData, seed: int) -> CalibrationRecord | None:
+    images = data.calibration
+    return CalibrationRecord(images.source, images.ids, set_sha256(images), seed) if images else None
+
+
+def _notes(data: RunData, model: Model) -> tuple[str, ...]:
+    notes = []
+    if model.random_weights:
+        notes.append("random weights: accuracy is not reported")
+    elif data.evaluation is None:
+        notes.append("no evaluation images: accuracy is not reported")
+    elif data.evaluation.labels is None:
+        notes.append("no labels: candidates are judged by agreement with the float model")
+    if data.evaluation is None and data.calibration is not None:
+        notes.append("candidates are judged by agreement with the float model on the calibration images")
+    if data.calibration is None:
+        notes.append("no calibration images: static schemes were not possible")
+    return tuple(notes)

@@ -1,0 +1,263 @@
+"""The report of a run as one Markdown page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+from edgevit import units
+from edgevit.report.table import columns, has_labels, interval, reference_of, speed_up, status_of
+from edgevit.results import HOST, Run
+
+
+def render_markdown(run: Run, picture: str | None) -> str:
+    """Renders a run for people.
+
+    Args:
+        run: The run.
+        picture: Link to the picture, relative to the page; None where there is none.
+
+    Returns:
+        A page that says the same without the picture.
+    """
+    model = _model_name(run)
+    sections = [
+        f"# {_escape(model)} on {_escape(run.host.cpu)}",
+        _summary(run),
+        f"![Accuracy against latency of every candidate]({picture})" if picture else "",
+        _notes(run),
+        _setting(run),
+        _candidates(run),
+        _reasons(run),
+        _verification(run),
+        _measured(run),
+        _predicted(run),
+        _passes(run),
+        _calibration(run),
+        _stages(run),
+        _versions(run),
+        _spec(run),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _summary(run: Run) -> str:
+    chosen = run.chosen
+    if chosen is None:
+        return "**No candidate was chosen.** The reasons are below the table of candidates."
+    facts = [f"p50 {units.milliseconds(chosen.p50_ms)} measured on this host"]
+    faster, reference = speed_up(run, chosen), reference_of(run, chosen)
+    if faster and reference:
+        facts.append(f"{units.ratio(faster)} the speed of {_code(reference.id)}")
+    if chosen.accuracy and chosen.accuracy.top1 is not None:
+        facts.append(
+            f"top-1 {units.percent(chosen.accuracy.top1)} on {chosen.accuracy.samples} images"
+            f" (drop {units.points(chosen.accuracy.drop_points)})"
+        )
+    elif chosen.verification:
+        agreement = units.percent(chosen.verification.top1_agreement)
+        facts.append(f"top-1 agreement with {_escape(chosen.verification.reference)} {agreement}")
+    if chosen.artifact:
+        facts.append(units.size(chosen.artifact.size_bytes))
+    path = f"\n\nThe artifact is {_code(chosen.artifact.path)}." if chosen.artifact else ""
+    return f"**Chosen: {_code(chosen.id)}** – {', '.join(facts)}.{path}"
+
+
+def _notes(run: Run) -> str:
+    notes = list(run.notes)
+    if not has_labels(run) and not any("no labels" in note for note in notes):
+        notes.append(
+            "accuracy not measured: no labels; agreement compares each artifact with the float model it came from"
+        )
+    if any(candidate.predictions for candidate in run.candidates):
+        notes.append("predictions are not measurements; they stand in a table of their own, each with its interval")
+    return "\n".join(f"- Note: {_escape(note)}" for note in notes)
+
+
+def _setting(run: Run) -> str:
+    host, baseline = run.host, run.baseline
+    accuracy = (
+        f"top-1 {units.percent(baseline.top1)}, top-5 {units.percent(baseline.top5)} on {baseline.samples} images"
+        if baseline.top1 is not None
+        else "accuracy not measured"
+    )
+    latency = f", p50 {units.milliseconds(baseline.latency_ms.p50)} in PyTorch" if baseline.latency_ms else ""
+    rows = [
+        ("model", f"{_model_name(run)}: {units.count(baseline.params)} parameters, {units.count(baseline.macs)} MACs"),
+        ("float baseline", accuracy + latency),
+        ("host", f"{host.cpu}, {host.cores} cores, {units.size(host.memory_bytes)} memory, {host.os}"),
+        ("instruction sets", ", ".join(host.isa) or "unknown"),
+        ("threads, governor", f"{host.threads}, {host.governor}"),
+        ("largest drop allowed", _max_drop(run)),
+        ("made", f"{run.created_at} by edgevit {run.edgevit_version}, seed {run.seed}, Python {host.python}"),
+    ]
+    return _table(("", ""), rows, numeric=())
+
+
+def _candidates(run: Run) -> str:
+    chosen = columns(run)
+    rows = []
+    for candidate in run.candidates:
+        cells = [column.cell(run, candidate) for column in chosen]
+        rows.append([f"**{cell}**" for cell in cells] if candidate.id == run.selected else cells)
+    table = _table([c.title for c in chosen], rows, numeric=[i for i, c in enumerate(chosen) if c.numeric])
+    legend = (
+        "Latency is milliseconds for one image, measured on this host in a process of its own; memory is that process's"
+        " peak. Speed-up compares with the float parent in the same runtime. int8 is the share of multiply-accumulates"
+        " that run in int8."
+    )
+    return f"## Candidates\n\n{table}\n\n{legend}"
+
+
+def _reasons(run: Run) -> str:
+    lines = [
+        f"- {_code(candidate.id)} {status_of(run, candidate)}: {_escape('; '.join(candidate.reasons))}"
+        for candidate in run.candidates
+        if candidate.reasons
+    ]
+    return "### Reasons\n\n" + "\n".join(lines) if lines else ""
+
+
+def _verification(run: Run) -> str:
+    rows = [
+        (
+            c.id,
+            v.reference,
+            f"{v.max_abs_diff:.2e}",
+            f"{v.max_rel_diff:.2e}",
+            units.decibels(v.snr_db),
+            units.percent(v.top1_agreement),
+            str(v.samples),
+            "passed" if v.passed else "failed",
+        )
+        for c in run.candidates
+        if (v := c.verification)
+    ]
+    titles = ("candidate", "against", "max abs diff", "max rel diff", "SNR", "top-1 agreement", "images", "outcome")
+    return _section("Verification", titles, rows, numeric=range(2, 7))
+
+
+def _measured(run: Run) -> str:
+    rows = [
+        (
+            c.id,
+            m.device if m.device != HOST else "this host",
+            units.milliseconds(m.latency_ms.min),
+            units.milliseconds(m.latency_ms.p50),
+            units.milliseconds(m.latency_ms.p90),
+            units.milliseconds(m.latency_ms.p99),
+            str(m.conditions.runs),
+            str(m.threads),
+            units.milliseconds(m.load_ms),
+            units.milliseconds(m.first_run_ms),
+            units.size(m.rss_delta_bytes),
+            f"{m.conditions.runtime} {m.conditions.runtime_version}, {m.conditions.precision}, {m.conditions.delegate}",
+        )
+        for c in run.candidates
+        for m in c.measurements
+    ]
+    titles = (
+        "candidate", "device", "min", "p50", "p90", "p99", "runs", "threads", "load", "first run", "memory growth",
+        "runtime",
+    )  # fmt: skip
+    return _section("Measured", titles, rows, numeric=range(2, 11))
+
+
+def _predicted(run: Run) -> str:
+    rows = [
+        (
+            c.id,
+            f"{p.device} ({p.unit})",
+            units.milliseconds(p.latency_ms.p50 if p.latency_ms else None),
+            interval(p),
+            units.size(p.peak_memory_bytes),
+            ", ".join(p.unsupported_ops) or "none",
+            p.basis,
+        )
+        for c in run.candidates
+        for p in c.predictions
+    ]
+    titles = ("candidate", "device", "predicted", "interval", "predicted memory", "unsupported ops", "basis")
+    table = _section("Predicted, not measured", titles, rows, numeric=range(2, 5))
+    return f"{table}\n\nThese devices were not there; nothing in this table was timed." if table else ""
+
+
+def _passes(run: Run) -> str:
+    seen = dict.fromkeys(record for candidate in run.candidates for record in candidate.passes)
+    rows = [
+        (
+            record.name,
+            record.settings,
+            f"{units.count(record.macs_before)} → {units.count(record.macs_after)}",
+            f"{units.percent(record.top1_before)} → {units.percent(record.top1_after)}",
+            record.note or "–",
+        )
+        for record in seen
+    ]
+    return _section("Passes", ("pass", "settings", "MACs", "top-1", "note"), rows, numeric=())
+
+
+def _calibration(run: Run) -> str:
+    record = run.calibration
+    if record is None:
+        return "## Calibration\n\nNo candidate was calibrated."
+    shown = ", ".join(record.ids[:5])
+    more = f" and {len(record.ids) - 5} more" if len(record.ids) > 5 else ""
+    return (
+        f"## Calibration\n\n{len(record.ids)} images from {_code(record.source)}, chosen with seed {record.seed}:"
+        f" {_escape(shown)}{more}. sha256 of the set: {_code(record.sha256)}."
+    )
+
+
+def _stages(run: Run) -> str:
+    rows = [(stage.name, units.seconds(stage.seconds), stage.status) for stage in run.stages]
+    return _section("Stages", ("stage", "time", "status"), rows, numeric=(1,))
+
+
+def _versions(run: Run) -> str:
+    rows = sorted(run.tool_versions.items())
+    return _section("Versions", ("package", "version"), rows, numeric=())
+
+
+def _spec(run: Run) -> str:
+    text = json.dumps(run.spec, indent=1, ensure_ascii=False)
+    return f"## Spec\n\nsha256 {_code(run.spec_sha256)}\n\n```json\n{text.replace('```', '` ` `')}\n```"
+
+
+def _model_name(run: Run) -> str:
+    model = run.spec.get("model")
+    return str(model.get("name", "model")) if isinstance(model, dict) else "model"
+
+
+def _max_drop(run: Run) -> str:
+    budget = run.spec.get("budget")
+    value = budget.get("max_drop") if isinstance(budget, dict) else None
+    return units.points(float(value)).removeprefix("+") if isinstance(value, int | float) else "not stated"
+
+
+def _section(title: str, titles: Sequence[str], rows: Sequence[Sequence[str]], numeric: Iterable[int]) -> str:
+    return f"## {title}\n\n{_table(titles, rows, numeric)}" if rows else ""
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]], numeric: Iterable[int]) -> str:
+    right = set(numeric)
+    lines = [
+        _row(titles),
+        "|" + "|".join("--:" if index in right else "---" for index in range(len(titles))) + "|",
+        *(_row([_escape(cell) for cell in row]) for row in rows),
+    ]
+    return "\n".join(lines)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _escape(text: str) -> str:
+    """Keeps foreign text on one line and out of the table's and HTML's way."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def _code(text: str) -> str:
+    """Shows foreign text as code; not for table cells."""
+    return f"`{' '.join(text.split()).replace('`', chr(39))}`"

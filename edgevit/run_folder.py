@@ -1,0 +1,213 @@
+"""The folder of a run: which spec it belongs to, and which stages are finished.
+
+    begin.json       the spec it belongs to, written before anything else
+    stages/*.json    one finished stage each: its value and the sha256 of every file it wrote
+    artifacts/       one folder per candidate
+    work/            captured programs, weights and logits that later stages read
+    logs/            what child processes printed
+    run.json         the whole truth, written last
+
+Everything is written under another name and renamed, so a file that is there is whole.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from edgevit.errors import DiskFull, UsageError
+from edgevit.results import Run, Stage, run_to_json, write_atomically
+from edgevit.spec import Spec
+
+Value = TypeVar("Value")
+
+
+class RunFolder:
+    """A run folder that this process alone writes to."""
+
+    def __init__(self, path: Path, spec: Spec, resume: bool) -> None:
+        """Checks that ``spec`` may run in ``path``; writes nothing.
+
+        Raises:
+            UsageError: the folder is another run's, holds a run already, or other files.
+        """
+        self.path = path
+        self.stages: list[Stage] = []
+        self._spec = spec
+        self._inputs = {str(file): file_sha256(file) for file in _input_files(spec)}
+        self._lock: IO[str] | None = None
+        begin = path / "begin.json"
+        if path.exists() and not path.is_dir():
+            raise UsageError(f"{path} is a file, not a folder", "choose another --out")
+        if begin.is_file():
+            self._check_same(json.loads(begin.read_text(encoding="utf-8")), resume)
+        elif path.is_dir() and any(path.iterdir()):
+            raise UsageError(f"{path} is not empty and holds no run", "choose another --out")
+        elif resume:
+            raise UsageError(f"there is no run to resume in {path}", "leave out --resume, or check --out")
+
+    def _check_same(self, begin: dict[str, Any], resume: bool) -> None:
+        if begin["spec_sha256"] != self._spec.sha256:
+            changed = sorted(_differences(begin["spec"], json.loads(self._spec.model_dump_json())))
+            raise UsageError(
+                f"{self.path} belongs to another spec; it differs in {', '.join(changed[:5])}", "choose another --out"
+            )
+        changed = [name for name, digest in self._inputs.items() if begin["inputs_sha256"].get(name) != digest]
+        if changed:
+            raise UsageError(f"{changed[0]} has changed since the run in {self.path} began", "choose another --out")
+        if not resume:
+            raise UsageError(f"{self.path} holds this run already", "add --resume to continue it, or choose another --out")
+
+    def __enter__(self) -> RunFolder:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.path / ".lock").open("w")
+        except OSError as error:
+            raise UsageError(f"cannot write to {self.path}: {error.strerror}", "choose another --out") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UsageError(f"another process is writing to {self.path}", "wait for it, or choose another --out") from error
+        begin = self.path / "begin.json"
+        if not begin.exists():
+            document = {
+                "created_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+                "spec_sha256": self._spec.sha256,
+                "inputs_sha256": self._inputs,
+                "spec": json.loads(self._spec.model_dump_json()),
+            }
+            self._write(begin, json.dumps(document, indent=1).encode())
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._lock:
+            self._lock.close()
+
+    @property
+    def created_at(self) -> str:
+        """When the run first began, UTC, ISO 8601."""
+        return str(json.loads((self.path / "begin.json").read_text(encoding="utf-8"))["created_at"])
+
+    def work(self, name: str) -> Path:
+        """Path of a file that later stages read."""
+        path = self.path / "work" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def log(self, name: str) -> Path:
+        """Path of the log of a child process."""
+        return self.path / "logs" / f"{_file_name(name)}.log"
+
+    def relative(self, path: Path) -> str:
+        """A path inside the folder as ``run.json`` states it."""
+        return path.relative_to(self.path).as_posix()
+
+    def stage(
+        self,
+        name: str,
+        kind: type[Value],
+        make: Callable[[], Value],
+        files: Callable[[Value], Iterable[Path]] = lambda value: (),
+    ) -> Value:
+        """Returns the value of a stage, making it unless an earlier process finished it.
+
+        Args:
+            name: Unique in the run.
+            kind: Type of the value, for reading it back.
+            make: Makes it; an exception leaves the stage unfinished.
+            files: Files that belong to the value; if one is missing or changed, the stage is made again.
+        """
+        record = self.path / "stages" / f"{_file_name(name)}.json"
+        finished = self._read_stage(record, kind)
+        if finished is not None:
+            self.stages.append(finished[0])
+            return finished[1]
+        begin = time.monotonic()
+        try:
+            with _disk_errors(self.path):
+                value = make()
+        except BaseException:
+            self.stages.append(Stage(name, time.monotonic() - begin, "failed"))
+            raise
+        stage = Stage(name, time.monotonic() - begin, "done")
+        document = {
+            "name": name,
+            "seconds": stage.seconds,
+            "files": {self.relative(path): file_sha256(path) for path in files(value)},
+            "value": TypeAdapter(kind).dump_python(value, mode="json"),
+        }
+        self._write(record, json.dumps(document).encode())
+        self.stages.append(stage)
+        return value
+
+    def _read_stage(self, record: Path, kind: type[Value]) -> tuple[Stage, Value] | None:
+        if not record.is_file():
+            return None
+        document = json.loads(record.read_text(encoding="utf-8"))
+        for name, digest in document["files"].items():
+            path = self.path / name
+            if not path.is_file() or file_sha256(path) != digest:
+                return None
+        try:
+            value = TypeAdapter(kind).validate_python(document["value"])
+        except ValidationError as error:
+            raise UsageError(f"{record} was written by another version of edgevit", "choose another --out") from error
+        return Stage(document["name"], document["seconds"], "done"), value
+
+    def finish(self, run: Run) -> None:
+        """Writes ``run.json``."""
+        self._write(self.path / "run.json", run_to_json(run))
+
+    def _write(self, path: Path, content: bytes) -> None:
+        with _disk_errors(self.path):
+            write_atomically(path, content)
+
+
+@contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    """Turns the system's error for a full disk into one that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise DiskFull(f"the disk of {folder} is full", "free some space, then run the same command with --resume") from error
+        raise
+
+
+def file_sha256(*paths: Path) -> str:
+    """Digest of the contents of files, one after the other."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _input_files(spec: Spec) -> list[Path]:
+    models = [spec.model, *([spec.passes.distill.teacher] if spec.passes.distill else [])]
+    return [model.weights for model in models if model.weights and model.weights.is_file()]
+
+
+def _file_name(name: str) -> str:
+    return name.replace("/", "--")
+
+
+def _differences(old: Any, new: Any, path: str = "") -> set[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return {
+            found
+            for key in old.keys() | new.keys()
+            for found in _differences(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+        }
+    return set() if old == new else {path}

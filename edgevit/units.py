@@ -1,0 +1,62 @@
+"""The only place that rounds: numbers with their units, as people read them."""
+
+from __future__ import annotations
+
+import math
+
+
+def milliseconds(value: float | None) -> str:
+    """Formats a latency in milliseconds with three significant digits, never fewer than the unit digit."""
+    if value is None:
+        return "–"
+    if not math.isfinite(value):
+        return "not finite"
+    digits = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3
+    return f"{value:.{digits}f} ms"
+
+
+def size(value: int | float | None) -> str:
+    """Formats bytes in decimal units: 950 B, 12.3 kB, 22.9 MB, 1.2 GB."""
+    if value is None:
+        return "–"
+    amount = float(value)
+    for unit in ("B", "kB", "MB"):
+        if abs(amount) < 1000:
+            return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.2f} GB"
+
+
+def percent(fraction: float | None, digits: int = 1) -> str:
+    """Formats a fraction in 0..1 as a percentage."""
+    return "–" if fraction is None else f"{100 * fraction:.{digits}f} %"
+
+
+def points(value: float | None) -> str:
+    """Formats a difference in percentage points, signed; positive is a loss."""
+    return "–" if value is None else f"{value:+.1f} pt"
+
+
+def ratio(value: float | None) -> str:
+    """Formats a speed-up such as 2.13 ×."""
+    return "–" if value is None or not math.isfinite(value) else f"{value:.2f} ×"
+
+
+def count(value: int | float | None) -> str:
+    """Formats a count with a decimal prefix: 950, 12.3 k, 5.72 M, 1.25 G."""
+    if value is None:
+        return "–"
+    for limit, divisor, suffix, digits in ((1e3, 1, "", 0), (1e6, 1e3, " k", 1), (1e9, 1e6, " M", 2)):
+        if abs(value) < limit:
+            return f"{value / divisor:.{digits}f}{suffix}"
+    return f"{value / 1e9:.2f} G"
+
+
+def decibels(value: float | None) -> str:
+    """Formats a signal-to-noise ratio; None means that the outputs are identical."""
+    return "identical" if value is None else f"{value:.1f} dB"
+
+
+def seconds(value: float) -> str:
+    """Formats a duration in seconds, or minutes and seconds from 100 s on."""
+    return f"{value:.1f} s" if value < 100 else f"{int(value // 60)} min {int(value % 60):02d} s"

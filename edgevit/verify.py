@@ -1,0 +1,74 @@
+"""Compares an artifact with the float model it came from, on the same images."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from edgevit.errors import CheckFailed
+from edgevit.results import TensorSpec, Verification
+
+FLOAT_TOLERANCE = 1e-4
+"""Largest relative difference of a float artifact's logits from PyTorch's."""
+HALF_TOLERANCE = 2e-2
+"""The same for an artifact whose weights are stored as float16."""
+
+
+def verify_signature(inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...], size: tuple[int, int], classes: int) -> None:
+    """Checks what an artifact that edgevit made declares: one float32 image in, one float32 row of logits out.
+
+    Args:
+        inputs: As the file declares them.
+        outputs: As the file declares them.
+        size: Height and width the model was made for.
+        classes: Width of the logits.
+
+    Raises:
+        CheckFailed: names, then shapes, then types; the first that differs.
+    """
+    expected = (("input", (1, 3, *size)), ("logits", (1, classes)))
+    for spec, (name, shape) in zip((*inputs, *outputs), expected, strict=True):
+        if name not in spec.name:
+            raise CheckFailed(f"{name} is called {spec.name!r}")
+        if spec.shape != shape:
+            raise CheckFailed(f"{name} has shape {list(spec.shape)}, not {list(shape)}")
+        if spec.dtype != "float32":
+            raise CheckFailed(f"{name} is {spec.dtype}, not float32")
+
+
+def compare(logits: np.ndarray, reference: np.ndarray, name: str, tolerance: float | None) -> Verification:
+    """Compares logits.
+
+    Args:
+        logits: float [n, classes] of the artifact.
+        reference: float [n, classes] of what it came from.
+        name: What the reference is.
+        tolerance: Largest relative difference; None for a quantized artifact, whose worth accuracy decides.
+
+    Returns:
+        ``passed`` is whether every difference is within ``tolerance`` and the top-1 class is always the same;
+        without a tolerance, always true.
+
+    Raises:
+        CheckFailed: shapes differ, or the artifact gave NaN or infinity.
+    """
+    if logits.shape != reference.shape:
+        raise CheckFailed(f"logits have shape {list(logits.shape)}, those of {name} {list(reference.shape)}")
+    if not np.isfinite(logits).all():
+        raise CheckFailed("logits hold NaN or infinity")
+    difference = logits.astype(np.float64) - reference
+    max_abs = float(np.abs(difference).max())
+    max_rel = max_abs / max(float(np.abs(reference).max()), 1e-30)
+    agreement = float((logits.argmax(axis=1) == reference.argmax(axis=1)).mean())
+    passed = tolerance is None or (max_rel <= tolerance and agreement == 1.0)
+    return Verification(name, max_abs, max_rel, _snr_db(reference, difference), agreement, len(logits), passed)
+
+
+def _snr_db(signal: np.ndarray, noise: np.ndarray) -> float | None:
+    """10 log10 of signal power over noise power; None if there is no noise."""
+    noise_power = float(np.square(noise).sum())
+    if noise_power == 0:
+        return None
+    signal_power = float(np.square(signal.astype(np.float64)).sum())
+    return 10 * math.log10(max(signal_power, 1e-300) / noise_power)

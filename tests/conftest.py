@@ -1,0 +1,18 @@
+"""Fixtures that many tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Folder of third-party models and images: $EDGEVIT_DATA, or ../shared/data beside the checkout; else skips."""
+    given = os.environ.get("EDGEVIT_DATA")
+    folder = Path(given) if given else Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no test data at {folder}; set EDGEVIT_DATA to its folder")
+    return folder

@@ -1,0 +1,180 @@
+"""Predicted latency: one op by hand, invariants of the formula, and what cannot run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgevit.devices.cost import predict
+from edgevit.devices.op_support import accepts, unsupported_ops
+from edgevit.devices.profile import Device, load_device
+from edgevit.errors import UsageError
+from edgevit.graph import Graph, Numerics, Op, OpKind, Tensor, size_bytes
+from edgevit.shipped import names
+
+PI5 = load_device("raspberry-pi-5")
+CORAL = load_device("coral-edge-tpu")
+
+
+def tensor(name: str, shape: tuple[int, ...], dtype: str = "float32", constant: bool = False) -> Tensor:
+    return Tensor(name, shape, dtype, size_bytes(shape, dtype), constant)
+
+
+def layer(
+    macs: int = 10**9,
+    numerics: Numerics = "float",
+    kind: OpKind = "conv",
+    native: str = "CONV_2D",
+    weights: int = 1000,
+    data: int = 1000,
+    format: str = "tflite",
+) -> Graph:
+    """A graph of one op with that many weights and values in its input and output."""
+    dtype = "int8" if numerics == "int8_static" else "float32"
+    stored = "float32" if numerics == "float" else "int8"
+    tensors = (tensor("x", (1, data), dtype), tensor("w", (weights,), stored, True), tensor("y", (1, data), dtype))
+    op = Op("op", native, kind, ("x", "w"), ("y",), macs, numerics)
+    return Graph(format, (op,), tensors, ("x",), ("y",))
+
+
+def p50(graph: Graph, device: Device, unit: str | None = None) -> float:
+    prediction = predict(graph, device, unit=unit)
+    assert prediction.latency_ms is not None
+    return prediction.latency_ms.p50
+
+
+def test_one_op_bound_by_arithmetic() -> None:
+    unit = PI5.units[0]
+    share = unit.numerics["float"].efficiency.conv.value
+    expected = 1000 * 2e9 / (153.6e9 * share) + unit.per_op_overhead_ms.value
+    assert p50(layer(10**9), PI5) == pytest.approx(expected)
+
+
+def test_one_op_bound_by_bandwidth() -> None:
+    unit = PI5.units[0]
+    expected = 1000 * 4 * (10**8 + 2000) / (17.1e9 * unit.bandwidth_efficiency.value) + unit.per_op_overhead_ms.value
+    assert p50(layer(1000, weights=10**8), PI5) == pytest.approx(expected)
+
+
+def test_weights_beyond_on_chip_memory_cross_the_link() -> None:
+    unit = CORAL.units[0]
+    link = unit.memory_bandwidth_bytes_per_second.value * unit.bandwidth_efficiency.value
+    fits = p50(layer(1000, "int8_static", weights=8_000_000), CORAL)
+    spills = p50(layer(1000, "int8_static", weights=48_000_000), CORAL)
+    assert spills - fits == pytest.approx(1000 * 40e6 / link, rel=1e-3)
+
+
+def test_prediction_says_what_it_rests_on() -> None:
+    prediction = predict(layer(), PI5)
+    assert "data sheet only" in prediction.basis
+    assert (prediction.device, prediction.unit, prediction.source) == ("raspberry-pi-5", "cpu", "predicted")
+    assert prediction.supported
+    assert prediction.peak_memory_bytes == 4 * (1000 + 2000)
+
+
+@given(st.integers(0, 10**11), st.integers(0, 10**11), st.integers(1, 10**8), st.integers(1, 10**8))
+def test_more_work_is_never_faster(macs: int, more: int, weights: int, heavier: int) -> None:
+    before = predict(layer(macs, weights=weights), PI5).latency_ms
+    after = predict(layer(macs + more, weights=weights + heavier), PI5).latency_ms
+    assert before is not None and after is not None
+    assert 0 < before.low <= before.p50 <= before.high
+    assert after.p50 >= before.p50
+
+
+@pytest.mark.parametrize("name", names("devices"))
+def test_int8_is_not_slower_than_float_for_convolutions(name: str) -> None:
+    device = load_device(name)
+    for unit in device.units:
+        format = unit.formats[0]
+        if "float" in unit.numerics:
+            static = p50(layer(10**10, "int8_static", format=format), device, unit.name)
+            assert static <= p50(layer(10**10, format=format), device, unit.name)
+
+
+def test_fused_and_free_ops_cost_nothing() -> None:
+    graph = layer()
+    kinds: tuple[tuple[OpKind, str], ...] = (("activation", "RELU"), ("reshape", "RESHAPE"), ("quantize", "QUANTIZE"))
+    for kind, native in kinds:
+        last = Op("last", native, kind, ("y",), ("z",), 0)
+        longer = replace(
+            graph, ops=(*graph.ops, last), tensors=(*graph.tensors, tensor("z", (1, 1000))), outputs=("z",)
+        )
+        assert p50(longer, PI5) == p50(graph, PI5)
+    softmax = replace(longer, ops=(*graph.ops, replace(last, kind="softmax")))
+    assert p50(softmax, PI5) > p50(graph, PI5)
+
+
+def vision_transformer_ops() -> Graph:
+    graph = layer(numerics="int8_static", kind="linear", native="FULLY_CONNECTED")
+    others = (
+        Op("g", "GELU", "activation", ("y",), ("z",), 0, "int8_static"),
+        Op("h", "GELU", "activation", ("y",), ("z",), 0, "int8_static"),
+        Op("m", "BATCH_MATMUL", "matmul", ("y", "z"), ("z",), 10**6, "int8_static"),
+        Op("s", "SOFTMAX", "softmax", ("y",), ("z",), 0, "float"),
+    )
+    return replace(graph, ops=(*graph.ops, *others), tensors=(*graph.tensors, tensor("z", (1, 1000), "int8")))
+
+
+def test_edge_tpu_cannot_run_a_vision_transformer() -> None:
+    prediction = predict(vision_transformer_ops(), CORAL)
+    assert prediction.latency_ms is None
+    assert not prediction.supported
+    assert prediction.unsupported_ops == ("GELU (2 x)", "BATCH_MATMUL (1 x)", "SOFTMAX in float (1 x)")
+    assert prediction.peak_memory_bytes > 0
+    assert "data sheet only" in prediction.basis
+
+
+@pytest.mark.parametrize(
+    ("numerics", "words"), [("float", "float"), ("int8_dynamic", "dynamic int8"), ("int8_weights", "int8 weights")]
+)
+def test_edge_tpu_runs_static_int8_only(numerics: Numerics, words: str) -> None:
+    prediction = predict(layer(numerics=numerics), CORAL)
+    assert prediction.latency_ms is None
+    assert words in prediction.unsupported_ops[0]
+    assert predict(layer(numerics="int8_static"), CORAL).supported
+
+
+def test_rank_limit_and_dynamic_int8_on_the_phone() -> None:
+    phone = load_device("galaxy-s24-npu")
+    assert predict(layer(), phone).supported
+    assert not predict(layer(numerics="int8_dynamic"), phone).supported
+    graph = layer()
+    deep = replace(graph, tensors=(tensor("x", (1, 1, 1, 1, 1, 9)), *graph.tensors[1:]))
+    assert predict(deep, phone).unsupported_ops == ("CONV_2D with 6 axes (1 x)",)
+
+
+def test_a_format_that_the_unit_does_not_read() -> None:
+    graph = replace(layer(), format="xml")
+    assert not accepts(graph, CORAL.units[0])
+    prediction = predict(graph, CORAL)
+    assert prediction.latency_ms is None
+    assert ".xml" in prediction.unsupported_ops[0]
+
+
+def test_the_fastest_able_unit_is_taken() -> None:
+    jetson = load_device("jetson-orin-nano")
+    assert predict(layer(format="onnx"), jetson).unit == "gpu"
+    assert predict(layer(format="tflite"), jetson).unit == "cpu"
+    assert predict(layer(numerics="int8_dynamic", format="onnx"), jetson).unit == "cpu"
+    assert predict(layer(format="onnx"), jetson, unit="cpu").unit == "cpu"
+    assert predict(layer(format="xml"), jetson).latency_ms is None
+    with pytest.raises(UsageError, match="unknown compute unit of jetson-orin-nano: 'npu'"):
+        predict(layer(), jetson, unit="npu")
+
+
+def test_mobilenet_v2_on_published_devices(shared_data: Path) -> None:
+    """Published medians: learn.arm.com ExecuTorch course (Pi 5), coral.ai/docs/edgetpu/benchmarks (Edge TPU)."""
+    litert = pytest.importorskip("edgevit.backends.litert.graph", exc_type=ImportError)
+    folder = shared_data / "edge_models" / "tflite"
+    graph = litert.read_graph(folder / "mobilenet_v2_1.0_224_keras_ptq_int8.tflite")
+    for device, published in ((PI5, 4.01), (CORAL, 2.6)):
+        latency = predict(graph, device).latency_ms
+        assert latency is not None
+        assert latency.low <= published <= latency.high
+    assert not unsupported_ops(graph, CORAL.units[0])
+    transformer = litert.read_graph(folder / "mobilevit_xxs_128_10class_int8.tflite")
+    assert any(entry.startswith("BATCH_MATMUL") for entry in predict(transformer, CORAL).unsupported_ops)

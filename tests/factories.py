@@ -1,0 +1,170 @@
+"""Makes runs and their parts from the few values that a test cares about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from edgevit.results import (
+    HOST,
+    Accuracy,
+    Artifact,
+    Baseline,
+    CalibrationRecord,
+    Candidate,
+    Conditions,
+    Host,
+    LatencyInterval,
+    LatencyMs,
+    Measurement,
+    Prediction,
+    Preprocessing,
+    Run,
+    Stage,
+    TensorSpec,
+    Verification,
+)
+
+_SUFFIX = {"litert": "tflite", "onnxruntime": "onnx", "openvino": "xml"}
+_FORMAT = {"litert": "tflite", "onnxruntime": "onnx", "openvino": "openvino"}
+
+
+def make_artifact(
+    path: str = "artifacts/model.tflite", size_bytes: int = 6_000_000, int8_mac_share: float = 0.0
+) -> Artifact:
+    """An artifact of a 1,000-class image model."""
+    return Artifact(
+        path=path,
+        files=(path,),
+        sha256="ab" * 32,
+        size_bytes=size_bytes,
+        inputs=(TensorSpec("input", (1, 3, 224, 224), "float32", "NCHW"),),
+        outputs=(TensorSpec("logits", (1, 1000), "float32", "NC"),),
+        preprocessing=Preprocessing((224, 224), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+        int8_mac_share=int8_mac_share,
+        macs=1_250_000_000,
+        params=5_700_000,
+    )
+
+
+def make_measurement(p50_ms: float = 12.0, *, device: str = HOST, peak_rss_bytes: int = 120_000_000) -> Measurement:
+    """A measurement whose other statistics follow from its median."""
+    return Measurement(
+        device=device,
+        latency_ms=LatencyMs(min=0.95 * p50_ms, p50=p50_ms, p90=1.1 * p50_ms, p99=1.3 * p50_ms),
+        samples_ms=(0.95 * p50_ms, p50_ms, 1.3 * p50_ms),
+        load_ms=80.0,
+        first_run_ms=2 * p50_ms,
+        peak_rss_bytes=peak_rss_bytes,
+        rss_delta_bytes=40_000_000,
+        threads=1,
+        conditions=Conditions("litert", "2.3.0", "f32", "XNNPACK, 1 partition", 10, 200, 1, "performance", 0.2),
+    )
+
+
+def make_prediction(low: float, high: float, *, device: str = "raspberry-pi-5", **changes: Any) -> Prediction:
+    """A prediction with the middle of its interval as median."""
+    prediction = Prediction(
+        device=device,
+        unit="cpu",
+        latency_ms=LatencyInterval(p50=(low + high) / 2, low=low, high=high),
+        peak_memory_bytes=30_000_000,
+        basis="data sheet only",
+        unsupported_ops=(),
+    )
+    return replace(prediction, **changes)
+
+
+def make_verification(top1_agreement: float = 1.0, *, passed: bool = True, reference: str = "pytorch") -> Verification:
+    """A verification on 64 images."""
+    return Verification(reference, 1.2e-5, 1.6e-6, 98.0, top1_agreement, 64, passed)
+
+
+def make_candidate(
+    candidate_id: str = "litert/dynamic_wi8_afp32", *, p50_ms: float | None = 12.0, **changes: Any
+) -> Candidate:
+    """A verified, evaluated and measured candidate.
+
+    Args:
+        candidate_id: Backend, scheme and token plan.
+        p50_ms: None for a candidate that was not measured.
+        changes: Fields of Candidate to replace; ``top1`` and ``size_bytes`` set those parts.
+    """
+    backend, scheme, *_ = candidate_id.split("/")
+    is_int8 = "i8" in scheme
+    top1, size_bytes = changes.pop("top1", 0.825), changes.pop("size_bytes", 6_000_000 if is_int8 else 22_900_000)
+    path = f"artifacts/{candidate_id.replace('/', '-')}.{_SUFFIX.get(backend, 'bin')}"
+    values: dict[str, Any] = {
+        "id": candidate_id,
+        "backend": backend,
+        "format": _FORMAT.get(backend, backend),
+        "scheme": scheme,
+        "parent": f"{backend}/fp32" if scheme != "fp32" else None,
+        "artifact": make_artifact(path, size_bytes, 0.97 if is_int8 else 0.0),
+        "verification": make_verification(
+            0.98 if is_int8 else 1.0, reference=f"{backend}/fp32" if is_int8 else "pytorch"
+        ),
+        "accuracy": Accuracy(top1, 0.96, 855, 100 * (0.827 - top1))
+        if top1 is not None
+        else Accuracy(None, None, 0, None),
+        "measurements": (make_measurement(p50_ms),) if p50_ms is not None else (),
+    }
+    return Candidate(**{**values, **changes})
+
+
+def make_run(*candidates: Candidate, selected: str | None = "first", **changes: Any) -> Run:
+    """A run of ViT-Tiny.
+
+    Args:
+        candidates: One int8 candidate when none is given.
+        selected: Id; "first" selects the first candidate.
+        changes: Fields of Run to replace.
+    """
+    made = candidates or (make_candidate(),)
+    run = Run(
+        edgevit_version="0.1.0",
+        created_at="2026-01-02T03:04:05Z",
+        seed=0,
+        spec={"model": {"name": "vit_tiny_patch16_224"}, "budget": {"max_drop": 1.0}},
+        spec_sha256="cd" * 32,
+        host=Host("Example CPU", 2, ("avx2", "avx512_vnni"), 8_000_000_000, "Example OS 1", "3.11.7", "performance", 1),
+        tool_versions={"numpy": "2.4.6", "onnxruntime": "1.31.1"},
+        baseline=Baseline(0.827, 0.96, 855, 5_700_000, 1_250_000_000, LatencyMs(28.0, 29.0, 31.0, 35.0)),
+        candidates=made,
+        selected=made[0].id if selected == "first" else selected,
+        stages=(Stage("export", 12.3, "done"), Stage("measure", 123.0, "done")),
+        calibration=CalibrationRecord("images/", tuple(f"{n:05d}.jpg" for n in range(128)), "ef" * 32, 0),
+    )
+    return replace(run, **changes)
+
+
+def make_realistic_run(*, labels: bool = True) -> Run:
+    """A run as ViT-Tiny gives it on three backends, with rejected, collapsed and failed candidates.
+
+    Args:
+        labels: Whether the images had labels.
+    """
+    rows: list[tuple[str, float | None, float, str, tuple[str, ...]]] = [
+        ("litert/fp32", 25.7, 0.827, "ok", ()),
+        ("litert/dynamic_wi8_afp32", 11.5, 0.829, "ok", ()),
+        ("litert/static_wi8_ai8", 43.5, 0.002, "rejected", ("slower than litert/fp32: 43.5 ms against 25.7 ms",)),
+        ("onnxruntime/fp32", 26.1, 0.827, "ok", ()),
+        ("onnxruntime/dynamic_wi8_afp32", 14.4, 0.818, "ok", ()),
+        ("onnxruntime/static_wi8_ai8", 16.2, 0.725, "rejected", ("accuracy drop 10.2 pt is over 1.0 pt",)),
+        ("openvino/fp32", 25.4, 0.827, "ok", ()),
+        ("openvino/fp16", 25.2, 0.827, "ok", ()),
+        ("openvino/static_wi8_ai8", 10.6, 0.822, "ok", ()),
+        ("openvino/dynamic_wi8_afp32", None, 0.0, "failed", ("export crashed: signal 11 | after 3.2 s",)),
+    ]
+    made = []
+    for candidate_id, p50_ms, top1, status, reasons in rows:
+        candidate = make_candidate(candidate_id, p50_ms=p50_ms, top1=top1, status=status, reasons=reasons)
+        if p50_ms is None:
+            candidate = replace(candidate, artifact=None, verification=None, accuracy=None)
+        elif not labels:
+            candidate = replace(candidate, accuracy=None, verification=make_verification(min(1.0, top1 / 0.827)))
+        if status == "ok":
+            candidate = replace(candidate, predictions=(make_prediction(0.9 * p50_ms, 4.0 * p50_ms),))  # type: ignore[operator]
+        made.append(candidate)
+    baseline = Baseline(0.827 if labels else None, 0.96 if labels else None, 855, 5_700_000, 1_250_000_000, None)
+    return make_run(*made, selected="openvino/static_wi8_ai8", baseline=baseline)

@@ -1,0 +1,95 @@
+"""The page says everything that is known, and never a prediction in a measurement's words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from factories import make_candidate, make_realistic_run, make_run
+
+from edgevit.report.markdown import render_markdown
+from edgevit.report.table import reference_of, speed_up
+from edgevit.results import PassRecord, Run
+
+
+def section(page: str, title: str) -> str:
+    return page.split(f"## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def tables(page: str) -> list[list[str]]:
+    blocks = [[line for line in block.splitlines() if line.startswith("|")] for block in page.split("\n\n")]
+    return [block for block in blocks if block]
+
+
+def test_every_candidate_has_a_row_with_its_reason() -> None:
+    run = make_realistic_run()
+    page = render_markdown(run, None)
+    rows = section(page, "Candidates")
+    for candidate in run.candidates:
+        assert candidate.id in rows
+        for reason in candidate.reasons:
+            assert reason.replace("|", "\\|") in page
+
+
+def test_the_row_of_a_candidate() -> None:
+    page = render_markdown(make_realistic_run(), None)
+    cells = "ok | 82.9 % | -0.2 pt | 11.5 ms | 12.7 ms | 2.23 × | 120.0 MB | 6.0 MB | 97 % | yes"
+    assert f"| litert/dynamic_wi8_afp32 | {cells} |" in page
+
+
+def test_the_chosen_one_is_marked_without_the_picture() -> None:
+    page = render_markdown(make_realistic_run(), None)
+    assert "**Chosen: `openvino/static_wi8_ai8`**" in page
+    assert "| **openvino/static_wi8_ai8** | **chosen** |" in page
+    assert "![" not in page
+    assert "](report.png)" in render_markdown(make_realistic_run(), "report.png")
+
+
+def test_nothing_chosen_is_said() -> None:
+    assert "No candidate was chosen" in render_markdown(make_run(selected=None), None)
+
+
+def test_predictions_stand_apart() -> None:
+    page = render_markdown(make_realistic_run(), None)
+    predicted = section(page, "Predicted, not measured")
+    assert "23.1 ms to 103 ms" in predicted
+    assert "raspberry-pi-5" not in section(page, "Measured")
+    assert "raspberry-pi-5" not in section(page, "Candidates")
+
+
+def test_without_labels_there_is_agreement_and_a_note() -> None:
+    page = render_markdown(make_realistic_run(labels=False), None)
+    assert "accuracy not measured: no labels" in page
+    assert "| candidate | status | agreement | p50 |" in page
+
+
+@pytest.mark.parametrize("run", [make_run(), make_realistic_run(), make_realistic_run(labels=False)])
+def test_tables_are_well_formed(run: Run) -> None:
+    for table in tables(render_markdown(run, None)):
+        widths = {line.replace("\\|", "").count("|") for line in table}
+        assert len(widths) == 1, table
+
+
+def test_foreign_text_stays_in_its_cell() -> None:
+    record = PassRecord("reduce_tokens", "a|b\nc<script>", 2_000_000, 1_000_000)
+    run = make_run(make_candidate(passes=(record,), reasons=("bad | worse\n# Title",)), notes=("first\n# second",))
+    page = render_markdown(run, None)
+    assert "a\\|b c&lt;script>" in page
+    assert "\n# Title" not in page
+    assert "\n# second" not in page
+
+
+def test_calibration_is_told() -> None:
+    assert "128 images from `images/`, chosen with seed 0: 00000.jpg" in render_markdown(make_run(), None)
+    assert "No candidate was calibrated" in render_markdown(make_run(calibration=None), None)
+
+
+def test_speed_is_compared_with_the_float_parent() -> None:
+    run = make_realistic_run()
+    int8, float32 = run.candidate("litert/dynamic_wi8_afp32"), run.candidate("litert/fp32")
+    assert reference_of(run, int8) == float32
+    assert reference_of(run, float32) is None
+    assert speed_up(run, int8) == pytest.approx(25.7 / 11.5)
+    orphan = replace(int8, id="litert/static", parent=None)
+    assert reference_of(make_run(float32, orphan), orphan) == float32
+    assert speed_up(run, run.candidate("openvino/dynamic_wi8_afp32")) is None

@@ -1,0 +1,39 @@
+"""Errors carry what to do next, and the exit code they end a command with."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgevit.errors import CandidateFailed, CheckFailed, EdgevitError, ExitCode, UsageError, closest, unknown_name
+
+
+def test_the_numbers_that_ci_relies_on() -> None:
+    assert {code.name: int(code) for code in ExitCode} == {
+        "DONE": 0,
+        "CHECK_FAILED": 1,
+        "USAGE": 2,
+        "BUG": 3,
+        "INTERRUPTED": 130,
+    }
+
+
+@pytest.mark.parametrize(("kind", "code"), [(EdgevitError, 2), (UsageError, 2), (CheckFailed, 1), (CandidateFailed, 1)])
+def test_exit_code_of_an_error(kind: type[EdgevitError], code: int) -> None:
+    error = kind("what is wrong", "what to do")
+    assert (error.exit_code, str(error), error.hint) == (code, "what is wrong", "what to do")
+
+
+def test_closest_ignores_case_and_keeps_the_spelling() -> None:
+    assert closest("OPENVIN", ["OpenVINO", "litert"]) == ["OpenVINO"]
+    assert closest("zzz", ["OpenVINO", "litert"]) == []
+
+
+def test_an_unknown_name_gets_the_nearest_and_the_list() -> None:
+    error = unknown_name("backend", "onx", ["onnx", "tflite"])
+    assert error.message == "unknown backend: 'onx'"
+    assert error.hint == "did you mean onnx?; known: onnx, tflite"
+
+
+def test_a_long_list_is_only_counted() -> None:
+    assert unknown_name("model", "#", [f"m{n}" for n in range(31)]).hint == "31 are known"
+    assert unknown_name("model", "#", ["a"], next_step="see `edgevit models`").hint == "see `edgevit models`"

@@ -1,0 +1,60 @@
+"""What is light stays light: no command that only reads files loads a numerical library."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from factories import make_run
+
+from edgevit.results import run_to_json
+
+HEAVY = (
+    "torch",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+    "nncf",
+    "ai_edge_litert",
+    "tflite_runtime",
+    "timm",
+    "matplotlib",
+)
+_PROGRAM = """
+import sys
+from edgevit.cli.app import run
+code = run(sys.argv[2:])
+loaded = sorted(set(sys.argv[1].split(",")) & set(sys.modules))
+sys.exit(f"exit code {code}, loaded {loaded}")
+"""
+
+
+def after(*arguments: str, unwanted: tuple[str, ...] = HEAVY) -> str:
+    """Runs a command in a fresh interpreter and tells its exit code and which unwanted modules it loaded."""
+    child = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, ",".join(unwanted), *arguments], capture_output=True, text=True, check=False
+    )
+    return child.stderr.strip()
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("gate", "--help"), ("compress", "--help")])
+def test_help_loads_neither_runtimes_nor_pydantic_models(arguments: tuple[str, ...]) -> None:
+    assert after(*arguments, unwanted=(*HEAVY, "edgevit.results", "edgevit.spec")) == "exit code 0, loaded []"
+
+
+def test_gate_loads_no_numerical_library(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_bytes(run_to_json(make_run()))
+    (tmp_path / "budget.toml").write_text("size_bytes = 8_000_000\n[devices.host]\nlatency_p50_ms = 99\n")
+    budget = str(tmp_path / "budget.toml")
+    assert after("gate", str(tmp_path), "--budget", budget) == "exit code 0, loaded []"
+    assert after("gate", str(tmp_path), "--budget", budget, "--json") == "exit code 0, loaded []"
+
+
+@pytest.mark.parametrize("module", ["edgevit", "edgevit.backends", "edgevit.report", "edgevit.spec", "edgevit.host"])
+def test_modules_that_must_work_without_a_runtime(module: str) -> None:
+    code = f"import sys, {module}; sys.exit(str(sorted(set({HEAVY!r}) & set(sys.modules)) or ''))"
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert child.stderr.strip() == ""

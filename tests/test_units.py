@@ -1,0 +1,74 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgevit import units
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "–"), (0.1234, "0.123 ms"), (1.234, "1.23 ms"), (12.34, "12.3 ms"), (123.4, "123 ms"), (1234, "1234 ms")],
+)
+def test_milliseconds(value: float | None, text: str) -> None:
+    assert units.milliseconds(value) == text
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_latency_that_is_no_number_says_so(value: float) -> None:
+    assert units.milliseconds(value) == "not finite"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "–"), (0, "0 B"), (950, "950 B"), (12_345, "12.3 kB"), (22_900_000, "22.9 MB"), (1_200_000_000, "1.20 GB")],
+)
+def test_size(value: int | None, text: str) -> None:
+    assert units.size(value) == text
+
+
+def test_shares_and_differences() -> None:
+    assert units.percent(0.8271) == "82.7 %"
+    assert units.percent(0.8271, 0) == "83 %"
+    assert units.percent(None) == "–"
+    assert units.points(0.46) == "+0.5 pt"
+    assert units.points(-0.2) == "-0.2 pt"
+    assert units.points(None) == "–"
+    assert units.ratio(2.134) == "2.13 ×"
+    assert units.ratio(None) == units.ratio(math.nan) == "–"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "–"), (950, "950"), (12_345, "12.3 k"), (5_720_000, "5.72 M"), (1.25e9, "1.25 G")]
+)
+def test_count(value: float | None, text: str) -> None:
+    assert units.count(value) == text
+
+
+def test_identical_outputs_have_no_noise() -> None:
+    assert units.decibels(None) == "identical"
+    assert units.decibels(41.26) == "41.3 dB"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.04, "0.0 s"), (99.4, "99.4 s"), (100, "1 min 40 s"), (185, "3 min 05 s")]
+)
+def test_seconds(value: float, text: str) -> None:
+    assert units.seconds(value) == text
+
+
+@given(st.floats(allow_nan=True, allow_infinity=True))
+def test_every_latency_has_a_text(value: float) -> None:
+    assert units.milliseconds(value)
+
+
+@given(st.floats(0, 1e15))
+def test_a_size_is_never_off_by_more_than_its_rounding(value: float) -> None:
+    number, unit = units.size(value).split()
+    factor = {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}[unit]
+    assert abs(float(number) * factor - value) <= 0.5 * factor
