@@ -41,6 +41,7 @@ class LatencyJob:
 
 def reference_logits(job: ReferenceJob) -> Predicted:
     """Runs a captured program over images, one at a time, and writes its logits."""
+    torch.set_num_threads(1)  # single images are too small to share out, and busy cores make it far slower
     module = cast(nn.Module, load_program(job.program).module())
     images = open_samples(job.samples)
     rows = []

@@ -130,7 +130,8 @@ class RunFolder:
         record = self.path / "stages" / f"{_file_name(name)}.json"
         finished = self._read_stage(record, kind)
         if finished is not None:
-            self.stages.append(finished[0])
+            if finished[0].name not in {stage.name for stage in self.stages}:
+                self.stages.append(finished[0])
             return finished[1]
         begin = time.monotonic()
         try:

@@ -188,7 +188,8 @@ def test_no_checks_are_no_pass() -> None:
 def test_no_broken_latency_ever_passes(value: float, limit: float) -> None:
     measured = make_candidate(measurements=(replace(make_measurement(1.0), latency_ms=replace(
         make_measurement(1.0).latency_ms, p50=value)),))  # fmt: skip
-    assert only(measured, latency_budget(limit)).verdict == "fail"
+    check = only(measured, latency_budget(limit))
+    assert (check.verdict, check.actual) == ("fail", None)
 
 
 @given(
@@ -203,10 +204,11 @@ def test_a_prediction_passes_only_if_its_interval_is_sound_and_below(
         assert 0 <= low <= p50 <= high <= limit
 
 
-@given(value=st.sampled_from([math.nan, math.inf]), limit=st.floats(0, 100))
+@given(value=st.sampled_from([math.nan, math.inf, -math.inf]), limit=st.floats(0, 100))
 def test_no_broken_drop_ever_passes(value: float, limit: float) -> None:
     candidate = make_candidate(accuracy=Accuracy(0.8, None, 10, value))
-    assert only(candidate, budget(accuracy_drop_points=limit)).verdict == "fail"
+    check = only(candidate, budget(accuracy_drop_points=limit))
+    assert (check.verdict, check.actual) == ("fail", None)
 
 
 @given(size=st.integers(1, 10**12), one=positive, other=positive)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from rich import box
 from rich.console import Console
-from rich.measure import Measurement
+from rich.measure import Measurement as Extent
 from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TextColumn
 from rich.progress import Progress as RichProgress
 from rich.table import Table
@@ -20,8 +20,11 @@ from rich.text import Text
 from edgevit import units
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from edgevit.gate import Verdict
-    from edgevit.results import Run
+    from edgevit.inspection import Summary
+    from edgevit.results import Accuracy, Measurement, Prediction, Run
 
 _UNBOUNDED = 500
 """Width, in characters, where no terminal limits it: files and pipes get whole lines."""
@@ -83,7 +86,7 @@ def print_table(
     while True:
         table = _table(titles, rows, shown, set(numeric), set(bold))
         removable = [index for index in shown if ranks and ranks[index] > 0]
-        if not removable or Measurement.get(out, out.options.update(width=_UNBOUNDED), table).maximum <= out.width:
+        if not removable or Extent.get(out, out.options.update(width=_UNBOUNDED), table).maximum <= out.width:
             break
         shown.remove(max(removable, key=lambda index: ranks[index] if ranks else 0))
     with out.capture() as capture:
@@ -129,18 +132,77 @@ def print_run(run: Run) -> None:
 
 
 def _print_predictions(run: Run) -> None:
-    from edgevit.report.table import interval
+    """Prints one column per device, and below the table what each prediction rests on."""
+    rows = {c.id: {p.device: p for p in c.predictions} for c in run.candidates if c.predictions}
+    devices = list(dict.fromkeys(device for predictions in rows.values() for device in predictions))
+    if not devices:
+        return
+    print_line()
+    titles = ("candidate", *(f"predicted on {device}" for device in devices))
+    print_table(titles, [(name, *(_reach(found.get(device)) for device in devices)) for name, found in rows.items()])
+    for device in devices:
+        print_line(f"{device}: {_basis([found[device] for found in rows.values() if device in found])}")
+    print_line()
 
-    rows = []
-    for candidate in run.candidates:
-        for p in candidate.predictions:
-            unsupported, memory = ", ".join(p.unsupported_ops) or "none", units.size(p.peak_memory_bytes)
-            rows.append((candidate.id, f"{p.device} ({p.unit})", interval(p), memory, unsupported, p.basis))
-    if rows:
-        print_line()
-        titles = ("candidate", "device", "predicted p50", "predicted memory", "unsupported ops", "basis")
-        print_table(titles, rows, numeric=(2, 3), ranks=(0, 0, 0, 2, 1, 3))
-        print_line()
+
+def print_predictions(target: str, predictions: Sequence[Prediction]) -> None:
+    """Prints what is predicted for one artifact on several devices."""
+    rows = [(f"{p.device} ({p.unit})", _reach(p), units.size(p.peak_memory_bytes)) for p in predictions]
+    print_table((target, "predicted p50", "predicted memory"), rows, numeric=(2,))
+    for p in predictions:
+        if p.unsupported_ops:
+            print_line(f"{p.device} cannot run it: unsupported: {', '.join(p.unsupported_ops)}")
+        print_line(f"{p.device}: {p.basis}")
+
+
+def _reach(prediction: Prediction | None) -> str:
+    if prediction is None:
+        return "–"
+    if prediction.latency_ms is None:
+        first, *more = prediction.unsupported_ops or ("no latency",)
+        return f"unsupported: {first}" + (f" and {len(more)} more" if more else "")
+    return f"{units.milliseconds(prediction.latency_ms.low)} to {units.milliseconds(prediction.latency_ms.high)}"
+
+
+def _basis(predictions: Sequence[Prediction]) -> str:
+    """What most of a device's latencies rest on."""
+    with_latency = [p.basis for p in predictions if p.latency_ms is not None]
+    return (with_latency or [p.basis for p in predictions])[0]
+
+
+def print_measurement(artifact: Path, measurement: Measurement) -> None:
+    """Prints what was measured of one artifact on this host."""
+    latency, conditions = measurement.latency_ms, measurement.conditions
+    rows = [
+        ("latency p50", units.milliseconds(latency.p50)),
+        ("latency p90", units.milliseconds(latency.p90)),
+        ("latency p99", units.milliseconds(latency.p99)),
+        ("latency min", units.milliseconds(latency.min)),
+        ("load", units.milliseconds(measurement.load_ms)),
+        ("first run", units.milliseconds(measurement.first_run_ms)),
+        ("peak memory", units.size(measurement.peak_rss_bytes)),
+        ("memory over the empty runtime", units.size(measurement.rss_delta_bytes)),
+        ("runs", str(conditions.runs)),
+        ("threads", str(measurement.threads)),
+        ("runtime", f"{conditions.runtime} {conditions.runtime_version}, {conditions.delegate}, {conditions.precision}"),
+    ]
+    print_table((artifact.name, "measured here"), rows, numeric=(1,))
+
+
+def print_accuracy(artifact: Path, data: str, accuracy: Accuracy) -> None:
+    """Prints how one artifact scores."""
+    top5 = f", top-5 {units.percent(accuracy.top5)}" if accuracy.top5 is not None else ""
+    print_line(f"{artifact.name}: top-1 {units.percent(accuracy.top1)}{top5} on {accuracy.samples} images of {data}")
+
+
+def print_summary(summary: Summary) -> None:
+    """Prints what is in an artifact."""
+    print_line(f"{summary.path.name}: {units.size(summary.size_bytes)}, {units.count(summary.params)} parameters,"
+               f" {units.count(summary.macs)} MACs, {units.percent(summary.int8_mac_share)} of them int8")  # fmt: skip
+    print_line(f"inputs: {'; '.join(summary.inputs)}")
+    print_line(f"outputs: {'; '.join(summary.outputs)}")
+    rows = [(op.native, op.kind, op.numerics, str(op.count), units.count(op.macs)) for op in summary.ops]
+    print_table(("op", "kind", "numerics", "count", "MACs"), rows, numeric=(3, 4))
 
 
 def print_verdict(verdict: Verdict) -> None:

@@ -18,6 +18,8 @@ def accepts(graph: Graph, unit: Unit) -> bool:
 def unsupported_ops(graph: Graph, unit: Unit) -> tuple[str, ...]:
     """Lists what a unit cannot run, most frequent first.
 
+    Ops that convert the number format of an input or output of the graph are left out: the host does that.
+
     Returns:
         One entry for each native op and reason, with the number of such ops, such as "GELU (12 x)",
         "CONV_2D in float (3 x)" or "TRANSPOSE with 5 axes (12 x)"; empty when every op runs.
@@ -27,6 +29,8 @@ def unsupported_ops(graph: Graph, unit: Unit) -> tuple[str, ...]:
 
 
 def _reason(op: Op, graph: Graph, unit: Unit) -> str | None:
+    if op.kind == "quantize" and not {*op.inputs, *op.outputs}.isdisjoint((*graph.inputs, *graph.outputs)):
+        return None
     limits = unit.ops
     if limits.supported is not None and op.native not in limits.supported:
         return op.native

@@ -138,6 +138,18 @@ def test_edge_tpu_runs_static_int8_only(numerics: Numerics, words: str) -> None:
     assert predict(layer(numerics="int8_static"), CORAL).supported
 
 
+def test_the_host_converts_inputs_and_outputs() -> None:
+    graph = layer(numerics="int8_static")
+    last = Op("last", "DEQUANTIZE", "quantize", ("y",), ("z",), 0, "int8_static")
+    outside = replace(graph, ops=(*graph.ops, last), tensors=(*graph.tensors, tensor("z", (1, 1000))), outputs=("z",))
+    assert predict(outside, CORAL).supported
+    after = Op("after", "RELU", "activation", ("z",), ("v",), 0)
+    inside = replace(
+        outside, ops=(*outside.ops, after), tensors=(*outside.tensors, tensor("v", (1, 1000))), outputs=("v",)
+    )
+    assert predict(inside, CORAL).unsupported_ops == ("DEQUANTIZE (1 x)", "RELU in float (1 x)")
+
+
 def test_rank_limit_and_dynamic_int8_on_the_phone() -> None:
     phone = load_device("galaxy-s24-npu")
     assert predict(layer(), phone).supported
