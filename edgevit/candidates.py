@@ -116,11 +116,10 @@ def make(job: Job, draft: Draft) -> Candidate:
         if candidate.scheme == "fp32":
             return isolated(export_float, ExportJob(candidate.backend, draft.variant.program, target), **arguments)
         parent = _float_artifact(folder, draft)
-        calibration = job.calibration if SCHEMES[candidate.scheme].calibrated else None
-        if SCHEMES[candidate.scheme].calibrated and calibration is None:
+        if SCHEMES[candidate.scheme].calibrated and job.calibration is None:
             raise CandidateFailed(f"{candidate.scheme} needs calibration images: give --calibration")
         quantize_job = QuantizeJob(
-            candidate.backend, parent, candidate.scheme, calibration, job.preprocessing, job.transformer, job.spec.seed, target
+            candidate.backend, parent, candidate.scheme, job.calibration, job.preprocessing, job.transformer, job.spec.seed, target
         )
         return isolated(quantize, quantize_job, **arguments)
 

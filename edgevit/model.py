@@ -72,6 +72,7 @@ def _call_factory(spec: ModelSpec) -> nn.Module:
         raise UsageError("--pretrained is for timm names", f"let {spec.name} load its weights, or give --weights FILE")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))  # as `python -m` does; a console script would not see the user's module
+    ensure_torchvision_schemas()  # the user's module may import timm or torchvision
     try:
         factory = getattr(importlib.import_module(module_name), factory_name, None)
     except ImportError as error:

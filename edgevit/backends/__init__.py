@@ -68,7 +68,7 @@ class Backend(Protocol):
         Args:
             parent: Main file of the float32 artifact.
             scheme: One of ``SCHEMES``, not "fp32".
-            calibration: float32 [n, 3, h, w], preprocessed; None if the scheme needs none.
+            calibration: float32 [n, 3, h, w], preprocessed; None if there are none, for a scheme that can do without.
             transformer: Whether the architecture is attention based.
             folder: Where to write.
 

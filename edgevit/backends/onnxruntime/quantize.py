@@ -16,6 +16,8 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from edgevit.backends.onnxruntime.outliers import find_outlier_layers
+
 _LINEAR = ("MatMul", "Gemm")
 
 
@@ -23,7 +25,7 @@ def quantize(parent: Path, scheme: str, calibration: np.ndarray | None, transfor
     """Writes ``model.onnx`` in another scheme; see :class:`edgevit.backends.Backend` for the arguments."""
     path = folder / "model.onnx"
     if scheme == "dynamic_wi8_afp32":
-        _quantize_dynamic(parent, path)
+        _quantize_dynamic(parent, calibration, path)
     elif calibration is None:
         raise ValueError(f"{scheme} needs calibration images")
     else:
@@ -31,11 +33,16 @@ def quantize(parent: Path, scheme: str, calibration: np.ndarray | None, transfor
     return path
 
 
-def _quantize_dynamic(parent: Path, path: Path) -> None:
-    """Per-channel int8 weights of linear layers; convolutions stay float, for ConvInteger is slower than Conv."""
+def _quantize_dynamic(parent: Path, calibration: np.ndarray | None, path: Path) -> None:
+    """Per-channel int8 weights of linear layers; convolutions stay float, for ConvInteger is slower than Conv.
+
+    Where there are images, linear layers that a single outlier token would spoil stay float too.
+    """
+    model = _without_stale_shapes(onnx.load(parent))
+    outliers = find_outlier_layers(model, calibration) if calibration is not None else []
     quantize_dynamic(
-        _without_stale_shapes(onnx.load(parent)), path, op_types_to_quantize=list(_LINEAR), per_channel=True,
-        weight_type=QuantType.QInt8,
+        model, path, op_types_to_quantize=list(_LINEAR), per_channel=True, weight_type=QuantType.QInt8,
+        nodes_to_exclude=outliers,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +27,16 @@ def quantize(parent: Path, scheme: str, calibration: np.ndarray | None, transfor
     quantized = nncf.quantize(
         model,
         nncf.Dataset([image[None] for image in calibration]),
-        preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(calibration),
         model_type=nncf.ModelType.TRANSFORMER if transformer else None,
     )
+    _name_by_position(quantized)
     ov.save_model(quantized, path, compress_to_fp16=False)
     return path
+
+
+def _name_by_position(model: ov.Model) -> None:
+    """Replaces names that hold a counter of the process, so that the same inputs give the same file."""
+    for position, op in enumerate(model.get_ordered_ops()):
+        if re.fullmatch(r"[A-Za-z]+_\d+", op.get_friendly_name()):
+            op.set_friendly_name(f"{op.get_type_name()}_at_{position}")

@@ -1,0 +1,200 @@
+"""The model families that edgevit promises to convert, and the way from a name to a verified artifact.
+
+The contract test and the published table both go it; it is the product's own: load → capture → export in a child →
+predict in a child → compare with PyTorch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from edgevit.backends.jobs import ExportJob, export_float
+from edgevit.capture import capture, count_macs, is_transformer, save_program
+from edgevit.data import Samples, open_samples
+from edgevit.evaluate import PredictJob, predict, save_logits
+from edgevit.isolate import isolated
+from edgevit.model import load_model
+from edgevit.results import Preprocessing, Verification
+from edgevit.spec import ModelSpec
+from edgevit.verify import FLOAT_TOLERANCE, compare, verify_signature
+
+IMAGES = 3
+LEAST_VARIATION = 0.02
+"""Least difference between the logits of two images, over the largest logit: 200 times what parity allows."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """One row of the table: a family by its smallest member."""
+
+    title: str
+    model: str
+    """As users write it: a timm name, or "package.module:factory"."""
+    attention: bool
+    """Whether its smallest member has self-attention."""
+    slow: bool = False
+    """Left out of the fast half of the contract test."""
+    norms_left: int = 0
+    """Batch normalizations that no convolution or linear layer alone feeds, so that they stay."""
+
+
+FAMILIES = (
+    Family("ViT", "vit_tiny_patch16_224", attention=True),
+    Family("DeiT", "deit_tiny_patch16_224", attention=True, slow=True),
+    Family("DeiT, distilled", "deit_tiny_distilled_patch16_224", attention=True),
+    Family("Swin", "swin_tiny_patch4_window7_224", attention=True, slow=True),
+    Family("CoAtNet", "coatnet_pico_rw_224", attention=True, slow=True),
+    Family("ConvNeXt", "convnext_zepto_rms", attention=False),
+    Family("PVTv2", "pvt_v2_b0", attention=True),
+    Family("LeViT", "levit_128s", attention=True),
+    Family("TinyViT", "tiny_vit_5m_224", attention=True, slow=True),
+    Family("MobileViT", "mobilevit_xxs", attention=True),
+    Family("EfficientFormer", "efficientformer_l1", attention=True, slow=True),
+    Family("FastViT", "fastvit_t8", attention=False, slow=True),
+    Family("RepViT", "repvit_m0_9", attention=False, slow=True),
+    Family("EdgeNeXt", "edgenext_xx_small", attention=True, slow=True),
+    Family("MLP-Mixer", "mixer_s32_224", attention=False, slow=True),
+    Family("ResNet", "resnet10t", attention=False),
+    Family("VGG", "vgg11", attention=False, slow=True),
+    Family("MobileNetV2", "mobilenetv2_035", attention=False),
+    Family("MobileNetV3", "mobilenetv3_small_050", attention=False),
+    Family("MobileNetV4", "mobilenetv4_conv_small_035", attention=False),
+    Family("EfficientNet-Lite0", "efficientnet_lite0", attention=False),
+    Family("EfficientNet-B0", "efficientnet_b0", attention=False, slow=True),
+    Family("CvT", "tests.contract.cvt:cvt_13", attention=True, slow=True),
+)
+
+
+@dataclass(frozen=True)
+class PrepareJob:
+    """A family to load and capture."""
+
+    model: str
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A captured family and PyTorch's answers."""
+
+    program: Path
+    images: Samples
+    logits: Path
+    """Of the module as it was before capture, float32 [n, classes]."""
+    variation: float
+    """Smallest difference between the logits of two images, over the largest logit."""
+    preprocessing: Preprocessing
+    num_classes: int
+    params: int
+    macs: int
+    transformer: bool
+    norms: int
+    """Batch normalizations in the captured graph."""
+    norms_after_layer: tuple[str, ...]
+    """Those of them that come right after a convolution or linear layer."""
+
+
+def prepare(job: PrepareJob) -> Prepared:
+    """Loads a family with lively random weights, asks PyTorch for its logits and captures it once for all backends."""
+    torch.manual_seed(0)
+    model = load_model(ModelSpec(name=job.model, random_weights=True))
+    enliven(model.module, model.preprocessing.input_size)
+    images = _images(job.folder / "images.npz")
+    with torch.inference_mode():
+        batches = open_samples(images).batches(model.preprocessing)
+        logits = np.concatenate([model.module(torch.from_numpy(batch)).numpy() for batch in batches])
+    save_logits(job.folder / "pytorch.npy", logits)
+    program = capture(model.module, model.preprocessing.input_size)
+    save_program(program, job.folder / "model.pt2")
+    norms = [node for node in program.graph.nodes if node.target is torch.ops.aten.batch_norm.default]
+    layers = ("conv", "linear", "addmm")
+    return Prepared(
+        program=job.folder / "model.pt2",
+        images=images,
+        logits=job.folder / "pytorch.npy",
+        variation=_variation(logits),
+        preprocessing=model.preprocessing,
+        num_classes=model.num_classes,
+        params=model.params,
+        macs=count_macs(program),
+        transformer=is_transformer(program),
+        norms=len(norms),
+        norms_after_layer=tuple(
+            f"{node.name} after {node.args[0].name}" for node in norms if node.args[0].name.startswith(layers)
+        ),
+    )
+
+
+def convert(prepared: Prepared, backend: str, folder: Path, timeout_seconds: float) -> Verification:
+    """Exports a captured family and compares what the artifact answers with PyTorch.
+
+    Raises:
+        EdgevitError: the exporter or the runtime failed, or the artifact does not declare what it should.
+    """
+    log = folder / "log.txt"
+    made = isolated(
+        export_float, ExportJob(backend, prepared.program, folder / "artifact"), timeout_seconds=timeout_seconds, log=log
+    )
+    verify_signature(made.inputs, made.outputs, prepared.preprocessing.input_size, prepared.num_classes)
+    job = PredictJob(backend, made.main, prepared.images, prepared.preprocessing, 1, "f32", folder / "logits.npy")
+    logits = np.load(isolated(predict, job, timeout_seconds=timeout_seconds, log=log).logits)
+    return compare(logits, np.load(prepared.logits), "pytorch", FLOAT_TOLERANCE)
+
+
+def enliven(module: nn.Module, input_size: tuple[int, int]) -> None:
+    """Gives a freshly made module the parameters and statistics of one that was trained, in kind if not in worth.
+
+    Parameters that start as one repeated value (biases, LayerScale, position biases, the last norm of a residual
+    branch) would hide what conversion does to them: they become random. Batch normalization gets the statistics of
+    four made-up images, shaken, so that signals neither die out nor explode and folding has something to fold.
+    """
+    generator = torch.Generator().manual_seed(1)
+    scales = {id(part.weight) for part in module.modules() if "Norm" in type(part).__name__ and hasattr(part, "weight")}
+    with torch.no_grad():
+        for parameter in module.parameters():
+            if parameter.numel() > 1 and bool((parameter == parameter.flatten()[0]).all()):
+                is_scale = id(parameter) in scales or float(parameter.flatten()[0]) != 0
+                low, high = (0.5, 1.5) if is_scale else (-0.2, 0.2)
+                parameter.uniform_(low, high, generator=generator)
+        norms = [part for part in module.modules() if isinstance(part, _BatchNorm)]
+        if not norms:
+            return
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.train()
+            norm.reset_running_stats()
+            norm.momentum = None  # the plain mean over all batches
+        module(_pixels(4, generator, input_size))
+        for norm, momentum in zip(norms, momenta, strict=True):
+            assert norm.running_mean is not None and norm.running_var is not None
+            spread = norm.running_var.sqrt()
+            norm.running_mean += 0.1 * spread * torch.randn(spread.shape, generator=generator)
+            norm.running_var *= torch.empty(spread.shape).uniform_(0.8, 1.25, generator=generator)
+            norm.momentum = momentum
+        module.eval()
+
+
+def _pixels(count: int, generator: torch.Generator, size: tuple[int, int]) -> torch.Tensor:
+    """Coloured blobs with some noise, normalized: float32 [count, 3, h, w]."""
+    coarse = torch.randn(count, 3, 6, 6, generator=generator)
+    blobs = nn.functional.interpolate(coarse, size=size, mode="bicubic")
+    return blobs + 0.3 * torch.randn(blobs.shape, generator=generator)
+
+
+def _images(path: Path) -> Samples:
+    """Writes the images that artifacts are verified with."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = _pixels(IMAGES, torch.Generator().manual_seed(2), (256, 256))
+    np.savez(path, images=(128 + 60 * pixels).clamp(0, 255).permute(0, 2, 3, 1).to(torch.uint8).numpy())
+    return Samples(str(path), tuple(str(index) for index in range(IMAGES)))
+
+
+def _variation(logits: np.ndarray) -> float:
+    pairs = [(i, j) for i in range(len(logits)) for j in range(i)]
+    return float(min(np.abs(logits[i] - logits[j]).max() for i, j in pairs) / np.abs(logits).max())
