@@ -1,12 +1,16 @@
 """Turns a module into the one static float32 graph that every exporter starts from.
 
-Re-parameterizable blocks are merged and batch normalization is folded into the convolution or linear layer before
+Re-parameterizable blocks are merged and batch normalization is folded into the convolution or linear layer beside
 it, so that export and calibration see the network as it will run.
 """
 
 from __future__ import annotations
 
 import copy
+import functools
+import itertools
+import operator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,7 +25,9 @@ from edgevit.torchvision_schemas import ensure_torchvision_schemas
 FOLDING_TOLERANCE = 1e-4
 """Largest relative difference that merging and folding may make (it is rounding, about 1e-6)."""
 
-_ATTENTION = (torch.ops.aten.scaled_dot_product_attention.default, torch.ops.aten.softmax.int, torch.ops.aten._softmax.default)
+_FUSED_ATTENTION = torch.ops.aten.scaled_dot_product_attention.default
+_PRODUCTS = (torch.ops.aten.matmul.default, torch.ops.aten.bmm.default, torch.ops.aten.baddbmm.default, torch.ops.aten.einsum.default)
+_LINEAR = torch.ops.aten.linear.default
 _CONVOLUTIONS = (torch.ops.aten.conv1d.default, torch.ops.aten.conv2d.default, torch.ops.aten.conv2d.padding)
 
 
@@ -38,8 +44,7 @@ def capture(module: nn.Module, input_size: tuple[int, int]) -> ExportedProgram:
     Raises:
         UsageError: torch.export cannot capture the module, or its fused form does not compute the same.
     """
-    generator = torch.Generator().manual_seed(0)
-    example = torch.randn(1, 3, *input_size, generator=generator)
+    example = _image_like(input_size)
     with torch.inference_mode():
         expected = module(example)
     merged = _reparameterize(copy.deepcopy(module))
@@ -51,13 +56,24 @@ def capture(module: nn.Module, input_size: tuple[int, int]) -> ExportedProgram:
             "data-dependent control flow and shapes cannot be exported",
         ) from error
     folded = cast(fx.GraphModule, program.module())
-    if fold_batch_norm(folded):
+    if fold_batch_norm(folded) + fold_constant_resampling(folded):
         program = torch.export.export(folded, (example,))
     actual = cast(nn.Module, program.module())(example)
     difference = float((actual - expected).abs().max() / expected.abs().max().clamp_min(1e-30))
     if not difference <= FOLDING_TOLERANCE:
         raise UsageError(f"the captured model differs from the module by {difference:.1e} (relative)")
     return program
+
+
+def _image_like(size: tuple[int, int]) -> torch.Tensor:
+    """Smooth colours with a little noise, float32 [1, 3, h, w], mean about 0 and deviation about 1.
+
+    White noise would drive a network far out of the range its norms were made for, where float32 rounding alone
+    (folded or not) moves the logits of a LeViT by 3 %.
+    """
+    generator = torch.Generator().manual_seed(0)
+    colours = nn.functional.interpolate(torch.randn(1, 3, 6, 6, generator=generator), size=size, mode="bicubic")
+    return colours + 0.1 * torch.randn(colours.shape, generator=generator)
 
 
 class _Classifier(nn.Module):
@@ -83,8 +99,27 @@ def load_program(path: Path) -> ExportedProgram:
 
 
 def is_transformer(program: ExportedProgram) -> bool:
-    """Whether the network has attention: a softmax or fused attention that feeds further layers."""
-    return any(node.op == "call_function" and node.target in _ATTENTION for node in program.graph.nodes)
+    """Whether the network has self-attention, softmax or linear: fused, or as two chained products of activations.
+
+    Chained means that one factor of the second product comes from the first and the other does not, as in
+    (q @ k) @ v and q @ (k @ v). Gates that only scale activations are not attention: squeeze-and-excite, selective
+    kernels, but also the separable attention of MobileViTv2, whose layers are convolutions.
+    """
+    feeds = set(program.graph_signature.user_inputs)
+    products: dict[fx.Node, int] = {}
+    """For every node that depends on the image: the products it comes from, as a bit set."""
+    for node in program.graph.nodes:
+        if node.target is _FUSED_ATTENTION:
+            return True
+        factors = [products[source] for source in node.all_input_nodes if source in products]
+        if not factors and node.name not in feeds:
+            continue
+        products[node] = functools.reduce(operator.or_, factors, 0)
+        if node.target in _PRODUCTS and len(factors) >= 2:
+            if any(a & ~b for a, b in itertools.permutations(factors, 2)):
+                return True
+            products[node] |= 1 << len(products)
+    return False
 
 
 def count_macs(program: ExportedProgram) -> int:
@@ -111,7 +146,10 @@ def _reparameterize(module: nn.Module) -> nn.Module:
 
 
 def fold_batch_norm(module: fx.GraphModule) -> int:
-    """Folds every batch normalization into the convolution or linear layer that alone feeds it, in place.
+    """Folds batch normalization into a convolution or linear layer, in place.
+
+    That is the layer before it, if it feeds nothing else; or the one after it, if nothing else reads the
+    normalized values and no padding mixes with them.
 
     Args:
         module: ATen graph of an eval-mode module, as ``ExportedProgram.module()`` gives it.
@@ -123,21 +161,28 @@ def fold_batch_norm(module: fx.GraphModule) -> int:
     for norm in list(module.graph.nodes):
         if norm.op != "call_function" or norm.target is not torch.ops.aten.batch_norm.default:
             continue
-        layer = norm.args[0]
-        fuse = _fuser(layer)
-        if fuse is None or len(layer.users) != 1:
+        gamma, beta, mean, var = (_value(module, node) for node in norm.args[1:5])
+        if mean is None or var is None:
             continue
-        weight, bias, gamma, beta, mean, var = (
-            _value(module, node) for node in (layer.args[1], _argument(layer, 2), *norm.args[1:5])
-        )
-        if weight is None or mean is None or var is None:
+        statistics = _Statistics(mean, var, norm.args[7], gamma, beta)
+        before, after = norm.args[0], next(iter(norm.users), None)
+        if _can_fold_back(norm, before):
+            layer, fuse = before, _fold_back
+        elif after is not None and _can_fold_on(norm, after):
+            layer, fuse = after, _fold_on
+        else:
             continue
-        new_weight, new_bias = fuse(weight, bias, mean, var, norm.args[7], gamma, beta)
+        weight, bias = _value(module, layer.args[1]), _value(module, _argument(layer, 2, "bias"))
+        if weight is None:
+            continue
+        tensors = fuse(layer, weight, bias, statistics)
         with module.graph.inserting_before(layer):
-            parameters = [_attach(module, f"_folded_{folded}_{name}", value) for name, value in (("weight", new_weight), ("bias", new_bias))]
+            parameters = [
+                _attach(module, f"_folded_{folded}_{name}", value) for name, value in zip(("weight", "bias"), tensors, strict=True)
+            ]
+        norm.replace_all_uses_with(before)
         layer.args = (layer.args[0], *parameters, *layer.args[3:])
         layer.kwargs = {key: value for key, value in layer.kwargs.items() if key not in ("weight", "bias")}
-        norm.replace_all_uses_with(layer)
         module.graph.erase_node(norm)
         folded += 1
     if folded:
@@ -146,16 +191,59 @@ def fold_batch_norm(module: fx.GraphModule) -> int:
     return folded
 
 
-def _fuser(layer: Any) -> Any:
+@dataclass(frozen=True)
+class _Statistics:
+    """What a batch normalization in eval mode computes with, each [channels]."""
+
+    mean: torch.Tensor
+    var: torch.Tensor
+    eps: float
+    gamma: torch.Tensor | None
+    beta: torch.Tensor | None
+
+
+def _can_fold_back(norm: fx.Node, layer: Any) -> bool:
+    return _is_layer(norm, layer) and len(layer.users) == 1
+
+
+def _can_fold_on(norm: fx.Node, layer: fx.Node) -> bool:
+    if not _is_layer(norm, layer) or len(norm.users) != 1 or layer.args[0] is not norm:
+        return False
+    padding = _argument(layer, 4, "padding")
+    return layer.target is _LINEAR or padding in (None, 0, "valid") or (isinstance(padding, list | tuple) and not any(padding))
+
+
+def _is_layer(norm: fx.Node, layer: Any) -> bool:
+    """Whether a node is a convolution, or a linear layer over the axis that the norm works on."""
     if not isinstance(layer, fx.Node) or layer.op != "call_function":
-        return None
-    if layer.target in _CONVOLUTIONS:
-        return fuse_conv_bn_weights
-    return fuse_linear_bn_weights if layer.target is torch.ops.aten.linear.default else None
+        return False
+    return layer.target in _CONVOLUTIONS or (layer.target is _LINEAR and norm.meta["val"].ndim == 2)
 
 
-def _argument(node: fx.Node, position: int) -> Any:
-    return node.args[position] if len(node.args) > position else node.kwargs.get("bias")
+def _fold_back(layer: fx.Node, weight: torch.Tensor, bias: torch.Tensor | None, norm: _Statistics) -> tuple[torch.Tensor, torch.Tensor]:
+    fuse: Any = fuse_linear_bn_weights if layer.target is _LINEAR else fuse_conv_bn_weights
+    return cast(tuple[torch.Tensor, torch.Tensor], fuse(weight, bias, norm.mean, norm.var, norm.eps, norm.gamma, norm.beta))
+
+
+def _fold_on(layer: fx.Node, weight: torch.Tensor, bias: torch.Tensor | None, norm: _Statistics) -> tuple[torch.Tensor, torch.Tensor]:
+    """weight [out, in / groups, ...]: W (s x + t) + b = (W s) x + (W t + b)."""
+    scale = torch.rsqrt(norm.var + norm.eps)
+    if norm.gamma is not None:
+        scale = scale * norm.gamma
+    shift = -norm.mean * scale
+    if norm.beta is not None:
+        shift = shift + norm.beta
+    groups = 1 if layer.target is _LINEAR else _argument(layer, 6, "groups") or 1
+    per_output = (len(weight), weight.shape[1], *[1] * (weight.ndim - 2))
+    scales, shifts = (
+        value.view(groups, -1).repeat_interleave(len(weight) // groups, 0).view(per_output) for value in (scale, shift)
+    )
+    constant = (weight * shifts).flatten(1).sum(1)
+    return weight * scales, constant if bias is None else constant + bias
+
+
+def _argument(node: fx.Node, position: int, name: str) -> Any:
+    return node.args[position] if len(node.args) > position else node.kwargs.get(name)
 
 
 def _value(module: fx.GraphModule, node: Any) -> torch.Tensor | None:

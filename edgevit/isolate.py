@@ -64,7 +64,7 @@ def isolated(
         stream.write(f"--- {target}\n".encode())
         stream.flush()
         child = subprocess.Popen(
-            [sys.executable, "-c", _SERVE, target],
+            [sys.executable, "-c", _SERVE, target], env=_child_environment(),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stream, text=True, encoding="utf-8", errors="replace",
         )
         timer = threading.Timer(timeout_seconds, child.kill)
@@ -86,6 +86,12 @@ def isolated(
     if "error" in reply:
         raise _rebuild(reply, name, log)
     return TypeAdapter(answer_type).validate_python(reply["answer"], strict=False)  # type: ignore[no-any-return]
+
+
+def _child_environment() -> dict[str, str]:
+    """Lets the child import this very edgevit, installed or not."""
+    found = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(found)}
 
 
 def report_progress(done: int, total: int) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgevit import __version__
 from edgevit.backends import Backend, check_scheme, get_backend
+from edgevit.calibration_manifest import manifest
 from edgevit.candidates import COMPRESS_STEPS, EXPORT_STEPS, Job, Step, Variant, build
 from edgevit.choose import choose
 from edgevit.data import NOISE, RunData, Samples, check_images, choose_data, open_images, set_sha256
@@ -79,6 +80,8 @@ def _run(spec: Spec, out: Path | None, resume: bool, progress: Progress, steps: 
             calibration=_calibration_record(data, spec.seed),
             notes=_notes(data, model),
         )
+        if data.calibration:
+            folder.write("calibration.toml", manifest(data.calibration, f"Calibration images of {spec.model.name}").encode())
         folder.finish(run)
         write_report(run, folder.path)
     return run

@@ -165,6 +165,10 @@ class RunFolder:
             raise UsageError(f"{record} was written by another version of edgevit", "choose another --out") from error
         return Stage(document["name"], document["seconds"], "done"), value
 
+    def write(self, name: str, content: bytes) -> None:
+        """Writes a file of the run, whole or not at all."""
+        self._write(self.path / name, content)
+
     def finish(self, run: Run) -> None:
         """Writes ``run.json``."""
         self._write(self.path / "run.json", run_to_json(run))

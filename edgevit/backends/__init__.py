@@ -52,17 +52,19 @@ class Backend(Protocol):
     """Distribution that runs the artifacts, as pip knows it."""
     SCHEMES: tuple[str, ...]
 
+    # Not "export" and "quantize": importing a part of that name would put the module in the function's place.
+
     def auto_schemes(self, transformer: bool) -> tuple[str, ...]:
         """Schemes that "auto" tries: first the one expected to win for this kind of architecture."""
 
-    def export(self, program: ExportedProgram, folder: Path) -> Path:
+    def export_program(self, program: ExportedProgram, folder: Path) -> Path:
         """Writes a float32 artifact with static shapes, batch 1, one input "input" and one output "logits".
 
         Returns:
             The main file, inside ``folder``.
         """
 
-    def quantize(self, parent: Path, scheme: str, calibration: np.ndarray | None, transformer: bool, folder: Path) -> Path:
+    def quantize_artifact(self, parent: Path, scheme: str, calibration: np.ndarray | None, transformer: bool, folder: Path) -> Path:
         """Writes the artifact of another scheme from a float32 one.
 
         Args:

@@ -58,7 +58,7 @@ def export_float(job: ExportJob) -> Made:
 
     backend = get_backend(job.backend)
     with _Folder(job.folder) as folder:
-        main = backend.export(load_program(job.program), folder)
+        main = backend.export_program(load_program(job.program), folder)
     return _describe(job.backend, job.folder / main.name)
 
 
@@ -71,7 +71,7 @@ def quantize(job: QuantizeJob) -> Made:
         images = open_samples(job.calibration)
         calibration = np.concatenate(list(images.batches(job.preprocessing)))
     with _Folder(job.folder) as folder:
-        main = backend.quantize(job.parent, job.scheme, calibration, job.transformer, folder)
+        main = backend.quantize_artifact(job.parent, job.scheme, calibration, job.transformer, folder)
     return _describe(job.backend, job.folder / main.name)
 
 

@@ -77,7 +77,7 @@ def _heads(parent: Path) -> list[tuple[_Op, str]]:
         if op is None or operation is None:
             continue  # the model's input, or an op that the quantizer leaves alone
         heads.append((operation, graph.tensors[op.outputs[0]].name.decode()))
-        if operation in (_Op.RESHAPE, _Op.SQUEEZE, _Op.TRANSPOSE):
+        if operation in (_Op.RESHAPE, _Op.TRANSPOSE):
             pending.append(op.inputs[0])
     return heads
 

@@ -26,14 +26,14 @@ def auto_schemes(transformer: bool) -> tuple[str, ...]:
     return ("dynamic_wi8_afp32", "static_wi8_ai8") if transformer else ("static_wi8_ai8", "dynamic_wi8_afp32")
 
 
-def export(program: ExportedProgram, folder: Path) -> Path:
+def export_program(program: ExportedProgram, folder: Path) -> Path:
     """See :class:`edgevit.backends.Backend`."""
     from edgevit.backends.onnxruntime.export import export
 
     return export(program, folder)
 
 
-def quantize(parent: Path, scheme: str, calibration: np.ndarray | None, transformer: bool, folder: Path) -> Path:
+def quantize_artifact(parent: Path, scheme: str, calibration: np.ndarray | None, transformer: bool, folder: Path) -> Path:
     """See :class:`edgevit.backends.Backend`."""
     from edgevit.backends.onnxruntime.quantize import quantize
 

@@ -1,0 +1,43 @@
+# make install   .venv with every extra, pinned         make test      fast tests (under 10 minutes on 2 cores)
+# make demo      the main job on the bundled data       make test-all  every test
+# make lint      ruff and mypy                          make bench     measured ratios, side by side
+# make families  docs/families.md, written anew         make digits    retrains the bundled models
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: install demo test test-all lint bench families digits
+.DELETE_ON_ERROR:
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip check
+	touch $@
+
+demo: $(STAMP)
+	$(BIN)/edgevit compress digits_vit --data digits --calibration calibration:digits \
+		--teacher digits_cnn --train digits:train --tokens evit:0.7@2,4 --device raspberry-pi-5
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -q -m "not slow"
+
+test-all: $(STAMP)
+	$(BIN)/python -m pytest -q
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks.ratios
+
+families: $(STAMP)
+	$(BIN)/python -m tests.contract.make_family_table --out docs/families.md
+
+digits: $(STAMP)
+	$(BIN)/python -m edgevit.digits.train
