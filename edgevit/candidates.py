@@ -11,17 +11,23 @@ import numpy as np
 from edgevit.backends import Backend
 from edgevit.backends.jobs import ExportJob, Made, QuantizeJob, export_float, quantize
 from edgevit.data import Samples
-from edgevit.devices.jobs import PredictDevicesJob, Predictions, predict_for_devices
+from edgevit.devices.jobs import PredictDevicesJob, predict_for_devices
 from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, UsageError
-from edgevit.evaluate import Predicted, PredictJob, predict, score
-from edgevit.isolate import isolated
+from edgevit.evaluate import PredictJob, predict, score
 from edgevit.measure.bench import BenchJob, bench
-from edgevit.progress import Progress
-from edgevit.results import Artifact, Candidate, Measurement, PassRecord, Preprocessing, Status
-from edgevit.run_folder import RunFolder, file_sha256
+from edgevit.reference import ReferenceJob, reference_logits
+from edgevit.results import Artifact, Candidate, PassRecord, Preprocessing, Status, Verification
+from edgevit.run_folder import file_sha256
 from edgevit.schemes import SCHEMES
-from edgevit.spec import Spec
-from edgevit.verify import FLOAT_TOLERANCE, HALF_TOLERANCE, compare, verify_signature
+from edgevit.verify import (
+    FLOAT_TOLERANCE,
+    HALF_TOLERANCE,
+    UNDECIDED_MARGIN,
+    compare,
+    far_images,
+    verify_signature,
+)
+from edgevit.workshop import Workshop
 
 
 @dataclass(frozen=True)
@@ -34,14 +40,15 @@ class Variant:
     passes: tuple[PassRecord, ...]
     reference: Path
     """PyTorch's logits on the images that artifacts are verified with."""
+    margins: Path | None = None
+    """Captured program that tells how close an image's token selection was; None where no tokens leave."""
 
 
 @dataclass(frozen=True)
 class Job:
     """What all candidates of a run share."""
 
-    spec: Spec
-    folder: RunFolder
+    shop: Workshop
     preprocessing: Preprocessing
     num_classes: int
     transformer: bool
@@ -53,7 +60,6 @@ class Job:
     calibration: Samples | None
     baseline_top1: float | None
     baseline_logits: Path
-    progress: Progress
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,7 @@ def build(job: Job, steps: tuple[Step, ...], backend: Backend, scheme: str, vari
         if candidate.status == "failed":
             break
     if candidate.status != "ok":
-        job.progress.message(f"{candidate.id}: {candidate.status}: {'; '.join(candidate.reasons)}")
+        job.shop.progress.message(f"{candidate.id}: {candidate.status}: {'; '.join(candidate.reasons)}")
     return candidate
 
 
@@ -106,25 +112,15 @@ def _marked(candidate: Candidate, status: Status, reason: str) -> Candidate:
 
 def make(job: Job, draft: Draft) -> Candidate:
     """Exports or quantizes, and describes what came out."""
-    candidate, folder = draft.candidate, job.folder
+    candidate, folder = draft.candidate, job.shop.folder
     target = folder.path / "artifacts" / candidate.id
-    name = f"{'export' if candidate.scheme == 'fp32' else 'quantize'} {candidate.id}"
-
-    def in_child() -> Made:
-        arguments = {"timeout_seconds": job.spec.measure.timeout_seconds, "log": folder.log(candidate.id)}
-        job.progress.stage(name, 0, 1)
-        if candidate.scheme == "fp32":
-            return isolated(export_float, ExportJob(candidate.backend, draft.variant.program, target), **arguments)
-        parent = _float_artifact(folder, draft)
-        if SCHEMES[candidate.scheme].calibrated and job.calibration is None:
-            raise CandidateFailed(f"{candidate.scheme} needs calibration images: give --calibration")
-        quantize_job = QuantizeJob(
-            candidate.backend, parent, candidate.scheme, job.calibration, job.preprocessing, job.transformer, job.spec.seed, target
+    if candidate.scheme == "fp32":
+        export_job = ExportJob(candidate.backend, draft.variant.program, target)
+        made = job.shop.in_child(f"export {candidate.id}", candidate.id, export_float, export_job, _files)
+    else:
+        made = job.shop.in_child(
+            f"quantize {candidate.id}", candidate.id, quantize, _quantize_job(job, draft, target), _files
         )
-        return isolated(quantize, quantize_job, **arguments)
-
-    made = folder.stage(name, Made, in_child, files=lambda value: value.files)
-    job.progress.stage(name, 1, 1)
     artifact = Artifact(
         path=folder.relative(made.main),
         files=tuple(folder.relative(path) for path in made.files),
@@ -140,6 +136,28 @@ def make(job: Job, draft: Draft) -> Candidate:
     return replace(candidate, artifact=artifact)
 
 
+def _files(made: Made) -> tuple[Path, ...]:
+    return made.files
+
+
+def _quantize_job(job: Job, draft: Draft, target: Path) -> QuantizeJob:
+    scheme = draft.candidate.scheme
+    if draft.parent is None or draft.parent.artifact is None:
+        raise CandidateFailed("there is no float artifact to start from")
+    if SCHEMES[scheme].calibrated and job.calibration is None:
+        raise CandidateFailed(f"{scheme} needs calibration images: give --calibration")
+    return QuantizeJob(
+        backend=draft.backend.NAME,
+        parent=job.shop.folder.path / draft.parent.artifact.path,
+        scheme=scheme,
+        calibration=job.calibration,
+        preprocessing=job.preprocessing,
+        transformer=job.transformer,
+        seed=job.shop.spec.seed,
+        folder=target,
+    )
+
+
 def verify(job: Job, draft: Draft) -> Candidate:
     """Compares the artifact with PyTorch, or with the float artifact it was quantized from."""
     candidate = draft.candidate
@@ -147,20 +165,36 @@ def verify(job: Job, draft: Draft) -> Candidate:
     verify_signature(artifact.inputs, artifact.outputs, job.preprocessing.input_size, job.num_classes)
     logits = np.load(_logits(job, candidate))
     if candidate.scheme == "fp32":
-        reference, name = np.load(draft.variant.reference), "pytorch"
+        reference, name, tolerance = np.load(draft.variant.reference), "pytorch", FLOAT_TOLERANCE
+        undecided = _undecided(job, draft, far_images(logits, reference, tolerance))
+        verification = compare(logits, reference, name, tolerance, undecided)
     else:
-        float_id = _float_id(draft)
-        reference, name = np.load(_logits_path(job.folder, float_id)), float_id
-    tolerance = {"fp32": FLOAT_TOLERANCE, "fp16": HALF_TOLERANCE}.get(candidate.scheme)
-    verification = compare(logits, reference, name, tolerance)
+        name = f"{draft.backend.NAME}/fp32/{draft.variant.slug}"
+        reference = np.load(_logits_path(job, name))
+        verification = compare(logits, reference, name, HALF_TOLERANCE if candidate.scheme == "fp16" else None)
     verified = replace(candidate, verification=verification)
-    if verification.passed:
-        return verified
-    reason = (
-        f"differs from {name}: {verification.max_rel_diff:.1e} relative ({tolerance:.0e} allowed), "
-        f"top-1 agreement {verification.top1_agreement:.4f}"
+    return verified if verification.passed else _marked(verified, "failed", _difference(verification))
+
+
+def _difference(verification: Verification) -> str:
+    left_out = f", {verification.undecided} images left out as undecided" if verification.undecided else ""
+    return (
+        f"differs from {verification.reference} by {verification.max_rel_diff:.1e} (relative), top-1 agreement "
+        f"{verification.top1_agreement:.4f} on {verification.samples} images{left_out}"
     )
-    return _marked(verified, "failed", reason)
+
+
+def _undecided(job: Job, draft: Draft, far: tuple[int, ...]) -> tuple[int, ...]:
+    """Which of the images whose logits differ had a token selection that rounding decided."""
+    if not far or draft.variant.margins is None:
+        return ()
+    name = draft.candidate.id
+    samples = Samples(job.images.source, tuple(job.images.ids[index] for index in far))
+    target = job.shop.folder.work(f"{name.replace('/', '--')}.margins.npy")
+    margins_job = ReferenceJob(draft.variant.margins, samples, job.preprocessing, target)
+    answer = job.shop.in_child(f"margins {name}", name, reference_logits, margins_job, lambda found: (found.logits,))
+    margins = np.load(answer.logits)[:, 0]
+    return tuple(index for index, margin in zip(far, margins, strict=True) if margin < UNDECIDED_MARGIN)
 
 
 def evaluate(job: Job, draft: Draft) -> Candidate:
@@ -168,7 +202,7 @@ def evaluate(job: Job, draft: Draft) -> Candidate:
     candidate = draft.candidate
     logits = np.load(_logits(job, candidate))
     evaluated = replace(candidate, accuracy=score(logits, job.labels, job.baseline_top1))
-    limit = job.spec.budget.max_drop
+    limit = job.shop.spec.budget.max_drop
     drop = evaluated.accuracy.drop_points if evaluated.accuracy else None
     if drop is not None:
         reason = f"drops {drop:.1f} points, {limit:g} allowed" if drop > limit + 1e-9 else ""
@@ -184,27 +218,16 @@ def evaluate(job: Job, draft: Draft) -> Candidate:
 
 def measure(job: Job, draft: Draft) -> Candidate:
     """Measures the artifact on this host, and rejects it if it is slower than its float parent."""
-    candidate = draft.candidate
-    name = f"measure {candidate.id}"
-
-    def in_child() -> Measurement:
-        settings = job.spec.measure
-        bench_job = BenchJob(
-            candidate.backend,
-            job.folder.path / _artifact(candidate).path,
-            settings.threads,
-            _precision(candidate.scheme),
-            settings.min_runs,
-            settings.min_seconds,
-        )
-        return isolated(
-            bench, bench_job, timeout_seconds=settings.timeout_seconds, log=job.folder.log(candidate.id),
-            on_progress=lambda done, total: job.progress.stage(name, done, total),
-        )  # fmt: skip
-
-    job.progress.stage(name, 0, 100)
-    measurement = job.folder.stage(name, Measurement, in_child)
-    job.progress.stage(name, 100, 100)
+    candidate, settings = draft.candidate, job.shop.spec.measure
+    bench_job = BenchJob(
+        backend=candidate.backend,
+        artifact=job.shop.folder.path / _artifact(candidate).path,
+        threads=settings.threads,
+        precision=_precision(candidate.scheme),
+        min_runs=settings.min_runs,
+        min_seconds=settings.min_seconds,
+    )
+    measurement = job.shop.in_child(f"measure {candidate.id}", candidate.id, bench, bench_job)
     measured = replace(candidate, measurements=(measurement,))
     if draft.parent is None:
         return measured
@@ -219,19 +242,12 @@ def measure(job: Job, draft: Draft) -> Candidate:
 
 def predict_devices(job: Job, draft: Draft) -> Candidate:
     """Predicts latency and memory for the devices of the spec."""
-    candidate = draft.candidate
-    if not job.spec.devices:
+    candidate, devices = draft.candidate, job.shop.spec.devices
+    if not devices:
         return candidate
-    name = f"predict {candidate.id}"
-
-    def in_child() -> Predictions:
-        devices_job = PredictDevicesJob(candidate.backend, job.folder.path / _artifact(candidate).path, job.spec.devices)
-        return isolated(
-            predict_for_devices, devices_job,
-            timeout_seconds=job.spec.measure.timeout_seconds, log=job.folder.log(candidate.id),
-        )  # fmt: skip
-
-    return replace(candidate, predictions=job.folder.stage(name, Predictions, in_child).predictions)
+    devices_job = PredictDevicesJob(candidate.backend, job.shop.folder.path / _artifact(candidate).path, devices)
+    answer = job.shop.in_child(f"predict {candidate.id}", candidate.id, predict_for_devices, devices_job)
+    return replace(candidate, predictions=answer.predictions)
 
 
 COMPRESS_STEPS: tuple[Step, ...] = (make, verify, evaluate, measure, predict_devices)
@@ -240,44 +256,26 @@ EXPORT_STEPS: tuple[Step, ...] = (make, verify)
 
 def _logits(job: Job, candidate: Candidate) -> Path:
     """Runs the artifact over the images, once."""
+    predict_job = PredictJob(
+        backend=candidate.backend,
+        artifact=job.shop.folder.path / _artifact(candidate).path,
+        samples=job.images,
+        preprocessing=job.preprocessing,
+        threads=job.shop.spec.measure.threads,
+        precision=_precision(candidate.scheme),
+        logits=_logits_path(job, candidate.id),
+    )
     name = f"evaluate {candidate.id}"
-    artifact = job.folder.path / _artifact(candidate).path
-
-    def in_child() -> Predicted:
-        predict_job = PredictJob(
-            candidate.backend, artifact, job.images, job.preprocessing, job.spec.measure.threads,
-            _precision(candidate.scheme), _logits_path(job.folder, candidate.id),
-        )  # fmt: skip
-        return isolated(
-            predict, predict_job, timeout_seconds=job.spec.measure.timeout_seconds, log=job.folder.log(candidate.id),
-            on_progress=lambda done, total: job.progress.stage(name, done, total),
-        )  # fmt: skip
-
-    return job.folder.stage(name, Predicted, in_child, files=lambda value: (value.logits,)).logits
+    return job.shop.in_child(name, candidate.id, predict, predict_job, lambda answer: (answer.logits,)).logits
 
 
-def _logits_path(folder: RunFolder, candidate_id: str) -> Path:
-    return folder.work(f"{candidate_id.replace('/', '--')}.logits.npy")
+def _logits_path(job: Job, candidate_id: str) -> Path:
+    return job.shop.folder.work(f"{candidate_id.replace('/', '--')}.logits.npy")
 
 
 def _precision(scheme: str) -> str:
     """A float artifact is asked for float32; an int8 one may use the fastest floats that the runtime has."""
     return "fastest" if SCHEMES[scheme].is_int8 else "f32"
-
-
-def _float_id(draft: Draft) -> str:
-    return f"{draft.backend.NAME}/fp32/{draft.variant.slug}"
-
-
-def _float_artifact(folder: RunFolder, draft: Draft) -> Path:
-    """Main file of the float artifact of the same variant.
-
-    Raises:
-        CandidateFailed: it could not be made.
-    """
-    if draft.parent is None or draft.parent.artifact is None:
-        raise CandidateFailed("there is no float artifact to start from")
-    return folder.path / draft.parent.artifact.path
 
 
 def _artifact(candidate: Candidate) -> Artifact:

@@ -26,7 +26,12 @@ FOLDING_TOLERANCE = 1e-4
 """Largest relative difference that merging and folding may make (it is rounding, about 1e-6)."""
 
 _FUSED_ATTENTION = torch.ops.aten.scaled_dot_product_attention.default
-_PRODUCTS = (torch.ops.aten.matmul.default, torch.ops.aten.bmm.default, torch.ops.aten.baddbmm.default, torch.ops.aten.einsum.default)
+_PRODUCTS = (
+    torch.ops.aten.matmul.default,
+    torch.ops.aten.bmm.default,
+    torch.ops.aten.baddbmm.default,
+    torch.ops.aten.einsum.default,
+)
 _LINEAR = torch.ops.aten.linear.default
 _CONVOLUTIONS = (torch.ops.aten.conv1d.default, torch.ops.aten.conv2d.default, torch.ops.aten.conv2d.padding)
 
@@ -162,7 +167,7 @@ def fold_batch_norm(module: fx.GraphModule) -> int:
         if norm.op != "call_function" or norm.target is not torch.ops.aten.batch_norm.default:
             continue
         gamma, beta, mean, var = (_value(module, node) for node in norm.args[1:5])
-        if mean is None or var is None:
+        if mean is None or var is None or norm.args[5]:  # [5]: works with the batch's own statistics
             continue
         statistics = _Statistics(mean, var, norm.args[7], gamma, beta)
         before, after = norm.args[0], next(iter(norm.users), None)
@@ -175,11 +180,12 @@ def fold_batch_norm(module: fx.GraphModule) -> int:
         weight, bias = _value(module, layer.args[1]), _value(module, _argument(layer, 2, "bias"))
         if weight is None:
             continue
-        tensors = fuse(layer, weight, bias, statistics)
+        new_weight, new_bias = fuse(layer, weight, bias, statistics)
         with module.graph.inserting_before(layer):
-            parameters = [
-                _attach(module, f"_folded_{folded}_{name}", value) for name, value in zip(("weight", "bias"), tensors, strict=True)
-            ]
+            parameters = (
+                _attach(module, f"_folded_{folded}_weight", new_weight),
+                _attach(module, f"_folded_{folded}_bias", new_bias),
+            )
         norm.replace_all_uses_with(before)
         layer.args = (layer.args[0], *parameters, *layer.args[3:])
         layer.kwargs = {key: value for key, value in layer.kwargs.items() if key not in ("weight", "bias")}
@@ -189,6 +195,49 @@ def fold_batch_norm(module: fx.GraphModule) -> int:
         module.graph.eliminate_dead_code()
         module.recompile()
     return folded
+
+
+def fold_constant_resampling(module: fx.GraphModule) -> int:
+    """Replaces every interpolation of parameters alone by its result, in place.
+
+    timm's models with ``dynamic_img_size`` resample their position embeddings on each call, even to the size that
+    they have; LiteRT has no such op, and with a static input the result is a constant.
+
+    Args:
+        module: ATen graph of an eval-mode module, as ``ExportedProgram.module()`` gives it.
+
+    Returns:
+        How many were replaced.
+    """
+    resampled = [
+        node
+        for node in module.graph.nodes
+        if node.op == "call_function" and "upsample" in str(node.target) and _is_constant(node)
+    ]
+    for number, node in enumerate(resampled):
+        with module.graph.inserting_before(node):
+            constant = _attach(module, f"_resampled_{number}", _evaluate(module, node))
+        node.replace_all_uses_with(constant)
+    if resampled:
+        module.graph.eliminate_dead_code()
+        module.recompile()
+    return len(resampled)
+
+
+def _is_constant(node: fx.Node) -> bool:
+    """Whether a node depends on parameters and numbers alone."""
+    if node.op == "call_function":
+        return bool(node.all_input_nodes) and all(map(_is_constant, node.all_input_nodes))
+    return node.op == "get_attr"
+
+
+def _evaluate(module: fx.GraphModule, node: fx.Node) -> Any:
+    """The value of a node that depends on parameters alone."""
+    if node.op == "get_attr":
+        return _value(module, node)
+    arguments, keywords = fx.node.map_arg((node.args, node.kwargs), lambda inner: _evaluate(module, inner))
+    with torch.inference_mode():
+        return cast(Any, node.target)(*arguments, **keywords)
 
 
 @dataclass(frozen=True)
@@ -209,8 +258,10 @@ def _can_fold_back(norm: fx.Node, layer: Any) -> bool:
 def _can_fold_on(norm: fx.Node, layer: fx.Node) -> bool:
     if not _is_layer(norm, layer) or len(norm.users) != 1 or layer.args[0] is not norm:
         return False
+    if layer.target is _LINEAR:
+        return True
     padding = _argument(layer, 4, "padding")
-    return layer.target is _LINEAR or padding in (None, 0, "valid") or (isinstance(padding, list | tuple) and not any(padding))
+    return not any(padding) if isinstance(padding, list | tuple) else padding in (None, 0, "valid")
 
 
 def _is_layer(norm: fx.Node, layer: Any) -> bool:
@@ -220,13 +271,19 @@ def _is_layer(norm: fx.Node, layer: Any) -> bool:
     return layer.target in _CONVOLUTIONS or (layer.target is _LINEAR and norm.meta["val"].ndim == 2)
 
 
-def _fold_back(layer: fx.Node, weight: torch.Tensor, bias: torch.Tensor | None, norm: _Statistics) -> tuple[torch.Tensor, torch.Tensor]:
+def _fold_back(
+    layer: fx.Node, weight: torch.Tensor, bias: torch.Tensor | None, norm: _Statistics
+) -> tuple[torch.Tensor, torch.Tensor]:
     fuse: Any = fuse_linear_bn_weights if layer.target is _LINEAR else fuse_conv_bn_weights
-    return cast(tuple[torch.Tensor, torch.Tensor], fuse(weight, bias, norm.mean, norm.var, norm.eps, norm.gamma, norm.beta))
+    gamma = torch.ones_like(norm.mean) if norm.gamma is None else norm.gamma
+    beta = torch.zeros_like(norm.mean) if norm.beta is None else norm.beta
+    return cast(tuple[torch.Tensor, torch.Tensor], fuse(weight, bias, norm.mean, norm.var, norm.eps, gamma, beta))
 
 
-def _fold_on(layer: fx.Node, weight: torch.Tensor, bias: torch.Tensor | None, norm: _Statistics) -> tuple[torch.Tensor, torch.Tensor]:
-    """weight [out, in / groups, ...]: W (s x + t) + b = (W s) x + (W t + b)."""
+def _fold_on(
+    layer: fx.Node, weight: torch.Tensor, bias: torch.Tensor | None, norm: _Statistics
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """With weights [out, in / groups, ...]: W (s x + t) + b = (W s) x + (W t + b)."""
     scale = torch.rsqrt(norm.var + norm.eps)
     if norm.gamma is not None:
         scale = scale * norm.gamma

@@ -7,6 +7,7 @@ import hashlib
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,7 +138,10 @@ def _digits(source: str) -> ImageSet:
 
 
 def _noise(source: str) -> ImageSet:
-    count = int(source.partition(":")[2])
+    number = source.partition(":")[2]
+    if not (number.isascii() and number.isdigit() and 0 < int(number) <= 100_000):
+        raise UsageError(f"{source}: {number!r} is not a number of images", "such as noise:16")
+    count = int(number)
     ids = tuple(str(index) for index in range(count))
 
     def pixels(image_id: str) -> np.ndarray:
@@ -148,12 +152,15 @@ def _noise(source: str) -> ImageSet:
 
 def _labelled_by_csv(folder: Path) -> ImageSet:
     table = folder / "labels.csv"
-    with table.open(newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        lacking = {"file", "class_index"} - set(reader.fieldnames or ())
-        if lacking:
-            raise UsageError(f"{table} lacks the column {' and '.join(sorted(lacking))}", "columns: file, class_index")
-        rows = list(reader)
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream)
+            columns, rows = reader.fieldnames or (), list(reader)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"cannot read {table}: {error}", "write it as comma-separated UTF-8 text") from error
+    lacking = {"file", "class_index"} - set(columns)
+    if lacking:
+        raise UsageError(f"{table} lacks the column {' and '.join(sorted(lacking))}", "columns: file, class_index")
     files: dict[str, Path] = {}
     labels = []
     for number, row in enumerate(rows, start=2):
@@ -172,8 +179,12 @@ def _labelled_by_csv(folder: Path) -> ImageSet:
 
 def _folder(folder: Path) -> ImageSet:
     """Class sub-folders in the order of their names; or, without sub-folders that hold images, images without labels."""
-    class_folders = [path for path in sorted(folder.iterdir()) if path.is_dir() and _images_in(path)]
+    sub_folders = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    class_folders = [path for path in sub_folders if _images_in(path)]
     if class_folders:
+        empty = [path.name for path in sub_folders if path not in class_folders]
+        if empty:  # left out, it would shift the class index of those after it
+            raise UsageError(f"{folder}: the class folder {empty[0]} holds no images", "fill or remove it")
         entries = [(f"{path.name}/{file.name}", label) for label, path in enumerate(class_folders) for file in _images_in(path)]
         labels = tuple(label for _, label in entries)
     else:
@@ -188,9 +199,12 @@ def _images_in(folder: Path) -> list[Path]:
 
 def _npz(path: Path) -> ImageSet:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            raise UsageError(f"{path} holds one array (.npy), not named ones", "write it with numpy.savez")
+        with loaded as arrays:
             images, labels = arrays.get("images"), arrays.get("labels")
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise UsageError(f"cannot read {path}: {error}") from error
     if images is None or images.dtype != np.uint8 or images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] != 3):
         raise UsageError(f"{path} needs an array \"images\", uint8 [n, h, w, 3] or [n, h, w]")
@@ -205,11 +219,13 @@ def _npz(path: Path) -> ImageSet:
 def _manifest(path: Path, source: str) -> ImageSet:
     document = read_toml(path)
     unknown = document.keys() - {"about", "source", "ids", "sha256"}
-    if unknown or not isinstance(document.get("source"), str) or not isinstance(document.get("ids"), list):
+    inner, ids = document.get("source"), document.get("ids")
+    if unknown or not isinstance(inner, str) or not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
         raise UsageError(f"{path} is not a calibration manifest", "keys: about, source, ids, sha256")
-    inner = document["source"]
+    if inner.startswith("calibration:") or inner.endswith(".toml"):
+        raise UsageError(f"{path}: its source {inner} is a manifest too", "name the images themselves")
     images = open_images(str(path.parent / inner) if (path.parent / inner).exists() else inner)
-    chosen = images.select(tuple(document["ids"]))
+    chosen = images.select(tuple(ids))
     if document.get("sha256") != set_sha256(chosen):
         raise UsageError(f"{path}: the images of {inner} are not the ones that the manifest was made from (sha256 differs)")
     return ImageSet(source, chosen.ids, chosen.labels, chosen._read)

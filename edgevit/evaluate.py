@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,6 +83,9 @@ def check_classifier(session: Session) -> None:
     spec = session.inputs[0]
     if spec.layout not in ("NCHW", "NHWC") or spec.shape[0] != 1:
         raise UsageError(f"not a classifier of single images: its input is {spec.dtype} {list(spec.shape)}")
+    out = session.outputs[0].shape
+    if math.prod(out) != max(out, default=0):
+        raise UsageError(f"not a classifier: its output {list(out)} is not one row of logits")
 
 
 def image_size(spec: TensorSpec) -> tuple[int, int]:
@@ -128,17 +132,17 @@ def score(logits: np.ndarray, labels: tuple[int, ...] | None, baseline_top1: flo
         baseline_top1: What to count the drop from, as a fraction; None if unknown.
 
     Returns:
-        Top-1 and top-5; None without labels, top-5 also with fewer than 6 classes, where it says nothing.
+        Top-1 and top-5; None without labels, top-5 also with fewer than 6 classes, where it says nothing. Of equal
+        logits the lower class index comes first, as in argmax; a row with a NaN is a miss.
     """
     if labels is None:
         return Accuracy(None, None, len(logits), None)
     truth = np.asarray(labels)
-    # how many classes score at least as high as the true one, itself left out: a tie counts against the model
     true_logits = logits[np.arange(len(logits)), truth][:, None]
-    rank = (logits > true_logits).sum(axis=1)
-    ties = (logits == true_logits).sum(axis=1) - 1
-    first = np.where(ties > 0, logits.argmax(axis=1) == truth, rank == 0)
-    top1 = float(first.mean())
+    lower_index = np.arange(logits.shape[1]) < truth[:, None]
+    rank = ((logits > true_logits) | ((logits == true_logits) & lower_index)).sum(axis=1)
+    rank[np.isnan(logits).any(axis=1)] = logits.shape[1]
+    top1 = float((rank < 1).mean())
     top5 = float((rank < 5).mean()) if logits.shape[1] > 5 else None
     drop = None if baseline_top1 is None else 100 * (baseline_top1 - top1)
     return Accuracy(top1, top5, len(logits), drop)

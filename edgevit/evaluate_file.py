@@ -60,11 +60,13 @@ def choose_samples(source: str, count: int | None, seed: int) -> Samples:
     """Chooses ``count`` images of a source by the seed; all when None.
 
     Raises:
-        UsageError: the source has fewer.
+        UsageError: the source has fewer, or ``count`` is not positive.
     """
     images = open_images(source)
     if count is None:
         return images.samples
+    if count < 1:
+        raise UsageError(f"{count} images were asked for", "give at least 1")
     if count > len(images):
         raise UsageError(f"{count} images were asked for, {source} has {len(images)}")
     order = np.random.default_rng(seed).permutation(len(images))[:count]

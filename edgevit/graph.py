@@ -37,11 +37,11 @@ taken at run time; or int8 (or narrower) weights with activations in a wider for
 "int8_static" when what they read is int8."""
 
 _BITS = {
-    **{name: 64 for name in ("float64", "int64", "uint64", "complex64")},
-    **{name: 32 for name in ("float32", "int32", "uint32")},
-    **{name: 16 for name in ("float16", "bfloat16", "int16", "uint16")},
-    **{name: 4 for name in ("int4", "uint4", "float4_e2m1", "nf4")},
-    **{name: 2 for name in ("int2", "uint2")},
+    **dict.fromkeys(("float64", "int64", "uint64", "complex64"), 64),
+    **dict.fromkeys(("float32", "int32", "uint32"), 32),
+    **dict.fromkeys(("float16", "bfloat16", "int16", "uint16"), 16),
+    **dict.fromkeys(("int4", "uint4", "float4_e2m1", "nf4"), 4),
+    **dict.fromkeys(("int2", "uint2"), 2),
     "complex128": 128,
 }
 _INT8_OR_NARROWER = ("int8", "uint8", "int4", "uint4", "int2", "uint2")

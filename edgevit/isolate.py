@@ -6,6 +6,7 @@ everything else the child says goes to a log file.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import importlib
 import json
@@ -28,9 +29,11 @@ Argument = TypeVar("Argument")
 Answer = TypeVar("Answer")
 
 _MARK = "\x1eedgevit "
-_SERVE = "import sys; from edgevit.isolate import serve; serve(sys.argv[1])"
+_SERVE = "import sys; from edgevit.isolate import serve; serve(sys.argv[1], int(sys.argv[2]))"
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FREE_BYTES_NEEDED = 1_000_000
+_PR_SET_PDEATHSIG = 1
+"""Of prctl(2)."""
 
 
 def isolated(
@@ -64,7 +67,7 @@ def isolated(
         stream.write(f"--- {target}\n".encode())
         stream.flush()
         child = subprocess.Popen(
-            [sys.executable, "-c", _SERVE, target], env=_child_environment(),
+            [sys.executable, "-c", _SERVE, target, str(os.getpid())], env=_child_environment(),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stream, text=True, encoding="utf-8", errors="replace",
         )
         timer = threading.Timer(timeout_seconds, child.kill)
@@ -84,6 +87,8 @@ def isolated(
             raise CandidateFailed(f"{name}: no result within {timeout_seconds:g} s")
         raise CandidateFailed(f"{name}: {_how_it_ended(child.returncode)}; see {log}")
     if "error" in reply:
+        if reply["error"] == "failed" and shutil.disk_usage(log.parent).free < _FREE_BYTES_NEEDED:
+            raise _disk_full(log.parent)  # native code names a full disk in its own words
         raise _rebuild(reply, name, log)
     return TypeAdapter(answer_type).validate_python(reply["answer"], strict=False)  # type: ignore[no-any-return]
 
@@ -113,7 +118,7 @@ def _converse(
         for line in child.stdout:
             before, mark, message = line.partition(_MARK)
             stream.write(before)
-            if not mark:
+            if not mark or not message.endswith("\n"):  # without the end: the child was stopped while it wrote
                 continue
             document = json.loads(message)
             if "done" not in document:
@@ -154,14 +159,28 @@ def _send(document: dict[str, Any]) -> None:
 _CHANNEL = sys.stdout
 
 
-def serve(target: str) -> None:
-    """The child's side: answers one call and ends the process."""
+def serve(target: str, parent: int) -> None:
+    """The child's side: answers one call and ends the process.
+
+    Args:
+        target: "module:function".
+        parent: Process id of the caller.
+    """
     global _CHANNEL
+    _end_with(parent)
     _CHANNEL = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print belongs in the log
     code = _answer(target)
     sys.stderr.flush()
     os._exit(code)  # some runtimes crash while Python tears them down, after the answer was given
+
+
+def _end_with(parent: int) -> None:
+    """Lets this process be killed when its parent is (Linux), so that it writes nothing more into a run that is resumed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it ended before the call above
+            os._exit(ExitCode.INTERRUPTED)
 
 
 def _answer(target: str) -> int:
@@ -177,7 +196,7 @@ def _answer(target: str) -> int:
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except EdgevitError as error:
-        kind = "usage" if isinstance(error, UsageError) else "failed"
+        kind = "disk full" if isinstance(error, DiskFull) else "usage" if isinstance(error, UsageError) else "failed"
         _send({"error": kind, "message": error.message, "hint": error.hint})
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _FULL_DISK:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pickle
+import struct
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from edgevit.bundled import BUNDLED_MODELS
@@ -18,6 +21,12 @@ from edgevit.errors import UsageError, unknown_name
 from edgevit.results import Preprocessing
 from edgevit.spec import ModelSpec
 from edgevit.torchvision_schemas import ensure_torchvision_schemas
+
+_BROKEN_FILE = (
+    OSError, RuntimeError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, AssertionError, struct.error,
+    pickle.UnpicklingError, SafetensorError,
+)  # fmt: skip
+"""What torch and safetensors raise on a file that is damaged or no file of weights."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +46,12 @@ class Model:
         return sum(parameter.numel() for parameter in self.module.parameters())
 
 
-def load_model(spec: ModelSpec) -> Model:
+def load_model(spec: ModelSpec, seed: int = 0) -> Model:
     """Makes the module, loads its weights and reads its preprocessing.
+
+    Args:
+        spec: Which model, and where its weights come from.
+        seed: Of random weights, so that the same run can be made again.
 
     Raises:
         UsageError: unknown name, no or several sources of weights, weights that cannot be read or do not fit,
@@ -51,12 +64,14 @@ def load_model(spec: ModelSpec) -> Model:
         )
     if spec.weights and not spec.weights.is_file():
         raise UsageError(f"no such weights file: {spec.weights}")
-    if ":" in spec.name:
-        module = _call_factory(spec)
-    elif spec.name in BUNDLED_MODELS:
-        module = _bundled(spec)
-    else:
-        module = _from_timm(spec)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if ":" in spec.name:
+            module = _call_factory(spec)
+        elif spec.name in BUNDLED_MODELS:
+            module = _bundled(spec)
+        else:
+            module = _from_timm(spec)
     if spec.weights:
         load_weights(module, spec.weights)
     elif spec.name in BUNDLED_MODELS and not spec.random_weights:
@@ -75,11 +90,17 @@ def _call_factory(spec: ModelSpec) -> nn.Module:
     ensure_torchvision_schemas()  # the user's module may import timm or torchvision
     try:
         factory = getattr(importlib.import_module(module_name), factory_name, None)
-    except ImportError as error:
+    except (ImportError, SyntaxError, ValueError, TypeError) as error:  # the last two: no name, a relative one
         raise UsageError(f"cannot import {module_name!r}: {error}", "write package.module:factory, importable from here") from error
     if not callable(factory):
         raise UsageError(f"{module_name!r} has no factory {factory_name!r}")
-    module = factory() if spec.num_classes is None else factory(num_classes=spec.num_classes)
+    arguments = {} if spec.num_classes is None else {"num_classes": spec.num_classes}
+    try:
+        inspect.signature(factory).bind(**arguments)
+    except (TypeError, ValueError) as error:
+        given = ", ".join(f"{key}={value}" for key, value in arguments.items())
+        raise UsageError(f"{spec.name}({given}) cannot be called: {error}", "give a function that makes the module") from error
+    module = factory(**arguments)
     if not isinstance(module, nn.Module):
         raise UsageError(f"{spec.name} returned {type(module).__name__}, not a torch.nn.Module")
     return module
@@ -109,11 +130,22 @@ def _from_timm(spec: ModelSpec) -> nn.Module:
         return cast(nn.Module, timm.create_model(spec.name, pretrained=spec.pretrained, **arguments))
     except (OSError, RuntimeError) as error:
         if not spec.pretrained:
-            raise
+            raise _not_made(spec.name, arguments, error) from error
         raise UsageError(
             f"could not get pretrained weights of {spec.name}: {type(error).__name__}: {str(error).splitlines()[0]}",
             "offline, or no such weights? give a file with --weights FILE",
         ) from error
+    except (TypeError, ValueError, AssertionError) as error:
+        raise _not_made(spec.name, arguments, error) from error
+
+
+def _not_made(name: str, arguments: dict[str, Any], error: Exception) -> UsageError:
+    asked = ", ".join(f"{key}={value}" for key, value in arguments.items()) or "its own settings"
+    return UsageError(f"timm cannot make {name} with {asked}: {_first_line(error)}")
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def load_weights(module: nn.Module, path: Path) -> None:
@@ -124,16 +156,17 @@ def load_weights(module: nn.Module, path: Path) -> None:
             mis-shaped keys are listed.
     """
     ensure_torchvision_schemas()
-    from safetensors import SafetensorError
     from timm.models import load_state_dict
 
     try:
         state = load_state_dict(str(path), use_ema=False, weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError, SafetensorError) as error:
+    except _BROKEN_FILE as error:
         raise UsageError(
-            f"cannot read weights from {path}: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
+            f"cannot read weights from {path}: {type(error).__name__}: {_first_line(error)}",
             "safetensors, or a torch file with nothing but a state dict",
         ) from error
+    except AttributeError as error:  # timm took something else for a dict of names
+        raise UsageError(f"{path} does not hold a state dict of tensors") from error
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise UsageError(f"{path} does not hold a state dict of tensors")
     own = module.state_dict()
@@ -177,13 +210,24 @@ def _preprocessing(module: nn.Module, spec: ModelSpec) -> Preprocessing:
         raise UsageError(
             f"{spec.name} asks for crop_mode {merged['crop_mode']!r}, which edgevit lacks", "override it: center or squash"
         )
+    if merged.get("interpolation", "bicubic") not in ("nearest", "bilinear", "bicubic", "lanczos"):
+        raise UsageError(
+            f"{spec.name} asks for interpolation {merged['interpolation']!r}, which edgevit lacks",
+            "override it: nearest, bilinear, bicubic or lanczos",
+        )
     return Preprocessing(**merged)
 
 
 def _count_classes(module: nn.Module, preprocessing: Preprocessing) -> int:
     """Runs the module once on zeros and returns the width of its logits."""
-    with torch.inference_mode():
-        logits = module(torch.zeros(1, 3, *preprocessing.input_size))
+    height, width = preprocessing.input_size
+    try:
+        with torch.inference_mode():
+            logits = module(torch.zeros(1, 3, height, width))
+    except (RuntimeError, AssertionError, ValueError, TypeError, IndexError) as error:
+        raise UsageError(
+            f"the model does not take an image [1, 3, {height}, {width}]: {_first_line(error)}", "is input_size right?"
+        ) from error
     if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or logits.shape[0] != 1:
         shape = list(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
         raise UsageError(f"the model returns {shape} for one image, not logits [1, classes]", "wrap it in a module that does")

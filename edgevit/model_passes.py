@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,21 +12,19 @@ from safetensors.torch import save_model as save_tensors
 from torch import nn
 
 from edgevit.candidates import Variant
-from edgevit.capture import capture, count_macs, is_transformer, load_program, save_program
+from edgevit.capture import capture, count_macs, is_transformer, save_program
 from edgevit.data import ImageSet, RunData, Samples, open_images, refuse_overlap
 from edgevit.errors import UsageError
-from edgevit.evaluate import Predicted, score
-from edgevit.isolate import isolated
+from edgevit.evaluate import score
 from edgevit.model import Model, load_model
 from edgevit.passes.distill import DistillSettings, distill
-from edgevit.passes.reduce_tokens import check_reducible, reduce_tokens
+from edgevit.passes.reduce_tokens import CutMargins, check_reducible, reduce_tokens
 from edgevit.preprocess import fit
-from edgevit.progress import Progress
 from edgevit.reference import LatencyJob, ReferenceJob, pytorch_latency, reference_logits
-from edgevit.results import Baseline, LatencyMs, PassRecord
-from edgevit.run_folder import RunFolder
+from edgevit.results import Baseline, PassRecord
 from edgevit.spec import DistillSpec, Spec
 from edgevit.token_plan import TokenPlan
+from edgevit.workshop import Workshop
 
 DENSE = "dense"
 
@@ -58,15 +56,6 @@ class Weights:
     file: Path
 
 
-@dataclass(frozen=True)
-class _Snapshot:
-    """The model between two passes."""
-
-    captured: Captured
-    logits: Path
-    top1: float | None
-
-
 def check_passes(spec: Spec, model: Model, data: RunData) -> None:
     """Refuses passes that the model cannot go through, before anything heavy starts.
 
@@ -85,100 +74,89 @@ def check_passes(spec: Spec, model: Model, data: RunData) -> None:
                 refuse_overlap(other, images, "training")
 
 
-def run_passes(spec: Spec, model: Model, data: RunData, images: Samples, folder: RunFolder, progress: Progress) -> Passed:
+def run_passes(shop: Workshop, model: Model, labels: tuple[int, ...] | None, images: Samples) -> Passed:
     """Runs the passes of a spec.
 
     Args:
-        spec: The run's.
+        shop: Where the run takes place.
         model: As the user brought it; left untouched.
-        data: For labels and calibration images.
+        labels: Of ``images``; None where there are none.
         images: PyTorch's logits are taken on these, for artifacts to be compared with.
-        folder: Keeps captured programs, weights and logits.
-        progress: Hears what is going on.
     """
-    labels = data.evaluation.labels if data.evaluation else None
-
-    def snapshot(slug: str, module: nn.Module) -> _Snapshot:
-        captured = _capture(slug, module, model, folder, progress)
-        logits = _reference(slug, captured, images, model, spec, folder, progress)
-        top1 = score(np.load(logits), labels, None).top1
-        return _Snapshot(captured, logits, top1)
-
-    original = dense = snapshot("original", model.module)
-    baseline = _baseline(original, labels, spec, model, folder, progress)
-    module, records = model.module, ()
+    spec = shop.spec
+    bench = _Bench(shop, model, labels, images)
+    original = bench.snapshot("original", model.module)
+    module, dense = model.module, original
+    records: tuple[PassRecord, ...] = ()
     if spec.passes.distill:
-        module = _distilled(spec, spec.passes.distill, model, folder, progress)
-        dense = snapshot("distilled", module)
+        module = _distilled(shop, spec.passes.distill, model)
+        dense = bench.snapshot("distilled", module)
         records = (_record("distill", f"teacher {spec.passes.distill.teacher.name}", original, dense),)
-    variants = [_variant(DENSE, dense, records)]
+    variants = [Variant(DENSE, dense.captured.program, records, dense.logits)]
     if spec.passes.tokens != "none":
         plan = TokenPlan.parse(spec.passes.tokens)
-        reduced = snapshot(plan.slug, reduce_tokens(module, plan))
-        variants.append(_variant(plan.slug, reduced, (*records, _record("reduce_tokens", str(plan), dense, reduced))))
-    return Passed(baseline, original.logits, original.captured.transformer, tuple(variants))
+        reduced_module = reduce_tokens(module, plan)
+        reduced = bench.snapshot(plan.slug, reduced_module)
+        margins = bench.capture(f"{plan.slug}-margins", CutMargins(reduced_module))
+        record = _record("reduce_tokens", str(plan), dense, reduced)
+        variants.append(Variant(plan.slug, reduced.captured.program, (*records, record), reduced.logits, margins.program))
+    return Passed(bench.baseline(original), original.logits, original.captured.transformer, tuple(variants))
 
 
-def _variant(slug: str, snapshot: _Snapshot, records: tuple[PassRecord, ...]) -> Variant:
-    return Variant(slug, snapshot.captured.program, records, snapshot.logits)
+@dataclass(frozen=True)
+class _Snapshot:
+    """The model between two passes."""
+
+    captured: Captured
+    logits: Path
+    top1: float | None
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """Looks at the model between its passes."""
+
+    shop: Workshop
+    model: Model
+    labels: tuple[int, ...] | None
+    images: Samples
+
+    def snapshot(self, slug: str, module: nn.Module) -> _Snapshot:
+        captured = self.capture(slug, module)
+        job = ReferenceJob(
+            captured.program, self.images, self.model.preprocessing, self.shop.folder.work(f"{slug}.logits.npy")
+        )
+        logits = self.shop.in_child(
+            f"evaluate {slug} in PyTorch", f"pytorch-{slug}", reference_logits, job, lambda answer: (answer.logits,)
+        ).logits
+        return _Snapshot(captured, logits, score(np.load(logits), self.labels, None).top1)
+
+    def capture(self, slug: str, module: nn.Module) -> Captured:
+        path = self.shop.folder.work(f"{slug}.pt2")
+
+        def make() -> Captured:
+            program = capture(module, self.model.preprocessing.input_size)
+            save_program(program, path)
+            return Captured(path, count_macs(program), is_transformer(program))
+
+        return self.shop.here(f"capture {slug}", make, Captured, lambda answer: (answer.program,))
+
+    def baseline(self, original: _Snapshot) -> Baseline:
+        settings = self.shop.spec.measure
+        job = LatencyJob(original.captured.program, settings.threads, settings.min_runs, settings.min_seconds)
+        accuracy = score(np.load(original.logits), self.labels, None)
+        return Baseline(
+            top1=accuracy.top1,
+            top5=accuracy.top5,
+            samples=accuracy.samples,
+            params=self.model.params,
+            macs=original.captured.macs,
+            latency_ms=self.shop.in_child("measure original in PyTorch", "pytorch-original", pytorch_latency, job),
+        )
 
 
 def _record(name: str, settings: str, before: _Snapshot, after: _Snapshot) -> PassRecord:
     return PassRecord(name, settings, before.captured.macs, after.captured.macs, before.top1, after.top1)
-
-
-def _capture(slug: str, module: nn.Module, model: Model, folder: RunFolder, progress: Progress) -> Captured:
-    name = f"capture {slug}"
-
-    def make() -> Captured:
-        progress.stage(name, 0, 1)
-        path = folder.work(f"{slug}.pt2")
-        program = capture(module, model.preprocessing.input_size)
-        save_program(program, path)
-        return Captured(path, count_macs(program), is_transformer(program))
-
-    captured = folder.stage(name, Captured, make, files=lambda value: (value.program,))
-    progress.stage(name, 1, 1)
-    return captured
-
-
-def _reference(
-    slug: str, captured: Captured, images: Samples, model: Model, spec: Spec, folder: RunFolder, progress: Progress
-) -> Path:
-    name = f"evaluate {slug} in PyTorch"
-    job = ReferenceJob(captured.program, images, model.preprocessing, folder.work(f"{slug}.logits.npy"))
-
-    def make() -> Predicted:
-        return isolated(
-            reference_logits, job, timeout_seconds=spec.measure.timeout_seconds, log=folder.log(f"pytorch-{slug}"),
-            on_progress=lambda done, total: progress.stage(name, done, total),
-        )  # fmt: skip
-
-    return folder.stage(name, Predicted, make, files=lambda value: (value.logits,)).logits
-
-
-def _baseline(
-    original: _Snapshot, labels: tuple[int, ...] | None, spec: Spec, model: Model, folder: RunFolder, progress: Progress
-) -> Baseline:
-    name = "measure original in PyTorch"
-    settings = spec.measure
-    job = LatencyJob(original.captured.program, settings.threads, settings.min_runs, settings.min_seconds)
-
-    def make() -> LatencyMs:
-        return isolated(
-            pytorch_latency, job, timeout_seconds=settings.timeout_seconds, log=folder.log("pytorch-original"),
-            on_progress=lambda done, total: progress.stage(name, done, total),
-        )  # fmt: skip
-
-    accuracy = score(np.load(original.logits), labels, None)
-    return Baseline(
-        top1=accuracy.top1,
-        top5=accuracy.top5,
-        samples=accuracy.samples,
-        params=model.params,
-        macs=original.captured.macs,
-        latency_ms=folder.stage(name, LatencyMs, make),
-    )
 
 
 def _training_images(spec: Spec) -> ImageSet:
@@ -187,38 +165,38 @@ def _training_images(spec: Spec) -> ImageSet:
     return open_images(spec.data.train)
 
 
-def _distilled(spec: Spec, settings: DistillSpec, model: Model, folder: RunFolder, progress: Progress) -> nn.Module:
-    name = "distill"
+def _distilled(shop: Workshop, settings: DistillSpec, model: Model) -> nn.Module:
+    """The model after distillation, trained now or read back."""
+    file = shop.folder.work("distilled.safetensors")
 
     def make() -> Weights:
-        teacher = load_model(settings.teacher)
-        images = _training_images(spec)
-        contract = replace(model.preprocessing, crop_pct=1.0)
-        pixels = np.stack([fit(images.image(image_id), contract) for image_id in images.ids])
-        given = {"learning_rate": settings.learning_rate, "temperature": settings.temperature}
-        student = distill(
-            copy.deepcopy(model.module).requires_grad_(True),
-            teacher.module,
-            pixels,
-            None,
-            student_normalization=(model.preprocessing.mean, model.preprocessing.std),
-            teacher_normalization=(teacher.preprocessing.mean, teacher.preprocessing.std),
-            teacher_size=teacher.preprocessing.input_size,
-            settings=DistillSettings(
-                epochs=settings.epochs, seed=spec.seed, **{key: value for key, value in given.items() if value is not None}
-            ),
-            on_progress=lambda done, total: progress.stage(name, done, total),
-        )
-        file = folder.work("distilled.safetensors")
-        save_tensors(student, str(file))
+        save_tensors(_train(shop, settings, model), str(file))
         return Weights(file)
 
-    progress.stage(name, 0, 1)
-    weights = folder.stage(name, Weights, make, files=lambda value: (value.file,))
-    return _with_weights(model, weights.file)
-
-
-def _with_weights(model: Model, file: Path) -> nn.Module:
+    shop.here("distill", make, Weights, lambda answer: (answer.file,))
     module = copy.deepcopy(model.module)
     load_tensors(module, str(file))
     return module.eval().requires_grad_(False)
+
+
+def _train(shop: Workshop, settings: DistillSpec, model: Model) -> nn.Module:
+    teacher = load_model(settings.teacher)
+    images = _training_images(shop.spec)
+    pixels = np.stack([fit(images.image(image_id), model.preprocessing) for image_id in images.ids])
+    defaults = DistillSettings()
+    return distill(
+        copy.deepcopy(model.module).requires_grad_(True),
+        teacher.module,
+        pixels,
+        None,
+        student_normalization=(model.preprocessing.mean, model.preprocessing.std),
+        teacher_normalization=(teacher.preprocessing.mean, teacher.preprocessing.std),
+        teacher_size=teacher.preprocessing.input_size,
+        settings=DistillSettings(
+            epochs=settings.epochs,
+            learning_rate=settings.learning_rate or defaults.learning_rate,
+            temperature=settings.temperature or defaults.temperature,
+            seed=shop.spec.seed,
+        ),
+        on_progress=lambda done, total: shop.progress.stage("distill", done, total + 1),
+    )

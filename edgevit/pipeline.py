@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import datetime
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from edgevit.results import CalibrationRecord, Candidate, Run
 from edgevit.run_folder import RunFolder
 from edgevit.schemes import AUTO
 from edgevit.spec import Spec
+from edgevit.workshop import Workshop
 
 NOISE_SAMPLES = 16
 """Made-up images to verify with when a run has no real ones."""
@@ -54,12 +56,14 @@ def export(spec: Spec, out: Path | None = None, *, resume: bool = False, progres
 def _run(spec: Spec, out: Path | None, resume: bool, progress: Progress, steps: tuple[Step, ...]) -> Run:
     requests = _check_names(spec)
     folder = RunFolder(out.resolve() if out else default_folder(spec), spec, resume)
-    model = load_model(spec.model)
+    model = load_model(spec.model, spec.seed)
     data = _check_data(spec, model, progress)
     check_passes(spec, model, data)
     with folder:
-        passed = run_passes(spec, model, data, _verification_images(data), folder, progress)
-        job = _job(spec, model, data, passed, folder, progress)
+        shop = Workshop(spec, folder, progress)
+        labels = data.evaluation.labels if data.evaluation else None
+        passed = run_passes(shop, model, labels, _verification_images(data))
+        job = _job(shop, model, data, passed)
         candidates = tuple(
             candidate
             for backend, schemes in requests
@@ -120,7 +124,7 @@ def _check_data(spec: Spec, model: Model, progress: Progress) -> RunData:
     )
     for images, name in ((data.evaluation, "evaluation"), (data.calibration, "calibration")):
         if images is not None:
-            check_images(images, model.num_classes, lambda done, total, name=name: progress.stage(f"check {name} images", done, total))
+            check_images(images, model.num_classes, functools.partial(progress.stage, f"check {name} images"))
     return data
 
 
@@ -129,10 +133,9 @@ def _verification_images(data: RunData) -> Samples:
     return images.samples if images else open_images(f"{NOISE}:{NOISE_SAMPLES}").samples
 
 
-def _job(spec: Spec, model: Model, data: RunData, passed: Passed, folder: RunFolder, progress: Progress) -> Job:
+def _job(shop: Workshop, model: Model, data: RunData, passed: Passed) -> Job:
     return Job(
-        spec=spec,
-        folder=folder,
+        shop=shop,
         preprocessing=model.preprocessing,
         num_classes=model.num_classes,
         transformer=passed.transformer,
@@ -142,7 +145,6 @@ def _job(spec: Spec, model: Model, data: RunData, passed: Passed, folder: RunFol
         calibration=data.calibration.samples if data.calibration else None,
         baseline_top1=passed.baseline.top1,
         baseline_logits=passed.baseline_logits,
-        progress=progress,
     )
 
 

@@ -24,8 +24,10 @@ def to_rgb(image: Image.Image) -> Image.Image:
     CMYK and palettes are converted; alpha is dropped, as training pipelines do.
 
     Raises:
-        ValueError: floating-point pixels, which have no agreed range.
+        ValueError: floating-point pixels, which have no agreed range, or no pixels.
     """
+    if 0 in image.size:
+        raise ValueError("it has no pixels")
     upright = ImageOps.exif_transpose(image)
     if upright.mode in ("I;16", "I;16B", "I;16L", "I"):
         pixels = np.asarray(upright).astype(np.int64)
@@ -55,19 +57,29 @@ def fit(image: Image.Image, contract: Preprocessing) -> np.ndarray:
     height, width = contract.input_size
     resampling = _RESAMPLING[contract.interpolation]
     if contract.crop_mode == "squash":
-        return np.asarray(image.resize((width, height), resampling))
+        rows, columns = _covering_size(contract)
+        return np.asarray(_center_crop(image.resize((columns, rows), resampling), height, width))
     return np.asarray(_center_crop(_resize_to_cover(image, contract, resampling), height, width))
 
 
 def _resize_to_cover(image: Image.Image, contract: Preprocessing, resampling: Image.Resampling) -> Image.Image:
     """Keeps the aspect ratio; the image then covers ``input_size / crop_pct`` with one side equal to it."""
-    target = [math.floor(length / contract.crop_pct) for length in contract.input_size]
+    target = _covering_size(contract)
     height, width = image.height, image.width
-    if target[0] / height >= target[1] / width:
+    if target[0] != target[1]:  # here timm rounds, where it cuts off for a square
+        ratio = min(height / target[0], width / target[1])
+        new = (round(width / ratio), round(height / ratio))
+    elif target[0] / height >= target[1] / width:
         new = (int(width * target[0] / height), target[0])
     else:
         new = (target[1], int(height * target[1] / width))
     return image if new == image.size else image.resize(new, resampling)
+
+
+def _covering_size(contract: Preprocessing) -> tuple[int, int]:
+    """Height and width before the crop."""
+    height, width = (math.floor(length / contract.crop_pct) for length in contract.input_size)
+    return height, width
 
 
 def _center_crop(image: Image.Image, height: int, width: int) -> Image.Image:

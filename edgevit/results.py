@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
 from edgevit.errors import UsageError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 
 Status = Literal["ok", "rejected", "failed"]
 HOST = "host"
@@ -26,9 +26,8 @@ HOST = "host"
 class Preprocessing:
     """What has to be done to an image before the model sees it, in timm's words.
 
-    The image is resized so that its shorter side is ``floor(input_size / crop_pct)`` and the centre is
-    cropped (``crop_mode`` "center"), or squashed to ``input_size`` ("squash"); then
-    ``(pixel / 255 - mean) / std`` per RGB channel.
+    The image is resized to ``floor(input_size / crop_pct)``, by its shorter side (``crop_mode`` "center") or by both
+    sides whatever its aspect ratio ("squash"), and the centre is cropped; then ``(pixel / 255 - mean) / std`` per RGB channel.
     """
 
     input_size: tuple[int, int]
@@ -103,6 +102,8 @@ class Verification:
     top1_agreement: float
     samples: int
     passed: bool
+    undecided: int = 0
+    """Images left out because rounding decided which token stays, so that no two runtimes need agree on them."""
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ from edgevit.spec import Spec
 
 Value = TypeVar("Value")
 
+_LOCK = ".lock"
+
 
 class RunFolder:
     """A run folder that this process alone writes to."""
@@ -50,13 +52,16 @@ class RunFolder:
         if path.exists() and not path.is_dir():
             raise UsageError(f"{path} is a file, not a folder", "choose another --out")
         if begin.is_file():
-            self._check_same(json.loads(begin.read_text(encoding="utf-8")), resume)
-        elif path.is_dir() and any(path.iterdir()):
+            self._check_same(begin, resume)
+        elif path.is_dir() and not all(map(_is_first_trace, path.iterdir())):
             raise UsageError(f"{path} is not empty and holds no run", "choose another --out")
-        elif resume:
+        elif resume and not (path / _LOCK).exists():
             raise UsageError(f"there is no run to resume in {path}", "leave out --resume, or check --out")
 
-    def _check_same(self, begin: dict[str, Any], resume: bool) -> None:
+    def _check_same(self, file: Path, resume: bool) -> None:
+        begin = _read_json(file)
+        if begin is None or not {"spec_sha256", "inputs_sha256", "spec", "created_at"} <= begin.keys():
+            raise UsageError(f"{file} is not what edgevit wrote there", "choose another --out")
         if begin["spec_sha256"] != self._spec.sha256:
             changed = sorted(_differences(begin["spec"], json.loads(self._spec.model_dump_json())))
             raise UsageError(
@@ -71,7 +76,7 @@ class RunFolder:
     def __enter__(self) -> RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.path / ".lock").open("w")
+            self._lock = (self.path / _LOCK).open("w")
         except OSError as error:
             raise UsageError(f"cannot write to {self.path}: {error.strerror}", "choose another --out") from error
         try:
@@ -79,7 +84,9 @@ class RunFolder:
         except OSError as error:
             raise UsageError(f"another process is writing to {self.path}", "wait for it, or choose another --out") from error
         begin = self.path / "begin.json"
-        if not begin.exists():
+        if begin.exists():
+            self._check_same(begin, resume=True)  # another process may have begun a run here since __init__ looked
+        else:
             document = {
                 "created_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
                 "spec_sha256": self._spec.sha256,
@@ -128,7 +135,7 @@ class RunFolder:
             files: Files that belong to the value; if one is missing or changed, the stage is made again.
         """
         record = self.path / "stages" / f"{_file_name(name)}.json"
-        finished = self._read_stage(record, kind)
+        finished = self._read_stage(record, kind, files)
         if finished is not None:
             if finished[0].name not in {stage.name for stage in self.stages}:
                 self.stages.append(finished[0])
@@ -151,10 +158,13 @@ class RunFolder:
         self.stages.append(stage)
         return value
 
-    def _read_stage(self, record: Path, kind: type[Value]) -> tuple[Stage, Value] | None:
-        if not record.is_file():
+    def _read_stage(
+        self, record: Path, kind: type[Value], files: Callable[[Value], Iterable[Path]]
+    ) -> tuple[Stage, Value] | None:
+        """Reads a finished stage; None if it has to be made (again)."""
+        document = _read_json(record) if record.is_file() else None
+        if document is None or not {"name", "seconds", "files", "value"} <= document.keys():
             return None
-        document = json.loads(record.read_text(encoding="utf-8"))
         for name, digest in document["files"].items():
             path = self.path / name
             if not path.is_file() or file_sha256(path) != digest:
@@ -163,6 +173,8 @@ class RunFolder:
             value = TypeAdapter(kind).validate_python(document["value"])
         except ValidationError as error:
             raise UsageError(f"{record} was written by another version of edgevit", "choose another --out") from error
+        if {path for path in files(value)} != {self.path / name for name in document["files"]}:
+            return None  # the folder was moved, and the value names files at its former place
         return Stage(document["name"], document["seconds"], "done"), value
 
     def write(self, name: str, content: bytes) -> None:
@@ -197,6 +209,20 @@ def file_sha256(*paths: Path) -> str:
             while block := stream.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
+
+
+def _is_first_trace(path: Path) -> bool:
+    """Whether a file is all that a run leaves which was stopped while it began."""
+    return path.name == _LOCK or (path.name.startswith(".begin.json.") and path.name.endswith(".tmp"))
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    """Reads a JSON object; None if the file holds anything else, half of one for instance."""
+    try:
+        document = json.loads(path.read_bytes())
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
 
 
 def _input_files(spec: Spec) -> list[Path]:

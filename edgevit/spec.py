@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -15,13 +16,16 @@ from edgevit.token_plan import TokenPlan
 from edgevit.validation import validate
 
 Positive = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+Given = TypeVar("Given")
+Checked = TypeVar("Checked")
 Triple = tuple[float, float, float]
 
 
 class Section(BaseModel):
     """A part of a user's file: frozen, and no key that is not known."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class PreprocessingOverrides(Section):
@@ -30,7 +34,7 @@ class PreprocessingOverrides(Section):
     input_size: tuple[Positive, Positive] | None = None
     """Height and width in pixels."""
     mean: Triple | None = None
-    std: Triple | None = None
+    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] | None = None
     crop_pct: Annotated[float, Field(gt=0, le=1)] | None = None
     crop_mode: Literal["center", "squash"] | None = None
@@ -137,7 +141,7 @@ class Spec(Section):
     """Device names to predict latency and memory for."""
     budget: BudgetSpec = BudgetSpec()
     measure: MeasureSpec = MeasureSpec()
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
     @property
     def sha256(self) -> str:
@@ -145,7 +149,7 @@ class Spec(Section):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 
-def _as_value_error(check: Any, value: Any) -> Any:
+def _as_value_error(check: Callable[[Given], Checked], value: Given) -> Checked:
     """Lets pydantic collect an edgevit error together with all others."""
     try:
         return check(value)
@@ -191,7 +195,10 @@ def _with_absolute_paths(document: dict[str, Any], folder: Path) -> dict[str, An
         if isinstance(value, dict):
             anchored[key] = _with_absolute_paths(value, folder)
         elif (key == "weights" and isinstance(value, str | Path)) or (
-            key in ("evaluation", "calibration", "train") and isinstance(value, str) and (folder / value).exists()
+            key in ("evaluation", "calibration", "train")
+            and isinstance(value, str)
+            and value != "digits"
+            and (folder / value).exists()
         ):
             anchored[key] = str(folder / value)
     return anchored

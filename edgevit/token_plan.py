@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 
 from edgevit.errors import UsageError, unknown_name
@@ -41,18 +43,23 @@ class TokenPlan:
             raise UsageError(f"token plan {text!r}: {match['ratio']!r} is not a number") from error
         if not 0 < ratio < 1:
             raise UsageError(f"token plan {text!r}: the keep ratio must lie between 0 and 1, both excluded")
-        if sites[0] < 1 or any(later <= earlier for earlier, later in zip(sites, sites[1:], strict=False)):
+        if sites[0] < 1 or any(later <= earlier for earlier, later in itertools.pairwise(sites)):
             raise UsageError(f"token plan {text!r}: blocks are counted from 1 and must rise")
         return TokenPlan(method, ratio, sites)
 
     def __str__(self) -> str:
-        ratio = f"{float(self.keep_ratio):g}"
-        return f"{self.method}:{ratio}@{','.join(map(str, self.sites))}"
+        return f"{self.method}:{self._ratio}@{','.join(map(str, self.sites))}"
 
     @property
     def slug(self) -> str:
         """The plan as a part of a candidate id or file name."""
-        return f"{self.method}-{float(self.keep_ratio):g}-{'-'.join(map(str, self.sites))}"
+        return f"{self.method}-{self._ratio}-{'-'.join(map(str, self.sites))}"
+
+    @property
+    def _ratio(self) -> str:
+        """The ratio with all the digits that were written."""
+        exact = Decimal(self.keep_ratio.numerator) / Decimal(self.keep_ratio.denominator)
+        return format(exact.normalize(), "f")
 
     def counts(self, patches: int) -> tuple[int, ...]:
         """Patch tokens that stay after each site, each rounded up from the count before it."""

@@ -44,7 +44,8 @@ def compress(
     """
     from edgevit.cli import render
     from edgevit.errors import ExitCode
-    from edgevit.pipeline import compress as run_compress, default_folder
+    from edgevit.pipeline import compress as run_compress
+    from edgevit.pipeline import default_folder
     from edgevit.results import run_to_json
     from edgevit.spec import resolve_spec
 

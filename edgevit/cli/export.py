@@ -34,7 +34,8 @@ def export(
     """
     from edgevit.cli import render
     from edgevit.errors import ExitCode
-    from edgevit.pipeline import export as run_export, default_folder
+    from edgevit.pipeline import default_folder
+    from edgevit.pipeline import export as run_export
     from edgevit.results import run_to_json
     from edgevit.spec import resolve_spec
 

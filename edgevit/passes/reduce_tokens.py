@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from edgevit.errors import UsageError
-from edgevit.passes.tokens import class_attention, keep_top
+from edgevit.passes.tokens import class_attention, cut_margin, keep_top
 from edgevit.token_plan import TokenPlan
 from edgevit.torchvision_schemas import ensure_torchvision_schemas
 
 
-def reduce_tokens(module: nn.Module, plan: TokenPlan) -> nn.Module:
+def reduce_tokens(module: nn.Module, plan: TokenPlan) -> ReducedVisionTransformer:
     """Returns a model that carries out a token plan; ``module`` stays as it is.
 
     Args:
@@ -66,17 +66,42 @@ class ReducedVisionTransformer(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """float32 [n, 3, h, w] to logits [n, classes]."""
+        return self._run(images)[0]
+
+    def cut_margins(self, images: torch.Tensor) -> torch.Tensor:
+        """float32 [n, 3, h, w] to the closest decision of each image over all sites, [n, 1]; see ``cut_margin``."""
+        return torch.stack(self._run(images)[1], dim=1).amin(dim=1, keepdim=True)
+
+    def _run(self, images: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         vit = self.vit
+        margins = []
         x = vit.norm_pre(vit.patch_drop(vit._pos_embed(vit.patch_embed(images))))
         for index, block in enumerate(vit.blocks):
-            x = self._reducing_block(block, x, self.keep[index]) if index in self.keep else block(x)
-        return cast(torch.Tensor, vit.forward_head(vit.norm(x)))
+            if index in self.keep:
+                x, margin = self._reducing_block(block, x, self.keep[index])
+                margins.append(margin)
+            else:
+                x = block(x)
+        return cast(torch.Tensor, vit.forward_head(vit.norm(x))), margins
 
-    def _reducing_block(self, block: Any, x: torch.Tensor, keep: int) -> torch.Tensor:
+    def _reducing_block(self, block: Any, x: torch.Tensor, keep: int) -> tuple[torch.Tensor, torch.Tensor]:
         attended, attention = _attend(block.attn, block.norm1(x))
         x = x + block.ls1(attended)
-        x = keep_top(x, class_attention(attention, self.num_prefix_tokens), keep, self.num_prefix_tokens)
-        return cast(torch.Tensor, x + block.ls2(block.mlp(block.norm2(x))))
+        scores = class_attention(attention, self.num_prefix_tokens)
+        x = keep_top(x, scores, keep, self.num_prefix_tokens)
+        return x + block.ls2(block.mlp(block.norm2(x))), cut_margin(scores, keep)
+
+
+class CutMargins(nn.Module):
+    """A reduced vision transformer that answers with its cut margins instead of logits."""
+
+    def __init__(self, reduced: ReducedVisionTransformer) -> None:
+        super().__init__()
+        self.reduced = reduced
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """float32 [n, 3, h, w] to [n, 1]."""
+        return self.reduced.cut_margins(images)
 
 
 def _attend(attn: Any, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

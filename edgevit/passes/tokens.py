@@ -43,3 +43,20 @@ def keep_top(tokens: torch.Tensor, scores: torch.Tensor, keep: int, num_prefix_t
         raise ValueError(f"cannot keep {keep} of {patches} patch tokens")
     index = scores.topk(keep, dim=1).indices.unsqueeze(-1).expand(-1, -1, tokens.shape[2])
     return torch.cat([tokens[:, :num_prefix_tokens], tokens[:, num_prefix_tokens:].gather(1, index)], dim=1)
+
+
+def cut_margin(scores: torch.Tensor, keep: int) -> torch.Tensor:
+    """How clearly the last token that stays beats the first that leaves.
+
+    Args:
+        scores: float [batch, patches], positive.
+        keep: As in :func:`keep_top`.
+
+    Returns:
+        float [batch], their difference relative to the larger; near 0, rounding decides which one stays. 1 where
+        all stay.
+    """
+    if keep == scores.shape[1]:
+        return torch.ones_like(scores[:, 0])
+    best = scores.topk(keep + 1, dim=1).values
+    return (best[:, keep - 1] - best[:, keep]) / best[:, keep - 1]

@@ -40,8 +40,6 @@ class Family:
     """Whether its smallest member has self-attention."""
     slow: bool = False
     """Left out of the fast half of the contract test."""
-    norms_left: int = 0
-    """Batch normalizations that no convolution or linear layer alone feeds, so that they stay."""
 
 
 FAMILIES = (
@@ -51,6 +49,7 @@ FAMILIES = (
     Family("Swin", "swin_tiny_patch4_window7_224", attention=True, slow=True),
     Family("CoAtNet", "coatnet_pico_rw_224", attention=True, slow=True),
     Family("ConvNeXt", "convnext_zepto_rms", attention=False),
+    Family("ConvNeXt with LayerNorm", "convnext_atto", attention=False, slow=True),
     Family("PVTv2", "pvt_v2_b0", attention=True),
     Family("LeViT", "levit_128s", attention=True),
     Family("TinyViT", "tiny_vit_5m_224", attention=True, slow=True),
@@ -94,10 +93,8 @@ class Prepared:
     params: int
     macs: int
     transformer: bool
-    norms: int
-    """Batch normalizations in the captured graph."""
-    norms_after_layer: tuple[str, ...]
-    """Those of them that come right after a convolution or linear layer."""
+    norms: tuple[str, ...]
+    """Batch normalizations that capture could not fold into a layer."""
 
 
 def prepare(job: PrepareJob) -> Prepared:
@@ -112,8 +109,6 @@ def prepare(job: PrepareJob) -> Prepared:
     save_logits(job.folder / "pytorch.npy", logits)
     program = capture(model.module, model.preprocessing.input_size)
     save_program(program, job.folder / "model.pt2")
-    norms = [node for node in program.graph.nodes if node.target is torch.ops.aten.batch_norm.default]
-    layers = ("conv", "linear", "addmm")
     return Prepared(
         program=job.folder / "model.pt2",
         images=images,
@@ -124,10 +119,7 @@ def prepare(job: PrepareJob) -> Prepared:
         params=model.params,
         macs=count_macs(program),
         transformer=is_transformer(program),
-        norms=len(norms),
-        norms_after_layer=tuple(
-            f"{node.name} after {node.args[0].name}" for node in norms if node.args[0].name.startswith(layers)
-        ),
+        norms=tuple(node.name for node in program.graph.nodes if node.target is torch.ops.aten.batch_norm.default),
     )
 
 
@@ -139,7 +131,10 @@ def convert(prepared: Prepared, backend: str, folder: Path, timeout_seconds: flo
     """
     log = folder / "log.txt"
     made = isolated(
-        export_float, ExportJob(backend, prepared.program, folder / "artifact"), timeout_seconds=timeout_seconds, log=log
+        export_float,
+        ExportJob(backend, prepared.program, folder / "artifact"),
+        timeout_seconds=timeout_seconds,
+        log=log,
     )
     verify_signature(made.inputs, made.outputs, prepared.preprocessing.input_size, prepared.num_classes)
     job = PredictJob(backend, made.main, prepared.images, prepared.preprocessing, 1, "f32", folder / "logits.npy")
@@ -173,7 +168,8 @@ def enliven(module: nn.Module, input_size: tuple[int, int]) -> None:
             norm.momentum = None  # the plain mean over all batches
         module(_pixels(4, generator, input_size))
         for norm, momentum in zip(norms, momenta, strict=True):
-            assert norm.running_mean is not None and norm.running_var is not None
+            assert norm.running_mean is not None
+            assert norm.running_var is not None
             spread = norm.running_var.sqrt()
             norm.running_mean += 0.1 * spread * torch.randn(spread.shape, generator=generator)
             norm.running_var *= torch.empty(spread.shape).uniform_(0.8, 1.25, generator=generator)

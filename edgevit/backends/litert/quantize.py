@@ -65,7 +65,7 @@ def _static(recipe: recipe_manager.RecipeManager, parent: Path) -> None:
         recipe.add_quantization_config(_EVERYWHERE, boundary, algorithm_key=AlgorithmName.NO_QUANTIZE)
 
 
-def _heads(parent: Path) -> list[tuple[_Op, str]]:
+def _heads(parent: Path) -> list[tuple[qtyping.TFLOperationName, str]]:
     """The op that makes each output and the name of what it makes, back through ops that only change the shape."""
     model = tfl_flatbuffer_utils.read_model(str(parent))
     graph = model.subgraphs[0]

@@ -1,0 +1,124 @@
+"""Converts every model family on every backend and writes the table of what came of it."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+
+from edgevit import __version__
+from edgevit.backends import all_backends
+from edgevit.errors import EdgevitError
+from edgevit.isolate import isolated
+from edgevit.verify import FLOAT_TOLERANCE
+from tests.contract.families import FAMILIES, IMAGES, LEAST_VARIATION, Family, Prepared, PrepareJob, convert, prepare
+
+TIMEOUT_SECONDS = 300.0
+PACKAGES = ("torch", "timm", "transformers", "onnx", "onnxruntime", "openvino", "litert-torch", "ai-edge-litert")
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one family."""
+
+    family: Family
+    prepared: Prepared | None
+    cells: tuple[str, ...]
+    """One per backend."""
+
+    def markdown(self) -> str:
+        """The row as it stands in the table."""
+        params, macs = "–", "–"
+        if self.prepared:
+            params, macs = f"{self.prepared.params / 1e6:.2f} M", f"{self.prepared.macs / 1e6:,.0f} M"
+        attention = "yes" if self.family.attention else "no"
+        return _line(self.family.title, f"`{self.family.model}`", params, macs, attention, *self.cells)
+
+
+def main() -> None:
+    """Runs the whole table; a family that fails is a row with a reason."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="Markdown file to write")
+    out: Path = parser.parse_args().out
+    began = time.monotonic()
+    rows = []
+    for number, family in enumerate(FAMILIES, start=1):
+        with tempfile.TemporaryDirectory(prefix="edgevit-family-") as folder:
+            rows.append(_row(family, Path(folder)))
+        print(f"[{number}/{len(FAMILIES)}] {rows[-1].markdown()}", file=sys.stderr, flush=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(f".{out.name}.partial")
+    partial.write_text(_document(rows, time.monotonic() - began), encoding="utf-8")
+    partial.replace(out)
+    print(out)
+
+
+def _row(family: Family, folder: Path) -> Row:
+    try:
+        job = PrepareJob(family.model, folder)
+        prepared = isolated(prepare, job, timeout_seconds=TIMEOUT_SECONDS, log=folder / "log.txt")
+        if prepared.variation < LEAST_VARIATION:
+            raise EdgevitError(
+                f"the logits differ by only {prepared.variation:.1e} between images: parity would prove nothing"
+            )
+    except EdgevitError as error:
+        return Row(family, None, (_refusal(error, folder),) * len(all_backends()))
+    return Row(family, prepared, tuple(_cell(prepared, backend.NAME, folder) for backend in all_backends()))
+
+
+def _cell(prepared: Prepared, backend: str, folder: Path) -> str:
+    began = time.monotonic()
+    try:
+        verification = convert(prepared, backend, folder / backend, TIMEOUT_SECONDS)
+    except EdgevitError as error:
+        return _refusal(error, folder)
+    figures = f"{verification.max_rel_diff:.1e}, {time.monotonic() - began:.0f} s"
+    if verification.passed:
+        return f"pass ({figures})"
+    return f"differs from PyTorch ({figures}, top-1 agreement {verification.top1_agreement:.2f})"
+
+
+def _refusal(error: EdgevitError, folder: Path) -> str:
+    reason = " ".join(error.message.replace(f"{folder}/", "").split())
+    return f"does not convert: {reason}".replace("|", "\\|")
+
+
+def _document(rows: list[Row], seconds: float) -> str:
+    backends = all_backends()
+    passed = sum(cell.startswith("pass") for row in rows for cell in row.cells)
+    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    header = ("family", "smallest member", "parameters", "MACs", "attention", *(backend.TITLE for backend in backends))
+    lines = [
+        "# Model families",
+        "",
+        "Written by `make families`; do not edit.",
+        "",
+        f"{passed} of {len(rows) * len(backends)} conversions pass. Each model has random weights (also where timm starts",
+        "with zeros or ones: biases, LayerScale, batch statistics) and is float32. It passes if its logits for",
+        f"{IMAGES} images differ from PyTorch's by at most {FLOAT_TOLERANCE:.0e} of the largest logit and the top-1 class",
+        "is the same for each. In parentheses: that difference, and the seconds that exporting, loading and",
+        "running took in child processes of their own.",
+        "",
+        _line(*header),
+        _line(*("---",) * len(header)),
+        *(row.markdown() for row in rows),
+        "",
+        f"edgevit {__version__} on {datetime.now(timezone.utc):%Y-%m-%d}, {platform.system()} {platform.machine()}, "
+        f"Python {platform.python_version()}, {seconds / 60:.0f} minutes in all: {versions}.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    main()
