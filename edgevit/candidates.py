@@ -170,7 +170,10 @@ def verify(job: Job, draft: Draft) -> Candidate:
         verification = compare(logits, reference, name, tolerance, undecided)
     else:
         name = f"{draft.backend.NAME}/fp32/{draft.variant.slug}"
-        reference = np.load(_logits_path(job, name))
+        path = _logits_path(job, name)
+        if not path.is_file():
+            raise CandidateFailed(f"cannot be verified: {name} gave no logits")
+        reference = np.load(path)
         verification = compare(logits, reference, name, HALF_TOLERANCE if candidate.scheme == "fp16" else None)
     verified = replace(candidate, verification=verification)
     return verified if verification.passed else _marked(verified, "failed", _difference(verification))

@@ -60,7 +60,9 @@ def capture(module: nn.Module, input_size: tuple[int, int]) -> ExportedProgram:
             f"torch.export cannot capture the model: {str(error).strip().splitlines()[0]}",
             "data-dependent control flow and shapes cannot be exported",
         ) from error
-    folded = cast(fx.GraphModule, program.module())
+    if not _is_static(program):
+        raise UsageError("a shape inside the model depends on the image", "data-dependent control flow and shapes cannot be exported")
+    folded = program.module()
     if fold_batch_norm(folded) + fold_constant_resampling(folded):
         program = torch.export.export(folded, (example,))
     actual = cast(nn.Module, program.module())(example)
@@ -92,6 +94,12 @@ class _Classifier(nn.Module):
         return cast(torch.Tensor, self.module(input))
 
 
+def _is_static(program: ExportedProgram) -> bool:
+    """Whether every tensor has a shape of plain numbers."""
+    values = (node.meta.get("val") for node in program.graph.nodes)
+    return all(isinstance(length, int) for value in values if isinstance(value, torch.Tensor) for length in value.shape)
+
+
 def save_program(program: ExportedProgram, path: Path) -> None:
     """Writes a program so that another process can load it."""
     torch.export.save(program, path)
@@ -110,14 +118,20 @@ def is_transformer(program: ExportedProgram) -> bool:
     (q @ k) @ v and q @ (k @ v). Gates that only scale activations are not attention: squeeze-and-excite, selective
     kernels, but also the separable attention of MobileViTv2, whose layers are convolutions.
     """
-    feeds = set(program.graph_signature.user_inputs)
+    image = set(program.graph_signature.user_inputs)
+    parts = [part.graph for part in program.graph_module.modules() if isinstance(part, fx.GraphModule)]
+    return any(_has_attention(graph, image if graph is program.graph else None) for graph in parts)
+
+
+def _has_attention(graph: fx.Graph, image: set[str] | None) -> bool:
+    """See :func:`is_transformer`; in an inner graph, such as an autocast block's, every input counts as the image's."""
     products: dict[fx.Node, int] = {}
     """For every node that depends on the image: the products it comes from, as a bit set."""
-    for node in program.graph.nodes:
+    for node in graph.nodes:
         if node.target is _FUSED_ATTENTION:
             return True
         factors = [products[source] for source in node.all_input_nodes if source in products]
-        if not factors and node.name not in feeds:
+        if not factors and (node.op != "placeholder" if image is None else node.name not in image):
             continue
         products[node] = functools.reduce(operator.or_, factors, 0)
         if node.target in _PRODUCTS and len(factors) >= 2:

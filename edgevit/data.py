@@ -261,6 +261,7 @@ def choose_data(
         UsageError: a set is smaller than asked, has one class only, or the sets overlap.
     """
     evaluation_set = open_images(evaluation) if evaluation else None
+    calibration_set: ImageSet | None
     held_out = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", calibration or "")
     if held_out:
         if evaluation_set is None:

@@ -111,7 +111,7 @@ def to_input(spec: TensorSpec, images: np.ndarray) -> np.ndarray:
     if spec.scale is None or spec.zero_point is None:
         raise UsageError(f"the input is {spec.dtype} and the file states no scale for it")
     limits = np.iinfo(dtype)
-    quantized = np.rint(arranged / np.float32(spec.scale)) + spec.zero_point
+    quantized = np.rint(arranged / np.float32(spec.scale) + np.float32(spec.zero_point))
     return np.asarray(quantized.clip(limits.min, limits.max), dtype=dtype)
 
 

@@ -92,7 +92,7 @@ class Verdict:
 
     @property
     def outcome(self) -> Outcome:
-        """ "pass" only if there are checks and every one passed."""
+        """Tells "pass" only if there are checks and every one passed."""
         outcomes = {check.verdict for check in self.checks}
         if outcomes == {"pass"}:
             return "pass"

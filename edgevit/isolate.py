@@ -107,7 +107,8 @@ def report_progress(done: int, total: int) -> None:
 def _converse(
     child: subprocess.Popen[str], question: str, log: Path, on_progress: Callable[[int, int], None] | None
 ) -> dict[str, Any] | None:
-    assert child.stdin is not None and child.stdout is not None
+    assert child.stdin is not None
+    assert child.stdout is not None
     try:
         child.stdin.write(question)
         child.stdin.close()
@@ -198,7 +199,7 @@ def _answer(target: str) -> int:
     except EdgevitError as error:
         kind = "disk full" if isinstance(error, DiskFull) else "usage" if isinstance(error, UsageError) else "failed"
         _send({"error": kind, "message": error.message, "hint": error.hint})
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  the child's error edge
         if isinstance(error, OSError) and error.errno in _FULL_DISK:
             _send({"error": "disk full"})
         else:

@@ -57,6 +57,8 @@ def load_model(spec: ModelSpec, seed: int = 0) -> Model:
         UsageError: unknown name, no or several sources of weights, weights that cannot be read or do not fit,
             or preprocessing that neither the model nor the spec states.
     """
+    if ":" not in spec.name and spec.name not in BUNDLED_MODELS:
+        _check_timm_name(spec.name)
     if spec.name not in BUNDLED_MODELS and not (spec.weights or spec.pretrained or spec.random_weights):
         raise UsageError(
             f"where do the weights of {spec.name} come from?",
@@ -113,13 +115,19 @@ def _bundled(spec: ModelSpec) -> nn.Module:
     return cast(nn.Module, getattr(importlib.import_module(module_name), factory_name)())
 
 
+def _check_timm_name(name: str) -> None:
+    ensure_torchvision_schemas()
+    import timm
+
+    if not timm.is_model(name):
+        raise unknown_name("model", name, [*BUNDLED_MODELS, *timm.list_models()], next_step="edgevit models PATTERN lists them")
+
+
 def _from_timm(spec: ModelSpec) -> nn.Module:
     ensure_torchvision_schemas()
     import timm
     from timm.models import get_pretrained_cfg
 
-    if not timm.is_model(spec.name):
-        raise unknown_name("model", spec.name, [*BUNDLED_MODELS, *timm.list_models()], next_step="edgevit models PATTERN lists them")
     arguments: dict[str, Any] = {}
     if spec.num_classes is not None:
         arguments["num_classes"] = spec.num_classes

@@ -43,9 +43,9 @@ def preprocess(image: Image.Image, contract: Preprocessing) -> np.ndarray:
     Returns:
         float32 [3, height, width].
     """
-    pixels = fit(image, contract).astype(np.float32) / np.float32(255)
-    normalized = (pixels - np.asarray(contract.mean, np.float32)) / np.asarray(contract.std, np.float32)
-    return np.ascontiguousarray(normalized.transpose(2, 0, 1))
+    # in float64 and rounded once: integer inputs are quantized from this, and many of their values lie half-way
+    normalized = (fit(image, contract) / 255.0 - np.asarray(contract.mean)) / np.asarray(contract.std)
+    return np.ascontiguousarray(normalized.transpose(2, 0, 1), dtype=np.float32)
 
 
 def fit(image: Image.Image, contract: Preprocessing) -> np.ndarray:

@@ -83,6 +83,14 @@ class RunFolder:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise UsageError(f"another process is writing to {self.path}", "wait for it, or choose another --out") from error
+        try:
+            self._begin()
+        except BaseException:
+            self._lock.close()
+            raise
+        return self
+
+    def _begin(self) -> None:
         begin = self.path / "begin.json"
         if begin.exists():
             self._check_same(begin, resume=True)  # another process may have begun a run here since __init__ looked
@@ -94,7 +102,6 @@ class RunFolder:
                 "spec": json.loads(self._spec.model_dump_json()),
             }
             self._write(begin, json.dumps(document, indent=1).encode())
-        return self
 
     def __exit__(self, *exception: object) -> None:
         if self._lock:
@@ -173,7 +180,7 @@ class RunFolder:
             value = TypeAdapter(kind).validate_python(document["value"])
         except ValidationError as error:
             raise UsageError(f"{record} was written by another version of edgevit", "choose another --out") from error
-        if {path for path in files(value)} != {self.path / name for name in document["files"]}:
+        if set(files(value)) != {self.path / name for name in document["files"]}:
             return None  # the folder was moved, and the value names files at its former place
         return Stage(document["name"], document["seconds"], "done"), value
 

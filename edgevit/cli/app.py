@@ -89,7 +89,7 @@ def run(arguments: Sequence[str]) -> int:
             return _report(UsageError(message[:1].lower() + message[1:].rstrip("."), hint))
         except EdgevitError as error:
             return _report(error)
-        except Exception as error:  # the error edge: anything else is a bug, and has to exit as one
+        except Exception as error:  # noqa: BLE001  the error edge: anything else is a bug, and has to exit as one
             known = _environment_error(error)
             return _report(known) if known else _report_bug(error, arguments)
     except BrokenPipeError:  # while an error was being reported

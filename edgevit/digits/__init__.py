@@ -1,5 +1,4 @@
-"""A complete small vision task that needs no network: 1,797 real handwritten digits, a ViT and its CNN
-teacher.
+"""A complete small vision task that needs no network: 1,797 real handwritten digits, a ViT and a CNN to teach it.
 
 The images ship with scikit-learn, the two trained models with edgevit (under 1 MB each, beside this file), so
 the whole main path — distill, reduce tokens, export, quantize, verify, evaluate, measure — can be run and

@@ -29,11 +29,14 @@ INPUT_CONFIG: Final[dict[str, object]] = {
 """Preprocessing contract of both models, with timm's keys."""
 
 
-def digits_vit() -> VisionTransformer:
+def digits_vit(patch_size: int = 2) -> VisionTransformer:
     """A plain vision transformer for the digits, with random weights.
 
-    Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, made small: 8 x 8 patches of 4 x 4 pixels and a
-    class token (65 tokens), 6 blocks of width 48 with 3 heads, no convolutional stem.
+    Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, made small: 16 x 16 patches of 2 x 2 pixels and a
+    class token (257 tokens), 6 blocks of width 48 with 3 heads, no convolutional stem.
+
+    Args:
+        patch_size: Side of a patch in pixels, a divisor of 32; the bundled weights are for 2.
 
     Returns:
         A timm `VisionTransformer` in training mode whose `default_cfg` and `pretrained_cfg` are
@@ -44,7 +47,7 @@ def digits_vit() -> VisionTransformer:
 
     model = VisionTransformer(
         img_size=IMAGE_SIDE,
-        patch_size=4,
+        patch_size=patch_size,
         num_classes=CLASSES,
         embed_dim=48,
         depth=6,

@@ -45,7 +45,7 @@ def test_a_whole_run_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "openvino/static_wi8_ai8         chosen     82.2 %    +0.5 pt   10.6 ms   11.7 ms     2.40 ×" in out
     assert "onnxruntime/static_wi8_ai8 rejected: accuracy drop 10.2 pt is over 1.0 pt" in out
-    assert "predicted p50" in out
+    assert "predicted on raspberry-pi-5" in out
     assert "\x1b" not in out
 
 

@@ -91,6 +91,7 @@ def _refusal(error: EdgevitError, folder: Path) -> str:
 
 def _document(rows: list[Row], seconds: float) -> str:
     backends = all_backends()
+    count = len(rows) * len(backends)
     passed = sum(cell.startswith("pass") for row in rows for cell in row.cells)
     versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
     header = ("family", "smallest member", "parameters", "MACs", "attention", *(backend.TITLE for backend in backends))
@@ -99,10 +100,10 @@ def _document(rows: list[Row], seconds: float) -> str:
         "",
         "Written by `make families`; do not edit.",
         "",
-        f"{passed} of {len(rows) * len(backends)} conversions pass. Each model has random weights (also where timm starts",
+        f"{passed} of {count} conversions pass. Each model has random weights (also where timm starts",
         "with zeros or ones: biases, LayerScale, batch statistics) and is float32. It passes if its logits for",
-        f"{IMAGES} images differ from PyTorch's by at most {FLOAT_TOLERANCE:.0e} of the largest logit and the top-1 class",
-        "is the same for each. In parentheses: that difference, and the seconds that exporting, loading and",
+        f"{IMAGES} images differ from PyTorch's by at most {FLOAT_TOLERANCE:.0e} of the largest logit and the top-1",
+        "class is the same for each. In parentheses: that difference, and the seconds that exporting, loading and",
         "running took in child processes of their own.",
         "",
         _line(*header),

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import pytest
 
 from edgevit.backends import backend_names
+from edgevit.results import Verification
 from tests.contract.families import FAMILIES, LEAST_VARIATION, Family, Prepared, PrepareJob, convert, prepare
 
 TIMEOUT_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A family, captured once, on its way to all backends."""
+
+    family: Family
+    prepared: Prepared
+    verifications: dict[str, Future[Verification]]
+    """By backend."""
 
 
 @pytest.fixture(
@@ -18,19 +31,26 @@ TIMEOUT_SECONDS = 300.0
         pytest.param(family, id=family.title, marks=[pytest.mark.slow] if family.slow else []) for family in FAMILIES
     ],
 )
-def prepared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Family, Prepared]:
-    """A family, captured once for all backends."""
+def converted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Converted]:
+    """Captures a family and converts it in child processes, two at a time."""
     family: Family = request.param
-    return family, prepare(PrepareJob(family.model, tmp_path_factory.mktemp("family")))
+    folder = tmp_path_factory.mktemp("family")
+    prepared = prepare(PrepareJob(family.model, folder))
+    with ThreadPoolExecutor(2) as pool:
+        verifications = {
+            backend: pool.submit(convert, prepared, backend, folder / backend, TIMEOUT_SECONDS)
+            for backend in backend_names()
+        }
+        yield Converted(family, prepared, verifications)
 
 
 @pytest.mark.parametrize("backend", backend_names())
-def test_family_converts_with_parity(prepared: tuple[Family, Prepared], backend: str, tmp_path: Path) -> None:
-    family, captured = prepared
-    assert captured.variation >= LEAST_VARIATION, "logits that hardly depend on the image prove nothing"
-    assert captured.norms == (), "every batch normalization of these families has a layer to go into"
-    assert captured.transformer == family.attention
+def test_family_converts_with_parity(converted: Converted, backend: str) -> None:
+    prepared = converted.prepared
+    assert prepared.variation >= LEAST_VARIATION, "logits that hardly depend on the image prove nothing"
+    assert prepared.norms == (), "every batch normalization of these families has a layer to go into"
+    assert prepared.transformer == converted.family.attention
 
-    verification = convert(captured, backend, tmp_path, TIMEOUT_SECONDS)
+    verification = converted.verifications[backend].result()
 
     assert verification.passed, verification

@@ -66,11 +66,12 @@ def closed_form(width: int, depth: int, plan: TokenPlan, patches: int, patch_val
     return total
 
 
-@pytest.mark.parametrize(("ratio", "gmacs"), [("0.7", 0.817), ("0.8", 0.939), ("0.9", 1.089)])
-def test_macs_of_vit_tiny_are_those_of_the_closed_form(ratio: str, gmacs: float) -> None:
+@pytest.mark.parametrize(("ratio", "published"), [("0.7", 0.821), ("0.8", 0.942), ("0.9", 1.092)])
+def test_macs_of_vit_tiny_are_those_of_the_closed_form(ratio: str, published: float) -> None:
+    """The published GMACs are of EViT with a fused token more at each site."""
     plan = TokenPlan.parse(f"evit:{ratio}@4,7,10")
     expected = closed_form(192, 12, plan, 196, 768, 1000)
-    assert expected / 1e9 == pytest.approx(gmacs, abs=0.005)  # a little under the published ones with a fused token
+    assert 0.985 * published < expected / 1e9 < published
     torch.manual_seed(0)
     reduced = reduce_tokens(timm.create_model("vit_tiny_patch16_224").eval(), plan)
     assert count_macs(capture(reduced, (224, 224))) == pytest.approx(expected, rel=1e-6)
@@ -217,5 +218,6 @@ def test_refusals(name: str, given: dict[str, Any], plan: str, message: str) -> 
 
 
 def test_other_blocks_are_refused() -> None:
+    model = timm.create_model("test_vit", block_fn=timm.models.vision_transformer.ParallelScalingBlock)
     with pytest.raises(UsageError, match="knows timm's Block"):
-        check_reducible(small_vit(block_fn=timm.models.vision_transformer.ParallelScalingBlock), TokenPlan.parse("evit:0.7@1"))
+        check_reducible(model, TokenPlan.parse("evit:0.7@1"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import openvino as ov
@@ -23,5 +24,14 @@ def export(program: ExportedProgram, folder: Path) -> Path:
     model.reshape(list(arguments[0].shape))
     model.input(0).set_names({"input"})
     model.output(0).set_names({"logits"})
+    _name_by_place(model)
     ov.save_model(model, path, compress_to_fp16=False)
     return path
+
+
+def _name_by_place(model: ov.Model) -> None:
+    """Replaces names that count what this process converted, so that the same program gives the same file."""
+    model.set_friendly_name("model")
+    for place, op in enumerate(model.get_ordered_ops()):
+        if re.fullmatch(r"[A-Z]\w*_\d+", op.get_friendly_name()):  # an op's type and a count
+            op.set_friendly_name(f"{op.get_type_name()}_{place}")

@@ -16,6 +16,8 @@ class OpenVinoSession:
     """See :class:`edgevit.backends.Session`."""
 
     def __init__(self, path: Path, threads: int, precision: str) -> None:
+        if path.suffix == ".xml" and path.is_file() and b"<net" not in path.read_bytes()[:4096]:
+            raise UsageError(f"{path} is not an OpenVINO IR", 'such a file is XML that begins with a "net" element')
         config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
         if precision == "f32":
             config["INFERENCE_PRECISION_HINT"] = "f32"  # the plugin's own choice is bf16 where the CPU has it

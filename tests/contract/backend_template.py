@@ -1,0 +1,118 @@
+"""What every backend has to do, whoever wrote it: one template, and no backend is named in it."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgevit.backends import Backend, Session
+from edgevit.graph import Graph
+from edgevit.schemes import SCHEMES
+
+SAMPLES = 16
+"""Images that artifacts are compared on; the quantizers are calibrated with the same."""
+FLOAT_TOLERANCE = 1e-4
+LEAST_SNR_DB = {"fp16": 45.0, "best": 20.0, "other": 3.0}
+"""Half-precision weights; the scheme that "auto" tries first for the architecture; any other int8 scheme, where the
+least is that there is more signal than noise."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A captured PyTorch model with known answers."""
+
+    name: str
+    program: object
+    """``torch.export.ExportedProgram``."""
+    transformer: bool
+    images: np.ndarray
+    """float32 [n, 3, h, w]."""
+    logits: np.ndarray
+    """PyTorch's, float32 [n, classes]."""
+    params: int
+
+
+def run_all(session: Session, images: np.ndarray) -> np.ndarray:
+    """Logits of single images, float32 [n, classes]."""
+    return np.concatenate([session.run((np.ascontiguousarray(image[None]),))[0] for image in images])
+
+
+def snr_db(signal: np.ndarray, other: np.ndarray) -> float:
+    noise = float(np.square(signal - other, dtype=np.float64).sum())
+    return math.inf if noise == 0 else 10 * math.log10(float(np.square(signal, dtype=np.float64).sum()) / noise)
+
+
+def digest(main: Path) -> dict[str, str]:
+    """Digests of the files of an artifact by name."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(main.parent.iterdir())}
+
+
+def check_signature(session: Session, network: Network) -> None:
+    """One float32 image in, called input; one float32 row of logits out, called logits; both of static shape."""
+    (given,), (out,) = session.inputs, session.outputs
+    assert "input" in given.name
+    assert "logits" in out.name
+    assert given.shape == (1, *network.images.shape[1:])
+    assert out.shape == (1, network.logits.shape[1])
+    assert (given.dtype, out.dtype) == ("float32", "float32")
+    assert (given.layout, out.layout) == ("NCHW", "NC")
+    assert (given.scale, given.zero_point) == (None, None)
+
+
+def check_session(session: Session, network: Network) -> None:
+    """What a session tells of itself, and that running is pure."""
+    assert session.runtime_version[0].isdigit()
+    assert session.delegate
+    assert session.precision
+    image = np.ascontiguousarray(network.images[:1])
+    before = image.copy()
+    (first,) = session.run((image,))
+    kept = first.copy()
+    session.run((np.ascontiguousarray(network.images[1:2]),))
+    (again,) = session.run((image,))
+    assert (first.dtype, first.shape) == (np.float32, (1, network.logits.shape[1]))
+    np.testing.assert_array_equal(image, before)
+    np.testing.assert_array_equal(first, kept, "an answer changed after it was given")
+    np.testing.assert_array_equal(first, again, "the same image got another answer")
+
+
+def check_parity(session: Session, network: Network) -> None:
+    """Float logits are PyTorch's."""
+    difference = np.abs(run_all(session, network.images) - network.logits).max()
+    assert difference <= FLOAT_TOLERANCE * np.abs(network.logits).max()
+
+
+def check_float_graph(graph: Graph, backend: Backend, network: Network, macs: int) -> None:
+    """The graph reader sees a float model with PyTorch's weights and work."""
+    assert graph.format == backend.SUFFIX.removeprefix(".")
+    assert graph.int8_mac_share == 0
+    assert {op.numerics for op in graph.ops} == {"float"}
+    assert graph.macs >= 0.98 * macs
+    assert abs(graph.params - network.params) <= 0.02 * network.params
+    assert len(graph.inputs) == len(graph.outputs) == 1
+    assert graph.tensor[graph.inputs[0]].shape == (1, *network.images.shape[1:])
+    assert graph.tensor[graph.outputs[0]].shape == (1, network.logits.shape[1])
+
+
+def check_label(graph: Graph, scheme: str) -> None:
+    """What the file does is what its scheme says, read from the file alone."""
+    work = {kind: sum(op.macs for op in graph.ops if op.numerics == kind) for kind in ("int8_static", "int8_dynamic", "float")}
+    if not SCHEMES[scheme].is_int8:
+        assert graph.int8_mac_share == 0
+    elif SCHEMES[scheme].calibrated:
+        assert work["int8_static"] > 0.5 * graph.macs
+        assert work["int8_static"] > work["int8_dynamic"]
+    else:
+        assert work["int8_dynamic"] > 0
+        assert work["int8_static"] == 0
+
+
+def least_snr_db(backend: Backend, scheme: str, transformer: bool) -> float:
+    """How good the logits of a scheme have to be on random weights."""
+    if scheme in LEAST_SNR_DB:
+        return LEAST_SNR_DB[scheme]
+    return LEAST_SNR_DB["best" if backend.auto_schemes(transformer)[0] == scheme else "other"]

@@ -1,0 +1,224 @@
+"""Every backend against the template of backend_template.py; a new one is picked up unedited."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from edgevit.torchvision_schemas import ensure_torchvision_schemas  # noqa: E402
+
+ensure_torchvision_schemas()
+pytest.importorskip("timm")
+
+from edgevit import backends  # noqa: E402
+from edgevit.backends import all_backends, backend_names, backend_of_file, check_scheme, get_backend  # noqa: E402
+from edgevit.capture import capture, count_macs, is_transformer  # noqa: E402
+from edgevit.errors import UsageError  # noqa: E402
+from edgevit.model import load_model  # noqa: E402
+from edgevit.schemes import SCHEMES  # noqa: E402
+from edgevit.spec import ModelSpec  # noqa: E402
+
+# isort: split
+from contract import backend_template as template  # noqa: E402
+from contract.backend_template import Network  # noqa: E402
+
+NAMES = backend_names()
+NETWORKS = ("test_vit", "test_efficientnet")
+PAIRS = [(backend.NAME, scheme) for backend in all_backends() for scheme in backend.SCHEMES if scheme != "fp32"]
+
+
+@cache
+def network(name: str) -> Network:
+    """A small timm model with random weights."""
+    torch.manual_seed(0)
+    model = load_model(ModelSpec(name=name, random_weights=True))
+    program = capture(model.module, model.preprocessing.input_size)
+    shape = (template.SAMPLES, 3, *model.preprocessing.input_size)
+    images = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    with torch.inference_mode():
+        logits = model.module(torch.from_numpy(images)).numpy()
+    params = sum(parameter.numel() for parameter in model.module.parameters())
+    return Network(name, program, is_transformer(program), images, logits, params)
+
+
+Artifact = Callable[[str, str, str], Path]
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """Makes the artifact of a backend, a network and a scheme, once."""
+
+    @cache
+    def make(backend: str, name: str, scheme: str) -> Path:
+        folder = tmp_path_factory.mktemp(f"{backend}-{name}-{scheme}")
+        made = network(name)
+        if scheme == "fp32":
+            return get_backend(backend).export_program(made.program, folder)  # type: ignore[arg-type]
+        calibration = made.images if SCHEMES[scheme].calibrated else None
+        return get_backend(backend).quantize_artifact(make(backend, name, "fp32"), scheme, calibration, made.transformer, folder)
+
+    return make
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_found_by_name_and_by_format(name: str) -> None:
+    backend = get_backend(name)
+    assert backend.NAME == name
+    assert get_backend(backend.FORMAT) is backend
+    assert backend.SCHEMES[0] == "fp32"
+    assert set(backend.SCHEMES) <= set(SCHEMES)
+    assert len({other.SUFFIX for other in all_backends()}) == len(NAMES)
+    for transformer in (True, False):
+        tried = backend.auto_schemes(transformer)
+        assert tried
+        assert set(tried) <= set(backend.SCHEMES) - {"fp32"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_has_the_contracts_functions(name: str) -> None:
+    for function in ("auto_schemes", "export_program", "quantize_artifact", "read_graph", "open_session"):
+        promised = list(inspect.signature(getattr(backends.Backend, function)).parameters)[1:]
+        assert list(inspect.signature(getattr(get_backend(name), function)).parameters) == promised
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_imported_without_torch_or_a_runtime(name: str) -> None:
+    program = (
+        f"import sys, edgevit.backends.{name}\n"
+        "print([m for m in ('torch', 'onnxruntime', 'onnx', 'openvino', 'nncf', 'ai_edge_litert', 'litert_torch') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_scheme_that_it_lacks_is_refused_with_those_it_has(name: str) -> None:
+    backend = get_backend(name)
+    for scheme in (*SCHEMES, "nonsense"):
+        if scheme in backend.SCHEMES:
+            check_scheme(backend, scheme)
+            continue
+        with pytest.raises(UsageError, match=f"{backend.TITLE} has no scheme '{scheme}'") as caught:
+            check_scheme(backend, scheme)
+        assert caught.value.hint == f"{backend.TITLE} has: {', '.join(backend.SCHEMES)}"
+
+
+def test_unknown_backends_get_the_nearest() -> None:
+    with pytest.raises(UsageError, match="unknown backend: 'onyx'") as caught:
+        get_backend("onyx")
+    assert caught.value.hint and "onnx" in caught.value.hint
+
+
+@pytest.mark.parametrize("model", NETWORKS)
+@pytest.mark.parametrize("name", NAMES)
+def test_float32(name: str, model: str, artifact: Artifact) -> None:
+    backend, path, made = get_backend(name), artifact(name, model, "fp32"), network(model)
+    assert backend_of_file(path) is backend
+    session = backend.open_session(path, 1, "f32")
+    template.check_signature(session, made)
+    template.check_session(session, made)
+    template.check_parity(session, made)
+    template.check_float_graph(backend.read_graph(path), backend, made, count_macs(made.program))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("model", NETWORKS)
+@pytest.mark.parametrize(("name", "scheme"), PAIRS)
+def test_every_scheme(name: str, scheme: str, model: str, artifact: Artifact) -> None:
+    backend, path, made = get_backend(name), artifact(name, model, scheme), network(model)
+    session = backend.open_session(path, 1, "f32")
+    template.check_signature(session, made)
+    template.check_session(session, made)
+    logits = template.run_all(session, made.images)
+    assert np.isfinite(logits).all()
+    assert template.snr_db(made.logits, logits) >= template.least_snr_db(backend, scheme, made.transformer)
+    template.check_label(backend.read_graph(path), scheme)
+    float_size = sum(file.stat().st_size for file in artifact(name, model, "fp32").parent.iterdir())
+    size = sum(file.stat().st_size for file in path.parent.iterdir())
+    assert size < float_size
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_parent_is_left_as_it_was(name: str, artifact: Artifact, tmp_path: Path) -> None:
+    backend, parent = get_backend(name), artifact(name, "test_efficientnet", "fp32")
+    before = template.digest(parent)
+    backend.quantize_artifact(parent, "static_wi8_ai8", network("test_efficientnet").images[:2], False, tmp_path)
+    assert template.digest(parent) == before
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_program_gives_the_same_bytes(name: str, artifact: Artifact, tmp_path: Path) -> None:
+    again = get_backend(name).export_program(network("test_efficientnet").program, tmp_path)  # type: ignore[arg-type]
+    assert template.digest(again) == template.digest(artifact(name, "test_efficientnet", "fp32"))
+
+
+@pytest.mark.parametrize(("name", "scheme"), PAIRS)
+def test_the_same_parent_and_images_give_the_same_bytes(name: str, scheme: str, artifact: Artifact, tmp_path: Path) -> None:
+    parent, made = artifact(name, "test_efficientnet", "fp32"), network("test_efficientnet")
+    calibration = made.images if SCHEMES[scheme].calibrated else None
+    again = get_backend(name).quantize_artifact(parent, scheme, calibration, made.transformer, tmp_path)
+    assert template.digest(again) == template.digest(artifact(name, "test_efficientnet", scheme))
+
+
+def damaged(whole: bytes, how: str) -> bytes:
+    return {
+        "empty": b"",
+        "text": b"this is not a model\n" * 20,
+        "zeros": bytes(4096),
+        "half": whole[: len(whole) // 2],
+        "head": whole[:64],
+        "noise": np.random.default_rng(0).bytes(5000),
+    }[how]
+
+
+@pytest.mark.parametrize("how", ["empty", "text", "zeros", "half", "head", "noise"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_damaged_file_is_an_error_that_names_it(name: str, how: str, artifact: Artifact, tmp_path: Path) -> None:
+    backend = get_backend(name)
+    path = tmp_path / f"broken{backend.SUFFIX}"
+    path.write_bytes(damaged(artifact(name, "test_efficientnet", "fp32").read_bytes(), how))
+    with pytest.raises(UsageError, match="broken"):
+        backend.open_session(path, 1, "f32")
+    with pytest.raises(UsageError, match="broken"):
+        backend.read_graph(path)
+
+
+@pytest.mark.parametrize("other", NAMES)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_of_another_format_is_an_error_that_names_it(name: str, other: str, artifact: Artifact, tmp_path: Path) -> None:
+    if name == other:
+        pytest.skip("its own format")
+    backend = get_backend(name)
+    path = tmp_path / f"foreign{backend.SUFFIX}"
+    path.write_bytes(artifact(other, "test_efficientnet", "fp32").read_bytes())
+    with pytest.raises(UsageError, match="foreign"):
+        backend.open_session(path, 1, "f32")
+    with pytest.raises(UsageError, match="foreign"):
+        backend.read_graph(path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_missing_file_is_an_error_that_names_it(name: str, tmp_path: Path) -> None:
+    path = tmp_path / f"nowhere{get_backend(name).SUFFIX}"
+    with pytest.raises(UsageError, match="nowhere"):
+        get_backend(name).open_session(path, 1, "f32")
+    with pytest.raises(UsageError, match="nowhere"):
+        get_backend(name).read_graph(path)
+
+
+def test_the_suffix_tells_the_backend(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no such file: .*nowhere.onnx"):
+        backend_of_file(tmp_path / "nowhere.onnx")
+    for name in ("a.pb", "b"):
+        (tmp_path / name).write_bytes(b"")
+        with pytest.raises(UsageError, match="no backend reads") as caught:
+            backend_of_file(tmp_path / name)
+        assert caught.value.hint and ".tflite (LiteRT)" in caught.value.hint

@@ -1,0 +1,114 @@
+"""Timing with a clock that a test winds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgevit.measure import bench as module
+from edgevit.measure.bench import WARMUP_RUNS, WARMUP_SECONDS, summarize, time_calls
+
+
+class Clock:
+    """Stands still but for what calls take."""
+
+    def __init__(self, take_ms: Callable[[int], float]) -> None:
+        self.now_ns = 1_000_000_000
+        self.calls = 0
+        self._take_ms = take_ms
+
+    def perf_counter_ns(self) -> int:
+        return self.now_ns
+
+    def perf_counter(self) -> float:
+        return self.now_ns / 1e9
+
+    def call(self) -> None:
+        self.now_ns += round(1e6 * self._take_ms(self.calls))
+        self.calls += 1
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], float]], Clock]:
+    """Puts a clock in the place of the real one."""
+
+    def make(take_ms: Callable[[int], float]) -> Clock:
+        clock = Clock(take_ms)
+        monkeypatch.setattr(module, "time", clock)
+        return clock
+
+    return make
+
+
+@pytest.fixture
+def reports(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """What would go to the parent process."""
+    seen: list[tuple[int, int]] = []
+    monkeypatch.setattr(module, "report_progress", lambda done, total: seen.append((done, total)))
+    return seen
+
+
+MakeClock = Callable[[Callable[[int], float]], Clock]
+
+
+@pytest.mark.usefixtures("reports")
+@pytest.mark.parametrize(
+    ("each_ms", "min_runs", "min_seconds", "runs"),
+    [
+        (100.0, 50, 2.0, 50),  # 5 s: the number of runs is the later one
+        (10.0, 50, 2.0, 200),  # the time is the later one
+        (10.0, 50, 0.0, 50),
+        (1000.0, 1, 0.5, 1),
+        (10.0, 50, 0.505, 51),  # the last run ends after the time, not before
+    ],
+)
+def test_both_minima_are_reached_and_no_more(
+    clock: MakeClock, each_ms: float, min_runs: int, min_seconds: float, runs: int
+) -> None:
+    timing = time_calls(clock(lambda _: each_ms).call, min_runs, min_seconds)
+    assert len(timing.samples_ms) == runs
+    assert timing.samples_ms == pytest.approx([each_ms] * runs)
+
+
+@pytest.mark.usefixtures("reports")
+@pytest.mark.parametrize(("each_ms", "warmup"), [(100.0, WARMUP_RUNS), (1.0, round(1000 * WARMUP_SECONDS))])
+def test_the_first_run_and_the_warm_up_are_apart(clock: MakeClock, each_ms: float, warmup: int) -> None:
+    made = clock(lambda call: 777.0 if call == 0 else 555.0 if call <= 2 else each_ms)
+    timing = time_calls(made.call, 50, 0.0)
+    assert timing.first_run_ms == 777.0
+    assert set(timing.samples_ms) == {each_ms}
+    assert made.calls == 1 + timing.warmup_runs + 50
+    assert WARMUP_RUNS <= timing.warmup_runs <= warmup
+
+
+@pytest.mark.usefixtures("reports")
+def test_samples_are_raw_and_in_order(clock: MakeClock) -> None:
+    made = clock(lambda call: float(call))
+    timing = time_calls(made.call, 5, 0.0)
+    first = 1 + timing.warmup_runs
+    assert timing.samples_ms == pytest.approx(list(range(first, first + 5)))
+
+
+def test_progress_rises_and_stays_below_the_end(clock: MakeClock, reports: list[tuple[int, int]]) -> None:
+    time_calls(clock(lambda _: 200.0).call, 50, 2.0)
+    done = [part for part, total in reports if total == 100]
+    assert len(done) == len(reports) > 10
+    assert done == sorted(done)
+    assert 0 <= done[0] < done[-1] <= 100
+
+
+def test_percentiles_known_answer() -> None:
+    found = summarize(tuple(float(value) for value in range(101, 0, -1)))
+    assert (found.min, found.p50, found.p90, found.p99) == (1.0, 51.0, 91.0, 100.0)
+    halves = summarize((1.0, 2.0))
+    assert (halves.min, halves.p50, halves.p90) == (1.0, 1.5, pytest.approx(1.9))
+
+
+@given(st.lists(st.floats(0.001, 1e6), min_size=1, max_size=200))
+def test_percentiles_are_ordered(samples: list[float]) -> None:
+    found = summarize(tuple(samples))
+    assert min(samples) == found.min <= found.p50 <= found.p90 <= found.p99 <= max(samples) * (1 + 1e-12)
+    assert found == summarize(tuple(reversed(samples)))
