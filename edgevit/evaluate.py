@@ -97,7 +97,8 @@ def image_size(spec: TensorSpec) -> tuple[int, int]:
 def to_input(spec: TensorSpec, images: np.ndarray) -> np.ndarray:
     """Brings float32 [1, 3, h, w] into the layout and number format of an input.
 
-    Quantization rounds half to even and saturates, as the runtimes do.
+    Quantization rounds half to even after adding the zero point, and saturates: with a scale such as 1 / 127.5 every
+    other pixel value lies half-way between two steps, so the order matters.
 
     Raises:
         UsageError: the sizes differ.

@@ -13,17 +13,17 @@ from factories import make_artifact, make_candidate, make_measurement
 
 pytest.importorskip("torch")
 
-from edgevit import workshop  # noqa: E402
-from edgevit.backends import get_backend  # noqa: E402
-from edgevit.backends.jobs import Made, QuantizeJob  # noqa: E402
-from edgevit.candidates import Draft, Job, Variant, build, evaluate, make, measure, verify  # noqa: E402
-from edgevit.data import Samples  # noqa: E402
-from edgevit.evaluate import Predicted  # noqa: E402
-from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, EdgevitError, UsageError  # noqa: E402
-from edgevit.results import Candidate, Measurement, PassRecord, Preprocessing, TensorSpec  # noqa: E402
-from edgevit.run_folder import RunFolder  # noqa: E402
-from edgevit.spec import Spec  # noqa: E402
-from edgevit.workshop import Workshop  # noqa: E402
+from edgevit import workshop
+from edgevit.backends import get_backend
+from edgevit.backends.jobs import Made, QuantizeJob
+from edgevit.candidates import Draft, Job, Variant, build, evaluate, make, measure, verify
+from edgevit.data import Samples
+from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, EdgevitError, UsageError
+from edgevit.evaluate import Predicted
+from edgevit.results import Candidate, Measurement, PassRecord, Preprocessing, TensorSpec
+from edgevit.run_folder import RunFolder
+from edgevit.spec import Spec
+from edgevit.workshop import Workshop
 
 CONTRACT = Preprocessing((4, 4), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 LOGITS = np.eye(4, dtype=np.float32) * 4
@@ -130,7 +130,9 @@ def test_steps_add_to_each_other(world: World) -> None:
     assert world.said == ["onnxruntime/fp16/dense: rejected: too bad; too bad"]
 
 
-@pytest.mark.parametrize("error", [CandidateFailed("it crashed"), CheckFailed("it crashed"), UsageError("it crashed", "hint")])
+@pytest.mark.parametrize(
+    "error", [CandidateFailed("it crashed"), CheckFailed("it crashed"), UsageError("it crashed", "hint")]
+)
 def test_a_failure_ends_the_way_of_one_candidate_only(world: World, error: EdgevitError) -> None:
     def never(job: Job, draft: Draft) -> Candidate:
         pytest.fail("a failed candidate went on")
@@ -229,7 +231,9 @@ def test_images_are_run_once_for_verification_and_accuracy(world: World) -> None
 )
 def test_the_accuracy_drop_is_a_limit(world: World, max_drop: float, status: str, reasons: tuple[str, ...]) -> None:
     world.answers["predict"] = predicts(LOGITS[[0, 1, 2, 2]])
-    spec = world.job.shop.spec.model_copy(update={"budget": world.job.shop.spec.budget.model_copy(update={"max_drop": max_drop})})
+    spec = world.job.shop.spec.model_copy(
+        update={"budget": world.job.shop.spec.budget.model_copy(update={"max_drop": max_drop})}
+    )
     with world.job.shop.folder:
         evaluated = evaluate(replace(world.job, shop=replace(world.job.shop, spec=spec)), world.draft())
     assert (evaluated.status, evaluated.reasons) == (status, reasons)
@@ -253,7 +257,11 @@ def test_without_images_only_what_is_lossless_may_be_chosen(world: World) -> Non
         int8 = evaluate(job, world.draft("dynamic_wi8_afp32", world.draft().candidate))
         record = PassRecord("reduce_tokens", "evit:0.7@1", 10, 7)
         reduced = replace(world.draft(), variant=replace(world.variant, passes=(record,)))
-        assert int8.reasons == evaluate(job, reduced).reasons == ("accuracy unknown: give images with --data or --calibration",)
+        assert (
+            int8.reasons
+            == evaluate(job, reduced).reasons
+            == ("accuracy unknown: give images with --data or --calibration",)
+        )
 
 
 def measures(p50_ms: float) -> Measurement:
@@ -268,7 +276,9 @@ def measures(p50_ms: float) -> Measurement:
         (15.0, "rejected", "slower than onnxruntime/fp32/dense: 15 ms against 10 ms (1.50 ×)"),
     ],
 )
-def test_what_is_not_faster_than_its_parent_is_rejected_but_measured(world: World, ms: float, status: str, reason: str) -> None:
+def test_what_is_not_faster_than_its_parent_is_rejected_but_measured(
+    world: World, ms: float, status: str, reason: str
+) -> None:
     world.answers["bench"] = measures(ms)
     parent = make_candidate("onnxruntime/fp32/dense", p50_ms=10.0)
     with world.job.shop.folder:
@@ -292,7 +302,9 @@ def test_a_dense_float_one_needs_no_comparison(world: World) -> None:
         assert measure(world.job, world.draft()).status == "ok"
 
 
-@pytest.mark.parametrize(("scheme", "precision"), [("fp32", "f32"), ("dynamic_wi8_afp32", "fastest"), ("static_wi8_ai8", "fastest")])
+@pytest.mark.parametrize(
+    ("scheme", "precision"), [("fp32", "f32"), ("dynamic_wi8_afp32", "fastest"), ("static_wi8_ai8", "fastest")]
+)
 def test_floats_are_computed_in_float32_unless_int8_was_asked_for(world: World, scheme: str, precision: str) -> None:
     world.answers["bench"] = measures(1.0)
     parent = None if scheme == "fp32" else make_candidate("onnxruntime/fp32/dense")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from factories import make_candidate, make_measurement
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edgevit.choose import choose
 from edgevit.results import Candidate
-from factories import make_candidate, make_measurement
 
 A, B, C = "a/fp32/dense", "b/fp32/dense", "c/fp32/dense"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,7 +63,17 @@ def test_class_folders_are_numbered_in_the_order_of_their_names(classes: Path) -
     (classes / "a" / "notes.txt").write_text("no image")
     (classes / ".thumbnails").mkdir()
     images = open_images(str(classes))
-    assert images.ids == ("a/0.png", "a/1.png", "a/2.png", "a/3.png", "b/0.png", "b/1.png", "b/2.png", "c/0.png", "c/1.png")
+    assert images.ids == (
+        "a/0.png",
+        "a/1.png",
+        "a/2.png",
+        "a/3.png",
+        "b/0.png",
+        "b/1.png",
+        "b/2.png",
+        "c/0.png",
+        "c/1.png",
+    )
     assert images.labels == (0, 0, 0, 0, 1, 1, 1, 2, 2)
     assert images.image("b/0.png").size == (6, 6)
 
@@ -125,7 +134,7 @@ def test_a_table_does_not_reach_out_of_its_folder(listed: Callable[[str], Path],
     with pytest.raises(UsageError, match="line 2: no file"):
         open_images(str(folder))
     (folder / "labels.csv").write_text("file,class_index\nlink.png,1\n")
-    os.symlink(tmp_path / "secret.png", folder / "link.png")
+    (folder / "link.png").symlink_to(tmp_path / "secret.png")
     with pytest.raises(UsageError, match=r"line 2: no file 'link.png'"):
         open_images(str(folder))
 
@@ -281,9 +290,10 @@ def test_no_damage_to_a_file_escapes_as_anything_but_an_error_that_names_it(kind
     content = content[: data.draw(st.integers(0, len(content)))]
     images = ImageSet("source", ("it",), None, lambda _: bytes(content))
     try:
-        assert images.image("it").mode == "RGB"
+        said = images.image("it").mode
     except UsageError as error:
-        assert "cannot read image it" in error.message
+        said = error.message
+    assert said == "RGB" or "cannot read image it" in said
 
 
 def test_labels_outside_the_model_are_refused_before_any_image_is_read(tmp_path: Path) -> None:

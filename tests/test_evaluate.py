@@ -59,7 +59,8 @@ def test_nan_is_never_a_hit(bad: tuple[int, ...]) -> None:
 
 
 @given(
-    arrays(np.float32, (6, 8), elements=st.sampled_from([-1.0, 0.0, 0.5, 2.0])), st.lists(st.integers(0, 7), min_size=6, max_size=6)
+    arrays(np.float32, (6, 8), elements=st.sampled_from([-1.0, 0.0, 0.5, 2.0])),
+    st.lists(st.integers(0, 7), min_size=6, max_size=6),
 )
 def test_top1_is_argmax_and_top5_a_stable_sort(logits: np.ndarray, labels: list[int]) -> None:
     found = score(logits, tuple(labels), None)
@@ -178,7 +179,9 @@ def test_samples_are_chosen_by_the_seed(source: str) -> None:
     assert some == choose_samples(source, 7, 0) != choose_samples(source, 7, 1)
 
 
-@pytest.mark.parametrize(("count", "message"), [(21, "has 20"), (0, "0 images were asked for"), (-5, "-5 images were asked for")])
+@pytest.mark.parametrize(
+    ("count", "message"), [(21, "has 20"), (0, "0 images were asked for"), (-5, "-5 images were asked for")]
+)
 def test_a_number_of_samples_that_cannot_be_had(source: str, count: int, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         choose_samples(source, count, 0)

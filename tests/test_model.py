@@ -102,7 +102,9 @@ def test_weights_of_a_file_are_the_models(tmp_path: Path, suffix: str, nested: b
     source = load_model(spec("test_efficientnet"))
     path = tmp_path / f"weights{suffix}"
     if suffix == ".pt":
-        torch.save({"state_dict": source.module.state_dict(), "epoch": 3} if nested else source.module.state_dict(), path)
+        torch.save(
+            {"state_dict": source.module.state_dict(), "epoch": 3} if nested else source.module.state_dict(), path
+        )
     elif nested:
         pytest.skip("safetensors are flat")
     else:
@@ -173,7 +175,9 @@ def test_broken_files_are_named(tmp_path: Path, content: bytes, suffix: str) -> 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_no_damage_to_a_file_escapes_as_anything_but_an_error_that_names_it(tmp_path: Path, data: st.DataObject) -> None:
+def test_no_damage_to_a_file_escapes_as_anything_but_an_error_that_names_it(
+    tmp_path: Path, data: st.DataObject
+) -> None:
     path = tmp_path / "w.pt"
     old_format = data.draw(st.booleans())
     torch.save({"weight": torch.ones(2, 2), "bias": torch.ones(2)}, path, _use_new_zipfile_serialization=not old_format)
@@ -181,10 +185,12 @@ def test_no_damage_to_a_file_escapes_as_anything_but_an_error_that_names_it(tmp_
     for _ in range(data.draw(st.integers(1, 6))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(content)
+    said = ""
     try:
         load_weights(nn.Linear(2, 2), path)
     except UsageError as error:
-        assert "w.pt" in error.message
+        said = error.message
+    assert not said or "w.pt" in said
 
 
 def test_a_cut_file_is_named(tmp_path: Path) -> None:

@@ -241,7 +241,9 @@ def full(*arguments: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_a_disk_that_is_full_from_the_first_byte_on_can_be_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_is_full_from_the_first_byte_on_can_be_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(module, "write_atomically", full)
         with pytest.raises(DiskFull) as caught, RunFolder(tmp_path / "run", make_spec(), False):
@@ -294,5 +296,8 @@ def test_a_run_is_written_whole(tmp_path: Path) -> None:
 def test_digests_are_of_the_contents_in_order(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"ab")
     (tmp_path / "b").write_bytes(b"c")
-    assert file_sha256(tmp_path / "a", tmp_path / "b") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert (
+        file_sha256(tmp_path / "a", tmp_path / "b")
+        == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )
     assert file_sha256(tmp_path / "b", tmp_path / "a") != file_sha256(tmp_path / "a", tmp_path / "b")

@@ -67,7 +67,10 @@ def test_every_error_is_told_at_once_with_its_path_and_the_nearest_key(tmp_path:
         ({"model": {"name": "a", "preprocessing": {"input_size": [0, 32]}}}, "model.preprocessing.input_size.0"),
         ({"model": {"name": "a", "preprocessing": {"interpolation": "area"}}}, "model.preprocessing.interpolation"),
         ({"model": {"name": "a"}, "export": {"schemes": ["auto", "fp32"]}}, '"auto" alone'),
-        ({"model": {"name": "a"}, "passes": {"distill": {"teacher": {"name": "b"}, "epochs": 0}}}, "passes.distill.epochs"),
+        (
+            {"model": {"name": "a"}, "passes": {"distill": {"teacher": {"name": "b"}, "epochs": 0}}},
+            "passes.distill.epochs",
+        ),
     ],
 )
 def test_values_out_of_range_are_refused(document: dict[str, Any], where: str) -> None:
@@ -102,7 +105,7 @@ def test_an_error_names_every_source(tmp_path: Path) -> None:
         resolve_spec(file, "raspberry-pi-5", {"seed": "x"})
 
 
-@pytest.mark.parametrize("text", ["model = ", "[model\n", '\x00'])
+@pytest.mark.parametrize("text", ["model = ", "[model\n", "\x00"])
 def test_a_file_that_is_not_toml_is_named(tmp_path: Path, text: str) -> None:
     file = write(tmp_path, text)
     with pytest.raises(UsageError, match="spec.toml is not valid TOML"):
@@ -129,7 +132,9 @@ def test_paths_in_a_file_start_at_its_folder_and_others_at_the_present_one(
     assert spec.data.calibration == "20%"
 
 
-def test_a_folder_called_digits_does_not_hide_the_bundled_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_called_digits_does_not_hide_the_bundled_digits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "digits").mkdir()
     monkeypatch.chdir(tmp_path)
     assert resolve({"model": {"name": "a"}, "data": {"evaluation": "digits"}}).data.evaluation == "digits"

@@ -100,7 +100,10 @@ def check_float_graph(graph: Graph, backend: Backend, network: Network, macs: in
 
 def check_label(graph: Graph, scheme: str) -> None:
     """What the file does is what its scheme says, read from the file alone."""
-    work = {kind: sum(op.macs for op in graph.ops if op.numerics == kind) for kind in ("int8_static", "int8_dynamic", "float")}
+    work = {
+        kind: sum(op.macs for op in graph.ops if op.numerics == kind)
+        for kind in ("int8_static", "int8_dynamic", "float")
+    }
     if not SCHEMES[scheme].is_int8:
         assert graph.int8_mac_share == 0
     elif SCHEMES[scheme].calibrated:

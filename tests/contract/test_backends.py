@@ -28,8 +28,8 @@ from edgevit.schemes import SCHEMES  # noqa: E402
 from edgevit.spec import ModelSpec  # noqa: E402
 
 # isort: split
-from contract import backend_template as template  # noqa: E402
-from contract.backend_template import Network  # noqa: E402
+from tests.contract import backend_template as template  # noqa: E402
+from tests.contract.backend_template import Network  # noqa: E402
 
 NAMES = backend_names()
 NETWORKS = ("test_vit", "test_efficientnet")
@@ -64,7 +64,9 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
         if scheme == "fp32":
             return get_backend(backend).export_program(made.program, folder)  # type: ignore[arg-type]
         calibration = made.images if SCHEMES[scheme].calibrated else None
-        return get_backend(backend).quantize_artifact(make(backend, name, "fp32"), scheme, calibration, made.transformer, folder)
+        return get_backend(backend).quantize_artifact(
+            make(backend, name, "fp32"), scheme, calibration, made.transformer, folder
+        )
 
     return make
 
@@ -72,7 +74,7 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 @pytest.mark.parametrize("name", NAMES)
 def test_it_is_found_by_name_and_by_format(name: str) -> None:
     backend = get_backend(name)
-    assert backend.NAME == name
+    assert name == backend.NAME
     assert get_backend(backend.FORMAT) is backend
     assert backend.SCHEMES[0] == "fp32"
     assert set(backend.SCHEMES) <= set(SCHEMES)
@@ -161,7 +163,9 @@ def test_the_same_program_gives_the_same_bytes(name: str, artifact: Artifact, tm
 
 
 @pytest.mark.parametrize(("name", "scheme"), PAIRS)
-def test_the_same_parent_and_images_give_the_same_bytes(name: str, scheme: str, artifact: Artifact, tmp_path: Path) -> None:
+def test_the_same_parent_and_images_give_the_same_bytes(
+    name: str, scheme: str, artifact: Artifact, tmp_path: Path
+) -> None:
     parent, made = artifact(name, "test_efficientnet", "fp32"), network("test_efficientnet")
     calibration = made.images if SCHEMES[scheme].calibrated else None
     again = get_backend(name).quantize_artifact(parent, scheme, calibration, made.transformer, tmp_path)
@@ -193,7 +197,9 @@ def test_a_damaged_file_is_an_error_that_names_it(name: str, how: str, artifact:
 
 @pytest.mark.parametrize("other", NAMES)
 @pytest.mark.parametrize("name", NAMES)
-def test_a_file_of_another_format_is_an_error_that_names_it(name: str, other: str, artifact: Artifact, tmp_path: Path) -> None:
+def test_a_file_of_another_format_is_an_error_that_names_it(
+    name: str, other: str, artifact: Artifact, tmp_path: Path
+) -> None:
     if name == other:
         pytest.skip("its own format")
     backend = get_backend(name)

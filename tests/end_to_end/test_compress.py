@@ -123,7 +123,10 @@ def test_every_field_of_the_contract_is_there(finished: Finished, place: str) ->
 def test_a_run_tells_what_was_asked_and_found(finished: Finished) -> None:
     folder, _ = finished
     run = run_document(folder)
-    assert [candidate["id"] for candidate in run["candidates"]] == ["onnxruntime/fp32/dense", "onnxruntime/dynamic_wi8_afp32/dense"]
+    assert [candidate["id"] for candidate in run["candidates"]] == [
+        "onnxruntime/fp32/dense",
+        "onnxruntime/dynamic_wi8_afp32/dense",
+    ]
     assert run["selected"] in [candidate["id"] for candidate in run["candidates"] if candidate["status"] == "ok"]
     assert run["spec"]["data"] == {
         "evaluation": "digits", "calibration": None, "train": None, "samples": 40, "calibration_samples": None,
@@ -229,7 +232,9 @@ def wait_for(process: subprocess.Popen[str], there: Callable[[], bool]) -> None:
     """Waits until a condition holds; the process has to be running then."""
     deadline = time.monotonic() + 240
     while not there():
-        assert process.poll() is None, f"it ended before it could be stopped:\n{process.stderr and process.stderr.read()}"
+        assert process.poll() is None, (
+            f"it ended before it could be stopped:\n{process.stderr and process.stderr.read()}"
+        )
         assert time.monotonic() < deadline
         time.sleep(0.005)
 
@@ -286,7 +291,10 @@ def test_a_run_that_was_killed_again_and_again_ends_with_the_same_result(finishe
 def test_ctrl_c_ends_with_130_and_can_be_resumed(finished: Finished, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     arguments = (*COMMAND, "--device", "raspberry-pi-5", "--out", folder)
-    for moment, resume in (("stages/capture original.json", []), ("artifacts/onnxruntime/fp32/*.partial", ["--resume"])):
+    for moment, resume in (
+        ("stages/capture original.json", []),
+        ("artifacts/onnxruntime/fp32/*.partial", ["--resume"]),
+    ):
         process = start((*arguments, *resume), tmp_path, start_new_session=True)
         wait_for(process, lambda moment=moment: any(folder.glob(moment)))  # type: ignore[misc]
         os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to the children too
@@ -361,7 +369,14 @@ def stubborn():
 def test_a_backend_that_cannot_convert_is_a_row_and_the_others_go_on(tmp_path: Path) -> None:
     (tmp_path / "stubborn.py").write_text(STUBBORN)
     done = edgevit(
-        "export", "stubborn:stubborn", "--random-weights", "--export", "onnx,tflite,openvino", "--out", "run", cwd=tmp_path
+        "export",
+        "stubborn:stubborn",
+        "--random-weights",
+        "--export",
+        "onnx,tflite,openvino",
+        "--out",
+        "run",
+        cwd=tmp_path,
     )
     run = run_document(tmp_path / "run")
     found = {candidate["backend"]: candidate for candidate in run["candidates"]}
@@ -390,14 +405,20 @@ def test_nothing_usable_is_exit_1(tmp_path: Path) -> None:
     hopeless = ("compress", "digits_vit", *QUICK, "--export", "onnx", "--scheme", "fp32", "--out", "late")
     late = edgevit(*hopeless, "--set", "measure.timeout_seconds=0.01", cwd=tmp_path)
     assert late.returncode in (1, 2)
-    assert "no result within 0.01 s" in late.stderr + (tmp_path / "late" / "run.json").read_text() if (tmp_path / "late" / "run.json").exists() else late.stderr
+    assert (
+        "no result within 0.01 s" in late.stderr + (tmp_path / "late" / "run.json").read_text()
+        if (tmp_path / "late" / "run.json").exists()
+        else late.stderr
+    )
 
 
 # --- bad input --------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def call(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+def call(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, str]]:
     """Runs the command in this process, which saves the imports; returns its exit code, stdout and stderr."""
     from edgevit.cli.app import run
 

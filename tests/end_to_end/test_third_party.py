@@ -61,7 +61,10 @@ def test_every_predicted_class_is_the_known_one(name: str, shared_data: Path) ->
 def test_a_third_partys_network_gives_its_own_logits(shared_data: Path) -> None:
     folder = shared_data / "edge_models" / "onnx"
     session = backend_of_file(folder / "cct_2_32x32_fp32.onnx").open_session(folder / "cct_2_32x32_fp32.onnx", 1, "f32")
-    with np.load(folder / "cct_2_32x32_fp32.inputs.npz") as given, np.load(folder / "cct_2_32x32_fp32.outputs.npz") as known:
+    with (
+        np.load(folder / "cct_2_32x32_fp32.inputs.npz") as given,
+        np.load(folder / "cct_2_32x32_fp32.outputs.npz") as known,
+    ):
         (images,), (logits,) = given.values(), known.values()
     (found,) = session.run((images.astype(np.float32).reshape(session.inputs[0].shape),))
     np.testing.assert_allclose(found.ravel(), logits.ravel(), atol=1e-5)
@@ -70,7 +73,9 @@ def test_a_third_partys_network_gives_its_own_logits(shared_data: Path) -> None:
 def test_a_full_int8_file_gives_its_known_answer(shared_data: Path) -> None:
     name = "tflite/mobilevit_xxs_128_10class_int8.tflite"
     known = json.loads((shared_data / "edge_models" / "expected.json").read_text())["zero_input_output"][name]
-    session = backend_of_file(shared_data / "edge_models" / name).open_session(shared_data / "edge_models" / name, 1, "f32")
+    session = backend_of_file(shared_data / "edge_models" / name).open_session(
+        shared_data / "edge_models" / name, 1, "f32"
+    )
     (found,) = session.run((np.zeros(session.inputs[0].shape, np.int8),))
     assert found.ravel().tolist() == known
 

@@ -47,7 +47,9 @@ def image(seed: int = 0, size: int = 32, batch: int = 1) -> torch.Tensor:
 def tokens_per_block(reduced: Any, pixels: torch.Tensor) -> list[int]:
     """How many tokens each block's MLP sees."""
     seen: list[int] = []
-    hooks = [block.norm2.register_forward_hook(lambda *call: seen.append(call[2].shape[1])) for block in reduced.vit.blocks]
+    hooks = [
+        block.norm2.register_forward_hook(lambda *call: seen.append(call[2].shape[1])) for block in reduced.vit.blocks
+    ]
     with torch.inference_mode():
         reduced(pixels)
     for hook in hooks:

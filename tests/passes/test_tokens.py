@@ -35,7 +35,9 @@ def test_keep_top_out_of_range(keep: int) -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(st.integers(1, 3), st.integers(1, 9), st.integers(1, 3), st.data())
-def test_the_best_stay_and_prefix_tokens_never_leave(batch: int, patches: int, prefix: int, data: st.DataObject) -> None:
+def test_the_best_stay_and_prefix_tokens_never_leave(
+    batch: int, patches: int, prefix: int, data: st.DataObject
+) -> None:
     keep = data.draw(st.integers(1, patches))
     generator = torch.Generator().manual_seed(data.draw(st.integers(0, 999)))
     tokens = torch.randn(batch, prefix + patches, 4, generator=generator)
