@@ -65,7 +65,7 @@ def capture(module: nn.Module, input_size: tuple[int, int]) -> ExportedProgram:
     folded = program.module()
     if fold_batch_norm(folded) + fold_constant_resampling(folded):
         program = torch.export.export(folded, (example,))
-    actual = cast(nn.Module, program.module())(example)
+    actual = cast(nn.Module, program.module())(example).detach()
     difference = float((actual - expected).abs().max() / expected.abs().max().clamp_min(1e-30))
     if not difference <= FOLDING_TOLERANCE:
         raise UsageError(f"the captured model differs from the module by {difference:.1e} (relative)")

@@ -19,7 +19,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import IO, Any, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter
 
@@ -100,8 +100,9 @@ def _child_environment() -> dict[str, str]:
 
 
 def report_progress(done: int, total: int) -> None:
-    """Tells the parent how far this child is."""
-    _send({"done": done, "total": total})
+    """Tells the parent how far this child is; does nothing in a process that is nobody's child."""
+    if _CHANNEL is not None:
+        _send({"done": done, "total": total})
 
 
 def _converse(
@@ -153,11 +154,14 @@ def _disk_full(folder: Path) -> DiskFull:
 
 
 def _send(document: dict[str, Any]) -> None:
+    if _CHANNEL is None:
+        raise RuntimeError("only a child of isolated() can send")
     _CHANNEL.write(_MARK + json.dumps(document) + "\n")
     _CHANNEL.flush()
 
 
-_CHANNEL = sys.stdout
+_CHANNEL: IO[str] | None = None
+"""The child's way to its parent; None in any other process."""
 
 
 def serve(target: str, parent: int) -> None:

@@ -53,7 +53,7 @@ def test_equal_to_timm(interpolation: str, crop_mode: str, crop_pct: float, shap
     expected = timm_transform(contract)(image).numpy()  # type: ignore[operator]
     actual = preprocess(image, contract)
     assert (actual.dtype, actual.shape) == (np.float32, (3, 32, 32))
-    np.testing.assert_allclose(actual, expected, rtol=0, atol=3e-7)
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-6)
     pixels = 255 * (expected.transpose(1, 2, 0) * np.array(STD) + np.array(MEAN))
     np.testing.assert_array_equal(fit(image, contract), np.rint(pixels))
 
@@ -63,7 +63,7 @@ def test_equal_to_timm(interpolation: str, crop_mode: str, crop_pct: float, shap
 def test_equal_to_timm_for_inputs_that_are_not_square(shape: tuple[int, int], crop_mode: str) -> None:
     contract = Preprocessing((24, 40), MEAN, STD, "bicubic", 0.9, crop_mode)  # type: ignore[arg-type]
     expected = timm_transform(contract)(picture(*shape)).numpy()  # type: ignore[operator]
-    np.testing.assert_allclose(preprocess(picture(*shape), contract), expected, rtol=0, atol=3e-7)
+    np.testing.assert_allclose(preprocess(picture(*shape), contract), expected, rtol=0, atol=1e-6)
 
 
 @settings(max_examples=60, deadline=None)
