@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import io
 import itertools
 import operator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from torch.export import ExportedProgram
 from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
 from edgevit.errors import UsageError
+from edgevit.results import write_atomically
 from edgevit.torchvision_schemas import ensure_torchvision_schemas
 
 FOLDING_TOLERANCE = 1e-4
@@ -102,7 +104,9 @@ def _is_static(program: ExportedProgram) -> bool:
 
 def save_program(program: ExportedProgram, path: Path) -> None:
     """Writes a program so that another process can load it."""
-    torch.export.save(program, path)
+    buffer = io.BytesIO()  # torch's own writer has no words for a full disk
+    torch.export.save(program, buffer)
+    write_atomically(path, buffer.getvalue())
 
 
 def load_program(path: Path) -> ExportedProgram:
