@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.torch import load_model as load_tensors
 from safetensors.torch import save_model as save_tensors
 from torch import nn
@@ -170,13 +173,24 @@ def _distilled(shop: Workshop, settings: DistillSpec, model: Model) -> nn.Module
     file = shop.folder.work("distilled.safetensors")
 
     def make() -> Weights:
-        save_tensors(_train(shop, settings, model), str(file))
+        _save(_train(shop, settings, model), file)
         return Weights(file)
 
     shop.here("distill", make, Weights, lambda answer: (answer.file,))
     module = copy.deepcopy(model.module)
     load_tensors(module, str(file))
     return module.eval().requires_grad_(False)
+
+
+def _save(module: nn.Module, file: Path) -> None:
+    """Writes weights; a full disk is an OSError, which safetensors tells in words only."""
+    try:
+        save_tensors(module, str(file))
+    except SafetensorError as error:
+        code = re.search(r"\(os error (\d+)\)", str(error))
+        if code is None:
+            raise
+        raise OSError(int(code[1]), os.strerror(int(code[1])), str(file)) from error
 
 
 def _train(shop: Workshop, settings: DistillSpec, model: Model) -> nn.Module:
