@@ -68,7 +68,9 @@ def cases(data: Path | None) -> Iterator[Case]:
 def main() -> None:
     """Runs every case and prints one table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=_default_data(), help="folder with imagenet_val, flowers5, weights …")
+    parser.add_argument(
+        "--data", type=Path, default=_default_data(), help="folder with imagenet_val, flowers5, weights …"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs") / f"bench-{time.strftime('%Y%m%d-%H%M%S')}")
     parser.add_argument("--only", help="one case by name")
     arguments = parser.parse_args()
@@ -105,7 +107,9 @@ def _rows(model: str, run: Run, folder: Path) -> list[tuple[str, ...]]:
         if candidate.artifact is None or dense.artifact is None:
             rows.append((model, candidate.id, candidate.status, *("–",) * 7))
             continue
-        float_ms, ms = (None, None) if candidate is dense else interleaved(_open(dense, folder), _open(candidate, folder))
+        float_ms, ms = (
+            (None, None) if candidate is dense else interleaved(_open(dense, folder), _open(candidate, folder))
+        )
         rows.append(
             (
                 model,
@@ -113,7 +117,9 @@ def _rows(model: str, run: Run, folder: Path) -> list[tuple[str, ...]]:
                 "chosen" if candidate.id == run.selected else candidate.status,
                 _percent(run.baseline.top1),
                 _percent(candidate.accuracy and candidate.accuracy.top1),
-                f"{candidate.accuracy.drop_points:+.2f}" if candidate.accuracy and candidate.accuracy.drop_points is not None else "–",
+                f"{candidate.accuracy.drop_points:+.2f}"
+                if candidate.accuracy and candidate.accuracy.drop_points is not None
+                else "–",
                 f"{float_ms:.3f}" if float_ms else "–",
                 f"{ms:.3f}" if ms else "–",
                 f"{float_ms / ms:.2f}" if float_ms and ms else "1",

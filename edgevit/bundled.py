@@ -19,5 +19,6 @@ class BundledModel:
 _DIGITS = Path(__file__).parent / "digits"
 
 BUNDLED_MODELS = {
-    name: BundledModel(f"edgevit.digits.models:{name}", _DIGITS / f"{name}.safetensors") for name in ("digits_vit", "digits_cnn")
+    name: BundledModel(f"edgevit.digits.models:{name}", _DIGITS / f"{name}.safetensors")
+    for name in ("digits_vit", "digits_cnn")
 }

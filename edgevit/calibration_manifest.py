@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from edgevit.data import ImageSet, set_sha256
+from edgevit.images import ImageSet, set_sha256
 
 
 def manifest(images: ImageSet, about: str) -> str:
-    """Returns the TOML document that :func:`edgevit.data.open_images` reads back.
+    """Returns the TOML document that :func:`edgevit.images.open_images` reads back.
 
     Args:
         images: The calibration set.

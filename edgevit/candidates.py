@@ -10,10 +10,10 @@ import numpy as np
 
 from edgevit.backends import Backend
 from edgevit.backends.jobs import ExportJob, Made, QuantizeJob, export_float, quantize
-from edgevit.data import Samples
 from edgevit.devices.jobs import PredictDevicesJob, predict_for_devices
 from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, UsageError
 from edgevit.evaluate import PredictJob, predict, score
+from edgevit.images import Samples
 from edgevit.measure.bench import BenchJob, bench
 from edgevit.reference import ReferenceJob, reference_logits
 from edgevit.results import Artifact, Candidate, PassRecord, Preprocessing, Status, Verification
@@ -76,7 +76,9 @@ class Draft:
 Step = Callable[[Job, Draft], Candidate]
 
 
-def build(job: Job, steps: tuple[Step, ...], backend: Backend, scheme: str, variant: Variant, parent: Candidate | None) -> Candidate:
+def build(
+    job: Job, steps: tuple[Step, ...], backend: Backend, scheme: str, variant: Variant, parent: Candidate | None
+) -> Candidate:
     """Takes a candidate through its steps; a failure ends its way, not the run's.
 
     A rejected candidate is still measured, so that people see what they would have got.
@@ -212,7 +214,11 @@ def evaluate(job: Job, draft: Draft) -> Candidate:
     elif job.judged:
         agreement = float((logits.argmax(axis=1) == np.load(job.baseline_logits).argmax(axis=1)).mean())
         lost = 100 * (1 - agreement)
-        reason = f"disagrees with the float model on {lost:.1f} % of the images, {limit:g} % allowed" if lost > limit + 1e-9 else ""
+        reason = (
+            f"disagrees with the float model on {lost:.1f} % of the images, {limit:g} % allowed"
+            if lost > limit + 1e-9
+            else ""
+        )
     else:
         lossless = candidate.scheme == "fp32" and not draft.variant.passes
         reason = "" if lossless else "accuracy unknown: give images with --data or --calibration"
@@ -238,7 +244,9 @@ def measure(job: Job, draft: Draft) -> Candidate:
     if parent_ms is None:
         return _marked(measured, "rejected", f"cannot be compared: {measured.parent} was not measured")
     if p50_ms >= parent_ms:
-        reason = f"slower than {measured.parent}: {p50_ms:.3g} ms against {parent_ms:.3g} ms ({p50_ms / parent_ms:.2f} ×)"
+        reason = (
+            f"slower than {measured.parent}: {p50_ms:.3g} ms against {parent_ms:.3g} ms ({p50_ms / parent_ms:.2f} ×)"
+        )
         return _marked(measured, "rejected", reason)
     return measured
 

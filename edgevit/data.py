@@ -1,240 +1,17 @@
-"""Image sources: what images there are, their labels, and which of them a run uses."""
+"""Which images a run uses: chosen by the seed, apart from each other, and whole."""
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
 import re
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from edgevit.errors import UsageError
-from edgevit.preprocess import preprocess, to_rgb
-from edgevit.results import Preprocessing
-from edgevit.shipped import find, names, read_toml
+from edgevit.images import ImageSet, open_images
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 DEFAULT_CALIBRATION_SAMPLES = 128
-NOISE = "noise"
-"""Source of made-up images, for verifying a model that came without data."""
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Chosen images of a source: enough for any process to read the same ones again."""
-
-    source: str
-    ids: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class ImageSet:
-    """Images of one source."""
-
-    source: str
-    ids: tuple[str, ...]
-    labels: tuple[int, ...] | None
-    """Class index per image; None where the source has none."""
-    _read: Callable[[str], bytes | np.ndarray]
-    """Encoded file or uint8 [h, w, 3] pixels of an image, by id."""
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def image(self, image_id: str) -> Image.Image:
-        """Returns one image as upright 8-bit RGB.
-
-        Raises:
-            UsageError: the file is missing, broken or of a kind that cannot be read; it is named.
-        """
-        try:
-            stored = self._read(image_id)
-            return to_rgb(Image.fromarray(stored) if isinstance(stored, np.ndarray) else Image.open(io.BytesIO(stored)))
-        except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-            reason = "not an image" if isinstance(error, UnidentifiedImageError) else error
-            raise UsageError(f"{self.source}: cannot read image {image_id}: {reason}", "mend or remove it") from error
-
-    def sha256(self, image_id: str) -> str:
-        """Digest of one image as stored."""
-        stored = self._read(image_id)
-        return hashlib.sha256(stored.tobytes() if isinstance(stored, np.ndarray) else stored).hexdigest()
-
-    def select(self, ids: tuple[str, ...]) -> ImageSet:
-        """Returns the set with these images alone, in this order.
-
-        Raises:
-            UsageError: an id is not in the source.
-        """
-        position = {image_id: index for index, image_id in enumerate(self.ids)}
-        lost = [image_id for image_id in ids if image_id not in position]
-        if lost:
-            raise UsageError(f"{self.source} has no image {lost[0]!r} ({len(lost)} of {len(ids)} are missing)")
-        labels = None if self.labels is None else tuple(self.labels[position[image_id]] for image_id in ids)
-        return ImageSet(self.source, ids, labels, self._read)
-
-    @property
-    def samples(self) -> Samples:
-        """The images by id."""
-        return Samples(self.source, self.ids)
-
-    def batches(self, contract: Preprocessing) -> Iterator[np.ndarray]:
-        """Yields every image preprocessed, float32 [1, 3, h, w]."""
-        for image_id in self.ids:
-            yield preprocess(self.image(image_id), contract)[None]
-
-
-def open_images(source: str) -> ImageSet:
-    """Opens a source of images without decoding any.
-
-    Args:
-        source: "digits" (its test images), "digits:train|calibration|test", a folder of class sub-folders, a folder
-            with labels.csv, a folder of images (no labels), an .npz with "images" and "labels", a calibration
-            manifest (.toml, or the name of a shipped one behind "calibration:"), or "noise:N".
-
-    Raises:
-        UsageError: there is no such source, it is empty, or malformed.
-    """
-    if source == "digits" or source.startswith("digits:"):
-        return _digits(source)
-    if source.startswith(f"{NOISE}:"):
-        return _noise(source)
-    if source.startswith("calibration:"):
-        return _manifest(find("calibration", source.removeprefix("calibration:")), source)
-    path = Path(source)
-    if not path.exists():
-        known = ["digits", *(f"calibration:{name}" for name in names("calibration"))]
-        raise UsageError(f"no such image source: {source}", f"a folder, an .npz, a manifest (.toml), or one of: {', '.join(known)}")
-    if path.is_dir():
-        images = _labelled_by_csv(path) if (path / "labels.csv").is_file() else _folder(path)
-    elif path.suffix == ".npz":
-        images = _npz(path)
-    elif path.suffix == ".toml":
-        images = _manifest(path, source)
-    else:
-        raise UsageError(f"cannot read images from {source}", "give a folder, an .npz or a calibration manifest (.toml)")
-    if not images.ids:
-        raise UsageError(f"no images in {source}", f"suffixes that count: {', '.join(IMAGE_SUFFIXES)}")
-    return images
-
-
-def open_samples(samples: Samples) -> ImageSet:
-    """Opens chosen images again, in another process for instance."""
-    return open_images(samples.source).select(samples.ids)
-
-
-def _digits(source: str) -> ImageSet:
-    from edgevit.digits import load_split
-
-    split = load_split(source.partition(":")[2] or "test")
-    by_id = dict(zip(split.ids, split.images, strict=True))
-    return ImageSet(source, tuple(split.ids), tuple(int(label) for label in split.labels), by_id.__getitem__)
-
-
-def _noise(source: str) -> ImageSet:
-    number = source.partition(":")[2]
-    if not (number.isascii() and number.isdigit() and 0 < int(number) <= 100_000):
-        raise UsageError(f"{source}: {number!r} is not a number of images", "such as noise:16")
-    count = int(number)
-    ids = tuple(str(index) for index in range(count))
-
-    def pixels(image_id: str) -> np.ndarray:
-        return np.random.default_rng(int(image_id)).integers(0, 256, (256, 256, 3), dtype=np.uint8)
-
-    return ImageSet(source, ids, None, pixels)
-
-
-def _labelled_by_csv(folder: Path) -> ImageSet:
-    table = folder / "labels.csv"
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            columns, rows = reader.fieldnames or (), list(reader)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"cannot read {table}: {error}", "write it as comma-separated UTF-8 text") from error
-    lacking = {"file", "class_index"} - set(columns)
-    if lacking:
-        raise UsageError(f"{table} lacks the column {' and '.join(sorted(lacking))}", "columns: file, class_index")
-    files: dict[str, Path] = {}
-    labels = []
-    for number, row in enumerate(rows, start=2):
-        name, label = row["file"] or "", row["class_index"] or ""
-        if not label.isascii() or not label.isdigit():
-            raise UsageError(f"{table} line {number}: class_index {label!r} is not a whole number from 0 on")
-        place = next((place for place in (folder / name, folder / "images" / name) if place.is_file()), None)
-        if place is None or not place.resolve().is_relative_to(folder.resolve()):
-            raise UsageError(f"{table} line {number}: no file {name!r} beside it or under images/")
-        if name in files:
-            raise UsageError(f"{table} line {number}: {name!r} is listed twice")
-        files[name] = place
-        labels.append(int(label))
-    return ImageSet(str(folder), tuple(files), tuple(labels), lambda image_id: files[image_id].read_bytes())
-
-
-def _folder(folder: Path) -> ImageSet:
-    """Class sub-folders in the order of their names; or, without sub-folders that hold images, images without labels."""
-    sub_folders = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
-    class_folders = [path for path in sub_folders if _images_in(path)]
-    if class_folders:
-        empty = [path.name for path in sub_folders if path not in class_folders]
-        if empty:  # left out, it would shift the class index of those after it
-            raise UsageError(f"{folder}: the class folder {empty[0]} holds no images", "fill or remove it")
-        entries = [(f"{path.name}/{file.name}", label) for label, path in enumerate(class_folders) for file in _images_in(path)]
-        labels = tuple(label for _, label in entries)
-    else:
-        entries = [(file.name, 0) for file in _images_in(folder)]
-        labels = None
-    return ImageSet(str(folder), tuple(name for name, _ in entries), labels, lambda image_id: (folder / image_id).read_bytes())
-
-
-def _images_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
-
-
-def _npz(path: Path) -> ImageSet:
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            raise UsageError(f"{path} holds one array (.npy), not named ones", "write it with numpy.savez")
-        with loaded as arrays:
-            images, labels = arrays.get("images"), arrays.get("labels")
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise UsageError(f"cannot read {path}: {error}") from error
-    if images is None or images.dtype != np.uint8 or images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] != 3):
-        raise UsageError(f"{path} needs an array \"images\", uint8 [n, h, w, 3] or [n, h, w]")
-    if labels is not None and (labels.shape != (len(images),) or labels.dtype.kind not in "iu" or (labels < 0).any()):
-        raise UsageError(f"{path}: \"labels\" must be {len(images)} whole numbers from 0 on")
-    ids = tuple(str(index) for index in range(len(images)))
-    return ImageSet(
-        str(path), ids, None if labels is None else tuple(map(int, labels)), lambda image_id: images[int(image_id)]
-    )
-
-
-def _manifest(path: Path, source: str) -> ImageSet:
-    document = read_toml(path)
-    unknown = document.keys() - {"about", "source", "ids", "sha256"}
-    inner, ids = document.get("source"), document.get("ids")
-    if unknown or not isinstance(inner, str) or not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
-        raise UsageError(f"{path} is not a calibration manifest", "keys: about, source, ids, sha256")
-    if inner.startswith("calibration:") or inner.endswith(".toml"):
-        raise UsageError(f"{path}: its source {inner} is a manifest too", "name the images themselves")
-    images = open_images(str(path.parent / inner) if (path.parent / inner).exists() else inner)
-    chosen = images.select(tuple(ids))
-    if document.get("sha256") != set_sha256(chosen):
-        raise UsageError(f"{path}: the images of {inner} are not the ones that the manifest was made from (sha256 differs)")
-    return ImageSet(source, chosen.ids, chosen.labels, chosen._read)
-
-
-def set_sha256(images: ImageSet) -> str:
-    """Digest of a set of images, whatever their order: sha256 of their sorted sha256 digests, one a line."""
-    digests = sorted(images.sha256(image_id) for image_id in images.ids)
-    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -265,15 +42,21 @@ def choose_data(
     held_out = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", calibration or "")
     if held_out:
         if evaluation_set is None:
-            raise UsageError(f"calibration {calibration!r} is a part of the evaluation images, but there are none", "give --data")
+            raise UsageError(
+                f"calibration {calibration!r} is a part of the evaluation images, but there are none", "give --data"
+            )
         evaluation_set, calibration_set = _split(evaluation_set, float(held_out[1]) / 100, seed)
     else:
         calibration_set = open_images(calibration) if calibration else None
     if calibration_set is not None:
-        count = min(DEFAULT_CALIBRATION_SAMPLES, len(calibration_set)) if calibration_samples is None else calibration_samples
-        calibration_set = _choose(calibration_set, count, seed, "calibration")
+        count = (
+            min(DEFAULT_CALIBRATION_SAMPLES, len(calibration_set))
+            if calibration_samples is None
+            else calibration_samples
+        )
+        calibration_set = choose(calibration_set, count, seed, "calibration")
     if evaluation_set is not None:
-        evaluation_set = _choose(evaluation_set, samples or len(evaluation_set), seed, "evaluation")
+        evaluation_set = choose(evaluation_set, samples or len(evaluation_set), seed, "evaluation")
     if evaluation_set is not None and calibration_set is not None and not held_out:
         refuse_overlap(evaluation_set, calibration_set, "calibration")
     return RunData(evaluation_set, calibration_set)
@@ -300,24 +83,44 @@ def check_images(images: ImageSet, num_classes: int, on_progress: Callable[[int,
         on_progress(done, len(images))
     if broken:
         more = f"\n  and {len(broken) - 10} more" if len(broken) > 10 else ""
-        raise UsageError(f"{images.source}: {len(broken)} broken images:\n  " + "\n  ".join(broken[:10]) + more, "mend or remove them")
+        raise UsageError(
+            f"{images.source}: {len(broken)} broken images:\n  " + "\n  ".join(broken[:10]) + more,
+            "mend or remove them",
+        )
 
 
-def _choose(images: ImageSet, count: int, seed: int, what: str) -> ImageSet:
+def choose(images: ImageSet, count: int, seed: int, what: str) -> ImageSet:
+    """Chooses images by the seed, in the order of the source.
+
+    Args:
+        images: To choose from.
+        count: How many.
+        seed: Of the choice.
+        what: What they are for: "calibration".
+
+    Raises:
+        UsageError: there are fewer, none are asked for, or the chosen ones are all of one class.
+    """
+    if count < 1:
+        raise UsageError(f"{count} {what} images were asked for", "give at least 1")
     if count > len(images):
         raise UsageError(f"{count} {what} images were asked for, {images.source} has {len(images)}")
     if count < len(images):
         order = np.random.default_rng(seed).permutation(len(images))[:count]
         images = images.select(tuple(images.ids[index] for index in sorted(order)))
     if images.labels is not None and len(set(images.labels)) < 2:
-        raise UsageError(f"the {len(images)} {what} images of {images.source} are all of one class", "give images of several classes")
+        raise UsageError(
+            f"the {len(images)} {what} images of {images.source} are all of one class", "give images of several classes"
+        )
     return images
 
 
 def _split(images: ImageSet, share: float, seed: int) -> tuple[ImageSet, ImageSet]:
     """Holds out ``share`` of every class; returns the rest and the held-out part."""
     if not 0 < share < 1:
-        raise UsageError(f"cannot hold out {share:.0%} of the evaluation images for calibration", "between 0 % and 100 %")
+        raise UsageError(
+            f"cannot hold out {share:.0%} of the evaluation images for calibration", "between 0 % and 100 %"
+        )
     generator = np.random.default_rng(seed)
     labels = np.asarray(images.labels if images.labels is not None else [0] * len(images))
     held: set[int] = set()

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from edgevit.backends import Session, get_backend
-from edgevit.data import Samples, open_samples
 from edgevit.errors import UsageError
+from edgevit.images import Samples, open_samples
 from edgevit.isolate import report_progress
 from edgevit.results import Accuracy, Preprocessing, TensorSpec
 
@@ -79,7 +79,9 @@ def check_classifier(session: Session) -> None:
         UsageError: several inputs or outputs, or the input is not one RGB image.
     """
     if len(session.inputs) != 1 or len(session.outputs) != 1:
-        raise UsageError(f"not a classifier: {len(session.inputs)} inputs and {len(session.outputs)} outputs, not one of each")
+        raise UsageError(
+            f"not a classifier: {len(session.inputs)} inputs and {len(session.outputs)} outputs, not one of each"
+        )
     spec = session.inputs[0]
     if spec.layout not in ("NCHW", "NHWC") or spec.shape[0] != 1:
         raise UsageError(f"not a classifier of single images: its input is {spec.dtype} {list(spec.shape)}")
@@ -105,7 +107,9 @@ def to_input(spec: TensorSpec, images: np.ndarray) -> np.ndarray:
     """
     arranged = images if spec.layout == "NCHW" else np.ascontiguousarray(images.transpose(0, 2, 3, 1))
     if arranged.shape != spec.shape:
-        raise UsageError(f"the input is {list(spec.shape)}, the preprocessed image {list(arranged.shape)}", "set the input size")
+        raise UsageError(
+            f"the input is {list(spec.shape)}, the preprocessed image {list(arranged.shape)}", "set the input size"
+        )
     dtype = np.dtype(spec.dtype)
     if dtype.kind not in "iu":
         return arranged.astype(dtype, copy=False)

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from edgevit.backends import get_backend
-from edgevit.data import Samples, open_images, open_samples
+from edgevit.data import choose
 from edgevit.errors import UsageError
 from edgevit.evaluate import check_classifier, image_size, run_once, score
+from edgevit.images import Samples, open_images, open_samples
 from edgevit.isolate import report_progress
 from edgevit.results import Accuracy, Preprocessing, Run
 from edgevit.spec import PreprocessingOverrides
@@ -60,20 +61,15 @@ def choose_samples(source: str, count: int | None, seed: int) -> Samples:
     """Chooses ``count`` images of a source by the seed; all when None.
 
     Raises:
-        UsageError: the source has fewer, or ``count`` is not positive.
+        UsageError: see :func:`edgevit.data.choose`.
     """
     images = open_images(source)
-    if count is None:
-        return images.samples
-    if count < 1:
-        raise UsageError(f"{count} images were asked for", "give at least 1")
-    if count > len(images):
-        raise UsageError(f"{count} images were asked for, {source} has {len(images)}")
-    order = np.random.default_rng(seed).permutation(len(images))[:count]
-    return Samples(source, tuple(images.ids[index] for index in sorted(order)))
+    return (images if count is None else choose(images, count, seed, "evaluation")).samples
 
 
-def preprocessing_of(artifact: Path, find_run: Callable[[Path], Run | None], overrides: PreprocessingOverrides) -> Preprocessing:
+def preprocessing_of(
+    artifact: Path, find_run: Callable[[Path], Run | None], overrides: PreprocessingOverrides
+) -> Preprocessing:
     """The preprocessing of a file: that of the run it lies in, each value replaced by the user's.
 
     Args:

@@ -67,8 +67,14 @@ def isolated(
         stream.write(f"--- {target}\n".encode())
         stream.flush()
         child = subprocess.Popen(
-            [sys.executable, "-c", _SERVE, target, str(os.getpid())], env=_child_environment(),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stream, text=True, encoding="utf-8", errors="replace",
+            [sys.executable, "-c", _SERVE, target, str(os.getpid())],
+            env=_child_environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stream,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
         )
         timer = threading.Timer(timeout_seconds, child.kill)
         timer.start()

@@ -93,7 +93,9 @@ def _call_factory(spec: ModelSpec) -> nn.Module:
     try:
         factory = getattr(importlib.import_module(module_name), factory_name, None)
     except (ImportError, SyntaxError, ValueError, TypeError) as error:  # the last two: no name, a relative one
-        raise UsageError(f"cannot import {module_name!r}: {error}", "write package.module:factory, importable from here") from error
+        raise UsageError(
+            f"cannot import {module_name!r}: {error}", "write package.module:factory, importable from here"
+        ) from error
     if not callable(factory):
         raise UsageError(f"{module_name!r} has no factory {factory_name!r}")
     arguments = {} if spec.num_classes is None else {"num_classes": spec.num_classes}
@@ -101,7 +103,9 @@ def _call_factory(spec: ModelSpec) -> nn.Module:
         inspect.signature(factory).bind(**arguments)
     except (TypeError, ValueError) as error:
         given = ", ".join(f"{key}={value}" for key, value in arguments.items())
-        raise UsageError(f"{spec.name}({given}) cannot be called: {error}", "give a function that makes the module") from error
+        raise UsageError(
+            f"{spec.name}({given}) cannot be called: {error}", "give a function that makes the module"
+        ) from error
     module = factory(**arguments)
     if not isinstance(module, nn.Module):
         raise UsageError(f"{spec.name} returned {type(module).__name__}, not a torch.nn.Module")
@@ -110,7 +114,9 @@ def _call_factory(spec: ModelSpec) -> nn.Module:
 
 def _bundled(spec: ModelSpec) -> nn.Module:
     if spec.pretrained or spec.num_classes not in (None, 10):
-        raise UsageError(f"{spec.name} is bundled with its weights and 10 classes", "leave out --pretrained and num_classes")
+        raise UsageError(
+            f"{spec.name} is bundled with its weights and 10 classes", "leave out --pretrained and num_classes"
+        )
     module_name, _, factory_name = BUNDLED_MODELS[spec.name].factory.partition(":")
     return cast(nn.Module, getattr(importlib.import_module(module_name), factory_name)())
 
@@ -120,7 +126,9 @@ def _check_timm_name(name: str) -> None:
     import timm
 
     if not timm.is_model(name):
-        raise unknown_name("model", name, [*BUNDLED_MODELS, *timm.list_models()], next_step="edgevit models PATTERN lists them")
+        raise unknown_name(
+            "model", name, [*BUNDLED_MODELS, *timm.list_models()], next_step="edgevit models PATTERN lists them"
+        )
 
 
 def _from_timm(spec: ModelSpec) -> nn.Module:
@@ -181,10 +189,14 @@ def load_weights(module: nn.Module, path: Path) -> None:
     complaints = [
         _listing("missing", sorted(own.keys() - state.keys())),
         _listing("unexpected", sorted(state.keys() - own.keys())),
-        _listing("of another shape", [
-            f"{key} {list(state[key].shape)}, not {list(own[key].shape)}"
-            for key in sorted(own.keys() & state.keys()) if own[key].shape != state[key].shape
-        ]),
+        _listing(
+            "of another shape",
+            [
+                f"{key} {list(state[key].shape)}, not {list(own[key].shape)}"
+                for key in sorted(own.keys() & state.keys())
+                if own[key].shape != state[key].shape
+            ],
+        ),
     ]
     if any(complaints):
         raise UsageError(
@@ -216,7 +228,8 @@ def _preprocessing(module: nn.Module, spec: ModelSpec) -> Preprocessing:
         )
     if merged.get("crop_mode", "center") not in ("center", "squash"):
         raise UsageError(
-            f"{spec.name} asks for crop_mode {merged['crop_mode']!r}, which edgevit lacks", "override it: center or squash"
+            f"{spec.name} asks for crop_mode {merged['crop_mode']!r}, which edgevit lacks",
+            "override it: center or squash",
         )
     if merged.get("interpolation", "bicubic") not in ("nearest", "bilinear", "bicubic", "lanczos"):
         raise UsageError(
@@ -238,5 +251,7 @@ def _count_classes(module: nn.Module, preprocessing: Preprocessing) -> int:
         ) from error
     if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or logits.shape[0] != 1:
         shape = list(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-        raise UsageError(f"the model returns {shape} for one image, not logits [1, classes]", "wrap it in a module that does")
+        raise UsageError(
+            f"the model returns {shape} for one image, not logits [1, classes]", "wrap it in a module that does"
+        )
     return int(logits.shape[1])

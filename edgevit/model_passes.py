@@ -14,11 +14,13 @@ from safetensors.torch import load_model as load_tensors
 from safetensors.torch import save_model as save_tensors
 from torch import nn
 
+from edgevit.architecture import is_transformer
 from edgevit.candidates import Variant
-from edgevit.capture import capture, count_macs, is_transformer, save_program
-from edgevit.data import ImageSet, RunData, Samples, open_images, refuse_overlap
+from edgevit.capture import capture, count_macs, save_program
+from edgevit.data import RunData, refuse_overlap
 from edgevit.errors import UsageError
 from edgevit.evaluate import score
+from edgevit.images import ImageSet, Samples, open_images
 from edgevit.model import Model, load_model
 from edgevit.passes.distill import DistillSettings, distill
 from edgevit.passes.reduce_tokens import CutMargins, check_reducible, reduce_tokens
@@ -102,7 +104,9 @@ def run_passes(shop: Workshop, model: Model, labels: tuple[int, ...] | None, ima
         reduced = bench.snapshot(plan.slug, reduced_module)
         margins = bench.capture(f"{plan.slug}-margins", CutMargins(reduced_module))
         record = _record("reduce_tokens", str(plan), dense, reduced)
-        variants.append(Variant(plan.slug, reduced.captured.program, (*records, record), reduced.logits, margins.program))
+        variants.append(
+            Variant(plan.slug, reduced.captured.program, (*records, record), reduced.logits, margins.program)
+        )
     return Passed(bench.baseline(original), original.logits, original.captured.transformer, tuple(variants))
 
 

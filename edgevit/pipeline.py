@@ -11,10 +11,11 @@ from edgevit.backends import Backend, check_scheme, get_backend
 from edgevit.calibration_manifest import manifest
 from edgevit.candidates import COMPRESS_STEPS, EXPORT_STEPS, Job, Step, Variant, build
 from edgevit.choose import choose
-from edgevit.data import NOISE, RunData, Samples, check_images, choose_data, open_images, set_sha256
+from edgevit.data import RunData, check_images, choose_data
 from edgevit.devices.profile import load_device
 from edgevit.errors import UsageError
 from edgevit.host import host_fingerprint, tool_versions
+from edgevit.images import NOISE, Samples, open_images, set_sha256
 from edgevit.model import Model, load_model
 from edgevit.model_passes import Passed, check_passes, run_passes
 from edgevit.progress import Progress, Silent
@@ -85,12 +86,12 @@ def _run(spec: Spec, out: Path | None, resume: bool, progress: Progress, steps: 
             notes=_notes(data, model),
         )
         if data.calibration:
-            folder.write("calibration.toml", manifest(data.calibration, f"Calibration images of {spec.model.name}").encode())
+            folder.write(
+                "calibration.toml", manifest(data.calibration, f"Calibration images of {spec.model.name}").encode()
+            )
         folder.finish(run)
         write_report(run, folder.path)
     return run
-
-
 
 
 def _check_names(spec: Spec) -> list[tuple[Backend, tuple[str, ...]]]:

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from edgevit.capture import load_program
-from edgevit.data import Samples, open_samples
 from edgevit.evaluate import Predicted, save_logits
+from edgevit.images import Samples, open_samples
 from edgevit.isolate import report_progress
 from edgevit.measure.bench import summarize, time_calls
 from edgevit.results import LatencyMs, Preprocessing

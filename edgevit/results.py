@@ -359,7 +359,8 @@ def load_run(path: Path) -> Run:
 
 def find_run(folder: Path) -> Run | None:
     """Reads the run of a folder, or returns None where there is no ``run.json``."""
-    return load_run(folder) if (folder / "run.json").is_file() else None
+    is_ours = all((folder / name).is_file() for name in ("begin.json", "run.json"))
+    return load_run(folder) if is_ours else None
 
 
 def to_document(value: Any) -> Any:

@@ -71,7 +71,9 @@ class RunFolder:
         if changed:
             raise UsageError(f"{changed[0]} has changed since the run in {self.path} began", "choose another --out")
         if not resume:
-            raise UsageError(f"{self.path} holds this run already", "add --resume to continue it, or choose another --out")
+            raise UsageError(
+                f"{self.path} holds this run already", "add --resume to continue it, or choose another --out"
+            )
 
     def __enter__(self) -> RunFolder:
         try:
@@ -82,7 +84,9 @@ class RunFolder:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise UsageError(f"another process is writing to {self.path}", "wait for it, or choose another --out") from error
+            raise UsageError(
+                f"another process is writing to {self.path}", "wait for it, or choose another --out"
+            ) from error
         try:
             self._begin()
         except BaseException:
@@ -204,7 +208,9 @@ def _disk_errors(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise DiskFull(f"the disk of {folder} is full", "free some space, then run the same command with --resume") from error
+            raise DiskFull(
+                f"the disk of {folder} is full", "free some space, then run the same command with --resume"
+            ) from error
         raise
 
 

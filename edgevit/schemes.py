@@ -49,7 +49,7 @@ def parse_schemes(names: tuple[str, ...]) -> tuple[str, ...]:
             raise unknown_name("scheme", name, [AUTO, *SCHEMES])
     if not names or len(set(names)) != len(names) or (AUTO in names and len(names) > 1):
         raise UsageError(
-            f"schemes {', '.join(names) or '(none)'}: give \"auto\" alone, or distinct names",
+            f'schemes {", ".join(names) or "(none)"}: give "auto" alone, or distinct names',
             f"known: {', '.join([AUTO, *SCHEMES])}",
         )
     return names

@@ -176,8 +176,17 @@ def resolve_spec(file: Path | None, profile: str | None, overrides: dict[str, An
     if file:
         document = _merge(document, _with_absolute_paths(read_toml(file), file.resolve().parent))
         sources.append(str(file))
-    document = _merge(document, _with_absolute_paths(overrides, Path.cwd()))
+    document = _merge(_without_other_weights(document, overrides), _with_absolute_paths(overrides, Path.cwd()))
     return validate(Spec, document, " + ".join([*sources, "command line"] if overrides else sources) or "spec")
+
+
+def _without_other_weights(document: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """Drops the source of the model's weights where the command line names another one."""
+    sources = {"weights", "pretrained", "random_weights"}
+    if not sources & overrides.get("model", {}).keys():
+        return document
+    kept = {key: value for key, value in document.get("model", {}).items() if key not in sources}
+    return {**document, "model": kept}
 
 
 def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

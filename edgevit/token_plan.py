@@ -33,7 +33,9 @@ class TokenPlan:
         """
         match = _FORM.fullmatch(text)
         if not match:
-            raise UsageError(f"not a token plan: {text!r}", "write METHOD:KEEP_RATIO@BLOCKS, such as evit:0.7@4,7,10, or none")
+            raise UsageError(
+                f"not a token plan: {text!r}", "write METHOD:KEEP_RATIO@BLOCKS, such as evit:0.7@4,7,10, or none"
+            )
         method, sites = match["method"], tuple(int(site) for site in match["sites"].split(","))
         if method not in METHODS:
             raise unknown_name("token reduction method", method, METHODS)

@@ -46,8 +46,11 @@ def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[
         if field is None:
             return []
         current = next(
-            (option for option in (field.annotation, *getattr(field.annotation, "__args__", ()))
-             if isinstance(option, type) and issubclass(option, BaseModel)),
+            (
+                option
+                for option in (field.annotation, *getattr(field.annotation, "__args__", ()))
+                if isinstance(option, type) and issubclass(option, BaseModel)
+            ),
             None,
         )
     return sorted(getattr(current, "model_fields", {}))

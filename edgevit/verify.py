@@ -20,7 +20,9 @@ LEAST_DECIDED = 0.9
 """Share of the images that have to be compared; with fewer, all are."""
 
 
-def verify_signature(inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...], size: tuple[int, int], classes: int) -> None:
+def verify_signature(
+    inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...], size: tuple[int, int], classes: int
+) -> None:
     """Checks what an artifact that edgevit made declares: one float32 image in, one float32 row of logits out.
 
     Args:

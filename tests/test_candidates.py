@@ -17,9 +17,9 @@ from edgevit import workshop
 from edgevit.backends import get_backend
 from edgevit.backends.jobs import Made, QuantizeJob
 from edgevit.candidates import Draft, Job, Variant, build, evaluate, make, measure, verify
-from edgevit.data import Samples
 from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, EdgevitError, UsageError
 from edgevit.evaluate import Predicted
+from edgevit.images import Samples
 from edgevit.results import Candidate, Measurement, PassRecord, Preprocessing, TensorSpec
 from edgevit.run_folder import RunFolder
 from edgevit.spec import Spec

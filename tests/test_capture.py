@@ -21,7 +21,8 @@ timm = pytest.importorskip("timm")
 from torch import nn  # noqa: E402
 from torch.export import ExportedProgram  # noqa: E402
 
-from edgevit.capture import capture, count_macs, is_transformer, load_program, save_program  # noqa: E402
+from edgevit.architecture import is_transformer  # noqa: E402
+from edgevit.capture import capture, count_macs, load_program, save_program  # noqa: E402
 from edgevit.errors import UsageError  # noqa: E402
 
 

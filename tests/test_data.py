@@ -11,17 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from edgevit.data import (
-    ImageSet,
-    Samples,
-    check_images,
-    choose_data,
-    open_images,
-    open_samples,
-    refuse_overlap,
-    set_sha256,
-)
+from edgevit.data import check_images, choose_data, refuse_overlap
 from edgevit.errors import UsageError
+from edgevit.images import ImageSet, Samples, open_images, open_samples, set_sha256
 from edgevit.results import Preprocessing
 
 

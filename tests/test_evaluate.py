@@ -180,7 +180,8 @@ def test_samples_are_chosen_by_the_seed(source: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "message"), [(21, "has 20"), (0, "0 images were asked for"), (-5, "-5 images were asked for")]
+    ("count", "message"),
+    [(21, "has 20"), (0, "0 evaluation images were asked for"), (-5, "-5 evaluation images were asked for")],
 )
 def test_a_number_of_samples_that_cannot_be_had(source: str, count: int, message: str) -> None:
     with pytest.raises(UsageError, match=message):
@@ -190,6 +191,7 @@ def test_a_number_of_samples_that_cannot_be_had(source: str, count: int, message
 def test_preprocessing_of_an_artifact_is_that_of_its_run(tmp_path: Path) -> None:
     candidate = make_candidate(artifact=make_artifact("artifacts/a/model.tflite"))
     (tmp_path / "run.json").write_bytes(run_to_json(make_run(candidate)))
+    (tmp_path / "begin.json").write_text("{}")
     artifact = tmp_path / "artifacts" / "a" / "model.tflite"
     artifact.parent.mkdir(parents=True)
     artifact.write_bytes(b"")
@@ -208,3 +210,9 @@ def test_preprocessing_of_a_strange_file_has_to_be_said(tmp_path: Path) -> None:
     assert caught.value.hint and "--std" in caught.value.hint and "give --mean" not in caught.value.hint
     given = preprocessing_of(artifact, find_run, PreprocessingOverrides(mean=(0, 0, 0), std=(1, 1, 1)))
     assert (given.mean, given.std) == ((0, 0, 0), (1, 1, 1))
+
+
+def test_the_run_json_of_another_tool_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"other": "tool"}')
+    with pytest.raises(UsageError, match="has to be said"):
+        preprocessing_of(tmp_path / "model.tflite", find_run, PreprocessingOverrides())

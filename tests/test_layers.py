@@ -20,6 +20,10 @@ FACTS = {"graph", "progress", "schemes", "token_plan", "shipped", "validation", 
 LEAVES = {
     "model",
     "data",
+    "images",
+    "capture",
+    "fold",
+    "architecture",
     "passes",
     "backends",
     "verify",
@@ -30,7 +34,7 @@ LEAVES = {
     "host",
     "isolate",
 }
-ABOVE = {"pipeline", "candidates", "model_passes", "cli", "doctor", "__main__"}
+ABOVE = {"pipeline", "candidates", "model_passes", "workshop", "prediction", "cli", "doctor", "__main__"}
 """What calls the leaves."""
 PURE = {"pydantic", "pydantic_core", "tomli", "tomllib", "typing_extensions"}
 """Third-party packages that the ground and the facts may use."""

@@ -155,3 +155,10 @@ def test_the_digest_of_a_known_spec_stays() -> None:
 
 
 DIGEST = "cc785728b2ae8239997cadf96f834dfbad6d3bb4f7378639654112441533e832"
+
+
+def test_weights_on_the_command_line_replace_those_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "spec.toml"
+    file.write_text('[model]\nname = "a"\nweights = "w.safetensors"\n', encoding="utf-8")
+    spec = resolve_spec(file, None, {"model": {"random_weights": True}})
+    assert (spec.model.weights, spec.model.random_weights) == (None, True)

@@ -64,7 +64,9 @@ class Backend(Protocol):
             The main file, inside ``folder``.
         """
 
-    def quantize_artifact(self, parent: Path, scheme: str, calibration: np.ndarray | None, transformer: bool, folder: Path) -> Path:
+    def quantize_artifact(
+        self, parent: Path, scheme: str, calibration: np.ndarray | None, transformer: bool, folder: Path
+    ) -> Path:
         """Writes the artifact of another scheme from a float32 one.
 
         Args:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from edgevit.backends import get_backend
-from edgevit.data import Samples, open_samples
 from edgevit.errors import UsageError
+from edgevit.images import Samples, open_samples
 from edgevit.results import Preprocessing, TensorSpec
 
 

@@ -1,6 +1,28 @@
-"""What the axes of a tensor mean, read off its shape."""
+"""What the axes of a tensor are and mean, read off its shape."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgevit.errors import UsageError
+
+
+def fixed_shape(lengths: Sequence[int | None], name: str, path: Path) -> tuple[int, ...]:
+    """Returns a shape for single images: an open batch axis becomes 1.
+
+    Args:
+        lengths: Of every axis; None where the file leaves it open.
+        name: Of the tensor, for the message.
+        path: Of the file, for the message.
+
+    Raises:
+        UsageError: another axis than the first is open.
+    """
+    if any(length is None for length in lengths[1:]):
+        axes = ", ".join("?" if length is None else str(length) for length in lengths)
+        raise UsageError(f"{path}: {name or 'a tensor'} has open axes: [{axes}]", "export it with a fixed image size")
+    return tuple(1 if length is None else length for length in lengths)
 
 
 def guess_layout(shape: tuple[int, ...]) -> str:

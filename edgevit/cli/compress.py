@@ -10,7 +10,14 @@ from edgevit.cli import options
 
 
 def compress(
-    target: Annotated[str, typer.Argument(metavar="SPEC.toml|MODEL", help="A spec, a bundled model, a timm name, or package.module:factory.", show_default=False)],
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="SPEC.toml|MODEL",
+            help="A spec, a bundled model, a timm name, or package.module:factory.",
+            show_default=False,
+        ),
+    ],
     weights: options.Weights = None,
     pretrained: options.Pretrained = False,
     random_weights: options.RandomWeights = False,
@@ -22,7 +29,9 @@ def compress(
     tokens: options.Tokens = None,
     export: options.Exports = None,
     scheme: options.Schemes = None,
-    max_drop: Annotated[float | None, typer.Option(help="Largest loss of top-1, in points; 1.0 when not given.")] = None,
+    max_drop: Annotated[
+        float | None, typer.Option(help="Largest loss of top-1, in points; 1.0 when not given.")
+    ] = None,
     device: Annotated[list[str] | None, typer.Option(help="Predict for this device too; may be repeated.")] = None,
     profile: options.Profile = None,
     threads: options.Threads = None,
@@ -69,6 +78,7 @@ def compress(
     )
     spec = resolve_spec(file, profile, options.with_settings(overrides, setting))
     folder = out or default_folder(spec)
+    render.say(f"run folder: {folder}")
     with render.make_progress() as progress:
         run = run_compress(spec, folder, resume=resume, progress=progress)
     if as_json:

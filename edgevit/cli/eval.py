@@ -12,11 +12,15 @@ from edgevit.cli import options
 
 def evaluate(
     artifact: options.ArtifactFile,
-    data: Annotated[str, typer.Option(help="Labelled images: digits, a folder, an .npz, or a manifest (.toml).", show_default=False)],
+    data: Annotated[
+        str, typer.Option(help="Labelled images: digits, a folder, an .npz, or a manifest (.toml).", show_default=False)
+    ],
     mean: Annotated[str | None, typer.Option(metavar="M | R,G,B", help="Mean of pixels in 0..1.")] = None,
     std: Annotated[str | None, typer.Option(metavar="S | R,G,B", help="Standard deviation of pixels in 0..1.")] = None,
     interpolation: Annotated[str | None, typer.Option(help="bicubic, bilinear, nearest or lanczos.")] = None,
-    crop_pct: Annotated[float | None, typer.Option(help="Share of the resized image that the crop keeps; 1 when not given.")] = None,
+    crop_pct: Annotated[
+        float | None, typer.Option(help="Share of the resized image that the crop keeps; 1 when not given.")
+    ] = None,
     crop_mode: Annotated[str | None, typer.Option(help="center, or squash: ignore the aspect ratio.")] = None,
     class_offset: Annotated[int, typer.Option(min=0, help="Logit of class 0; 1 if logit 0 is a background class.")] = 0,
     samples: options.Samples = None,

@@ -10,7 +10,14 @@ from edgevit.cli import options
 
 
 def export(
-    target: Annotated[str, typer.Argument(metavar="SPEC.toml|MODEL", help="A spec, a bundled model, a timm name, or package.module:factory.", show_default=False)],
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="SPEC.toml|MODEL",
+            help="A spec, a bundled model, a timm name, or package.module:factory.",
+            show_default=False,
+        ),
+    ],
     weights: options.Weights = None,
     pretrained: options.Pretrained = False,
     random_weights: options.RandomWeights = False,
@@ -52,6 +59,7 @@ def export(
     )
     spec = resolve_spec(file, None, options.with_settings(overrides, setting))
     folder = out or default_folder(spec)
+    render.say(f"run folder: {folder}")
     with render.make_progress() as progress:
         run = run_export(spec, folder, resume=resume, progress=progress)
     if as_json:

@@ -21,5 +21,3 @@ def inspect(artifact: options.ArtifactFile, as_json: options.Json = False) -> No
         render.print_json(to_document(summary))
     else:
         render.print_summary(summary)
-
-

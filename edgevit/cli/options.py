@@ -19,19 +19,21 @@ Weights = Annotated[Path | None, typer.Option(help="safetensors, or a torch file
 Pretrained = Annotated[bool, typer.Option("--pretrained", help="Get timm's weights over the network.")]
 RandomWeights = Annotated[bool, typer.Option("--random-weights", help="For trying out; accuracy is not reported.")]
 Calibration = Annotated[
-    str | None, typer.Option(help="Images for static quantization: a source as for --data, or a part of it, such as 20%.")
+    str | None,
+    typer.Option(help="Images for static quantization: a source as for --data, or a part of it, such as 20%."),
 ]
-Data = Annotated[
-    str | None, typer.Option(help="Images to evaluate: digits, a folder, an .npz, or a manifest (.toml).")
-]
-Samples = Annotated[int | None, typer.Option(help="Evaluate on that many images, chosen by the seed.")]
+Data = Annotated[str | None, typer.Option(help="Images to evaluate: digits, a folder, an .npz, or a manifest (.toml).")]
+Samples = Annotated[int | None, typer.Option(min=1, help="Evaluate on that many images, chosen by the seed.")]
 Exports = Annotated[str | None, typer.Option("--export", help="onnx,openvino,tflite, or some of them.")]
 Schemes = Annotated[str | None, typer.Option("--scheme", help="auto, or names such as fp32,static_wi8_ai8.")]
 Tokens = Annotated[str | None, typer.Option(help="none, or a plan such as evit:0.7@4,7,10.")]
 Profile = Annotated[str | None, typer.Option(help="A shipped recipe; `edgevit profiles` lists them.")]
-Threads = Annotated[int | None, typer.Option(help="CPU threads; 1 when not given.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads; 1 when not given.")]
 Setting = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other key of the spec, such as model.preprocessing.crop_pct=1.0.")
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Any other key of the spec, such as model.preprocessing.crop_pct=1.0."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Out = Annotated[Path | None, typer.Option(help="Folder of the run; runs/<model>-<time> when not given.")]

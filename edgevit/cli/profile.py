@@ -10,8 +10,16 @@ from edgevit.cli import options
 
 
 def profile(
-    target: Annotated[str, typer.Argument(metavar="ARTIFACT|MODEL", help="An .onnx, .xml or .tflite file, or a model.", show_default=False)],
-    device: Annotated[list[str], typer.Option(help="Device to predict for; may be repeated. `edgevit devices` lists them.", show_default=False)],
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="ARTIFACT|MODEL", help="An .onnx, .xml or .tflite file, or a model.", show_default=False
+        ),
+    ],
+    device: Annotated[
+        list[str],
+        typer.Option(help="Device to predict for; may be repeated. `edgevit devices` lists them.", show_default=False),
+    ],
     weights: options.Weights = None,
     export: Annotated[str, typer.Option(help="Format that a model is exported to first.")] = "tflite",
     as_json: options.Json = False,

@@ -184,7 +184,10 @@ def print_measurement(artifact: Path, measurement: Measurement) -> None:
         ("memory over the empty runtime", units.size(measurement.rss_delta_bytes)),
         ("runs", str(conditions.runs)),
         ("threads", str(measurement.threads)),
-        ("runtime", f"{conditions.runtime} {conditions.runtime_version}, {conditions.delegate}, {conditions.precision}"),
+        (
+            "runtime",
+            f"{conditions.runtime} {conditions.runtime_version}, {conditions.delegate}, {conditions.precision}",
+        ),
     ]
     print_table((artifact.name, "measured here"), rows, numeric=(1,))
 

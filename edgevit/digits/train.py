@@ -74,9 +74,7 @@ def train(folder: Path) -> dict[str, float]:
 
     torch.manual_seed(SEED)
     start_cnn, start_vit = digits_cnn(), digits_vit(COARSE_PATCH_SIZE)
-    cnn = fit(
-        start_cnn, train_part.images, cross_entropy, settings=CNN_RECIPE, on_progress=_progress("CNN teacher")
-    )
+    cnn = fit(start_cnn, train_part.images, cross_entropy, settings=CNN_RECIPE, on_progress=_progress("CNN teacher"))
     vit = student(0.0, "ViT, distilled")
     reference = student(1.0, "ViT, labels alone")
 
@@ -141,9 +139,7 @@ def _write(
         "test_samples": SPLITS["test"],
         "test_top1": score,
         "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
-        "made_with": {
-            tool: importlib.metadata.version(tool) for tool in ("torch", "timm", "scikit-learn", "pillow")
-        },
+        "made_with": {tool: importlib.metadata.version(tool) for tool in ("torch", "timm", "scikit-learn", "pillow")},
         **more,
     }
     (folder / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")

@@ -168,14 +168,10 @@ def fit(
 
     pixels = _as_image_tensor(images)
     if not any(parameter.requires_grad for parameter in model.parameters()):
-        raise UsageError(
-            "the model to train has no trainable parameter", hint="call requires_grad_(True) on it first"
-        )
+        raise UsageError("the model to train has no trainable parameter", hint="call requires_grad_(True) on it first")
     trained = copy.deepcopy(model).train()
     device = next(trained.parameters()).device
-    optimizer = create_optimizer_v2(
-        trained, opt="adamw", lr=settings.learning_rate, weight_decay=_WEIGHT_DECAY
-    )
+    optimizer = create_optimizer_v2(trained, opt="adamw", lr=settings.learning_rate, weight_decay=_WEIGHT_DECAY)
     batches = math.ceil(len(pixels) / settings.batch_size)
     total = batches * settings.epochs
     schedule = CosineLRScheduler(
@@ -253,9 +249,7 @@ def distill(
 
     def teach(views: Tensor) -> Tensor:
         if teacher_size is not None and tuple(views.shape[2:]) != teacher_size:
-            views = F.interpolate(
-                views, size=teacher_size, mode="bilinear", align_corners=False, antialias=True
-            )
+            views = F.interpolate(views, size=teacher_size, mode="bilinear", align_corners=False, antialias=True)
         logits: Tensor = guide(normalize(views, teacher_normalization))
         return logits
 
@@ -286,9 +280,7 @@ def _as_image_tensor(images: npt.NDArray[np.uint8] | Tensor) -> Tensor:
             hint="give uint8 [n, height, width, channels], values 0..255, not normalised",
         )
     if len(tensor) == 0:
-        raise UsageError(
-            "no images to train on", hint="give at least one; a few hundred are a useful minimum"
-        )
+        raise UsageError("no images to train on", hint="give at least one; a few hundred are a useful minimum")
     return tensor
 
 
@@ -324,9 +316,7 @@ def _checked_labels(
         return None
     targets = torch.as_tensor(labels).long()
     if tuple(targets.shape) != (count,):
-        raise UsageError(
-            f"{count} images but labels of shape {list(targets.shape)}", hint="give one label per image"
-        )
+        raise UsageError(f"{count} images but labels of shape {list(targets.shape)}", hint="give one label per image")
     low, high = int(targets.min()), int(targets.max())
     if low < 0 or high >= classes:
         raise UsageError(

@@ -14,10 +14,11 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from edgevit.architecture import is_transformer
 from edgevit.backends.jobs import ExportJob, export_float
-from edgevit.capture import capture, count_macs, is_transformer, save_program
-from edgevit.data import Samples, open_samples
+from edgevit.capture import capture, count_macs, save_program
 from edgevit.evaluate import PredictJob, predict, save_logits
+from edgevit.images import Samples, open_samples
 from edgevit.isolate import isolated
 from edgevit.model import load_model
 from edgevit.results import Preprocessing, Verification

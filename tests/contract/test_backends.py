@@ -20,8 +20,9 @@ ensure_torchvision_schemas()
 pytest.importorskip("timm")
 
 from edgevit import backends  # noqa: E402
+from edgevit.architecture import is_transformer  # noqa: E402
 from edgevit.backends import all_backends, backend_names, backend_of_file, check_scheme, get_backend  # noqa: E402
-from edgevit.capture import capture, count_macs, is_transformer  # noqa: E402
+from edgevit.capture import capture, count_macs  # noqa: E402
 from edgevit.errors import UsageError  # noqa: E402
 from edgevit.model import load_model  # noqa: E402
 from edgevit.schemes import SCHEMES  # noqa: E402

@@ -26,9 +26,7 @@ pytest.importorskip("sklearn")
         ("test", 500, [50, 51, 49, 51, 50, 51, 50, 50, 48, 50], {"digits-0010": 0, "digits-0021": 1}),
     ],
 )
-def test_each_part_is_the_known_one(
-    name: str, count: int, per_digit: list[int], first: dict[str, int]
-) -> None:
+def test_each_part_is_the_known_one(name: str, count: int, per_digit: list[int], first: dict[str, int]) -> None:
     part = load_split(name)
     assert SPLITS[name] == count
     assert part.images.shape == (count, 32, 32, 3)

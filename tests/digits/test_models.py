@@ -61,7 +61,7 @@ def test_models_state_their_preprocessing_and_give_ten_logits(name: Name) -> Non
 
 def test_the_vit_has_a_class_token_and_no_convolutional_stem() -> None:
     vit = digits_vit()
-    assert (vit.num_prefix_tokens, vit.patch_embed.num_patches, len(vit.blocks)) == (1, 64, 6)
+    assert (vit.num_prefix_tokens, vit.patch_embed.num_patches, len(vit.blocks)) == (1, 256, 6)
     convolutions = [module for module in vit.modules() if isinstance(module, torch.nn.Conv2d)]
     assert [(conv.kernel_size, conv.stride) for conv in convolutions] == [((4, 4), (4, 4))]
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from edgevit.backends import backend_of_file
-from edgevit.data import open_images
 from edgevit.evaluate import image_size, run_once
+from edgevit.images import open_images
 from edgevit.results import Preprocessing
 
 HALF = ("--mean", "0.5", "--std", "0.5")

@@ -32,7 +32,9 @@ def export_program(program: ExportedProgram, folder: Path) -> Path:
     return export(program, folder)
 
 
-def quantize_artifact(parent: Path, scheme: str, calibration: np.ndarray | None, transformer: bool, folder: Path) -> Path:
+def quantize_artifact(
+    parent: Path, scheme: str, calibration: np.ndarray | None, transformer: bool, folder: Path
+) -> Path:
     """See :class:`edgevit.backends.Backend`."""
     from edgevit.backends.litert.quantize import quantize
 

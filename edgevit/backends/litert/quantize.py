@@ -95,7 +95,8 @@ def _calibrate(
     feeds = [{names["inputs"][0]: image[None]} for image in calibration]
     measuring.calibrate({signature: feeds}, recipe)
     return {
-        tensor: {bound: value[bound] for bound in ("min", "max")} for tensor, value in measuring.get_model_qsvs().items()
+        tensor: {bound: value[bound] for bound in ("min", "max")}
+        for tensor, value in measuring.get_model_qsvs().items()
     }
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as native
 
-from edgevit.backends.layout import guess_layout
+from edgevit.backends.layout import fixed_shape, guess_layout
 from edgevit.errors import UsageError
 from edgevit.results import TensorSpec
 
@@ -36,8 +36,8 @@ class OnnxRuntimeSession:
             self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except _LOAD_ERRORS as error:
             raise UsageError(f"ONNX Runtime cannot load {path}: {str(error).strip().splitlines()[0]}") from error
-        self.inputs = tuple(_describe(node) for node in self._session.get_inputs())
-        self.outputs = tuple(_describe(node) for node in self._session.get_outputs())
+        self.inputs = tuple(_describe(node, path) for node in self._session.get_inputs())
+        self.outputs = tuple(_describe(node, path) for node in self._session.get_outputs())
         self.runtime_version = ort.__version__
         self.precision = "f32"  # the CPU provider computes in the types that the graph states
         self.delegate = "CPUExecutionProvider"
@@ -48,6 +48,6 @@ class OnnxRuntimeSession:
         return tuple(self._session.run(None, named))
 
 
-def _describe(node: ort.NodeArg) -> TensorSpec:
-    shape = tuple(length if isinstance(length, int) else 1 for length in node.shape)
+def _describe(node: ort.NodeArg, path: Path) -> TensorSpec:
+    shape = fixed_shape([length if isinstance(length, int) else None for length in node.shape], node.name, path)
     return TensorSpec(node.name, shape, _DTYPES.get(node.type, node.type), guess_layout(shape))

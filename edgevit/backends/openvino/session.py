@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import openvino as ov
 
-from edgevit.backends.layout import guess_layout
+from edgevit.backends.layout import fixed_shape, guess_layout
 from edgevit.errors import UsageError
 from edgevit.results import TensorSpec
 
@@ -27,8 +27,8 @@ class OpenVinoSession:
         except RuntimeError as error:
             raise UsageError(f"OpenVINO cannot load {path}: {_reason(error)}") from error
         self._request = self._compiled.create_infer_request()
-        self.inputs = tuple(_describe(port) for port in self._compiled.inputs)
-        self.outputs = tuple(_describe(port) for port in self._compiled.outputs)
+        self.inputs = tuple(_describe(port, path) for port in self._compiled.inputs)
+        self.outputs = tuple(_describe(port, path) for port in self._compiled.outputs)
         self.runtime_version = ov.__version__.partition("-")[0]
         self.precision = str(self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
         self.delegate = "CPU plugin"
@@ -39,10 +39,11 @@ class OpenVinoSession:
         return tuple(np.array(results[port]) for port in self._compiled.outputs)
 
 
-def _describe(port: ov.ConstOutput) -> TensorSpec:
-    shape = tuple(1 if length.is_dynamic else length.get_length() for length in port.partial_shape)
-    names = sorted(port.get_names())
-    return TensorSpec(names[0] if names else "", shape, np.dtype(port.element_type.to_dtype()).name, guess_layout(shape))
+def _describe(port: ov.ConstOutput, path: Path) -> TensorSpec:
+    name = min(port.get_names(), default="")
+    lengths = [None if length.is_dynamic else length.get_length() for length in port.partial_shape]
+    shape = fixed_shape(lengths, name, path)
+    return TensorSpec(name, shape, np.dtype(port.element_type.to_dtype()).name, guess_layout(shape))
 
 
 def _reason(error: RuntimeError) -> str:

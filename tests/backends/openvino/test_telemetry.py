@@ -26,7 +26,9 @@ print(type(telemetry).__name__, "openvino_telemetry.main" in sys.modules)
 def test_the_telemetry_package_is_never_loaded(tmp_path: Path) -> None:
     probe = Path(__file__).parents[3] / "edgevit" / "probes" / "probe.xml"
     home = {**os.environ, "HOME": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", CODE, str(probe)], env=home, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, str(probe)], env=home, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["MagicMock", "False"]
     assert not (tmp_path / "intel").exists()
