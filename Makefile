@@ -2,12 +2,13 @@
 # make demo      the main job on the bundled data       make test-all  every test
 # make lint      ruff and mypy                          make bench     measured ratios, side by side
 # make families  docs/families.md, written anew         make digits    retrains the bundled models
+# make readme    the demo's output into the README
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test test-all lint bench families digits
+.PHONY: install demo test test-all lint bench families digits readme
 .DELETE_ON_ERROR:
 
 install: $(STAMP)
@@ -41,3 +42,8 @@ families: $(STAMP)
 
 digits: $(STAMP)
 	$(BIN)/python -m edgevit.digits.train
+
+readme: $(STAMP)
+	$(MAKE) --no-print-directory --silent demo > build-demo.txt
+	$(BIN)/python -m benchmarks.readme build-demo.txt
+	rm build-demo.txt

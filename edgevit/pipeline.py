@@ -55,20 +55,20 @@ def export(spec: Spec, out: Path | None = None, *, resume: bool = False, progres
 
 
 def _run(spec: Spec, out: Path | None, resume: bool, progress: Progress, steps: tuple[Step, ...]) -> Run:
-    requests = _check_names(spec)
+    backends = _check_names(spec)
     folder = RunFolder(out.resolve() if out else default_folder(spec), spec, resume)
     model = load_model(spec.model, spec.seed)
     data = _check_data(spec, model, progress)
     check_passes(spec, model, data)
     with folder:
+        progress.message(f"run folder: {folder.path}")
+        _pin(folder, data)
         shop = Workshop(spec, folder, progress)
         labels = data.evaluation.labels if data.evaluation else None
         passed = run_passes(shop, model, labels, _verification_images(data))
         job = _job(shop, model, data, passed)
         candidates = tuple(
-            candidate
-            for backend, schemes in requests
-            for candidate in _candidates_of(job, steps, backend, schemes, passed.variants)
+            candidate for backend in backends for candidate in _candidates_of(job, steps, backend, passed.variants)
         )
         run = Run(
             edgevit_version=__version__,
@@ -94,21 +94,18 @@ def _run(spec: Spec, out: Path | None, resume: bool, progress: Progress, steps: 
     return run
 
 
-def _check_names(spec: Spec) -> list[tuple[Backend, tuple[str, ...]]]:
+def _check_names(spec: Spec) -> tuple[Backend, ...]:
     """Resolves every name of the spec, so that a wrong one is found before anything heavy starts."""
-    backends = list(dict.fromkeys(get_backend(name).NAME for name in spec.export.backends))
-    if not backends:
+    by_name = {backend.NAME: backend for backend in map(get_backend, spec.export.backends)}
+    if not by_name:
         raise UsageError("no backend is asked for", "give --export onnx,openvino,tflite")
     for name in spec.devices:
         load_device(name)
-    requests = []
-    for name in backends:
-        backend = get_backend(name)
+    for backend in by_name.values():
         for scheme in spec.export.schemes:
             if scheme != AUTO:
                 check_scheme(backend, scheme)
-        requests.append((backend, spec.export.schemes))
-    return requests
+    return tuple(by_name.values())
 
 
 def default_folder(spec: Spec) -> Path:
@@ -127,6 +124,14 @@ def _check_data(spec: Spec, model: Model, progress: Progress) -> RunData:
         if images is not None:
             check_images(images, model.num_classes, functools.partial(progress.stage, f"check {name} images"))
     return data
+
+
+def _pin(folder: RunFolder, data: RunData) -> None:
+    """Ties the run to this version of edgevit and to these images, so that a resumed one cannot mix two."""
+    folder.pin("version of edgevit", __version__)
+    for images, name in ((data.evaluation, "evaluation"), (data.calibration, "calibration")):
+        if images is not None:
+            folder.pin(f"{name} images", set_sha256(images))
 
 
 def _verification_images(data: RunData) -> Samples:
@@ -150,21 +155,22 @@ def _job(shop: Workshop, model: Model, data: RunData, passed: Passed) -> Job:
 
 
 def _candidates_of(
-    job: Job, steps: tuple[Step, ...], backend: Backend, schemes: tuple[str, ...], variants: tuple[Variant, ...]
+    job: Job, steps: tuple[Step, ...], backend: Backend, variants: tuple[Variant, ...]
 ) -> list[Candidate]:
     """Every candidate of one backend; float ones are always made, for the others are compared with them."""
+    automatic = job.shop.spec.export.schemes == (AUTO,)
+    schemes = backend.auto_schemes(job.transformer) if automatic else job.shop.spec.export.schemes
     made: list[Candidate] = []
     dense: Candidate | None = None
     for variant in variants:
         parent = build(job, steps, backend, "fp32", variant, dense)
         dense = dense or parent
         made.append(parent)
-        tries = backend.auto_schemes(job.transformer) if schemes == (AUTO,) else schemes
-        for scheme in tries:
+        for scheme in schemes:
             if scheme == "fp32":
                 continue
             made.append(build(job, steps, backend, scheme, variant, parent))
-            if schemes == (AUTO,) and (made[-1].status == "ok" or parent.status != "ok"):
+            if automatic and (made[-1].status == "ok" or parent.status != "ok"):
                 break  # the policy's next choice is for a usable float model that this scheme spoiled
     return made
 

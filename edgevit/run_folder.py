@@ -1,6 +1,7 @@
 """The folder of a run: which spec it belongs to, and which stages are finished.
 
     begin.json       the spec it belongs to, written before anything else
+    pins/*.txt       what must not change while it goes on: the images, the version of edgevit
     stages/*.json    one finished stage each: its value and the sha256 of every file it wrote
     artifacts/       one folder per candidate
     work/            captured programs, weights and logits that later stages read
@@ -25,6 +26,7 @@ from typing import IO, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from edgevit.bundled import BUNDLED_MODELS
 from edgevit.errors import DiskFull, UsageError
 from edgevit.results import Run, Stage, run_to_json, write_atomically
 from edgevit.spec import Spec
@@ -129,6 +131,18 @@ class RunFolder:
     def relative(self, path: Path) -> str:
         """A path inside the folder as ``run.json`` states it."""
         return path.relative_to(self.path).as_posix()
+
+    def pin(self, what: str, value: str) -> None:
+        """Notes something that the whole run depends on, or checks that it is as it was.
+
+        Raises:
+            UsageError: it has changed since the run began.
+        """
+        file = self.path / "pins" / f"{what.replace(' ', '-')}.txt"
+        if not file.exists():
+            self._write(file, value.encode())
+        elif file.read_text(encoding="utf-8") != value:
+            raise UsageError(f"the {what} changed since the run in {self.path} began", "choose another --out")
 
     def stage(
         self,
@@ -240,7 +254,8 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 
 def _input_files(spec: Spec) -> list[Path]:
     models = [spec.model, *([spec.passes.distill.teacher] if spec.passes.distill else [])]
-    return [model.weights for model in models if model.weights and model.weights.is_file()]
+    bundled = [BUNDLED_MODELS[model.name].weights for model in models if model.name in BUNDLED_MODELS]
+    return [*bundled, *(model.weights for model in models if model.weights and model.weights.is_file())]
 
 
 def _file_name(name: str) -> str:

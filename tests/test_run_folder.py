@@ -301,3 +301,15 @@ def test_digests_are_of_the_contents_in_order(tmp_path: Path) -> None:
         == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     )
     assert file_sha256(tmp_path / "b", tmp_path / "a") != file_sha256(tmp_path / "a", tmp_path / "b")
+
+
+def test_what_is_pinned_may_not_change(tmp_path: Path) -> None:
+    spec = Spec.model_validate({"model": {"name": "digits_vit"}})
+    with RunFolder(tmp_path / "run", spec, resume=False) as folder:
+        folder.pin("evaluation images", "a")
+        folder.pin("evaluation images", "a")
+    with (
+        RunFolder(tmp_path / "run", spec, resume=True) as folder,
+        pytest.raises(UsageError, match="the evaluation images changed since the run"),
+    ):
+        folder.pin("evaluation images", "b")

@@ -78,7 +78,6 @@ def compress(
     )
     spec = resolve_spec(file, profile, options.with_settings(overrides, setting))
     folder = out or default_folder(spec)
-    render.say(f"run folder: {folder}")
     with render.make_progress() as progress:
         run = run_compress(spec, folder, resume=resume, progress=progress)
     if as_json:

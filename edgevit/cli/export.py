@@ -59,7 +59,6 @@ def export(
     )
     spec = resolve_spec(file, None, options.with_settings(overrides, setting))
     folder = out or default_folder(spec)
-    render.say(f"run folder: {folder}")
     with render.make_progress() as progress:
         run = run_export(spec, folder, resume=resume, progress=progress)
     if as_json:

@@ -63,7 +63,7 @@ def test_the_vit_has_a_class_token_and_no_convolutional_stem() -> None:
     vit = digits_vit()
     assert (vit.num_prefix_tokens, vit.patch_embed.num_patches, len(vit.blocks)) == (1, 256, 6)
     convolutions = [module for module in vit.modules() if isinstance(module, torch.nn.Conv2d)]
-    assert [(conv.kernel_size, conv.stride) for conv in convolutions] == [((4, 4), (4, 4))]
+    assert [(conv.kernel_size, conv.stride) for conv in convolutions] == [((2, 2), (2, 2))]
 
 
 def test_importing_the_package_loads_neither_torch_nor_sklearn() -> None:

@@ -1,0 +1,46 @@
+"""Puts real output into the README: ``make readme``.
+
+    python -m benchmarks.readme OUTPUT
+
+OUTPUT holds what ``make demo`` printed on stdout; its last line names the run's report. The picture of that run goes to
+docs/demo.png, and the table of docs/families.md into the README's section on families.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def families_table() -> str:
+    """The table of docs/families.md."""
+    lines = (ROOT / "docs" / "families.md").read_text(encoding="utf-8").splitlines()
+    return "\n".join(line for line in lines if line.startswith("|"))
+
+
+def replaced(text: str, name: str, content: str) -> str:
+    """Returns ``text`` with ``content`` between the two marks of ``name``."""
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    if len(pattern.findall(text)) != 1:
+        raise ValueError(f"the README has no single pair of marks {begin} … {end}")
+    return pattern.sub(lambda _: f"{begin}\n\n{content}\n\n{end}", text)
+
+
+def main() -> None:
+    """Rewrites README.md and docs/demo.png."""
+    output = Path(sys.argv[1]).read_text(encoding="utf-8").rstrip()
+    report = Path(output.rpartition("report: ")[2])
+    shown = output.replace(str(report), f"runs/{report.parent.name}/report.md")
+    shutil.copyfile(report.with_name("report.png"), ROOT / "docs" / "demo.png")
+    readme = ROOT / "README.md"
+    text = replaced(readme.read_text(encoding="utf-8"), "demo", f"```text\n{shown}\n```")
+    readme.write_text(replaced(text, "families", families_table()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
