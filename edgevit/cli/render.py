@@ -114,6 +114,8 @@ def print_run(run: Run) -> None:
     from edgevit.report.table import columns
 
     shown = columns(run)
+    print_line(_headline(run))
+    print_line()
     print_table(
         [column.title for column in shown],
         [[column.cell(run, candidate) for column in shown] for candidate in run.candidates],
@@ -129,6 +131,19 @@ def print_run(run: Run) -> None:
     for note in run.notes:
         out.print(f"note: {note}")
     out.print(f"chosen: {run.selected}" if run.selected else "chosen: none")
+
+
+def _headline(run: Run) -> str:
+    """The model as the user brought it, and where it was run."""
+    base = run.baseline
+    accuracy = (
+        f"top-1 {units.percent(base.top1)} on {base.samples} images" if base.top1 is not None else "accuracy unknown"
+    )
+    return (
+        f"{run.spec['model']['name']}: {units.count(base.params)} parameters, {units.count(base.macs)} MACs, {accuracy} in"
+        f" PyTorch; latency on {run.host.cpu}, {run.host.threads} thread{'' if run.host.threads == 1 else 's'};"
+        " speed-up over the float parent"
+    )
 
 
 def _print_predictions(run: Run) -> None:
