@@ -114,7 +114,7 @@ def print_run(run: Run) -> None:
     from edgevit.report.table import columns
 
     shown = columns(run)
-    print_line(_headline(run))
+    console().print(_headline(run))
     print_line()
     print_table(
         [column.title for column in shown],
