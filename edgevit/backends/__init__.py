@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
+from edgevit.backends.no_telemetry import forbid_telemetry
 from edgevit.errors import UsageError, unknown_name
 from edgevit.results import TensorSpec
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
     from edgevit.graph import Graph
+
+forbid_telemetry()  # here, because no part of a backend can be imported without this package
 
 
 class Session(Protocol):

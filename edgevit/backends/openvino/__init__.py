@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +28,6 @@ def auto_schemes(transformer: bool) -> tuple[str, ...]:
 
 def export_program(program: ExportedProgram, folder: Path) -> Path:
     """See :class:`edgevit.backends.Backend`."""
-    _forbid_telemetry()
     from edgevit.backends.openvino.export import export
 
     return export(program, folder)
@@ -39,7 +37,6 @@ def quantize_artifact(
     parent: Path, scheme: str, calibration: np.ndarray | None, transformer: bool, folder: Path
 ) -> Path:
     """See :class:`edgevit.backends.Backend`."""
-    _forbid_telemetry()
     from edgevit.backends.openvino.quantize import quantize
 
     return quantize(parent, scheme, calibration, transformer, folder)
@@ -47,7 +44,6 @@ def quantize_artifact(
 
 def read_graph(path: Path) -> Graph:
     """See :class:`edgevit.backends.Backend`."""
-    _forbid_telemetry()
     from edgevit.backends.openvino.graph import read_graph
 
     return read_graph(path)
@@ -55,12 +51,6 @@ def read_graph(path: Path) -> Graph:
 
 def open_session(path: Path, threads: int, precision: str) -> Session:
     """See :class:`edgevit.backends.Backend`."""
-    _forbid_telemetry()
     from edgevit.backends.openvino.session import OpenVinoSession
 
     return OpenVinoSession(path, threads, precision)
-
-
-def _forbid_telemetry() -> None:
-    """Makes OpenVINO's converter and NNCF find no telemetry package: they would report every use, unasked."""
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # makes the import fail
