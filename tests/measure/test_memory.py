@@ -36,7 +36,7 @@ def test_a_hundred_megabytes_move_the_peak_by_a_hundred_megabytes() -> None:
     assert before_reset - start > 180 * MEGABYTE
     assert low == pytest.approx(start, abs=5 * MEGABYTE)
     assert high - low == pytest.approx(100 * MEGABYTE, abs=5 * MEGABYTE)
-    assert last == high
+    assert last == pytest.approx(high, abs=MEGABYTE)  # the kernel counts pages per thread and adds them up in batches
 
 
 def test_the_peak_is_never_below_the_present() -> None:
