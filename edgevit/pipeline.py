@@ -22,7 +22,7 @@ from edgevit.progress import Progress, Silent
 from edgevit.report import write_report
 from edgevit.results import CalibrationRecord, Candidate, Run
 from edgevit.run_folder import RunFolder
-from edgevit.schemes import AUTO
+from edgevit.schemes import AUTO, SCHEMES
 from edgevit.spec import Spec
 from edgevit.workshop import Workshop
 
@@ -83,7 +83,7 @@ def _run(spec: Spec, out: Path | None, resume: bool, progress: Progress, steps: 
             selected=choose(candidates) if steps is COMPRESS_STEPS else None,
             stages=tuple(folder.stages),
             calibration=_calibration_record(data, spec.seed),
-            notes=_notes(data, model),
+            notes=_notes(spec, data, model),
         )
         if data.calibration:
             folder.write(
@@ -180,7 +180,7 @@ def _calibration_record(data: RunData, seed: int) -> CalibrationRecord | None:
     return CalibrationRecord(images.source, images.ids, set_sha256(images), seed) if images else None
 
 
-def _notes(data: RunData, model: Model) -> tuple[str, ...]:
+def _notes(spec: Spec, data: RunData, model: Model) -> tuple[str, ...]:
     notes = []
     if model.random_weights:
         notes.append("random weights: accuracy is not reported")
@@ -190,6 +190,7 @@ def _notes(data: RunData, model: Model) -> tuple[str, ...]:
         notes.append("no labels: candidates are judged by agreement with the float model")
     if data.evaluation is None and data.calibration is not None:
         notes.append("candidates are judged by agreement with the float model on the calibration images")
-    if data.calibration is None:
+    wants_static = any(scheme == AUTO or SCHEMES[scheme].calibrated for scheme in spec.export.schemes)
+    if data.calibration is None and wants_static:
         notes.append("no calibration images: static schemes were not possible")
     return tuple(notes)

@@ -130,20 +130,25 @@ def print_run(run: Run) -> None:
     _print_predictions(run)
     for note in run.notes:
         out.print(f"note: {note}")
-    out.print(f"chosen: {run.selected}" if run.selected else "chosen: none")
+    if _is_judged(run):
+        out.print(f"chosen: {run.selected}" if run.selected else "chosen: none")
 
 
 def _headline(run: Run) -> str:
     """The model as the user brought it, and where it was run."""
     base = run.baseline
-    accuracy = (
-        f"top-1 {units.percent(base.top1)} on {base.samples} images" if base.top1 is not None else "accuracy unknown"
-    )
-    return (
-        f"{run.spec['model']['name']}: {units.count(base.params)} parameters, {units.count(base.macs)} MACs, {accuracy} in"
-        f" PyTorch; latency on {run.host.cpu}, {run.host.threads} thread{'' if run.host.threads == 1 else 's'};"
-        " speed-up over the float parent"
-    )
+    size = f"{units.count(base.params)} parameters, {units.count(base.macs)} MACs"
+    known = base.top1 is not None
+    accuracy = f"top-1 {units.percent(base.top1)} on {base.samples} images in PyTorch" if known else "accuracy unknown"
+    threads = f"{run.host.threads} thread{'' if run.host.threads == 1 else 's'}"
+    latency = f"; latency on {run.host.cpu}, {threads}; speed-up over the float parent" if _is_judged(run) else ""
+    return f"{run.spec['model']['name']}: {size}, {accuracy}{latency}"
+
+
+def _is_judged(run: Run) -> bool:
+    """Whether a choice was to be made; `edgevit export` measures nothing and chooses nothing."""
+    failed = all(candidate.status == "failed" for candidate in run.candidates)
+    return failed or any(candidate.measurements for candidate in run.candidates)
 
 
 def _print_predictions(run: Run) -> None:
