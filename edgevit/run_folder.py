@@ -97,6 +97,9 @@ class RunFolder:
         return self
 
     def _begin(self) -> None:
+        for pattern in (".*.tmp", ".*.partial.npy"):
+            for left_by_a_killed_process in self.path.rglob(pattern):
+                left_by_a_killed_process.unlink()
         begin = self.path / "begin.json"
         if begin.exists():
             self._check_same(begin, resume=True)  # another process may have begun a run here since __init__ looked
