@@ -54,3 +54,11 @@ def test_family_converts_with_parity(converted: Converted, backend: str) -> None
     verification = converted.verifications[backend].result()
 
     assert verification.passed, verification
+
+
+def test_the_families_that_the_command_calls_verified_are_these() -> None:
+    from edgevit.cli.models import VERIFIED_FAMILIES
+
+    models = [family.model for family in FAMILIES]
+    for prefix in VERIFIED_FAMILIES:
+        assert any(model.startswith(prefix) for model in models), prefix
