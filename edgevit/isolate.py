@@ -77,8 +77,9 @@ def isolated(
             errors="replace",
         )
         timer = threading.Timer(timeout_seconds, child.kill)
-        timer.start()
+        timer.daemon = True  # an interrupt may come before the lines below can cancel it
         try:
+            timer.start()
             reply = _converse(child, TypeAdapter(argument_type).dump_json(argument).decode(), log, on_progress)
             timed_out = not timer.is_alive() and child.wait() == -signal.SIGKILL
         finally:
