@@ -127,7 +127,7 @@ def _verification(run: Run) -> str:
             f"{v.max_rel_diff:.2e}",
             units.decibels(v.snr_db),
             units.percent(v.top1_agreement),
-            str(v.samples),
+            f"{v.samples - v.undecided} of {v.samples}" if v.undecided else str(v.samples),
             "passed" if v.passed else "failed",
         )
         for c in run.candidates

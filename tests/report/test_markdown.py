@@ -9,7 +9,7 @@ from factories import make_candidate, make_realistic_run, make_run
 
 from edgevit.report.markdown import render_markdown
 from edgevit.report.table import reference_of, speed_up
-from edgevit.results import PassRecord, Run
+from edgevit.results import PassRecord, Run, Verification
 
 
 def section(page: str, title: str) -> str:
@@ -93,3 +93,8 @@ def test_speed_is_compared_with_the_float_parent() -> None:
     orphan = replace(int8, id="litert/static", parent=None)
     assert reference_of(make_run(float32, orphan), orphan) == float32
     assert speed_up(run, run.candidate("openvino/dynamic_wi8_afp32")) is None
+
+
+def test_images_left_out_of_verification_are_counted() -> None:
+    verification = Verification("pytorch", 1e-6, 1e-7, 130.0, 1.0, 855, True, undecided=2)
+    assert "| 853 of 855 |" in render_markdown(make_run(make_candidate(verification=verification)), None)
