@@ -39,6 +39,7 @@ bench: $(STAMP)
 
 families: $(STAMP)
 	$(BIN)/python -m tests.contract.make_family_table --out docs/families.md
+	$(BIN)/python -m benchmarks.readme
 
 digits: $(STAMP)
 	$(BIN)/python -m edgevit.digits.train

@@ -1,9 +1,9 @@
-"""Puts real output into the README: ``make readme``.
+"""Puts real output into the README: ``make readme`` and ``make families``.
 
-    python -m benchmarks.readme OUTPUT
+    python -m benchmarks.readme [OUTPUT]
 
-OUTPUT holds what ``make demo`` printed on stdout; its last line names the run's report. The picture of that run goes to
-docs/demo.png, and the table of docs/families.md into the README's section on families.
+OUTPUT holds what ``make demo`` printed on stdout; its last line names the run's report. It goes into the README, the picture
+of that run to docs/demo.png. With or without it, the table of docs/families.md goes into the section on families.
 """
 
 from __future__ import annotations
@@ -32,14 +32,16 @@ def replaced(text: str, name: str, content: str) -> str:
 
 
 def main() -> None:
-    """Rewrites README.md and docs/demo.png."""
-    output = Path(sys.argv[1]).read_text(encoding="utf-8").rstrip()
-    report = Path(output.rpartition("report: ")[2])
-    shown = output.replace(str(report), f"runs/{report.parent.name}/report.md")
-    shutil.copyfile(report.with_name("report.png"), ROOT / "docs" / "demo.png")
+    """Rewrites README.md and, given the demo's output, docs/demo.png."""
     readme = ROOT / "README.md"
-    text = replaced(readme.read_text(encoding="utf-8"), "demo", f"```text\n{shown}\n```")
-    readme.write_text(replaced(text, "families", families_table()), encoding="utf-8")
+    text = replaced(readme.read_text(encoding="utf-8"), "families", families_table())
+    if len(sys.argv) > 1:
+        output = Path(sys.argv[1]).read_text(encoding="utf-8").rstrip()
+        report = Path(output.rpartition("report: ")[2])
+        shown = output.replace(str(report), f"runs/{report.parent.name}/report.md")
+        shutil.copyfile(report.with_name("report.png"), ROOT / "docs" / "demo.png")
+        text = replaced(text, "demo", f"```text\n{shown}\n```")
+    readme.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
