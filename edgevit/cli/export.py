@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from edgevit.cli import options
 
 
 def export(
-    target: Annotated[
-        str,
-        typer.Argument(
-            metavar="SPEC.toml|MODEL",
-            help="A spec, a bundled model, a timm name, or package.module:factory.",
-            show_default=False,
-        ),
-    ],
+    target: options.Target,
     weights: options.Weights = None,
     pretrained: options.Pretrained = False,
     random_weights: options.RandomWeights = False,

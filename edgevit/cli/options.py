@@ -14,6 +14,14 @@ PRECISIONS = ("f32", "fastest")
 ArtifactFile = Annotated[
     Path, typer.Argument(metavar="ARTIFACT", help="An .onnx, .xml or .tflite file.", show_default=False)
 ]
+Target = Annotated[
+    str,
+    typer.Argument(
+        metavar="SPEC.toml|MODEL",
+        help="A spec, a bundled model, a timm name, or package.module:factory.",
+        show_default=False,
+    ),
+]
 Precision = Annotated[str, typer.Option(help="f32, or fastest: let the runtime choose its float precision.")]
 Weights = Annotated[Path | None, typer.Option(help="safetensors, or a torch file that holds a state dict.")]
 Pretrained = Annotated[bool, typer.Option("--pretrained", help="Get timm's weights over the network.")]

@@ -6,7 +6,7 @@ bundled weights, and by cross entropy with the labels alone, whose weights are n
 has to guess what distilling brings. `digits_vit.json` states both scores.
 
 A ViT has to learn from the images which patches lie side by side. With 1,097 images and 256 patches it hardly does
-(47.5 % on `calibration` after 40 epochs), so each student first learns with 64 patches of 4 x 4 pixels; patch and
+in a few dozen epochs, so each student first learns with 64 patches of 4 x 4 pixels; patch and
 position embeddings are then resampled for 2 x 2 pixels (Beyer et al., "FlexiViT", CVPR 2023), and it trains on.
 
 The `test` part is looked at once, at the end, for the three scores that the cards (`digits_*.json`) state. The recipe
