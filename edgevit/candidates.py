@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from edgevit.backends import Backend
-from edgevit.backends.jobs import ExportJob, Made, QuantizeJob, export_float, quantize
+from edgevit.backends.jobs import ExportJob, Made, export_float
 from edgevit.devices.jobs import PredictDevicesJob, predict_for_devices
 from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, UsageError
 from edgevit.evaluate import PredictJob, predict, score
 from edgevit.images import Samples
+from edgevit.job import Draft, Job, Variant
 from edgevit.measure.bench import BenchJob, bench
+from edgevit.measure.duel import DuelJob, duel
 from edgevit.reference import ReferenceJob, reference_logits
-from edgevit.results import Artifact, Candidate, PassRecord, Preprocessing, Status, Verification
+from edgevit.repair import quantize_and_repair
+from edgevit.results import Artifact, Candidate, Measurement, Status, Verification
 from edgevit.run_folder import file_sha256
 from edgevit.schemes import SCHEMES
 from edgevit.verify import (
@@ -27,51 +30,6 @@ from edgevit.verify import (
     far_images,
     verify_signature,
 )
-from edgevit.workshop import Workshop
-
-
-@dataclass(frozen=True)
-class Variant:
-    """The model after some passes, captured."""
-
-    slug: str
-    """Third part of a candidate id: "dense", or the token plan."""
-    program: Path
-    passes: tuple[PassRecord, ...]
-    reference: Path
-    """PyTorch's logits on the images that artifacts are verified with."""
-    margins: Path | None = None
-    """Captured program that tells how close an image's token selection was; None where no tokens leave."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What all candidates of a run share."""
-
-    shop: Workshop
-    preprocessing: Preprocessing
-    num_classes: int
-    transformer: bool
-    images: Samples
-    """Artifacts are verified, and where there are labels evaluated, on these."""
-    labels: tuple[int, ...] | None
-    judged: bool
-    """Whether ``images`` are real, so that agreement on them means something."""
-    calibration: Samples | None
-    baseline_top1: float | None
-    baseline_logits: Path
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A candidate while it is made, with what it is made from."""
-
-    backend: Backend
-    variant: Variant
-    parent: Candidate | None
-    """Float candidate to compare with; None for the dense float one."""
-    candidate: Candidate
-
 
 Step = Callable[[Job, Draft], Candidate]
 
@@ -113,16 +71,15 @@ def _marked(candidate: Candidate, status: Status, reason: str) -> Candidate:
 
 
 def make(job: Job, draft: Draft) -> Candidate:
-    """Exports or quantizes, and describes what came out."""
+    """Exports, or quantizes and repairs, and describes what came out."""
     candidate, folder = draft.candidate, job.shop.folder
-    target = folder.path / "artifacts" / candidate.id
     if candidate.scheme == "fp32":
-        export_job = ExportJob(candidate.backend, draft.variant.program, target)
+        export_job = ExportJob(candidate.backend, draft.variant.program, folder.path / "artifacts" / candidate.id)
         made = job.shop.in_child(f"export {candidate.id}", candidate.id, export_float, export_job, _files)
     else:
-        made = job.shop.in_child(
-            f"quantize {candidate.id}", candidate.id, quantize, _quantize_job(job, draft, target), _files
-        )
+        repaired = quantize_and_repair(job, draft)
+        made = repaired.made
+        candidate = replace(candidate, recipe=repaired.recipe, attempts=repaired.attempts)
     artifact = Artifact(
         path=folder.relative(made.main),
         files=tuple(folder.relative(path) for path in made.files),
@@ -134,6 +91,9 @@ def make(job: Job, draft: Draft) -> Candidate:
         int8_mac_share=made.int8_mac_share,
         macs=made.macs,
         params=made.params,
+        numerics=made.numerics,
+        float_islands=made.float_islands,
+        conversions=made.conversions,
     )
     return replace(candidate, artifact=artifact)
 
@@ -142,37 +102,20 @@ def _files(made: Made) -> tuple[Path, ...]:
     return made.files
 
 
-def _quantize_job(job: Job, draft: Draft, target: Path) -> QuantizeJob:
-    scheme = draft.candidate.scheme
-    if draft.parent is None or draft.parent.artifact is None:
-        raise CandidateFailed("there is no float artifact to start from")
-    if SCHEMES[scheme].calibrated and job.calibration is None:
-        raise CandidateFailed(f"{scheme} needs calibration images: give --calibration")
-    return QuantizeJob(
-        backend=draft.backend.NAME,
-        parent=job.shop.folder.path / draft.parent.artifact.path,
-        scheme=scheme,
-        calibration=job.calibration,
-        preprocessing=job.preprocessing,
-        transformer=job.transformer,
-        seed=job.shop.spec.seed,
-        folder=target,
-    )
-
-
 def verify(job: Job, draft: Draft) -> Candidate:
     """Compares the artifact with PyTorch, or with the float artifact it was quantized from."""
     candidate = draft.candidate
     artifact = _artifact(candidate)
-    verify_signature(artifact.inputs, artifact.outputs, job.preprocessing.input_size, job.num_classes)
-    logits = np.load(_logits(job, candidate))
+    dtype = "float32" if job.target.integer_io == "none" or candidate.scheme == "fp32" else job.target.integer_io
+    verify_signature(artifact.inputs, artifact.outputs, job.preprocessing.input_size, job.num_classes, dtype)
+    logits = _logits(job, candidate)
     if candidate.scheme == "fp32":
         reference, name, tolerance = np.load(draft.variant.reference), "pytorch", FLOAT_TOLERANCE
         undecided = _undecided(job, draft, far_images(logits, reference, tolerance))
         verification = compare(logits, reference, name, tolerance, undecided)
     else:
         name = f"{draft.backend.NAME}/fp32/{draft.variant.slug}"
-        path = _logits_path(job, name)
+        path = job.logits_path(name)
         if not path.is_file():
             raise CandidateFailed(f"cannot be verified: {name} gave no logits")
         reference = np.load(path)
@@ -205,23 +148,21 @@ def _undecided(job: Job, draft: Draft, far: tuple[int, ...]) -> tuple[int, ...]:
 def evaluate(job: Job, draft: Draft) -> Candidate:
     """Scores the artifact against labels, or against the float model where there are none."""
     candidate = draft.candidate
-    logits = np.load(_logits(job, candidate))
+    logits = _logits(job, candidate)
     evaluated = replace(candidate, accuracy=score(logits, job.labels, job.baseline_top1))
     limit = job.shop.spec.budget.max_drop
-    drop = evaluated.accuracy.drop_points if evaluated.accuracy else None
-    if drop is not None:
-        reason = f"drops {drop:.1f} points, {limit:g} allowed" if drop > limit + 1e-9 else ""
-    elif job.judged:
-        agreement = float((logits.argmax(axis=1) == np.load(job.baseline_logits).argmax(axis=1)).mean())
-        lost = 100 * (1 - agreement)
-        reason = (
-            f"disagrees with the float model on {lost:.1f} % of the images, {limit:g} % allowed"
-            if lost > limit + 1e-9
-            else ""
-        )
-    else:
+    lost = job.lost_points(logits)
+    if lost is None:
         lossless = candidate.scheme == "fp32" and not draft.variant.passes
         reason = "" if lossless else "accuracy unknown: give images with --data or --calibration"
+    elif lost <= limit + 1e-9:
+        reason = ""
+    elif job.labels is not None:
+        reason = f"drops {lost:.1f} points, {limit:g} allowed"
+    else:
+        reason = f"disagrees with the float model on {lost:.1f} % of the images, {limit:g} % allowed"
+    if reason and len(candidate.attempts) > 1:
+        reason += f"; best of {len(candidate.attempts)} attempts"
     return _marked(evaluated, "rejected", reason) if reason else evaluated
 
 
@@ -232,7 +173,7 @@ def measure(job: Job, draft: Draft) -> Candidate:
         backend=candidate.backend,
         artifact=job.shop.folder.path / _artifact(candidate).path,
         threads=settings.threads,
-        precision=_precision(candidate.scheme),
+        precision=SCHEMES[candidate.scheme].precision,
         min_runs=settings.min_runs,
         min_seconds=settings.min_seconds,
     )
@@ -240,15 +181,40 @@ def measure(job: Job, draft: Draft) -> Candidate:
     measured = replace(candidate, measurements=(measurement,))
     if draft.parent is None:
         return measured
-    p50_ms, parent_ms = measurement.latency_ms.p50, draft.parent.p50_ms
-    if parent_ms is None:
+    if draft.parent.artifact is None or draft.parent.status == "failed":
         return _marked(measured, "rejected", f"cannot be compared: {measured.parent} was not measured")
-    if p50_ms >= parent_ms:
-        reason = (
-            f"slower than {measured.parent}: {p50_ms:.3g} ms against {parent_ms:.3g} ms ({p50_ms / parent_ms:.2f} ×)"
-        )
-        return _marked(measured, "rejected", reason)
-    return measured
+    duel_job = DuelJob(
+        backend=candidate.backend,
+        first=job.shop.folder.path / draft.parent.artifact.path,
+        first_precision=SCHEMES[draft.parent.scheme].precision,
+        second=bench_job.artifact,
+        second_precision=bench_job.precision,
+        threads=settings.threads,
+    )
+    compared = job.shop.in_child(f"compare {candidate.id} with {draft.parent.id}", candidate.id, duel, duel_job)
+    measured = replace(measured, speed_up=compared.speed_up)
+    if compared.speed_up > 1:
+        return measured
+    slower = (
+        f"slower than {measured.parent}: {compared.second_ms:.3g} ms against {compared.first_ms:.3g} ms"
+        f" ({compared.speed_up:.2f} ×, run in turn)"
+    )
+    if job.target.npu and SCHEMES[candidate.scheme].calibrated:
+        return replace(measured, reasons=(*measured.reasons, f"{slower}; kept, for it is made for an NPU"))
+    return _marked(measured, "rejected", slower + _why(candidate, measurement, draft.parent))
+
+
+def _why(candidate: Candidate, measurement: Measurement, parent: Candidate) -> str:
+    """What in the file may make it slow: more delegate partitions than the parent has, or conversions of numbers."""
+    delegates = [measurement.conditions.delegate]
+    if before := parent.measurement():
+        delegates.append(before.conditions.delegate)
+    said = [f"runs as {' against '.join(delegates)}"] if len(set(delegates)) > 1 else []
+    if candidate.artifact and candidate.artifact.conversions:
+        said.append(f"{candidate.artifact.conversions} conversions between number formats")
+    if candidate.artifact and candidate.artifact.float_islands:
+        said.append(f"{candidate.artifact.float_islands} layers in float")
+    return f"; {', '.join(said)}" if said else ""
 
 
 def predict_devices(job: Job, draft: Draft) -> Candidate:
@@ -265,28 +231,23 @@ COMPRESS_STEPS: tuple[Step, ...] = (make, verify, evaluate, measure, predict_dev
 EXPORT_STEPS: tuple[Step, ...] = (make, verify)
 
 
-def _logits(job: Job, candidate: Candidate) -> Path:
-    """Runs the artifact over the images, once."""
-    predict_job = PredictJob(
-        backend=candidate.backend,
-        artifact=job.shop.folder.path / _artifact(candidate).path,
-        samples=job.images,
-        preprocessing=job.preprocessing,
-        threads=job.shop.spec.measure.threads,
-        precision=_precision(candidate.scheme),
-        logits=_logits_path(job, candidate.id),
-    )
-    name = f"evaluate {candidate.id}"
-    return job.shop.in_child(name, candidate.id, predict, predict_job, lambda answer: (answer.logits,)).logits
-
-
-def _logits_path(job: Job, candidate_id: str) -> Path:
-    return job.shop.folder.work(f"{candidate_id.replace('/', '--')}.logits.npy")
-
-
-def _precision(scheme: str) -> str:
-    """A float artifact is asked for float32; an int8 one may use the fastest floats that the runtime has."""
-    return "fastest" if SCHEMES[scheme].is_int8 else "f32"
+def _logits(job: Job, candidate: Candidate) -> np.ndarray:
+    """Runs a float artifact over the images, once; the logits of a quantized one were kept when it was chosen."""
+    path = job.logits_path(candidate.id)
+    if candidate.scheme == "fp32":
+        predict_job = PredictJob(
+            backend=candidate.backend,
+            artifact=job.shop.folder.path / _artifact(candidate).path,
+            samples=job.images,
+            preprocessing=job.preprocessing,
+            threads=job.shop.spec.measure.threads,
+            precision=SCHEMES[candidate.scheme].precision,
+            logits=path,
+        )
+        name = f"evaluate {candidate.id}"
+        job.shop.in_child(name, candidate.id, predict, predict_job, lambda answer: (answer.logits,))
+    logits: np.ndarray = np.load(path)
+    return logits
 
 
 def _artifact(candidate: Candidate) -> Artifact:

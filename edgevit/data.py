@@ -35,7 +35,8 @@ def choose_data(
         seed: Of the choice.
 
     Raises:
-        UsageError: a set is smaller than asked, has one class only, or the sets overlap.
+        UsageError: a set is smaller than asked, the evaluation set has one class only, or the sets overlap. What a
+            calibration set lacks is a warning: see :mod:`edgevit.calibration`.
     """
     evaluation_set = open_images(evaluation) if evaluation else None
     calibration_set: ImageSet | None
@@ -54,7 +55,7 @@ def choose_data(
             if calibration_samples is None
             else calibration_samples
         )
-        calibration_set = choose(calibration_set, count, seed, "calibration")
+        calibration_set = _draw(calibration_set, count, seed, "calibration")
     if evaluation_set is not None:
         evaluation_set = choose(evaluation_set, samples or len(evaluation_set), seed, "evaluation")
     if evaluation_set is not None and calibration_set is not None and not held_out:
@@ -90,17 +91,26 @@ def check_images(images: ImageSet, num_classes: int, on_progress: Callable[[int,
 
 
 def choose(images: ImageSet, count: int, seed: int, what: str) -> ImageSet:
-    """Chooses images by the seed, in the order of the source.
+    """Chooses images to judge by, by the seed, in the order of the source.
 
     Args:
         images: To choose from.
         count: How many.
         seed: Of the choice.
-        what: What they are for: "calibration".
+        what: What they are for: "evaluation".
 
     Raises:
         UsageError: there are fewer, none are asked for, or the chosen ones are all of one class.
     """
+    images = _draw(images, count, seed, what)
+    if images.labels is not None and len(set(images.labels)) < 2:
+        raise UsageError(
+            f"the {len(images)} {what} images of {images.source} are all of one class", "give images of several classes"
+        )
+    return images
+
+
+def _draw(images: ImageSet, count: int, seed: int, what: str) -> ImageSet:
     if count < 1:
         raise UsageError(f"{count} {what} images were asked for", "give at least 1")
     if count > len(images):
@@ -108,10 +118,6 @@ def choose(images: ImageSet, count: int, seed: int, what: str) -> ImageSet:
     if count < len(images):
         order = np.random.default_rng(seed).permutation(len(images))[:count]
         images = images.select(tuple(images.ids[index] for index in sorted(order)))
-    if images.labels is not None and len(set(images.labels)) < 2:
-        raise UsageError(
-            f"the {len(images)} {what} images of {images.source} are all of one class", "give images of several classes"
-        )
     return images
 
 

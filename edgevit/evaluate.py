@@ -25,7 +25,7 @@ class PredictJob:
     preprocessing: Preprocessing
     threads: int
     precision: str
-    """"f32" or "fastest", see :meth:`edgevit.backends.Backend.open_session`."""
+    """"f32", "bf16" or "fastest", see :meth:`edgevit.backends.Backend.open_session`."""
     logits: Path
     """Where to write float32 [n, classes], as .npy."""
 

@@ -31,9 +31,10 @@ OpKind = Literal[
 activation by weights; "reshape" renames axes and moves nothing; "layout" moves data (transpose, slice, concat, pad);
 "quantize" converts between number formats."""
 
-Numerics = Literal["float", "int8_static", "int8_dynamic", "int8_weights"]
+Numerics = Literal["float", "int8_static", "int8_dynamic", "int16_static", "int8_weights"]
 """How an op multiplies: in float; int8 by int8 with scales fixed beforehand; int8 by int8 with activation scales
-taken at run time; or int8 (or narrower) weights with activations in a wider format. Ops without MACs have one too:
+taken at run time; int8 weights by int16 activations with scales fixed beforehand; or int8 (or narrower) weights
+expanded to float. Ops without MACs have one too:
 "int8_static" when what they read is int8."""
 
 _BITS = {
@@ -137,6 +138,40 @@ class Graph:
         total = self.macs
         int8 = sum(op.macs for op in self.ops if op.numerics in ("int8_static", "int8_dynamic"))
         return int8 / total if total else 0.0
+
+    @property
+    def layers(self) -> tuple[Op, ...]:
+        """Ops with weights and MACs: convolutions and linear layers."""
+        return tuple(op for op in self.ops if op.kind in LAYER_KINDS and op.macs)
+
+    @property
+    def numerics(self) -> str:
+        """How the layers multiply, in words: what most MACs of quantized layers do, and a second kind of int8."""
+        macs = {words: sum(op.macs for op in self.layers if op.numerics == n) for n, words in _NUMERICS_WORDS.items()}
+        if macs["static int8"] and macs["dynamic int8"]:
+            return "static and dynamic int8"
+        most = max(macs, key=lambda words: macs[words])
+        return most if macs[most] else "float"
+
+    @property
+    def float_islands(self) -> int:
+        """Layers that multiply in float although others are quantized; 0 for a float graph."""
+        in_float = sum(op.numerics == "float" for op in self.layers)
+        return in_float if in_float < len(self.layers) else 0
+
+    @property
+    def conversions(self) -> int:
+        """Ops that convert between number formats."""
+        return sum(op.kind == "quantize" for op in self.ops)
+
+
+LAYER_KINDS: tuple[OpKind, ...] = ("conv", "depthwise_conv", "linear")
+_NUMERICS_WORDS: dict[Numerics, str] = {
+    "int8_static": "static int8",
+    "int8_dynamic": "dynamic int8",
+    "int16_static": "static int16",
+    "int8_weights": "weights only",
+}
 
 
 def folded_constant(output: Tensor, inputs: Iterable[Tensor]) -> Tensor | None:

@@ -8,7 +8,7 @@ import io
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +42,8 @@ class ImageSet:
     """Class index per image; None where the source has none."""
     _read: Callable[[str], bytes | np.ndarray]
     """Encoded file or uint8 [h, w, 3] pixels of an image, by id."""
+    _digests: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """Of the images that were read for it, by id; a set shares it with those selected from it."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -60,9 +62,12 @@ class ImageSet:
             raise UsageError(f"{self.source}: cannot read image {image_id}: {reason}", "mend or remove it") from error
 
     def sha256(self, image_id: str) -> str:
-        """Digest of one image as stored."""
-        stored = self._read(image_id)
-        return hashlib.sha256(stored.tobytes() if isinstance(stored, np.ndarray) else stored).hexdigest()
+        """Digest of one image as stored, when it was first asked for; an image is read for this once."""
+        if image_id not in self._digests:
+            stored = self._read(image_id)
+            content = stored.tobytes() if isinstance(stored, np.ndarray) else stored
+            self._digests[image_id] = hashlib.sha256(content).hexdigest()
+        return self._digests[image_id]
 
     def select(self, ids: tuple[str, ...]) -> ImageSet:
         """Returns the set with these images alone, in this order.
@@ -75,7 +80,7 @@ class ImageSet:
         if lost:
             raise UsageError(f"{self.source} has no image {lost[0]!r} ({len(lost)} of {len(ids)} are missing)")
         labels = None if self.labels is None else tuple(self.labels[position[image_id]] for image_id in ids)
-        return ImageSet(self.source, ids, labels, self._read)
+        return ImageSet(self.source, ids, labels, self._read, self._digests)
 
     @property
     def samples(self) -> Samples:
@@ -209,22 +214,57 @@ def _npz(path: Path) -> ImageSet:
         if isinstance(loaded, np.ndarray):
             raise UsageError(f"{path} holds one array (.npy), not named ones", "write it with numpy.savez")
         with loaded as arrays:
-            images, labels = arrays.get("images"), arrays.get("labels")
+            held, images, labels = sorted(arrays), arrays.get("images"), arrays.get("labels")
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise UsageError(f"cannot read {path}: {error}") from error
-    if (
-        images is None
-        or images.dtype != np.uint8
-        or images.ndim not in (3, 4)
-        or (images.ndim == 4 and images.shape[3] != 3)
-    ):
-        raise UsageError(f'{path} needs an array "images", uint8 [n, h, w, 3] or [n, h, w]')
+    if images is None:
+        raise UsageError(
+            f'{path} needs an array "images", {_PIXELS}; it has {", ".join(map(repr, held)) or "no array"}'
+        )
+    _check_pixels(images, path)
     if labels is not None and (labels.shape != (len(images),) or labels.dtype.kind not in "iu" or (labels < 0).any()):
-        raise UsageError(f'{path}: "labels" must be {len(images)} whole numbers from 0 on')
+        raise UsageError(
+            f'{path}: "labels" must be {len(images)} whole numbers from 0 on, one an image; it is {_described(labels)}'
+            f"{' with negative numbers' if labels.dtype.kind == 'i' and (labels < 0).any() else ''}",
+            "give the class index of every image, or leave labels out",
+        )
     ids = tuple(str(index) for index in range(len(images)))
     return ImageSet(
         str(path), ids, None if labels is None else tuple(map(int, labels)), lambda image_id: images[int(image_id)]
     )
+
+
+_PIXELS = "uint8 [n, h, w, 3] or [n, h, w]"
+
+
+def _described(array: np.ndarray) -> str:
+    return f"{array.dtype} {list(array.shape)}"
+
+
+def _check_pixels(images: np.ndarray, path: Path) -> None:
+    """Refuses an array that is not 8-bit pictures; says which are broken, or how to make it so."""
+    if images.dtype.kind in "fc" and images.ndim > 1:
+        finite = np.isfinite(images).all(axis=tuple(range(1, images.ndim)))
+        broken = [str(index) for index in np.flatnonzero(~finite)]
+        if broken:
+            more = f" and {len(broken) - 10} more" if len(broken) > 10 else ""
+            raise UsageError(
+                f"{path}: {len(broken)} of {len(images)} images hold NaN or infinity: {', '.join(broken[:10])}{more}",
+                f'mend or remove them, and give "images" as {_PIXELS}',
+            )
+    steps = []
+    if images.dtype != np.uint8:
+        steps.append("give pixels from 0 to 255 as uint8, not normalized: edgevit does that as the model asks")
+    if images.ndim == 4 and images.shape[3] != 3:
+        forms = {1: "drop the last axis: images[..., 0]", 4: "leave out alpha: images[..., :3]"}
+        by_channels_first = "put the channels last: images.transpose(0, 2, 3, 1)" if images.shape[1] in (1, 3) else None
+        steps.append(forms.get(images.shape[3]) or by_channels_first or "the last axis has to be red, green and blue")
+    elif images.ndim == 2 or (images.ndim == 3 and images.shape[2] == 3):
+        steps.append("it looks like a single image: images[None]")
+    elif images.ndim not in (3, 4):
+        steps.append("one image after the other along the first axis")
+    if steps:
+        raise UsageError(f'{path} needs an array "images", {_PIXELS}; it is {_described(images)}', "; ".join(steps))
 
 
 def _manifest(path: Path, source: str) -> ImageSet:
@@ -246,10 +286,14 @@ def _manifest(path: Path, source: str) -> ImageSet:
         raise UsageError(
             f"{path}: the images of {inner} are not the ones that the manifest was made from (sha256 differs)"
         )
-    return ImageSet(source, chosen.ids, chosen.labels, chosen._read)
+    return ImageSet(source, chosen.ids, chosen.labels, chosen._read, chosen._digests)
 
 
 def set_sha256(images: ImageSet) -> str:
     """Digest of a set of images, whatever their order: sha256 of their sorted sha256 digests, one a line."""
-    digests = sorted(images.sha256(image_id) for image_id in images.ids)
-    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+    return hashlib.sha256("\n".join(sorted_digests(images)).encode()).hexdigest()
+
+
+def sorted_digests(images: ImageSet) -> tuple[str, ...]:
+    """Digests of the images as stored, one an image, sorted."""
+    return tuple(sorted(map(images.sha256, images.ids)))

@@ -16,8 +16,15 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
+from edgevit.backends import all_backends
 from edgevit.bundled import BUNDLED_MODELS
 from edgevit.errors import UsageError, unknown_name
+from edgevit.float_weights import (
+    refuse_non_finite,
+    refuse_quantized_file,
+    refuse_quantized_module,
+    refuse_quantized_pickle,
+)
 from edgevit.results import Preprocessing
 from edgevit.spec import ModelSpec
 from edgevit.torchvision_schemas import ensure_torchvision_schemas
@@ -54,9 +61,13 @@ def load_model(spec: ModelSpec, seed: int = 0) -> Model:
         seed: Of random weights, so that the same run can be made again.
 
     Raises:
-        UsageError: unknown name, no or several sources of weights, weights that cannot be read or do not fit,
-            or preprocessing that neither the model nor the spec states.
+        UsageError: unknown name, an exported file in place of a model, no or several sources of weights, weights that
+            cannot be read, do not fit, are quantized already or hold NaN or infinity, or preprocessing that neither
+            the model nor the spec states.
     """
+    for given in (spec.name, spec.weights):
+        if given is not None:
+            _refuse_artifact(Path(given))
     if ":" not in spec.name and spec.name not in BUNDLED_MODELS:
         _check_timm_name(spec.name)
     if spec.name not in BUNDLED_MODELS and not (spec.weights or spec.pretrained or spec.random_weights):
@@ -74,13 +85,25 @@ def load_model(spec: ModelSpec, seed: int = 0) -> Model:
             module = _bundled(spec)
         else:
             module = _from_timm(spec)
+    refuse_quantized_module(module, spec.name)
     if spec.weights:
         load_weights(module, spec.weights)
     elif spec.name in BUNDLED_MODELS and not spec.random_weights:
         load_weights(module, BUNDLED_MODELS[spec.name].weights)
     module = module.float().eval().requires_grad_(False)
+    refuse_non_finite(module, str(spec.weights or spec.name))
     preprocessing = _preprocessing(module, spec)
     return Model(spec.name, module, preprocessing, _count_classes(module, preprocessing), spec.random_weights)
+
+
+def _refuse_artifact(file: Path) -> None:
+    for backend in all_backends():
+        if file.suffix.lower() == backend.SUFFIX:
+            raise UsageError(
+                f"{file} is a file for {backend.TITLE}, not a PyTorch model or its weights",
+                "to compress, name the PyTorch model and give its float checkpoint: MODEL --weights FILE;"
+                f" `edgevit inspect {file}`, and eval and bench, take the file as it is",
+            )
 
 
 def _call_factory(spec: ModelSpec) -> nn.Module:
@@ -168,8 +191,8 @@ def load_weights(module: nn.Module, path: Path) -> None:
     """Loads a state dict, strictly, from safetensors or from a torch file read with ``weights_only=True``.
 
     Raises:
-        UsageError: the file cannot be read, holds more than tensors, or does not fit; missing, unexpected and
-            mis-shaped keys are listed.
+        UsageError: the file cannot be read, holds more than tensors, is of a quantized model, or does not fit;
+            missing, unexpected and mis-shaped keys are listed.
     """
     ensure_torchvision_schemas()
     from timm.models import load_state_dict
@@ -177,12 +200,15 @@ def load_weights(module: nn.Module, path: Path) -> None:
     try:
         state = load_state_dict(str(path), use_ema=False, weights_only=True)
     except _BROKEN_FILE as error:
+        refuse_quantized_pickle(error, str(path))
         raise UsageError(
             f"cannot read weights from {path}: {type(error).__name__}: {_first_line(error)}",
             "safetensors, or a torch file with nothing but a state dict",
         ) from error
     except AttributeError as error:  # timm took something else for a dict of names
         raise UsageError(f"{path} does not hold a state dict of tensors") from error
+    if isinstance(state, Mapping):
+        refuse_quantized_file(state, module, str(path))
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise UsageError(f"{path} does not hold a state dict of tensors")
     own = module.state_dict()

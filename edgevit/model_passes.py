@@ -15,12 +15,12 @@ from safetensors.torch import save_model as save_tensors
 from torch import nn
 
 from edgevit.architecture import is_transformer
-from edgevit.candidates import Variant
 from edgevit.capture import capture, count_macs, save_program
 from edgevit.data import RunData, refuse_overlap
 from edgevit.errors import UsageError
 from edgevit.evaluate import score
 from edgevit.images import ImageSet, Samples, open_images
+from edgevit.job import Variant
 from edgevit.model import Model, load_model
 from edgevit.passes.distill import DistillSettings, distill
 from edgevit.passes.reduce_tokens import CutMargins, check_reducible, reduce_tokens

@@ -8,16 +8,19 @@ from pathlib import Path
 
 from edgevit import __version__
 from edgevit.backends import Backend, check_scheme, get_backend
+from edgevit.calibration import calibration_warnings
 from edgevit.calibration_manifest import manifest
-from edgevit.candidates import COMPRESS_STEPS, EXPORT_STEPS, Job, Step, Variant, build
+from edgevit.candidates import COMPRESS_STEPS, EXPORT_STEPS, Step, build
 from edgevit.choose import choose
 from edgevit.data import RunData, check_images, choose_data
 from edgevit.devices.profile import load_device
 from edgevit.errors import UsageError
 from edgevit.host import host_fingerprint, tool_versions
-from edgevit.images import NOISE, Samples, open_images, set_sha256
+from edgevit.images import NOISE, Samples, open_images, set_sha256, sorted_digests
+from edgevit.job import Job, Variant
 from edgevit.model import Model, load_model
 from edgevit.model_passes import Passed, check_passes, run_passes
+from edgevit.policy import Target, rule_for
 from edgevit.progress import Progress, Silent
 from edgevit.report import write_report
 from edgevit.results import CalibrationRecord, Candidate, Run
@@ -63,6 +66,7 @@ def _run(spec: Spec, out: Path | None, resume: bool, progress: Progress, steps: 
     with folder:
         progress.message(f"run folder: {folder.path}")
         _pin(folder, data)
+        calibration = _calibration_record(data, spec.seed, progress)
         shop = Workshop(spec, folder, progress)
         labels = data.evaluation.labels if data.evaluation else None
         passed = run_passes(shop, model, labels, _verification_images(data))
@@ -80,10 +84,10 @@ def _run(spec: Spec, out: Path | None, resume: bool, progress: Progress, steps: 
             tool_versions=tool_versions(),
             baseline=passed.baseline,
             candidates=candidates,
-            selected=choose(candidates) if steps is COMPRESS_STEPS else None,
+            selected=choose(candidates, _npus(spec)) if steps is COMPRESS_STEPS else None,
             stages=tuple(folder.stages),
-            calibration=_calibration_record(data, spec.seed),
-            notes=_notes(spec, data, model),
+            calibration=calibration,
+            notes=_notes(spec, data, model, calibration),
         )
         if data.calibration:
             folder.write(
@@ -101,11 +105,29 @@ def _check_names(spec: Spec) -> tuple[Backend, ...]:
         raise UsageError("no backend is asked for", "give --export onnx,openvino,tflite")
     for name in spec.devices:
         load_device(name)
+    if spec.quantize.integer_io != "none":
+        _check_integer_io(spec, tuple(by_name.values()))
     for backend in by_name.values():
         for scheme in spec.export.schemes:
             if scheme != AUTO:
                 check_scheme(backend, scheme)
     return tuple(by_name.values())
+
+
+def _check_integer_io(spec: Spec, backends: tuple[Backend, ...]) -> None:
+    for backend in backends:
+        if not backend.HAS_INTEGER_IO:
+            raise UsageError(
+                f"{backend.TITLE} artifacts have float inputs and outputs",
+                "integer I/O is had with --export tflite alone",
+            )
+    others = [name for name in spec.export.schemes if name != AUTO and not _fits_integer_io(name)]
+    if others:
+        raise UsageError(f"integer I/O needs static int8, not {others[0]}", "give --scheme static_wi8_ai8")
+
+
+def _fits_integer_io(scheme: str) -> bool:
+    return SCHEMES[scheme].numerics == "int8_static"
 
 
 def default_folder(spec: Spec) -> Path:
@@ -144,7 +166,7 @@ def _job(shop: Workshop, model: Model, data: RunData, passed: Passed) -> Job:
         shop=shop,
         preprocessing=model.preprocessing,
         num_classes=model.num_classes,
-        transformer=passed.transformer,
+        target=_target(shop.spec, passed.transformer),
         images=_verification_images(data),
         labels=data.evaluation.labels if data.evaluation else None,
         judged=data.evaluation is not None or data.calibration is not None,
@@ -154,12 +176,28 @@ def _job(shop: Workshop, model: Model, data: RunData, passed: Passed) -> Job:
     )
 
 
+def _target(spec: Spec, transformer: bool) -> Target:
+    return Target(
+        architecture="transformer" if transformer else "cnn",
+        npu=bool(_npus(spec)),
+        integer_io=spec.quantize.integer_io,
+        isa=host_fingerprint(spec.measure.threads).isa,
+    )
+
+
+def _npus(spec: Spec) -> tuple[str, ...]:
+    """Devices of the spec whose first unit runs static int8 but no dynamic int8."""
+    return tuple(name for name in spec.devices if load_device(name).needs_static_int8)
+
+
 def _candidates_of(
     job: Job, steps: tuple[Step, ...], backend: Backend, variants: tuple[Variant, ...]
 ) -> list[Candidate]:
     """Every candidate of one backend; float ones are always made, for the others are compared with them."""
     automatic = job.shop.spec.export.schemes == (AUTO,)
-    schemes = backend.auto_schemes(job.transformer) if automatic else job.shop.spec.export.schemes
+    schemes = rule_for(backend.POLICY, job.target).schemes if automatic else job.shop.spec.export.schemes
+    if job.target.integer_io != "none":
+        schemes = tuple(filter(_fits_integer_io, schemes))
     made: list[Candidate] = []
     dense: Candidate | None = None
     for variant in variants:
@@ -175,13 +213,27 @@ def _candidates_of(
     return made
 
 
-def _calibration_record(data: RunData, seed: int) -> CalibrationRecord | None:
+def _calibration_record(data: RunData, seed: int, progress: Progress) -> CalibrationRecord | None:
+    """Notes which images calibrate, and tells at once what is doubtful about them."""
     images = data.calibration
-    return CalibrationRecord(images.source, images.ids, set_sha256(images), seed) if images else None
+    if images is None:
+        return None
+    warnings = calibration_warnings(images, functools.partial(progress.stage, "judge calibration images"))
+    for warning in warnings:
+        progress.message(f"warning: {warning}")
+    return CalibrationRecord(
+        source=images.source,
+        ids=images.ids,
+        sha256=set_sha256(images),
+        seed=seed,
+        images_sha256=sorted_digests(images),
+        count=len(images),
+        warnings=warnings,
+    )
 
 
-def _notes(spec: Spec, data: RunData, model: Model) -> tuple[str, ...]:
-    notes = []
+def _notes(spec: Spec, data: RunData, model: Model, calibration: CalibrationRecord | None) -> tuple[str, ...]:
+    notes = list(calibration.warnings) if calibration else []
     if model.random_weights:
         notes.append("random weights: accuracy is not reported")
     elif data.evaluation is None:

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from edgevit.errors import UsageError
+from edgevit.recipe import Recipe
 
 SCHEMA_VERSION: Final = 1
 
@@ -86,6 +87,13 @@ class Artifact:
     """Share of the MACs, 0..1, whose weights and activations are multiplied as int8."""
     macs: int
     params: int
+    numerics: str = "float"
+    """How its layers multiply, read from the file: "float", "static int8", "dynamic int8", "static and dynamic int8",
+    "static int16" or "weights only"."""
+    float_islands: int = 0
+    """Layers with weights that multiply in float although others of the artifact are quantized."""
+    conversions: int = 0
+    """Ops that convert between number formats."""
 
 
 @dataclass(frozen=True)
@@ -192,6 +200,25 @@ class Prediction:
 
 
 @dataclass(frozen=True)
+class Attempt:
+    """One way of quantizing a candidate that was tried."""
+
+    rung: str
+    """"policy" for the first guess, else the rung of the repair ladder."""
+    recipe: Recipe
+    top1: float | None
+    agreement: float | None
+    """With the float model, as a fraction."""
+    lost_points: float | None
+    """Drop of top-1 against the float model as brought; without labels, share of images it disagrees on; in
+    percentage points. None where it could not be made or judged."""
+    seconds: float
+    """What it cost, with what had to be found out for it."""
+    note: str = ""
+    """Why it failed."""
+
+
+@dataclass(frozen=True)
 class Candidate:
     """One artifact with all that is known of it, or the reason why there is none."""
 
@@ -202,10 +229,16 @@ class Candidate:
     passes: tuple[PassRecord, ...] = ()
     parent: str | None = None
     """Id of the float candidate that this one is compared with; None for a dense float one."""
+    recipe: Recipe | None = None
+    """How it was quantized; None for a float one."""
+    attempts: tuple[Attempt, ...] = ()
+    """What was tried on the repair ladder, in order; the recipe is that of the best."""
     artifact: Artifact | None = None
     verification: Verification | None = None
     accuracy: Accuracy | None = None
     measurements: tuple[Measurement, ...] = ()
+    speed_up: float | None = None
+    """How many times faster than ``parent`` on this host: fastest runs, in turn in one process."""
     predictions: tuple[Prediction, ...] = ()
     status: Status = "ok"
     reasons: tuple[str, ...] = ()
@@ -265,6 +298,13 @@ class CalibrationRecord:
     sha256: str
     """Of the sorted sha256 digests of the images."""
     seed: int
+    """Of the choice among the images of the source."""
+    images_sha256: tuple[str, ...] = ()
+    """Digest of every image as stored, sorted, so not in the order of ``ids``; none in runs of an earlier version."""
+    count: int | None = None
+    """Number of images; None in runs of an earlier version."""
+    warnings: tuple[str, ...] = ()
+    """Why quantizers calibrated with these images may not be trusted; see :mod:`edgevit.calibration`."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from edgevit.errors import EdgevitError
+from edgevit.recipe import IntegerIo
 from edgevit.schemes import AUTO, parse_schemes
 from edgevit.shipped import find, read_toml
 from edgevit.token_plan import TokenPlan
@@ -112,6 +113,15 @@ class ExportSpec(Section):
         return _as_value_error(parse_schemes, value)
 
 
+class QuantizeSpec(Section):
+    """How far quantization may go to keep the accuracy drop."""
+
+    max_minutes: PositiveFloat = 20.0
+    """For each candidate, time after which the repair ladder takes no further rung."""
+    integer_io: IntegerIo = "none"
+    """int8 or uint8: integers from input to output, as some NPUs need it; TFLite only."""
+
+
 class BudgetSpec(Section):
     """What a candidate may cost to be chosen."""
 
@@ -137,6 +147,7 @@ class Spec(Section):
     data: DataSpec = DataSpec()
     passes: PassesSpec = PassesSpec()
     export: ExportSpec = ExportSpec()
+    quantize: QuantizeSpec = QuantizeSpec()
     devices: tuple[str, ...] = ()
     """Device names to predict latency and memory for."""
     budget: BudgetSpec = BudgetSpec()

@@ -21,18 +21,19 @@ LEAST_DECIDED = 0.9
 
 
 def verify_signature(
-    inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...], size: tuple[int, int], classes: int
+    inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...], size: tuple[int, int], classes: int, dtype: str
 ) -> None:
-    """Checks what an artifact that edgevit made declares: one float32 image in, one float32 row of logits out.
+    """Checks what an artifact that edgevit made declares: one image in, one row of logits out.
 
     Args:
         inputs: As the file declares them.
         outputs: As the file declares them.
         size: Height and width the model was made for.
         classes: Width of the logits.
+        dtype: Of both: "float32", or "int8" or "uint8", which need a scale and a zero point.
 
     Raises:
-        CheckFailed: names, then shapes, then types; the first that differs.
+        CheckFailed: names, then shapes, then types, then scales; the first that differs.
     """
     expected = (("input", (1, 3, *size)), ("logits", (1, classes)))
     for spec, (name, shape) in zip((*inputs, *outputs), expected, strict=True):
@@ -40,8 +41,10 @@ def verify_signature(
             raise CheckFailed(f"{name} is called {spec.name!r}")
         if spec.shape != shape:
             raise CheckFailed(f"{name} has shape {list(spec.shape)}, not {list(shape)}")
-        if spec.dtype != "float32":
-            raise CheckFailed(f"{name} is {spec.dtype}, not float32")
+        if spec.dtype != dtype:
+            raise CheckFailed(f"{name} is {spec.dtype}, not {dtype}")
+        if dtype != "float32" and (spec.scale is None or spec.zero_point is None):
+            raise CheckFailed(f"{name} is {dtype} without a scale and zero point")
 
 
 def far_images(logits: np.ndarray, reference: np.ndarray, tolerance: float) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from edgevit.data import check_images, choose_data, refuse_overlap
 from edgevit.errors import UsageError
-from edgevit.images import ImageSet, Samples, open_images, open_samples, set_sha256
+from edgevit.images import ImageSet, Samples, open_images, open_samples, set_sha256, sorted_digests
 from edgevit.results import Preprocessing
 
 
@@ -158,7 +158,11 @@ def test_an_npz_with_and_without_labels(tmp_path: Path) -> None:
         ({"images": np.zeros((2, 4, 4, 4), np.uint8)}, 'needs an array "images"'),
         ({"images": np.zeros((4,), np.uint8)}, 'needs an array "images"'),
         ({"images": np.zeros((0, 4, 4), np.uint8)}, "no images in"),
-        ({"images": np.zeros((2, 4, 4), np.uint8), "labels": np.zeros(3, int)}, '"labels" must be 2 whole numbers'),
+        ({"pictures": np.zeros((2, 4, 4), np.uint8)}, "it has 'pictures'"),
+        (
+            {"images": np.zeros((2, 4, 4), np.uint8), "labels": np.zeros(3, int)},
+            r'"labels" must be 2 whole numbers .* int64 \[3\]',
+        ),
         ({"images": np.zeros((2, 4, 4), np.uint8), "labels": np.array([0, -1])}, '"labels" must be 2 whole numbers'),
         ({"images": np.zeros((2, 4, 4), np.uint8), "labels": np.zeros(2)}, '"labels" must be 2 whole numbers'),
         ({"images": np.array([object()])}, "cannot read"),
@@ -167,6 +171,51 @@ def test_an_npz_with_and_without_labels(tmp_path: Path) -> None:
 def test_a_bad_npz_is_refused(tmp_path: Path, arrays: dict[str, np.ndarray], message: str) -> None:
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(UsageError, match=message):
+        open_images(str(tmp_path / "a.npz"))
+
+
+@pytest.mark.parametrize(
+    ("images", "found", "step"),
+    [
+        (np.zeros((2, 4, 5, 3), np.float32), "float32 [2, 4, 5, 3]", "give pixels from 0 to 255 as uint8"),
+        (np.zeros((2, 4, 5), np.int64), "int64 [2, 4, 5]", "give pixels from 0 to 255 as uint8"),
+        (np.zeros((2, 3, 4, 5), np.uint8), "uint8 [2, 3, 4, 5]", "images.transpose(0, 2, 3, 1)"),
+        (np.zeros((2, 3, 4, 5), np.float64), "float64 [2, 3, 4, 5]", "images.transpose(0, 2, 3, 1)"),
+        (np.zeros((2, 4, 5, 1), np.uint8), "uint8 [2, 4, 5, 1]", "images[..., 0]"),
+        (np.zeros((2, 4, 5, 4), np.uint8), "uint8 [2, 4, 5, 4]", "images[..., :3]"),
+        (np.zeros((2, 4, 5, 7), np.uint8), "uint8 [2, 4, 5, 7]", "red, green and blue"),
+        (np.zeros((24, 25, 3), np.uint8), "uint8 [24, 25, 3]", "images[None]"),
+        (np.zeros((24, 25), np.uint8), "uint8 [24, 25]", "images[None]"),
+        (np.zeros(4, np.uint8), "uint8 [4]", "along the first axis"),
+        (np.zeros((1, 1, 2, 2, 3), np.uint8), "uint8 [1, 1, 2, 2, 3]", "along the first axis"),
+        (np.zeros((), np.float32), "float32 []", "give pixels"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_an_array_of_another_shape_or_type_is_told_what_it_is_and_what_to_do(
+    tmp_path: Path, images: np.ndarray, found: str, step: str
+) -> None:
+    np.savez(tmp_path / "a.npz", images=images)
+    with pytest.raises(UsageError) as caught:
+        open_images(str(tmp_path / "a.npz"))
+    assert caught.value.message.endswith(
+        f'a.npz needs an array "images", uint8 [n, h, w, 3] or [n, h, w]; it is {found}'
+    )
+    assert caught.value.hint and step in caught.value.hint
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("shape", [(20, 4, 5, 3), (20, 3, 4, 5), (20, 4, 5)])
+def test_images_with_nan_or_infinity_are_named(tmp_path: Path, value: float, shape: tuple[int, ...]) -> None:
+    images = np.zeros(shape, np.float32)
+    images[7, 1, 1] = images[12, 0] = value
+    np.savez(tmp_path / "a.npz", images=images)
+    with pytest.raises(UsageError, match=r"a.npz: 2 of 20 images hold NaN or infinity: 7, 12$") as caught:
+        open_images(str(tmp_path / "a.npz"))
+    assert caught.value.hint and "uint8 [n, h, w, 3]" in caught.value.hint
+    images[:] = value
+    np.savez(tmp_path / "a.npz", images=images)
+    with pytest.raises(UsageError, match=r"20 of 20 images hold NaN or infinity: 0, 1, .* 9 and 10 more"):
         open_images(str(tmp_path / "a.npz"))
 
 
@@ -373,6 +422,32 @@ def test_one_class_only_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", images=np.zeros((3, 4, 4), np.uint8), labels=np.array([5, 5, 5]))
     with pytest.raises(UsageError, match="are all of one class"):
         choose_data(str(tmp_path / "a.npz"), None, None, None, 0)
+
+
+def test_one_class_only_may_calibrate(many: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", images=np.zeros((3, 5, 5), np.uint8), labels=np.array([5, 5, 5]))
+    data = choose_data(many, str(tmp_path / "a.npz"), None, None, 0)
+    assert data.calibration is not None and data.calibration.labels == (5, 5, 5)
+
+
+def test_an_image_is_read_for_its_digest_once(classes: Path, tmp_path: Path) -> None:
+    read: list[str] = []
+    source = open_images(str(classes))
+
+    def tell(image_id: str) -> bytes | np.ndarray:
+        read.append(image_id)
+        return source._read(image_id)
+
+    images = ImageSet("source", source.ids, source.labels, tell)
+    chosen = images.select(("b/0.png", "a/0.png"))
+    digests = sorted_digests(chosen)
+    assert digests == tuple(sorted((source.sha256("b/0.png"), source.sha256("a/0.png"))))
+    assert read == ["b/0.png", "a/0.png"]
+    set_sha256(chosen)
+    set_sha256(images)
+    with pytest.raises(UsageError, match="2 training images"):
+        refuse_overlap(images, chosen, "training")
+    assert sorted(read) == sorted(source.ids)
 
 
 def test_overlap_is_found_by_content_not_by_name(classes: Path, tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ FACTS = {"graph", "progress", "schemes", "token_plan", "shipped", "validation", 
 """Values and judgements: no torch, no numpy, no runtime, and none of the leaves."""
 LEAVES = {
     "model",
+    "float_weights",
+    "calibration",
     "data",
     "images",
     "capture",

@@ -146,6 +146,29 @@ def test_a_long_list_is_cut(tmp_path: Path) -> None:
         load_weights(module, tmp_path / "w.pt")
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e39])
+def test_weights_that_are_not_finite_in_float32_are_refused(tmp_path: Path, value: float) -> None:
+    path = tmp_path / "w.pt"
+    state = {
+        key: tensor.double() for key, tensor in load_model(ModelSpec(name="digits_cnn")).module.state_dict().items()
+    }
+    name = next(iter(state))
+    state[name].flatten()[:2] = value
+    torch.save(state, path)
+    with pytest.raises(UsageError) as caught:
+        load_model(ModelSpec(name="digits_cnn", weights=path))
+    assert f"{path}: NaN or infinity in 1 tensors: {name} (2 of " in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "folder/model.tflite", "MODEL.XML"])
+def test_an_exported_file_is_neither_a_model_nor_weights(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} is a file for .*, not a PyTorch model") as caught:
+        load_model(ModelSpec(name=name))
+    assert caught.value.hint and "--weights FILE" in caught.value.hint and "edgevit inspect" in caught.value.hint
+    with pytest.raises(UsageError, match=f"{name} is a file for .*, not a PyTorch model"):
+        load_model(ModelSpec(name="digits_vit", weights=tmp_path / name))
+
+
 class Malicious:
     """A pickle that would run a command."""
 
@@ -222,6 +245,12 @@ class Net(nn.Module):
 
 def good(num_classes=4): return Net(num_classes)
 def fixed(): return Net()
+def diverged():
+    net = Net()
+    net.head.weight.data[0, :5] = float("nan")
+    return net
+def quantized():
+    return torch.ao.quantization.quantize_dynamic(Net(), {nn.Linear}, dtype=torch.qint8)
 def silent():
     net = Net()
     del net.default_cfg
@@ -277,6 +306,8 @@ def test_a_users_own_factory(factories: str, tmp_path: Path) -> None:
         ("{}:no_module", {}, "returned int, not a torch.nn.Module"),
         ("{}:needs", {}, "cannot be called: missing a required argument: 'something'"),
         ("{}:fixed", {"num_classes": 5}, r"fixed\(num_classes=5\) cannot be called"),
+        ("{}:diverged", {}, r":diverged: NaN or infinity in 1 tensors: head.weight \(5 of 768 values\)"),
+        ("{}:quantized", {}, r":quantized is quantized already: head \(Linear\)"),
         ("{}:silent", {}, "states no input_size, mean, std"),
         ("{}:odd_interpolation", {}, "interpolation 'area', which edgevit lacks"),
         ("{}:odd_crop", {}, "crop_mode 'border', which edgevit lacks"),

@@ -44,6 +44,16 @@ def test_the_schema_names_every_key() -> None:
     assert set(json.loads(run_to_json(make_run()))) == set(schema["properties"])
 
 
+def test_a_calibration_record_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    document = json.loads(run_to_json(make_run()))
+    for key in ("images_sha256", "count", "warnings"):
+        del document["calibration"][key]
+    (tmp_path / "run.json").write_text(json.dumps(document))
+    record = load_run(tmp_path).calibration
+    assert record is not None
+    assert (len(record.ids), record.images_sha256, record.count, record.warnings) == (128, (), None, ())
+
+
 def test_a_missing_run_says_what_to_give(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot read a run") as error:
         load_run(tmp_path)

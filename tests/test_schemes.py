@@ -5,13 +5,30 @@ from __future__ import annotations
 import pytest
 
 from edgevit.errors import UsageError
-from edgevit.schemes import SCHEMES, parse_schemes
+from edgevit.schemes import SCHEMES, Scheme, parse_schemes
 
 
 def test_the_schemes_of_the_contract_are_there() -> None:
-    assert list(SCHEMES) == ["fp32", "fp16", "dynamic_wi8_afp32", "static_wi8_ai8"]
-    assert [name for name, scheme in SCHEMES.items() if scheme.is_int8] == ["dynamic_wi8_afp32", "static_wi8_ai8"]
-    assert [name for name, scheme in SCHEMES.items() if scheme.calibrated] == ["static_wi8_ai8"]
+    numerics = {name: scheme.numerics for name, scheme in SCHEMES.items()}
+    assert numerics == {
+        "fp32": "float",
+        "fp16": "float",
+        "bf16": "float",
+        "dynamic_wi8_afp32": "int8_dynamic",
+        "static_wi8_ai8": "int8_static",
+        "mixed_wi8_ai8": "int8_static",
+        "static_wi8_ai16": "int16_static",
+        "weight_only_wi8_afp32": "int8_weights",
+        "weight_only_wi4_afp32": "int8_weights",
+    }
+    calibrated = [name for name, scheme in SCHEMES.items() if scheme.calibrated]
+    assert calibrated == ["static_wi8_ai8", "mixed_wi8_ai8", "static_wi8_ai16"]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
+def test_only_what_multiplies_integers_may_choose_its_floats(scheme: Scheme) -> None:
+    assert (scheme.precision == "fastest") == scheme.is_int8
+    assert not (scheme.is_int8 and scheme.is_float)
 
 
 @pytest.mark.parametrize("names", [("auto",), ("fp32",), ("static_wi8_ai8", "fp32")])

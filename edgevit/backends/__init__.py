@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     import numpy as np
     from torch.export import ExportedProgram
 
-    from edgevit.graph import Graph
+    from edgevit.graph import Graph, OpKind
+    from edgevit.policy import Rule
+    from edgevit.recipe import Recipe
 
 forbid_telemetry()  # here, because no part of a backend can be imported without this package
 
@@ -53,12 +55,17 @@ class Backend(Protocol):
     """Suffix of the main file."""
     RUNTIME: str
     """Distribution that runs the artifacts, as pip knows it."""
-    SCHEMES: tuple[str, ...]
+    SCHEMES: dict[str, tuple[OpKind, ...]]
+    """What can be made, and the kinds of ops that each scheme stores or computes in its own numbers; "fp32" first."""
+    POLICY: tuple[Rule, ...]
+    """What "auto" tries, see :mod:`edgevit.policy`; a rule for processors for each architecture at least."""
+    GPTQ_SCHEMES: tuple[str, ...]
+    """Schemes that its quantizer can round weights with GPTQ for."""
+
+    HAS_INTEGER_IO: bool
+    """Whether its static artifacts can have integers as input and output."""
 
     # Not "export" and "quantize": importing a part of that name would put the module in the function's place.
-
-    def auto_schemes(self, transformer: bool) -> tuple[str, ...]:
-        """Schemes that "auto" tries: first the one expected to win for this kind of architecture."""
 
     def export_program(self, program: ExportedProgram, folder: Path) -> Path:
         """Writes a float32 artifact with static shapes, batch 1, one input "input" and one output "logits".
@@ -67,20 +74,22 @@ class Backend(Protocol):
             The main file, inside ``folder``.
         """
 
-    def quantize_artifact(
-        self, parent: Path, scheme: str, calibration: np.ndarray | None, transformer: bool, folder: Path
-    ) -> Path:
+    def quantize_artifact(self, parent: Path, recipe: Recipe, calibration: np.ndarray | None, folder: Path) -> Path:
         """Writes the artifact of another scheme from a float32 one.
+
+        What the recipe prepares is done already in the float32 one, and its float layers are all named.
 
         Args:
             parent: Main file of the float32 artifact.
-            scheme: One of ``SCHEMES``, not "fp32".
+            recipe: Its scheme is one of ``SCHEMES``, not "fp32"; its float layers are ops of ``read_graph(parent)``.
             calibration: float32 [n, 3, h, w], preprocessed; None if there are none, for a scheme that can do without.
-            transformer: Whether the architecture is attention based.
             folder: Where to write.
 
         Returns:
             The main file, inside ``folder``.
+
+        Raises:
+            UsageError: the recipe asks for what this runtime has not.
         """
 
     def read_graph(self, path: Path) -> Graph:
@@ -92,10 +101,11 @@ class Backend(Protocol):
         Args:
             path: Main file.
             threads: CPU threads, 1 or more.
-            precision: "f32" to compute floats in float32; "fastest" to let the runtime choose.
+            precision: "f32" to compute floats in float32; "fastest" to let the runtime choose; "bf16" for bfloat16.
 
         Raises:
-            UsageError: the file is not one of this format, or needs ops that the runtime lacks.
+            UsageError: the file is not one of this format, or needs ops that the runtime lacks, or this processor or
+                runtime does not have that precision.
         """
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from edgevit.backends import get_backend
-from edgevit.errors import UsageError
+from edgevit.errors import CandidateFailed, UsageError
+from edgevit.graph import Graph, Numerics
 from edgevit.images import Samples, open_samples
+from edgevit.recipe import Recipe
 from edgevit.results import Preprocessing, TensorSpec
+from edgevit.schemes import SCHEMES
 
 
 @dataclass(frozen=True)
@@ -30,10 +34,9 @@ class QuantizeJob:
 
     backend: str
     parent: Path
-    scheme: str
+    recipe: Recipe
     calibration: Samples | None
     preprocessing: Preprocessing
-    transformer: bool
     seed: int
     folder: Path
     """Appears whole, or not at all."""
@@ -50,6 +53,9 @@ class Made:
     macs: int
     params: int
     int8_mac_share: float
+    numerics: str
+    float_islands: int
+    conversions: int
 
 
 def export_float(job: ExportJob) -> Made:
@@ -63,7 +69,11 @@ def export_float(job: ExportJob) -> Made:
 
 
 def quantize(job: QuantizeJob) -> Made:
-    """Quantizes a float32 artifact with the runtime's own quantizer."""
+    """Quantizes a float32 artifact with the runtime's own quantizer.
+
+    Raises:
+        CandidateFailed: what came out is not what the scheme says; such a file is never offered.
+    """
     backend = get_backend(job.backend)
     np.random.seed(job.seed)
     calibration = None
@@ -71,8 +81,27 @@ def quantize(job: QuantizeJob) -> Made:
         images = open_samples(job.calibration)
         calibration = np.concatenate(list(images.batches(job.preprocessing)))
     with _Folder(job.folder) as folder:
-        main = backend.quantize_artifact(job.parent, job.scheme, calibration, job.transformer, folder)
+        recipe = job.recipe.resolved(backend.read_graph(job.parent).layers)
+        main = backend.quantize_artifact(job.parent, recipe, calibration, folder)
+        check_label(job.recipe.scheme, backend.read_graph(main))
     return _describe(job.backend, job.folder / main.name)
+
+
+def check_label(scheme: str, graph: Graph) -> None:
+    """Refuses a graph that does not multiply as its scheme says.
+
+    Raises:
+        CandidateFailed: another kind of numerics does more MACs than the scheme's own, or dynamic int8 has a static
+            part.
+    """
+    wanted = SCHEMES[scheme].numerics
+    macs = {numerics: sum(op.macs for op in graph.layers if op.numerics == numerics) for numerics in get_args(Numerics)}
+    quantized = {numerics: count for numerics, count in macs.items() if numerics != "float"}
+    most = max(quantized, key=lambda numerics: quantized[numerics]) if any(quantized.values()) else "float"
+    if most != wanted or (wanted == "int8_dynamic" and macs["int8_static"]):
+        raise CandidateFailed(f"asked for {scheme}, but the layers of the file are {graph.numerics}")
+    if scheme == "mixed_wi8_ai8" and not graph.float_islands:
+        raise CandidateFailed(f"asked for {scheme}, but no layer of the file is in float")
 
 
 def _describe(backend_name: str, main: Path) -> Made:
@@ -82,7 +111,18 @@ def _describe(backend_name: str, main: Path) -> Made:
     if len(session.inputs) != 1 or len(session.outputs) != 1:
         raise UsageError(f"{main} has {len(session.inputs)} inputs and {len(session.outputs)} outputs, not one of each")
     files = (main, *sorted(path for path in main.parent.iterdir() if path != main))
-    return Made(main, files, session.inputs, session.outputs, graph.macs, graph.params, graph.int8_mac_share)
+    return Made(
+        main=main,
+        files=files,
+        inputs=session.inputs,
+        outputs=session.outputs,
+        macs=graph.macs,
+        params=graph.params,
+        int8_mac_share=graph.int8_mac_share,
+        numerics=graph.numerics,
+        float_islands=graph.float_islands,
+        conversions=graph.conversions,
+    )
 
 
 class _Folder:

@@ -27,6 +27,7 @@ COMMANDS = (
     ("eval", "evaluate"),
     ("inspect", "inspect"),
     ("profile", "profile"),
+    ("sensitivity", "sensitivity"),
     ("gate", "gate"),
     ("report", "report"),
     ("models", "models"),

@@ -25,6 +25,12 @@ def compress(
     max_drop: Annotated[
         float | None, typer.Option(help="Largest loss of top-1, in points; 1.0 when not given.")
     ] = None,
+    max_minutes: Annotated[
+        float | None, typer.Option(help="For each candidate, time to repair what loses more; 20 when not given.")
+    ] = None,
+    integer_io: Annotated[
+        str | None, typer.Option(help="int8 or uint8: integers in and out, for NPUs that need it; TFLite only.")
+    ] = None,
     device: Annotated[list[str] | None, typer.Option(help="Predict for this device too; may be repeated.")] = None,
     profile: options.Profile = None,
     threads: options.Threads = None,
@@ -65,6 +71,8 @@ def compress(
         passes__tokens=tokens,
         export__backends=options.split(export),
         export__schemes=options.split(scheme),
+        quantize__max_minutes=max_minutes,
+        quantize__integer_io=integer_io,
         devices=device or None,
         budget__max_drop=max_drop,
         measure__threads=threads,

@@ -9,7 +9,7 @@ import typer
 
 from edgevit.errors import UsageError
 
-PRECISIONS = ("f32", "fastest")
+PRECISIONS = ("f32", "bf16", "fastest")
 
 ArtifactFile = Annotated[
     Path, typer.Argument(metavar="ARTIFACT", help="An .onnx, .xml or .tflite file.", show_default=False)
@@ -22,7 +22,7 @@ Target = Annotated[
         show_default=False,
     ),
 ]
-Precision = Annotated[str, typer.Option(help="f32, or fastest: let the runtime choose its float precision.")]
+Precision = Annotated[str, typer.Option(help="f32, bf16, or fastest: let the runtime choose its float precision.")]
 Weights = Annotated[Path | None, typer.Option(help="safetensors, or a torch file that holds a state dict.")]
 Pretrained = Annotated[bool, typer.Option("--pretrained", help="Get timm's weights over the network.")]
 RandomWeights = Annotated[bool, typer.Option("--random-weights", help="For trying out; accuracy is not reported.")]

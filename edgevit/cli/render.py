@@ -25,11 +25,14 @@ if TYPE_CHECKING:
     from edgevit.gate import Verdict
     from edgevit.inspection import Summary
     from edgevit.results import Accuracy, Measurement, Prediction, Run
+    from edgevit.sensitivity import SensitivityReport
 
 _UNBOUNDED = 500
 """Width, in characters, where no terminal limits it: files and pipes get whole lines."""
 _PLAIN_INTERVAL = 10.0
 """Least seconds between two plain lines about the same stage."""
+_MOST_LAYERS = 20
+"""Rows of the sensitivity table; the layers that lose least are left out."""
 
 
 class _Console(Console):
@@ -226,6 +229,31 @@ def print_summary(summary: Summary) -> None:
     print_line(f"outputs: {'; '.join(summary.outputs)}")
     rows = [(op.native, op.kind, op.numerics, str(op.count), units.count(op.macs)) for op in summary.ops]
     print_table(("op", "kind", "numerics", "count", "MACs"), rows, numeric=(3, 4))
+
+
+def print_sensitivity(report: SensitivityReport, document: Path) -> None:
+    """Prints the layers that lose most when they alone are quantized, worst first."""
+    print_line(
+        f"{report.model}: each of {len(report.layers)} layers alone in {report.scheme} ({report.recipe.summary}),"
+        f" {report.backend}, against the float model on {len(report.images.ids)} images of {report.images.source}"
+    )
+    print_line()
+    rows = [
+        (
+            layer.name, layer.module or "–", layer.kind.replace("_", " "), units.count(layer.macs),
+            units.decibels(layer.snr_db), units.percent(layer.agreement),
+        )
+        for layer in report.layers[:_MOST_LAYERS]
+    ]  # fmt: skip
+    print_table(
+        ("layer", "module", "kind", "MACs", "SNR", "agreement"), rows, numeric=(3, 4, 5), ranks=(0, 0, 3, 2, 0, 1)
+    )
+    hidden = len(report.layers) - len(rows)
+    if hidden:
+        print_line(f"and {hidden} more that lose less: {document.name} has all")
+    for note in (*report.images.warnings, *report.notes):
+        print_line(f"note: {note}")
+    print_line(f"written: {document.parent}")
 
 
 def print_verdict(verdict: Verdict) -> None:

@@ -50,5 +50,6 @@ _WORDS = {
     "float": "float",
     "int8_static": "static int8",
     "int8_dynamic": "dynamic int8",
+    "int16_static": "static int16",
     "int8_weights": "int8 weights with wider activations",
 }

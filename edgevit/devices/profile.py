@@ -141,6 +141,11 @@ class Device(Section):
     units: Annotated[tuple[Unit, ...], Field(min_length=1)]
     """Compute units, the one to prefer first."""
 
+    @property
+    def needs_static_int8(self) -> bool:
+        """Whether int8 has to be static to run on the first unit, as on NPUs and in TensorRT."""
+        return "int8_static" in self.units[0].numerics and "int8_dynamic" not in self.units[0].numerics
+
     @model_validator(mode="after")
     def _distinct_units(self) -> Device:
         names = [unit.name for unit in self.units]

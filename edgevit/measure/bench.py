@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgevit.backends import get_backend
+from edgevit.backends import Session, get_backend
 from edgevit.host import governor
 from edgevit.isolate import report_progress
 from edgevit.measure.memory import peak_resident_bytes, reset_peak, resident_bytes
@@ -29,7 +29,7 @@ class BenchJob:
     artifact: Path
     threads: int
     precision: str
-    """"f32" or "fastest", see :meth:`edgevit.backends.Backend.open_session`."""
+    """"f32", "bf16" or "fastest", see :meth:`edgevit.backends.Backend.open_session`."""
     min_runs: int
     min_seconds: float
 
@@ -56,8 +56,7 @@ def bench(job: BenchJob) -> Measurement:
     begin = time.perf_counter_ns()
     session = backend.open_session(job.artifact, job.threads, job.precision)
     load_ms = (time.perf_counter_ns() - begin) / 1e6
-    generator = np.random.default_rng(0)
-    feeds = tuple(_noise(generator, spec.shape, spec.dtype) for spec in session.inputs)
+    feeds = noise_feeds(np.random.default_rng(0), session)
     timing = time_calls(lambda: session.run(feeds), job.min_runs, job.min_seconds)
     peak_bytes = peak_resident_bytes()
     return Measurement(
@@ -125,6 +124,11 @@ def _timed_ms(call: Callable[[], object]) -> float:
 def _import_runtime(backend: str) -> None:
     """Imports the part of a backend that imports its runtime."""
     __import__(f"edgevit.backends.{backend}.session")
+
+
+def noise_feeds(generator: np.random.Generator, session: Session) -> tuple[np.ndarray, ...]:
+    """Noise of the shapes and dtypes that a session takes; latency does not depend on the values."""
+    return tuple(_noise(generator, spec.shape, spec.dtype) for spec in session.inputs)
 
 
 def _noise(generator: np.random.Generator, shape: tuple[int, ...], dtype: str) -> np.ndarray:

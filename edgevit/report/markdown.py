@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from edgevit import units
 from edgevit.report.table import columns, has_labels, interval, reference_of, speed_up, status_of
 from edgevit.results import HOST, Run
+from edgevit.schemes import SCHEMES
 
 
 def render_markdown(run: Run, picture: str | None) -> str:
@@ -33,6 +34,7 @@ def render_markdown(run: Run, picture: str | None) -> str:
         _measured(run),
         _predicted(run),
         _passes(run),
+        _attempts(run),
         _calibration(run),
         _stages(run),
         _versions(run),
@@ -103,8 +105,9 @@ def _candidates(run: Run) -> str:
     table = _table([c.title for c in chosen], rows, numeric=[i for i, c in enumerate(chosen) if c.numeric])
     legend = (
         "Latency is milliseconds for one image, measured on this host in a process of its own; memory is that process's"
-        " peak. Speed-up compares with the float parent in the same runtime. int8 is the share of multiply-accumulates"
-        " that run in int8."
+        " peak. Speed-up compares with the float parent in the same runtime, run in turn. int8 is the share of"
+        " multiply-accumulates that run in int8, numerics how its layers multiply, float islands the layers that still"
+        " multiply in float: all read from the file."
     )
     return f"## Candidates\n\n{table}\n\n{legend}"
 
@@ -197,15 +200,36 @@ def _passes(run: Run) -> str:
     return _section("Passes", ("pass", "settings", "MACs", "top-1", "note"), rows, numeric=())
 
 
+def _attempts(run: Run) -> str:
+    rows = [
+        (
+            c.id,
+            a.rung,
+            a.recipe.summary,
+            units.percent(a.top1),
+            units.percent(a.agreement),
+            f"{a.lost_points:.2f} pt" if a.lost_points is not None else a.note or "not judged",
+            units.seconds(a.seconds),
+            "kept" if a.recipe == c.recipe else "",
+        )
+        for c in run.candidates
+        for a in c.attempts
+    ]
+    titles = ("candidate", "attempt", "recipe", "top-1", "agreement", "lost", "cost", "")
+    return _section("Quantization attempts", titles, rows, numeric=range(3, 7))
+
+
 def _calibration(run: Run) -> str:
     record = run.calibration
     if record is None:
         return "## Calibration\n\nNo candidate was calibrated."
     shown = ", ".join(record.ids[:5])
     more = f" and {len(record.ids) - 5} more" if len(record.ids) > 5 else ""
+    methods = sorted({c.recipe.ranges for c in run.candidates if c.recipe and SCHEMES[c.recipe.scheme].calibrated})
+    ranges = f" Ranges of static schemes: {', '.join(methods)}." if methods else ""
     return (
         f"## Calibration\n\n{len(record.ids)} images from {_code(record.source)}, chosen with seed {record.seed}:"
-        f" {_escape(shown)}{more}. sha256 of the set: {_code(record.sha256)}."
+        f" {_escape(shown)}{more}. sha256 of the set: {_code(record.sha256)}.{ranges}"
     )
 
 

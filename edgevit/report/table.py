@@ -31,7 +31,12 @@ def reference_of(run: Run, candidate: Candidate) -> Candidate | None:
 
 
 def speed_up(run: Run, candidate: Candidate) -> float | None:
-    """Returns how many times faster a candidate measured than its reference on this host; None where one is missing."""
+    """Returns how many times faster a candidate is than its reference on this host; None where one is missing.
+
+    Run in turn with it where that was done, which repeats better; else by the medians.
+    """
+    if candidate.speed_up is not None:
+        return candidate.speed_up
     reference = reference_of(run, candidate)
     before, after = reference.p50_ms if reference else None, candidate.p50_ms
     return before / after if before and after else None
@@ -72,7 +77,10 @@ def columns(run: Run) -> tuple[Column, ...]:
         Column("memory", _memory, True, 5),
         Column("size", lambda _, c: units.size(c.artifact.size_bytes if c.artifact else None), True, 4),
         Column("int8", lambda _, c: units.percent(c.artifact.int8_mac_share if c.artifact else None, 0), True, 7),
-        Column("verified", _verified, False, 8),
+        Column("numerics", lambda _, c: c.artifact.numerics if c.artifact else "–", False, 8),
+        Column("float islands", lambda _, c: str(c.artifact.float_islands) if c.artifact else "–", True, 9),
+        Column("executed by", _delegate, False, 10),
+        Column("verified", _verified, False, 11),
     )
 
 
@@ -84,6 +92,11 @@ def _latency(candidate: Candidate, statistic: str) -> str:
 def _memory(_: Run, candidate: Candidate) -> str:
     measurement = candidate.measurement()
     return units.size(measurement.peak_rss_bytes if measurement else None)
+
+
+def _delegate(_: Run, candidate: Candidate) -> str:
+    measurement = candidate.measurement()
+    return measurement.conditions.delegate if measurement else "–"
 
 
 def _agreement(_: Run, candidate: Candidate) -> str:

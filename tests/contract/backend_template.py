@@ -11,14 +11,14 @@ import numpy as np
 
 from edgevit.backends import Backend, Session
 from edgevit.graph import Graph
-from edgevit.schemes import SCHEMES
+from edgevit.policy import Target, rule_for
 
 SAMPLES = 16
 """Images that artifacts are compared on; the quantizers are calibrated with the same."""
 FLOAT_TOLERANCE = 1e-4
-LEAST_SNR_DB = {"fp16": 45.0, "best": 20.0, "other": 3.0}
-"""Half-precision weights; the scheme that "auto" tries first for the architecture; any other int8 scheme, where the
-least is that there is more signal than noise."""
+LEAST_SNR_DB = {"fp16": 45.0, "bf16": 45.0, "weight_only_wi8_afp32": 30.0, "best": 20.0, "other": 3.0}
+"""Half-precision weights; a float file; int8 weights alone; the scheme that "auto" tries first for the architecture; any
+other scheme, where the least is that there is more signal than noise."""
 
 
 @dataclass(frozen=True)
@@ -98,24 +98,13 @@ def check_float_graph(graph: Graph, backend: Backend, network: Network, macs: in
     assert graph.tensor[graph.outputs[0]].shape == (1, network.logits.shape[1])
 
 
-def check_label(graph: Graph, scheme: str) -> None:
-    """What the file does is what its scheme says, read from the file alone."""
-    work = {
-        kind: sum(op.macs for op in graph.ops if op.numerics == kind)
-        for kind in ("int8_static", "int8_dynamic", "float")
-    }
-    if not SCHEMES[scheme].is_int8:
-        assert graph.int8_mac_share == 0
-    elif SCHEMES[scheme].calibrated:
-        assert work["int8_static"] > 0.5 * graph.macs
-        assert work["int8_static"] > work["int8_dynamic"]
-    else:
-        assert work["int8_dynamic"] > 0
-        assert work["int8_static"] == 0
-
-
 def least_snr_db(backend: Backend, scheme: str, transformer: bool) -> float:
     """How good the logits of a scheme have to be on random weights."""
     if scheme in LEAST_SNR_DB:
         return LEAST_SNR_DB[scheme]
-    return LEAST_SNR_DB["best" if backend.auto_schemes(transformer)[0] == scheme else "other"]
+    return LEAST_SNR_DB["best" if _first_choice(backend, transformer) == scheme else "other"]
+
+
+def _first_choice(backend: Backend, transformer: bool) -> str:
+    target = Target("transformer" if transformer else "cnn", False, "none", ())
+    return rule_for(backend.POLICY, target).schemes[0]

@@ -465,6 +465,14 @@ def files(tmp_path: Path) -> Path:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "letter.txt").write_text("mine")
     (tmp_path / "broken.onnx").write_bytes(b"no model")
+    from safetensors.torch import load_file
+
+    state = load_file(REPOSITORY / "edgevit" / "digits" / "digits_vit.safetensors")
+    name = next(key for key in state if key.endswith("weight"))
+    torch.save({**state, name: state[name] * float("nan")}, tmp_path / "nan.pt")
+    torch.save({**state, name: state[name].to(torch.int8), f"{name}_scale": torch.ones(1)}, tmp_path / "int8.pt")
+    np.savez(tmp_path / "nan.npz", images=np.where(np.arange(30) == 4, np.nan, 0)[:, None, None] + np.zeros((30, 8, 8)))
+    np.savez(tmp_path / "channels_first.npz", images=np.zeros((30, 3, 8, 8), np.uint8))
     return tmp_path
 
 
@@ -478,6 +486,10 @@ BAD = [
     (("compress", "test_vit", "--weights", "shape.pt"), "missing (", "architecture"),
     (("compress", "test_vit", "--random-weights", "--pretrained"), "give only one of weights", ""),
     (("compress", "test_vit", "--random-weights", "--data", "digits"), "accuracy of random weights is not reported", "--data"),
+    ((*MODEL, "--weights", "nan.pt"), "nan.pt: NaN or infinity in 1 tensors", "checkpoint"),
+    ((*MODEL, "--weights", "int8.pt"), "int8.pt is quantized already", "give the float model or checkpoint"),
+    ((*MODEL, "--weights", "broken.onnx"), "is a file for ONNX Runtime, not a PyTorch model", "--weights FILE"),
+    (("compress", "broken.onnx"), "broken.onnx is a file for ONNX Runtime, not a PyTorch model", "edgevit inspect broken.onnx"),
     (("compress", "nowhere.at.all:model", "--random-weights"), "cannot import", "package.module:factory"),
     ((*MODEL, "--export", "onyx"), "unknown backend: 'onyx'", "onnx"),
     ((*MODEL, "--export", ""), "no backend is asked for", "--export"),
@@ -498,6 +510,9 @@ BAD = [
     ((*MODEL, "--data", "broken_images"), "cannot read image a.png", ""),
     ((*MODEL, "--data", "one_class.npz"), "all of one class", ""),
     ((*MODEL, "--data", "outside.npz"), "label 29 is outside the model's 10 classes", ""),
+    ((*MODEL, "--data", "nan.npz"), "1 of 30 images hold NaN or infinity: 4", "uint8 [n, h, w, 3]"),
+    ((*MODEL, "--calibration", "nan.npz"), "1 of 30 images hold NaN or infinity: 4", "uint8 [n, h, w, 3]"),
+    ((*MODEL, "--calibration", "channels_first.npz"), "it is uint8 [30, 3, 8, 8]", "images.transpose(0, 2, 3, 1)"),
     ((*MODEL, "--data", "good.npz", "--samples", "31"), "31 evaluation images were asked for", ""),
     ((*MODEL, "--data", "good.npz", "--samples", "0"), "samples", ""),
     ((*MODEL, "--data", "good.npz", "--calibration", "good.npz"), "30 calibration images of", "20%"),
@@ -529,6 +544,27 @@ def test_bad_input_is_exit_2_and_leaves_nothing_behind(
     assert hint in err
     assert "Traceback" not in err
     assert sorted(path.name for path in files.iterdir()) == before
+
+
+def test_doubtful_calibration_images_are_told_at_once_recorded_and_reported(files: Path) -> None:
+    arguments = ("export", "digits_cnn", "--export", "onnx", "--scheme", "fp32", "--calibration", "one_class.npz")
+    done = edgevit(*arguments, "--out", "run", "--json", cwd=files)
+    assert done.returncode == 0, done.stderr
+    record, notes = (run_document(files / "run")[key] for key in ("calibration", "notes"))
+    digests = sorted(hashlib.sha256(one.tobytes()).hexdigest() for one in np.load(files / "one_class.npz")["images"])
+    assert (record["images_sha256"], record["count"], record["seed"]) == (digests, 30, 0)
+    assert record["sha256"] == hashlib.sha256("\n".join(digests).encode()).hexdigest()
+    assert [warning[:24] for warning in record["warnings"]] == [
+        "only 30 calibration imag",
+        "all 30 calibration image",
+        "the calibration images l",
+    ]
+    report = (files / "run" / "report.md").read_text()
+    for warning in record["warnings"]:
+        assert warning in notes
+        assert warning in report.replace("\\", "")
+        assert f"warning: {warning}" in " ".join(done.stderr.split())
+        assert done.stderr.index("warning: ") < done.stderr.index("capture original")
 
 
 def test_a_broken_artifact_is_exit_2(files: Path) -> None:

@@ -213,6 +213,8 @@ def _numerics(weights: Tensor | None, data: Tensor | None, inputs: list[Tensor],
         return "int8_static" if activations and all(tensor.narrow for tensor in activations) else "float"
     if weights.narrow and data.narrow:
         return "int8_static"
+    if data.dtype == "int16" and (weights.narrow or weights.dtype == "int16"):
+        return "int16_static"
     if weights.narrow:
         hybrid = data.dtype == "float32" and weights.name not in expanded
         return "int8_dynamic" if hybrid else "int8_weights"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
@@ -12,33 +12,50 @@ from ai_edge_quantizer import calibrator, qtyping, quantizer, recipe_manager
 from ai_edge_quantizer.algorithm_manager import AlgorithmName
 from ai_edge_quantizer.utils import tfl_flatbuffer_utils
 
+from edgevit.backends.litert.graph import read_graph
+from edgevit.backends.litert.integer_io import with_uint8_io
+from edgevit.graph import OpKind
+from edgevit.quantization.ranges import tensor_ranges
+from edgevit.recipe import Recipe
+
 _Op = qtyping.TFLOperationName
 _EVERYWHERE = ".*"
+_MOVES: tuple[OpKind, ...] = ("reshape", "layout", "gather", "pooling")
+"""Kinds that only move values: beside float ops they are float."""
+
+Statistics = dict[str, qtyping.QSV]
 
 
-def quantize(parent: Path, scheme: str, calibration: np.ndarray | None, transformer: bool, folder: Path) -> Path:
+def quantize(parent: Path, recipe: Recipe, calibration: np.ndarray | None, folder: Path) -> Path:
     """Writes ``model.tflite`` in another scheme; see :class:`edgevit.backends.Backend` for the arguments."""
     path = folder / "model.tflite"
-    recipe = recipe_manager.RecipeManager()
-    ranges = None
-    if scheme == "fp16":
-        _half_weights(recipe)
-    elif scheme == "dynamic_wi8_afp32":
-        recipe.add_dynamic_config(regex=_EVERYWHERE, operation_name=_Op.ALL_SUPPORTED, num_bits=8)
-    elif calibration is None:
-        raise ValueError(f"{scheme} needs calibration images")
+    rules = recipe_manager.RecipeManager()
+    algorithm = AlgorithmName.GPTQ if recipe.rounding == "gptq" else AlgorithmName.MIN_MAX_UNIFORM_QUANT
+    statistics: Statistics | None = None
+    if recipe.scheme == "fp16":
+        _half_weights(rules)
+    elif recipe.scheme == "dynamic_wi8_afp32":
+        rules.add_dynamic_config(_EVERYWHERE, _Op.ALL_SUPPORTED, num_bits=8, algorithm_key=algorithm)
+    elif recipe.scheme.startswith("weight_only"):
+        bits = 4 if recipe.scheme == "weight_only_wi4_afp32" else 8
+        rules.add_weight_only_config(_EVERYWHERE, _Op.ALL_SUPPORTED, num_bits=bits, algorithm_key=algorithm)
     else:
-        _static(recipe, parent)
-        ranges = _calibrate(recipe, parent, calibration)
-    worker = quantizer.Quantizer(str(parent), recipe.get_quantization_recipe())
-    result = worker.quantize(ranges, enable_progress_report=False)
-    path.write_bytes(result.quantized_model)
+        _static(rules, recipe, parent)
+    _leave_out(rules, parent, recipe.float_layers)
+    if rules.need_calibration():
+        if calibration is None:
+            raise ValueError(f"{recipe.scheme} needs calibration images")
+        known = _library_statistics(rules, parent, calibration if recipe.rounding == "gptq" else calibration[:1])
+        statistics = known if recipe.rounding == "gptq" else _with_ranges(known, recipe, parent, calibration)
+    worker = quantizer.Quantizer(str(parent), rules.get_quantization_recipe())
+    content = worker.quantize(statistics, enable_progress_report=False).quantized_model
+    path.write_bytes(with_uint8_io(content) if recipe.integer_io == "uint8" else content)
     return path
 
 
-def _half_weights(recipe: recipe_manager.RecipeManager) -> None:
+def _half_weights(rules: recipe_manager.RecipeManager) -> None:
     """Weights stored as float16 and expanded before use."""
-    recipe.add_quantization_config(
+    rules.add_quantization_config(
         regex=_EVERYWHERE,
         operation_name=_Op.ALL_SUPPORTED,
         algorithm_key=AlgorithmName.FLOAT_CASTING,
@@ -50,19 +67,47 @@ def _half_weights(recipe: recipe_manager.RecipeManager) -> None:
     )
 
 
-def _static(recipe: recipe_manager.RecipeManager, parent: Path) -> None:
-    """int8 throughout, but float in and out: quantized logits tie and clip, which decides between classes."""
-    recipe.add_static_config(
-        regex=_EVERYWHERE, operation_name=_Op.ALL_SUPPORTED, activation_num_bits=8, weight_num_bits=8
+def _static(rules: recipe_manager.RecipeManager, recipe: Recipe, parent: Path) -> None:
+    """Integers throughout, but unless integer I/O is asked for, float in and out.
+
+    Quantized logits tie and clip, which decides between classes.
+    """
+    rules.add_static_config(
+        _EVERYWHERE,
+        _Op.ALL_SUPPORTED,
+        activation_num_bits=16 if recipe.scheme == "static_wi8_ai16" else 8,
+        weight_num_bits=8,
     )
+    kept = {*recipe.float_kinds, *(_MOVES if recipe.float_kinds else ())}
+    for native in sorted({op.native for op in read_graph(parent).ops if op.kind in kept}):
+        if native in set(_Op):
+            rules.add_quantization_config(_EVERYWHERE, _Op(native), algorithm_key=AlgorithmName.NO_QUANTIZE)
+    if recipe.integer_io != "none":
+        return
     for operation, output in _heads(parent):
-        exactly = f"^{re.escape(output)};?$"
+        exactly = _exactly(output)
         if operation == _Op.FULLY_CONNECTED:
-            recipe.add_dynamic_config(regex=exactly, operation_name=operation, num_bits=8)
+            rules.add_dynamic_config(exactly, operation, num_bits=8)
         else:
-            recipe.add_quantization_config(exactly, operation, algorithm_key=AlgorithmName.NO_QUANTIZE)
+            rules.add_quantization_config(exactly, operation, algorithm_key=AlgorithmName.NO_QUANTIZE)
     for boundary in (_Op.INPUT, _Op.OUTPUT):
-        recipe.add_quantization_config(_EVERYWHERE, boundary, algorithm_key=AlgorithmName.NO_QUANTIZE)
+        rules.add_quantization_config(_EVERYWHERE, boundary, algorithm_key=AlgorithmName.NO_QUANTIZE)
+
+
+def _exactly(output: str) -> str:
+    """Regular expression for the op that makes one tensor."""
+    return f"^{re.escape(output)};?$"
+
+
+def _leave_out(rules: recipe_manager.RecipeManager, parent: Path, float_layers: tuple[str, ...]) -> None:
+    """Keeps single ops in float, named as :func:`read_graph` does."""
+    if not float_layers:
+        return
+    for op in read_graph(parent).ops:
+        if op.name in float_layers:
+            rules.add_quantization_config(
+                _exactly(op.outputs[0]), _Op(op.native), algorithm_key=AlgorithmName.NO_QUANTIZE
+            )
 
 
 def _heads(parent: Path) -> list[tuple[qtyping.TFLOperationName, str]]:
@@ -82,26 +127,41 @@ def _heads(parent: Path) -> list[tuple[qtyping.TFLOperationName, str]]:
     return heads
 
 
-def _calibrate(
-    recipe: recipe_manager.RecipeManager, parent: Path, calibration: np.ndarray
-) -> dict[str, dict[str, np.ndarray]]:
-    """Takes each tensor's range as the mean over the images of their smallest and largest values.
-
-    Over all images the extremes of a few odd ones would widen the ranges of a MobileNet's last blocks several times;
-    the library's moving average depends on the order of the images.
-    """
-    measuring = calibrator.Calibrator(str(parent), num_threads=1, qsv_update_func=_running_mean)
+def _library_statistics(rules: recipe_manager.RecipeManager, parent: Path, images: np.ndarray) -> Statistics:
+    """What the library itself collects over images, by tensor."""
+    measuring = calibrator.Calibrator(str(parent), num_threads=1)
     signature, names = next(iter(Interpreter(model_path=str(parent)).get_signature_list().items()))
-    feeds = [{names["inputs"][0]: image[None]} for image in calibration]
-    measuring.calibrate({signature: feeds}, recipe)
+    measuring.calibrate({signature: [{names["inputs"][0]: image[None]} for image in images]}, rules)
+    found: Statistics = measuring.get_model_qsvs()
+    return found
+
+
+def _with_ranges(known: Statistics, recipe: Recipe, parent: Path, calibration: np.ndarray) -> Statistics:
+    """The statistics that the library needs, with the ranges of the recipe.
+
+    Its own is a moving average, which depends on the order of the images.
+    """
+    logits = frozenset(read_graph(parent).outputs)
+    ranges = tensor_ranges(_activations(parent, calibration, set(known)), recipe.ranges, logits)
     return {
-        tensor: {bound: value[bound] for bound in ("min", "max")}
-        for tensor, value in measuring.get_model_qsvs().items()
+        name: {
+            bound: np.full_like(known[name][bound], value) for bound, value in zip(("min", "max"), limits, strict=True)
+        }
+        for name, limits in ranges.items()
     }
 
 
-def _running_mean(so_far: dict[str, Any], image: dict[str, Any]) -> dict[str, Any]:
-    """Mean of the bounds; the library keeps the first image's as they are, without a count."""
-    count = so_far.get("count", 1)
-    mean = {bound: (so_far[bound] * count + image[bound]) / (count + 1) for bound in ("min", "max")}
-    return {**mean, "count": count + 1}
+def _activations(parent: Path, calibration: np.ndarray, wanted: set[str]) -> Iterator[dict[str, np.ndarray]]:
+    """Float activations of each image, by name."""
+    interpreter = Interpreter(model_path=str(parent), experimental_preserve_all_tensors=True, num_threads=1)
+    interpreter.allocate_tensors()
+    given = interpreter.get_input_details()[0]["index"]
+    places = {
+        detail["name"]: detail["index"]
+        for detail in interpreter.get_tensor_details()
+        if detail["name"] in wanted and detail["dtype"] is np.float32
+    }
+    for image in calibration:
+        interpreter.set_tensor(given, image[None])
+        interpreter.invoke()
+        yield {name: interpreter.get_tensor(place) for name, place in places.items()}

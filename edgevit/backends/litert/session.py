@@ -26,6 +26,8 @@ class LiteRtSession:
     """See :class:`edgevit.backends.Session`."""
 
     def __init__(self, path: Path, threads: int, precision: str) -> None:
+        if precision == "bf16":
+            raise UsageError("LiteRT does not compute in bfloat16 on processors", "ask for f32, or fastest")
         try:
             self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
             self._interpreter.allocate_tensors()

@@ -5,25 +5,45 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgevit.graph import LAYER_KINDS
+from edgevit.policy import Rule
+from edgevit.recipe import TRANSFORMER_FLOAT_KINDS
+
 if TYPE_CHECKING:
     import numpy as np
     from torch.export import ExportedProgram
 
     from edgevit.backends import Session
-    from edgevit.graph import Graph
+    from edgevit.graph import Graph, OpKind
+    from edgevit.recipe import Recipe
 
 NAME = "onnxruntime"
 TITLE = "ONNX Runtime"
 FORMAT = "onnx"
 SUFFIX = ".onnx"
 RUNTIME = "onnxruntime"
-SCHEMES = ("fp32", "dynamic_wi8_afp32", "static_wi8_ai8")
-"""No fp16: the CPU provider has no float16 kernels and would cast back and forth."""
-
-
-def auto_schemes(transformer: bool) -> tuple[str, ...]:
-    """Static loses a vision transformer's accuracy; dynamic has no fast int8 convolution."""
-    return ("dynamic_wi8_afp32", "static_wi8_ai8") if transformer else ("static_wi8_ai8", "dynamic_wi8_afp32")
+SCHEMES: dict[str, tuple[OpKind, ...]] = {
+    "fp32": (),
+    "dynamic_wi8_afp32": ("linear",),
+    "static_wi8_ai8": (*LAYER_KINDS, "matmul", "elementwise", "activation", "pooling", "reduction", "layout", "gather"),
+    "mixed_wi8_ai8": (*LAYER_KINDS, "matmul", "elementwise", "activation", "pooling", "reduction", "layout", "gather"),
+    "weight_only_wi8_afp32": ("linear",),
+    "weight_only_wi4_afp32": ("linear",),
+}
+"""No fp16 and bf16: the CPU provider has no such kernels and would cast back and forth. No int16 activations: it
+computes them in float. Dynamic convolutions (ConvInteger) are slower than float ones, so they stay float."""
+POLICY = (
+    Rule(
+        "transformer", "cpu", ("dynamic_wi8_afp32", "static_wi8_ai8"), ("min_max", "mse", "percentile_99.999"),
+        TRANSFORMER_FLOAT_KINDS,
+    ),
+    Rule("transformer", "npu", ("static_wi8_ai8",), ("min_max", "mse", "percentile_99.999"), TRANSFORMER_FLOAT_KINDS),
+    Rule("cnn", "cpu", ("static_wi8_ai8", "dynamic_wi8_afp32"), ("mean_min_max", "mse", "percentile_99.999")),
+    Rule("cnn", "npu", ("static_wi8_ai8",), ("mean_min_max", "mse", "percentile_99.999")),
+)  # fmt: skip
+GPTQ_SCHEMES = ()
+"""Its quantizer leaves GPTQ to neural-compressor, which is not among edgevit's libraries."""
+HAS_INTEGER_IO = False
 
 
 def export_program(program: ExportedProgram, folder: Path) -> Path:
@@ -33,13 +53,11 @@ def export_program(program: ExportedProgram, folder: Path) -> Path:
     return export(program, folder)
 
 
-def quantize_artifact(
-    parent: Path, scheme: str, calibration: np.ndarray | None, transformer: bool, folder: Path
-) -> Path:
+def quantize_artifact(parent: Path, recipe: Recipe, calibration: np.ndarray | None, folder: Path) -> Path:
     """See :class:`edgevit.backends.Backend`."""
     from edgevit.backends.onnxruntime.quantize import quantize
 
-    return quantize(parent, scheme, calibration, transformer, folder)
+    return quantize(parent, recipe, calibration, folder)
 
 
 def read_graph(path: Path) -> Graph:

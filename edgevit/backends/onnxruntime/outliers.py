@@ -37,7 +37,7 @@ def find_outlier_layers(model: onnx.ModelProto, images: np.ndarray) -> list[str]
         images: float32 [n, 3, h, w], preprocessed; up to 8 of them, evenly spaced, are run.
     """
     layers = _linear_layers(model)
-    session = _session_with_outputs(model, {layer.input for layer in layers})
+    session = session_with_outputs(model, {layer.input for layer in layers})
     names = [output.name for output in session.get_outputs()]
     chosen = images[:: max(1, len(images) // IMAGES)][:IMAGES]
     errors = dict.fromkeys((layer.node for layer in layers), 0.0)
@@ -74,7 +74,7 @@ def _linear_layers(model: onnx.ModelProto) -> list[_Layer]:
     return layers
 
 
-def _session_with_outputs(model: onnx.ModelProto, tensors: set[str]) -> ort.InferenceSession:
+def session_with_outputs(model: onnx.ModelProto, tensors: set[str]) -> ort.InferenceSession:
     """Opens the model with more tensors as outputs."""
     watched = onnx.ModelProto()
     watched.CopyFrom(model)

@@ -1,49 +1,62 @@
-"""Quantizes ONNX with ONNX Runtime's own quantizer."""
+"""Quantizes ONNX with ONNX Runtime's own quantizers."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import onnx
-from onnxruntime.quantization import (
-    CalibrationDataReader,
-    CalibrationMethod,
-    QuantFormat,
-    QuantType,
-    quantize_dynamic,
-    quantize_static,
-)
-from onnxruntime.quantization.shape_inference import quant_pre_process
+import onnxruntime as ort
+from onnx import shape_inference
+from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_dynamic, quantize_static
+from onnxruntime.quantization.calibrate import TensorData, TensorsData, save_tensors_data
+from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+from onnxruntime.quantization.onnx_model import ONNXModel
 
-from edgevit.backends.onnxruntime.outliers import find_outlier_layers
+from edgevit.backends.onnxruntime.graph import read_graph
+from edgevit.backends.onnxruntime.outliers import find_outlier_layers, session_with_outputs
+from edgevit.graph import OpKind
+from edgevit.quantization.ranges import tensor_ranges
+from edgevit.recipe import Recipe
 
 _LINEAR = ("MatMul", "Gemm")
+_MOVES: tuple[OpKind, ...] = ("reshape", "layout", "gather")
+"""Kinds that only move values: they take the numbers of their neighbours, so beside float ones they are float."""
+_BLOCK = 32
+"""Weights that share a scale in a weight-only scheme."""
 
 
-def quantize(parent: Path, scheme: str, calibration: np.ndarray | None, transformer: bool, folder: Path) -> Path:
+def quantize(parent: Path, recipe: Recipe, calibration: np.ndarray | None, folder: Path) -> Path:
     """Writes ``model.onnx`` in another scheme; see :class:`edgevit.backends.Backend` for the arguments."""
     path = folder / "model.onnx"
-    if scheme == "dynamic_wi8_afp32":
-        _quantize_dynamic(parent, calibration, path)
+    model = _without_stale_shapes(onnx.load(parent))
+    if recipe.scheme == "dynamic_wi8_afp32":
+        _quantize_dynamic(model, recipe, calibration, path)
+    elif recipe.scheme.startswith("weight_only"):
+        _quantize_weights(model, recipe, path)
     elif calibration is None:
-        raise ValueError(f"{scheme} needs calibration images")
+        raise ValueError(f"{recipe.scheme} needs calibration images")
     else:
-        _quantize_static(parent, calibration, transformer, path)
+        _quantize_static(model, parent, recipe, calibration, path)
     return path
 
 
-def _quantize_dynamic(parent: Path, calibration: np.ndarray | None, path: Path) -> None:
+def _quantize_dynamic(model: onnx.ModelProto, recipe: Recipe, calibration: np.ndarray | None, path: Path) -> None:
     """Per-channel int8 weights of linear layers; convolutions stay float, for ConvInteger is slower than Conv.
 
     Where there are images, linear layers that a single outlier token would spoil stay float too.
     """
-    model = _without_stale_shapes(onnx.load(parent))
     outliers = find_outlier_layers(model, calibration) if calibration is not None else []
     quantize_dynamic(
         model, path, op_types_to_quantize=list(_LINEAR), per_channel=True, weight_type=QuantType.QInt8,
-        nodes_to_exclude=outliers,
+        reduce_range=recipe.reduce_range, nodes_to_exclude=_with_gemm((*outliers, *recipe.float_layers)),
     )  # fmt: skip
+
+
+def _with_gemm(names: Iterable[str]) -> list[str]:
+    """Adds the names that a Gemm has after the quantizers have made a MatMul and an Add of it."""
+    return sorted({name for given in names for name in (given, f"{given}_MatMul")})
 
 
 def _without_stale_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -55,38 +68,57 @@ def _without_stale_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def _quantize_static(parent: Path, calibration: np.ndarray, transformer: bool, path: Path) -> None:
+def _quantize_weights(model: onnx.ModelProto, recipe: Recipe, path: Path) -> None:
+    """Block-wise symmetric weights of MatMul, which MatMulNBits expands to float32 as it multiplies."""
+    bits = 4 if recipe.scheme == "weight_only_wi4_afp32" else 8
+    separate = ONNXModel(model)
+    separate.replace_gemm_with_matmul()
+    quantizer = MatMulNBitsQuantizer(
+        separate.model, bits=bits, block_size=_BLOCK, is_symmetric=True, accuracy_level=1,
+        nodes_to_exclude=_with_gemm(recipe.float_layers),
+    )  # fmt: skip
+    quantizer.process()
+    quantizer.model.save_model_to_file(str(path))
+
+
+def _quantize_static(model: onnx.ModelProto, parent: Path, recipe: Recipe, calibration: np.ndarray, path: Path) -> None:
     """QDQ with uint8 activations and per-channel int8 weights.
 
-    Ranges are the mean of the images' minima and maxima, which one odd image cannot widen; the logits stay float,
-    for clipping them so would decide between classes. A transformer keeps all but its linear layers in float.
+    What a linear layer makes stays float: clipping the logits would decide between classes.
     """
-    prepared = path.with_name("prepared.onnx")
-    quant_pre_process(parent, prepared, skip_symbolic_shape=True)
-    op_types = [*_LINEAR, "Conv"] if transformer else None
-    model = onnx.load(prepared)
-    prepared.unlink()
+    kept = {*recipe.float_kinds, *(_MOVES if recipe.float_kinds else ())}
+    excluded = [op.name for op in read_graph(parent).ops if op.kind in kept]
+    model = shape_inference.infer_shapes(model)
+    ranges = path.with_name("ranges.json")
+    found = tensor_ranges(_activations(model, calibration), recipe.ranges)
+    data = {name: TensorData(lowest=np.float32(low), highest=np.float32(high)) for name, (low, high) in found.items()}
+    save_tensors_data(TensorsData(CalibrationMethod.MinMax, data), ranges)
     quantize_static(
         model,
         path,
-        _Images(model.graph.input[0].name, calibration),
+        None,
         quant_format=QuantFormat.QDQ,
-        op_types_to_quantize=op_types,
         per_channel=True,
+        reduce_range=recipe.reduce_range,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
+        nodes_to_exclude=sorted({*excluded, *recipe.float_layers}),
         calibrate_method=CalibrationMethod.MinMax,
-        calibration_providers=["CPUExecutionProvider"],
-        extra_options={"CalibMovingAverage": True, "OpTypesToExcludeOutputQuantization": list(_LINEAR)},
+        calibration_cache_path=ranges,
+        extra_options={"OpTypesToExcludeOutputQuantization": list(_LINEAR)},
     )
+    ranges.unlink()
 
 
-class _Images(CalibrationDataReader):  # type: ignore[misc]
-    """Feeds calibration images one by one."""
-
-    def __init__(self, name: str, images: np.ndarray) -> None:
-        self._feeds = iter([{name: image[None]} for image in images])
-
-    def get_next(self) -> dict[str, np.ndarray] | None:
-        """Returns the next feed, or None after the last."""
-        return next(self._feeds, None)
+def _activations(model: onnx.ModelProto, calibration: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
+    """Every float activation of each image, by name."""
+    weights = {initializer.name for initializer in model.graph.initializer}
+    floats = {
+        value.name
+        for value in (*model.graph.value_info, *model.graph.output)
+        if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT and value.name not in weights
+    }
+    session: ort.InferenceSession = session_with_outputs(model, floats)
+    names, given = [output.name for output in session.get_outputs()], session.get_inputs()[0].name
+    for image in calibration:
+        yield {given: image, **dict(zip(names, session.run(None, {given: image[None]}), strict=True))}

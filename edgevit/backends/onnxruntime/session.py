@@ -28,6 +28,8 @@ class OnnxRuntimeSession:
     """See :class:`edgevit.backends.Session`."""
 
     def __init__(self, path: Path, threads: int, precision: str) -> None:
+        if precision == "bf16":
+            raise UsageError("ONNX Runtime does not compute in bfloat16 on processors", "ask for f32, or fastest")
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

@@ -5,25 +5,45 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgevit.graph import LAYER_KINDS
+from edgevit.policy import Rule
+from edgevit.recipe import TRANSFORMER_FLOAT_KINDS
+
 if TYPE_CHECKING:
     import numpy as np
     from torch.export import ExportedProgram
 
     from edgevit.backends import Session
-    from edgevit.graph import Graph
+    from edgevit.graph import Graph, OpKind
+    from edgevit.recipe import Recipe
 
 NAME = "openvino"
 TITLE = "OpenVINO"
 FORMAT = "openvino"
 SUFFIX = ".xml"
 RUNTIME = "openvino"
-SCHEMES = ("fp32", "fp16", "static_wi8_ai8")
+SCHEMES: dict[str, tuple[OpKind, ...]] = {
+    "fp32": (),
+    "fp16": LAYER_KINDS,
+    "bf16": (*LAYER_KINDS, "matmul", "elementwise", "activation", "softmax", "normalization", "reduction", "pooling"),
+    "static_wi8_ai8": (*LAYER_KINDS, "matmul", "elementwise", "pooling"),
+    "mixed_wi8_ai8": (*LAYER_KINDS, "matmul", "elementwise", "pooling"),
+    "weight_only_wi8_afp32": LAYER_KINDS,
+    "weight_only_wi4_afp32": ("linear",),
+}
 """No dynamic: the CPU plugin quantizes activations at run time for weight-compressed language models only."""
-
-
-def auto_schemes(transformer: bool) -> tuple[str, ...]:
-    """NNCF's static int8 serves both kinds of network; how it quantizes depends on the kind."""
-    return ("static_wi8_ai8",)
+POLICY = (
+    Rule(
+        "transformer",
+        "cpu",
+        ("static_wi8_ai8", "bf16"),
+        ("mean_min_max", "min_max", "mse", "percentile_99.999"),
+        TRANSFORMER_FLOAT_KINDS,
+    ),
+    Rule("cnn", "cpu", ("static_wi8_ai8", "bf16"), ("mean_min_max", "min_max", "mse", "percentile_99.999")),
+)
+GPTQ_SCHEMES = ("weight_only_wi4_afp32",)
+HAS_INTEGER_IO = False
 
 
 def export_program(program: ExportedProgram, folder: Path) -> Path:
@@ -33,13 +53,11 @@ def export_program(program: ExportedProgram, folder: Path) -> Path:
     return export(program, folder)
 
 
-def quantize_artifact(
-    parent: Path, scheme: str, calibration: np.ndarray | None, transformer: bool, folder: Path
-) -> Path:
+def quantize_artifact(parent: Path, recipe: Recipe, calibration: np.ndarray | None, folder: Path) -> Path:
     """See :class:`edgevit.backends.Backend`."""
     from edgevit.backends.openvino.quantize import quantize
 
-    return quantize(parent, scheme, calibration, transformer, folder)
+    return quantize(parent, recipe, calibration, folder)
 
 
 def read_graph(path: Path) -> Graph:

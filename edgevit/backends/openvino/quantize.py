@@ -1,38 +1,99 @@
-"""Quantizes OpenVINO IR: float16 weights by OpenVINO itself, int8 by NNCF."""
+"""Quantizes OpenVINO IR: float16 weights by OpenVINO itself, integers by NNCF."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+import nncf
 import numpy as np
 import openvino as ov
+from nncf.quantization.advanced_parameters import OverflowFix
+from nncf.quantization.range_estimator import (
+    AggregatorType,
+    RangeEstimatorParameters,
+    RangeEstimatorParametersSet,
+    StatisticsCollectorParameters,
+    StatisticsType,
+)
+
+from edgevit.recipe import RangeMethod, Recipe
+
+_OUTLIERS = 5e-6
+"""Share of the values beyond each bound: 99.999 % lie between the two."""
+_GROUP = 64
+"""Weights that share an int4 scale; divides the widths of all ViTs."""
+_RANGE_ESTIMATORS: dict[RangeMethod, RangeEstimatorParameters] = {
+    "min_max": RangeEstimatorParametersSet.MINMAX,
+    "mean_min_max": RangeEstimatorParameters(),  # NNCF's own choice: per channel, where it can, the extremes
+    "mse": RangeEstimatorParametersSet.HISTOGRAM,
+    "percentile_99.999": RangeEstimatorParameters(
+        StatisticsCollectorParameters(StatisticsType.QUANTILE, AggregatorType.MIN, quantile_outlier_prob=_OUTLIERS),
+        StatisticsCollectorParameters(StatisticsType.QUANTILE, AggregatorType.MAX, quantile_outlier_prob=_OUTLIERS),
+    ),
+}
 
 
-def quantize(parent: Path, scheme: str, calibration: np.ndarray | None, transformer: bool, folder: Path) -> Path:
-    """Writes ``model.xml`` and ``model.bin`` in another scheme.
-
-    NNCF's transformer mode keeps residual adds, LayerNorm, GELU and softmax in float; without it a ViT-Tiny loses
-    all its accuracy. See :class:`edgevit.backends.Backend` for the arguments.
-    """
+def quantize(parent: Path, recipe: Recipe, calibration: np.ndarray | None, folder: Path) -> Path:
+    """Writes ``model.xml`` and ``model.bin`` in another scheme; see :class:`edgevit.backends.Backend`."""
     path = folder / "model.xml"
     model = ov.Core().read_model(parent)
-    if scheme == "fp16":
-        ov.save_model(model, path, compress_to_fp16=True)
+    if recipe.scheme in ("fp16", "bf16"):
+        ov.save_model(model, path, compress_to_fp16=recipe.scheme == "fp16")
         return path
-    if calibration is None:
-        raise ValueError(f"{scheme} needs calibration images")
-    import nncf
-
-    quantized = nncf.quantize(
-        model,
-        nncf.Dataset([image[None] for image in calibration]),
-        subset_size=len(calibration),
-        model_type=nncf.ModelType.TRANSFORMER if transformer else None,
-    )
+    quantized = _compress_weights(model, recipe, calibration) if recipe.scheme.startswith("weight_only") else None
+    if quantized is None:
+        if calibration is None:
+            raise ValueError(f"{recipe.scheme} needs calibration images")
+        quantized = _quantize_static(model, recipe, calibration)
     _name_by_position(quantized)
     ov.save_model(quantized, path, compress_to_fp16=False)
     return path
+
+
+def _compress_weights(model: ov.Model, recipe: Recipe, calibration: np.ndarray | None) -> ov.Model:
+    """Symmetric weights, per channel for int8 and in groups for int4; both expanded to float when they are used."""
+    if recipe.scheme == "weight_only_wi8_afp32":
+        return nncf.compress_weights(
+            model, mode=nncf.CompressWeightsMode.INT8_SYM, ignored_scope=_ignored(recipe.float_layers)
+        )
+    gptq = recipe.rounding == "gptq"
+    return nncf.compress_weights(
+        model,
+        mode=nncf.CompressWeightsMode.INT4_SYM,
+        group_size=_GROUP,
+        all_layers=True,
+        gptq=gptq,
+        dataset=_dataset(calibration) if gptq and calibration is not None else None,
+        ignored_scope=_ignored(recipe.float_layers),
+    )
+
+
+def _quantize_static(model: ov.Model, recipe: Recipe, calibration: np.ndarray) -> ov.Model:
+    """NNCF's post-training quantization.
+
+    Its transformer mode keeps residual adds, LayerNorm, GELU and softmax in float; without it a ViT-Tiny loses all
+    its accuracy.
+    """
+    return nncf.quantize(
+        model,
+        _dataset(calibration),
+        subset_size=len(calibration),
+        model_type=nncf.ModelType.TRANSFORMER if "elementwise" in recipe.float_kinds else None,
+        ignored_scope=_ignored(recipe.float_layers),
+        advanced_parameters=nncf.AdvancedQuantizationParameters(
+            overflow_fix=OverflowFix.ENABLE if recipe.reduce_range else OverflowFix.FIRST_LAYER,
+            activations_range_estimator_params=_RANGE_ESTIMATORS[recipe.ranges],
+        ),
+    )
+
+
+def _dataset(calibration: np.ndarray) -> nncf.Dataset:
+    return nncf.Dataset([image[None] for image in calibration])
+
+
+def _ignored(layers: tuple[str, ...]) -> nncf.IgnoredScope | None:
+    return nncf.IgnoredScope(names=list(layers)) if layers else None
 
 
 def _name_by_position(model: ov.Model) -> None:

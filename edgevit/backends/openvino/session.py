@@ -19,10 +19,12 @@ class OpenVinoSession:
         if path.suffix == ".xml" and path.is_file() and b"<net" not in path.read_bytes()[:4096]:
             raise UsageError(f"{path} is not an OpenVINO IR", 'such a file is XML that begins with a "net" element')
         config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
-        if precision == "f32":
-            config["INFERENCE_PRECISION_HINT"] = "f32"  # the plugin's own choice is bf16 where the CPU has it
+        core = ov.Core()
+        if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise UsageError("this processor has no bfloat16 arithmetic", "ask for f32, or fastest")
+        if precision != "fastest":
+            config["INFERENCE_PRECISION_HINT"] = precision  # the plugin's own choice is bf16 where the CPU has it
         try:
-            core = ov.Core()
             self._compiled = core.compile_model(core.read_model(path), "CPU", config)
         except RuntimeError as error:
             raise UsageError(f"OpenVINO cannot load {path}: {_reason(error)}") from error

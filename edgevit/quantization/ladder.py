@@ -1,0 +1,122 @@
+"""The repair ladder: what is tried, in which order, when a quantized artifact loses too much."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import takewhile
+
+from edgevit.policy import Rule
+from edgevit.recipe import TRANSFORMER_FLOAT_KINDS, Preparation, RangeMethod, Recipe
+from edgevit.results import Attempt
+from edgevit.schemes import SCHEMES
+
+FIRST = "policy"
+"""Name of the attempt that no rung had a part in."""
+REPAIRS: tuple[Preparation, ...] = ("equalize", "bias_correction")
+"""Preparations that are rungs; the others are the policy's."""
+_ISLANDS = (1, 2, 4, 8, 16)
+
+Ranking = Callable[[Recipe], tuple[str, ...]]
+"""Gives the layers, the one that loses most by quantization first; costly, so asked for only when needed."""
+
+
+Change = Callable[[Recipe, Ranking], Recipe]
+"""Makes the next recipe from the best so far; the same one where there is nothing left to change."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One thing to try."""
+
+    name: str
+    change: Change
+
+
+def rungs(first: Recipe, rule: Rule, gptq_schemes: tuple[str, ...]) -> Iterator[Rung]:
+    """Yields the rungs that make sense for a recipe, cheapest first.
+
+    Calibration method → equalization → bias correction → kinds of ops in float → the worst layers in float → GPTQ.
+
+    Args:
+        first: What the policy begins with.
+        rule: Names the calibration methods.
+        gptq_schemes: Schemes that the backend's quantizer has GPTQ for.
+    """
+    scheme = SCHEMES[first.scheme]
+    if scheme.is_float:
+        return
+    if first.scheme != "mixed_wi8_ai8":
+        if scheme.calibrated:
+            for method in rule.ranges[1:]:
+                yield Rung(f"ranges: {method}", _ranges(method))
+        if scheme.is_int8:
+            for step in REPAIRS:
+                yield Rung(step.replace("_", " "), _preparation(step))
+    if first.integer_io == "none":
+        if scheme.calibrated and not first.float_kinds:
+            yield Rung("adds, normalization, activations in float", _float_kinds)
+        for count in _ISLANDS:
+            yield Rung(f"float islands: {count}", _islands(count))
+    if first.scheme in gptq_schemes:
+        yield Rung("GPTQ", _gptq)
+
+
+def _ranges(method: RangeMethod) -> Change:
+    return lambda best, ranking: replace(best, ranges=method)
+
+
+def _preparation(step: Preparation) -> Change:
+    return lambda best, ranking: replace(best, preparations=(*best.preparations, step))
+
+
+def _float_kinds(best: Recipe, ranking: Ranking) -> Recipe:
+    return replace(best, float_kinds=TRANSFORMER_FLOAT_KINDS)
+
+
+def _islands(count: int) -> Change:
+    return lambda best, ranking: replace(best, float_layers=ranking(best)[:count])
+
+
+def _gptq(best: Recipe, ranking: Ranking) -> Recipe:
+    return replace(best, rounding="gptq")
+
+
+def climb(
+    first: Recipe,
+    ladder: Iterator[Rung],
+    attempt: Callable[[str, Recipe], Attempt],
+    ranking: Ranking,
+    max_lost_points: float,
+    has_time: Callable[[], bool],
+) -> tuple[Attempt, ...]:
+    """Tries the first recipe, then one rung after the other until one holds.
+
+    Each rung starts from the best recipe so far, so gains add up.
+
+    Args:
+        first: What the policy begins with.
+        ladder: See :func:`rungs`.
+        attempt: Makes and judges an artifact; an attempt without ``lost_points`` failed.
+        ranking: See :data:`Ranking`.
+        max_lost_points: The attempt that loses no more holds, and is the last.
+        has_time: Asked before each rung.
+
+    Returns:
+        Every attempt in order; :func:`best` tells which one to keep.
+    """
+    tried = [attempt(FIRST, first)]
+    for rung in takewhile(lambda _: not _holds(best(tried), max_lost_points) and has_time(), ladder):
+        recipe = rung.change(best(tried).recipe, ranking)
+        if all(recipe != earlier.recipe for earlier in tried):
+            tried.append(attempt(rung.name, recipe))
+    return tuple(tried)
+
+
+def best(attempts: list[Attempt] | tuple[Attempt, ...]) -> Attempt:
+    """Returns the attempt that loses least; the earlier, simpler one of two that lose the same."""
+    return min(attempts, key=lambda attempt: float("inf") if attempt.lost_points is None else attempt.lost_points)
+
+
+def _holds(attempt: Attempt, max_lost_points: float) -> bool:
+    return attempt.lost_points is not None and attempt.lost_points <= max_lost_points + 1e-9

@@ -1,0 +1,170 @@
+"""The convolutions and linear layers of a captured graph, and new parameters for them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import fx, nn
+from torch.export import ExportedProgram
+
+from edgevit.errors import UsageError
+
+LINEAR = torch.ops.aten.linear.default
+CONVOLUTIONS = (torch.ops.aten.conv1d.default, torch.ops.aten.conv2d.default, torch.ops.aten.conv2d.padding)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution or linear layer whose parameters are constants."""
+
+    node: fx.Node
+    weight: torch.Tensor
+    """float32 [out, in / groups, ...], the rest being the kernel."""
+    bias: torch.Tensor | None
+    """float32 [out]."""
+    groups: int
+
+    def input_channels(self) -> torch.Tensor:
+        """Which input channel each weight reads, int64 [out, in / groups]."""
+        outputs, inputs = self.weight.shape[:2]
+        group = torch.arange(outputs).div(outputs // self.groups, rounding_mode="floor")
+        return group[:, None] * inputs + torch.arange(inputs)
+
+
+def find_layer(module: fx.GraphModule, node: fx.Node) -> Layer | None:
+    """The layer that a node is, or None for any other node."""
+    if node.op != "call_function" or node.target not in (LINEAR, *CONVOLUTIONS):
+        return None
+    weight_node, bias_node = argument(node, 1, "weight"), argument(node, 2, "bias")
+    weight, bias = constant(module, weight_node), constant(module, bias_node)
+    if weight is None or (bias is None) != (bias_node is None):
+        return None
+    groups = 1 if node.target is LINEAR else argument(node, 6, "groups") or 1
+    return Layer(node, weight, bias, groups)
+
+
+def find_layers(module: fx.GraphModule) -> list[Layer]:
+    """All layers of a graph, in the order in which they run."""
+    return [layer for layer in (find_layer(module, node) for node in module.graph.nodes) if layer]
+
+
+def argument(node: fx.Node, position: int, name: str) -> Any:
+    """An argument of a node, wherever it is given; None when it is not."""
+    return node.args[position] if len(node.args) > position else node.kwargs.get(name)
+
+
+def constant(module: fx.GraphModule, node: Any) -> torch.Tensor | None:
+    """The tensor behind a parameter, or behind what is computed from parameters alone; None for all else."""
+    if not isinstance(node, fx.Node):
+        return None
+    if node.op == "get_attr":
+        owner: Any = module
+        for part in str(node.target).split("."):
+            owner = getattr(owner, part)
+        return cast(torch.Tensor, owner).detach()
+    if not _is_constant(node):
+        return None
+    arguments, keywords = fx.node.map_arg((node.args, node.kwargs), lambda inner: constant(module, inner))
+    with torch.no_grad():
+        value = cast(Any, node.target)(*arguments, **keywords)
+    return value if isinstance(value, torch.Tensor) else None
+
+
+def _is_constant(node: fx.Node) -> bool:
+    if node.op == "get_attr":
+        return True
+    if not isinstance(node.target, torch._ops.OpOverload) or node.target._schema.is_mutable:
+        return False
+    return bool(node.all_input_nodes) and all(map(_is_constant, node.all_input_nodes))
+
+
+def set_parameters(module: fx.GraphModule, node: fx.Node, first: int, **values: torch.Tensor | None) -> None:
+    """Gives a node parameters of its own; others that read the old ones keep them.
+
+    Args:
+        module: The graph that holds the node.
+        node: A call to an ATen op.
+        first: Position of the first of these arguments; the others follow it.
+        values: The arguments by name, in their order; float, rounded to float32 here.
+    """
+    with module.graph.inserting_before(node):
+        parameters = [None if value is None else attach(module, value) for value in values.values()]
+    node.args = (*node.args[:first], *parameters, *node.args[first + len(values) :])
+    node.kwargs = {key: value for key, value in node.kwargs.items() if key not in values}
+
+
+def attach(module: fx.GraphModule, value: torch.Tensor) -> fx.Node:
+    """Adds a parameter at the insertion point: a copy of a value, rounded to float32."""
+    name = next(name for name in map("_derived_{}".format, itertools.count()) if not hasattr(module, name))
+    parameter = nn.Parameter(value.detach().to(torch.float32, copy=True), requires_grad=False)
+    module.register_parameter(name, parameter)
+    node = module.graph.get_attr(name)
+    node.meta["val"] = parameter
+    return node
+
+
+def export_again(module: fx.GraphModule, program: ExportedProgram) -> ExportedProgram:
+    """Exports a program's changed graph, without the parameters that nothing reads any more.
+
+    Args:
+        module: What ``program.module()`` gave, then changed.
+        program: Where it came from; left as it is.
+    """
+    if program.example_inputs is None:
+        raise UsageError("the program was saved without example inputs")
+    module.graph.eliminate_dead_code()
+    read = {str(node.target) for node in module.graph.nodes if node.op == "get_attr"}
+    for name in [name for name, _ in module.named_parameters(remove_duplicate=False) if name not in read]:
+        owner, _, last = name.rpartition(".")
+        delattr(module.get_submodule(owner), last)
+    module.recompile()
+    return torch.export.export(module, program.example_inputs[0])
+
+
+def run_images(
+    module: fx.GraphModule,
+    images: np.ndarray,
+    watched: Collection[fx.Node] = (),
+    see: Callable[[fx.Node, torch.Tensor, torch.Tensor], None] = lambda node, read, made: None,
+) -> torch.Tensor:
+    """Runs a graph over images, one at a time.
+
+    Args:
+        module: float32 [1, 3, h, w] to logits [1, classes].
+        images: float32 [n, 3, h, w], preprocessed.
+        watched: Nodes to look at, none of which works in place.
+        see: Called with each of them, its first argument and its result, before anything can overwrite them.
+
+    Returns:
+        Logits float32 [n, classes].
+
+    Raises:
+        UsageError: there are no images.
+    """
+    if not len(images):
+        raise UsageError("no calibration images")
+    interpreter = _Watcher(module, watched, see)
+    with torch.inference_mode():
+        return torch.cat([interpreter.run(torch.tensor(image[None])) for image in images])
+
+
+class _Watcher(fx.Interpreter):
+    def __init__(
+        self,
+        module: fx.GraphModule,
+        watched: Collection[fx.Node],
+        see: Callable[[fx.Node, torch.Tensor, torch.Tensor], None],
+    ) -> None:
+        super().__init__(module)
+        self._watched, self._see = set(watched), see
+
+    def run_node(self, n: fx.Node) -> Any:
+        result = super().run_node(n)
+        if n in self._watched:
+            self._see(n, self.env[cast(fx.Node, n.args[0])], result)
+        return result

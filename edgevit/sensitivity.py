@@ -1,0 +1,257 @@
+"""What each layer of a model loses when it alone is quantized, as a document and a picture."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import tempfile
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import TypeAdapter
+from torch.export import ExportedProgram
+
+from edgevit import __version__
+from edgevit.architecture import is_transformer
+from edgevit.backends import Backend, check_scheme, get_backend
+from edgevit.backends.jobs import ExportJob, export_float
+from edgevit.calibration import calibration_warnings
+from edgevit.capture import capture, save_program
+from edgevit.data import check_images, choose_data
+from edgevit.devices.profile import load_device
+from edgevit.errors import UsageError
+from edgevit.host import host_fingerprint, tool_versions
+from edgevit.images import ImageSet, set_sha256
+from edgevit.isolate import isolated
+from edgevit.model import Model, load_model
+from edgevit.passes.reduce_tokens import check_reducible, reduce_tokens
+from edgevit.policy import Target, first_recipe, rule_for
+from edgevit.progress import Progress
+from edgevit.quantization.module_names import module_layers
+from edgevit.quantization.sensitivity import (
+    LayerSensitivity,
+    Sensitivity,
+    SensitivityJob,
+    choose_images,
+    layer_sensitivity,
+)
+from edgevit.recipe import Recipe
+from edgevit.report.sensitivity_plot import draw_layers
+from edgevit.results import Host, write_atomically
+from edgevit.schemes import AUTO, SCHEMES
+from edgevit.spec import Spec
+from edgevit.token_plan import TokenPlan
+
+SCHEMA_VERSION: Final = 1
+DOCUMENT, PICTURE, LOG = "sensitivity.json", "sensitivity.png", "sensitivity.log"
+
+
+@dataclass(frozen=True)
+class ComparedImages:
+    """The images that layers were quantized for and compared on."""
+
+    source: str
+    ids: tuple[str, ...]
+    sha256: str
+    """Of the sorted sha256 digests of the images."""
+    warnings: tuple[str, ...]
+    """Why what they show may not hold for other images; see :mod:`edgevit.calibration`."""
+
+
+@dataclass(frozen=True)
+class SensitivityReport:
+    """What ``edgevit sensitivity`` found, as in its ``sensitivity.json``."""
+
+    edgevit_version: str
+    created_at: str
+    """UTC, ISO 8601."""
+    model: str
+    backend: str
+    scheme: str
+    recipe: Recipe
+    """How a layer was quantized; all other layers, and all that is no layer, stayed float."""
+    spec: dict[str, Any]
+    """The resolved spec, as JSON; its export section may name more than was looked at."""
+    images: ComparedImages
+    host: Host
+    tool_versions: dict[str, str]
+    layers: tuple[LayerSensitivity, ...]
+    """The one that loses most first."""
+    notes: tuple[str, ...] = ()
+    schema_version: Literal[1] = SCHEMA_VERSION
+
+
+_REPORT = TypeAdapter(SensitivityReport)
+
+
+def analyse(spec: Spec, out: Path, progress: Progress) -> SensitivityReport:
+    """Ranks the layers of a model by what each loses when it alone is quantized.
+
+    The model is exported by the first backend of the spec; its layers are quantized by the first scheme that is not a
+    float one.
+
+    Args:
+        spec: Model, calibration images, tokens, backend and scheme; budget and measurement do not matter.
+        out: Folder for ``sensitivity.json``, for ``sensitivity.png`` where matplotlib is installed, and for the log.
+        progress: Hears what is going on.
+
+    Raises:
+        UsageError: the spec asks for something that cannot be had, has no calibration images, or ``out`` holds a
+            result already; nothing heavy was started.
+        CandidateFailed: the runtime, its exporter or its quantizer failed.
+    """
+    backend = _check(spec, out)
+    model = load_model(spec.model, spec.seed)
+    plan = None if spec.passes.tokens == "none" else TokenPlan.parse(spec.passes.tokens)
+    if plan:
+        check_reducible(model.module, plan)
+    images = _images(spec, model, progress)
+    warnings = calibration_warnings(images)
+    for warning in warnings:
+        progress.message(f"warning: {warning}")
+    with tempfile.TemporaryDirectory() as folder:
+        program = _captured(model, plan, progress)
+        job = SensitivityJob(
+            backend=backend.NAME,
+            parent=_exported(spec, backend, program, Path(folder), out / LOG, progress),
+            recipe=_recipe(spec, backend, program),
+            calibration=images.samples,
+            preprocessing=model.preprocessing,
+            threads=spec.measure.threads,
+            seed=spec.seed,
+            modules=module_layers(program),
+        )
+        found = _ranked(job, spec.measure.timeout_seconds, out / LOG, progress)
+    report = SensitivityReport(
+        edgevit_version=__version__,
+        created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        model=spec.model.name,
+        backend=backend.NAME,
+        scheme=job.recipe.scheme,
+        recipe=job.recipe,
+        spec=spec.model_dump(mode="json"),
+        images=ComparedImages(images.source, images.ids, set_sha256(images), warnings),
+        host=host_fingerprint(spec.measure.threads),
+        tool_versions=tool_versions(),
+        layers=found.layers,
+        notes=_notes(model, found),
+    )
+    write_atomically(out / DOCUMENT, report_to_json(report))
+    if importlib.util.find_spec("matplotlib") is None:
+        progress.message(f"no {PICTURE}: matplotlib is not installed; pip install 'edgevit[report]'")
+    else:
+        draw_layers(report, out / PICTURE)
+    return report
+
+
+def report_to_json(report: SensitivityReport) -> bytes:
+    """Returns the report as an indented JSON document."""
+    return _REPORT.dump_json(report, indent=1) + b"\n"
+
+
+def default_folder(spec: Spec) -> Path:
+    """Where the result goes when nobody says where: ``runs/<model>-sensitivity-<local time>``."""
+    name = spec.model.name.rpartition(":")[2].replace("/", "-")
+    return Path("runs", f"{name}-sensitivity-{datetime.now():%Y%m%d-%H%M%S}").resolve()
+
+
+def _check(spec: Spec, out: Path) -> Backend:
+    """Refuses what can be refused before anything heavy starts; returns the backend."""
+    if not spec.export.backends:
+        raise UsageError("no backend is asked for", "give --export onnx, openvino or tflite")
+    backend = get_backend(spec.export.backends[0])
+    if spec.export.schemes != (AUTO,):
+        for scheme in spec.export.schemes:
+            check_scheme(backend, scheme)
+        _first_integer_scheme(backend, spec.export.schemes)
+    for name in spec.devices:
+        load_device(name)
+    if spec.passes.distill:
+        raise UsageError(
+            "layers of a model that is yet to be distilled cannot be compared",
+            "leave out [passes.distill], or give the distilled weights with --weights FILE",
+        )
+    if spec.data.calibration is None:
+        raise UsageError("layers are compared on calibration images, and there are none", "give --calibration IMAGES")
+    if (out / DOCUMENT).exists():
+        raise UsageError(f"{out} holds a {DOCUMENT} already", "choose another --out")
+    return backend
+
+
+def _first_integer_scheme(backend: Backend, schemes: tuple[str, ...]) -> str:
+    for scheme in schemes:
+        if not SCHEMES[scheme].is_float:
+            return scheme
+    quantized = (scheme for scheme in backend.SCHEMES if not SCHEMES[scheme].is_float)
+    raise UsageError(
+        f"{', '.join(schemes)}: no layer is quantized to integers",
+        f"{backend.TITLE} has: {', '.join(quantized)}",
+    )
+
+
+def _images(spec: Spec, model: Model, progress: Progress) -> ImageSet:
+    """The images to compare layers on; evaluation images are opened only to hold out a part of them."""
+    assert spec.data.calibration is not None
+    evaluation = spec.data.evaluation if spec.data.calibration.endswith("%") else None
+    data = choose_data(evaluation, spec.data.calibration, None, spec.data.calibration_samples, spec.seed)
+    assert data.calibration is not None
+    images = choose_images(data.calibration)
+    check_images(images, model.num_classes, functools.partial(progress.stage, "check calibration images"))
+    return images
+
+
+def _captured(model: Model, plan: TokenPlan | None, progress: Progress) -> ExportedProgram:
+    stage = f"capture {model.name}"
+    progress.stage(stage, 0, 1)
+    module = reduce_tokens(model.module, plan) if plan else model.module
+    program = capture(module, model.preprocessing.input_size)
+    progress.stage(stage, 1, 1)
+    return program
+
+
+def _exported(
+    spec: Spec, backend: Backend, program: ExportedProgram, folder: Path, log: Path, progress: Progress
+) -> Path:
+    """Exports the program as float32, in a process of its own; returns the artifact's main file."""
+    stage = f"export {spec.model.name} for {backend.TITLE}"
+    progress.stage(stage, 0, 1)
+    file = folder / "model.pt2"
+    save_program(program, file)
+    job = ExportJob(backend.NAME, file, folder / "artifact")
+    made = isolated(export_float, job, timeout_seconds=spec.measure.timeout_seconds, log=log)
+    progress.stage(stage, 1, 1)
+    return made.main
+
+
+def _recipe(spec: Spec, backend: Backend, program: ExportedProgram) -> Recipe:
+    """What the policy begins with, for one layer by itself."""
+    target = Target(
+        architecture="transformer" if is_transformer(program) else "cnn",
+        npu=any(load_device(name).needs_static_int8 for name in spec.devices),
+        integer_io="none",
+        isa=host_fingerprint(spec.measure.threads).isa,
+    )
+    automatic = spec.export.schemes == (AUTO,)
+    schemes = rule_for(backend.POLICY, target).schemes if automatic else spec.export.schemes
+    recipe = first_recipe(backend.POLICY, _first_integer_scheme(backend, schemes), target)
+    return replace(recipe, float_kinds=())
+
+
+def _ranked(job: SensitivityJob, seconds_per_layer: float, log: Path, progress: Progress) -> Sensitivity:
+    stage = f"quantize each layer alone ({job.recipe.scheme})"
+    progress.stage(stage, 0, 1)
+    return isolated(
+        layer_sensitivity, job, timeout_seconds=seconds_per_layer * max(1, len(job.modules)), log=log,
+        on_progress=lambda done, total: progress.stage(stage, done, total),
+    )  # fmt: skip
+
+
+def _notes(model: Model, found: Sensitivity) -> tuple[str, ...]:
+    notes = []
+    if model.random_weights:
+        notes.append("random weights: trained ones will differ in other layers")
+    if not any(layer.module for layer in found.layers):
+        notes.append("the layers of the artifact could not be matched with modules of the model")
+    return tuple(notes)

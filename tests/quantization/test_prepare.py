@@ -1,0 +1,56 @@
+"""Preparing a program on disk: the steps in their order, and a note of what they did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+
+from edgevit.capture import capture, load_program, save_program  # noqa: E402
+from edgevit.images import Samples, open_images, open_samples  # noqa: E402
+from edgevit.quantization.bias_correction import correct_bias  # noqa: E402
+from edgevit.quantization.equalize import equalize  # noqa: E402
+from edgevit.quantization.layers import find_layers, run_images  # noqa: E402
+from edgevit.quantization.prepare import Prepared, PrepareJob, prepare  # noqa: E402
+from edgevit.results import Preprocessing  # noqa: E402
+
+CONTRACT = Preprocessing((8, 8), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> PrepareJob:
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Conv2d(6, 6, 3), nn.GELU(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 10),
+    )  # fmt: skip
+    save_program(capture(module.eval(), (8, 8)), tmp_path / "before.pt2")
+    samples = Samples("digits:calibration", open_images("digits:calibration").ids[:8])
+    steps = ("equalize", "bias_correction")
+    return PrepareJob(tmp_path / "before.pt2", samples, CONTRACT, steps, tmp_path / "after.pt2")
+
+
+def calibration(job: PrepareJob) -> np.ndarray:
+    return np.concatenate(list(open_samples(job.calibration).batches(CONTRACT)))
+
+
+def test_both_steps(job: PrepareJob) -> None:
+    prepared = prepare(job)
+    note = "equalized 1 pairs (left out: 1 for gelu); corrected the bias of 3 layers"
+    assert prepared == Prepared(job.target, 4, note)
+    images = calibration(job)
+    expected = correct_bias(equalize(load_program(job.program), images).program, images).program
+    actual = load_program(job.target)
+    assert torch.equal(run_images(actual.module(), images), run_images(expected.module(), images))
+
+
+def test_no_step_changes_nothing(job: PrepareJob) -> None:
+    prepared = prepare(PrepareJob(job.program, job.calibration, CONTRACT, (), job.target))
+    assert prepared == Prepared(job.target, 0, "")
+    before, after = (find_layers(load_program(path).module()) for path in (job.program, job.target))
+    assert all(torch.equal(one.weight, other.weight) for one, other in zip(before, after, strict=True))
