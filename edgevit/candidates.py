@@ -74,7 +74,8 @@ def make(job: Job, draft: Draft) -> Candidate:
     """Exports, or quantizes and repairs, and describes what came out."""
     candidate, folder = draft.candidate, job.shop.folder
     if candidate.scheme == "fp32":
-        export_job = ExportJob(candidate.backend, draft.variant.program, folder.path / "artifacts" / candidate.id)
+        target = folder.path / "artifacts" / candidate.id
+        export_job = ExportJob(candidate.backend, draft.variant.program, target)
         made = job.shop.in_child(f"export {candidate.id}", candidate.id, export_float, export_job, _files)
     else:
         repaired = quantize_and_repair(job, draft)

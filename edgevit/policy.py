@@ -31,7 +31,7 @@ class Rule:
     """Kinds of ops that static schemes leave in float."""
     rewrites: tuple[Preparation, ...] = ()
     """Exact changes of the graph that the runtime's int8 gains from."""
-    float_first_layers: int = 0
+    float_stem: bool = False
     """See :class:`edgevit.recipe.Recipe`; of int8 schemes."""
     float_below_mac_share: float = 0.0
     """See :class:`edgevit.recipe.Recipe`; of int8 schemes."""
@@ -70,7 +70,7 @@ def first_recipe(policy: tuple[Rule, ...], scheme: str, target: Target) -> Recip
         ranges=rule.ranges[0],
         float_kinds=rule.float_kinds if target.integer_io == "none" else (),
         preparations=rule.rewrites if int8 else (),
-        float_first_layers=rule.float_first_layers if islands else 0,
+        float_stem=islands and rule.float_stem,
         float_below_mac_share=rule.float_below_mac_share if islands else 0.0,
         reduce_range=int8 and "avx2" in target.isa and not set(_VNNI) & set(target.isa),
         integer_io=target.integer_io,

@@ -19,11 +19,13 @@ Preparation = Literal[
     "explicit_attention",
     "split_query_key_value",
     "split_massive_neurons",
+    "fused_ops",
     "equalize",
     "bias_correction",
 ]
-"""What is done to the float program before export: exact rewrites of the graph (:mod:`edgevit.rewrites`), then changes
-of the weights (:mod:`edgevit.quantization.equalize`, ``bias_correction``)."""
+"""What is done to the float model before it is quantized: exact rewrites of the graph (:mod:`edgevit.rewrites`); export
+with the runtime's newest fused ops (attention, GELU), which other readers of the format may not know; changes of the
+weights (:mod:`edgevit.quantization.equalize`, ``bias_correction``)."""
 
 IntegerIo = Literal["none", "int8", "uint8"]
 """Number format of the artifact's input and output: float, or integers throughout as some NPUs need it."""
@@ -45,6 +47,10 @@ class Layer(Protocol):
         """Of the op in the float artifact."""
 
     @property
+    def kind(self) -> str:
+        """Kind of the op, see :data:`edgevit.graph.OpKind`."""
+
+    @property
     def macs(self) -> int:
         """For one inference."""
 
@@ -59,8 +65,9 @@ class Recipe:
     """Ops of these kinds stay float in a static scheme."""
     float_layers: tuple[str, ...] = ()
     """Ops of the float parent, by name, that stay float."""
-    float_first_layers: int = 0
-    """So many layers from the image on stay float: with three input channels int8 gains nothing and loses most."""
+    float_stem: bool = False
+    """Whether the convolution that reads the image stays float, and where a depthwise one follows it, that one and the
+    next: with three input channels int8 gains little, and errors made first grow most."""
     float_below_mac_share: float = 0.0
     """Layers with a smaller share of the MACs, 0..1, stay float: int8 would save no time there."""
     preparations: tuple[Preparation, ...] = ()
@@ -77,18 +84,19 @@ class Recipe:
             layers: Of the float parent, in order.
         """
         total = sum(layer.macs for layer in layers)
-        first = layers[: self.float_first_layers]
+        separable = len(layers) > 1 and layers[1].kind == "depthwise_conv"
+        stem = layers[: (3 if separable else 1) if self.float_stem else 0]
         small = [layer for layer in layers if layer.macs < self.float_below_mac_share * total]
-        names = dict.fromkeys([*self.float_layers, *(layer.name for layer in (*first, *small))])
-        return replace(self, float_layers=tuple(names), float_first_layers=0, float_below_mac_share=0.0)
+        names = dict.fromkeys([*self.float_layers, *(layer.name for layer in (*stem, *small))])
+        return replace(self, float_layers=tuple(names), float_stem=False, float_below_mac_share=0.0)
 
     @property
     def summary(self) -> str:
         """What sets it apart, in a few words."""
         said = [self.ranges.replace("_", " ")] if self.scheme.startswith(("static", "mixed")) else []
         said += [preparation.replace("_", " ") for preparation in self.preparations]
-        if self.float_first_layers:
-            said.append(f"first {self.float_first_layers} layers in float")
+        if self.float_stem:
+            said.append("stem in float")
         if self.float_below_mac_share:
             said.append(f"layers below {self.float_below_mac_share:.2%} of the MACs in float")
         if self.float_layers:

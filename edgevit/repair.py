@@ -113,7 +113,8 @@ class _Workbench:
         )
         stage = f"rank layers of {self._id} {_suffix(recipe.preparations)}".rstrip()
         layers = self._timed(stage, layer_sensitivity, job).layers
-        in_float = recipe.resolved(sorted(layers, key=lambda layer: layer.position)).float_layers
+        in_order = sorted(layers, key=lambda layer: layer.position)
+        in_float = recipe.resolved(in_order).float_layers
         return tuple(layer.name for layer in layers if layer.name not in in_float)
 
     def has_time(self) -> bool:
@@ -189,7 +190,7 @@ class _Workbench:
             f"prepare {variant.slug} {suffix}", prepare, prepare_job, lambda answer: (answer.program,)
         )
         folder = self.job.shop.folder.work(f"prepared/{backend}/{variant.slug}-{_slug(suffix)}")
-        export_job = ExportJob(backend, prepared.program, folder)
+        export_job = ExportJob(backend, prepared.program, folder, fused="fused_ops" in preparations)
         made = self._timed(
             f"export {backend}/{variant.slug} {suffix}", export_float, export_job, lambda answer: answer.files
         )

@@ -67,8 +67,14 @@ class Backend(Protocol):
 
     # Not "export" and "quantize": importing a part of that name would put the module in the function's place.
 
-    def export_program(self, program: ExportedProgram, folder: Path) -> Path:
+    def export_program(self, program: ExportedProgram, folder: Path, *, fused: bool = False) -> Path:
         """Writes a float32 artifact with static shapes, batch 1, one input "input" and one output "logits".
+
+        Args:
+            program: Captured, with one input and logits as the only output.
+            folder: Where to write; exists.
+            fused: Whether to use this runtime's newest fused ops (attention, GELU), for an artifact that it alone
+                reads; else ops that many readers of the format know.
 
         Returns:
             The main file, inside ``folder``.

@@ -26,6 +26,8 @@ class ExportJob:
     program: Path
     folder: Path
     """Appears whole, or not at all."""
+    fused: bool = False
+    """See :meth:`edgevit.backends.Backend.export_program`."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def export_float(job: ExportJob) -> Made:
 
     backend = get_backend(job.backend)
     with _Folder(job.folder) as folder:
-        main = backend.export_program(load_program(job.program), folder)
+        main = backend.export_program(load_program(job.program), folder, fused=job.fused)
     return _describe(job.backend, job.folder / main.name)
 
 

@@ -54,7 +54,7 @@ def prepare(job: PrepareJob) -> Prepared:
     rewritten = rewrite(program, [step for step in job.steps if step in REWRITES], images)
     program, notes = rewritten.program, [f"{name}: {count} places" for name, count in rewritten.changed.items()]
     for step in job.steps:
-        if step in REWRITES:
+        if step in REWRITES or step == "fused_ops":  # of the export
             continue
         if images is None:
             raise UsageError(f"{step} needs calibration images", "give --calibration")

@@ -17,7 +17,9 @@ _aten = torch.ops.aten
 
 
 def patches_as_linear(module: fx.GraphModule) -> int:
-    """Replaces convolutions that make tokens of patches which do not overlap by reshaping and a linear layer, in place.
+    """Replaces a convolution that makes tokens of image patches by reshaping and a linear layer, in place.
+
+    Later convolutions stay: int8 convolutions of many channels are fast enough.
 
     Args:
         module: ATen graph of an eval-mode module, as ``ExportedProgram.module()`` gives it.
@@ -47,9 +49,10 @@ def patches_as_linear(module: fx.GraphModule) -> int:
 
 
 def _reads_patches(layer: Layer) -> bool:
-    """Whether a convolution's patches touch each other, fill the image, and are all that it reads."""
-    node, image, kernel = layer.node, shape(cast(fx.Node, layer.node.args[0])), tuple(layer.weight.shape[2:])
-    if node.target is not _aten.conv2d.default or len(image) != 4 or layer.groups != 1:
+    """Whether a convolution reads the image of the model, in patches that touch each other and fill it."""
+    node, source, kernel = layer.node, cast(fx.Node, layer.node.args[0]), tuple(layer.weight.shape[2:])
+    image = shape(source)
+    if node.target is not _aten.conv2d.default or source.op != "placeholder" or len(image) != 4 or layer.groups != 1:
         return False
     stride, padding, dilation = (
         _pair(argument(node, *place), default)

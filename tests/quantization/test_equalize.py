@@ -117,16 +117,38 @@ class Branches(nn.Module):
 
 
 class Halves(nn.Module):
-    """Six channels of which three meet a GELU."""
+    """Six channels that a convolution reads, of which three meet a GELU too."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.first, self.left, self.right = nn.Conv2d(3, 6, 3), nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, 1)
+        self.first, self.left, self.right = nn.Conv2d(3, 6, 3), nn.Conv2d(6, 4, 1), nn.Conv2d(3, 4, 1)
         self.head = nn.Sequential(nn.GELU(), *head(4))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        plain, bent = self.first(images).chunk(2, dim=1)
-        return self.head(self.left(plain) + self.right(torch.nn.functional.gelu(bent)))
+        x = self.first(images).relu()
+        return self.head(self.left(x) + self.right(torch.nn.functional.gelu(x.chunk(2, dim=1)[1])))
+
+
+class Mixed(nn.Module):
+    """Channels that are averaged with each other before the next layer reads them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.head = nn.Conv2d(3, 6, 3), nn.Conv2d(1, 4, 1), nn.Sequential(nn.GELU(), *head(4))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(self.second(self.first(images).mean(1, keepdim=True)))
+
+
+class Across(nn.Module):
+    """A linear layer over the columns of the image, not over its channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.head = nn.Conv2d(3, 6, 3), nn.Linear(6, 6), nn.Sequential(nn.GELU(), *head(6))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(self.second(self.first(images)))
 
 
 class Twice(nn.Module):
@@ -229,6 +251,13 @@ def test_ranges_of_a_chain_become_equal() -> None:
     assert torch.allclose(middle.weight.abs().amax((1, 2, 3)), last.weight.abs().amax((0, 2, 3)), rtol=1e-3)
 
 
+def test_ranges_before_a_grouped_convolution_become_equal() -> None:
+    torch.manual_seed(0)
+    first, second, _ = layers(equalize(capture(grouped().eval(), (8, 8)), images(1)).program)
+    read = second.weight.reshape(2, 2, 3, 9).abs().amax((1, 3)).flatten()  # [groups, out, in, kernel]
+    assert torch.allclose(first.weight.abs().amax((1, 2, 3)), read, rtol=1e-3)
+
+
 def simulate(program: ExportedProgram, seed: int = 9) -> torch.Tensor:
     """Logits with every weight tensor, and every input of a layer, rounded to one symmetric int8 grid."""
     module = copy.deepcopy(program.module())  # its parameters are the program's own
@@ -263,6 +292,8 @@ def test_a_badly_scaled_network_loses_less_in_int8(make: Callable[[], nn.Module]
         (lambda: convolutions(nn.GELU()), "gelu"),
         (lambda: convolutions(nn.Sigmoid()), "sigmoid"),
         (Residual, "add"),
+        (Mixed, "mean"),
+        (Across, "linear"),
     ],
 )
 def test_what_does_not_pass_scaling_through_is_left_alone(make: Callable[[], nn.Module], obstacle: str) -> None:
@@ -280,6 +311,7 @@ def test_channels_that_something_else_reads_stay() -> None:
     before, after = layers(program), layers(equalize(program, images(1)).program)
     assert torch.equal(before[0].weight[3:], after[0].weight[3:])
     assert not torch.isclose(before[0].weight[:3], after[0].weight[:3], rtol=1e-3).any()
+    assert torch.equal(before[1].weight[:, 3:], after[1].weight[:, 3:])
     assert torch.equal(before[2].weight, after[2].weight)
 
 

@@ -42,7 +42,7 @@ def calibration(job: PrepareJob) -> np.ndarray:
 def test_both_steps(job: PrepareJob) -> None:
     prepared = prepare(job)
     note = "equalized 1 pairs (left out: 1 for gelu); corrected the bias of 3 layers"
-    assert prepared == Prepared(job.target, 4, note)
+    assert prepared == Prepared(job.target, note)
     images = calibration(job)
     expected = correct_bias(equalize(load_program(job.program), images).program, images).program
     actual = load_program(job.target)
@@ -51,6 +51,6 @@ def test_both_steps(job: PrepareJob) -> None:
 
 def test_no_step_changes_nothing(job: PrepareJob) -> None:
     prepared = prepare(PrepareJob(job.program, job.calibration, CONTRACT, (), job.target))
-    assert prepared == Prepared(job.target, 0, "")
+    assert prepared == Prepared(job.target, "")
     before, after = (find_layers(load_program(path).module()) for path in (job.program, job.target))
     assert all(torch.equal(one.weight, other.weight) for one, other in zip(before, after, strict=True))

@@ -47,11 +47,11 @@ POLICY = (
     Rule("cnn", "npu", ("static_wi8_ai8", "static_wi8_ai16"), ("mean_min_max", "mse", "percentile_99.999")),
 )  # fmt: skip
 """XNNPACK has dynamic int8 for linear layers, and static int8 for convolutions but not for GELU or LayerNorm."""
-GPTQ_SCHEMES = ("weight_only_wi8_afp32", "weight_only_wi4_afp32", "dynamic_wi8_afp32")
+GPTQ_SCHEMES = ("weight_only_wi4_afp32",)
 HAS_INTEGER_IO = True
 
 
-def export_program(program: ExportedProgram, folder: Path) -> Path:
+def export_program(program: ExportedProgram, folder: Path, *, fused: bool = False) -> Path:
     """See :class:`edgevit.backends.Backend`."""
     from edgevit.backends.litert.export import export
 

@@ -23,6 +23,9 @@ _EVERYWHERE = ".*"
 _MOVES: tuple[OpKind, ...] = ("reshape", "layout", "gather", "pooling")
 """Kinds that only move values: beside float ops they are float."""
 
+_GPTQ_IMAGES = 16
+"""Enough for the Hessians of a vision transformer, whose every token is a sample; the library runs them slowly."""
+
 Statistics = dict[str, qtyping.QSV]
 
 
@@ -30,23 +33,27 @@ def quantize(parent: Path, recipe: Recipe, calibration: np.ndarray | None, folde
     """Writes ``model.tflite`` in another scheme; see :class:`edgevit.backends.Backend` for the arguments."""
     path = folder / "model.tflite"
     rules = recipe_manager.RecipeManager()
-    algorithm = AlgorithmName.GPTQ if recipe.rounding == "gptq" else AlgorithmName.MIN_MAX_UNIFORM_QUANT
     statistics: Statistics | None = None
     if recipe.scheme == "fp16":
         _half_weights(rules)
     elif recipe.scheme == "dynamic_wi8_afp32":
-        rules.add_dynamic_config(_EVERYWHERE, _Op.ALL_SUPPORTED, num_bits=8, algorithm_key=algorithm)
+        rules.add_dynamic_config(_EVERYWHERE, _Op.ALL_SUPPORTED, num_bits=8)
     elif recipe.scheme.startswith("weight_only"):
         bits = 4 if recipe.scheme == "weight_only_wi4_afp32" else 8
-        rules.add_weight_only_config(_EVERYWHERE, _Op.ALL_SUPPORTED, num_bits=bits, algorithm_key=algorithm)
+        rules.add_weight_only_config(_EVERYWHERE, _Op.ALL_SUPPORTED, num_bits=bits)
+        if recipe.rounding == "gptq":  # the library has it for linear layers alone
+            rules.add_weight_only_config(
+                _EVERYWHERE, _Op.FULLY_CONNECTED, num_bits=bits, algorithm_key=AlgorithmName.GPTQ
+            )
     else:
         _static(rules, recipe, parent)
     _leave_out(rules, parent, recipe.float_layers)
     if rules.need_calibration():
         if calibration is None:
             raise ValueError(f"{recipe.scheme} needs calibration images")
-        known = _library_statistics(rules, parent, calibration if recipe.rounding == "gptq" else calibration[:1])
-        statistics = known if recipe.rounding == "gptq" else _with_ranges(known, recipe, parent, calibration)
+        gptq = recipe.rounding == "gptq"
+        known = _library_statistics(rules, parent, calibration[: _GPTQ_IMAGES if gptq else 1])
+        statistics = known if gptq else _with_ranges(known, recipe, parent, calibration)
     worker = quantizer.Quantizer(str(parent), rules.get_quantization_recipe())
     content = worker.quantize(statistics, enable_progress_report=False).quantized_model
     path.write_bytes(with_uint8_io(content) if recipe.integer_io == "uint8" else content)

@@ -38,7 +38,10 @@ POLICY = (
         TRANSFORMER_FLOAT_KINDS,
     ),
     Rule("transformer", "npu", ("static_wi8_ai8",), ("min_max", "mse", "percentile_99.999"), TRANSFORMER_FLOAT_KINDS),
-    Rule("cnn", "cpu", ("static_wi8_ai8", "dynamic_wi8_afp32"), ("mean_min_max", "mse", "percentile_99.999")),
+    Rule(
+        "cnn", "cpu", ("static_wi8_ai8", "dynamic_wi8_afp32"), ("mean_min_max", "mse", "percentile_99.999"),
+        float_stem=True,
+    ),
     Rule("cnn", "npu", ("static_wi8_ai8",), ("mean_min_max", "mse", "percentile_99.999")),
 )  # fmt: skip
 GPTQ_SCHEMES = ()
@@ -46,11 +49,11 @@ GPTQ_SCHEMES = ()
 HAS_INTEGER_IO = False
 
 
-def export_program(program: ExportedProgram, folder: Path) -> Path:
+def export_program(program: ExportedProgram, folder: Path, *, fused: bool = False) -> Path:
     """See :class:`edgevit.backends.Backend`."""
     from edgevit.backends.onnxruntime.export import export
 
-    return export(program, folder)
+    return export(program, folder, fused)
 
 
 def quantize_artifact(parent: Path, recipe: Recipe, calibration: np.ndarray | None, folder: Path) -> Path:

@@ -9,18 +9,26 @@ from torch.export import ExportedProgram
 
 OPSET = 18
 """LayerNormalization is one op from opset 17 on; per-channel QDQ needs 13."""
+FUSED_OPSET = 23
+"""GELU is one op from 20 on, attention from 23."""
 
 
-def export(program: ExportedProgram, folder: Path) -> Path:
+def export(program: ExportedProgram, folder: Path, fused: bool) -> Path:
     """Writes ``model.onnx``: float32, static shapes, weights inside.
 
     Args:
         program: One input, logits as the only output.
         folder: Exists.
+        fused: Whether GELU and attention become one op each, which ONNX Runtime knows from release 1.23 on.
     """
     path = folder / "model.onnx"
     exported = torch.onnx.export(
-        program, dynamo=True, opset_version=OPSET, input_names=["input"], output_names=["logits"], verbose=False
+        program,
+        dynamo=True,
+        opset_version=FUSED_OPSET if fused else OPSET,
+        input_names=["input"],
+        output_names=["logits"],
+        verbose=False,
     )
     if exported is None:
         raise RuntimeError("torch.onnx.export returned nothing")

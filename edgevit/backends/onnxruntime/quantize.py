@@ -15,8 +15,9 @@ from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 from onnxruntime.quantization.onnx_model import ONNXModel
 
 from edgevit.backends.onnxruntime.graph import read_graph
+from edgevit.backends.onnxruntime.global_pooling import pool_globally
 from edgevit.backends.onnxruntime.outliers import find_outlier_layers, session_with_outputs
-from edgevit.graph import OpKind
+from edgevit.graph import Graph, OpKind
 from edgevit.quantization.ranges import tensor_ranges
 from edgevit.recipe import Recipe
 
@@ -81,13 +82,14 @@ def _quantize_weights(model: onnx.ModelProto, recipe: Recipe, path: Path) -> Non
     quantizer.model.save_model_to_file(str(path))
 
 
-def _quantize_static(model: onnx.ModelProto, parent: Path, recipe: Recipe, calibration: np.ndarray, path: Path) -> None:
+def _quantize_static(
+    model: onnx.ModelProto, parent: Path, recipe: Recipe, calibration: np.ndarray, path: Path
+) -> None:
     """QDQ with uint8 activations and per-channel int8 weights.
 
     What a linear layer makes stays float: clipping the logits would decide between classes.
     """
-    kept = {*recipe.float_kinds, *(_MOVES if recipe.float_kinds else ())}
-    excluded = [op.name for op in read_graph(parent).ops if op.kind in kept]
+    pool_globally(model)
     model = shape_inference.infer_shapes(model)
     ranges = path.with_name("ranges.json")
     found = tensor_ranges(_activations(model, calibration), recipe.ranges)
@@ -102,12 +104,23 @@ def _quantize_static(model: onnx.ModelProto, parent: Path, recipe: Recipe, calib
         reduce_range=recipe.reduce_range,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
-        nodes_to_exclude=sorted({*excluded, *recipe.float_layers}),
+        nodes_to_exclude=sorted(_left_in_float(read_graph(parent), recipe)),
         calibrate_method=CalibrationMethod.MinMax,
         calibration_cache_path=ranges,
         extra_options={"OpTypesToExcludeOutputQuantization": list(_LINEAR)},
     )
     ranges.unlink()
+
+
+def _left_in_float(graph: Graph, recipe: Recipe) -> set[str]:
+    """Names of the ops that a static scheme leaves alone: those of the recipe, and activations of such layers."""
+    kinds = {*recipe.float_kinds, *(_MOVES if recipe.float_kinds else ())}
+    names = {op.name for op in graph.ops if op.kind in kinds or op.name in recipe.float_layers}
+    maker = {output: op.name for op in graph.ops for output in op.outputs}
+    for op in graph.ops:
+        if op.kind == "activation" and maker.get(op.inputs[0]) in names:
+            names.add(op.name)
+    return names
 
 
 def _activations(model: onnx.ModelProto, calibration: np.ndarray) -> Iterator[dict[str, np.ndarray]]:

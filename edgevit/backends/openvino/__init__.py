@@ -46,7 +46,7 @@ GPTQ_SCHEMES = ("weight_only_wi4_afp32",)
 HAS_INTEGER_IO = False
 
 
-def export_program(program: ExportedProgram, folder: Path) -> Path:
+def export_program(program: ExportedProgram, folder: Path, *, fused: bool = False) -> Path:
     """See :class:`edgevit.backends.Backend`."""
     from edgevit.backends.openvino.export import export
 

@@ -1,0 +1,125 @@
+"""Lets ONNX's Attention op take query, key and value before they become heads, so that nothing has to be permuted.
+
+torch's exporter gives it four axes, [batch, heads, tokens, width], each made by a Reshape and a Transpose, and undone
+by two more. With three axes and the number of heads the op does that itself. Source: Attention-23 in the operator list
+of ONNX.
+"""
+
+from __future__ import annotations
+
+import onnx
+from onnx import helper
+
+from edgevit.backends.onnxruntime.fused_ops import attribute
+
+_HEADS_AND_TOKENS = [0, 2, 1, 3]
+
+
+def join_heads(model: onnx.ModelProto) -> int:
+    """Replaces Attention with four axes by Attention with three, in place, where it is that alone.
+
+    One with a mask, a past or further outputs stays, and so does one whose query or key is changed head by head.
+
+    Args:
+        model: With the shapes of its tensors, as exporters note them.
+
+    Returns:
+        How many were replaced.
+    """
+    graph = _Edges(model.graph)
+    joined = 0
+    for node in list(model.graph.node):
+        if node.op_type != "Attention" or node.domain not in ("", "ai.onnx"):
+            continue
+        if len(node.input) < 3 or any(node.input[3:]) or any(node.output[1:]):
+            continue
+        inputs = [graph.before_heads(name) for name in node.input[:3]]
+        output = graph.after_heads(node.output[0])
+        if output is None or not all(inputs):
+            continue
+        given = {each.name: helper.get_attribute_value(each) for each in node.attribute}
+        given |= {"q_num_heads": graph.shape(node.input[0])[1], "kv_num_heads": graph.shape(node.input[1])[1]}
+        new = helper.make_node("Attention", [str(name) for name in inputs], [output], name=node.name, **given)
+        graph.drop_maker_of(output)
+        node.CopyFrom(new)
+        joined += 1
+    if joined:
+        _drop_unread(model.graph)
+    return joined
+
+
+class _Edges:
+    """Who makes and who reads each tensor of a graph."""
+
+    def __init__(self, graph: onnx.GraphProto) -> None:
+        self._graph = graph
+        self._makers = {name: node for node in graph.node for name in node.output}
+        self._readers: dict[str, list[onnx.NodeProto]] = {}
+        for node in graph.node:
+            for name in node.input:
+                self._readers.setdefault(name, []).append(node)
+        self._outputs = {value.name for value in graph.output}
+        self._values = {value.name: value for value in (*graph.input, *graph.value_info, *graph.output)}
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The noted shape of a tensor; () where there is none, or a length is open."""
+        if name not in self._values:
+            return ()
+        dims = self._values[name].type.tensor_type.shape.dim
+        return tuple(dim.dim_value for dim in dims) if all(dim.HasField("dim_value") for dim in dims) else ()
+
+    def before_heads(self, name: str) -> str | None:
+        """The tensor [batch, tokens, heads x width] that one of [batch, heads, tokens, width] is made of."""
+        transpose = self._makers.get(name)
+        if transpose is None or not _swaps(transpose):
+            return None
+        reshape = self._makers.get(transpose.input[0])
+        if reshape is None or reshape.op_type != "Reshape":
+            return None
+        return reshape.input[0] if self._cuts_last(self.shape(reshape.input[0]), transpose.input[0]) else None
+
+    def after_heads(self, name: str) -> str | None:
+        """The tensor [batch, tokens, heads x width] that alone is made of one of [batch, heads, tokens, width]."""
+        transpose = self._only_reader(name)
+        if transpose is None or not _swaps(transpose):
+            return None
+        reshape = self._only_reader(transpose.output[0])
+        if reshape is None or reshape.op_type != "Reshape":
+            return None
+        return reshape.output[0] if self._cuts_last(self.shape(reshape.output[0]), transpose.output[0]) else None
+
+    def drop_maker_of(self, name: str) -> None:
+        """Removes the node that makes a tensor."""
+        self._graph.node.remove(self._makers[name])
+
+    def _only_reader(self, name: str) -> onnx.NodeProto | None:
+        readers = self._readers.get(name, [])
+        return readers[0] if len(readers) == 1 and name not in self._outputs else None
+
+    def _cuts_last(self, whole: tuple[int, ...], name: str) -> bool:
+        """Whether a tensor of four axes is one of three with its last axis in two."""
+        cut = self.shape(name)
+        return len(cut) == 4 and whole == (cut[0], cut[1], cut[2] * cut[3])
+
+
+def _swaps(node: onnx.NodeProto) -> bool:
+    return node.op_type == "Transpose" and list(attribute(node, "perm", [])) == _HEADS_AND_TOKENS
+
+
+def _drop_unread(graph: onnx.GraphProto) -> None:
+    """Removes the nodes that nothing reads any more, and what is noted of their results."""
+    outputs = {value.name for value in graph.output}
+    while True:
+        read = outputs | {name for node in graph.node for name in node.input}
+        idle = [node for node in graph.node if not read & set(node.output)]
+        if not idle:
+            break
+        for node in idle:
+            graph.node.remove(node)
+    constants = [tensor for tensor in graph.initializer if tensor.name in read]
+    del graph.initializer[:]
+    graph.initializer.extend(constants)
+    made = {name for node in graph.node for name in node.output} | {tensor.name for tensor in constants}
+    values = [value for value in graph.value_info if value.name in made]
+    del graph.value_info[:]
+    graph.value_info.extend(values)

@@ -1,0 +1,97 @@
+"""Attention is written out without a scale at run time, where it is plain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+from torch.nn import functional as F  # noqa: E402
+
+from edgevit.capture import count_macs  # noqa: E402
+from edgevit.quantization.layers import export_again  # noqa: E402
+from edgevit.rewrites import TOLERANCE  # noqa: E402
+from edgevit.rewrites.class_token_only import class_token_only  # noqa: E402
+from edgevit.rewrites.explicit_attention import explicit_attention  # noqa: E402
+from edgevit.rewrites.split_query_key_value import split_query_key_value  # noqa: E402
+from tests.rewrites.models import DEPTH, difference, ops, program, vit  # noqa: E402
+
+
+class Attention(nn.Module):
+    """Attention over tokens [1, 12, 16] with a layer for each of query, key and value."""
+
+    def __init__(self, also: str = "", key_heads: int = 2, **given: Any) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.also, self.key_heads, self.given = also, key_heads, given
+        self.q, self.head = nn.Linear(16, 16), nn.Linear(16, 5)
+        self.k, self.v = nn.Linear(16, key_heads * 8), nn.Linear(16, key_heads * 8)
+        for layer in (self.q, self.k):
+            nn.init.normal_(layer.weight)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        x = images[..., :8, :8].reshape(1, 12, 16)
+        q = self.q(x)
+        k, v = (layer(x).reshape(1, 12, self.key_heads, 8).transpose(1, 2) for layer in (self.k, self.v))
+        heads = (q.relu() if self.also == "activation" else q).reshape(1, 12, 2, 8).transpose(1, 2)
+        attended = F.scaled_dot_product_attention(heads, k, v, **self.given).transpose(1, 2).reshape(1, 12, 16)
+        if self.also == "query read twice":
+            attended = attended + q
+        return self.head(attended.amax(1))
+
+
+@pytest.mark.parametrize(
+    ("make", "replaced", "folded"),
+    [
+        (vit, DEPTH, True),
+        (lambda: vit(distilled=True, qkv_bias=False), DEPTH, True),
+        (lambda: vit(qk_norm=True), DEPTH, False),
+        (Attention, 1, True),
+        (lambda: Attention(scale=0.7), 1, True),
+        (lambda: Attention("activation"), 1, False),
+        (lambda: Attention("query read twice"), 1, False),
+    ],
+)
+def test_the_function_stays(make: Callable[[], nn.Module], replaced: int, folded: bool) -> None:
+    before = program(make())
+    module = before.module()
+    assert explicit_attention(module) == replaced
+    names = ops(module)
+    assert names.count("bmm") == 2 * replaced
+    assert names.count("softmax") == replaced
+    assert names.count("mul") == (0 if folded else replaced)
+    assert "scaled_dot_product_attention" not in names
+    after = export_again(module, before)
+    assert difference(before, after) <= TOLERANCE
+    assert count_macs(after) == count_macs(before)
+
+
+@pytest.mark.parametrize("first", [class_token_only, split_query_key_value])
+def test_after_other_rewrites(first: Callable[[torch.fx.GraphModule], int]) -> None:
+    before = program(vit())
+    module = before.module()
+    assert first(module) >= 1
+    assert explicit_attention(module) == DEPTH
+    assert difference(before, export_again(module, before)) <= TOLERANCE
+    if first is class_token_only:
+        assert "mul" not in ops(module)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Attention(is_causal=True),
+        lambda: Attention(attn_mask=torch.zeros(12, 12)),
+        lambda: Attention(key_heads=1, enable_gqa=True),
+        lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5)),
+    ],
+)
+def test_what_is_not_plain_attention_stays(make: Callable[[], nn.Module]) -> None:
+    module = program(make()).module()
+    before = ops(module)
+    assert explicit_attention(module) == 0
+    assert ops(module) == before
