@@ -2,13 +2,13 @@
 # make demo      the main job on the bundled data       make test-all  every test
 # make lint      ruff and mypy                          make bench     measured ratios, side by side
 # make families  docs/families.md, written anew         make digits    retrains the bundled models
-# make readme    the demo's output into the README
+# make readme    the demo's output into the README   make bench-quantize  int8 against the libraries' defaults
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test test-all lint bench families digits readme
+.PHONY: install demo test test-all lint bench bench-quantize families digits readme
 .DELETE_ON_ERROR:
 
 install: $(STAMP)
@@ -33,6 +33,9 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench-quantize: $(STAMP)
+	$(BIN)/python -m benchmarks.quantize
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.ratios

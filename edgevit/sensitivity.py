@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import importlib.util
 import tempfile
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from pydantic import TypeAdapter
 from torch.export import ExportedProgram
@@ -18,7 +19,7 @@ from edgevit.architecture import is_transformer
 from edgevit.backends import Backend, check_scheme, get_backend
 from edgevit.backends.jobs import ExportJob, export_float
 from edgevit.calibration import calibration_warnings
-from edgevit.capture import capture, save_program
+from edgevit.capture import capture, load_program, save_program
 from edgevit.data import check_images, choose_data
 from edgevit.devices.profile import load_device
 from edgevit.errors import UsageError
@@ -29,7 +30,8 @@ from edgevit.model import Model, load_model
 from edgevit.passes.reduce_tokens import check_reducible, reduce_tokens
 from edgevit.policy import Target, first_recipe, rule_for
 from edgevit.progress import Progress
-from edgevit.quantization.module_names import module_layers
+from edgevit.quantization.module_names import ModuleLayer, module_layers
+from edgevit.quantization.prepare import PrepareJob, prepare
 from edgevit.quantization.sensitivity import (
     LayerSensitivity,
     Sensitivity,
@@ -43,6 +45,9 @@ from edgevit.results import Host, write_atomically
 from edgevit.schemes import AUTO, SCHEMES
 from edgevit.spec import Spec
 from edgevit.token_plan import TokenPlan
+
+Argument = TypeVar("Argument")
+Answer = TypeVar("Answer")
 
 SCHEMA_VERSION: Final = 1
 DOCUMENT, PICTURE, LOG = "sensitivity.json", "sensitivity.png", "sensitivity.log"
@@ -111,26 +116,20 @@ def analyse(spec: Spec, out: Path, progress: Progress) -> SensitivityReport:
     warnings = calibration_warnings(images)
     for warning in warnings:
         progress.message(f"warning: {warning}")
-    with tempfile.TemporaryDirectory() as folder:
-        program = _captured(model, plan, progress)
-        job = SensitivityJob(
-            backend=backend.NAME,
-            parent=_exported(spec, backend, program, Path(folder), out / LOG, progress),
-            recipe=_recipe(spec, backend, program),
-            calibration=images.samples,
-            preprocessing=model.preprocessing,
-            threads=spec.measure.threads,
-            seed=spec.seed,
-            modules=module_layers(program),
-        )
-        found = _ranked(job, spec.measure.timeout_seconds, out / LOG, progress)
+    with tempfile.TemporaryDirectory() as temporary:
+        shop = _Shop(spec, backend, model, images, Path(temporary), out / LOG, progress)
+        program = shop.capture(plan)
+        recipe = _recipe(spec, backend, is_transformer(program))
+        if recipe.preparations:
+            program = shop.prepare(program, recipe)
+        found = shop.rank(shop.export(program), recipe, module_layers(program))
     report = SensitivityReport(
         edgevit_version=__version__,
         created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         model=spec.model.name,
         backend=backend.NAME,
-        scheme=job.recipe.scheme,
-        recipe=job.recipe,
+        scheme=recipe.scheme,
+        recipe=recipe,
         spec=spec.model_dump(mode="json"),
         images=ComparedImages(images.source, images.ids, set_sha256(images), warnings),
         host=host_fingerprint(spec.measure.threads),
@@ -202,50 +201,92 @@ def _images(spec: Spec, model: Model, progress: Progress) -> ImageSet:
     return images
 
 
-def _captured(model: Model, plan: TokenPlan | None, progress: Progress) -> ExportedProgram:
-    stage = f"capture {model.name}"
-    progress.stage(stage, 0, 1)
-    module = reduce_tokens(model.module, plan) if plan else model.module
-    program = capture(module, model.preprocessing.input_size)
-    progress.stage(stage, 1, 1)
-    return program
-
-
-def _exported(
-    spec: Spec, backend: Backend, program: ExportedProgram, folder: Path, log: Path, progress: Progress
-) -> Path:
-    """Exports the program as float32, in a process of its own; returns the artifact's main file."""
-    stage = f"export {spec.model.name} for {backend.TITLE}"
-    progress.stage(stage, 0, 1)
-    file = folder / "model.pt2"
-    save_program(program, file)
-    job = ExportJob(backend.NAME, file, folder / "artifact")
-    made = isolated(export_float, job, timeout_seconds=spec.measure.timeout_seconds, log=log)
-    progress.stage(stage, 1, 1)
-    return made.main
-
-
-def _recipe(spec: Spec, backend: Backend, program: ExportedProgram) -> Recipe:
-    """What the policy begins with, for one layer by itself."""
+def _recipe(spec: Spec, backend: Backend, transformer: bool) -> Recipe:
+    """What the policy begins with, as far as a single layer goes."""
     target = Target(
-        architecture="transformer" if is_transformer(program) else "cnn",
+        architecture="transformer" if transformer else "cnn",
         npu=any(load_device(name).needs_static_int8 for name in spec.devices),
         integer_io="none",
         isa=host_fingerprint(spec.measure.threads).isa,
     )
     automatic = spec.export.schemes == (AUTO,)
     schemes = rule_for(backend.POLICY, target).schemes if automatic else spec.export.schemes
-    recipe = first_recipe(backend.POLICY, _first_integer_scheme(backend, schemes), target)
-    return replace(recipe, float_kinds=())
-
-
-def _ranked(job: SensitivityJob, seconds_per_layer: float, log: Path, progress: Progress) -> Sensitivity:
-    stage = f"quantize each layer alone ({job.recipe.scheme})"
-    progress.stage(stage, 0, 1)
-    return isolated(
-        layer_sensitivity, job, timeout_seconds=seconds_per_layer * max(1, len(job.modules)), log=log,
-        on_progress=lambda done, total: progress.stage(stage, done, total),
+    first = first_recipe(backend.POLICY, _first_integer_scheme(backend, schemes), target)
+    return Recipe(
+        first.scheme, ranges=first.ranges, preparations=first.preparations, reduce_range=first.reduce_range
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Shop:
+    """Where the steps are carried out; what runs a runtime or a quantizer does so in a process of its own."""
+
+    spec: Spec
+    backend: Backend
+    model: Model
+    images: ImageSet
+    folder: Path
+    log: Path
+    progress: Progress
+
+    def capture(self, plan: TokenPlan | None) -> ExportedProgram:
+        """Captures the model, with fewer tokens if there is a plan."""
+        stage = f"capture {self.model.name}"
+        self.progress.stage(stage, 0, 1)
+        module = reduce_tokens(self.model.module, plan) if plan else self.model.module
+        program = capture(module, self.model.preprocessing.input_size)
+        self.progress.stage(stage, 1, 1)
+        return program
+
+    def prepare(self, program: ExportedProgram, recipe: Recipe) -> ExportedProgram:
+        """Does to the program what the recipe asks for before export."""
+        job = PrepareJob(
+            program=self._saved(program),
+            calibration=self.images.samples,
+            preprocessing=self.model.preprocessing,
+            steps=recipe.preparations,
+            target=self.folder / "prepared.pt2",
+        )
+        return load_program(self._in_child(f"prepare {self.model.name}", prepare, job).program)
+
+    def export(self, program: ExportedProgram) -> Path:
+        """Exports a program as float32 and returns the artifact's main file."""
+        job = ExportJob(self.backend.NAME, self._saved(program), self.folder / "artifact")
+        return self._in_child(f"export {self.model.name} for {self.backend.TITLE}", export_float, job).main
+
+    def rank(self, artifact: Path, recipe: Recipe, modules: tuple[ModuleLayer, ...]) -> Sensitivity:
+        """Quantizes each layer of a float artifact alone."""
+        job = SensitivityJob(
+            backend=self.backend.NAME,
+            parent=artifact,
+            recipe=recipe,
+            calibration=self.images.samples,
+            preprocessing=self.model.preprocessing,
+            threads=self.spec.measure.threads,
+            seed=self.spec.seed,
+            modules=modules,
+        )
+        return self._in_child(f"quantize each layer alone ({recipe.scheme})", layer_sensitivity, job, len(modules))
+
+    def _saved(self, program: ExportedProgram) -> Path:
+        file = self.folder / "model.pt2"
+        save_program(program, file)
+        return file
+
+    def _in_child(
+        self, stage: str, function: Callable[[Argument], Answer], argument: Argument, limits: int = 1
+    ) -> Answer:
+        """Calls a function in a child, which gets so many times the limit for one child."""
+        self.progress.stage(stage, 0, 1)
+        answer = isolated(
+            function,
+            argument,
+            timeout_seconds=self.spec.measure.timeout_seconds * max(1, limits),
+            log=self.log,
+            on_progress=lambda done, total: self.progress.stage(stage, done, total),
+        )
+        self.progress.stage(stage, 1, 1)
+        return answer
 
 
 def _notes(model: Model, found: Sensitivity) -> tuple[str, ...]:

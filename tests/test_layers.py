@@ -15,7 +15,20 @@ MODULES = {
 }
 
 GROUND = {"errors", "units"}
-FACTS = {"graph", "progress", "schemes", "token_plan", "shipped", "validation", "spec", "results", "gate", "report"}
+FACTS = {
+    "graph",
+    "progress",
+    "schemes",
+    "recipe",
+    "policy",
+    "token_plan",
+    "shipped",
+    "validation",
+    "spec",
+    "results",
+    "gate",
+    "report",
+}
 """Values and judgements: no torch, no numpy, no runtime, and none of the leaves."""
 LEAVES = {
     "model",
@@ -27,6 +40,8 @@ LEAVES = {
     "fold",
     "architecture",
     "passes",
+    "quantization",
+    "rewrites",
     "backends",
     "verify",
     "evaluate",
@@ -36,7 +51,19 @@ LEAVES = {
     "host",
     "isolate",
 }
-ABOVE = {"pipeline", "candidates", "model_passes", "workshop", "prediction", "cli", "doctor", "__main__"}
+ABOVE = {
+    "pipeline",
+    "candidates",
+    "repair",
+    "job",
+    "model_passes",
+    "workshop",
+    "prediction",
+    "sensitivity",
+    "cli",
+    "doctor",
+    "__main__",
+}
 """What calls the leaves."""
 PURE = {"pydantic", "pydantic_core", "tomli", "tomllib", "typing_extensions"}
 """Third-party packages that the ground and the facts may use."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from edgevit.backends import Backend, Session, get_backend
 from edgevit.errors import CheckFailed
 from edgevit.evaluate import run_once
-from edgevit.graph import Op, OpKind
+from edgevit.graph import LAYER_KINDS, Graph, Op, OpKind
 from edgevit.images import ImageSet, Samples, open_samples
 from edgevit.isolate import report_progress
 from edgevit.quantization.module_names import ModuleLayer, modules_of
@@ -36,7 +35,7 @@ class SensitivityJob:
     backend: str
     parent: Path
     recipe: Recipe
-    """How a layer is quantized; its float kinds and layers do not matter."""
+    """How a layer is quantized; what it says of other layers and ops does not matter."""
     calibration: Samples
     preprocessing: Preprocessing
     threads: int
@@ -90,7 +89,7 @@ def layer_sensitivity(job: SensitivityJob) -> Sensitivity:
     for position, layer in enumerate(graph.layers):
         snr_db, agreement = None, 1.0
         if layer.kind in backend.SCHEMES[job.recipe.scheme]:
-            verification = _with_one(layer, graph.layers, job, backend, images, reference)
+            verification = _with_one(layer, graph, job, backend, images, reference)
             snr_db, agreement = verification.snr_db, verification.top1_agreement
         found.append(
             LayerSensitivity(layer.name, layer.kind, layer.macs, snr_db, agreement, position, modules[position])
@@ -107,10 +106,10 @@ def choose_images(images: ImageSet) -> ImageSet:
 
 
 def _with_one(
-    layer: Op, layers: Sequence[Op], job: SensitivityJob, backend: Backend, images: np.ndarray, reference: np.ndarray
+    layer: Op, graph: Graph, job: SensitivityJob, backend: Backend, images: np.ndarray, reference: np.ndarray
 ) -> Verification:
     """Quantizes one layer and compares the logits with those of the float artifact."""
-    recipe = _only(layer, layers, job.recipe)
+    recipe = _only(layer, graph, job.recipe)
     calibration = images if SCHEMES[recipe.scheme].calibrated else None
     np.random.seed(job.seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -122,10 +121,20 @@ def _with_one(
         raise CheckFailed(f"with {layer.name} quantized, {error.message}", error.hint) from error
 
 
-def _only(layer: Op, layers: Sequence[Op], recipe: Recipe) -> Recipe:
-    """The recipe that quantizes one layer."""
-    others = tuple(other.name for other in layers if other.name != layer.name)
-    return replace(recipe, float_layers=others, float_kinds=_NOT_LAYERS, integer_io="none")
+def _only(layer: Op, graph: Graph, recipe: Recipe) -> Recipe:
+    """The recipe that quantizes one layer.
+
+    Products of activations are named too, for NNCF quantizes query and key whatever kinds are to stay float.
+    """
+    multiply = (op for op in graph.ops if op.kind in (*LAYER_KINDS, "matmul") and op.macs)
+    return Recipe(
+        scheme=recipe.scheme,
+        ranges=recipe.ranges,
+        float_kinds=_NOT_LAYERS,
+        float_layers=tuple(op.name for op in multiply if op.name != layer.name),
+        rounding=recipe.rounding,
+        reduce_range=recipe.reduce_range,
+    )
 
 
 def _logits(session: Session, images: np.ndarray) -> np.ndarray:

@@ -31,12 +31,15 @@ def vit(distilled: bool = False, **given: Any) -> nn.Module:
     return sharpen((VisionTransformerDistilled if distilled else VisionTransformer)(num_classes=5, **given))
 
 
-def sharpen(module: nn.Module) -> nn.Module:
-    """Lets attention differ between tokens and images, as in a trained model: random weights make it flat."""
+def sharpen(module: nn.Module, attention: float = 12) -> nn.Module:
+    """Lets attention differ between tokens and images, as in a trained model: random weights make it flat.
+
+    In a deep model a factor of 12 for ``attention`` makes chaos, in which rounding alone changes the logits.
+    """
     with torch.no_grad():
         for name, parameter in module.named_parameters():
             if name.endswith("qkv.weight"):
-                parameter.mul_(12)
+                parameter.mul_(attention)
             elif parameter.ndim == 1:  # biases, norms, layer scale
                 parameter.add_(0.3 * torch.randn(parameter.shape))
             elif name.endswith(("pos_embed", "_token", "head.weight", "head_dist.weight")):

@@ -52,8 +52,8 @@ def test_planted_neurons_are_taken_out(neurons: tuple[int, ...]) -> None:
     assert split_massive_neurons(module, images()) == len(neurons)
     after = export_again(module, before)
     assert difference(before, after) <= TOLERANCE
-    assert max(peaks(before)) > 100
-    assert max(peaks(after)) < 20
+    assert max(peaks(before)) > 50
+    assert max(peaks(after)) < 10
     second = [node for node in module.graph.nodes if node.target is LINEAR and node.meta["val"].shape[-1] == 128][1]
     weight = module.get_parameter(str(second.args[1].target))
     assert torch.nonzero(weight.abs().sum(1) == 0).flatten().tolist() == list(neurons)

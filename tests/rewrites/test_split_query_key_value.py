@@ -29,10 +29,13 @@ class Parts(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         made = self.qkv(images[..., :8, :8].reshape(1, 12, 16))
-        packed = made.reshape(1, 12, 3, 2, 8).permute(*self.order)
+        cut = made.reshape(1, 12, 3, 2, 8)
+        packed = cut.permute(*self.order)
         mixed = packed[0] * packed[-1] + packed[0] * packed[1].relu()
         if self.also == "all parts at once":
             mixed = mixed + packed.sum(0)
+        if self.also == "cut read twice":
+            mixed = mixed + cut.mean()
         if self.also == "layer read twice":
             mixed = mixed + made.mean()
         return self.head(mixed.mean((0, 1)).amax(0, keepdim=True))
@@ -70,6 +73,7 @@ def test_keys_and_values_of_a_narrowed_block() -> None:
     "make",
     [
         lambda: Parts("all parts at once"),
+        lambda: Parts("cut read twice"),
         lambda: Parts("layer read twice"),
         lambda: Parts(order=(2, 0, 1, 3, 4)),
         lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5)),

@@ -36,6 +36,10 @@ POLICY = (
     Rule(
         "transformer", "cpu", ("dynamic_wi8_afp32", "static_wi8_ai8"), ("min_max", "mse", "percentile_99.999"),
         TRANSFORMER_FLOAT_KINDS,
+        rewrites=(
+            "class_token_only", "position_before_concat", "split_query_key_value", "split_massive_neurons", "fused_ops",
+        ),
+        float_below_mac_share=0.001,
     ),
     Rule("transformer", "npu", ("static_wi8_ai8",), ("min_max", "mse", "percentile_99.999"), TRANSFORMER_FLOAT_KINDS),
     Rule(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import onnx
 import torch
 from torch.export import ExportedProgram
+
+from edgevit.backends.onnxruntime.attention import join_heads
 
 OPSET = 18
 """LayerNormalization is one op from opset 17 on; per-channel QDQ needs 13."""
@@ -32,5 +35,10 @@ def export(program: ExportedProgram, folder: Path, fused: bool) -> Path:
     )
     if exported is None:
         raise RuntimeError("torch.onnx.export returned nothing")
-    exported.save(path, external_data=False)
+    if fused:
+        model = exported.model_proto
+        join_heads(model)
+        onnx.save(model, path)
+    else:
+        exported.save(path, external_data=False)
     return path

@@ -14,8 +14,8 @@ from onnxruntime.quantization.calibrate import TensorData, TensorsData, save_ten
 from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 from onnxruntime.quantization.onnx_model import ONNXModel
 
-from edgevit.backends.onnxruntime.graph import read_graph
 from edgevit.backends.onnxruntime.global_pooling import pool_globally
+from edgevit.backends.onnxruntime.graph import read_graph
 from edgevit.backends.onnxruntime.outliers import find_outlier_layers, session_with_outputs
 from edgevit.graph import Graph, OpKind
 from edgevit.quantization.ranges import tensor_ranges
@@ -82,9 +82,7 @@ def _quantize_weights(model: onnx.ModelProto, recipe: Recipe, path: Path) -> Non
     quantizer.model.save_model_to_file(str(path))
 
 
-def _quantize_static(
-    model: onnx.ModelProto, parent: Path, recipe: Recipe, calibration: np.ndarray, path: Path
-) -> None:
+def _quantize_static(model: onnx.ModelProto, parent: Path, recipe: Recipe, calibration: np.ndarray, path: Path) -> None:
     """QDQ with uint8 activations and per-channel int8 weights.
 
     What a linear layer makes stays float: clipping the logits would decide between classes.
