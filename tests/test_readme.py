@@ -15,6 +15,7 @@ from benchmarks.readme import families_table, replaced
 from edgevit.backends import all_backends
 from edgevit.cli.app import COMMANDS
 from edgevit.gate import load_budget
+from edgevit.schemes import SCHEMES
 from edgevit.shipped import tomllib
 from edgevit.spec import Spec
 
@@ -78,8 +79,9 @@ def test_the_table_of_schemes_is_what_the_backends_have() -> None:
     title = next(line for line in README.splitlines() if "| ONNX Runtime |" in line)
     order = [cell.strip() for cell in title.strip("|").split("|")][1:]
     for backend in all_backends():
-        for scheme in ("fp32", "dynamic_wi8_afp32", "static_wi8_ai8"):
-            has = rows[scheme][order.index(backend.TITLE)].strip().startswith("yes")
+        for scheme in SCHEMES:
+            row = next(cells for name, cells in rows.items() if name.split("`")[0] == scheme)
+            has = row[order.index(backend.TITLE)].strip().startswith("yes")
             assert has == (scheme in backend.SCHEMES), f"{backend.TITLE} {scheme}"
 
 

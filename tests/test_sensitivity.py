@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,22 +14,23 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from pydantic import TypeAdapter  # noqa: E402
-from sensitivity_factory import make_layer  # noqa: E402
+from pydantic import TypeAdapter
+from sensitivity_factory import make_layer
 
-from edgevit import sensitivity as command  # noqa: E402
-from edgevit.backends.jobs import ExportJob, Made  # noqa: E402
-from edgevit.errors import UsageError  # noqa: E402
-from edgevit.progress import Silent  # noqa: E402
-from edgevit.quantization.sensitivity import Sensitivity, SensitivityJob  # noqa: E402
-from edgevit.sensitivity import SensitivityReport, analyse, default_folder, report_to_json  # noqa: E402
-from edgevit.spec import Spec, resolve_spec  # noqa: E402
+from edgevit import sensitivity as command
+from edgevit.backends.jobs import ExportJob, Made
+from edgevit.errors import UsageError
+from edgevit.progress import Silent
+from edgevit.quantization.prepare import Prepared, PrepareJob
+from edgevit.quantization.sensitivity import Sensitivity, SensitivityJob
+from edgevit.sensitivity import SensitivityReport, analyse, default_folder, report_to_json
+from edgevit.spec import Spec, resolve_spec
 
 LAYERS = (make_layer(1, 20.0, 0.9), make_layer(0, None))
 
 
-def spec(model: str = "digits_cnn", **changes: Any) -> Spec:
-    document: dict[str, Any] = {"model": {"name": model}, "data": {"calibration": "calibration:digits"}}
+def spec(name: str = "digits_cnn", **changes: Any) -> Spec:
+    document: dict[str, Any] = {"model": {"name": name}, "data": {"calibration": "calibration:digits"}}
     return resolve_spec(None, None, document | changes)
 
 
@@ -46,6 +48,9 @@ class Children:
         if isinstance(job, ExportJob):
             assert job.program.is_file()
             return Made(job.folder / "model", (), (), (), 0, 0, 0.0, "float", 0, 0)
+        if isinstance(job, PrepareJob):
+            shutil.copyfile(job.program, job.target)
+            return Prepared(job.target, "")
         return Sensitivity(self.layers, len(job.calibration.ids))
 
     @property
@@ -119,7 +124,10 @@ def test_the_first_scheme_that_is_not_float(
 ) -> None:
     export = {"backends": [backend], "schemes": schemes}
     assert analyse(spec(model, export=export), tmp_path, Silent()).scheme == expected
-    assert children.ranking.recipe.scheme == expected
+    recipe = children.ranking.recipe
+    assert recipe.scheme == expected
+    prepared = [job.steps for job in children.jobs if isinstance(job, PrepareJob)]
+    assert prepared == ([recipe.preparations] if recipe.preparations else [])
 
 
 def test_tokens_leave_before_the_layers_are_looked_at(children: Children, tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ _OTHER = ("#CC79A7", "xxxx")
 _GREY = "#555555"
 _LOSS = "#A03C00"
 _ROW_INCHES = 0.17
+_MOST_LETTERS = 40
+"""Of a layer's name, so that the bars keep their room."""
 _AROUND_INCHES = 1.7
 """Height of the title, the axis and the legend."""
 
@@ -76,7 +78,7 @@ def _set_axes(axes: Axes, report: SensitivityReport, layers: list[LayerSensitivi
         loc="left",
         fontsize=10,
     )
-    axes.set_yticks(range(len(layers)), [layer.module or layer.name for layer in layers], fontsize=7)
+    axes.set_yticks(range(len(layers)), [_label(layer) for layer in layers], fontsize=7)
     axes.set_ylim(len(layers) - 0.4, -0.6)
     known = [layer.snr_db for layer in layers if layer.snr_db is not None]
     low, high = min([0.0, *known]), max([0.0, *known]) or 1.0
@@ -88,6 +90,12 @@ def _set_axes(axes: Axes, report: SensitivityReport, layers: list[LayerSensitivi
     axes.grid(axis="x", color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
+
+
+def _label(layer: LayerSensitivity) -> str:
+    """The module; where it is not known the op, whose name begins with what sets it apart."""
+    name = layer.module or layer.name
+    return name if len(name) <= _MOST_LETTERS else f"{name[: _MOST_LETTERS - 1]}…"
 
 
 def _draw_legend(axes: Axes, layers: list[LayerSensitivity]) -> None:

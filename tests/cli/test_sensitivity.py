@@ -11,14 +11,14 @@ import pytest
 
 pytest.importorskip("torch")
 
-from rich.console import Console  # noqa: E402
-from sensitivity_factory import make_layer, make_report  # noqa: E402
+from rich.console import Console
+from sensitivity_factory import make_layer, make_report
 
-from edgevit import sensitivity as command  # noqa: E402
-from edgevit.cli import app, render  # noqa: E402
-from edgevit.progress import Progress  # noqa: E402
-from edgevit.sensitivity import SensitivityReport, report_to_json  # noqa: E402
-from edgevit.spec import Spec  # noqa: E402
+from edgevit import sensitivity as command
+from edgevit.cli import app, render
+from edgevit.progress import Progress
+from edgevit.sensitivity import SensitivityReport, report_to_json
+from edgevit.spec import Spec
 
 Call = Callable[..., tuple[int, str, str]]
 COMMAND = ("sensitivity", "digits_vit", "--calibration", "calibration:digits")

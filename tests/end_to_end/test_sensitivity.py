@@ -14,9 +14,9 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from pydantic import TypeAdapter  # noqa: E402
+from pydantic import TypeAdapter
 
-from edgevit.sensitivity import SensitivityReport  # noqa: E402
+from edgevit.sensitivity import SensitivityReport
 
 pytestmark = pytest.mark.slow
 REPOSITORY = Path(__file__).resolve().parents[2]

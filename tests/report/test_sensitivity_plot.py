@@ -9,11 +9,11 @@ import pytest
 pytest.importorskip("matplotlib")
 pytest.importorskip("torch")
 
-from PIL import Image  # noqa: E402
-from sensitivity_factory import make_layer, make_report  # noqa: E402
+from PIL import Image
+from sensitivity_factory import make_layer, make_report
 
-from edgevit.quantization.sensitivity import LayerSensitivity  # noqa: E402
-from edgevit.report.sensitivity_plot import draw_layers  # noqa: E402
+from edgevit.quantization.sensitivity import LayerSensitivity
+from edgevit.report.sensitivity_plot import draw_layers
 
 
 @pytest.mark.parametrize(
