@@ -201,7 +201,9 @@ def measure(job: Job, draft: Draft) -> Candidate:
         f" ({compared.speed_up:.2f} ×, run in turn)"
     )
     if job.target.npu and SCHEMES[candidate.scheme].calibrated:
-        return replace(measured, reasons=(*measured.reasons, f"{slower}; kept, for it is made for an NPU"))
+        return replace(
+            measured, reasons=(*measured.reasons, f"{slower}; kept, for a device of this run needs static int8")
+        )
     return _marked(measured, "rejected", slower + _why(candidate, measurement, draft.parent))
 
 

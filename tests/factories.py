@@ -100,7 +100,10 @@ def make_candidate(
         "format": _FORMAT.get(backend, backend),
         "scheme": scheme,
         "parent": f"{backend}/fp32" if scheme != "fp32" else None,
-        "artifact": make_artifact(path, size_bytes, 0.97 if is_int8 else 0.0),
+        "artifact": replace(
+            make_artifact(path, size_bytes, 0.97 if is_int8 else 0.0),
+            numerics=f"{scheme.split('_')[0]} int8" if is_int8 else "float",
+        ),
         "verification": make_verification(
             0.98 if is_int8 else 1.0, reference=f"{backend}/fp32" if is_int8 else "pytorch"
         ),

@@ -317,7 +317,7 @@ def test_static_int8_for_an_npu_may_be_slow_here(world: World) -> None:
         kept = measure(job, world.draft("static_wi8_ai8", parent))
         other = measure(job, world.draft("dynamic_wi8_afp32", parent))
     assert (kept.status, other.status) == ("ok", "rejected")
-    assert "kept, for it is made for an NPU" in kept.reasons[0]
+    assert "kept, for a device of this run needs static int8" in kept.reasons[0]
 
 
 def test_what_cannot_be_compared_is_rejected(world: World) -> None:

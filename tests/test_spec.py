@@ -154,7 +154,7 @@ def test_the_digest_of_a_known_spec_stays() -> None:
     assert resolve({"model": {"name": "a"}}).sha256 == DIGEST
 
 
-DIGEST = "cc785728b2ae8239997cadf96f834dfbad6d3bb4f7378639654112441533e832"
+DIGEST = "b2cff34909ac0584debf65eead96d1bc3bc4ce7d4ea08f41e161e310cdb9dbf9"
 
 
 def test_weights_on_the_command_line_replace_those_of_the_file(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ OUTPUT = TensorSpec("logits", (1, 5), "float32", "NC")
 
 
 def test_a_signature_as_promised() -> None:
-    verify_signature((INPUT,), (OUTPUT,), (8, 6), 5)
+    verify_signature((INPUT,), (OUTPUT,), (8, 6), 5, "float32")
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_a_signature_as_promised() -> None:
 )
 def test_another_signature_is_refused(given: TensorSpec, out: TensorSpec, message: str) -> None:
     with pytest.raises(CheckFailed, match=message):
-        verify_signature((given,), (out,), (8, 6), 5)
+        verify_signature((given,), (out,), (8, 6), 5, "float32")
 
 
 def test_known_answer() -> None:
@@ -125,3 +125,13 @@ def test_a_pass_always_means_within_the_tolerance(samples: int, far: int, noise:
     found = compare(logits, reference, "x", 1e-4)
     assert found.passed == (found.max_rel_diff <= 1e-4 and found.top1_agreement == 1.0)
     assert 0 <= found.top1_agreement <= 1
+
+
+def test_integers_need_a_scale() -> None:
+    given = replace(INPUT, dtype="int8", scale=0.02, zero_point=-3)
+    out = replace(OUTPUT, dtype="int8", scale=0.1, zero_point=0)
+    verify_signature((given,), (out,), (8, 6), 5, "int8")
+    with pytest.raises(CheckFailed, match="logits is int8 without a scale"):
+        verify_signature((given,), (replace(out, scale=None),), (8, 6), 5, "int8")
+    with pytest.raises(CheckFailed, match="input is int8, not uint8"):
+        verify_signature((given,), (out,), (8, 6), 5, "uint8")

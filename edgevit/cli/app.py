@@ -31,6 +31,7 @@ COMMANDS = (
     ("gate", "gate"),
     ("report", "report"),
     ("models", "models"),
+    ("schemes", "schemes"),
     ("profiles", "profiles"),
     ("devices", "devices"),
     ("doctor", "doctor"),

@@ -137,7 +137,7 @@ def convert(prepared: Prepared, backend: str, folder: Path, timeout_seconds: flo
         timeout_seconds=timeout_seconds,
         log=log,
     )
-    verify_signature(made.inputs, made.outputs, prepared.preprocessing.input_size, prepared.num_classes)
+    verify_signature(made.inputs, made.outputs, prepared.preprocessing.input_size, prepared.num_classes, "float32")
     job = PredictJob(backend, made.main, prepared.images, prepared.preprocessing, 1, "f32", folder / "logits.npy")
     logits = np.load(isolated(predict, job, timeout_seconds=timeout_seconds, log=log).logits)
     return compare(logits, np.load(prepared.logits), "pytorch", FLOAT_TOLERANCE)

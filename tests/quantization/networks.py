@@ -19,7 +19,12 @@ class WideResidual(nn.Module):
     everything is.
     """
 
-    default_cfg: ClassVar = {"input_size": (3, 32, 32), "mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5), "crop_pct": 1.0}
+    default_cfg: ClassVar = {
+        "input_size": (3, 32, 32),
+        "mean": (0.5, 0.5, 0.5),
+        "std": (0.5, 0.5, 0.5),
+        "crop_pct": 1.0,
+    }
 
     def __init__(self) -> None:
         super().__init__()

@@ -33,7 +33,7 @@ def test_every_candidate_has_a_row_with_its_reason() -> None:
 
 def test_the_row_of_a_candidate() -> None:
     page = render_markdown(make_realistic_run(), None)
-    cells = "ok | 82.9 % | -0.2 pt | 11.5 ms | 12.7 ms | 2.23 × | 120.0 MB | 6.0 MB | 97 % | yes"
+    cells = "ok | 82.9 % | -0.2 pt | 11.5 ms | 12.7 ms | 2.23 × | 120.0 MB | 6.0 MB | 97 % | dynamic int8 | 0 | XNNPACK, 1 partition | yes"
     assert f"| litert/dynamic_wi8_afp32 | {cells} |" in page
 
 

@@ -30,7 +30,7 @@ RUNTIME = "ai-edge-litert"
 SCHEMES: dict[str, tuple[OpKind, ...]] = {
     "fp32": (),
     "fp16": LAYER_KINDS,
-    "dynamic_wi8_afp32": (*LAYER_KINDS, "matmul"),
+    "dynamic_wi8_afp32": LAYER_KINDS,
     "static_wi8_ai8": _STATIC,
     "mixed_wi8_ai8": _STATIC,
     "static_wi8_ai16": _STATIC,

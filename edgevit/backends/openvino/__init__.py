@@ -29,7 +29,7 @@ SCHEMES: dict[str, tuple[OpKind, ...]] = {
     "static_wi8_ai8": (*LAYER_KINDS, "matmul", "elementwise", "pooling"),
     "mixed_wi8_ai8": (*LAYER_KINDS, "matmul", "elementwise", "pooling"),
     "weight_only_wi8_afp32": LAYER_KINDS,
-    "weight_only_wi4_afp32": ("linear",),
+    "weight_only_wi4_afp32": LAYER_KINDS,  # NNCF gives convolutions int8 weights
 }
 """No dynamic: the CPU plugin quantizes activations at run time for weight-compressed language models only."""
 POLICY = (

@@ -72,8 +72,9 @@ def _compress_weights(model: ov.Model, recipe: Recipe, calibration: np.ndarray |
 def _quantize_static(model: ov.Model, recipe: Recipe, calibration: np.ndarray) -> ov.Model:
     """NNCF's post-training quantization.
 
-    Its transformer mode keeps residual adds, LayerNorm, GELU and softmax in float; without it a ViT-Tiny loses all
-    its accuracy.
+    Its transformer mode keeps residual adds, LayerNorm, GELU, softmax and its product with the values in float, which
+    is what the recipe's float kinds ask for, but for the product of query and key; without it a ViT-Tiny loses all its
+    accuracy.
     """
     return nncf.quantize(
         model,

@@ -1,0 +1,37 @@
+"""``edgevit schemes``: what each runtime can be quantized to."""
+
+from __future__ import annotations
+
+from edgevit.cli import options
+
+
+def schemes(as_json: options.Json = False) -> None:
+    """List the schemes, and for each runtime the kinds of ops that it stores or computes in them.
+
+    \b
+    Example:
+      edgevit schemes
+    """
+    from edgevit.backends import all_backends
+    from edgevit.cli import render
+    from edgevit.schemes import SCHEMES
+
+    backends = all_backends()
+    if as_json:
+        document = [
+            {
+                "name": scheme.name,
+                "description": scheme.description,
+                "backends": {b.NAME: list(b.SCHEMES[scheme.name]) for b in backends if scheme.name in b.SCHEMES},
+            }
+            for scheme in SCHEMES.values()
+        ]
+        render.print_json(document)
+        return
+    rows = [
+        (scheme.name, backend.NAME, ", ".join(backend.SCHEMES[scheme.name]) or "–", scheme.description)
+        for scheme in SCHEMES.values()
+        for backend in backends
+        if scheme.name in backend.SCHEMES
+    ]
+    render.print_table(("scheme", "runtime", "kinds of ops", "numbers"), rows, ranks=(0, 0, 0, 1))
