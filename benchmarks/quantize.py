@@ -23,15 +23,15 @@ import numpy as np
 
 from benchmarks.library_defaults import DEFAULTS, LibraryJob, Made, make_default
 from benchmarks.models import Case, default_data, digits, real
-from benchmarks.ratios import finished_run, open_artifact
+from benchmarks.ratios import compared, finished_run
 from edgevit.backends import get_backend
 from edgevit.cli.render import print_line, print_table, say
 from edgevit.errors import CandidateFailed, UsageError
 from edgevit.evaluate import run_once, score
 from edgevit.images import Samples, open_samples
 from edgevit.isolate import isolated
-from edgevit.measure.duel import interleaved
 from edgevit.results import Candidate, Run
+from edgevit.schemes import SCHEMES
 from edgevit.spec import Spec, resolve_spec
 
 RUNTIMES = ("litert", "openvino", "onnxruntime")
@@ -120,7 +120,24 @@ def _rows(case: Case, runtime: str, folder: Path) -> list[Row]:
     dense = run.candidates[0]
     if dense.artifact is None:
         raise RuntimeError(f"{dense.id} failed: {dense.reasons}")
-    return [*_defaults(case.name, runtime, run, spec, folder), *_ours(case.name, goal, run, folder)]
+    return [
+        *_defaults(case.name, runtime, run, spec, folder),
+        *_rewritten(case.name, run, folder),
+        *_ours(case.name, goal, run, folder),
+    ]
+
+
+def _rewritten(model: str, run: Run, folder: Path) -> Iterator[Row]:
+    """The float32 files that quantization started from, where the graph was rewritten: their share of the speed."""
+    dense = run.candidates[0]
+    backend = get_backend(dense.backend)
+    for path in sorted((folder / "work" / "prepared" / backend.NAME).glob(f"*/model{backend.SUFFIX}")):
+        duel = compared(dense, folder, path, "f32")
+        steps = path.parent.name.removeprefix("dense-").replace("-", " ").replace("_", " ")
+        yield Row(
+            model, backend.NAME, "edgevit float32, rewritten", "float", None, None, None, duel.first_ms, duel.second_ms,
+            "–", steps,
+        )  # fmt: skip
 
 
 def _ours(model: str, goal: Goal, run: Run, folder: Path) -> Iterator[Row]:
@@ -129,7 +146,7 @@ def _ours(model: str, goal: Goal, run: Run, folder: Path) -> Iterator[Row]:
         if candidate.artifact is None or candidate.verification is None:
             yield _failed(model, candidate.backend, f"edgevit {candidate.scheme}", "; ".join(candidate.reasons))
             continue
-        duel = interleaved(open_artifact(dense, folder), open_artifact(candidate, folder))
+        duel = compared(dense, folder, folder / candidate.artifact.path, SCHEMES[candidate.scheme].precision)
         drop = candidate.accuracy.drop_points if candidate.accuracy else None
         held = duel.speed_up >= goal.speed_up and (drop is None or drop <= goal.max_drop + 1e-9)
         yield Row(
@@ -175,7 +192,7 @@ def _default_row(model: str, name: str, made: Made, run: Run, spec: Spec, folder
     assert dense.artifact is not None
     backend = get_backend(dense.backend)
     session = backend.open_session(made.path, 1, "fastest")
-    duel = interleaved(open_artifact(dense, folder), session)
+    duel = compared(dense, folder, made.path, "fastest")
     evaluated = _evaluation(run, spec)
     top1 = agreement = None
     if evaluated is not None:

@@ -1,7 +1,7 @@
 """Accuracy and speed of the main job, per model and runtime: ``make bench``.
 
 Runs ``edgevit compress`` on the bundled digits and, where the data is there, on ImageNet and flower models; then times
-each float artifact and the int8 and token-reduced ones made from it in turn (A B A B …) in one process, one thread. The
+each float artifact and the int8 and token-reduced ones made from it in turn (A B A B …) in a fresh process, one thread. The
 ratio is that of the fastest runs, which repeats to a fraction of a percent where absolute times drift by a tenth.
 
     python -m benchmarks.ratios [--data DIR] [--out DIR] [--only NAME]
@@ -17,12 +17,14 @@ from pathlib import Path
 
 from benchmarks.models import Case, default_data, digits, real
 from edgevit import compress
-from edgevit.backends import Session, get_backend
 from edgevit.cli.render import make_progress, print_table
-from edgevit.measure.duel import interleaved
+from edgevit.isolate import isolated
+from edgevit.measure.duel import Duel, DuelJob, duel
 from edgevit.results import Candidate, Run, load_run
 from edgevit.schemes import SCHEMES
 from edgevit.spec import Spec, resolve_spec
+
+PAIRS = 200
 
 PASSES = {
     "digits_vit": {"tokens": "evit:0.7@2,4", "distill": {"teacher": {"name": "digits_cnn"}}},
@@ -76,9 +78,8 @@ def _rows(model: str, run: Run, folder: Path) -> list[tuple[str, ...]]:
         if candidate.artifact is None or dense.artifact is None:
             rows.append((model, candidate.id, candidate.status, *("–",) * 7))
             continue
-        duel = (
-            None if candidate is dense else interleaved(open_artifact(dense, folder), open_artifact(candidate, folder))
-        )
+        artifact, precision = folder / candidate.artifact.path, SCHEMES[candidate.scheme].precision
+        found = None if candidate is dense else compared(dense, folder, artifact, precision)
         rows.append(
             (
                 model,
@@ -89,9 +90,9 @@ def _rows(model: str, run: Run, folder: Path) -> list[tuple[str, ...]]:
                 f"{candidate.accuracy.drop_points:+.2f}"
                 if candidate.accuracy and candidate.accuracy.drop_points is not None
                 else "–",
-                f"{duel.first_ms:.3f}" if duel else "–",
-                f"{duel.second_ms:.3f}" if duel else "–",
-                f"{duel.speed_up:.2f}" if duel else "1",
+                f"{found.first_ms:.3f}" if found else "–",
+                f"{found.second_ms:.3f}" if found else "–",
+                f"{found.speed_up:.2f}" if found else "1",
                 f"{100 * candidate.artifact.int8_mac_share:.0f} %",
             )
         )
@@ -102,12 +103,20 @@ def _percent(fraction: float | None) -> str:
     return "–" if fraction is None else f"{100 * fraction:.2f} %"
 
 
-def open_artifact(candidate: Candidate, folder: Path) -> Session:
-    """Loads a candidate's artifact, one thread."""
-    if candidate.artifact is None:
-        raise ValueError(f"{candidate.id} has no artifact")
-    precision = SCHEMES[candidate.scheme].precision
-    return get_backend(candidate.backend).open_session(folder / candidate.artifact.path, 1, precision)
+def compared(dense: Candidate, folder: Path, artifact: Path, precision: str) -> Duel:
+    """Runs an artifact in turn with a float one of the same runtime, in a fresh process, one thread."""
+    if dense.artifact is None:
+        raise ValueError(f"{dense.id} has no artifact")
+    job = DuelJob(
+        backend=dense.backend,
+        first=folder / dense.artifact.path,
+        first_precision=SCHEMES[dense.scheme].precision,
+        second=artifact,
+        second_precision=precision,
+        threads=1,
+        pairs=PAIRS,
+    )
+    return isolated(duel, job, timeout_seconds=600.0, log=folder / "logs" / "compared.log")
 
 
 if __name__ == "__main__":

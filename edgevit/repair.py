@@ -81,6 +81,8 @@ class _Workbench:
     tried: dict[str, tuple[Made, Path]] = field(default_factory=dict)
     """Artifact and logits by rung."""
     seconds: float = 0.0
+    unranked: str = ""
+    """Why the layers could not be ranked."""
 
     def attempt(self, rung: str, recipe: Recipe) -> Attempt:
         """Quantizes by a recipe and judges the outcome."""
@@ -99,9 +101,22 @@ class _Workbench:
         return Attempt(rung, recipe, top1, self.job.agreement(logits), lost, self.seconds - before)
 
     def ranking(self, recipe: Recipe) -> tuple[str, ...]:
-        """Layers that a recipe without islands would quantize, the one that loses most by it first."""
-        assert self.job.calibration is not None
+        """Layers that a recipe without islands would quantize, the one that loses most by it first.
+
+        Raises:
+            CandidateFailed: they could not be ranked, now or before; that is not tried twice.
+        """
         recipe = replace(recipe, float_layers=())
+        if self.unranked:
+            raise CandidateFailed(self.unranked)
+        try:
+            return self._rank(recipe)
+        except (CandidateFailed, CheckFailed) as error:
+            self.unranked = error.message
+            raise CandidateFailed(error.message) from error
+
+    def _rank(self, recipe: Recipe) -> tuple[str, ...]:
+        assert self.job.calibration is not None
         job = SensitivityJob(
             backend=self.draft.backend.NAME,
             parent=self._parent(recipe.preparations),

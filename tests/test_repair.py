@@ -44,6 +44,7 @@ class World:
     job: Job
     wrong: Wrong = lambda recipe: 0
     broken: Callable[[Recipe], bool] = lambda recipe: False
+    rankable: bool = True
     asked: list[Any] = field(default_factory=list)
     recipes: dict[Path, Recipe] = field(default_factory=dict)
 
@@ -70,6 +71,8 @@ class World:
             np.save(argument.logits, logits)
             return Predicted(argument.logits, len(logits))
         if isinstance(argument, SensitivityJob):
+            if not self.rankable:
+                raise CandidateFailed("no result within 900 s")
             places = {"stem": 0, "c": 3, "a": 1, "b": 2}  # the stem is worst, and float by the policy already
             layers = [LayerSensitivity(name, "conv", 9, 3.0, 1.0, place) for name, place in places.items()]
             return Sensitivity(tuple(layers), 4)
@@ -153,6 +156,14 @@ def test_the_worst_layers_are_kept_in_float(world: World) -> None:
     assert rungs(repaired)[-1] == "float islands: 2"
     assert repaired.recipe.float_layers[:2] == ("c", "a")
     assert len([job for job in world.asked if isinstance(job, SensitivityJob)]) == 1
+
+
+def test_a_ranking_that_fails_is_not_tried_twice(world: World) -> None:
+    world.wrong, world.rankable = (lambda recipe: 5), False
+    repaired = world.repair()
+    assert {a.note for a in repaired.attempts if a.rung.startswith("float islands")} == {"no result within 900 s"}
+    assert len([job for job in world.asked if isinstance(job, SensitivityJob)]) == 1
+    assert repaired.attempts[0].lost_points == pytest.approx(50.0)
 
 
 def test_a_mixed_artifact_has_an_island_from_the_start(world: World) -> None:

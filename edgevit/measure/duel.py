@@ -31,6 +31,7 @@ class DuelJob:
     second: Path
     second_precision: str
     threads: int
+    pairs: int = PAIRS
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def duel(job: DuelJob) -> Duel:
     return interleaved(
         backend.open_session(job.first, job.threads, job.first_precision),
         backend.open_session(job.second, job.threads, job.second_precision),
+        job.pairs,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
+from edgevit.errors import CandidateFailed
 from edgevit.policy import Rule
 from edgevit.recipe import TRANSFORMER_FLOAT_KINDS, Preparation, RangeMethod, Recipe
 from edgevit.results import Attempt
@@ -18,7 +19,9 @@ REPAIRS: tuple[Preparation, ...] = ("equalize", "bias_correction")
 _ISLANDS = (1, 2, 4, 8, 16)
 
 Ranking = Callable[[Recipe], tuple[str, ...]]
-"""Gives the layers, the one that loses most by quantization first; costly, so asked for only when needed."""
+"""Gives the layers, the one that loses most by quantization first; costly, so asked for only when needed.
+
+Raises CandidateFailed where that cannot be found out."""
 
 
 Change = Callable[[Recipe, Ranking], Recipe]
@@ -107,7 +110,11 @@ def climb(
     """
     tried = [attempt(FIRST, first)]
     for rung in takewhile(lambda _: not _holds(best(tried), max_lost_points) and has_time(), ladder):
-        recipe = rung.change(best(tried).recipe, ranking)
+        try:
+            recipe = rung.change(best(tried).recipe, ranking)
+        except CandidateFailed as error:  # the layers could not be ranked
+            tried.append(Attempt(rung.name, best(tried).recipe, None, None, None, 0.0, error.message))
+            continue
         if all(recipe != earlier.recipe for earlier in tried):
             tried.append(attempt(rung.name, recipe))
     return tuple(tried)

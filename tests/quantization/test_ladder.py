@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from edgevit.errors import CandidateFailed
 from edgevit.policy import Rule
 from edgevit.quantization.ladder import best, climb, rungs
 from edgevit.recipe import TRANSFORMER_FLOAT_KINDS, Recipe
@@ -117,3 +118,17 @@ def test_each_scheme_has_the_rungs_that_make_sense(scheme: str, expected: list[s
 def test_integers_throughout_leave_no_islands() -> None:
     attempts = climbed(lambda recipe: 5.0, first=replace(FIRST, integer_io="int8"))
     assert names(attempts)[-1] == "bias correction"
+
+
+def test_layers_that_cannot_be_ranked_end_the_islands_and_not_the_search() -> None:
+    def attempt(rung: str, recipe: Recipe) -> Attempt:
+        return Attempt(rung, recipe, None, None, 5.0, 1.0)
+
+    def ranking(recipe: Recipe) -> tuple[str, ...]:
+        raise CandidateFailed("no result within 900 s")
+
+    ladder = rungs(FIRST, RULE, ("static_wi8_ai8",))
+    attempts = climb(FIRST, ladder, attempt, ranking, 1.0, lambda: True)
+    assert [a.note for a in attempts if a.rung.startswith("float islands")] == ["no result within 900 s"] * 5
+    assert attempts[-1].rung == "GPTQ"
+    assert best(attempts).rung == "policy"
