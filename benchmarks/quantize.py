@@ -198,7 +198,7 @@ def _default_row(model: str, name: str, made: Made, run: Run, spec: Spec, folder
     if evaluated is not None:
         images = open_samples(evaluated)
         logits = np.concatenate([run_once(session, batch) for batch in images.batches(dense.artifact.preprocessing)])
-        top1 = score(logits, images.labels, None).top1
+        top1 = None if run.baseline.top1 is None else score(logits, images.labels, None).top1
         reference = np.load(folder / "work" / f"{dense.id.replace('/', '--')}.logits.npy")
         agreement = float((logits.argmax(axis=1) == reference.argmax(axis=1)).mean())
     drop = 100 * (run.baseline.top1 - top1) if run.baseline.top1 is not None and top1 is not None else None

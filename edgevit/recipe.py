@@ -20,12 +20,17 @@ Preparation = Literal[
     "split_query_key_value",
     "split_massive_neurons",
     "fused_ops",
+    "polynomial_gelu",
     "equalize",
     "bias_correction",
 ]
-"""What is done to the float model before it is quantized: exact rewrites of the graph (:mod:`edgevit.rewrites`); export
-with the runtime's newest fused ops (attention, GELU), which other readers of the format may not know; changes of the
-weights (:mod:`edgevit.quantization.equalize`, ``bias_correction``)."""
+"""What is done to the model besides rounding: exact rewrites of the graph (:mod:`edgevit.rewrites`); export with the
+runtime's newest fused ops (attention, GELU), which other readers of the format may not know; GELU to 1e-3, far below an
+int8 step (:mod:`edgevit.backends.openvino.gelu`); changes of the weights (:mod:`edgevit.quantization.equalize`,
+``bias_correction``)."""
+
+OF_THE_BACKEND: tuple[Preparation, ...] = ("fused_ops", "polynomial_gelu")
+"""Preparations that a backend does as it exports or quantizes; the others are done to the captured program."""
 
 IntegerIo = Literal["none", "int8", "uint8"]
 """Number format of the artifact's input and output: float, or integers throughout as some NPUs need it."""

@@ -13,7 +13,7 @@ from edgevit.errors import UsageError
 from edgevit.images import Samples, open_samples
 from edgevit.quantization.bias_correction import correct_bias
 from edgevit.quantization.equalize import equalize
-from edgevit.recipe import Preparation
+from edgevit.recipe import OF_THE_BACKEND, Preparation
 from edgevit.results import Preprocessing
 from edgevit.rewrites import REWRITES, rewrite
 
@@ -54,7 +54,7 @@ def prepare(job: PrepareJob) -> Prepared:
     rewritten = rewrite(program, [step for step in job.steps if step in REWRITES], images)
     program, notes = rewritten.program, [f"{name}: {count} places" for name, count in rewritten.changed.items()]
     for step in job.steps:
-        if step in REWRITES or step == "fused_ops":  # of the export
+        if step in REWRITES or step in OF_THE_BACKEND:
             continue
         if images is None:
             raise UsageError(f"{step} needs calibration images", "give --calibration")

@@ -17,6 +17,7 @@ from nncf.quantization.range_estimator import (
     StatisticsType,
 )
 
+from edgevit.backends.openvino.gelu import polynomial_gelu
 from edgevit.recipe import RangeMethod, Recipe
 
 _OUTLIERS = 5e-6
@@ -46,6 +47,8 @@ def quantize(parent: Path, recipe: Recipe, calibration: np.ndarray | None, folde
         if calibration is None:
             raise ValueError(f"{recipe.scheme} needs calibration images")
         quantized = _quantize_static(model, recipe, calibration)
+        if "polynomial_gelu" in recipe.preparations:
+            polynomial_gelu(quantized)  # now, for NNCF would quantize the steps of the polynomial
     _name_by_position(quantized)
     ov.save_model(quantized, path, compress_to_fp16=False)
     return path
