@@ -5,10 +5,11 @@ The rules themselves are data of each backend (``POLICY`` in its ``__init__``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
-from edgevit.graph import OpKind
+from edgevit.graph import Numerics, OpKind
 from edgevit.recipe import IntegerIo, Preparation, RangeMethod, Recipe
 from edgevit.schemes import SCHEMES
 
@@ -29,8 +30,8 @@ class Rule:
     """Calibration methods of static schemes, in the order in which they are tried."""
     float_kinds: tuple[OpKind, ...] = ()
     """Kinds of ops that static schemes leave in float."""
-    rewrites: tuple[Preparation, ...] = ()
-    """Exact changes of the graph that the runtime's int8 gains from."""
+    rewrites: Mapping[Numerics, tuple[Preparation, ...]] = field(default_factory=dict)
+    """Changes of the graph that the runtime's int8 gains from, by how it multiplies."""
     float_stem: bool = False
     """See :class:`edgevit.recipe.Recipe`; of int8 schemes."""
     float_below_mac_share: float = 0.0
@@ -69,7 +70,7 @@ def first_recipe(policy: tuple[Rule, ...], scheme: str, target: Target) -> Recip
         scheme=scheme,
         ranges=rule.ranges[0],
         float_kinds=rule.float_kinds if target.integer_io == "none" else (),
-        preparations=rule.rewrites if int8 else (),
+        preparations=rule.rewrites.get(SCHEMES[scheme].numerics, ()),
         float_stem=islands and rule.float_stem,
         float_below_mac_share=rule.float_below_mac_share if islands else 0.0,
         reduce_range=int8 and "avx2" in target.isa and not set(_VNNI) & set(target.isa),

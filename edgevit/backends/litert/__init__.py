@@ -40,7 +40,7 @@ SCHEMES: dict[str, tuple[OpKind, ...]] = {
 POLICY = (
     Rule(
         "transformer", "cpu", ("dynamic_wi8_afp32", "static_wi8_ai8"), ("min_max", "mse", "percentile_99.999"),
-        TRANSFORMER_FLOAT_KINDS, rewrites=("class_token_only", "patches_as_linear", "explicit_attention"),
+        TRANSFORMER_FLOAT_KINDS, rewrites={"int8_dynamic": ("class_token_only", "patches_as_linear", "explicit_attention")},
     ),
     Rule("transformer", "npu", ("static_wi8_ai8", "static_wi8_ai16", "fp16"), ("min_max", "mse", "percentile_99.999")),
     Rule("cnn", "cpu", ("static_wi8_ai8", "dynamic_wi8_afp32"), ("mean_min_max", "mse", "percentile_99.999")),

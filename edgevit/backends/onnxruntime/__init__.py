@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgevit.graph import LAYER_KINDS
 from edgevit.policy import Rule
-from edgevit.recipe import TRANSFORMER_FLOAT_KINDS
+from edgevit.recipe import TRANSFORMER_FLOAT_KINDS, Preparation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,13 +32,14 @@ SCHEMES: dict[str, tuple[OpKind, ...]] = {
 }
 """No fp16 and bf16: the CPU provider has no such kernels and would cast back and forth. No int16 activations: it
 computes them in float. Dynamic convolutions (ConvInteger) are slower than float ones, so they stay float."""
+_REWRITES: tuple[Preparation, ...] = (
+    "class_token_only", "position_before_concat", "split_query_key_value", "split_massive_neurons",
+)  # fmt: skip
 POLICY = (
     Rule(
         "transformer", "cpu", ("dynamic_wi8_afp32", "static_wi8_ai8"), ("min_max", "mse", "percentile_99.999"),
         TRANSFORMER_FLOAT_KINDS,
-        rewrites=(
-            "class_token_only", "position_before_concat", "split_query_key_value", "split_massive_neurons", "fused_ops",
-        ),
+        rewrites={"int8_dynamic": (*_REWRITES, "fused_ops"), "int8_static": _REWRITES},
         float_below_mac_share=0.001,
     ),
     Rule("transformer", "npu", ("static_wi8_ai8",), ("min_max", "mse", "percentile_99.999"), TRANSFORMER_FLOAT_KINDS),

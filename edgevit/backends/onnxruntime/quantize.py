@@ -13,6 +13,7 @@ from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, 
 from onnxruntime.quantization.calibrate import TensorData, TensorsData, save_tensors_data
 from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 from onnxruntime.quantization.onnx_model import ONNXModel
+from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from edgevit.backends.onnxruntime.global_pooling import pool_globally
 from edgevit.backends.onnxruntime.graph import read_graph
@@ -24,6 +25,8 @@ from edgevit.recipe import Recipe
 _LINEAR = ("MatMul", "Gemm")
 _MOVES: tuple[OpKind, ...] = ("reshape", "layout", "gather")
 """Kinds that only move values: they take the numbers of their neighbours, so beside float ones they are float."""
+_FUSED = "/MatMulAddFusion"
+"""What ONNX Runtime adds to the name of a MatMul that has become a Gemm."""
 _BLOCK = 32
 """Weights that share a scale in a weight-only scheme."""
 
@@ -31,15 +34,14 @@ _BLOCK = 32
 def quantize(parent: Path, recipe: Recipe, calibration: np.ndarray | None, folder: Path) -> Path:
     """Writes ``model.onnx`` in another scheme; see :class:`edgevit.backends.Backend` for the arguments."""
     path = folder / "model.onnx"
-    model = _without_stale_shapes(onnx.load(parent))
     if recipe.scheme == "dynamic_wi8_afp32":
-        _quantize_dynamic(model, recipe, calibration, path)
+        _quantize_dynamic(_loaded(parent), recipe, calibration, path)
     elif recipe.scheme.startswith("weight_only"):
-        _quantize_weights(model, recipe, path)
+        _quantize_weights(_loaded(parent), recipe, path)
     elif calibration is None:
         raise ValueError(f"{recipe.scheme} needs calibration images")
     else:
-        _quantize_static(model, parent, recipe, calibration, path)
+        _quantize_static(parent, recipe, calibration, path)
     return path
 
 
@@ -60,8 +62,9 @@ def _with_gemm(names: Iterable[str]) -> list[str]:
     return sorted({name for given in names for name in (given, f"{given}_MatMul")})
 
 
-def _without_stale_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Drops the shapes that torch's exporter notes for weights: the quantizer transposes weights and then trips over them."""
+def _loaded(parent: Path) -> onnx.ModelProto:
+    """Without the shapes that torch's exporter notes for weights: quantizers transpose weights and then trip over them."""
+    model = onnx.load(parent)
     weights = {initializer.name for initializer in model.graph.initializer}
     kept = [info for info in model.graph.value_info if info.name not in weights]
     del model.graph.value_info[:]
@@ -82,13 +85,16 @@ def _quantize_weights(model: onnx.ModelProto, recipe: Recipe, path: Path) -> Non
     quantizer.model.save_model_to_file(str(path))
 
 
-def _quantize_static(model: onnx.ModelProto, parent: Path, recipe: Recipe, calibration: np.ndarray, path: Path) -> None:
+def _quantize_static(parent: Path, recipe: Recipe, calibration: np.ndarray, path: Path) -> None:
     """QDQ with uint8 activations and per-channel int8 weights.
 
     What a linear layer makes stays float: clipping the logits would decide between classes.
     """
+    model = _prepared(parent, path.with_name("prepared.onnx"))
     pool_globally(model)
     model = shape_inference.infer_shapes(model)
+    in_float = _left_in_float(read_graph(parent), recipe)
+    excluded = [node.name for node in model.graph.node if node.name.partition(_FUSED)[0] in in_float]
     ranges = path.with_name("ranges.json")
     found = tensor_ranges(_activations(model, calibration), recipe.ranges)
     data = {name: TensorData(lowest=np.float32(low), highest=np.float32(high)) for name, (low, high) in found.items()}
@@ -102,12 +108,20 @@ def _quantize_static(model: onnx.ModelProto, parent: Path, recipe: Recipe, calib
         reduce_range=recipe.reduce_range,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
-        nodes_to_exclude=sorted(_left_in_float(read_graph(parent), recipe)),
+        nodes_to_exclude=excluded,
         calibrate_method=CalibrationMethod.MinMax,
         calibration_cache_path=ranges,
         extra_options={"OpTypesToExcludeOutputQuantization": list(_LINEAR)},
     )
     ranges.unlink()
+
+
+def _prepared(parent: Path, path: Path) -> onnx.ModelProto:
+    """Lets ONNX Runtime make a Gemm of each MatMul and Add first: after quantization it would, and lose the int8 kernel."""
+    quant_pre_process(parent, path, skip_symbolic_shape=True)
+    prepared = onnx.load(path)
+    path.unlink()
+    return prepared
 
 
 def _left_in_float(graph: Graph, recipe: Recipe) -> set[str]:
@@ -123,11 +137,11 @@ def _left_in_float(graph: Graph, recipe: Recipe) -> set[str]:
 
 def _activations(model: onnx.ModelProto, calibration: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
     """Every float activation of each image, by name."""
-    weights = {initializer.name for initializer in model.graph.initializer}
+    made = {name for node in model.graph.node for name in node.output}
     floats = {
         value.name
         for value in (*model.graph.value_info, *model.graph.output)
-        if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT and value.name not in weights
+        if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT and value.name in made
     }
     session: ort.InferenceSession = session_with_outputs(model, floats)
     names, given = [output.name for output in session.get_outputs()], session.get_inputs()[0].name

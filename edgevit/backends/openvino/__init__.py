@@ -39,7 +39,9 @@ POLICY = (
         ("static_wi8_ai8", "bf16"),
         ("mean_min_max", "min_max", "mse", "percentile_99.999"),
         TRANSFORMER_FLOAT_KINDS,
-        rewrites=("class_token_only", "split_massive_neurons", "explicit_attention", "polynomial_gelu"),
+        rewrites={
+            "int8_static": ("class_token_only", "split_massive_neurons", "explicit_attention", "polynomial_gelu")
+        },
         float_below_mac_share=0.001,
     ),
     Rule("cnn", "cpu", ("static_wi8_ai8", "bf16"), ("mean_min_max", "min_max", "mse", "percentile_99.999")),
