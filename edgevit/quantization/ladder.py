@@ -14,6 +14,7 @@ from edgevit.schemes import SCHEMES
 
 FIRST = "policy"
 """Name of the attempt that no rung had a part in."""
+PLAIN = "without rewrites"
 REPAIRS: tuple[Preparation, ...] = ("equalize", "bias_correction")
 """Preparations that are rungs; the others are the policy's."""
 _ISLANDS = (1, 2, 4, 8, 16)
@@ -95,7 +96,8 @@ def climb(
 ) -> tuple[Attempt, ...]:
     """Tries the first recipe, then one rung after the other until one holds.
 
-    Each rung starts from the best recipe so far, so gains add up.
+    Each rung starts from the best recipe so far, so gains add up. Where the first recipe cannot be made, it is tried
+    without what it prepares, such as a rewrite that this model does not bear.
 
     Args:
         first: What the policy begins with.
@@ -109,6 +111,8 @@ def climb(
         Every attempt in order; :func:`best` tells which one to keep.
     """
     tried = [attempt(FIRST, first)]
+    if tried[0].note and first.preparations:
+        tried.append(attempt(PLAIN, replace(first, preparations=())))
     for rung in takewhile(lambda _: not _holds(best(tried), max_lost_points) and has_time(), ladder):
         try:
             recipe = rung.change(best(tried).recipe, ranking)
@@ -121,8 +125,12 @@ def climb(
 
 
 def best(attempts: list[Attempt] | tuple[Attempt, ...]) -> Attempt:
-    """Returns the attempt that loses least; the earlier, simpler one of two that lose the same."""
-    return min(attempts, key=lambda attempt: float("inf") if attempt.lost_points is None else attempt.lost_points)
+    """Returns the attempt that loses least; the earlier, simpler one of two that lose the same; a failed one last."""
+    return min(attempts, key=lambda attempt: (attempt.note != "", _lost(attempt)))
+
+
+def _lost(attempt: Attempt) -> float:
+    return float("inf") if attempt.lost_points is None else attempt.lost_points
 
 
 def _holds(attempt: Attempt, max_lost_points: float) -> bool:

@@ -132,3 +132,14 @@ def test_layers_that_cannot_be_ranked_end_the_islands_and_not_the_search() -> No
     assert [a.note for a in attempts if a.rung.startswith("float islands")] == ["no result within 900 s"] * 5
     assert attempts[-1].rung == "GPTQ"
     assert best(attempts).rung == "policy"
+
+
+def test_what_cannot_be_prepared_is_tried_as_it_is() -> None:
+    def attempt(rung: str, recipe: Recipe) -> Attempt:
+        note = "changed the logits" if recipe.preparations else ""
+        return Attempt(rung, recipe, None, None, None, 1.0, note)
+
+    first = replace(FIRST, preparations=("class_token_only",))
+    attempts = climb(first, iter(()), attempt, lambda recipe: (), 1.0, lambda: True)
+    assert names(attempts) == ["policy", "without rewrites"]
+    assert best(attempts).recipe.preparations == ()
