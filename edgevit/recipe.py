@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol, get_args
+from typing import Literal, Protocol
 
 from edgevit.graph import OpKind
+from edgevit.schemes import SCHEMES
 
 RangeMethod = Literal["min_max", "mean_min_max", "mse", "percentile_99.999"]
 """How the range of an activation follows from calibration images: the extremes over all images; the mean over the
@@ -34,8 +35,6 @@ OF_THE_BACKEND: tuple[Preparation, ...] = ("fused_ops", "polynomial_gelu")
 
 IntegerIo = Literal["none", "int8", "uint8"]
 """Number format of the artifact's input and output: float, or integers throughout as some NPUs need it."""
-
-INTEGER_IO: tuple[IntegerIo, ...] = get_args(IntegerIo)
 
 TRANSFORMER_FLOAT_KINDS: tuple[OpKind, ...] = (
     "elementwise", "activation", "softmax", "normalization", "reduction", "matmul",
@@ -98,7 +97,7 @@ class Recipe:
     @property
     def summary(self) -> str:
         """What sets it apart, in a few words."""
-        said = [self.ranges.replace("_", " ")] if self.scheme.startswith(("static", "mixed")) else []
+        said = [self.ranges.replace("_", " ")] if SCHEMES[self.scheme].calibrated else []
         said += [preparation.replace("_", " ") for preparation in self.preparations]
         if self.float_stem:
             said.append("stem in float")

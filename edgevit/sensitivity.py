@@ -122,7 +122,7 @@ def analyse(spec: Spec, out: Path, progress: Progress) -> SensitivityReport:
         recipe = _recipe(spec, backend, is_transformer(program))
         if recipe.preparations:
             program = shop.prepare(program, recipe)
-        found = shop.rank(shop.export(program), recipe, module_layers(program))
+        found = shop.rank(shop.export(program, recipe), recipe, module_layers(program))
     report = SensitivityReport(
         edgevit_version=__version__,
         created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -249,9 +249,10 @@ class _Shop:
         )
         return load_program(self._in_child(f"prepare {self.model.name}", prepare, job).program)
 
-    def export(self, program: ExportedProgram) -> Path:
-        """Exports a program as float32 and returns the artifact's main file."""
-        job = ExportJob(self.backend.NAME, self._saved(program), self.folder / "artifact")
+    def export(self, program: ExportedProgram, recipe: Recipe) -> Path:
+        """Exports a program as float32, as the recipe wants it, and returns the artifact's main file."""
+        fused = "fused_ops" in recipe.preparations
+        job = ExportJob(self.backend.NAME, self._saved(program), self.folder / "artifact", fused=fused)
         return self._in_child(f"export {self.model.name} for {self.backend.TITLE}", export_float, job).main
 
     def rank(self, artifact: Path, recipe: Recipe, modules: tuple[ModuleLayer, ...]) -> Sensitivity:
