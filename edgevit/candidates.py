@@ -16,10 +16,10 @@ from edgevit.evaluate import PredictJob, predict, score
 from edgevit.images import Samples
 from edgevit.job import Draft, Job, Variant
 from edgevit.measure.bench import BenchJob, bench
-from edgevit.measure.duel import DuelJob, duel
+from edgevit.measure.duel import Duel, DuelJob, duel
 from edgevit.reference import ReferenceJob, reference_logits
 from edgevit.repair import quantize_and_repair
-from edgevit.results import Artifact, Candidate, Measurement, Status, Verification
+from edgevit.results import Artifact, Candidate, Contribution, Measurement, Status, Verification
 from edgevit.run_folder import file_sha256
 from edgevit.schemes import SCHEMES
 from edgevit.verify import (
@@ -88,7 +88,7 @@ def make(job: Job, draft: Draft) -> Candidate:
         size_bytes=sum(path.stat().st_size for path in made.files),
         inputs=made.inputs,
         outputs=made.outputs,
-        preprocessing=job.preprocessing,
+        preprocessing=draft.variant.preprocessing,
         int8_mac_share=made.int8_mac_share,
         macs=made.macs,
         params=made.params,
@@ -108,8 +108,9 @@ def verify(job: Job, draft: Draft) -> Candidate:
     candidate = draft.candidate
     artifact = _artifact(candidate)
     dtype = "float32" if job.target.integer_io == "none" or candidate.scheme == "fp32" else job.target.integer_io
-    verify_signature(artifact.inputs, artifact.outputs, job.preprocessing.input_size, job.num_classes, dtype)
-    logits = _logits(job, candidate)
+    input_size = draft.variant.preprocessing.input_size
+    verify_signature(artifact.inputs, artifact.outputs, input_size, job.num_classes, dtype)
+    logits = _logits(job, draft)
     if candidate.scheme == "fp32":
         reference, name, tolerance = np.load(draft.variant.reference), "pytorch", FLOAT_TOLERANCE
         undecided = _undecided(job, draft, far_images(logits, reference, tolerance))
@@ -140,7 +141,7 @@ def _undecided(job: Job, draft: Draft, far: tuple[int, ...]) -> tuple[int, ...]:
     name = draft.candidate.id
     samples = Samples(job.images.source, tuple(job.images.ids[index] for index in far))
     target = job.shop.folder.work(f"{name.replace('/', '--')}.margins.npy")
-    margins_job = ReferenceJob(draft.variant.margins, samples, job.preprocessing, target)
+    margins_job = ReferenceJob(draft.variant.margins, samples, draft.variant.preprocessing, target)
     answer = job.shop.in_child(f"margins {name}", name, reference_logits, margins_job, lambda found: (found.logits,))
     margins = np.load(answer.logits)[:, 0]
     return tuple(index for index, margin in zip(far, margins, strict=True) if margin < UNDECIDED_MARGIN)
@@ -149,7 +150,7 @@ def _undecided(job: Job, draft: Draft, far: tuple[int, ...]) -> tuple[int, ...]:
 def evaluate(job: Job, draft: Draft) -> Candidate:
     """Scores the artifact against labels, or against the float model where there are none."""
     candidate = draft.candidate
-    logits = _logits(job, candidate)
+    logits = _logits(job, draft)
     evaluated = replace(candidate, accuracy=score(logits, job.labels, job.baseline_top1))
     limit = job.shop.spec.budget.max_drop
     lost = job.lost_points(logits)
@@ -193,7 +194,9 @@ def measure(job: Job, draft: Draft) -> Candidate:
         threads=settings.threads,
     )
     compared = job.shop.in_child(f"compare {candidate.id} with {draft.parent.id}", candidate.id, duel, duel_job)
-    measured = replace(measured, speed_up=compared.speed_up)
+    contribution = _contribution(job, draft, draft.parent, compared)
+    contributions = (*draft.parent.contributions, contribution)
+    measured = replace(measured, speed_up=compared.speed_up, contributions=contributions)
     if compared.speed_up > 1:
         return measured
     slower = (
@@ -205,6 +208,27 @@ def measure(job: Job, draft: Draft) -> Candidate:
             measured, reasons=(*measured.reasons, f"{slower}; kept, for a device of this run needs static int8")
         )
     return _marked(measured, "rejected", slower + _why(candidate, measurement, draft.parent))
+
+
+def _contribution(job: Job, draft: Draft, parent: Candidate, compared: Duel) -> Contribution:
+    candidate = draft.candidate
+    if candidate.recipe:
+        name, settings = "quantize", f"{candidate.scheme}: {candidate.recipe.summary}"
+    else:
+        name, settings = candidate.passes[-1].name, f"{candidate.passes[-1].settings} ({draft.variant.slug})"
+    before, after = (
+        job.lost_points(np.load(path)) if (path := job.logits_path(each)).is_file() else None
+        for each in (parent.id, candidate.id)
+    )
+    return Contribution(
+        name=name,
+        settings=settings,
+        macs_before=_artifact(parent).macs,
+        macs_after=_artifact(candidate).macs,
+        ms_before=compared.first_ms,
+        ms_after=compared.second_ms,
+        lost_points=None if before is None or after is None else after - before,
+    )
 
 
 def _why(candidate: Candidate, measurement: Measurement, parent: Candidate) -> str:
@@ -234,15 +258,16 @@ COMPRESS_STEPS: tuple[Step, ...] = (make, verify, evaluate, measure, predict_dev
 EXPORT_STEPS: tuple[Step, ...] = (make, verify)
 
 
-def _logits(job: Job, candidate: Candidate) -> np.ndarray:
+def _logits(job: Job, draft: Draft) -> np.ndarray:
     """Runs a float artifact over the images, once; the logits of a quantized one were kept when it was chosen."""
+    candidate = draft.candidate
     path = job.logits_path(candidate.id)
     if candidate.scheme == "fp32":
         predict_job = PredictJob(
             backend=candidate.backend,
             artifact=job.shop.folder.path / _artifact(candidate).path,
             samples=job.images,
-            preprocessing=job.preprocessing,
+            preprocessing=draft.variant.preprocessing,
             threads=job.shop.spec.measure.threads,
             precision=SCHEMES[candidate.scheme].precision,
             logits=path,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edgevit.results import Candidate
 
 
@@ -20,6 +22,42 @@ def choose(candidates: tuple[Candidate, ...], npus: tuple[str, ...] = ()) -> str
     supported = [candidate for candidate in usable if npus and _runs_on(candidate, npus)]
     ranked = [(candidate.p50_ms, candidate.id) for candidate in supported or usable]
     return min(ranked)[1] if ranked else None
+
+
+def choose_form(alternatives: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+    """Rejects all but one of several float candidates that compute the same in different ways.
+
+    The one that stays has the fewest kinds of ops that devices of the run cannot execute, then measured fastest.
+
+    Args:
+        alternatives: Of one backend. Those that were not measured stay as they are.
+
+    Returns:
+        The same candidates, in their order.
+    """
+    measured = [candidate for candidate in alternatives if candidate.speed_up is not None]
+    if len(measured) < 2:
+        return alternatives
+    best = min(measured, key=lambda candidate: (_missing_ops(candidate), -(candidate.speed_up or 0), candidate.id))
+    return tuple(
+        replace(candidate, status="rejected", reasons=(*candidate.reasons, _why_not(candidate, best)))
+        if candidate in measured and candidate is not best
+        else candidate
+        for candidate in alternatives
+    )
+
+
+def _missing_ops(candidate: Candidate) -> int:
+    return sum(len(prediction.unsupported_ops) for prediction in candidate.predictions)
+
+
+def _why_not(candidate: Candidate, best: Candidate) -> str:
+    if _missing_ops(candidate) > _missing_ops(best):
+        return f"{best.id} computes the same with ops that more of the devices have"
+    return (
+        f"{best.id} computes the same and is faster: {best.speed_up:.2f} × against {candidate.speed_up:.2f} ×"
+        f" the speed of {candidate.parent}"
+    )
 
 
 def _runs_on(candidate: Candidate, devices: tuple[str, ...]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -20,8 +21,10 @@ class Variant:
     """The model after some passes, captured."""
 
     slug: str
-    """Third part of a candidate id: "dense", or the token plan."""
+    """Third part of a candidate id: "dense", or the plan and form by which it has fewer tokens."""
     program: Path
+    preprocessing: Preprocessing
+    """What its images go through; a resized model wants them smaller than the others of the run."""
     passes: tuple[PassRecord, ...]
     reference: Path
     """PyTorch's logits on the images that artifacts are verified with."""
@@ -29,12 +32,15 @@ class Variant:
     """Captured program that tells how close an image's token selection was; None where no tokens leave."""
 
 
+Alternatives: TypeAlias = tuple[Variant, ...]
+"""Variants that compute the same in different ways; a backend goes on with the one that suits it best."""
+
+
 @dataclass(frozen=True)
 class Job:
     """What all candidates of a run share."""
 
     shop: Workshop
-    preprocessing: Preprocessing
     num_classes: int
     target: Target
     images: Samples

@@ -1,4 +1,4 @@
-"""Takes the model through its passes and captures what each leaves: distill → reduce tokens."""
+"""Takes the model through the passes that change its weights, and captures what they leave."""
 
 from __future__ import annotations
 
@@ -14,21 +14,18 @@ from safetensors.torch import load_model as load_tensors
 from safetensors.torch import save_model as save_tensors
 from torch import nn
 
-from edgevit.architecture import is_transformer
-from edgevit.capture import capture, count_macs, save_program
 from edgevit.data import RunData, refuse_overlap
 from edgevit.errors import UsageError
 from edgevit.evaluate import score
-from edgevit.images import ImageSet, Samples, open_images
+from edgevit.images import ImageSet, open_images
 from edgevit.job import Variant
 from edgevit.model import Model, load_model
 from edgevit.passes.distill import DistillSettings, distill
-from edgevit.passes.reduce_tokens import CutMargins, check_reducible, reduce_tokens
 from edgevit.preprocess import fit
-from edgevit.reference import LatencyJob, ReferenceJob, pytorch_latency, reference_logits
+from edgevit.reference import LatencyJob, pytorch_latency
 from edgevit.results import Baseline, PassRecord
+from edgevit.snapshot import Bench, Snapshot, record
 from edgevit.spec import DistillSpec, Spec
-from edgevit.token_plan import TokenPlan
 from edgevit.workshop import Workshop
 
 DENSE = "dense"
@@ -36,22 +33,17 @@ DENSE = "dense"
 
 @dataclass(frozen=True)
 class Passed:
-    """The model as it came, and every variant of it that is to be exported."""
+    """The model as it came, and as it is once it has learned."""
 
     baseline: Baseline
     baseline_logits: Path
     transformer: bool
-    variants: tuple[Variant, ...]
-    """The first is dense: all its tokens go the whole way."""
-
-
-@dataclass(frozen=True)
-class Captured:
-    """A captured program on disk."""
-
-    program: Path
-    macs: int
-    transformer: bool
+    module: nn.Module
+    """After distillation, or as it came."""
+    snapshot: Snapshot
+    """Of ``module``."""
+    dense: Variant
+    """``module`` with all its tokens."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +59,6 @@ def check_passes(spec: Spec, model: Model, data: RunData) -> None:
     Raises:
         UsageError: says which and why.
     """
-    if spec.passes.tokens != "none":
-        check_reducible(model.module, TokenPlan.parse(spec.passes.tokens))
     if spec.passes.distill:
         teacher = load_model(spec.passes.distill.teacher)
         if teacher.num_classes != model.num_classes:
@@ -79,91 +69,43 @@ def check_passes(spec: Spec, model: Model, data: RunData) -> None:
                 refuse_overlap(other, images, "training")
 
 
-def run_passes(shop: Workshop, model: Model, labels: tuple[int, ...] | None, images: Samples) -> Passed:
-    """Runs the passes of a spec.
+def run_passes(bench: Bench, model: Model) -> Passed:
+    """Runs the passes of a spec that change weights.
 
     Args:
-        shop: Where the run takes place.
+        bench: Where the model is captured before and after.
         model: As the user brought it; left untouched.
-        labels: Of ``images``; None where there are none.
-        images: PyTorch's logits are taken on these, for artifacts to be compared with.
     """
-    spec = shop.spec
-    bench = _Bench(shop, model, labels, images)
-    original = bench.snapshot("original", model.module)
+    distill_spec = bench.shop.spec.passes.distill
+    original = bench.snapshot("original", model.module, model.preprocessing)
     module, dense = model.module, original
     records: tuple[PassRecord, ...] = ()
-    if spec.passes.distill:
-        module = _distilled(shop, spec.passes.distill, model)
-        dense = bench.snapshot("distilled", module)
-        records = (_record("distill", f"teacher {spec.passes.distill.teacher.name}", original, dense),)
-    variants = [Variant(DENSE, dense.captured.program, records, dense.logits)]
-    if spec.passes.tokens != "none":
-        plan = TokenPlan.parse(spec.passes.tokens)
-        reduced_module = reduce_tokens(module, plan)
-        reduced = bench.snapshot(plan.slug, reduced_module)
-        margins = bench.capture(f"{plan.slug}-margins", CutMargins(reduced_module))
-        record = _record("reduce_tokens", str(plan), dense, reduced)
-        variants.append(
-            Variant(plan.slug, reduced.captured.program, (*records, record), reduced.logits, margins.program)
-        )
-    return Passed(bench.baseline(original), original.logits, original.captured.transformer, tuple(variants))
+    if distill_spec:
+        module = _distilled(bench.shop, distill_spec, model)
+        dense = bench.snapshot("distilled", module, model.preprocessing)
+        records = (record("distill", f"teacher {distill_spec.teacher.name}", original, dense),)
+    return Passed(
+        baseline=_baseline(bench, model, original),
+        baseline_logits=original.logits,
+        transformer=original.captured.transformer,
+        module=module,
+        snapshot=dense,
+        dense=Variant(DENSE, dense.captured.program, model.preprocessing, records, dense.logits),
+    )
 
 
-@dataclass(frozen=True)
-class _Snapshot:
-    """The model between two passes."""
-
-    captured: Captured
-    logits: Path
-    top1: float | None
-
-
-@dataclass(frozen=True)
-class _Bench:
-    """Looks at the model between its passes."""
-
-    shop: Workshop
-    model: Model
-    labels: tuple[int, ...] | None
-    images: Samples
-
-    def snapshot(self, slug: str, module: nn.Module) -> _Snapshot:
-        captured = self.capture(slug, module)
-        job = ReferenceJob(
-            captured.program, self.images, self.model.preprocessing, self.shop.folder.work(f"{slug}.logits.npy")
-        )
-        logits = self.shop.in_child(
-            f"evaluate {slug} in PyTorch", f"pytorch-{slug}", reference_logits, job, lambda answer: (answer.logits,)
-        ).logits
-        return _Snapshot(captured, logits, score(np.load(logits), self.labels, None).top1)
-
-    def capture(self, slug: str, module: nn.Module) -> Captured:
-        path = self.shop.folder.work(f"{slug}.pt2")
-
-        def make() -> Captured:
-            program = capture(module, self.model.preprocessing.input_size)
-            save_program(program, path)
-            return Captured(path, count_macs(program), is_transformer(program))
-
-        return self.shop.here(f"capture {slug}", make, Captured, lambda answer: (answer.program,))
-
-    def baseline(self, original: _Snapshot) -> Baseline:
-        settings = self.shop.spec.measure
-        job = LatencyJob(original.captured.program, settings.threads, settings.min_runs, settings.min_seconds)
-        accuracy = score(np.load(original.logits), self.labels, None)
-        return Baseline(
-            top1=accuracy.top1,
-            top5=accuracy.top5,
-            samples=accuracy.samples,
-            params=self.model.params,
-            macs=original.captured.macs,
-            latency_ms=self.shop.in_child("measure original in PyTorch", "pytorch-original", pytorch_latency, job),
-        )
-
-
-def _record(name: str, settings: str, before: _Snapshot, after: _Snapshot) -> PassRecord:
-    return PassRecord(name, settings, before.captured.macs, after.captured.macs, before.top1, after.top1)
+def _baseline(bench: Bench, model: Model, original: Snapshot) -> Baseline:
+    settings = bench.shop.spec.measure
+    job = LatencyJob(original.captured.program, settings.threads, settings.min_runs, settings.min_seconds)
+    accuracy = score(np.load(original.logits), bench.labels, None)
+    return Baseline(
+        top1=accuracy.top1,
+        top5=accuracy.top5,
+        samples=accuracy.samples,
+        params=model.params,
+        macs=original.captured.macs,
+        latency_ms=bench.shop.in_child("measure original in PyTorch", "pytorch-original", pytorch_latency, job),
+    )
 
 
 def _training_images(spec: Spec) -> ImageSet:

@@ -11,22 +11,24 @@ from edgevit.backends import Backend, check_scheme, get_backend
 from edgevit.calibration import calibration_warnings
 from edgevit.calibration_manifest import manifest
 from edgevit.candidates import COMPRESS_STEPS, EXPORT_STEPS, Step, build
-from edgevit.choose import choose
+from edgevit.choose import choose, choose_form
 from edgevit.data import RunData, check_images, choose_data
 from edgevit.devices.profile import load_device
 from edgevit.errors import UsageError
 from edgevit.host import host_fingerprint, tool_versions
 from edgevit.images import NOISE, Samples, open_images, set_sha256, sorted_digests
-from edgevit.job import Job, Variant
+from edgevit.job import Alternatives, Job, Variant
 from edgevit.model import Model, load_model
 from edgevit.model_passes import Passed, check_passes, run_passes
 from edgevit.policy import Target, rule_for
 from edgevit.progress import Progress, Silent
 from edgevit.report import write_report
-from edgevit.results import CalibrationRecord, Candidate, Run
+from edgevit.results import CalibrationRecord, Candidate, Run, TokenSearch
 from edgevit.run_folder import RunFolder
 from edgevit.schemes import AUTO, SCHEMES
+from edgevit.snapshot import Bench
 from edgevit.spec import Spec
+from edgevit.token_passes import check_tokens, reduce_for
 from edgevit.workshop import Workshop
 
 NOISE_SAMPLES = 16
@@ -63,17 +65,21 @@ def _run(spec: Spec, out: Path | None, resume: bool, progress: Progress, steps: 
     model = load_model(spec.model, spec.seed)
     data = _check_data(spec, model, progress)
     check_passes(spec, model, data)
+    check_tokens(spec, model)
     with folder:
         progress.message(f"run folder: {folder.path}")
         _pin(folder, data)
         calibration = _calibration_record(data, spec.seed, progress)
         shop = Workshop(spec, folder, progress)
-        labels = data.evaluation.labels if data.evaluation else None
-        passed = run_passes(shop, model, labels, _verification_images(data))
+        bench = Bench(shop, data.evaluation.labels if data.evaluation else None, _verification_images(data))
+        passed = run_passes(bench, model)
         job = _job(shop, model, data, passed)
-        candidates = tuple(
-            candidate for backend in backends for candidate in _candidates_of(job, steps, backend, passed.variants)
-        )
+        candidates: list[Candidate] = []
+        searches: list[TokenSearch] = []
+        for backend in backends:
+            reduced = reduce_for(backend, bench, model, passed)
+            searches += reduced.searches
+            candidates += _candidates_of(job, steps, backend, ((passed.dense,), *reduced.variants))
         run = Run(
             edgevit_version=__version__,
             created_at=folder.created_at,
@@ -83,11 +89,12 @@ def _run(spec: Spec, out: Path | None, resume: bool, progress: Progress, steps: 
             host=host_fingerprint(spec.measure.threads),
             tool_versions=tool_versions(),
             baseline=passed.baseline,
-            candidates=candidates,
-            selected=choose(candidates, _npus(spec)) if steps is COMPRESS_STEPS else None,
+            candidates=tuple(candidates),
+            selected=choose(tuple(candidates), _npus(spec)) if steps is COMPRESS_STEPS else None,
             stages=tuple(folder.stages),
             calibration=calibration,
             notes=_notes(spec, data, model, calibration),
+            token_searches=tuple(searches),
         )
         if data.calibration:
             folder.write(
@@ -164,7 +171,6 @@ def _verification_images(data: RunData) -> Samples:
 def _job(shop: Workshop, model: Model, data: RunData, passed: Passed) -> Job:
     return Job(
         shop=shop,
-        preprocessing=model.preprocessing,
         num_classes=model.num_classes,
         target=_target(shop.spec, passed.transformer),
         images=_verification_images(data),
@@ -191,25 +197,36 @@ def _npus(spec: Spec) -> tuple[str, ...]:
 
 
 def _candidates_of(
-    job: Job, steps: tuple[Step, ...], backend: Backend, variants: tuple[Variant, ...]
+    job: Job, steps: tuple[Step, ...], backend: Backend, variants: tuple[Alternatives, ...]
 ) -> list[Candidate]:
     """Every candidate of one backend; float ones are always made, for the others are compared with them."""
+    made: list[Candidate] = []
+    for alternatives in variants:
+        dense = made[0] if made else None
+        floats = tuple(build(job, steps, backend, "fp32", variant, dense) for variant in alternatives)
+        judged = choose_form(floats) if steps is COMPRESS_STEPS else floats
+        made += judged
+        for variant, parent in zip(alternatives, judged, strict=True):
+            if parent in floats:  # as it was: not the slower one of two forms
+                made += _quantized(job, steps, backend, variant, parent)
+    return made
+
+
+def _quantized(
+    job: Job, steps: tuple[Step, ...], backend: Backend, variant: Variant, parent: Candidate
+) -> list[Candidate]:
+    """The candidates that are made from a float one; by "auto", until one is usable."""
     automatic = job.shop.spec.export.schemes == (AUTO,)
     schemes = rule_for(backend.POLICY, job.target).schemes if automatic else job.shop.spec.export.schemes
     if job.target.integer_io != "none":
         schemes = tuple(filter(_fits_integer_io, schemes))
     made: list[Candidate] = []
-    dense: Candidate | None = None
-    for variant in variants:
-        parent = build(job, steps, backend, "fp32", variant, dense)
-        dense = dense or parent
-        made.append(parent)
-        for scheme in schemes:
-            if scheme == "fp32":
-                continue
-            made.append(build(job, steps, backend, scheme, variant, parent))
-            if automatic and (made[-1].status == "ok" or parent.status != "ok"):
-                break  # the policy's next choice is for a usable float model that this scheme spoiled
+    for scheme in schemes:
+        if scheme == "fp32":
+            continue
+        made.append(build(job, steps, backend, scheme, variant, parent))
+        if automatic and (made[-1].status == "ok" or parent.status != "ok"):
+            break  # the policy's next choice is for a usable float model that this scheme spoiled
     return made
 
 

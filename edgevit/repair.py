@@ -122,7 +122,7 @@ class _Workbench:
             parent=self._parent(recipe.preparations),
             recipe=recipe,
             calibration=self.job.calibration,
-            preprocessing=self.job.preprocessing,
+            preprocessing=self.draft.variant.preprocessing,
             threads=self.job.shop.spec.measure.threads,
             seed=self.job.shop.spec.seed,
         )
@@ -171,7 +171,7 @@ class _Workbench:
             parent=self._parent(recipe.preparations),
             recipe=recipe,
             calibration=self.job.calibration,
-            preprocessing=self.job.preprocessing,
+            preprocessing=self.draft.variant.preprocessing,
             seed=self.job.shop.spec.seed,
             folder=folder,
         )
@@ -180,7 +180,7 @@ class _Workbench:
             backend=self.draft.backend.NAME,
             artifact=made.main,
             samples=self.job.images,
-            preprocessing=self.job.preprocessing,
+            preprocessing=self.draft.variant.preprocessing,
             threads=self.job.shop.spec.measure.threads,
             precision=SCHEMES[recipe.scheme].precision,
             logits=folder.with_suffix(".logits.npy"),
@@ -197,7 +197,7 @@ class _Workbench:
         prepare_job = PrepareJob(
             program=variant.program,
             calibration=self.job.calibration,
-            preprocessing=self.job.preprocessing,
+            preprocessing=self.draft.variant.preprocessing,
             steps=preparations,
             target=self.job.shop.folder.work(f"{variant.slug}-{_slug(suffix)}.pt2"),
         )

@@ -200,6 +200,29 @@ class Prediction:
 
 
 @dataclass(frozen=True)
+class Contribution:
+    """What one step on the way to an artifact changed: the artifact against the one it was made from."""
+
+    name: str
+    """"reduce_tokens", "resize" or "quantize"."""
+    settings: str
+    """The token plan, or the scheme and how it was carried out."""
+    macs_before: int
+    macs_after: int
+    ms_before: float
+    """Fastest runs of both artifacts on this host, in turn in one process."""
+    ms_after: float
+    lost_points: float | None
+    """Of top-1, or, without labels, more images on which the class differs from the float model's; in percentage
+    points, below 0 where there was a gain. None where images are made up."""
+
+    @property
+    def speed_up(self) -> float:
+        """How many times faster."""
+        return self.ms_before / self.ms_after
+
+
+@dataclass(frozen=True)
 class Attempt:
     """One way of quantizing a candidate that was tried."""
 
@@ -239,6 +262,8 @@ class Candidate:
     measurements: tuple[Measurement, ...] = ()
     speed_up: float | None = None
     """How many times faster than ``parent`` on this host: fastest runs, in turn in one process."""
+    contributions: tuple[Contribution, ...] = ()
+    """Step by step from the dense float candidate of the same backend to this one; none for that one itself."""
     predictions: tuple[Prediction, ...] = ()
     status: Status = "ok"
     reasons: tuple[str, ...] = ()
@@ -308,6 +333,69 @@ class CalibrationRecord:
 
 
 @dataclass(frozen=True)
+class BlockPoint:
+    """Time of one transformer block on a target."""
+
+    tokens: int
+    """All that go through it, prefix tokens included."""
+    ms: float
+
+
+@dataclass(frozen=True)
+class SitePoint:
+    """What reducing tokens in a block costs on a target, beyond the time of the block itself."""
+
+    method: str
+    tokens: int
+    """All that enter the block, prefix tokens included."""
+    ms: float
+    form: str
+    """How the faster of the two graphs picks tokens: "gather" or "arithmetic"."""
+
+
+@dataclass(frozen=True)
+class TriedPlan:
+    """A token plan that was carried out in PyTorch."""
+
+    plan: str
+    predicted_ms: float
+    """All blocks, by the table of block times."""
+    damage: float
+    """What single sites did to the model's answers, added up; in nats."""
+    lost_points: float
+    """Drop of top-1; without labels, share of images with another class; in percentage points."""
+
+
+@dataclass(frozen=True)
+class TokenSearch:
+    """How the token plan of one backend was found."""
+
+    backend: str
+    target: str
+    """"host", or the name of a device."""
+    source: Literal["measured", "predicted"]
+    """Where the block times come from: this host, or the cost model of a device."""
+    dense_ms: float
+    """All blocks with all tokens, by the table."""
+    blocks: tuple[BlockPoint, ...]
+    """By rising number of tokens."""
+    sites: tuple[SitePoint, ...]
+    steps: tuple[int, ...]
+    """Numbers of tokens that the search used: no larger one is as fast. Falling; the first is all of them."""
+    tried: tuple[TriedPlan, ...]
+    """In the order of trying."""
+    plan: str | None
+    """None if no plan is both faster and within the limit."""
+    predicted_ms: float | None
+    limit_points: float
+    """Lost points allowed."""
+    samples: int
+    """Images that lost points were counted on."""
+    note: str = ""
+    """Why there is no plan."""
+
+
+@dataclass(frozen=True)
 class Run:
     """One run: the whole truth of a run folder, as in its ``run.json``."""
 
@@ -326,6 +414,8 @@ class Run:
     stages: tuple[Stage, ...]
     calibration: CalibrationRecord | None = None
     notes: tuple[str, ...] = field(default=())
+    token_searches: tuple[TokenSearch, ...] = ()
+    """One for each backend and target where ``--tokens auto`` was asked for."""
     schema_version: Literal[1] = SCHEMA_VERSION
 
     def candidate(self, candidate_id: str) -> Candidate:

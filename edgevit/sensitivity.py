@@ -27,7 +27,7 @@ from edgevit.host import host_fingerprint, tool_versions
 from edgevit.images import ImageSet, set_sha256
 from edgevit.isolate import isolated
 from edgevit.model import Model, load_model
-from edgevit.passes.reduce_tokens import check_reducible, reduce_tokens
+from edgevit.passes.reduce_tokens import plan_sites, reduce_tokens
 from edgevit.policy import Target, first_recipe, rule_for
 from edgevit.progress import Progress
 from edgevit.quantization.module_names import ModuleLayer, module_layers
@@ -44,7 +44,7 @@ from edgevit.report.sensitivity_plot import draw_layers
 from edgevit.results import Host, write_atomically
 from edgevit.schemes import AUTO, SCHEMES
 from edgevit.spec import Spec
-from edgevit.token_plan import TokenPlan
+from edgevit.token_plan import NONE, TokenPlan, parse_plan
 
 Argument = TypeVar("Argument")
 Answer = TypeVar("Answer")
@@ -109,9 +109,9 @@ def analyse(spec: Spec, out: Path, progress: Progress) -> SensitivityReport:
     """
     backend = _check(spec, out)
     model = load_model(spec.model, spec.seed)
-    plan = None if spec.passes.tokens == "none" else TokenPlan.parse(spec.passes.tokens)
+    plan = None if spec.passes.tokens == NONE else parse_plan(spec.passes.tokens)
     if plan:
-        check_reducible(model.module, plan)
+        plan_sites(model.module, plan)
     images = _images(spec, model, progress)
     warnings = calibration_warnings(images)
     for warning in warnings:

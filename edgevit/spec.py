@@ -13,7 +13,7 @@ from edgevit.errors import EdgevitError
 from edgevit.recipe import IntegerIo
 from edgevit.schemes import AUTO, parse_schemes
 from edgevit.shipped import find, read_toml
-from edgevit.token_plan import TokenPlan
+from edgevit.token_plan import NONE, parse_plans
 from edgevit.validation import validate
 
 Positive = Annotated[int, Field(gt=0)]
@@ -89,14 +89,17 @@ class PassesSpec(Section):
     """What is done to the model before export, in this order."""
 
     distill: DistillSpec | None = None
-    tokens: str = "none"
-    """"none", or a token plan such as "evit:0.7@4,7,10"."""
+    tokens: str = NONE
+    """How to have fewer tokens, each with commas between for a candidate of its own, such as
+    "evit:0.7@4,7,10,tome:8,auto"; see :mod:`edgevit.token_plan`."""
+    form: Literal["auto", "gather", "arithmetic"] = "auto"
+    """How a graph picks tokens; auto makes both, and goes on with the one that the devices of the spec support, or that
+    measures faster."""
 
     @field_validator("tokens")
     @classmethod
-    def _known_plan(cls, value: str) -> str:
-        if value != "none":
-            _as_value_error(TokenPlan.parse, value)
+    def _known_plans(cls, value: str) -> str:
+        _as_value_error(parse_plans, value)
         return value
 
 

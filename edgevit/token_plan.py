@@ -1,72 +1,240 @@
-"""Token plans: which method drops how many tokens after the attention of which blocks."""
+"""Token plans: which method leaves how many patch tokens after the attention of which blocks."""
 
 from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from typing import Literal
 
 from edgevit.errors import UsageError, unknown_name
 
-METHODS = ("evit",)
-_FORM = re.compile(r"(?P<method>[a-z_]+):(?P<ratio>[0-9.]+)@(?P<sites>[0-9]+(,[0-9]+)*)")
+METHODS: Mapping[str, str] = {
+    "evit": "keeps the patches that the class token attends to most",
+    "evit_fused": "as evit, and sums the others up in one token",
+    "tome": "merges the most similar patches, half of them with the other half",
+    "squeeze": "keeps patches as evit does, and merges each of the others into the most similar one kept",
+}
+"""Token reduction methods and what they do."""
+RESIZINGS: Mapping[str, str] = {
+    "resolution": "a smaller image, with the position embedding interpolated",
+    "patch": "larger patches, with the embedding's weights resized",
+}
+"""Ways to have fewer tokens from the start."""
+AUTO: Literal["auto"] = "auto"
+"""Stands for the plan that a search finds, see :mod:`edgevit.token_search`."""
+NONE = "none"
+EXAMPLES = "such as evit:0.7, tome:8, squeeze:0.7@4,7,10, squeeze:4=150,7=100, resolution:192, auto, or none"
+
+Form = Literal["gather", "arithmetic"]
+"""How a graph picks tokens: by TopK, ArgMax, Gather and compare, or by sums, products, minima and maxima alone."""
+FORMS: tuple[Form, ...] = ("gather", "arithmetic")
+
+
+@dataclass(frozen=True)
+class Site:
+    """A block that tokens leave."""
+
+    block: int
+    """Counted from 1; they leave after its attention."""
+    tokens: int
+    """Patch tokens that go on, with the one that EViT fuses others into."""
+
+
+@dataclass(frozen=True)
+class KeepRatio:
+    """The same share of the patch tokens stays at each site."""
+
+    ratio: Fraction
+    """0 < ratio < 1; exact, so that rounding is."""
+
+    def after(self, tokens: int) -> int:
+        """Tokens that stay of so many, rounded up."""
+        return -int(-(tokens * self.ratio) // 1)
+
+    def __str__(self) -> str:
+        """The ratio with all the digits that were written."""
+        exact = Decimal(self.ratio.numerator) / Decimal(self.ratio.denominator)
+        return format(exact.normalize(), "f")
+
+
+@dataclass(frozen=True)
+class RemoveEach:
+    """The same number of patch tokens leaves at each site."""
+
+    tokens: int
+    """1 or more."""
+
+    def after(self, tokens: int) -> int:
+        """Tokens that stay of so many; may be negative, which no model can carry out."""
+        return tokens - self.tokens
+
+    def __str__(self) -> str:
+        return str(self.tokens)
 
 
 @dataclass(frozen=True)
 class TokenPlan:
-    """A keep ratio at chosen blocks, such as ``evit:0.7@4,7,10``."""
+    """A method and a schedule, such as ``evit:0.7@4,7,10``, ``tome:8`` or ``squeeze:4=150,7=100``."""
 
     method: str
-    keep_ratio: Fraction
-    """Share of patch tokens that stay at each site, 0 < ratio < 1; exact, so that rounding is."""
-    sites: tuple[int, ...]
-    """Blocks, counted from 1 and rising, after whose attention tokens leave."""
+    schedule: KeepRatio | RemoveEach | tuple[Site, ...]
+    blocks: tuple[int, ...] = ()
+    """Sites of a ratio or number, rising from 1. None given: every block for a number, and for a ratio three sites that
+    part the model in four, which are 4, 7 and 10 of 12 blocks as in EViT's paper."""
 
-    @staticmethod
-    def parse(text: str) -> TokenPlan:
-        """Reads a plan from its text form.
+    def sites(self, patches: int, depth: int) -> tuple[Site, ...]:
+        """Resolves the plan for a model.
+
+        Args:
+            patches: Patch tokens that enter the first block.
+            depth: Blocks of the model.
+
+        Returns:
+            The sites, by rising block, with fewer and fewer tokens; sites at which all would stay are left out.
 
         Raises:
-            UsageError: the method is unknown, the ratio is outside (0, 1), or the blocks do not rise.
+            UsageError: a block is beyond the last, or a site would leave no token, more than there are, for tome fewer
+                than half, or for evit_fused the fused one alone.
         """
-        match = _FORM.fullmatch(text)
-        if not match:
-            raise UsageError(
-                f"not a token plan: {text!r}", "write METHOD:KEEP_RATIO@BLOCKS, such as evit:0.7@4,7,10, or none"
-            )
-        method, sites = match["method"], tuple(int(site) for site in match["sites"].split(","))
-        if method not in METHODS:
-            raise unknown_name("token reduction method", method, METHODS)
-        try:
-            ratio = Fraction(match["ratio"])
-        except ValueError as error:
-            raise UsageError(f"token plan {text!r}: {match['ratio']!r} is not a number") from error
-        if not 0 < ratio < 1:
-            raise UsageError(f"token plan {text!r}: the keep ratio must lie between 0 and 1, both excluded")
-        if sites[0] < 1 or any(later <= earlier for earlier, later in itertools.pairwise(sites)):
-            raise UsageError(f"token plan {text!r}: blocks are counted from 1 and must rise")
-        return TokenPlan(method, ratio, sites)
+        wanted = self.schedule if isinstance(self.schedule, tuple) else self._each(self.schedule, patches, depth)
+        before, found = patches, []
+        for site in wanted:
+            if site.block > depth:
+                raise UsageError(f"token plan {self} names block {site.block}, the model has {depth}")
+            least, why = 1, "one has to stay"
+            if self.method == "tome":
+                least, why = (before + 1) // 2, "tome merges at most half of them"
+            elif self.method == "evit_fused":
+                least, why = min(2, before), "one has to stay beside the fused one"
+            if not least <= site.tokens <= before:
+                raise UsageError(
+                    f"token plan {self} leaves {site.tokens} of {before} patch tokens at block {site.block}: {why}",
+                    f"from {least} to {before} can stay there",
+                )
+            if site.tokens < before:
+                found.append(site)
+            before = site.tokens
+        return tuple(found)
+
+    def _each(self, schedule: KeepRatio | RemoveEach, patches: int, depth: int) -> tuple[Site, ...]:
+        sites, tokens = [], patches
+        fused = 1 if self.method == "evit_fused" else 0
+        for block in self.blocks or _default_blocks(schedule, depth):
+            kept = schedule.after(tokens)
+            tokens = min(kept + fused, tokens)
+            sites.append(Site(block, tokens))
+        return tuple(sites)
 
     def __str__(self) -> str:
-        return f"{self.method}:{self._ratio}@{','.join(map(str, self.sites))}"
+        if isinstance(self.schedule, tuple):
+            return f"{self.method}:{','.join(f'{site.block}={site.tokens}' for site in self.schedule)}"
+        return f"{self.method}:{self.schedule}" + (f"@{','.join(map(str, self.blocks))}" if self.blocks else "")
 
     @property
     def slug(self) -> str:
         """The plan as a part of a candidate id or file name."""
-        return f"{self.method}-{self._ratio}-{'-'.join(map(str, self.sites))}"
+        return re.sub(r"[:@,]", "-", str(self))
+
+
+@dataclass(frozen=True)
+class ResizePlan:
+    """Fewer tokens from the start: ``resolution:192`` or ``patch:20``, in pixels."""
+
+    method: str
+    size: int
+
+    def __str__(self) -> str:
+        return f"{self.method}:{self.size}"
 
     @property
-    def _ratio(self) -> str:
-        """The ratio with all the digits that were written."""
-        exact = Decimal(self.keep_ratio.numerator) / Decimal(self.keep_ratio.denominator)
-        return format(exact.normalize(), "f")
+    def slug(self) -> str:
+        """The plan as a part of a candidate id or file name."""
+        return f"{self.method}-{self.size}"
 
-    def counts(self, patches: int) -> tuple[int, ...]:
-        """Patch tokens that stay after each site, each rounded up from the count before it."""
-        kept = []
-        for _ in self.sites:
-            patches = -int(-(patches * self.keep_ratio) // 1)
-            kept.append(patches)
-        return tuple(kept)
+
+Plan = TokenPlan | ResizePlan
+"""What a user can ask for by name; "auto" becomes a :class:`TokenPlan`."""
+
+
+def parse_plans(text: str) -> tuple[Plan | Literal["auto"], ...]:
+    """Reads what ``--tokens`` takes: plans with commas between, or "none".
+
+    Raises:
+        UsageError: one is no plan, or is given twice.
+    """
+    if text == NONE:
+        return ()
+    plans = tuple(_parse(part) for part in re.split(r",(?=[A-Za-z])", text))
+    for plan in plans:
+        if plans.count(plan) > 1:
+            raise UsageError(f"token plan {plan} is given twice")
+    return plans
+
+
+def parse_plan(text: str) -> TokenPlan:
+    """Reads one token plan.
+
+    Raises:
+        UsageError: it is none.
+    """
+    plans = parse_plans(text)
+    if len(plans) != 1 or not isinstance(plans[0], TokenPlan):
+        raise UsageError(f"not one token plan: {text!r}", f"write METHOD:SCHEDULE with one of {', '.join(METHODS)}")
+    return plans[0]
+
+
+def _parse(text: str) -> Plan | Literal["auto"]:
+    if text == AUTO:
+        return AUTO
+    method, colon, rest = text.partition(":")
+    if colon and method not in (*METHODS, *RESIZINGS):
+        raise unknown_name("token reduction method", method, (*METHODS, *RESIZINGS))
+    amount, at, blocks = rest.partition("@")
+    if method in RESIZINGS and re.fullmatch(r"[0-9]+", rest) and int(rest) > 0:
+        return ResizePlan(method, int(rest))
+    if method in METHODS and re.fullmatch(r"[0-9]+=[0-9]+(,[0-9]+=[0-9]+)*", rest):
+        sites = tuple(Site(*map(int, site.split("="))) for site in rest.split(","))
+        _check_rising(text, tuple(site.block for site in sites))
+        counts = [site.tokens for site in sites]
+        if min(counts) < 1 or any(later >= earlier for earlier, later in itertools.pairwise(counts)):
+            raise UsageError(f"token plan {text!r}: the counts must fall from block to block, and not to 0")
+        return TokenPlan(method, sites)
+    numbers = tuple(int(block) for block in re.findall(r"[0-9]+", blocks))
+    if method not in METHODS or (at and not re.fullmatch(r"[0-9]+(,[0-9]+)*", blocks)):
+        raise _not_a_plan(text)
+    if at:
+        _check_rising(text, numbers)
+    return TokenPlan(method, _schedule(text, amount), numbers)
+
+
+def _schedule(text: str, amount: str) -> KeepRatio | RemoveEach:
+    if re.fullmatch(r"[0-9]+", amount) and int(amount) > 0:
+        return RemoveEach(int(amount))
+    if not re.fullmatch(r"[0-9]*\.[0-9]+|0", amount):
+        raise _not_a_plan(text)
+    ratio = Fraction(amount)
+    if not 0 < ratio < 1:
+        raise UsageError(
+            f"token plan {text!r}: the keep ratio must lie between 0 and 1, both excluded",
+            "a whole number, such as 8, is how many tokens leave at each site",
+        )
+    return KeepRatio(ratio)
+
+
+def _check_rising(text: str, blocks: tuple[int, ...]) -> None:
+    if blocks[0] < 1 or any(later <= earlier for earlier, later in itertools.pairwise(blocks)):
+        raise UsageError(f"token plan {text!r}: blocks are counted from 1 and must rise")
+
+
+def _not_a_plan(text: str) -> UsageError:
+    return UsageError(f"not a token plan: {text!r}", EXAMPLES)
+
+
+def _default_blocks(schedule: KeepRatio | RemoveEach, depth: int) -> tuple[int, ...]:
+    if isinstance(schedule, RemoveEach):
+        return tuple(range(1, depth + 1))
+    return tuple(sorted({depth * quarter // 4 + 1 for quarter in (1, 2, 3)}))

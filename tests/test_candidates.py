@@ -78,7 +78,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     folder = RunFolder(tmp_path / "run", spec, False)
     np.save(tmp_path / "reference.npy", LOGITS)
     job = Job(
-        shop=Workshop(spec, folder, Messages()), preprocessing=CONTRACT, num_classes=4,
+        shop=Workshop(spec, folder, Messages()), num_classes=4,
         target=Target("transformer", False, "none", ("avx2", "avx512_vnni")),
         images=Samples("noise:4", ("0", "1", "2", "3")), labels=LABELS, judged=True, calibration=None, baseline_top1=1.0,
         baseline_logits=tmp_path / "reference.npy",
@@ -95,7 +95,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
         return found
 
     monkeypatch.setattr(workshop, "isolated", answer)
-    return World(job, Variant("dense", tmp_path / "p.pt2", (), tmp_path / "reference.npy"), answers, asked)
+    return World(job, Variant("dense", tmp_path / "p.pt2", CONTRACT, (), tmp_path / "reference.npy"), answers, asked)
 
 
 def predicts(logits: np.ndarray) -> Callable[[Any], Any]:
@@ -214,6 +214,17 @@ def test_images_are_run_once_for_verification_and_accuracy(world: World) -> None
     assert len(world.asked) == 1
     assert evaluated.accuracy is not None
     assert (evaluated.accuracy.top1, evaluated.accuracy.drop_points, evaluated.status) == (1.0, 0.0, "ok")
+
+
+def test_images_are_prepared_as_the_variant_wants_them(world: World) -> None:
+    """A resized model has another input size than the others of its run."""
+    world.answers["predict"] = predicts(LOGITS)
+    smaller = replace(world.variant, preprocessing=replace(CONTRACT, input_size=(2, 2)))
+    with world.job.shop.folder, pytest.raises(CheckFailed, match=r"not \[1, 3, 2, 2\]"):
+        verify(world.job, replace(world.draft(), variant=smaller))
+    with world.job.shop.folder:
+        evaluate(world.job, replace(world.draft(), variant=smaller))
+    assert world.asked[-1].preprocessing.input_size == (2, 2)
 
 
 @pytest.mark.parametrize(

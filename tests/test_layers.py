@@ -60,6 +60,8 @@ ABOVE = {
     "workshop",
     "prediction",
     "sensitivity",
+    "explain",
+    "token_search",
     "cli",
     "doctor",
     "__main__",

@@ -56,7 +56,7 @@ class World:
         folder = self.job.shop.folder
         with folder:
             np.save(self.job.logits_path(parent.id), LOGITS)
-            variant = Variant("dense", folder.path / "program.pt2", (), folder.path / "reference.npy")
+            variant = Variant("dense", folder.path / "program.pt2", CONTRACT, (), folder.path / "reference.npy")
             return quantize_and_repair(self.job, Draft(made_by, variant, parent, candidate))
 
     def answer(self, function: Callable[..., Any], argument: Any, **_: Any) -> Any:
@@ -97,7 +97,6 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     np.save(tmp_path / "baseline.npy", LOGITS)
     job = Job(
         shop=Workshop(spec, RunFolder(tmp_path / "run", spec, False), Silent()),
-        preprocessing=CONTRACT,
         num_classes=10,
         target=Target("cnn", False, "none", ("avx2", "avx512_vnni")),
         images=Samples("noise:10", tuple(map(str, range(10)))),

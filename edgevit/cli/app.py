@@ -28,6 +28,7 @@ COMMANDS = (
     ("inspect", "inspect"),
     ("profile", "profile"),
     ("sensitivity", "sensitivity"),
+    ("explain", "explain"),
     ("gate", "gate"),
     ("report", "report"),
     ("models", "models"),

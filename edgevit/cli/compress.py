@@ -20,6 +20,7 @@ def compress(
     teacher: Annotated[str | None, typer.Option(help="Distill from this model first; needs --train.")] = None,
     train: Annotated[str | None, typer.Option(help="Images to distill with, apart from all others.")] = None,
     tokens: options.Tokens = None,
+    form: options.Form = None,
     export: options.Exports = None,
     scheme: options.Schemes = None,
     max_drop: Annotated[
@@ -69,6 +70,7 @@ def compress(
         data__samples=samples,
         passes__distill__teacher__name=teacher,
         passes__tokens=tokens,
+        passes__form=form,
         export__backends=options.split(export),
         export__schemes=options.split(scheme),
         quantize__max_minutes=max_minutes,

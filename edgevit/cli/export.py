@@ -14,6 +14,7 @@ def export(
     random_weights: options.RandomWeights = False,
     calibration: options.Calibration = None,
     tokens: options.Tokens = None,
+    form: options.Form = None,
     backends: options.Exports = None,
     scheme: options.Schemes = "fp32",
     setting: options.Setting = None,
@@ -45,6 +46,7 @@ def export(
         model__random_weights=random_weights,
         data__calibration=calibration,
         passes__tokens=tokens,
+        passes__form=form,
         export__backends=options.split(backends),
         export__schemes=options.split(scheme),
     )

@@ -34,7 +34,13 @@ Data = Annotated[str | None, typer.Option(help="Images to evaluate: digits, a fo
 Samples = Annotated[int | None, typer.Option(min=1, help="Evaluate on that many images, chosen by the seed.")]
 Exports = Annotated[str | None, typer.Option("--export", help="onnx,openvino,tflite, or some of them.")]
 Schemes = Annotated[str | None, typer.Option("--scheme", help="auto, or names such as fp32,static_wi8_ai8.")]
-Tokens = Annotated[str | None, typer.Option(help="none, or a plan such as evit:0.7@4,7,10.")]
+Tokens = Annotated[
+    str | None,
+    typer.Option(help="none, auto, or plans such as evit:0.7, tome:8, squeeze:0.8@4,7, resolution:192; see README."),
+]
+Form = Annotated[
+    str | None, typer.Option(help="How tokens are picked: gather, arithmetic, or auto, which tries both.")
+]
 Profile = Annotated[str | None, typer.Option(help="A shipped recipe; `edgevit profiles` lists them.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads; 1 when not given.")]
 Setting = Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,15 +19,29 @@ ATTENTION = _aten.scaled_dot_product_attention.default
 
 
 def is_plain_attention(node: Any) -> bool:
-    """Whether something attends without mask, causality, dropout or shared heads, and from three tensors of its own."""
+    """Whether something attends without causality, dropout or shared heads, and from three tensors of its own.
+
+    It may have a mask that is the same for all queries and heads, as proportional attention has.
+    """
     if not is_call(node, ATTENTION) or len(set(node.args[:3])) != 3:
         return False
-    if argument(node, 3, "attn_mask") is not None or argument(node, 4, "dropout_p"):
+    mask = attention_mask(node)
+    if (mask is not None and not _is_added_to_keys(mask, shape(node.args[1])[-2])) or argument(node, 4, "dropout_p"):
         return False
     if argument(node, 5, "is_causal") or argument(node, 7, "enable_gqa"):
         return False
     query, key, value = (shape(part) for part in node.args[:3])
     return len(query) > 2 and query[:-2] == key[:-2] == value[:-2] and query[-1] == key[-1] and key[-2] == value[-2]
+
+
+def _is_added_to_keys(mask: fx.Node, keys: int) -> bool:
+    """Whether a mask is one number for each key, not true or false."""
+    return bool(mask.meta["val"].is_floating_point()) and math.prod(shape(mask)) == keys == shape(mask)[-1]
+
+
+def attention_mask(node: fx.Node) -> fx.Node | None:
+    """What an attention adds to the products of query and key."""
+    return cast("fx.Node | None", argument(node, 3, "attn_mask"))
 
 
 @dataclass(frozen=True)

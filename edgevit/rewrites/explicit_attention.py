@@ -13,7 +13,7 @@ import torch
 from torch import fx
 
 from edgevit.quantization.layers import LINEAR, Layer, argument, find_layer, set_parameters
-from edgevit.rewrites.attention import find_packed, is_plain_attention
+from edgevit.rewrites.attention import attention_mask, find_packed, is_plain_attention
 from edgevit.rewrites.nodes import RESHAPES, call, is_call, only_user, shape, tidy
 
 _aten = torch.ops.aten
@@ -27,7 +27,7 @@ def explicit_attention(module: fx.GraphModule) -> int:
         module: ATen graph of an eval-mode module, as ``ExportedProgram.module()`` gives it.
 
     Returns:
-        How many were replaced; one with a mask, causality or shared heads stays.
+        How many were replaced; one with causality, shared heads, or a mask for each query stays.
     """
     replaced = 0
     for attention in list(module.graph.nodes):
@@ -42,6 +42,10 @@ def explicit_attention(module: fx.GraphModule) -> int:
             if not folded:
                 query = call(module, _aten.mul.Tensor, query, scale)
             scores = call(module, _aten.bmm.default, query, call(module, _aten.transpose.int, key, 1, 2))
+            mask = attention_mask(attention)
+            if mask is not None:
+                flat = call(module, _aten.reshape.default, mask, [1, 1, shape(key)[1]])
+                scores = call(module, _aten.add.Tensor, scores, flat)
             weights = call(module, _aten.softmax.int, scores, -1)
             made = call(module, _aten.bmm.default, weights, value)
             made = call(module, _aten.reshape.default, made, list(shape(attention)))

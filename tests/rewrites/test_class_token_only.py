@@ -18,12 +18,12 @@ from edgevit.passes.reduce_tokens import reduce_tokens  # noqa: E402
 from edgevit.quantization.layers import export_again  # noqa: E402
 from edgevit.rewrites import TOLERANCE  # noqa: E402
 from edgevit.rewrites.class_token_only import class_token_only  # noqa: E402
-from edgevit.token_plan import TokenPlan  # noqa: E402
+from edgevit.token_plan import Form, parse_plan  # noqa: E402
 from tests.rewrites.models import DEPTH, PATCHES, WIDTH, difference, ops, program, sharpen, vit  # noqa: E402
 
 
-def reduced(plan: str) -> nn.Module:
-    return reduce_tokens(vit(), TokenPlan.parse(plan))
+def reduced(plan: str, form: Form = "gather") -> nn.Module:
+    return reduce_tokens(vit(), parse_plan(plan), form)
 
 
 def saved(tokens: int, read: int, width: int) -> int:
@@ -43,6 +43,11 @@ def saved(tokens: int, read: int, width: int) -> int:
         (lambda: vit(pre_norm=True), PATCHES + 1, 1),
         (lambda: vit(distilled=True), PATCHES + 2, 2),
         (lambda: reduced("evit:0.7@1"), 13, 1),
+        (lambda: reduced("evit_fused:0.7@1"), 14, 1),
+        (lambda: reduced("tome:0.7@1"), 13, 1),
+        (lambda: reduced("squeeze:0.7@1"), 13, 1),
+        (lambda: reduced("tome:0.7@1", "arithmetic"), 13, 1),
+        (lambda: reduced("squeeze:0.7@1", "arithmetic"), 13, 1),
     ],
 )
 def test_a_plain_transformer(make: Callable[[], nn.Module], tokens: int, read: int) -> None:
@@ -65,9 +70,10 @@ def test_the_digits_transformer() -> None:
     assert count_macs(before) - count_macs(after) == saved(257, 1, 48)
 
 
-def test_tokens_that_leave_in_the_last_block() -> None:
-    """The head reads one token, but attention is written out and its scores are read: the MLP alone is narrowed."""
-    before = program(reduced("evit:0.7@2"))
+@pytest.mark.parametrize("method", ["evit", "tome", "squeeze"])
+def test_tokens_that_leave_in_the_last_block(method: str) -> None:
+    """The head reads one token, but all that attention made are chosen from: the MLP alone is narrowed."""
+    before = program(reduced(f"{method}:0.7@2"))
     module = before.module()
     assert class_token_only(module) == 1
     after = export_again(module, before)
@@ -126,6 +132,7 @@ def test_the_test_model_is_one_that_can_be_narrowed() -> None:
     [
         lambda: Head(is_causal=True),
         lambda: Head(attn_mask=torch.zeros(12, 12)),
+        lambda: Head(attn_mask=torch.linspace(0, 1, 12).reshape(12, 1)),
         lambda: Head("same query and key"),
     ],
 )

@@ -13,11 +13,13 @@ from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
 from edgevit.capture import count_macs  # noqa: E402
+from edgevit.passes.reduce_tokens import reduce_tokens  # noqa: E402
 from edgevit.quantization.layers import export_again  # noqa: E402
 from edgevit.rewrites import TOLERANCE  # noqa: E402
 from edgevit.rewrites.class_token_only import class_token_only  # noqa: E402
 from edgevit.rewrites.explicit_attention import explicit_attention  # noqa: E402
 from edgevit.rewrites.split_query_key_value import split_query_key_value  # noqa: E402
+from edgevit.token_plan import FORMS, Form, parse_plan  # noqa: E402
 from tests.rewrites.models import DEPTH, difference, ops, program, vit  # noqa: E402
 
 
@@ -54,6 +56,8 @@ class Attention(nn.Module):
         (lambda: Attention(scale=0.7), 1, True),
         (lambda: Attention("activation"), 1, False),
         (lambda: Attention("query read twice"), 1, False),
+        (lambda: Attention(attn_mask=torch.linspace(-3, 3, 12).reshape(1, 1, 1, 12)), 1, True),
+        (lambda: Attention(attn_mask=torch.linspace(-3, 3, 12).reshape(1, 12), scale=0.7), 1, True),
     ],
 )
 def test_the_function_stays(make: Callable[[], nn.Module], replaced: int, folded: bool) -> None:
@@ -81,11 +85,28 @@ def test_after_other_rewrites(first: Callable[[torch.fx.GraphModule], int]) -> N
         assert "mul" not in ops(module)
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("plan", ["evit:5@1", "evit_fused:5@1", "tome:5@1", "squeeze:5@1", "tome:4@1,2"])
+def test_with_fewer_tokens_it_is_as_in_the_dense_model(plan: str, form: Form) -> None:
+    """Also where the second block counts merged tokens as many, by a mask that is the same for all queries."""
+    before = program(reduce_tokens(vit(), parse_plan(plan), form))
+    module = before.module()
+    assert ("log" in ops(module)) is plan.startswith(("tome", "squeeze"))
+    assert explicit_attention(module) == explicit_attention(program(vit()).module()) == DEPTH
+    assert "scaled_dot_product_attention" not in ops(module)
+    after = export_again(module, before)
+    assert difference(before, after) <= TOLERANCE
+    assert count_macs(after) == count_macs(before)
+
+
 @pytest.mark.parametrize(
     "make",
     [
         lambda: Attention(is_causal=True),
         lambda: Attention(attn_mask=torch.zeros(12, 12)),
+        lambda: Attention(attn_mask=torch.linspace(0, 1, 12).reshape(12, 1)),
+        lambda: Attention(attn_mask=(torch.arange(12) % 3 > 0).reshape(1, 1, 1, 12)),
+        lambda: Attention(attn_mask=torch.linspace(-3, 3, 24).reshape(1, 2, 1, 12)),
         lambda: Attention(key_heads=1, enable_gqa=True),
         lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5)),
     ],

@@ -20,17 +20,18 @@ from edgevit.digits.models import digits_cnn, digits_vit  # noqa: E402
 from edgevit.errors import CandidateFailed, UsageError  # noqa: E402
 from edgevit.passes.reduce_tokens import reduce_tokens  # noqa: E402
 from edgevit.rewrites import IMAGES, REWRITES, TOLERANCE, rewrite  # noqa: E402
-from edgevit.token_plan import TokenPlan  # noqa: E402
+from edgevit.token_plan import Form, parse_plan  # noqa: E402
 from tests.rewrites.models import DEPTH, difference, images, program, sharpen, vit  # noqa: E402
 
 POSITION = {"position_before_concat": 1}
 STEM = {**POSITION, "patches_as_linear": 1}
 ATTENTIONS = {"explicit_attention": DEPTH, "split_query_key_value": DEPTH}
+THREE_ATTENTIONS = {"explicit_attention": 3, "split_query_key_value": 3}
 
 
-def reduced() -> nn.Module:
-    """Two blocks that write their attention out and drop tokens, then a plain one."""
-    return reduce_tokens(vit(depth=3), TokenPlan.parse("evit:0.7@1,2"))
+def reduced(method: str, form: Form = "gather", **given: Any) -> nn.Module:
+    """Two blocks that tokens leave, then a plain one."""
+    return reduce_tokens(vit(depth=3, **given), parse_plan(f"{method}:0.7@1,2"), form)
 
 
 def timm_model(name: str, attention: float = 12, **given: Any) -> nn.Module:
@@ -46,7 +47,11 @@ def timm_model(name: str, attention: float = 12, **given: Any) -> nn.Module:
         (vit, 32, {"class_token_only": 1, **STEM, **ATTENTIONS}),
         (lambda: vit(distilled=True), 32, {"class_token_only": 1, **STEM, **ATTENTIONS}),
         (lambda: vit(global_pool="avg"), 32, {**STEM, **ATTENTIONS}),
-        (reduced, 32, {"class_token_only": 1, **STEM, "explicit_attention": 1, "split_query_key_value": 3}),
+        (lambda: reduced("evit"), 32, {"class_token_only": 1, **STEM, **THREE_ATTENTIONS}),
+        (lambda: reduced("evit_fused", "arithmetic"), 32, {"class_token_only": 1, **STEM, **THREE_ATTENTIONS}),
+        (lambda: reduced("tome"), 32, {"class_token_only": 1, **STEM, **THREE_ATTENTIONS}),
+        (lambda: reduced("squeeze", "arithmetic"), 32, {"class_token_only": 1, **STEM, **THREE_ATTENTIONS}),
+        (lambda: reduced("tome", global_pool="avg"), 32, {**STEM, **THREE_ATTENTIONS}),
         (
             lambda: sharpen(digits_vit()),
             32,
@@ -162,9 +167,10 @@ def test_every_rewrite_is_listed() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("make", [vit, lambda: reduced("tome"), lambda: reduced("squeeze", "arithmetic")])
 @pytest.mark.parametrize("backend", all_backends(), ids=lambda backend: backend.NAME)
-def test_every_backend_exports_what_comes_out(backend: Any, tmp_path: Path) -> None:
-    rewritten = rewrite(program(vit()), tuple(REWRITES)).program
+def test_every_backend_exports_what_comes_out(backend: Any, make: Callable[[], nn.Module], tmp_path: Path) -> None:
+    rewritten = rewrite(program(make()), tuple(REWRITES)).program
     save_program(rewritten, tmp_path / "p.pt2")
     main = backend.export_program(load_program(tmp_path / "p.pt2"), tmp_path)
     session = backend.open_session(main, 1, "f32")

@@ -15,7 +15,7 @@ from edgevit.quantization.layers import export_again  # noqa: E402
 from edgevit.rewrites import TOLERANCE  # noqa: E402
 from edgevit.rewrites.class_token_only import class_token_only  # noqa: E402
 from edgevit.rewrites.split_query_key_value import split_query_key_value  # noqa: E402
-from edgevit.token_plan import TokenPlan  # noqa: E402
+from edgevit.token_plan import parse_plan  # noqa: E402
 from tests.rewrites.models import DEPTH, difference, ops, program, vit  # noqa: E402
 
 
@@ -46,7 +46,8 @@ class Parts(nn.Module):
     [
         (vit, DEPTH),
         (lambda: vit(qk_norm=True, qkv_bias=False), DEPTH),
-        (lambda: reduce_tokens(vit(), TokenPlan.parse("evit:0.7@1")), DEPTH),
+        (lambda: reduce_tokens(vit(), parse_plan("evit:0.7@1")), DEPTH),
+        (lambda: reduce_tokens(vit(), parse_plan("tome:0.7@1")), DEPTH),
         (Parts, 1),
     ],
 )

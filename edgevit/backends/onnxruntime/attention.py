@@ -1,5 +1,6 @@
-"""Lets ONNX's Attention op take query, key and value before they become heads, so that nothing has to be permuted.
+"""Gives ONNX's Attention op its inputs as ONNX Runtime likes them.
 
+It can take query, key and value before they become heads, so that nothing has to be permuted:
 torch's exporter gives it four axes, [batch, heads, tokens, width], each made by a Reshape and a Transpose, and undone
 by two more. With three axes and the number of heads the op does that itself. Source: Attention-23 in the operator list
 of ONNX.
@@ -18,7 +19,7 @@ _HEADS_AND_TOKENS = [0, 2, 1, 3]
 def join_heads(model: onnx.ModelProto) -> int:
     """Replaces Attention with four axes by Attention with three, in place, where it is that alone.
 
-    One with a mask, a past or further outputs stays, and so does one whose query or key is changed head by head.
+    One with a past or further outputs stays, and so does one whose query or key is changed head by head.
 
     Args:
         model: With the shapes of its tensors, as exporters note them.
@@ -31,7 +32,7 @@ def join_heads(model: onnx.ModelProto) -> int:
     for node in list(model.graph.node):
         if node.op_type != "Attention" or node.domain not in ("", "ai.onnx"):
             continue
-        if len(node.input) < 3 or any(node.input[3:]) or any(node.output[1:]):
+        if len(node.input) < 3 or any(node.input[4:]) or any(node.output[1:]):
             continue
         inputs = [graph.before_heads(name) for name in node.input[:3]]
         output = graph.after_heads(node.output[0])
@@ -39,13 +40,46 @@ def join_heads(model: onnx.ModelProto) -> int:
             continue
         given = {each.name: helper.get_attribute_value(each) for each in node.attribute}
         given |= {"q_num_heads": graph.shape(node.input[0])[1], "kv_num_heads": graph.shape(node.input[1])[1]}
-        new = helper.make_node("Attention", [str(name) for name in inputs], [output], name=node.name, **given)
+        new = helper.make_node("Attention", [*map(str, inputs), *node.input[3:4]], [output], name=node.name, **given)
         graph.drop_maker_of(output)
         node.CopyFrom(new)
         joined += 1
     if joined:
         _drop_unread(model.graph)
     return joined
+
+
+def expand_masks(model: onnx.ModelProto) -> int:
+    """Gives masks that are the same for all queries one row for each query, in place, as ONNX Runtime wants them.
+
+    Args:
+        model: With the shapes of its tensors, as exporters note them.
+
+    Returns:
+        How many masks were expanded.
+    """
+    graph, expanded = _Edges(model.graph), {}
+    for node in list(model.graph.node):
+        if node.op_type != "Attention" or not any(node.input[3:4]):
+            continue
+        name, shape = node.input[3], graph.shape(node.input[3])
+        queries = graph.shape(node.input[0])[-2]
+        if shape[-2] != 1 or queries == 1:
+            continue
+        if (name, queries) not in expanded:
+            expanded[name, queries] = _expand(model.graph, node, name, (*shape[:-2], queries, shape[-1]))
+        node.input[3] = expanded[name, queries]
+    return len(expanded)
+
+
+def _expand(graph: onnx.GraphProto, reader: onnx.NodeProto, name: str, shape: tuple[int, ...]) -> str:
+    """Adds an Expand before the node that reads it; returns the name of what it makes."""
+    lengths, made = f"{name}_lengths_{shape[-2]}", f"{name}_for_{shape[-2]}_queries"
+    graph.initializer.append(helper.make_tensor(lengths, onnx.TensorProto.INT64, [len(shape)], shape))
+    node = helper.make_node("Expand", [name, lengths], [made], name=made)
+    graph.node.insert(list(graph.node).index(reader), node)
+    graph.value_info.append(helper.make_tensor_value_info(made, onnx.TensorProto.FLOAT, shape))
+    return made
 
 
 class _Edges:

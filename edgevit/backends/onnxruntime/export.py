@@ -8,7 +8,7 @@ import onnx
 import torch
 from torch.export import ExportedProgram
 
-from edgevit.backends.onnxruntime.attention import join_heads
+from edgevit.backends.onnxruntime.attention import expand_masks, join_heads
 
 OPSET = 18
 """LayerNormalization is one op from opset 17 on; per-channel QDQ needs 13."""
@@ -37,6 +37,7 @@ def export(program: ExportedProgram, folder: Path, fused: bool) -> Path:
         raise RuntimeError("torch.onnx.export returned nothing")
     if fused:
         model = exported.model_proto
+        expand_masks(model)
         join_heads(model)
         onnx.save(model, path)
     else:

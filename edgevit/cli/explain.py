@@ -1,0 +1,62 @@
+"""``edgevit explain``: pictures of what a vision transformer looks at, and of what a token plan leaves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgevit.cli import options
+
+
+def explain(
+    target: options.Target,
+    images: Annotated[
+        list[str],
+        typer.Argument(metavar="IMAGE", help="Image files, or bundled digits such as digits-0010.", show_default=False),
+    ],
+    weights: options.Weights = None,
+    pretrained: options.Pretrained = False,
+    random_weights: options.RandomWeights = False,
+    tokens: Annotated[
+        str | None, typer.Option(metavar="PLAN", help="A plan to show, such as squeeze:0.7 or evit:0.7@4,7,10.")
+    ] = None,
+    setting: options.Setting = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="runs/<model>-explain-<time> when not given.")] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show what a vision transformer looks at, and which patches of an image a token plan leaves.
+
+    Writes a picture for each image: the image as the model sees it, the patches that stayed or were merged after each
+    site of the plan, and the attention rollout of the dense model; and one picture of how far each head looks. Of a
+    spec only the model counts. Prints the files written; --json adds the numbers.
+
+    \b
+    Examples:
+      edgevit explain digits_vit digits-0010 digits-0024 --tokens evit:0.5@2,4 --out seen
+      edgevit explain vit_tiny_patch16_224 cat.jpg --weights vit.safetensors --tokens squeeze:4=148,6=98
+    """
+    from edgevit.cli import render
+    from edgevit.explain import default_folder, explanation_to_json
+    from edgevit.explain import explain as run_explain
+    from edgevit.spec import resolve_spec
+    from edgevit.token_plan import NONE, parse_plan
+
+    plan = None if tokens is None or tokens == NONE else parse_plan(tokens)
+    file, name = options.spec_file_or_model(target)
+    overrides = options.nested(
+        model__name=name,
+        model__weights=weights and str(weights),
+        model__pretrained=pretrained,
+        model__random_weights=random_weights,
+    )
+    spec = resolve_spec(file, None, options.with_settings(overrides, setting))
+    folder = out or default_folder(spec.model)
+    with render.make_progress() as progress:
+        explanation = run_explain(spec.model, images, plan, folder, progress, spec.seed)
+    if as_json:
+        render.print_line(explanation_to_json(explanation).decode().rstrip())
+    else:
+        for path in explanation.files:
+            render.print_line(path)

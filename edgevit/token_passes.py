@@ -1,0 +1,133 @@
+"""Makes the variants of a model that compute fewer tokens: by a plan, by a search, or from a smaller start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import get_args
+
+import numpy as np
+from torch import nn
+
+from edgevit.backends import Backend
+from edgevit.job import Alternatives, Variant
+from edgevit.model import Model
+from edgevit.model_passes import Passed
+from edgevit.passes.reduce_tokens import CutMargins, check_reducible, plan_sites, reduce_tokens
+from edgevit.passes.resize import Resized, resize_input, resize_patches
+from edgevit.results import TokenSearch
+from edgevit.schemes import AUTO as AUTO_SCHEME
+from edgevit.schemes import SCHEMES
+from edgevit.snapshot import Bench, record
+from edgevit.spec import Spec
+from edgevit.token_plan import AUTO, Form, ResizePlan, TokenPlan, parse_plan, parse_plans
+from edgevit.token_search.find import find_plan
+
+_ROOM_FOR_INTEGERS = 0.7
+"""Share of the drop allowed that a search may spend where the result is quantized afterwards: int8 of a vision
+transformer costs 0.1 to 0.3 points more."""
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """Variants for one backend, and how it came to those that were searched for."""
+
+    variants: tuple[Alternatives, ...]
+    searches: tuple[TokenSearch, ...]
+
+
+def check_tokens(spec: Spec, model: Model) -> None:
+    """Refuses plans that the model cannot carry out, before anything heavy starts.
+
+    Raises:
+        UsageError: says which and why.
+    """
+    for plan in parse_plans(spec.passes.tokens):
+        if isinstance(plan, TokenPlan):
+            plan_sites(model.module, plan)
+        elif isinstance(plan, ResizePlan):
+            _resized(plan, model.module, model)
+        else:
+            check_reducible(model.module)
+
+
+def reduce_for(backend: Backend, bench: Bench, model: Model, passed: Passed) -> Reduced:
+    """Makes what the spec asks for; what does not depend on the backend is made once.
+
+    Args:
+        backend: Searches look for the fastest plan in it.
+        bench: Where the model is captured.
+        model: As the user brought it, for its preprocessing.
+        passed: The model after the passes before.
+    """
+    variants, searches = [], []
+    for plan in parse_plans(bench.shop.spec.passes.tokens):
+        if isinstance(plan, ResizePlan):
+            variants.append(_with_resized_input(plan, bench, model, passed))
+            continue
+        if plan == AUTO:
+            search = _search(backend, bench, model, passed)
+            searches.append(search)
+            if search.plan is None:
+                continue
+            plan = parse_plan(search.plan)
+        variants.append(_with_fewer_tokens(plan, bench, model, passed))
+    return Reduced(tuple(dict.fromkeys(variants)), tuple(searches))
+
+
+def _with_fewer_tokens(plan: TokenPlan, bench: Bench, model: Model, passed: Passed) -> Alternatives:
+    """One variant for each form; they give the same logits, so PyTorch runs one of them."""
+    first, *others = _forms(bench.shop.spec)
+    reduced = reduce_tokens(passed.module, plan, first)
+    snapshot = bench.snapshot(f"{plan.slug}-{first}", reduced, model.preprocessing)
+    margins = bench.capture(f"{plan.slug}-margins", CutMargins(reduced), model.preprocessing)
+    variants = [
+        Variant(
+            slug=f"{plan.slug}-{first}",
+            program=snapshot.captured.program,
+            preprocessing=model.preprocessing,
+            passes=(*passed.dense.passes, record("reduce_tokens", str(plan), passed.snapshot, snapshot)),
+            reference=snapshot.logits,
+            margins=margins.program,
+        )
+    ]
+    for form in others:
+        slug = f"{plan.slug}-{form}"
+        captured = bench.capture(slug, reduce_tokens(passed.module, plan, form), model.preprocessing)
+        *before, last = variants[0].passes
+        passes = (*before, replace(last, macs_after=captured.macs))
+        variants.append(replace(variants[0], slug=slug, program=captured.program, passes=passes))
+    return tuple(variants)
+
+
+def _forms(spec: Spec) -> tuple[Form, ...]:
+    return get_args(Form) if spec.passes.form == "auto" else (spec.passes.form,)
+
+
+def _with_resized_input(plan: ResizePlan, bench: Bench, model: Model, passed: Passed) -> Alternatives:
+    resized = _resized(plan, passed.module, model)
+    preprocessing = replace(model.preprocessing, input_size=resized.input_size)
+    snapshot = bench.snapshot(plan.slug, resized.module, preprocessing)
+    passes = (*passed.dense.passes, record("resize", str(plan), passed.snapshot, snapshot))
+    return (Variant(plan.slug, snapshot.captured.program, preprocessing, passes, snapshot.logits),)
+
+
+def _resized(plan: ResizePlan, module: nn.Module, model: Model) -> Resized:
+    resize = resize_input if plan.method == "resolution" else resize_patches
+    return resize(module, plan.size, model.preprocessing.input_size)
+
+
+def _search(backend: Backend, bench: Bench, model: Model, passed: Passed) -> TokenSearch:
+    spec = bench.shop.spec
+    floats_only = all(name != AUTO_SCHEME and SCHEMES[name].is_float for name in spec.export.schemes)
+    return find_plan(
+        bench.shop,
+        passed.module,
+        backend,
+        model.preprocessing,
+        bench.images,
+        bench.labels,
+        np.load(passed.snapshot.logits),
+        spec.budget.max_drop * (1 if floats_only else _ROOM_FOR_INTEGERS),
+        spec.devices[0] if spec.devices else None,
+    )
+
