@@ -52,6 +52,7 @@ def capture(module: nn.Module, input_size: tuple[int, int]) -> ExportedProgram:
         raise UsageError(
             "a shape inside the model depends on the image", "data-dependent control flow and shapes cannot be exported"
         )
+    program.graph.eliminate_dead_code()  # what one model computes and another reads
     folded = program.module()
     if fold_batch_norm(folded) + fold_constant_resampling(folded):
         program = torch.export.export(folded, (example,))

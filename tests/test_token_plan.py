@@ -149,7 +149,8 @@ def explicit(draw: st.DrawFn) -> tuple[Site, ...]:
 
 
 plans = st.one_of(
-    st.builds(TokenPlan, methods, ratios | numbers, some_blocks | st.just(())), st.builds(TokenPlan, methods, explicit())
+    st.builds(TokenPlan, methods, ratios | numbers, some_blocks | st.just(())),
+    st.builds(TokenPlan, methods, explicit()),
 )
 resizings = st.builds(ResizePlan, st.sampled_from(["resolution", "patch"]), st.integers(1, 4096))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
@@ -16,6 +16,7 @@ from edgevit.images import Samples, open_samples
 from edgevit.recipe import Recipe
 from edgevit.results import Preprocessing, TensorSpec
 from edgevit.schemes import SCHEMES
+from edgevit.selection import selection_ops, touched_selection
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,9 @@ def quantize(job: QuantizeJob) -> Made:
         images = open_samples(job.calibration)
         calibration = np.concatenate(list(images.batches(job.preprocessing)))
     with _Folder(job.folder) as folder:
-        recipe = job.recipe.resolved(backend.read_graph(job.parent).layers)
+        parent = backend.read_graph(job.parent)
+        recipe = job.recipe.resolved(parent.layers)
+        recipe = replace(recipe, float_layers=(*recipe.float_layers, *selection_ops(parent)))
         main = backend.quantize_artifact(job.parent, recipe, calibration, folder)
         check_label(job.recipe.scheme, backend.read_graph(main))
     return _describe(job.backend, job.folder / main.name)
@@ -93,8 +96,8 @@ def check_label(scheme: str, graph: Graph) -> None:
     """Refuses a graph that does not multiply as its scheme says.
 
     Raises:
-        CandidateFailed: another kind of numerics does more MACs than the scheme's own, or dynamic int8 has a static
-            part.
+        CandidateFailed: another kind of numerics does more MACs than the scheme's own, dynamic int8 has a static part,
+            or the ops that choose tokens are not float.
     """
     wanted = SCHEMES[scheme].numerics
     macs = {numerics: sum(op.macs for op in graph.layers if op.numerics == numerics) for numerics in get_args(Numerics)}
@@ -102,6 +105,9 @@ def check_label(scheme: str, graph: Graph) -> None:
     most = max(quantized, key=lambda numerics: quantized[numerics]) if any(quantized.values()) else "float"
     if most != wanted or (wanted == "int8_dynamic" and macs["int8_static"]):
         raise CandidateFailed(f"asked for {scheme}, but the layers of the file are {graph.numerics}")
+    touched = touched_selection(graph)
+    if touched:
+        raise CandidateFailed(f"the choice of tokens would be made in integers: {', '.join(touched)}")
     if scheme == "mixed_wi8_ai8" and not graph.float_islands:
         raise CandidateFailed(f"asked for {scheme}, but no layer of the file is in float")
 

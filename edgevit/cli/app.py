@@ -27,6 +27,7 @@ COMMANDS = (
     ("eval", "evaluate"),
     ("inspect", "inspect"),
     ("profile", "profile"),
+    ("reduce-tokens", "reduce_tokens"),
     ("sensitivity", "sensitivity"),
     ("explain", "explain"),
     ("gate", "gate"),

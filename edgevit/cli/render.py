@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from edgevit.gate import Verdict
     from edgevit.inspection import Summary
+    from edgevit.reduction import ReductionReport
     from edgevit.results import Accuracy, Measurement, Prediction, Run
     from edgevit.sensitivity import SensitivityReport
 
@@ -254,6 +255,29 @@ def print_sensitivity(report: SensitivityReport, document: Path) -> None:
     for note in (*report.images.warnings, *report.notes):
         print_line(f"note: {note}")
     print_line(f"written: {document.parent}")
+
+
+def print_reduction(report: ReductionReport) -> None:
+    """Prints what a token plan does to a model."""
+    tokens = report.patches
+    rows = []
+    for site in report.sites:
+        rows.append((str(site.block), str(tokens), str(site.tokens)))
+        tokens = site.tokens
+    form = f", {report.form} form" if report.form else ""
+    print_line(f"{report.model} by {report.plan}{form}, input {report.input_size[0]} × {report.input_size[1]}")
+    if rows:
+        print_line()
+        print_table(("after the attention of block", "patch tokens before", "after"), rows, numeric=(0, 1, 2))
+    print_line(f"MACs: {units.count(report.macs_before)} before, {units.count(report.macs_after)} after")
+    if report.top1_after is not None:
+        print_line(
+            f"top-1: {units.percent(report.top1_before)} before, {units.percent(report.top1_after)} after,"
+            f" on {report.samples} images in PyTorch"
+        )
+    if report.agreement is not None:
+        print_line(f"the same class before and after on {units.percent(report.agreement)} of {report.samples} images")
+    print_line(f"written: {report.program}")
 
 
 def print_verdict(verdict: Verdict) -> None:

@@ -63,9 +63,9 @@ def check_reducible(module: nn.Module) -> None:
             " --tokens resolution:N, and quantization",
         )
     vit = cast(VisionTransformer, module)
-    if vit.attn_pool is not None:
+    if vit.attn_pool is not None or vit.global_pool not in ("token", "avg"):
         raise UsageError(
-            "token reduction needs a class token or average pooling, and this model pools by attention",
+            f"token reduction needs a class token or average pooling, and this model pools by {vit.global_pool!r}",
             "what works here is a smaller image, --tokens resolution:N, and quantization",
         )
     for block in vit.blocks:
@@ -185,7 +185,7 @@ class ReducedVisionTransformer(nn.Module):
         """What makes the head's mean over tokens one over the patches that they stand for, [batch, tokens, 1]."""
         first = self.num_prefix_tokens
         others = first if self.vit.pool_include_prefix else 0
-        share = (sizes.shape[1] + others) / (self.vit.patch_embed.num_patches + others)
+        share = (sizes.shape[1] + others) / (int(self.vit.patch_embed.num_patches) + others)
         return F.pad(sizes, (0, 0, first, 0), value=1.0) * share
 
     def _reader(self, query: Tensor) -> Tensor:
@@ -218,9 +218,11 @@ def query_key_value(attn: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def _attend(attn: Any, query: Tensor, keys: Tensor, values: Tensor, log_sizes: Tensor | None) -> Tensor:
     """The rest of timm's ``Attention`` in eval mode, not gated; [batch, tokens, channels]."""
     mixed = F.scaled_dot_product_attention(query, keys, values, log_sizes, scale=attn.scale)
-    return cast(Tensor, attn.proj(attn.norm(mixed.transpose(1, 2).flatten(2))))
+    batch, _, tokens, _ = mixed.shape
+    joined = mixed.transpose(1, 2).reshape(batch, tokens, -1)  # as timm writes it, and the rewrites know it
+    return cast(Tensor, attn.proj(attn.norm(joined)))
 
 
 def _log_sizes(sizes: Tensor, prefix: int) -> Tensor:
     """What proportional attention adds to the products of all keys, [batch, 1, 1, tokens] (ToMe, equation 1)."""
-    return F.pad(sizes.log().transpose(1, 2), (prefix, 0)).unsqueeze(1)
+    return F.pad(sizes.detach().log().transpose(1, 2), (prefix, 0)).unsqueeze(1)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from edgevit.token_plan import Form
@@ -71,7 +72,7 @@ def take(values: Tensor, order: Tensor, first: int, last: int, form: Form) -> Te
     index = (-order).topk(last, dim=1).indices[:, first:]
     if batch > 1:  # rows of the flat tensor, for Gather along one axis is what runtimes do fast
         index = index + torch.arange(batch, device=index.device).unsqueeze(1) * n
-    return values.reshape(batch * n, channels).index_select(0, index.reshape(-1)).reshape(batch, -1, channels)
+    return F.embedding(index, values.reshape(batch * n, channels))  # LiteRT adds range checks to index_select
 
 
 def nearest(similarity: Tensor, form: Form) -> Tensor:

@@ -12,7 +12,8 @@ from edgevit.capture import save_program
 from edgevit.passes.reduce_tokens import ReducedVisionTransformer
 from edgevit.token_plan import FORMS, Site
 from edgevit.token_search.block_latency import BlockProgram
-from edgevit.token_search.divergence import SHARES, Tail
+from edgevit.token_search.divergence import SHARES
+from edgevit.token_search.tail import one_block
 
 MOST_COUNTS = 24
 _SITE_SHARES = (1.0, 0.7, 0.45)
@@ -58,9 +59,9 @@ def capture_blocks(module: nn.Module, folder: Path) -> tuple[BlockProgram, ...]:
         keep = round((tokens - prefix) * _SITE_KEEPS)
         for method in SHARES if 0 < keep < tokens - prefix else ():
             for form in FORMS:
-                block = ReducedVisionTransformer(_OneBlock(vit, middle), method, (Site(1, keep),), form)
+                reducing = ReducedVisionTransformer(one_block(vit, middle), method, (Site(1, keep),), form)
                 file = folder / f"{tokens}-{method}-{form}.pt2"
-                made.append(_write(block, tokens, int(vit.embed_dim), file, keep + prefix, method, form))
+                made.append(_write(reducing, tokens, int(vit.embed_dim), file, keep + prefix, method, form))
     return tuple(made)
 
 
@@ -76,15 +77,6 @@ class _Block(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         return cast(Tensor, self.block(input, attn_mask=self.log_sizes))
-
-
-class _OneBlock(Tail):
-    """One block of a vision transformer: tokens in, tokens out."""
-
-    def __init__(self, vit: Any, block: int) -> None:
-        super().__init__(vit, block)
-        self.blocks = self.blocks[:1]
-        self.norm = self.forward_head = nn.Identity()
 
 
 class _Named(nn.Module):

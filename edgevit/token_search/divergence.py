@@ -10,31 +10,12 @@ from torch import Tensor, nn
 
 from edgevit.passes.reduce_tokens import ReducedVisionTransformer
 from edgevit.token_plan import Site
+from edgevit.token_search.batches import over_batches
 from edgevit.token_search.damage import DamagePoint
+from edgevit.token_search.tail import tail
 
 SHARES = {"squeeze": (0.9, 0.75, 0.6, 0.45, 0.3), "tome": (0.9, 0.75, 0.6, 0.5)}
 """Methods that are looked at, and the shares of patch tokens that stay; tome merges at most half of them at once."""
-
-
-class Tail(nn.Module):
-    """The blocks of a vision transformer from one on: tokens in, logits out.
-
-    Has the parts of timm's ``VisionTransformer`` that :class:`ReducedVisionTransformer` calls, so that what that does is
-    done here, without running the blocks before again.
-    """
-
-    def __init__(self, vit: Any, first: int) -> None:
-        """Takes the blocks from number ``first`` on, counted from 1, without copying weights."""
-        super().__init__()
-        self.patch_embed = self.patch_drop = self.norm_pre = nn.Identity()
-        self.blocks = vit.blocks[first - 1 :]
-        self.norm = vit.norm
-        self.forward_head = vit.forward_head
-        self.num_prefix_tokens = vit.num_prefix_tokens
-        self.has_class_token = vit.has_class_token
-
-    def _pos_embed(self, tokens: Tensor) -> Tensor:
-        return tokens
 
 
 def site_divergences(
@@ -60,18 +41,26 @@ def site_divergences(
         for keep in sorted({-int(-patches * share // 1) for share in shares}, reverse=True)
         if (patches + 1) // 2 <= keep < patches or (method != "tome" and keep < patches)
     ]
-    sums = {(method, block, keep): 0.0 for block in blocks for method, keep in keeps}
-    count = 0
-    with torch.inference_mode():
-        for batch in batches:
-            entering, logits = _dense(vit, batch, blocks)
-            for method, block, keep in sums:
-                reduced = ReducedVisionTransformer(Tail(vit, block), method, (Site(1, keep),), "gather")
-                sums[method, block, keep] += float(_divergence(logits, reduced(entering[block])).sum())
-            count += len(batch)
-            on_batch()
+    sites = [(method, block, keep) for block in blocks for method, keep in keeps]
+    if not sites:
+        return ()
+
+    def diverge(batch: Tensor) -> Tensor:
+        """Nats, float64 [sites, images]."""
+        entering, logits = _dense(vit, batch, blocks)
+        found = []
+        for method, block, keep in sites:
+            reduced = ReducedVisionTransformer(tail(vit, block), method, (Site(1, keep),), "gather")
+            found.append(_divergence(logits, reduced(entering[block])))
+        return torch.stack(found)
+
+    parts = []
+    for part in over_batches(diverge, batches):
+        parts.append(part)
+        on_batch()
+    nats = torch.cat(parts, dim=1).mean(dim=1).tolist()
     return tuple(
-        DamagePoint(method, block, keep / patches, total / count) for (method, block, keep), total in sums.items()
+        DamagePoint(method, block, keep / patches, nat) for (method, block, keep), nat in zip(sites, nats, strict=True)
     )
 
 

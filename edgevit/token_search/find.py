@@ -19,6 +19,7 @@ from edgevit.passes.reduce_tokens import check_reducible, reduce_tokens
 from edgevit.preprocess import preprocess
 from edgevit.results import HOST, Preprocessing, TokenSearch
 from edgevit.token_plan import TokenPlan
+from edgevit.token_search.batches import over_batches
 from edgevit.token_search.block_latency import BlockLatencyJob, block_latency
 from edgevit.token_search.block_programs import capture_blocks
 from edgevit.token_search.curve import BlockCurve
@@ -27,7 +28,7 @@ from edgevit.token_search.divergence import site_divergences
 from edgevit.token_search.search import Choice, ModelShape, PlannedPlan, choose, faster_plans
 from edgevit.workshop import Workshop
 
-DAMAGE_IMAGES = 128
+DAMAGE_IMAGES = 96
 """At most; a mean over images needs fewer of them than a count of lost ones."""
 MOST_IMAGES = 2000
 """Lost points are counted on at most so many; whatever is chosen is evaluated on all later on."""
@@ -209,10 +210,9 @@ class _Trials:
 
         def make() -> LostPoints:
             reduced, rows = reduce_tokens(self._module, plan), []
-            with torch.inference_mode():
-                for batch in self.chosen.batches():
-                    rows.append(reduced(batch).numpy())
-                    self._shop.progress.stage(stage, min(len(rows) * _BATCH, len(self.chosen)), len(self.chosen) + 1)
+            for logits in over_batches(reduced, self.chosen.batches()):
+                rows.append(logits.numpy())
+                self._shop.progress.stage(stage, min(len(rows) * _BATCH, len(self.chosen)), len(self.chosen) + 1)
             return LostPoints(self._lost(np.concatenate(rows)))
 
         return self._shop.here(stage, make, LostPoints, lambda answer: ()).points

@@ -14,9 +14,11 @@ from edgevit.token_search.damage import SiteDamage
 
 MOST_SITES = 3
 _SPACING = 0.01
-"""Plans of the front that are tried first differ in predicted time by at least this share."""
-_ALTERNATIVES = 6
-"""Plans tried after the fastest of the front is found: proxies rank plans roughly, so one of another shape may hold."""
+"""Times that are bisected differ by at least this share."""
+_ALTERNATIVES = 4
+"""Plans tried after bisection, to be faster still."""
+_HOPELESS = 4.0
+"""Percentage points beyond the limit after which no other plan that is as fast is tried."""
 _GAIN = 0.005
 """An alternative is predicted to be faster by at least this share."""
 
@@ -133,8 +135,9 @@ def front(plans: list[PlannedPlan]) -> list[PlannedPlan]:
 def choose(plans: list[PlannedPlan], lost_points: Callable[[TokenPlan], float], limit_points: float) -> Choice:
     """Finds the fastest plan that loses no more than the limit.
 
-    Bisects along the front, as if a faster plan there always lost more, and then tries faster plans of other shapes,
-    those with the least damage first.
+    Bisects the times of the front, as if all plans lost more where one that is as fast does. Damage ranks plans roughly
+    and few images count roughly, so a time is given up only after several plans of different shapes lost too much
+    there. Then it tries faster plans than the best, those with the least damage first.
 
     Args:
         plans: As :func:`faster_plans` returns them.
@@ -142,50 +145,81 @@ def choose(plans: list[PlannedPlan], lost_points: Callable[[TokenPlan], float], 
         limit_points: What may be lost.
     """
     trial = _Trial(lost_points, limit_points)
-    candidates = _spaced(front(plans))
-    low, high = 0, len(candidates)  # all from high on hold, all before low do not
+    levels = _spaced(front(plans))
+    low, high = 0, len(levels)
     while low < high:
         middle = (low + high) // 2
-        if trial.holds(candidates[middle]):
+        if _any_holds(_rivals(plans, levels[middle].predicted_ms), trial):
             high = middle
         else:
             low = middle + 1
-    if high == len(candidates):
-        return Choice(None, tuple(trial.tried))
-    best = candidates[high]
-    failed: set[tuple[str, tuple[int, ...]]] = set()
-    for _ in range(_ALTERNATIVES):
-        alternative = _alternative(plans, best, failed, {tried.plan for tried in trial.tried})
+    for _ in range(_ALTERNATIVES if trial.best else 0):
+        alternative = _alternative(plans, trial)
         if alternative is None:
             break
-        if trial.holds(alternative):
-            best = alternative
-        else:
-            failed.add(alternative.shape)
-    return Choice(best, tuple(trial.tried))
+        trial.excess(alternative)
+    return Choice(trial.best, tuple(trial.tried))
 
 
 class _Trial:
-    """Carries out plans and notes what they lost."""
+    """Carries out plans, each once, and notes what they lost."""
 
     def __init__(self, lost_points: Callable[[TokenPlan], float], limit_points: float) -> None:
         self.tried: list[TriedPlan] = []
+        self.best: PlannedPlan | None = None
+        """The fastest that holds."""
+        self.failed: set[tuple[str, tuple[int, ...]]] = set()
+        """Shapes of which a plan lost too much while it was faster than the best."""
         self._lost_points = lost_points
         self._limit_points = limit_points
+        self._lost: dict[TokenPlan, float] = {}
 
-    def holds(self, planned: PlannedPlan) -> bool:
-        lost = self._lost_points(planned.plan)
-        self.tried.append(TriedPlan(str(planned.plan), planned.predicted_ms, planned.damage, lost))
-        return lost <= self._limit_points + 1e-9
+    def excess(self, planned: PlannedPlan) -> float:
+        """Percentage points that a plan loses beyond the limit; 0 or less if it holds."""
+        if planned.plan not in self._lost:
+            lost = self._lost_points(planned.plan)
+            self.tried.append(TriedPlan(str(planned.plan), planned.predicted_ms, planned.damage, lost))
+            self._lost[planned.plan] = lost
+        excess = self._lost[planned.plan] - self._limit_points - 1e-9
+        if excess <= 0 and (self.best is None or _fastest_first(planned) < _fastest_first(self.best)):
+            self.best = planned
+        elif excess > 0 and self.best:
+            self.failed.add(planned.shape)
+        return excess
+
+    def was_tried(self, planned: PlannedPlan) -> bool:
+        return planned.plan in self._lost
 
 
-def _alternative(
-    plans: list[PlannedPlan], best: PlannedPlan, failed: set[tuple[str, tuple[int, ...]]], tried: set[str]
-) -> PlannedPlan | None:
+def _any_holds(rivals: list[PlannedPlan], trial: _Trial) -> bool:
+    """Whether one of some plans holds; after one that loses far too much, the others are not tried."""
+    for planned in rivals:
+        excess = trial.excess(planned)
+        if excess <= 0:
+            return True
+        if excess > _HOPELESS:
+            return False
+    return False
+
+
+def _rivals(plans: list[PlannedPlan], most_ms: float) -> list[PlannedPlan]:
+    """Plans that are as fast: the one with the least damage, that of another method, and that of another shape."""
+    fast = list(itertools.takewhile(lambda planned: planned.predicted_ms <= most_ms, plans))
+    first = min(fast, key=_least_damage_first)
+    by_method = (planned for planned in fast if planned.plan.method != first.plan.method)
+    other_method = min(by_method, key=_least_damage_first, default=first)
+    by_shape = (planned for planned in fast if planned.shape not in (first.shape, other_method.shape))
+    other_shape = min(by_shape, key=_least_damage_first, default=first)
+    return [first, other_method, other_shape]
+
+
+def _alternative(plans: list[PlannedPlan], trial: _Trial) -> PlannedPlan | None:
     """The plan with the least damage that is clearly faster than the best, was not tried, and is of no failed shape."""
-    clearly_faster = itertools.takewhile(lambda plan: plan.predicted_ms < best.predicted_ms * (1 - _GAIN), plans)
-    by_damage = sorted((plan for plan in clearly_faster if plan.shape not in failed), key=_least_damage_first)
-    return next((plan for plan in by_damage if str(plan.plan) not in tried), None)
+    assert trial.best is not None
+    most_ms = trial.best.predicted_ms * (1 - _GAIN)
+    faster = itertools.takewhile(lambda planned: planned.predicted_ms < most_ms, plans)
+    hopeful = (planned for planned in faster if planned.shape not in trial.failed and not trial.was_tried(planned))
+    return min(hopeful, key=_least_damage_first, default=None)
 
 
 def _least_damage_first(planned: PlannedPlan) -> tuple[float, float, str]:

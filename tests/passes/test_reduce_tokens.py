@@ -74,9 +74,7 @@ def small_vit(kind: str = "class token", **given: Any) -> Any:
     return model
 
 
-def reduced(
-    plan: str, kind: str = "class token", form: Form = "gather", **given: Any
-) -> ReducedVisionTransformer:
+def reduced(plan: str, kind: str = "class token", form: Form = "gather", **given: Any) -> ReducedVisionTransformer:
     return reduce_tokens(small_vit(kind, **given), parse_plan(plan), form)
 
 
@@ -101,7 +99,9 @@ def logits(model: Any, pixels: Tensor) -> Tensor:
 def tokens_per_block(model: Any, pixels: Tensor) -> list[int]:
     """How many tokens each block's MLP sees."""
     seen: list[int] = []
-    hooks = [block.norm2.register_forward_hook(lambda *call: seen.append(call[2].shape[1])) for block in model.vit.blocks]
+    hooks = [
+        block.norm2.register_forward_hook(lambda *call: seen.append(call[2].shape[1])) for block in model.vit.blocks
+    ]
     logits(model, pixels)
     for hook in hooks:
         hook.remove()
@@ -146,7 +146,9 @@ def counted(model: nn.Module) -> tuple[int, int]:
 def deit(width: int) -> nn.Module:
     """DeiT-T, S or B without weights."""
     with torch.device("meta"):
-        return cast(nn.Module, timm.create_model(f"deit_{ {192: 'tiny', 384: 'small', 768: 'base'}[width]}_patch16_224"))
+        return cast(
+            nn.Module, timm.create_model(f"deit_{ {192: 'tiny', 384: 'small', 768: 'base'}[width] }_patch16_224")
+        )
 
 
 @both_forms
@@ -432,7 +434,9 @@ def test_planted_patches_survive(method: str, form: Form) -> None:
         for strength, place in zip((2.0, 1.6, 1.3), places, strict=True):
             tokens[0, 1 + place] += strength
         model = reduce_tokens(
-            plant_tokens(small_vit(depth=1), tokens), parse_plan(f"{method}:1={4 if method == 'evit_fused' else 3}"), form
+            plant_tokens(small_vit(depth=1), tokens),
+            parse_plan(f"{method}:1={4 if method == 'evit_fused' else 3}"),
+            form,
         )
         (parts,) = model.sources(image())
         assert parts[0, :3].argmax(dim=1).tolist() == places

@@ -64,7 +64,9 @@ def tied_scores(trials: int, n: int, kind: str) -> Tensor:
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "neighbours"])
-@pytest.mark.parametrize(("trials", "n"), [(1000, 1), (1000, 2), (1000, 7), (1000, 16), (300, 64), (40, 196), (40, 197)])
+@pytest.mark.parametrize(
+    ("trials", "n"), [(1000, 1), (1000, 2), (1000, 7), (1000, 16), (300, 64), (40, 196), (40, 197)]
+)
 def test_ranks_are_those_of_a_stable_sort(trials: int, n: int, kind: str) -> None:
     scores = tied_scores(trials, n, kind)
     found = maths.ranks(scores)
@@ -141,7 +143,9 @@ def test_attention_received_known_answer() -> None:
     torch.testing.assert_close(plain, torch.tensor([[(1 / 8 + 1 / 3) / 2, (2 / 8 + 1 / 3) / 2, (5 / 8 + 1 / 3) / 2]]))
     log_sizes = torch.tensor([3.0, 1.0, 1.0]).log().reshape(1, 1, 1, 3)
     sized = maths.attention_received(query, keys, 0.5, log_sizes)
-    torch.testing.assert_close(sized, torch.tensor([[(3 / 10 + 3 / 5) / 2, (2 / 10 + 1 / 5) / 2, (5 / 10 + 1 / 5) / 2]]))
+    torch.testing.assert_close(
+        sized, torch.tensor([[(3 / 10 + 3 / 5) / 2, (2 / 10 + 1 / 5) / 2, (5 / 10 + 1 / 5) / 2]])
+    )
 
 
 @both_forms
@@ -266,9 +270,7 @@ def test_a_planted_cluster_merges(form: Form) -> None:
     metric[0, cluster] = torch.ones(12) + 0.01 * torch.randn(5, 12, generator=generator(0))
     found = maths.tome(Patches(torch.eye(12)[None], torch.ones(1, 12, 1)), metric, 9, form)
     merged = found.tokens[0, found.sizes[0, :, 0] > 1]
-    assert merged.sum(dim=0).nonzero().flatten().tolist() == [
-        index for index in cluster if merged[:, index].any()
-    ]
+    assert merged.sum(dim=0).nonzero().flatten().tolist() == [index for index in cluster if merged[:, index].any()]
     assert {3, 7, 9} <= set(merged.sum(dim=0).nonzero().flatten().tolist()) <= set(cluster)
 
 
@@ -380,7 +382,9 @@ def test_tome_margin_known_answer() -> None:
     both = min(cosines[0] - cosines[1], cosines[2] - cosines[3])  # all that can leave do: where to is all there is
     assert maths.tome_margin(metric, 2).item() == pytest.approx(both, abs=1e-6)
     assert maths.tome_margin(direction(0, 45, 90, 92), 3).item() > 0.01
-    assert maths.tome_margin(direction(0, 45, 90, 135), 3).item() == pytest.approx(0, abs=1e-6)  # both movers are as near
+    assert maths.tome_margin(direction(0, 45, 90, 135), 3).item() == pytest.approx(
+        0, abs=1e-6
+    )  # both movers are as near
 
 
 def test_squeeze_margin_known_answer() -> None:

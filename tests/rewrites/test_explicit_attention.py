@@ -18,8 +18,9 @@ from edgevit.quantization.layers import export_again  # noqa: E402
 from edgevit.rewrites import TOLERANCE  # noqa: E402
 from edgevit.rewrites.class_token_only import class_token_only  # noqa: E402
 from edgevit.rewrites.explicit_attention import explicit_attention  # noqa: E402
+from edgevit.rewrites.nodes import tidy  # noqa: E402
 from edgevit.rewrites.split_query_key_value import split_query_key_value  # noqa: E402
-from edgevit.token_plan import FORMS, Form, parse_plan  # noqa: E402
+from edgevit.token_plan import Form, parse_plan  # noqa: E402
 from tests.rewrites.models import DEPTH, difference, ops, program, vit  # noqa: E402
 
 
@@ -85,18 +86,22 @@ def test_after_other_rewrites(first: Callable[[torch.fx.GraphModule], int]) -> N
         assert "mul" not in ops(module)
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("plan", ["evit:5@1", "evit_fused:5@1", "tome:5@1", "squeeze:5@1", "tome:4@1,2"])
+@pytest.mark.parametrize(
+    ("plan", "form"),
+    [("evit:5@1", "gather"), ("tome:4@1,2", "gather"), ("tome:5@1", "arithmetic"), ("squeeze:5@1", "gather")],
+)
 def test_with_fewer_tokens_it_is_as_in_the_dense_model(plan: str, form: Form) -> None:
     """Also where the second block counts merged tokens as many, by a mask that is the same for all queries."""
     before = program(reduce_tokens(vit(), parse_plan(plan), form))
     module = before.module()
+    tidy(module)
+    macs = count_macs(export_again(module, before))
     assert ("log" in ops(module)) is plan.startswith(("tome", "squeeze"))
     assert explicit_attention(module) == explicit_attention(program(vit()).module()) == DEPTH
     assert "scaled_dot_product_attention" not in ops(module)
     after = export_again(module, before)
     assert difference(before, after) <= TOLERANCE
-    assert count_macs(after) == count_macs(before)
+    assert count_macs(after) == macs
 
 
 @pytest.mark.parametrize(

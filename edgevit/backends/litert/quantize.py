@@ -110,8 +110,9 @@ def _leave_out(rules: recipe_manager.RecipeManager, parent: Path, float_layers: 
     """Keeps single ops in float, named as :func:`read_graph` does."""
     if not float_layers:
         return
+    quantizable = {op.value for op in _Op}  # the library never touches the others
     for op in read_graph(parent).ops:
-        if op.name in float_layers:
+        if op.name in float_layers and op.native in quantizable:
             rules.add_quantization_config(
                 _exactly(op.outputs[0]), _Op(op.native), algorithm_key=AlgorithmName.NO_QUANTIZE
             )

@@ -52,6 +52,8 @@ def join_heads(model: onnx.ModelProto) -> int:
 def expand_masks(model: onnx.ModelProto) -> int:
     """Gives masks that are the same for all queries one row for each query, in place, as ONNX Runtime wants them.
 
+    Attention with three axes stays, and so does what has no noted shape.
+
     Args:
         model: With the shapes of its tensors, as exporters note them.
 
@@ -63,22 +65,25 @@ def expand_masks(model: onnx.ModelProto) -> int:
         if node.op_type != "Attention" or not any(node.input[3:4]):
             continue
         name, shape = node.input[3], graph.shape(node.input[3])
-        queries = graph.shape(node.input[0])[-2]
-        if shape[-2] != 1 or queries == 1:
+        heads = graph.shape(node.input[0])
+        if len(heads) != 4 or len(shape) < 2 or shape[-2] != 1 or heads[-2] == 1:
             continue
+        queries = heads[-2]
         if (name, queries) not in expanded:
-            expanded[name, queries] = _expand(model.graph, node, name, (*shape[:-2], queries, shape[-1]))
+            expanded[name, queries] = _expand(
+                model.graph, node, name, (*shape[:-2], queries, shape[-1]), graph.dtype(name)
+            )
         node.input[3] = expanded[name, queries]
     return len(expanded)
 
 
-def _expand(graph: onnx.GraphProto, reader: onnx.NodeProto, name: str, shape: tuple[int, ...]) -> str:
+def _expand(graph: onnx.GraphProto, reader: onnx.NodeProto, name: str, shape: tuple[int, ...], dtype: int) -> str:
     """Adds an Expand before the node that reads it; returns the name of what it makes."""
     lengths, made = f"{name}_lengths_{shape[-2]}", f"{name}_for_{shape[-2]}_queries"
     graph.initializer.append(helper.make_tensor(lengths, onnx.TensorProto.INT64, [len(shape)], shape))
     node = helper.make_node("Expand", [name, lengths], [made], name=made)
     graph.node.insert(list(graph.node).index(reader), node)
-    graph.value_info.append(helper.make_tensor_value_info(made, onnx.TensorProto.FLOAT, shape))
+    graph.value_info.append(helper.make_tensor_value_info(made, dtype, shape))
     return made
 
 
@@ -101,6 +106,10 @@ class _Edges:
             return ()
         dims = self._values[name].type.tensor_type.shape.dim
         return tuple(dim.dim_value for dim in dims) if all(dim.HasField("dim_value") for dim in dims) else ()
+
+    def dtype(self, name: str) -> int:
+        """The noted element type of a tensor, as ONNX counts them."""
+        return int(self._values[name].type.tensor_type.elem_type)
 
     def before_heads(self, name: str) -> str | None:
         """The tensor [batch, tokens, heads x width] that one of [batch, heads, tokens, width] is made of."""

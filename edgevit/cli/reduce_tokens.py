@@ -1,0 +1,59 @@
+"""``edgevit reduce-tokens``: the pass alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgevit.cli import options
+
+
+def reduce_tokens(
+    target: options.Target,
+    tokens: Annotated[str, typer.Option(help="One plan, such as evit:0.7, tome:8, squeeze:4=150,7=100, resolution:192.")],
+    weights: options.Weights = None,
+    pretrained: options.Pretrained = False,
+    random_weights: options.RandomWeights = False,
+    data: options.Data = None,
+    samples: options.Samples = None,
+    form: Annotated[str | None, typer.Option(help="gather or arithmetic; gather when not given.")] = None,
+    setting: options.Setting = None,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Captured program to write, for torch.export.load.")] = Path(
+        "reduced.pt2"
+    ),
+    as_json: options.Json = False,
+) -> None:
+    """Make a vision transformer go on with fewer tokens, and see what that costs in PyTorch.
+
+    Nothing is exported, quantized or timed; `edgevit compress --tokens` does all of it. With --data, the accuracy
+    before and after.
+
+    \b
+    Examples:
+      edgevit reduce-tokens digits_vit --tokens squeeze:0.5@2,4 --data digits --samples 100
+      edgevit reduce-tokens vit_tiny_patch16_224 --weights vit.safetensors --tokens tome:8 --form arithmetic
+    """
+    from edgevit.cli import render
+    from edgevit.reduction import reduce_model, report_to_json
+    from edgevit.spec import resolve_spec
+
+    file, name = options.spec_file_or_model(target)
+    overrides = options.nested(
+        model__name=name,
+        model__weights=weights and str(weights),
+        model__pretrained=pretrained,
+        model__random_weights=random_weights,
+        data__evaluation=data,
+        data__samples=samples,
+        passes__tokens=tokens,
+        passes__form=form,
+    )
+    spec = resolve_spec(file, None, options.with_settings(overrides, setting))
+    with render.make_progress() as progress:
+        report = reduce_model(spec, out, progress)
+    if as_json:
+        render.print_line(report_to_json(report).decode())
+    else:
+        render.print_reduction(report)
