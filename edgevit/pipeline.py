@@ -76,9 +76,11 @@ def _run(spec: Spec, out: Path | None, resume: bool, progress: Progress, steps: 
         job = _job(shop, model, data, passed)
         candidates: list[Candidate] = []
         searches: list[TokenSearch] = []
+        notes = list(_notes(spec, data, model, calibration))
         for backend in backends:
             reduced = reduce_for(backend, bench, model, passed)
             searches += reduced.searches
+            notes += reduced.notes
             candidates += _candidates_of(job, steps, backend, ((passed.dense,), *reduced.variants))
         run = Run(
             edgevit_version=__version__,
@@ -93,7 +95,7 @@ def _run(spec: Spec, out: Path | None, resume: bool, progress: Progress, steps: 
             selected=choose(tuple(candidates), _npus(spec)) if steps is COMPRESS_STEPS else None,
             stages=tuple(folder.stages),
             calibration=calibration,
-            notes=_notes(spec, data, model, calibration),
+            notes=tuple(notes),
             token_searches=tuple(searches),
         )
         if data.calibration:

@@ -35,7 +35,9 @@ def selection_ops(graph: Graph) -> tuple[str, ...]:
         return ()
     found = {op.name for op in (*outside, *picks)}
     through = (*_ARITHMETIC, "softmax", "topk")
-    found |= {op.name for source in (*scores, *similarities) for op in walk.forward(source, lambda op: op.kind in through)}
+    found |= {
+        op.name for source in (*scores, *similarities) for op in walk.forward(source, lambda op: op.kind in through)
+    }
     found |= {op.name for source in similarities for op in walk.backward(source, lambda op: op.kind in _ARITHMETIC)}
     return tuple(op.name for op in graph.ops if op.name in found)
 

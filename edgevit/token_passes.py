@@ -9,6 +9,8 @@ import numpy as np
 from torch import nn
 
 from edgevit.backends import Backend
+from edgevit.devices.profile import Device, load_device
+from edgevit.errors import CandidateFailed, UsageError
 from edgevit.job import Alternatives, Variant
 from edgevit.model import Model
 from edgevit.model_passes import Passed
@@ -33,6 +35,8 @@ class Reduced:
 
     variants: tuple[Alternatives, ...]
     searches: tuple[TokenSearch, ...]
+    notes: tuple[str, ...]
+    """Searches that could not be made."""
 
 
 def check_tokens(spec: Spec, model: Model) -> None:
@@ -48,6 +52,10 @@ def check_tokens(spec: Spec, model: Model) -> None:
             _resized(plan, model.module, model)
         else:
             check_reducible(model.module)
+            if spec.data.evaluation is None and spec.data.calibration is None:
+                raise UsageError(
+                    "--tokens auto needs images to see what plans lose", "give --data, best with labels, or --calibration"
+                )
 
 
 def reduce_for(backend: Backend, bench: Bench, model: Model, passed: Passed) -> Reduced:
@@ -59,19 +67,26 @@ def reduce_for(backend: Backend, bench: Bench, model: Model, passed: Passed) -> 
         model: As the user brought it, for its preprocessing.
         passed: The model after the passes before.
     """
-    variants, searches = [], []
+    variants: list[Alternatives] = []
+    searches, notes = [], []
     for plan in parse_plans(bench.shop.spec.passes.tokens):
         if isinstance(plan, ResizePlan):
             variants.append(_with_resized_input(plan, bench, model, passed))
             continue
         if plan == AUTO:
-            search = _search(backend, bench, model, passed)
+            try:
+                search = _search(backend, bench, model, passed)
+            except CandidateFailed as error:
+                notes.append(f"no token plan was searched for {backend.TITLE}: {error.message}")
+                bench.shop.progress.message(notes[-1])
+                continue
             searches.append(search)
             if search.plan is None:
+                bench.shop.progress.message(f"token search for {backend.TITLE}: {search.note}")
                 continue
             plan = parse_plan(search.plan)
         variants.append(_with_fewer_tokens(plan, bench, model, passed))
-    return Reduced(tuple(dict.fromkeys(variants)), tuple(searches))
+    return Reduced(tuple(dict.fromkeys(variants)), tuple(searches), tuple(notes))
 
 
 def _with_fewer_tokens(plan: TokenPlan, bench: Bench, model: Model, passed: Passed) -> Alternatives:
@@ -119,15 +134,13 @@ def _resized(plan: ResizePlan, module: nn.Module, model: Model) -> Resized:
 def _search(backend: Backend, bench: Bench, model: Model, passed: Passed) -> TokenSearch:
     spec = bench.shop.spec
     floats_only = all(name != AUTO_SCHEME and SCHEMES[name].is_float for name in spec.export.schemes)
+    limit = spec.budget.max_drop * (1 if floats_only else _ROOM_FOR_INTEGERS)
+    device = next((name for name in spec.devices if _reads(load_device(name), backend)), None)
+    logits = np.load(passed.baseline_logits)
     return find_plan(
-        bench.shop,
-        passed.module,
-        backend,
-        model.preprocessing,
-        bench.images,
-        bench.labels,
-        np.load(passed.snapshot.logits),
-        spec.budget.max_drop * (1 if floats_only else _ROOM_FOR_INTEGERS),
-        spec.devices[0] if spec.devices else None,
+        bench.shop, passed.module, backend, model.preprocessing, bench.images, bench.labels, logits, limit, device
     )
 
+
+def _reads(device: Device, backend: Backend) -> bool:
+    return any(backend.FORMAT in unit.formats for unit in device.units)

@@ -38,9 +38,7 @@ Tokens = Annotated[
     str | None,
     typer.Option(help="none, auto, or plans such as evit:0.7, tome:8, squeeze:0.8@4,7, resolution:192; see README."),
 ]
-Form = Annotated[
-    str | None, typer.Option(help="How tokens are picked: gather, arithmetic, or auto, which tries both.")
-]
+Form = Annotated[str | None, typer.Option(help="How tokens are picked: gather, arithmetic, or auto, which tries both.")]
 Profile = Annotated[str | None, typer.Option(help="A shipped recipe; `edgevit profiles` lists them.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads; 1 when not given.")]
 Setting = Annotated[

@@ -499,9 +499,14 @@ BAD = [
     ((*MODEL, "--export", "openvino", "--scheme", "dynamic_wi8_afp32"), "OpenVINO has no scheme", "static_wi8_ai8"),
     ((*MODEL, "--device", "raspbery-pi-5"), "unknown device: 'raspbery-pi-5'", "raspberry-pi-5"),
     ((*MODEL, "--profile", "raspbery-pi-5"), "unknown profile: 'raspbery-pi-5'", "raspberry-pi-5"),
-    ((*MODEL, "--tokens", "evit:2@4"), "keep ratio must lie between", ""),
+    ((*MODEL, "--tokens", "evit:0@4"), "keep ratio must lie between", "tokens leave at each site"),
+    ((*MODEL, "--tokens", "evti:0.7"), "unknown token reduction method: 'evti'", "evit"),
+    ((*MODEL, "--tokens", "tome:0.3@4"), "merges at most half", "can stay there"),
+    ((*MODEL, "--tokens", "auto"), "needs images", "--data"),
+    ((*MODEL, "--tokens", "resolution:100"), "resolution", ""),
+    ((*MODEL, "--tokens", "evit:0.7", "--form", "topk"), "form", "gather"),
     ((*MODEL, "--tokens", "evit:0.7@40"), "names block 40", ""),
-    (("compress", "digits_cnn", "--tokens", "evit:0.7@1"), "needs a plain vision transformer", "--tokens none"),
+    (("compress", "digits_cnn", "--tokens", "evit:0.7@1"), "needs a plain vision transformer", "--tokens resolution:N"),
     ((*MODEL, "--max-drop", "-1"), "budget.max_drop", ""),
     ((*MODEL, "--threads", "0"), "hreads", ""),
     ((*MODEL, "--set", "exprt.backends=1"), "exprt: unknown key; did you mean export?", ""),
@@ -585,7 +590,11 @@ def test_three_backends_two_int8_schemes_and_fewer_tokens(home: Path) -> None:
     assert done.returncode == 0, done.stderr
     run = run_document(folder)
     assert {candidate["backend"] for candidate in run["candidates"]} == {"onnxruntime", "openvino", "litert"}
-    assert {candidate["id"].split("/")[2] for candidate in run["candidates"]} == {"dense", "evit-0.7-2-4"}
+    assert {candidate["id"].split("/")[2] for candidate in run["candidates"]} == {
+        "dense",
+        "evit-0.7-2-4-gather",
+        "evit-0.7-2-4-arithmetic",
+    }
     assert not [candidate for candidate in run["candidates"] if candidate["status"] == "failed"], run
     reduced = [candidate for candidate in run["candidates"] if candidate["passes"]]
     assert all(candidate["passes"][0]["macs_after"] < candidate["passes"][0]["macs_before"] for candidate in reduced)

@@ -51,19 +51,32 @@ def test_vit_tiny(shared_data: Path, tmp_path: Path) -> None:
         tmp_path / "run", "vit_tiny_patch16_224",
         "--weights", shared_data / "weights" / "vit_tiny_patch16_224.safetensors",
         "--data", shared_data / "imagenet_val", "--calibration", shared_data / "imagenet_samples",
-        "--set", "model.preprocessing.crop_pct=1.0", "--tokens", "evit:0.8@4,7,10",
+        "--set", "model.preprocessing.crop_pct=1.0", "--tokens", "evit:0.8@4,7,10,squeeze:4=148,6=98",
     )  # fmt: skip
     assert run["baseline"]["samples"] == 855
     assert run["baseline"]["top1"] == pytest.approx(0.827, abs=0.0005)
     candidates = by_id(run)
     for backend in BACKENDS:
-        dense, reduced = candidates[f"{backend}/fp32/dense"], candidates[f"{backend}/fp32/evit-0.8-4-7-10"]
-        for candidate in (dense, reduced):
+        dense = candidates[f"{backend}/fp32/dense"]
+        evit, squeeze = (
+            [candidates[f"{backend}/fp32/{plan}-{form}"] for form in ("gather", "arithmetic")]
+            for plan in ("evit-0.8-4-7-10", "squeeze-4=148-6=98")
+        )
+        for candidate in (dense, *evit, *squeeze):
             assert candidate["verification"]["passed"]
             assert candidate["verification"]["top1_agreement"] == 1.0
         assert dense["accuracy"]["top1"] == run["baseline"]["top1"]
-        assert reduced["accuracy"]["top1"] == pytest.approx(0.811, abs=0.003)
-        assert p50(reduced) < p50(dense)
+        for candidate in evit:
+            assert candidate["accuracy"]["top1"] == pytest.approx(0.811, abs=0.003)
+        for candidate in squeeze:
+            assert candidate["accuracy"]["top1"] == pytest.approx(0.818, abs=0.003)
+            assert p50(candidate) < p50(dense)
+        assert evit[0]["accuracy"] == evit[1]["accuracy"]
+        quantized = [c for c in candidates.values() if c["id"].startswith(backend) and "squeeze" in c["id"]][2:]
+        assert len(quantized) == 1, "int8 is made from the form that was chosen"
+        assert quantized[0]["accuracy"]["drop_points"] <= 1.7
+        names = [step["name"] for step in quantized[0]["contributions"]]
+        assert names == ["reduce_tokens", "quantize"]
     assert_every_backend_ends_with_int8(run)
 
 
