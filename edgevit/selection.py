@@ -22,7 +22,7 @@ def selection_ops(graph: Graph) -> tuple[str, ...]:
 
     These are products of two activations outside attention (choices as matrices), products whose result a maximum is
     taken of (similarities) and the attention of a class token that scores tokens, with the arithmetic from the one to
-    the other. Empty for a model that keeps all tokens.
+    the other and what serves similarities alone. Empty for a model that keeps all tokens.
     """
     walk = _Walk(graph)
     products = [op for op in graph.ops if op.kind == "matmul" and walk.multiplies_activations(op)]
@@ -34,11 +34,8 @@ def selection_ops(graph: Graph) -> tuple[str, ...]:
     if not similarities and not picks and not scores:
         return ()
     found = {op.name for op in (*outside, *picks)}
-    through = (*_ARITHMETIC, "softmax", "topk")
-    found |= {
-        op.name for source in (*scores, *similarities) for op in walk.forward(source, lambda op: op.kind in through)
-    }
-    found |= {op.name for source in similarities for op in walk.backward(source, lambda op: op.kind in _ARITHMETIC)}
+    found |= walk.behind((*scores, *similarities), (*_ARITHMETIC, "softmax", "topk"))
+    found |= walk.only_for(similarities, _ARITHMETIC)
     return tuple(op.name for op in graph.ops if op.name in found)
 
 
@@ -53,7 +50,6 @@ class _Walk:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._makers = {name: op for op in graph.ops for name in op.outputs}
         self._readers: dict[str, list[Op]] = {}
         for op in graph.ops:
             for name in op.inputs:
@@ -78,21 +74,42 @@ class _Walk:
         return any(reader.kind == "softmax" for reader in self._next(op, (*_MOVES, "elementwise")))
 
     def reaches_maximum(self, op: Op) -> bool:
-        return any(reader.native in _MAXIMA for reader in self._next(op, (*_MOVES, "elementwise")))
+        nexts = self._next(op, (*_MOVES, "elementwise"))
+        return any(reader.native in _MAXIMA or reader.kind == "topk" for reader in nexts)
 
-    def forward(self, start: Op, through: Callable[[Op], bool]) -> list[Op]:
+    def behind(self, sources: Iterable[Op], through: tuple[str, ...]) -> set[str]:
+        """Names of the ops of these kinds that results reach, up to where larger values that do not stem from them join.
+
+        Those are the tokens: with them the way would lead on to all that comes after.
+        """
+        known = {name for op in sources for name in op.outputs}
+        found: set[str] = set()
+        for op in self._graph.ops:
+            own = [name for name in op.inputs if name in known]
+            if not own or op.kind not in through:
+                continue
+            found.add(op.name)
+            others = [name for name in op.inputs if name not in known and not self._graph.tensor[name].constant]
+            if max(map(self._size, own)) >= max(map(self._size, others), default=0):
+                known.update(op.outputs)
+        return found
+
+    def only_for(self, goals: Iterable[Op], through: tuple[str, ...]) -> set[str]:
+        """Names of the ops of these kinds whose results serve nothing but these ops."""
+        goal_names = {op.name for op in goals}
+        found: set[str] = set()
+        for op in reversed(self._graph.ops):
+            readers = [reader.name for name in op.outputs for reader in self._readers.get(name, ())]
+            if op.kind in through and readers and found | goal_names >= set(readers):
+                found.add(op.name)
+        return found
+
+    def _forward(self, start: Op, through: Callable[[Op], bool]) -> list[Op]:
         """The ops that an op's result reaches by way of ops that may be gone through, and are so themselves."""
-        return self._closure(start, lambda op: (r for name in op.outputs for r in self._readers.get(name, ())), through)
-
-    def backward(self, start: Op, through: Callable[[Op], bool]) -> list[Op]:
-        """The ops that an op's inputs come from, in the same way."""
-        return self._closure(start, lambda op: (self._makers[n] for n in op.inputs if n in self._makers), through)
-
-    def _closure(self, start: Op, step: Callable[[Op], Iterable[Op]], through: Callable[[Op], bool]) -> list[Op]:
         found: dict[str, Op] = {}
         waiting = [start]
         while waiting:
-            for op in step(waiting.pop()):
+            for op in (reader for name in waiting.pop().outputs for reader in self._readers.get(name, ())):
                 if op.name not in found and through(op):
                     found[op.name] = op
                     waiting.append(op)
@@ -101,7 +118,7 @@ class _Walk:
     def _next(self, op: Op, through: tuple[str, ...]) -> list[Op]:
         """The first ops behind this one that are not of kinds to be gone through, while the number of values stays."""
         values = self._values(op)
-        passed = [op, *self.forward(op, lambda reader: reader.kind in through and self._values(reader) == values)]
+        passed = [op, *self._forward(op, lambda reader: reader.kind in through and self._values(reader) == values)]
         return [
             reader
             for each in passed
@@ -111,4 +128,7 @@ class _Walk:
         ]
 
     def _values(self, op: Op) -> int:
-        return math.prod(self._graph.tensor[op.outputs[0]].shape)
+        return self._size(op.outputs[0])
+
+    def _size(self, name: str) -> int:
+        return math.prod(self._graph.tensor[name].shape)

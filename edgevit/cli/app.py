@@ -39,7 +39,8 @@ COMMANDS = (
     ("doctor", "doctor"),
     ("schema", "schema"),
 )
-"""Every command in the order of the help: its name, which is also its module's, and the function or group in it."""
+"""Every command in the order of the help: its name, which is also its module's but for hyphens, and the function or
+group in it."""
 
 _BROKEN_PIPE = 141
 """What a shell reports of any tool whose reader went away; it is no verdict, so it is not 0 or 1."""
@@ -116,7 +117,7 @@ def make_app() -> typer.Typer:
     )
     app.callback()(_root)
     for name, attribute in COMMANDS:
-        command = getattr(importlib.import_module(f"edgevit.cli.{name}"), attribute)
+        command = getattr(importlib.import_module(f"edgevit.cli.{name.replace('-', '_')}"), attribute)
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name)
         else:

@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
 
 from edgevit import units
+from edgevit.report.contributions import contributions_section
+from edgevit.report.markup import code, escape, section, table
 from edgevit.report.table import columns, has_labels, interval, reference_of, speed_up, status_of
+from edgevit.report.token_searches import token_searches_section
 from edgevit.results import HOST, Run
 from edgevit.schemes import SCHEMES
 
 
-def render_markdown(run: Run, picture: str | None) -> str:
+def render_markdown(run: Run, picture: str | None, token_picture: str | None = None) -> str:
     """Renders a run for people.
 
     Args:
         run: The run.
-        picture: Link to the picture, relative to the page; None where there is none.
+        picture: Link to the picture of the candidates, relative to the page; None where there is none.
+        token_picture: Likewise of the token searches.
 
     Returns:
-        A page that says the same without the picture.
+        A page that says the same without the pictures.
     """
     model = _model_name(run)
     sections = [
-        f"# {_escape(model)} on {_escape(run.host.cpu)}",
+        f"# {escape(model)} on {escape(run.host.cpu)}",
         _summary(run),
         f"![Accuracy against latency of every candidate]({picture})" if picture else "",
         _notes(run),
         _setting(run),
         _candidates(run),
         _reasons(run),
+        contributions_section(run),
+        token_searches_section(run, token_picture),
         _verification(run),
         _measured(run),
         _predicted(run),
@@ -50,7 +55,7 @@ def _summary(run: Run) -> str:
     facts = [f"p50 {units.milliseconds(chosen.p50_ms)} measured on this host"]
     faster, reference = speed_up(run, chosen), reference_of(run, chosen)
     if faster and reference:
-        facts.append(f"{units.ratio(faster)} the speed of {_code(reference.id)}")
+        facts.append(f"{units.ratio(faster)} the speed of {code(reference.id)}")
     if chosen.accuracy and chosen.accuracy.top1 is not None:
         facts.append(
             f"top-1 {units.percent(chosen.accuracy.top1)} on {chosen.accuracy.samples} images"
@@ -58,11 +63,11 @@ def _summary(run: Run) -> str:
         )
     elif chosen.verification:
         agreement = units.percent(chosen.verification.top1_agreement)
-        facts.append(f"top-1 agreement with {_escape(chosen.verification.reference)} {agreement}")
+        facts.append(f"top-1 agreement with {escape(chosen.verification.reference)} {agreement}")
     if chosen.artifact:
         facts.append(units.size(chosen.artifact.size_bytes))
-    path = f"\n\nThe artifact is {_code(chosen.artifact.path)}." if chosen.artifact else ""
-    return f"**Chosen: {_code(chosen.id)}** – {', '.join(facts)}.{path}"
+    path = f"\n\nThe artifact is {code(chosen.artifact.path)}." if chosen.artifact else ""
+    return f"**Chosen: {code(chosen.id)}** – {', '.join(facts)}.{path}"
 
 
 def _notes(run: Run) -> str:
@@ -73,7 +78,7 @@ def _notes(run: Run) -> str:
         )
     if any(candidate.predictions for candidate in run.candidates):
         notes.append("predictions are not measurements; they stand in a table of their own, each with its interval")
-    return "\n".join(f"- Note: {_escape(note)}" for note in notes)
+    return "\n".join(f"- Note: {escape(note)}" for note in notes)
 
 
 def _setting(run: Run) -> str:
@@ -93,7 +98,7 @@ def _setting(run: Run) -> str:
         ("largest drop allowed", _max_drop(run)),
         ("made", f"{run.created_at} by edgevit {run.edgevit_version}, seed {run.seed}, Python {host.python}"),
     ]
-    return _table(("", ""), rows, numeric=())
+    return table(("", ""), rows, numeric=())
 
 
 def _candidates(run: Run) -> str:
@@ -102,7 +107,7 @@ def _candidates(run: Run) -> str:
     for candidate in run.candidates:
         cells = [column.cell(run, candidate) for column in chosen]
         rows.append([f"**{cell}**" for cell in cells] if candidate.id == run.selected else cells)
-    table = _table([c.title for c in chosen], rows, numeric=[i for i, c in enumerate(chosen) if c.numeric])
+    table = table([c.title for c in chosen], rows, numeric=[i for i, c in enumerate(chosen) if c.numeric])
     legend = (
         "Latency is milliseconds for one image, measured on this host in a process of its own; memory is that process's"
         " peak. Speed-up compares with the float parent in the same runtime, run in turn. int8 is the share of"
@@ -114,7 +119,7 @@ def _candidates(run: Run) -> str:
 
 def _reasons(run: Run) -> str:
     lines = [
-        f"- {_code(candidate.id)} {status_of(run, candidate)}: {_escape('; '.join(candidate.reasons))}"
+        f"- {code(candidate.id)} {status_of(run, candidate)}: {escape('; '.join(candidate.reasons))}"
         for candidate in run.candidates
         if candidate.reasons
     ]
@@ -137,7 +142,7 @@ def _verification(run: Run) -> str:
         if (v := c.verification)
     ]
     titles = ("candidate", "against", "max abs diff", "max rel diff", "SNR", "top-1 agreement", "images", "outcome")
-    return _section("Verification", titles, rows, numeric=range(2, 7))
+    return section("Verification", titles, rows, numeric=range(2, 7))
 
 
 def _measured(run: Run) -> str:
@@ -163,7 +168,7 @@ def _measured(run: Run) -> str:
         "candidate", "device", "min", "p50", "p90", "p99", "runs", "threads", "load", "first run", "memory growth",
         "runtime",
     )  # fmt: skip
-    return _section("Measured", titles, rows, numeric=range(2, 11))
+    return section("Measured", titles, rows, numeric=range(2, 11))
 
 
 def _predicted(run: Run) -> str:
@@ -181,7 +186,7 @@ def _predicted(run: Run) -> str:
         for p in c.predictions
     ]
     titles = ("candidate", "device", "predicted", "interval", "predicted memory", "unsupported ops", "basis")
-    table = _section("Predicted, not measured", titles, rows, numeric=range(2, 5))
+    table = section("Predicted, not measured", titles, rows, numeric=range(2, 5))
     return f"{table}\n\nThese devices were not there; nothing in this table was timed." if table else ""
 
 
@@ -197,7 +202,7 @@ def _passes(run: Run) -> str:
         )
         for record in seen
     ]
-    return _section("Passes", ("pass", "settings", "MACs", "top-1", "note"), rows, numeric=())
+    return section("Passes", ("pass", "settings", "MACs", "top-1", "note"), rows, numeric=())
 
 
 def _attempts(run: Run) -> str:
@@ -216,7 +221,7 @@ def _attempts(run: Run) -> str:
         for a in c.attempts
     ]
     titles = ("candidate", "attempt", "recipe", "top-1", "agreement", "lost", "cost", "")
-    return _section("Quantization attempts", titles, rows, numeric=range(3, 7))
+    return section("Quantization attempts", titles, rows, numeric=range(3, 7))
 
 
 def _calibration(run: Run) -> str:
@@ -228,24 +233,24 @@ def _calibration(run: Run) -> str:
     methods = sorted({c.recipe.ranges for c in run.candidates if c.recipe and SCHEMES[c.recipe.scheme].calibrated})
     ranges = f" Ranges of static schemes: {', '.join(methods)}." if methods else ""
     return (
-        f"## Calibration\n\n{len(record.ids)} images from {_code(record.source)}, chosen with seed {record.seed}:"
-        f" {_escape(shown)}{more}. sha256 of the set: {_code(record.sha256)}.{ranges}"
+        f"## Calibration\n\n{len(record.ids)} images from {code(record.source)}, chosen with seed {record.seed}:"
+        f" {escape(shown)}{more}. sha256 of the set: {code(record.sha256)}.{ranges}"
     )
 
 
 def _stages(run: Run) -> str:
     rows = [(stage.name, units.seconds(stage.seconds), stage.status) for stage in run.stages]
-    return _section("Stages", ("stage", "time", "status"), rows, numeric=(1,))
+    return section("Stages", ("stage", "time", "status"), rows, numeric=(1,))
 
 
 def _versions(run: Run) -> str:
     rows = sorted(run.tool_versions.items())
-    return _section("Versions", ("package", "version"), rows, numeric=())
+    return section("Versions", ("package", "version"), rows, numeric=())
 
 
 def _spec(run: Run) -> str:
     text = json.dumps(run.spec, indent=1, ensure_ascii=False)
-    return f"## Spec\n\nsha256 {_code(run.spec_sha256)}\n\n```json\n{text.replace('```', '` ` `')}\n```"
+    return f"## Spec\n\nsha256 {code(run.spec_sha256)}\n\n```json\n{text.replace('```', '` ` `')}\n```"
 
 
 def _model_name(run: Run) -> str:
@@ -257,31 +262,3 @@ def _max_drop(run: Run) -> str:
     budget = run.spec.get("budget")
     value = budget.get("max_drop") if isinstance(budget, dict) else None
     return units.points(float(value)).removeprefix("+") if isinstance(value, int | float) else "not stated"
-
-
-def _section(title: str, titles: Sequence[str], rows: Sequence[Sequence[str]], numeric: Iterable[int]) -> str:
-    return f"## {title}\n\n{_table(titles, rows, numeric)}" if rows else ""
-
-
-def _table(titles: Sequence[str], rows: Sequence[Sequence[str]], numeric: Iterable[int]) -> str:
-    right = set(numeric)
-    lines = [
-        _row(titles),
-        "|" + "|".join("--:" if index in right else "---" for index in range(len(titles))) + "|",
-        *(_row([_escape(cell) for cell in row]) for row in rows),
-    ]
-    return "\n".join(lines)
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _escape(text: str) -> str:
-    """Keeps foreign text on one line and out of the table's and HTML's way."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
-
-
-def _code(text: str) -> str:
-    """Shows foreign text as code; not for table cells."""
-    return f"`{' '.join(text.split()).replace('`', chr(39))}`"
