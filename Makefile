@@ -3,12 +3,13 @@
 # make lint      ruff and mypy                          make bench     measured ratios, side by side
 # make families  docs/families.md, written anew         make digits    retrains the bundled models
 # make readme    the demo's output into the README   make bench-quantize  int8 against the libraries' defaults
+# make bench-tokens   every way to have fewer tokens: table and picture
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test test-all lint bench bench-quantize families digits readme
+.PHONY: install demo test test-all lint bench bench-quantize bench-tokens families digits readme
 .DELETE_ON_ERROR:
 
 install: $(STAMP)
@@ -36,6 +37,9 @@ lint: $(STAMP)
 
 bench-quantize: $(STAMP)
 	$(BIN)/python -m benchmarks.quantize
+
+bench-tokens: $(STAMP)
+	$(BIN)/python -m benchmarks.tokens
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.ratios

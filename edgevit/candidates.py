@@ -215,7 +215,8 @@ def _contribution(job: Job, draft: Draft, parent: Candidate, compared: Duel) -> 
     if candidate.recipe:
         name, settings = "quantize", f"{candidate.scheme}: {candidate.recipe.summary}"
     else:
-        name, settings = candidate.passes[-1].name, f"{candidate.passes[-1].settings} ({draft.variant.slug})"
+        last, form = candidate.passes[-1], draft.variant.form
+        name, settings = last.name, f"{last.settings} ({form} form)" if form else last.settings
     before, after = (
         job.lost_points(np.load(path)) if (path := job.logits_path(each)).is_file() else None
         for each in (parent.id, candidate.id)

@@ -13,6 +13,7 @@ from edgevit.evaluate import score
 from edgevit.images import Samples
 from edgevit.policy import Target
 from edgevit.results import Candidate, PassRecord, Preprocessing
+from edgevit.token_plan import Form
 from edgevit.workshop import Workshop
 
 
@@ -28,6 +29,8 @@ class Variant:
     passes: tuple[PassRecord, ...]
     reference: Path
     """PyTorch's logits on the images that artifacts are verified with."""
+    form: Form | None = None
+    """How the graph picks tokens; None where none leave."""
     margins: Path | None = None
     """Captured program that tells how close an image's token selection was; None where no tokens leave."""
 

@@ -380,6 +380,8 @@ class TokenSearch:
     blocks: tuple[BlockPoint, ...]
     """By rising number of tokens."""
     sites: tuple[SitePoint, ...]
+    prefix: int
+    """Class, distillation and register tokens, which plans do not count and the numbers here do."""
     steps: tuple[int, ...]
     """Numbers of tokens that the search used: no larger one is as fast. Falling; the first is all of them."""
     tried: tuple[TriedPlan, ...]

@@ -102,6 +102,7 @@ def _with_fewer_tokens(plan: TokenPlan, bench: Bench, model: Model, passed: Pass
             preprocessing=model.preprocessing,
             passes=(*passed.dense.passes, record("reduce_tokens", str(plan), passed.snapshot, snapshot)),
             reference=snapshot.logits,
+            form=first,
             margins=margins.program,
         )
     ]
@@ -110,7 +111,7 @@ def _with_fewer_tokens(plan: TokenPlan, bench: Bench, model: Model, passed: Pass
         captured = bench.capture(slug, reduce_tokens(passed.module, plan, form), model.preprocessing)
         *before, last = variants[0].passes
         passes = (*before, replace(last, macs_after=captured.macs))
-        variants.append(replace(variants[0], slug=slug, program=captured.program, passes=passes))
+        variants.append(replace(variants[0], slug=slug, program=captured.program, passes=passes, form=form))
     return tuple(variants)
 
 

@@ -23,7 +23,8 @@ from edgevit.images import Samples
 from edgevit.job import Draft, Job, Variant
 from edgevit.measure.duel import Duel
 from edgevit.policy import Target
-from edgevit.results import Candidate, Measurement, PassRecord, Preprocessing, TensorSpec
+from edgevit.recipe import Recipe
+from edgevit.results import Candidate, Contribution, Measurement, PassRecord, Preprocessing, TensorSpec
 from edgevit.run_folder import RunFolder
 from edgevit.spec import Spec
 from edgevit.workshop import Workshop
@@ -61,7 +62,8 @@ class World:
             inputs=(TensorSpec("input", (1, 3, 4, 4), "float32", "NCHW"),),
             outputs=(TensorSpec("logits", (1, 4), "float32", "NC"),),
         )
-        values: dict[str, Any] = {"artifact": artifact, "p50_ms": None, "parent": parent.id if parent else None}
+        recipe = None if scheme == "fp32" else Recipe(scheme)
+        values = {"artifact": artifact, "p50_ms": None, "parent": parent.id if parent else None, "recipe": recipe}
         candidate = make_candidate(f"onnxruntime/{scheme}/dense", **{**values, **changes})
         return Draft(get_backend("onnx"), self.variant, parent, candidate)
 
@@ -365,3 +367,71 @@ def test_a_measurement_is_taken_once_for_all_resumed_runs(world: World) -> None:
         first = measure(world.job, world.draft())
         world.answers["bench"] = measures(2.0)
         assert measure(world.job, world.draft()) == first
+
+
+REDUCED = PassRecord("reduce_tokens", "evit:0.7", 1000, 700)
+
+
+def chain(world: World, job: Job, logits: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[Candidate, Candidate]:
+    """A reduced float candidate and its quantized one, behind a dense one; with what each gives for the images."""
+
+    def candidate(draft: Draft, candidate_id: str, macs: int, given: np.ndarray) -> Draft:
+        np.save(job.logits_path(candidate_id), given)
+        artifact = replace(draft.candidate.artifact, macs=macs)  # type: ignore[type-var]
+        return replace(draft, candidate=replace(draft.candidate, id=candidate_id, artifact=artifact))
+
+    dense = candidate(world.draft(), "onnxruntime/fp32/dense", 1000, logits[0]).candidate
+    compares(world, 10.0, 6.0)
+    reduced_draft = candidate(world.draft(parent=dense), "onnxruntime/fp32/evit-0.7-gather", 700, logits[1])
+    variant = replace(world.variant, slug="evit-0.7-gather", passes=(REDUCED,))
+    with_passes = replace(reduced_draft.candidate, passes=variant.passes)
+    reduced = measure(job, replace(reduced_draft, variant=variant, candidate=with_passes))
+    compares(world, 5.5, 2.0)
+    int8_draft = candidate(
+        world.draft("static_wi8_ai8", reduced, recipe=Recipe("static_wi8_ai8", ranges="mse"), passes=variant.passes),
+        "onnxruntime/static_wi8_ai8/evit-0.7-gather", 700, logits[2],
+    )  # fmt: skip
+    return reduced, measure(job, replace(int8_draft, variant=variant))
+
+
+WRONG = {count: LOGITS[[1, 0, 3, 2][:count] + [0, 1, 2, 3][count:]] for count in range(5)}
+"""Logits with so many wrong classes."""
+
+
+def test_contributions_lead_step_by_step_from_the_dense_candidate(world: World) -> None:
+    with world.job.shop.folder:
+        reduced, int8 = chain(world, world.job, (WRONG[0], WRONG[2], WRONG[1]))
+    first = Contribution("reduce_tokens", "evit:0.7 (evit-0.7-gather)", 1000, 700, 10.0, 6.0, 50.0)
+    assert reduced.contributions == (first,)
+    assert int8.contributions[0] == first
+    (step,) = int8.contributions[1:]
+    assert (step.name, step.macs_before, step.macs_after) == ("quantize", 700, 700)
+    assert step.settings == f"static_wi8_ai8: {Recipe('static_wi8_ai8', ranges='mse').summary}"
+    assert (step.ms_before, step.ms_after, step.speed_up) == (5.5, 2.0, 2.75)
+    assert step.lost_points == -25.0  # what quantization gains by chance is told as it is
+    assert (first.speed_up, reduced.speed_up, int8.speed_up) == (pytest.approx(10 / 6), pytest.approx(10 / 6), 2.75)
+
+
+def test_without_labels_contributions_count_from_the_model_as_brought(world: World) -> None:
+    job = replace(world.job, labels=None, baseline_top1=None)
+    with job.shop.folder:
+        reduced, int8 = chain(world, job, (WRONG[1], WRONG[2], WRONG[4]))
+    assert [step.lost_points for step in int8.contributions] == [25.0, 50.0]
+    assert reduced.contributions == int8.contributions[:1]
+
+
+def test_made_up_images_lose_nothing_that_can_be_told(world: World) -> None:
+    job = replace(world.job, labels=None, baseline_top1=None, judged=False)
+    with job.shop.folder:
+        _, int8 = chain(world, job, (WRONG[0], WRONG[2], WRONG[4]))
+    assert [step.lost_points for step in int8.contributions] == [None, None]
+    assert [step.ms_after for step in int8.contributions] == [6.0, 2.0]
+
+
+def test_the_dense_candidate_has_no_contributions_and_one_without_logits_no_loss(world: World) -> None:
+    world.answers["bench"] = measures(1.0)
+    with world.job.shop.folder:
+        assert measure(world.job, world.draft()).contributions == ()
+        compares(world, 10.0, 6.0)
+        draft = world.draft("dynamic_wi8_afp32", make_candidate("onnxruntime/fp32/dense"))
+        assert [step.lost_points for step in measure(world.job, draft).contributions] == [None]

@@ -1,12 +1,14 @@
-"""The choice: the fastest usable candidate."""
+"""The choice: the fastest usable candidate, and which of several forms a backend goes on with."""
 
 from __future__ import annotations
 
-from factories import make_candidate, make_measurement
+from typing import Any
+
+from factories import make_candidate, make_measurement, make_prediction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgevit.choose import choose
+from edgevit.choose import choose, choose_form
 from edgevit.results import Candidate
 
 A, B, C = "a/fp32/dense", "b/fp32/dense", "c/fp32/dense"
@@ -55,3 +57,82 @@ def test_the_order_does_not_matter_and_none_is_faster(found: list[Candidate], ra
     if chosen is not None:
         assert usable[chosen] == min(usable.values(), key=float)  # type: ignore[arg-type]
         assert chosen == min(name for name, ms in usable.items() if ms == usable[chosen])
+
+
+FAST, SLOW, OTHER = "a/fp32/evit-gather", "a/fp32/evit-arithmetic", "a/fp32/evit-third"
+
+
+def form(name: str, speed_up: float | None, missing: tuple[tuple[str, ...], ...] = (), **changes: Any) -> Candidate:
+    """One form of a variant; ``missing`` are the ops that each device of the run lacks."""
+    predictions = tuple(make_prediction(1.0, 2.0, unsupported_ops=ops) for ops in missing)
+    return make_candidate(name, speed_up=speed_up, predictions=predictions, parent="a/fp32/dense", **changes)
+
+
+def outcome(*alternatives: Candidate) -> list[tuple[str, tuple[str, ...]]]:
+    return [(candidate.status, candidate.reasons) for candidate in choose_form(alternatives)]
+
+
+def test_of_two_forms_the_faster_stays_and_the_reason_names_it() -> None:
+    slow, fast = form(SLOW, 1.2), form(FAST, 1.5)
+    chosen = choose_form((slow, fast))
+    assert chosen[1] is fast
+    assert (chosen[0].id, chosen[0].status, chosen[0].speed_up) == (SLOW, "rejected", 1.2)
+    assert chosen[0].reasons == (
+        f"{FAST} computes the same and is faster: 1.50 × against 1.20 × the speed of a/fp32/dense",
+    )
+
+
+def test_measured_speed_counts_not_two_medians_taken_apart() -> None:
+    assert outcome(form(FAST, 1.5, p50_ms=9.0), form(SLOW, 1.2, p50_ms=1.0))[0] == ("ok", ())
+
+
+def test_ops_that_devices_have_beat_speed() -> None:
+    """Summed over the devices, in kinds of ops; the slower one of them all stays."""
+    fast = form(FAST, 2.0, missing=(("TopK", "Gather"), ()))
+    middle = form(OTHER, 1.5, missing=(("TopK",), ()))
+    slow = form(SLOW, 0.8, missing=((), ()))
+    assert outcome(fast, middle, slow) == [
+        ("rejected", (f"{SLOW} computes the same with ops that more of the devices have",)),
+        ("rejected", (f"{SLOW} computes the same with ops that more of the devices have",)),
+        ("ok", ()),
+    ]
+    assert [status for status, _ in outcome(fast, middle)] == ["rejected", "ok"]
+
+
+def test_among_forms_with_the_same_ops_missing_speed_counts() -> None:
+    both = (form(FAST, 2.0, missing=(("Softmax",),)), form(SLOW, 1.5, missing=(("Softmax",),)))
+    status, reasons = outcome(*both)[1]
+    assert (status, reasons[0].startswith(f"{FAST} computes the same and is faster: 2.00 ×")) == ("rejected", True)
+
+
+def test_a_form_that_was_not_measured_is_no_alternative() -> None:
+    failed = form(SLOW, None, status="failed", reasons=("it crashed",))
+    assert choose_form((failed, form(FAST, 0.5))) == (failed, form(FAST, 0.5))
+    other = form(OTHER, 0.7)
+    assert outcome(failed, form(FAST, 0.5), other) == [
+        ("failed", ("it crashed",)),
+        ("rejected", (f"{OTHER} computes the same and is faster: 0.70 × against 0.50 × the speed of a/fp32/dense",)),
+        ("ok", ()),
+    ]
+
+
+def test_forms_rejected_for_accuracy_are_compared_all_the_same() -> None:
+    """Both lose the same; one of them is where quantization would start."""
+    lossy: dict[str, Any] = {"status": "rejected", "reasons": ("drops 9 points, 1 allowed",)}
+    slow, fast = outcome(form(SLOW, 1.2, **lossy), form(FAST, 1.5, **lossy))
+    assert fast == ("rejected", ("drops 9 points, 1 allowed",))
+    assert slow[1][0] == "drops 9 points, 1 allowed"
+    assert slow[1][1].startswith(f"{FAST} computes the same and is faster")
+
+
+def test_one_form_alone_stays_as_it_is() -> None:
+    only = form(SLOW, 0.5, missing=(("TopK",),))
+    assert choose_form((only,)) == (only,)
+    assert choose_form(()) == ()
+
+
+def test_equally_fast_forms_have_one_winner_whatever_their_order() -> None:
+    one, other = form(FAST, 1.5), form(SLOW, 1.5)
+    for order in ((one, other), (other, one)):
+        stays = [candidate.id for candidate in choose_form(order) if candidate.status == "ok"]
+        assert stays == [min(FAST, SLOW)]

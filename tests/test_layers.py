@@ -17,6 +17,8 @@ MODULES = {
 GROUND = {"errors", "units"}
 FACTS = {
     "graph",
+    "selection",
+    "choose",
     "progress",
     "schemes",
     "recipe",
@@ -57,6 +59,9 @@ ABOVE = {
     "repair",
     "job",
     "model_passes",
+    "token_passes",
+    "snapshot",
+    "reduction",
     "workshop",
     "prediction",
     "sensitivity",

@@ -11,6 +11,7 @@ import pytest
 from edgevit.errors import UsageError
 from edgevit.shipped import names
 from edgevit.spec import Spec, resolve_spec
+from edgevit.token_plan import FORMS, parse_plans
 
 
 def write(folder: Path, text: str, name: str = "spec.toml") -> Path:
@@ -67,6 +68,14 @@ def test_every_error_is_told_at_once_with_its_path_and_the_nearest_key(tmp_path:
         ({"model": {"name": "a", "preprocessing": {"input_size": [0, 32]}}}, "model.preprocessing.input_size.0"),
         ({"model": {"name": "a", "preprocessing": {"interpolation": "area"}}}, "model.preprocessing.interpolation"),
         ({"model": {"name": "a"}, "export": {"schemes": ["auto", "fp32"]}}, '"auto" alone'),
+        ({"model": {"name": "a"}, "passes": {"form": "scatter"}}, "passes.form"),
+        ({"model": {"name": "a"}, "passes": {"tokens": ""}}, "passes.tokens: not a token plan: ''"),
+        ({"model": {"name": "a"}, "passes": {"tokens": "none,tome:8"}}, "passes.tokens: not a token plan: 'none'"),
+        ({"model": {"name": "a"}, "passes": {"tokens": "tome:8,tome:8"}}, "passes.tokens: token plan tome:8 is given twice"),
+        ({"model": {"name": "a"}, "passes": {"tokens": "auto,auto"}}, "passes.tokens: token plan auto is given twice"),
+        ({"model": {"name": "a"}, "passes": {"tokens": "evit:1.5"}}, "the keep ratio must lie between 0 and 1"),
+        ({"model": {"name": "a"}, "passes": {"tokens": "evit:0.7@4,4"}}, "blocks are counted from 1 and must rise"),
+        ({"model": {"name": "a"}, "passes": {"tokens": "resolution:0"}}, "passes.tokens: not a token plan"),
         (
             {"model": {"name": "a"}, "passes": {"distill": {"teacher": {"name": "b"}, "epochs": 0}}},
             "passes.distill.epochs",
@@ -77,6 +86,31 @@ def test_values_out_of_range_are_refused(document: dict[str, Any], where: str) -
     with pytest.raises(UsageError, match="command line is not valid|spec is not valid") as caught:
         resolve(document)
     assert where in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("tokens", "plans"),
+    [
+        ("none", ()),
+        ("auto", ("auto",)),
+        ("evit:0.7@4,7,10,tome:8,auto", ("evit:0.7@4,7,10", "tome:8", "auto")),
+        ("squeeze:4=150,7=100,resolution:192,patch:20", ("squeeze:4=150,7=100", "resolution:192", "patch:20")),
+    ],
+)
+def test_token_plans_have_commas_between(tokens: str, plans: tuple[str, ...]) -> None:
+    """And are kept as they were written, so that a digest does not depend on how they are read."""
+    spec = resolve({"model": {"name": "a"}, "passes": {"tokens": tokens}})
+    assert spec.passes.tokens == tokens
+    assert tuple(map(str, parse_plans(spec.passes.tokens))) == plans
+
+
+def test_tokens_and_form_have_defaults_and_are_part_of_the_digest() -> None:
+    plain = resolve({"model": {"name": "a"}})
+    assert (plain.passes.tokens, plain.passes.form) == ("none", "auto")
+    written = resolve({"model": {"name": "a"}, "passes": {"tokens": "none", "form": "auto"}})
+    assert written.sha256 == plain.sha256
+    forms = {resolve({"model": {"name": "a"}, "passes": {"form": form}}).sha256 for form in ("auto", *FORMS)}
+    assert len(forms) == 3
 
 
 def test_the_command_line_beats_the_file_which_beats_the_profile(tmp_path: Path) -> None:
@@ -154,7 +188,7 @@ def test_the_digest_of_a_known_spec_stays() -> None:
     assert resolve({"model": {"name": "a"}}).sha256 == DIGEST
 
 
-DIGEST = "b2cff34909ac0584debf65eead96d1bc3bc4ce7d4ea08f41e161e310cdb9dbf9"
+DIGEST = "293fddb3ee9ce107bc230585949fa3eef56c21b2de0217ccb82cb654f5eef2ff"
 
 
 def test_weights_on_the_command_line_replace_those_of_the_file(tmp_path: Path) -> None:

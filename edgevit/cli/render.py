@@ -114,8 +114,10 @@ def _table(
 
 
 def print_run(run: Run) -> None:
-    """Prints a run's candidates, the reasons against some, the predictions, and which one was chosen."""
+    """Prints a run's candidates, the reasons against some, the predictions, how the chosen one came about, and which."""
+    from edgevit.report.contributions import contribution_lines
     from edgevit.report.table import columns
+    from edgevit.report.token_searches import search_line
 
     shown = columns(run)
     console().print(_headline(run))
@@ -132,6 +134,10 @@ def print_run(run: Run) -> None:
         if candidate.reasons:
             out.print(f"{candidate.id} {candidate.status}: {'; '.join(candidate.reasons)}")
     _print_predictions(run)
+    for search in run.token_searches:
+        out.print(search_line(search))
+    for number, line in enumerate(contribution_lines(run.chosen) if run.chosen else ()):
+        out.print(f"  {line}" if number else line)
     for note in run.notes:
         out.print(f"note: {note}")
     if _is_judged(run):

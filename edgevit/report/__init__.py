@@ -1,19 +1,23 @@
-"""The report of a run: one Markdown file with one picture, made from ``run.json`` alone."""
+"""The report of a run: one Markdown file with its pictures, made from ``run.json`` alone."""
 
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 
 from edgevit.report.markdown import render_markdown
 from edgevit.report.plot import can_draw, draw_front
+from edgevit.report.staircase_plot import can_draw_staircases, draw_staircases
 from edgevit.results import Run, write_atomically
 
-REPORT, PICTURE = "report.md", "report.png"
+REPORT, PICTURE, TOKEN_PICTURE = "report.md", "report.png", "report-tokens.png"
 
 
 def write_report(run: Run, folder: Path) -> Path:
-    """Writes ``report.md`` and, where there is something to draw and matplotlib to draw it, ``report.png``.
+    """Writes ``report.md`` and its pictures: ``report.png`` of the candidates, ``report-tokens.png`` of token searches.
+
+    A picture is left out where there is nothing to draw, or no matplotlib to draw it.
 
     Args:
         run: The run.
@@ -22,8 +26,17 @@ def write_report(run: Run, folder: Path) -> Path:
     Returns:
         The path of ``report.md``.
     """
-    with_picture = can_draw(run) and importlib.util.find_spec("matplotlib") is not None
-    if with_picture:
-        draw_front(run, folder / PICTURE)
-    write_atomically(folder / REPORT, render_markdown(run, PICTURE if with_picture else None).encode())
+    pictures = (
+        _draw(run, folder / PICTURE, can_draw, draw_front),
+        _draw(run, folder / TOKEN_PICTURE, can_draw_staircases, draw_staircases),
+    )
+    write_atomically(folder / REPORT, render_markdown(run, *pictures).encode())
     return folder / REPORT
+
+
+def _draw(run: Run, path: Path, can: Callable[[Run], bool], draw: Callable[[Run, Path], None]) -> str | None:
+    """Draws one picture; returns its name, or None where it was left out."""
+    if not can(run) or importlib.util.find_spec("matplotlib") is None:
+        return None
+    draw(run, path)
+    return path.name

@@ -107,14 +107,14 @@ def _candidates(run: Run) -> str:
     for candidate in run.candidates:
         cells = [column.cell(run, candidate) for column in chosen]
         rows.append([f"**{cell}**" for cell in cells] if candidate.id == run.selected else cells)
-    table = table([c.title for c in chosen], rows, numeric=[i for i, c in enumerate(chosen) if c.numeric])
+    candidates = table([c.title for c in chosen], rows, numeric=[i for i, c in enumerate(chosen) if c.numeric])
     legend = (
         "Latency is milliseconds for one image, measured on this host in a process of its own; memory is that process's"
         " peak. Speed-up compares with the float parent in the same runtime, run in turn. int8 is the share of"
         " multiply-accumulates that run in int8, numerics how its layers multiply, float islands the layers that still"
         " multiply in float: all read from the file."
     )
-    return f"## Candidates\n\n{table}\n\n{legend}"
+    return f"## Candidates\n\n{candidates}\n\n{legend}"
 
 
 def _reasons(run: Run) -> str:
@@ -186,8 +186,8 @@ def _predicted(run: Run) -> str:
         for p in c.predictions
     ]
     titles = ("candidate", "device", "predicted", "interval", "predicted memory", "unsupported ops", "basis")
-    table = section("Predicted, not measured", titles, rows, numeric=range(2, 5))
-    return f"{table}\n\nThese devices were not there; nothing in this table was timed." if table else ""
+    predicted = section("Predicted, not measured", titles, rows, numeric=range(2, 5))
+    return f"{predicted}\n\nThese devices were not there; nothing in this table was timed." if predicted else ""
 
 
 def _passes(run: Run) -> str:

@@ -88,6 +88,7 @@ def find_plan(
         dense_ms=curve.plan_ms("", (), shape.prefix, shape.depth),
         blocks=curve.blocks,
         sites=curve.sites,
+        prefix=shape.prefix,
         steps=curve.steps(),
         tried=choice.tried,
         plan=str(choice.chosen.plan) if choice.chosen else None,

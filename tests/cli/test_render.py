@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import sys
+from dataclasses import replace
 
 import pytest
 from factories import make_realistic_run
 from rich.console import Console
 
 from edgevit.cli import render
+from edgevit.results import Contribution, Run, TokenSearch
 
 
 def narrow(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
@@ -25,12 +27,47 @@ def test_a_pipe_gets_whole_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert last == "a" * 60 + "   " + ("[bold]b " * 30).rstrip()
 
 
+def reduced() -> Run:
+    """A run whose chosen candidate went through two steps, after a search on this host and one for a device."""
+    run = make_realistic_run()
+    steps = (
+        Contribution("reduce_tokens", "evit:4=95 (evit-4=95-gather)", 1_250_000_000, 750_000_000, 12.2, 8.2, 0.6),
+        Contribution("quantize", "static_wi8_ai8: mean min max", 750_000_000, 700_000_000, 8.4, 2.8, None),
+    )
+    candidates = tuple(replace(c, contributions=steps) if c.id == run.selected else c for c in run.candidates)
+    found = TokenSearch("openvino", "host", "measured", 12.0, (), (), 1, (), (), "evit:4=95", 8.0, 0.7, 855)
+    nothing = replace(
+        found, backend="litert", target="raspberry-pi-5", source="predicted", plan=None, note="no plan is faster"
+    )
+    return replace(run, candidates=candidates, token_searches=(found, nothing))
+
+
+def test_token_searches_and_the_steps_to_the_chosen_one_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    render.print_run(reduced())
+    assert capsys.readouterr().out.splitlines()[-6:] == [
+        "token search for openvino on this host (block times measured): evit:4=95,"
+        " whose blocks add up to 8.00 ms as timed one by one, against 12.0 ms with all tokens (1.50 ×)",
+        "token search for litert on raspberry-pi-5 (block times predicted, not measured): no plan: no plan is faster",
+        "openvino/static_wi8_ai8, 2 steps from the dense float candidate: 4.46 × the speed",
+        "  reduce_tokens evit:4=95: 1.25 G → 750.00 M MACs, 12.2 → 8.20 ms (1.49 ×), +0.6 pt",
+        "  quantize static_wi8_ai8: 750.00 M → 700.00 M MACs, 8.40 → 2.80 ms (3.00 ×)",
+        "chosen: openvino/static_wi8_ai8",
+    ]
+
+
+def test_a_run_without_token_reduction_has_no_words_about_it(capsys: pytest.CaptureFixture[str]) -> None:
+    render.print_run(make_realistic_run())
+    out = capsys.readouterr().out
+    assert "token search" not in out
+    assert "from the dense float candidate" not in out
+
+
 @pytest.mark.parametrize("columns", [200, 100, 80, 60, 40])
 def test_a_run_fits_any_width_and_keeps_what_matters(
     columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     narrow(monkeypatch, columns)
-    render.print_run(make_realistic_run())
+    render.print_run(reduced())
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= columns
     words = "".join(out.split())

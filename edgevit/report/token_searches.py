@@ -1,0 +1,206 @@
+"""How token plans were found, the same for the report and for the terminal.
+
+Measured and predicted block times never share their words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgevit import units
+from edgevit.report.contributions import ms_change
+from edgevit.report.markup import code, escape, table
+from edgevit.report.table import interval
+from edgevit.results import HOST, Candidate, Run, SitePoint, TokenSearch, TriedPlan
+from edgevit.token_plan import parse_plan
+
+_LEGEND = (
+    "Plans stand in the order of trying: damage is what their single sites did to the model's answers, added up; lost is"
+    " the drop of top-1, or without labels the share of images that got another class, when the whole plan was carried"
+    " out in PyTorch. Tokens are those that enter a block, with prefix tokens, which plans do not count. Steps are the"
+    " numbers that were searched: no larger one is as fast."
+)
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A count of tokens on the way through the model by a plan."""
+
+    block: int
+    """After whose attention there are so many, counted from 1; 0 where they enter the model."""
+    tokens: int
+    """Prefix tokens included."""
+
+    @property
+    def place(self) -> str:
+        """Where it is, in words."""
+        return f"after the attention of block {self.block}" if self.block else "at the start"
+
+
+def stops(search: TokenSearch) -> tuple[Stop, ...]:
+    """Returns the counts of tokens of the plan that was found, by rising block; none without a plan."""
+    if search.plan is None:
+        return ()
+    schedule = parse_plan(search.plan).schedule
+    sites = schedule if isinstance(schedule, tuple) else ()
+    return (Stop(0, search.steps[0]), *(Stop(site.block, site.tokens + search.prefix) for site in sites))
+
+
+def goal(search: TokenSearch) -> str:
+    """Returns what for plans were searched, such as "openvino on this host"."""
+    return f"{search.backend} on {_target(search)}"
+
+
+def _target(search: TokenSearch) -> str:
+    return "this host" if search.target == HOST else search.target
+
+
+def search_line(search: TokenSearch) -> str:
+    """Returns what a search found, or why nothing, in plain text."""
+    how = "block times measured" if search.source == "measured" else "block times predicted, not measured"
+    if search.plan is None:
+        found = f"no plan: {search.note}" if search.note else "no plan"
+    else:
+        found = f"{search.plan}, {_found_ms(search)}"
+    return f"token search for {goal(search)} ({how}): {found}"
+
+
+def _found_ms(search: TokenSearch) -> str:
+    found, dense = units.milliseconds(search.predicted_ms), units.milliseconds(search.dense_ms)
+    faster = units.ratio(search.dense_ms / search.predicted_ms) if search.predicted_ms else "–"
+    if search.source == "measured":
+        return f"whose blocks add up to {found} as timed one by one, against {dense} with all tokens ({faster})"
+    return (
+        f"whose blocks are predicted to take {found}, against a predicted {dense} with all tokens"
+        f" ({faster}, without an interval)"
+    )
+
+
+def token_searches_section(run: Run, picture: str | None) -> str:
+    """Returns the section of the report; "" where nothing was searched.
+
+    Args:
+        run: The run.
+        picture: Link to the picture of the block times; None where there is none.
+    """
+    if not run.token_searches:
+        return ""
+    parts = ["## Token search"]
+    if picture:
+        parts.append(f"![Time of one block by its number of tokens, with the steps and the plans found]({picture})")
+    for search in run.token_searches:
+        parts += [
+            f"### Tokens for {escape(goal(search))}",
+            _sentences(run, search),
+            _tried(search),
+            _blocks(search),
+            _site_costs(search),
+        ]
+    return "\n\n".join(part for part in (*parts, _LEGEND) if part)
+
+
+def _sentences(run: Run, search: TokenSearch) -> str:
+    how = (
+        "each block was timed alone on this host"
+        if search.source == "measured"
+        else "block times are what the device's cost model predicts, and nothing was timed"
+    )
+    text = (
+        f"Searched for the fastest plan that loses at most {search.limit_points:g} points on {search.samples} images:"
+        f" {how}."
+    )
+    if search.plan is None:
+        return f"{text} **No plan was found**{f': {escape(search.note)}' if search.note else ''}."
+    text = f"{text} **Found: {code(search.plan)}**, {_found_ms(search)}."
+    return f"{text} {' '.join(_carried_out(run, search))}"
+
+
+def _carried_out(run: Run, search: TokenSearch) -> list[str]:
+    """What became of the plan, by the pipeline's own measurements and predictions of whole artifacts."""
+    made = [candidate for candidate in run.candidates if _is_by(candidate, search)]
+    timed = [
+        f"{code(candidate.id)} {ms_change(step)} ({units.ratio(step.speed_up)}{_unless_usable(candidate)})"
+        for candidate in made
+        for step in candidate.contributions[-1:]
+        if step.name == "reduce_tokens"
+    ]
+    other = "" if search.target == HOST else f", which is not {escape(search.target)}"
+    sentences = []
+    if timed:
+        sentences.append(f"Whole artifacts, measured on this host{other}: {'; '.join(timed)}.")
+    else:
+        sentences.append("No artifact made by it was measured.")
+    dense = [c for c in run.candidates if c.backend == search.backend and c.scheme == "fp32" and c.parent is None]
+    reach = [
+        f"{code(candidate.id)} {escape(interval(prediction))}"
+        for candidate in (*dense, *made)
+        for prediction in candidate.predictions
+        if prediction.device == search.target
+    ]
+    if reach:
+        sentences.append(f"Whole artifacts, predicted for {escape(search.target)}: {'; '.join(reach)}.")
+    return sentences
+
+
+def _is_by(candidate: Candidate, search: TokenSearch) -> bool:
+    """Whether it is a float candidate with the plan that was found."""
+    last = candidate.passes[-1] if candidate.passes else None
+    is_reduced = last is not None and last.name == "reduce_tokens" and last.settings == search.plan
+    return is_reduced and candidate.backend == search.backend and candidate.scheme == "fp32"
+
+
+def _unless_usable(candidate: Candidate) -> str:
+    return "" if candidate.status == "ok" else f", {candidate.status}"
+
+
+def _tried(search: TokenSearch) -> str:
+    if not search.tried:
+        return ""
+    rows = [
+        (
+            tried.plan,
+            units.milliseconds(tried.predicted_ms),
+            f"{tried.damage:.3g} nats",
+            f"{tried.lost_points:.2f} pt",
+            _outcome(search, tried),
+        )
+        for tried in search.tried
+    ]
+    title = "timed blocks added up" if search.source == "measured" else "predicted, all blocks"
+    return table(("plan tried", title, "damage", "lost", ""), rows, range(1, 4))
+
+
+def _outcome(search: TokenSearch, tried: TriedPlan) -> str:
+    if tried.plan == search.plan:
+        return "chosen"
+    return "loses too much" if tried.lost_points > search.limit_points + 1e-9 else "slower"
+
+
+def _blocks(search: TokenSearch) -> str:
+    plan = {stop.tokens: stop.place for stop in stops(search)}
+    rows = [
+        (
+            str(point.tokens),
+            units.milliseconds(point.ms),
+            "step" if point.tokens in search.steps else "",
+            plan.get(point.tokens, ""),
+        )
+        for point in reversed(search.blocks)
+    ]
+    title = "one block, measured" if search.source == "measured" else "one block, predicted"
+    return table(("tokens", title, "", "plan found"), rows, (0, 1)) if rows else ""
+
+
+def _site_costs(search: TokenSearch) -> str:
+    """What reducing itself costs, from the fewest to the most tokens that were looked at."""
+    by_method: dict[str, list[SitePoint]] = {}
+    for site in search.sites:
+        by_method.setdefault(site.method, []).append(site)
+    costs = []
+    for method, sites in by_method.items():
+        low, high = min(site.ms for site in sites), max(site.ms for site in sites)
+        forms = " or ".join(dict.fromkeys(site.form for site in sites))
+        reach = units.milliseconds(low) if low == high else f"{units.milliseconds(low)} to {units.milliseconds(high)}"
+        costs.append(f"{escape(method)} {reach} ({escape(forms)})")
+    verb = "took, as measured" if search.source == "measured" else "takes, as predicted"
+    return f"Reducing tokens {verb}, beyond the block itself: {', '.join(costs)}." if costs else ""

@@ -1,0 +1,214 @@
+"""Token searches are told in full, and predicted block times never in the words of measured ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from factories import make_candidate, make_prediction, make_run
+
+from edgevit.errors import UsageError
+from edgevit.report import write_report
+from edgevit.report.markdown import render_markdown
+from edgevit.report.staircase_plot import can_draw_staircases, draw_staircases
+from edgevit.report.token_searches import Stop, search_line, stops, token_searches_section
+from edgevit.results import BlockPoint, Contribution, PassRecord, Run, SitePoint, TokenSearch, TriedPlan
+
+PLAN = "squeeze:4=127,6=95"
+MEASURED = TokenSearch(
+    backend="litert",
+    target="host",
+    source="measured",
+    dense_ms=12.0,
+    blocks=(BlockPoint(96, 0.5), BlockPoint(120, 0.7), BlockPoint(128, 0.7), BlockPoint(197, 1.0)),
+    sites=(SitePoint("squeeze", 89, 0.03, "gather"), SitePoint("squeeze", 197, 0.05, "arithmetic")),
+    prefix=1,
+    steps=(197, 128, 96),
+    tried=(
+        TriedPlan("evit:4=95", 7.0, 0.05, 2.25),
+        TriedPlan(PLAN, 8.0, 0.0123, 0.5),
+        TriedPlan("tome:6=127", 9.0, 0.01, 0.25),
+    ),
+    plan=PLAN,
+    predicted_ms=8.0,
+    limit_points=0.7,
+    samples=200,
+)
+PREDICTED = replace(MEASURED, target="raspberry-pi-5", source="predicted")
+NOTHING = replace(
+    MEASURED, plan=None, predicted_ms=None, tried=MEASURED.tried[:1], note="every plan tried loses more than 0.7 points"
+)
+
+
+def a_run(*searches: TokenSearch) -> Run:
+    """The plan was carried out, and something else as well."""
+    reduced = PassRecord("reduce_tokens", PLAN, 1_250_000_000, 750_000_000)
+    step = Contribution("reduce_tokens", PLAN, 1_250_000_000, 750_000_000, 12.2, 8.2, 0.6)
+    by_plan = make_candidate(
+        "litert/fp32/squeeze-gather",
+        parent="litert/fp32/dense",
+        passes=(reduced,),
+        contributions=(step,),
+        predictions=(make_prediction(10, 30),),
+    )
+    other = replace(by_plan, id="litert/fp32/evit", passes=(replace(reduced, settings="evit:0.7"),))
+    return make_run(
+        by_plan,
+        make_candidate("litert/fp32/dense", predictions=(make_prediction(20, 50),)),
+        replace(by_plan, id="litert/fp32/squeeze-arithmetic", status="rejected", predictions=()),
+        other,
+        replace(by_plan, id="openvino/fp32/squeeze-gather", backend="openvino"),
+        token_searches=searches,
+    )
+
+
+def test_a_measured_search() -> None:
+    assert token_searches_section(a_run(MEASURED), None).splitlines()[:22] == [
+        "## Token search",
+        "",
+        "### Tokens for litert on this host",
+        "",
+        "Searched for the fastest plan that loses at most 0.7 points on 200 images: each block was timed alone on this host."
+        " **Found: `squeeze:4=127,6=95`**, whose blocks add up to 8.00 ms as timed one by one, against 12.0 ms with all"
+        " tokens (1.50 ×). Whole artifacts, measured on this host: `litert/fp32/squeeze-gather` 12.2 → 8.20 ms (1.49 ×);"
+        " `litert/fp32/squeeze-arithmetic` 12.2 → 8.20 ms (1.49 ×, rejected).",
+        "",
+        "| plan tried | timed blocks added up | damage | lost |  |",
+        "|---|--:|--:|--:|---|",
+        "| evit:4=95 | 7.00 ms | 0.05 nats | 2.25 pt | loses too much |",
+        "| squeeze:4=127,6=95 | 8.00 ms | 0.0123 nats | 0.50 pt | chosen |",
+        "| tome:6=127 | 9.00 ms | 0.01 nats | 0.25 pt | slower |",
+        "",
+        "| tokens | one block, measured |  | plan found |",
+        "|--:|--:|---|---|",
+        "| 197 | 1.00 ms | step | at the start |",
+        "| 128 | 0.700 ms | step | after the attention of block 4 |",
+        "| 120 | 0.700 ms |  |  |",
+        "| 96 | 0.500 ms | step | after the attention of block 6 |",
+        "",
+        "Reducing tokens took, as measured, beyond the block itself: squeeze 0.030 ms to 0.050 ms (gather or arithmetic).",
+        "",
+        token_searches_section(a_run(MEASURED), None).splitlines()[-1],
+    ]
+    assert token_searches_section(a_run(MEASURED), None) in render_markdown(a_run(MEASURED), None)
+
+
+def test_a_predicted_search_is_told_in_other_words() -> None:
+    lines = token_searches_section(a_run(PREDICTED), None).splitlines()
+    assert lines[2:5] == [
+        "### Tokens for litert on raspberry-pi-5",
+        "",
+        "Searched for the fastest plan that loses at most 0.7 points on 200 images: block times are what the device's cost"
+        " model predicts, and nothing was timed. **Found: `squeeze:4=127,6=95`**, whose blocks are predicted to take"
+        " 8.00 ms, against a predicted 12.0 ms with all tokens (1.50 ×, without an interval). Whole artifacts, measured on"
+        " this host, which is not raspberry-pi-5: `litert/fp32/squeeze-gather` 12.2 → 8.20 ms (1.49 ×);"
+        " `litert/fp32/squeeze-arithmetic` 12.2 → 8.20 ms (1.49 ×, rejected). Whole artifacts, predicted for"
+        " raspberry-pi-5: `litert/fp32/dense` 20.0 ms to 50.0 ms; `litert/fp32/squeeze-gather` 10.0 ms to 30.0 ms.",
+    ]
+    assert "| plan tried | predicted, all blocks | damage | lost |  |" in lines
+    assert "| tokens | one block, predicted |  | plan found |" in lines
+    assert any(line.startswith("Reducing tokens takes, as predicted,") for line in lines)
+    tables = [line for line in lines if line.startswith("|")]
+    assert not any("measured" in line or "timed" in line for line in tables)
+    assert "predict" not in token_searches_section(a_run(MEASURED), None)
+
+
+def test_nothing_found_is_said_with_the_reason() -> None:
+    page = token_searches_section(a_run(NOTHING), None)
+    assert "**No plan was found**: every plan tried loses more than 0.7 points.\n" in page
+    assert "| evit:4=95 | 7.00 ms | 0.05 nats | 2.25 pt | loses too much |" in page
+    assert "chosen" not in page
+    assert "at the start" not in page
+
+
+def test_a_plan_that_no_artifact_has() -> None:
+    assert "No artifact made by it was measured." in token_searches_section(
+        make_run(token_searches=(MEASURED,)), "a.png"
+    )
+
+
+def test_there_is_no_section_without_a_search() -> None:
+    assert token_searches_section(make_run(), None) == ""
+    assert "Token search" not in render_markdown(make_run(), None)
+
+
+def test_each_search_has_a_part_and_all_have_one_picture() -> None:
+    page = token_searches_section(a_run(MEASURED, PREDICTED, NOTHING), "report-tokens.png")
+    assert page.count("\n### Tokens for ") == 3
+    assert page.count("](report-tokens.png)") == 1
+    assert page.count("Plans stand in the order of trying") == 1
+
+
+def test_lines_for_a_terminal() -> None:
+    assert search_line(MEASURED) == (
+        "token search for litert on this host (block times measured): squeeze:4=127,6=95,"
+        " whose blocks add up to 8.00 ms as timed one by one, against 12.0 ms with all tokens (1.50 ×)"
+    )
+    assert search_line(PREDICTED) == (
+        "token search for litert on raspberry-pi-5 (block times predicted, not measured): squeeze:4=127,6=95,"
+        " whose blocks are predicted to take 8.00 ms, against a predicted 12.0 ms with all tokens"
+        " (1.50 ×, without an interval)"
+    )
+    assert search_line(NOTHING) == (
+        "token search for litert on this host (block times measured): no plan:"
+        " every plan tried loses more than 0.7 points"
+    )
+
+
+@pytest.mark.parametrize("prefix", [0, 1, 2, 5])
+def test_tokens_on_the_way_count_prefix_tokens(prefix: int) -> None:
+    search = replace(MEASURED, plan=f"squeeze:4={128 - prefix}", prefix=prefix)
+    assert stops(search) == (Stop(0, 197), Stop(4, 128))
+
+
+def test_without_a_plan_no_tokens_are_on_the_way() -> None:
+    assert stops(NOTHING) == ()
+
+
+@pytest.mark.parametrize(
+    "searches",
+    [
+        (MEASURED,),
+        (MEASURED, PREDICTED, NOTHING),
+        (replace(MEASURED, blocks=MEASURED.blocks[-1:], steps=(197,)),),
+        (replace(MEASURED, steps=()),),
+    ],
+    ids=["one", "three", "one point", "no steps"],
+)
+def test_the_staircase_is_drawn(searches: tuple[TokenSearch, ...], tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    for name in ("a.png", "b.png"):
+        draw_staircases(a_run(*searches), tmp_path / name)
+    first, second = ((tmp_path / name).read_bytes() for name in ("a.png", "b.png"))
+    assert first.startswith(b"\x89PNG\r\n")
+    assert first == second
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png"]
+
+
+@pytest.mark.parametrize(
+    "searches",
+    [(), (replace(MEASURED, blocks=()),), (replace(MEASURED, blocks=(BlockPoint(197, float("nan")),)),)],
+    ids=["no search", "no blocks", "not finite"],
+)
+def test_nothing_to_draw_is_an_error_and_no_file(searches: tuple[TokenSearch, ...], tmp_path: Path) -> None:
+    run = a_run(*searches)
+    assert not can_draw_staircases(run)
+    with pytest.raises(UsageError, match="nothing to draw"):
+        draw_staircases(run, tmp_path / "a.png")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_report_has_the_picture_beside_it(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    page = write_report(a_run(MEASURED), tmp_path).read_text(encoding="utf-8")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report-tokens.png", "report.md", "report.png"]
+    assert "](report-tokens.png)" in page
+
+
+def test_without_matplotlib_there_is_no_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgevit.report.importlib.util.find_spec", lambda name: None)
+    page = write_report(a_run(MEASURED), tmp_path).read_text(encoding="utf-8")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.md"]
+    assert "![" not in page
+    assert "## Token search" in page
