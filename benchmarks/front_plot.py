@@ -13,7 +13,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation
+from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 from matplotlib.transforms import Bbox
 
 from edgevit.results import write_atomically
@@ -31,8 +33,10 @@ LOOKS = {
 }
 """Colour and marker of a method; "auto" is a plan that a search found, whatever its method."""
 _GREY = "#555555"
-_SHOWN_DROP = 5.0
+_TICKS = (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 1.75, 2, 2.5, 3, 3.5, 4, 5, 6, 8)
+_SHOWN_DROP = 4.0
 """Percentage points below the baseline; points that lost more sit on the lower edge, with their value."""
+_HALO = [withStroke(linewidth=2, foreground="white")]
 _OFFSETS = tuple(
     (round(radius * math.cos(angle)), round(radius * math.sin(angle)))
     for radius in (9, 18, 30, 44, 60)
@@ -45,7 +49,8 @@ class Point:
     """One artifact."""
 
     label: str
-    """Empty for one that needs none."""
+    named: bool
+    """Whether the label is written beside it wherever it is; else on the lower edge alone."""
     method: str
     """One of :data:`LOOKS`."""
     filled: bool
@@ -86,7 +91,7 @@ def draw_panels(panels: tuple[Panel, ...], baseline: float, title: str, path: Pa
         title: Above all panels.
         path: File to write.
     """
-    figure = Figure(figsize=(8.2 * len(panels), 8), dpi=130, layout="constrained", facecolor="white")
+    figure = Figure(figsize=(7.6 * len(panels), 8.4), dpi=130, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=12, x=0.01, ha="left")
     points = [point for panel in panels for point in panel.points]
@@ -111,8 +116,11 @@ def draw_panels(panels: tuple[Panel, ...], baseline: float, title: str, path: Pa
 
 def _set_axes(axes: Axes, panel: Panel) -> None:
     speeds = [point.speed_up for point in panel.points] + [region.speed_up for region in panel.regions]
-    span = max(speeds) - min(speeds) or 0.1
-    axes.set_xlim(min(speeds) - 0.06 * span, max(speeds) + 0.16 * span)
+    axes.set_xscale("log")
+    axes.set_xlim(min(speeds) / 1.06, max(speeds) * 1.18)
+    axes.xaxis.set_major_locator(FixedLocator(_TICKS))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_title(panel.title, loc="left", fontsize=11)
     axes.set_xlabel("times as fast as dense float32, run in turn (right is better)")
     axes.grid(color="#ececec", linewidth=0.7)
@@ -131,8 +139,8 @@ def _draw_levels(axes: Axes, panel: Panel, baseline: float) -> None:
         edge = ([region.speed_up, region.speed_up, right], [top, corner[1], corner[1]])
         axes.plot(*edge, color=_GREY, linewidth=0.9, linestyle=style, zorder=1)
         axes.annotate(
-            region.label, corner, xytext=(3, -4), textcoords="offset points", va="top", fontsize=7.5, color=_GREY,
-            style="italic",
+            region.label, (right, corner[1]), xytext=(-3, 2), textcoords="offset points", ha="right", va="bottom",
+            fontsize=7.5, color=_GREY, style="italic", path_effects=_HALO,
         )  # fmt: skip
     for text, speed_up in panel.marks:
         axes.axvline(speed_up, color=_GREY, linestyle=":", linewidth=1, zorder=1)
@@ -181,19 +189,15 @@ def _draw_labels(axes: Axes, panel: Panel, floor: float) -> None:
     ]
     taken += [text.get_window_extent() for text in axes.texts]
     for point in sorted(panel.points, key=lambda point: -point.percent):
-        low = point.percent < floor
-        text = " ".join([*filter(None, [point.label or (point.method if low else "")]), *([_below(point)] * low)])
-        if not text:
+        below = point.percent < floor
+        if not (point.named or below):
             continue
+        text = f"{point.label} ↓ {point.percent:.1f}" if below else point.label
         label = axes.annotate(
             text, (point.speed_up, max(point.percent, floor)), xytext=(0, 0), textcoords="offset points", va="center",
-            fontsize=7.5, color=LOOKS[point.method][0], zorder=5,
+            fontsize=7.5, color=LOOKS[point.method][0], zorder=5, path_effects=_HALO,
         )  # fmt: skip
         taken.append(_place(axes, label, taken))
-
-
-def _below(point: Point) -> str:
-    return f"↓ {point.percent:.1f}"
 
 
 def _place(axes: Axes, label: Annotation, taken: list[Bbox]) -> Bbox:

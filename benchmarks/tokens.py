@@ -347,7 +347,7 @@ def _ordered(findings: Findings, runtime: str) -> list[Row]:
 def _cells(row: Row, findings: Findings) -> tuple[str, ...]:
     return (
         row.runtime,
-        row.plan + (" (auto)" if row.searched else ""),
+        _name(row),
         row.method,
         row.form,
         row.other_form,
@@ -400,9 +400,12 @@ def _within(findings: Findings, runtime: str, goal: Goal) -> list[Row]:
     return sorted(rows, key=lambda row: -(row.speed_up or 0.0))
 
 
+def _name(row: Row) -> str:
+    return row.plan + (" (auto)" if row.searched else "")
+
+
 def _brief(row: Row) -> str:
-    name = row.plan + (" (auto)" if row.searched else "")
-    return f"{name} {row.speed_up:.2f} × at {row.drop_points:+.2f} pt"
+    return f"{_name(row)} {row.speed_up:.2f} × at {row.drop_points:+.2f} pt"
 
 
 def _panel(findings: Findings, runtime: str) -> Panel:
@@ -429,8 +432,7 @@ def _point(row: Row, *, named: bool) -> Point:
     assert row.speed_up is not None
     assert row.top1 is not None
     method = AUTO if row.searched else row.method
-    label = (row.plan + (" (auto)" if row.searched else "")) if named else ""
-    return Point(label, method, row.kind != "float32", row.speed_up, 100 * row.top1)
+    return Point(_name(row), named, method, row.kind != "float32", row.speed_up, 100 * row.top1)
 
 
 if __name__ == "__main__":
