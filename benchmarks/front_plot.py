@@ -96,7 +96,8 @@ def draw_panels(panels: tuple[Panel, ...], baseline: float, title: str, path: Pa
     figure.suptitle(title, fontsize=12, x=0.01, ha="left")
     points = [point for panel in panels for point in panel.points]
     highest = max(baseline, *(point.percent for point in points))
-    floor = max(min(point.percent for point in points), baseline - _SHOWN_DROP)
+    goals = [baseline - region.max_drop for panel in panels for region in panel.regions]
+    floor = max(min(*goals, *(point.percent for point in points), baseline), baseline - _SHOWN_DROP)
     margin = 0.08 * max(highest - floor, 1.0)
     every = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, panel in zip(every, panels, strict=True):

@@ -29,7 +29,8 @@ def reduce_tokens(module: nn.Module, plan: TokenPlan, form: Form = "gather") -> 
         UsageError: the model is not a plain vision transformer, or cannot carry out the plan.
     """
     sites = plan_sites(module, plan)
-    return ReducedVisionTransformer(copy.deepcopy(module), plan.method, sites, form)
+    reduced = ReducedVisionTransformer(copy.deepcopy(module), plan.method, sites, form)
+    return reduced.train(module.training)
 
 
 def plan_sites(module: nn.Module, plan: TokenPlan) -> tuple[Site, ...]:

@@ -1,0 +1,174 @@
+"""Every pass against one template: model in, model out. A new token method or resizing is picked up unedited."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from edgevit.torchvision_schemas import ensure_torchvision_schemas  # noqa: E402
+
+ensure_torchvision_schemas()
+pytest.importorskip("timm")
+
+from torch import Tensor, nn  # noqa: E402
+
+from edgevit.backends import get_backend  # noqa: E402
+from edgevit.capture import capture, count_macs  # noqa: E402
+from edgevit.passes.distill import DistillSettings, distill  # noqa: E402
+from edgevit.passes.reduce_tokens import reduce_tokens  # noqa: E402
+from edgevit.passes.resize import Resized, resize_input, resize_patches  # noqa: E402
+from edgevit.token_plan import FORMS, METHODS, RESIZINGS, Form, TokenPlan, parse_plans  # noqa: E402
+from edgevit.verify import FLOAT_TOLERANCE  # noqa: E402
+
+# isort: split
+from tests.passes.test_reduce_tokens import small_vit  # noqa: E402
+
+CLASSES, SIDE, IMAGES = 5, 32, 6
+PLAIN = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+SIZES = {"resolution": 24}
+"""Pixels for each resizing; for one that is not here, twice the patch."""
+Pass = Callable[[nn.Module], Resized]
+
+
+def _distilled(module: nn.Module) -> Resized:
+    generator = np.random.default_rng(0)
+    student = distill(
+        module,
+        small_vit(depth=1),
+        generator.integers(0, 256, (8, SIDE, SIDE, 3), dtype=np.uint8),
+        None,
+        student_normalization=PLAIN,
+        teacher_normalization=PLAIN,
+        settings=DistillSettings(epochs=1, batch_size=4),
+    )
+    return Resized(student, (SIDE, SIDE))
+
+
+def _planned(text: str, form: Form, module: nn.Module) -> Resized:
+    (plan,) = parse_plans(text)
+    if isinstance(plan, TokenPlan):
+        return Resized(reduce_tokens(module, plan, form), (SIDE, SIDE))
+    resize = {"resolution": resize_input, "patch": resize_patches}[plan.method]  # type: ignore[union-attr]
+    return resize(module, plan.size, (SIDE, SIDE))  # type: ignore[union-attr]
+
+
+PASSES: dict[str, Pass] = {
+    "distill": _distilled,
+    **{
+        f"{method} {form}": functools.partial(_planned, f"{method}:1=40,2=24", form)
+        for method in METHODS
+        for form in FORMS
+    },
+    **{name: functools.partial(_planned, f"{name}:{SIZES.get(name, 8)}", "gather") for name in RESIZINGS},
+}
+
+every_pass = pytest.mark.parametrize("name", PASSES)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Any:
+    """Models this small are run faster by one thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@functools.cache
+def passed(name: str) -> Resized:
+    return PASSES[name](small_vit(depth=2))
+
+
+@functools.cache
+def captured(name: str) -> Any:
+    made = passed(name)
+    return capture(made.module, made.input_size)
+
+
+def images(size: tuple[int, int], count: int = IMAGES) -> Tensor:
+    return torch.randn(count, 3, *size, generator=torch.Generator().manual_seed(5))
+
+
+def logits(module: Any, pixels: Tensor) -> Tensor:
+    with torch.inference_mode():
+        return cast(Tensor, module(pixels))
+
+
+@every_pass
+def test_the_callers_model_stays_as_it_is(name: str) -> None:
+    model = small_vit(depth=2)
+    before, kept = copy.deepcopy(model.state_dict()), logits(model, images((SIDE, SIDE)))
+    flags = [(parameter.requires_grad, parameter.grad) for parameter in model.parameters()]
+    made = PASSES[name](model).module
+    after = model.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    assert [(parameter.requires_grad, parameter.grad) for parameter in model.parameters()] == flags
+    assert not model.training
+    assert not made.training
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.zero_()
+    assert torch.equal(logits(model, images((SIDE, SIDE))), kept), "the two share weights"
+
+
+@every_pass
+def test_it_gives_one_finite_row_of_logits_for_each_image(name: str) -> None:
+    made = passed(name)
+    for count in (1, IMAGES):
+        found = logits(made.module, images(made.input_size, count))
+        assert (found.shape, found.dtype) == ((count, CLASSES), torch.float32)
+        assert found.isfinite().all()
+    assert found.std(dim=0).max() > 0.01 * found.abs().max(), "all images get the same: the tests would see nothing"
+
+
+@every_pass
+def test_it_does_something_and_does_not_cost_more(name: str) -> None:
+    dense = small_vit(depth=2)
+    macs = count_macs(capture(dense, (SIDE, SIDE)))
+    if name == "distill":
+        assert count_macs(captured(name)) == macs
+        assert not torch.equal(logits(dense, images((SIDE, SIDE))), logits(passed(name).module, images((SIDE, SIDE))))
+    else:
+        assert count_macs(captured(name)) < macs
+
+
+@every_pass
+def test_the_same_model_gives_the_same_one(name: str) -> None:
+    first, again = passed(name), PASSES[name](small_vit(depth=2))
+    assert first.input_size == again.input_size
+    pixels = images(first.input_size)
+    assert torch.equal(logits(first.module, pixels), logits(again.module, pixels))
+    assert torch.equal(logits(first.module, pixels), logits(first.module, pixels))
+
+
+@every_pass
+def test_it_can_be_captured_with_shapes_of_plain_numbers(name: str) -> None:
+    program, made = captured(name), passed(name)
+    values = [node.meta["val"] for node in program.graph.nodes if isinstance(node.meta.get("val"), Tensor)]
+    assert all(type(length) is int for value in values for length in value.shape)
+    (given,) = program.example_inputs[0]
+    assert given.shape == (1, 3, *made.input_size)
+    pixels = images(made.input_size, 1)
+    torch.testing.assert_close(logits(program.module(), pixels), logits(made.module, pixels), rtol=1e-5, atol=1e-5)
+
+
+@every_pass
+def test_exported_logits_are_pytorchs(name: str, tmp_path: Path) -> None:
+    """By one backend, so that the ops are known to exist there; what each backend makes of them is in test_backends."""
+    pytest.importorskip("onnxruntime")
+    made, backend = passed(name), get_backend("onnxruntime")
+    session = backend.open_session(backend.export_program(captured(name), tmp_path), 1, "f32")
+    pixels = images(made.input_size)
+    expected = logits(made.module, pixels).numpy()
+    found = np.concatenate([session.run((image[None].numpy(),))[0] for image in pixels])
+    assert found.shape == (IMAGES, CLASSES)
+    assert np.abs(found - expected).max() <= FLOAT_TOLERANCE * np.abs(expected).max()
