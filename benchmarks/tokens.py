@@ -34,15 +34,17 @@ from edgevit.token_plan import AUTO, FORMS, RESIZINGS, parse_plans
 
 RUNTIMES = ("litert", "openvino", "onnxruntime")
 PLANS = (
-    "evit:0.9,evit:0.8,evit:0.7,evit_fused:0.8,tome:0.9,tome:0.8,tome:0.7,tome:8,tome:13,squeeze:0.9,squeeze:0.8,"
+    "evit:0.9,evit:0.8,evit:0.7,evit_fused:0.8,tome:0.8,tome:8,tome:13,squeeze:0.8,"
     "squeeze:4=148,6=98,squeeze:4=110,7=70,squeeze:4=127,6=95,9=63,resolution:208,resolution:192,patch:18,patch:20,auto"
 )
 DIGITS_PLANS = "evit:0.7,tome:0.8,squeeze:0.7,resolution:28,auto"
-PROMISING = ("tome:0.8", "tome:13", "evit:0.8", "resolution:192", "patch:18", AUTO)
+PROMISING = ("tome:0.8", "evit:0.8", "patch:18")
 """Plans to quantize, besides all of squeeze; the others are made in float32 alone, which takes a third of the time."""
 REWRITTEN = "dense, rewritten"
 """The plan of a row of a dense float32 file that int8 starts from."""
 MAX_DROP = 2.0
+SEARCHED_MAX_DROP = 1.5
+"""For "auto", which goes as far as it may."""
 MAX_MINUTES = 1.0
 """For the repair of one quantized candidate; more would go into those that no goal is reached with."""
 
@@ -125,6 +127,8 @@ class Group:
     scheme: str
     form: str
     """How graphs pick tokens: one of the forms, or "auto" for the faster one of both."""
+    max_drop: float
+    """See :class:`edgevit.spec.BudgetSpec`."""
 
 
 def main() -> None:
@@ -155,10 +159,11 @@ def groups(plans: str, form: str = "auto") -> tuple[Group, ...]:
     """Parts plans in those that are quantized too and those that stay float32."""
     names = [str(plan) for plan in parse_plans(plans)]
     quantized = [name for name in names if name in PROMISING or name.startswith("squeeze:")]
-    floats = [name for name in names if name not in quantized]
+    floats = [name for name in names if name not in (*quantized, AUTO)]
     return (
-        Group("int8", ",".join(quantized) or "none", "auto", form),
-        *([Group("float32", ",".join(floats), "fp32", form)] if floats else ()),
+        Group("int8", ",".join(quantized) or "none", "auto", form, MAX_DROP),
+        *([Group("searched", AUTO, "auto", form, SEARCHED_MAX_DROP)] if AUTO in names else ()),
+        *([Group("float32", ",".join(floats), "fp32", form, MAX_DROP)] if floats else ()),
     )
 
 
@@ -183,7 +188,7 @@ def _made(case: Case, part: Group, runtimes: tuple[str, ...], folder: Path) -> R
         **case.document,
         "passes": {"tokens": part.plans, "form": part.form},
         "export": {"backends": runtimes, "schemes": [part.scheme]},
-        "budget": {"max_drop": MAX_DROP},
+        "budget": {"max_drop": part.max_drop},
         "quantize": {"max_minutes": MAX_MINUTES},
         "measure": {"min_seconds": 0.2},  # latencies are measured anew
     }

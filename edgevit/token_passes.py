@@ -54,7 +54,8 @@ def check_tokens(spec: Spec, model: Model) -> None:
             check_reducible(model.module)
             if spec.data.evaluation is None and spec.data.calibration is None:
                 raise UsageError(
-                    "--tokens auto needs images to see what plans lose", "give --data, best with labels, or --calibration"
+                    "--tokens auto needs images to see what plans lose",
+                    "give --data, best with labels, or --calibration",
                 )
 
 

@@ -24,7 +24,13 @@ class Sketch:
         self.ops: list[Op] = []
 
     def op(
-        self, name: str, kind: OpKind, shape: tuple[int, ...], *reads: str, native: str = "", numerics: Numerics = "float"
+        self,
+        name: str,
+        kind: OpKind,
+        shape: tuple[int, ...],
+        *reads: str,
+        native: str = "",
+        numerics: Numerics = "float",
     ) -> str:
         """Adds an op; what it reads and nothing makes is a constant."""
         for read in reads:
@@ -162,7 +168,13 @@ def test_merged_tokens_count_in_the_scores_of_the_next_site() -> None:
 
 @pytest.mark.parametrize(
     ("native", "kind"),
-    [("ReduceMax", "reduction"), ("REDUCE_MAX", "reduction"), ("ArgMax", "other"), ("ARG_MAX", "other"), ("TopK", "topk")],
+    [
+        ("ReduceMax", "reduction"),
+        ("REDUCE_MAX", "reduction"),
+        ("ArgMax", "other"),
+        ("ARG_MAX", "other"),
+        ("TopK", "topk"),
+    ],
 )
 def test_similarities_are_known_by_their_maximum(native: str, kind: OpKind) -> None:
     """With the arithmetic that serves them alone: the norms of the keys, but not the keys, which attention reads too."""

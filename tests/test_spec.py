@@ -71,7 +71,10 @@ def test_every_error_is_told_at_once_with_its_path_and_the_nearest_key(tmp_path:
         ({"model": {"name": "a"}, "passes": {"form": "scatter"}}, "passes.form"),
         ({"model": {"name": "a"}, "passes": {"tokens": ""}}, "passes.tokens: not a token plan: ''"),
         ({"model": {"name": "a"}, "passes": {"tokens": "none,tome:8"}}, "passes.tokens: not a token plan: 'none'"),
-        ({"model": {"name": "a"}, "passes": {"tokens": "tome:8,tome:8"}}, "passes.tokens: token plan tome:8 is given twice"),
+        (
+            {"model": {"name": "a"}, "passes": {"tokens": "tome:8,tome:8"}},
+            "passes.tokens: token plan tome:8 is given twice",
+        ),
         ({"model": {"name": "a"}, "passes": {"tokens": "auto,auto"}}, "passes.tokens: token plan auto is given twice"),
         ({"model": {"name": "a"}, "passes": {"tokens": "evit:1.5"}}, "the keep ratio must lie between 0 and 1"),
         ({"model": {"name": "a"}, "passes": {"tokens": "evit:0.7@4,4"}}, "blocks are counted from 1 and must rise"),

@@ -241,7 +241,10 @@ def test_a_second_backend_makes_nothing_again(world: Callable[..., World]) -> No
         "capture evit-1=40-gather", "evaluate evit-1=40-gather in PyTorch", "capture evit-1=40-margins",
         "capture evit-1=40-arithmetic", "capture resolution-24", "evaluate resolution-24 in PyTorch",
     ]  # fmt: skip
-    ran, times = len(made.ran), {variant.program: variant.program.stat().st_mtime_ns for (variant, *_) in first.variants}
+    ran, times = (
+        len(made.ran),
+        {variant.program: variant.program.stat().st_mtime_ns for (variant, *_) in first.variants},
+    )
     assert made.reduce("openvino") == first
     assert len(made.stages) == 6
     assert len(made.ran) == ran == 2
