@@ -21,7 +21,7 @@ from edgevit.errors import UsageError
 from edgevit.images import ImageSet
 from edgevit.model import Model, load_model
 from edgevit.passes import attention_maps as maps
-from edgevit.passes.reduce_tokens import ReducedVisionTransformer, query_key_value, check_reducible, reduce_tokens
+from edgevit.passes.reduce_tokens import ReducedVisionTransformer, check_reducible, query_key_value, reduce_tokens
 from edgevit.preprocess import fit, preprocess
 from edgevit.progress import Progress
 from edgevit.report.explain_plot import draw_distances, draw_image
