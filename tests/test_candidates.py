@@ -383,7 +383,7 @@ def chain(world: World, job: Job, logits: tuple[np.ndarray, np.ndarray, np.ndarr
     dense = candidate(world.draft(), "onnxruntime/fp32/dense", 1000, logits[0]).candidate
     compares(world, 10.0, 6.0)
     reduced_draft = candidate(world.draft(parent=dense), "onnxruntime/fp32/evit-0.7-gather", 700, logits[1])
-    variant = replace(world.variant, slug="evit-0.7-gather", passes=(REDUCED,))
+    variant = replace(world.variant, slug="evit-0.7-gather", passes=(REDUCED,), form="gather")
     with_passes = replace(reduced_draft.candidate, passes=variant.passes)
     reduced = measure(job, replace(reduced_draft, variant=variant, candidate=with_passes))
     compares(world, 5.5, 2.0)
@@ -401,7 +401,7 @@ WRONG = {count: LOGITS[[1, 0, 3, 2][:count] + [0, 1, 2, 3][count:]] for count in
 def test_contributions_lead_step_by_step_from_the_dense_candidate(world: World) -> None:
     with world.job.shop.folder:
         reduced, int8 = chain(world, world.job, (WRONG[0], WRONG[2], WRONG[1]))
-    first = Contribution("reduce_tokens", "evit:0.7 (evit-0.7-gather)", 1000, 700, 10.0, 6.0, 50.0)
+    first = Contribution("reduce_tokens", "evit:0.7 (gather form)", 1000, 700, 10.0, 6.0, 50.0)
     assert reduced.contributions == (first,)
     assert int8.contributions[0] == first
     (step,) = int8.contributions[1:]
@@ -409,7 +409,17 @@ def test_contributions_lead_step_by_step_from_the_dense_candidate(world: World) 
     assert step.settings == f"static_wi8_ai8: {Recipe('static_wi8_ai8', ranges='mse').summary}"
     assert (step.ms_before, step.ms_after, step.speed_up) == (5.5, 2.0, 2.75)
     assert step.lost_points == -25.0  # what quantization gains by chance is told as it is
-    assert (first.speed_up, reduced.speed_up, int8.speed_up) == (pytest.approx(10 / 6), pytest.approx(10 / 6), 2.75)
+    assert first.speed_up == reduced.speed_up == pytest.approx(10 / 6)
+    assert int8.speed_up == 2.75
+
+
+def test_the_contribution_of_a_resized_model_has_no_form(world: World) -> None:
+    compares(world, 10.0, 6.0)
+    record = PassRecord("resize", "resolution:24", 1000, 560)
+    with world.job.shop.folder:
+        draft = world.draft(parent=make_candidate("onnxruntime/fp32/dense"), passes=(record,))
+        (step,) = measure(world.job, draft).contributions
+    assert (step.name, step.settings) == ("resize", "resolution:24")
 
 
 def test_without_labels_contributions_count_from_the_model_as_brought(world: World) -> None:

@@ -167,6 +167,7 @@ def test_both_forms_share_the_reference_and_the_margins(world: Callable[..., Wor
     made = world(PLAN)
     ((gather, arithmetic),) = made.reduce().variants
     assert (gather.slug, arithmetic.slug) == ("evit-1=40-gather", "evit-1=40-arithmetic")
+    assert (gather.form, arithmetic.form) == ("gather", "arithmetic")
     assert (gather.reference, gather.margins) == (arithmetic.reference, arithmetic.margins)
     assert gather.program != arithmetic.program
     assert gather.preprocessing == arithmetic.preprocessing == CONTRACT
@@ -215,7 +216,7 @@ def test_a_resized_variant_has_its_own_images_and_one_form(world: Callable[..., 
     assert (smaller.slug, coarser.slug) == ("resolution-24", "patch-8")
     assert smaller.preprocessing == replace(CONTRACT, input_size=(24, 24))
     assert coarser.preprocessing == CONTRACT
-    assert (smaller.margins, coarser.margins) == (None, None)
+    assert (smaller.form, coarser.form, smaller.margins, coarser.margins) == (None, None, None, None)
     for variant, settings in ((smaller, "resolution:24"), (coarser, "patch:8")):
         program = load_program(variant.program)
         assert program.example_inputs is not None

@@ -94,12 +94,13 @@ def captured(name: str) -> Any:
 
 
 def images(size: tuple[int, int], count: int = IMAGES) -> Tensor:
-    return torch.randn(count, 3, *size, generator=torch.Generator().manual_seed(5))
+    return cast(Tensor, torch.randn(count, 3, *size, generator=torch.Generator().manual_seed(5)))
 
 
 def logits(module: Any, pixels: Tensor) -> Tensor:
     with torch.inference_mode():
-        return cast(Tensor, module(pixels))
+        found: Tensor = module(pixels)
+    return found
 
 
 @every_pass
