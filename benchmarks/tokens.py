@@ -34,12 +34,13 @@ from edgevit.token_plan import AUTO, FORMS, RESIZINGS, parse_plans
 
 RUNTIMES = ("litert", "openvino", "onnxruntime")
 PLANS = (
-    "evit:0.9,evit:0.8,evit:0.7,evit_fused:0.8,tome:0.8,tome:8,tome:13,squeeze:0.8,"
-    "squeeze:4=148,6=98,squeeze:4=110,7=70,squeeze:4=127,6=95,9=63,resolution:208,resolution:192,patch:18,patch:20,auto"
+    "tome:0.8,squeeze:4=148,6=98,evit:0.8,evit_fused:0.8,tome:13,squeeze:4=110,7=70,squeeze:4=127,6=95,9=63,resolution:208,"
+    "patch:18,patch:20,auto"
 )
 DIGITS_PLANS = "evit:0.7,tome:0.8,squeeze:0.7,resolution:28,auto"
-PROMISING = ("tome:0.8", "evit:0.8", "patch:18")
-"""Plans to quantize, besides all of squeeze; the others are made in float32 alone, which takes a third of the time."""
+PROMISING = ("tome:0.8", "squeeze:4=148,6=98")
+"""Plans to quantize, and to make in both forms, besides what "auto" finds; the others are made in float32 and one form
+alone, which takes a third of the time."""
 REWRITTEN = "dense, rewritten"
 """The plan of a row of a dense float32 file that int8 starts from."""
 MAX_DROP = 2.0
@@ -158,12 +159,16 @@ def main() -> None:
 def groups(plans: str, form: str = "auto") -> tuple[Group, ...]:
     """Parts plans in those that are quantized too and those that stay float32."""
     names = [str(plan) for plan in parse_plans(plans)]
-    quantized = [name for name in names if name in PROMISING or name.startswith("squeeze:")]
+    quantized = [name for name in names if name in PROMISING]
     floats = [name for name in names if name not in (*quantized, AUTO)]
     return (
         Group("int8", ",".join(quantized) or "none", "auto", form, MAX_DROP),
         *([Group("searched", AUTO, "auto", form, SEARCHED_MAX_DROP)] if AUTO in names else ()),
-        *([Group("float32", ",".join(floats), "fp32", form, MAX_DROP)] if floats else ()),
+        *(
+            [Group("float32", ",".join(floats), "fp32", "gather" if form == "auto" else form, MAX_DROP)]
+            if floats
+            else ()
+        ),
     )
 
 
