@@ -58,7 +58,7 @@ def _target(search: TokenSearch) -> str:
 def search_line(search: TokenSearch) -> str:
     """Returns what a search found, or why nothing, in plain text."""
     how = "block times measured" if search.source == "measured" else "block times predicted, not measured"
-    if search.plan is None or not search.steps:
+    if search.plan is None:
         found = f"no plan: {search.note}" if search.note else "no plan"
     else:
         found = f"{search.plan}, {_found_ms(search)}"
@@ -109,7 +109,7 @@ def _sentences(run: Run, search: TokenSearch) -> str:
         f"Searched for the fastest plan that loses at most {search.limit_points:g} points on {search.samples} images:"
         f" {how}."
     )
-    if search.plan is None or not search.steps:
+    if search.plan is None:
         return f"{text} **No plan was found**{f': {escape(search.note)}' if search.note else ''}."
     text = f"{text} **Found: {code(search.plan)}**, {_found_ms(search)}."
     return f"{text} {' '.join(_carried_out(run, search))}"
