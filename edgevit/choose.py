@@ -24,10 +24,15 @@ def choose(candidates: tuple[Candidate, ...], npus: tuple[str, ...] = ()) -> str
     return min(ranked)[1] if ranked else None
 
 
-def choose_form(alternatives: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
-    """Rejects all but one of several float candidates that compute the same in different ways.
+_AS_FAST = 0.97
+"""Of the best speed: int8 can be a tenth faster in the form that is this much slower in float."""
 
-    The one that stays has the fewest kinds of ops that devices of the run cannot execute, then measured fastest.
+
+def choose_form(alternatives: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+    """Rejects those of several float candidates that compute the same in a worse way.
+
+    The best has the fewest kinds of ops that devices of the run cannot execute, then measured fastest. Those as good
+    but for 3 % of the speed stay too, for what is made of them to be compared.
 
     Args:
         alternatives: Of one backend. Those that were not measured stay as they are.
@@ -41,10 +46,15 @@ def choose_form(alternatives: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
     best = min(measured, key=lambda candidate: (_missing_ops(candidate), -(candidate.speed_up or 0), candidate.id))
     return tuple(
         replace(candidate, status="rejected", reasons=(*candidate.reasons, _why_not(candidate, best)))
-        if candidate in measured and candidate is not best
+        if candidate in measured and _is_worse(candidate, best)
         else candidate
         for candidate in alternatives
     )
+
+
+def _is_worse(candidate: Candidate, best: Candidate) -> bool:
+    slower = (candidate.speed_up or 0) < _AS_FAST * (best.speed_up or 0)
+    return slower or _missing_ops(candidate) > _missing_ops(best)
 
 
 def _missing_ops(candidate: Candidate) -> int:

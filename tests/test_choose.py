@@ -131,8 +131,13 @@ def test_one_form_alone_stays_as_it_is() -> None:
     assert choose_form(()) == ()
 
 
-def test_equally_fast_forms_have_one_winner_whatever_their_order() -> None:
-    one, other = form(FAST, 1.5), form(SLOW, 1.5)
-    for order in ((one, other), (other, one)):
-        stays = [candidate.id for candidate in choose_form(order) if candidate.status == "ok"]
-        assert stays == [min(FAST, SLOW)]
+@pytest.mark.parametrize(("slower", "status"), [(1.5, "ok"), (1.46, "ok"), (1.45, "rejected")])
+def test_forms_as_fast_but_for_three_percent_both_stay(slower: float, status: str) -> None:
+    for order in ((form(FAST, 1.5), form(SLOW, slower)), (form(SLOW, slower), form(FAST, 1.5))):
+        found = {candidate.id: candidate.status for candidate in choose_form(order)}
+        assert found == {FAST: "ok", SLOW: status}
+
+
+def test_forms_as_fast_are_told_apart_by_what_devices_lack() -> None:
+    found = choose_form((form(FAST, 1.5, missing=(("TopK",),)), form(SLOW, 1.5, missing=((),))))
+    assert [candidate.status for candidate in found] == ["rejected", "ok"]
