@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from factories import make_candidate, make_measurement, make_prediction
 from hypothesis import given
 from hypothesis import strategies as st
