@@ -253,8 +253,8 @@ def _forms(candidates: list[Candidate]) -> tuple[list[Candidate], dict[str, Cand
     floats = [candidate for candidate in candidates if candidate.scheme == "fp32"]
     for plan, alternatives in groupby(floats, _plan):
         _, *others = sorted(alternatives, key=lambda candidate: -(candidate.speed_up or 0.0))
-        if others:
-            left[plan] = others[0]
+        parents = {candidate.parent for candidate in candidates}
+        left |= {plan: other for other in others if other.id not in parents}
     slower = {_slug(candidate) for candidate in left.values()}
     return [candidate for candidate in candidates if _slug(candidate) not in slower], left
 
