@@ -33,10 +33,7 @@ from edgevit.spec import resolve_spec
 from edgevit.token_plan import AUTO, FORMS, RESIZINGS, parse_plans
 
 RUNTIMES = ("litert", "openvino", "onnxruntime")
-PLANS = (
-    "tome:0.8,squeeze:4=148,6=98,evit:0.8,evit_fused:0.8,tome:13,squeeze:4=110,7=70,squeeze:4=127,6=95,9=63,resolution:208,"
-    "patch:18,patch:20,auto"
-)
+PLANS = "tome:0.8,squeeze:4=148,6=98,evit:0.8,tome:13,squeeze:4=110,7=70,resolution:208,patch:18,auto"
 DIGITS_PLANS = "evit:0.7,tome:0.8,squeeze:0.7,resolution:28,auto"
 PROMISING = ("tome:0.8", "squeeze:4=148,6=98")
 """Plans to quantize, and to make in both forms, besides what "auto" finds; the others are made in float32 and one form
@@ -254,7 +251,7 @@ def _forms(candidates: list[Candidate]) -> tuple[list[Candidate], dict[str, Cand
     for plan, alternatives in groupby(floats, _plan):
         _, *others = sorted(alternatives, key=lambda candidate: -(candidate.speed_up or 0.0))
         parents = {candidate.parent for candidate in candidates}
-        left |= {plan: other for other in others if other.id not in parents}
+        left.update((plan, other) for other in others if other.id not in parents)
     slower = {_slug(candidate) for candidate in left.values()}
     return [candidate for candidate in candidates if _slug(candidate) not in slower], left
 
