@@ -33,7 +33,7 @@ from edgevit.spec import resolve_spec
 from edgevit.token_plan import AUTO, FORMS, RESIZINGS, parse_plans
 
 RUNTIMES = ("litert", "openvino", "onnxruntime")
-PLANS = "tome:0.8,squeeze:4=148,6=98,evit:0.8,tome:13,squeeze:4=110,7=70,resolution:208,patch:18,auto"
+PLANS = "tome:0.8,squeeze:4=148,6=98,evit:0.8,tome:13,squeeze:4=103,7=63,resolution:208,patch:18,auto"
 DIGITS_PLANS = "evit:0.7,tome:0.8,squeeze:0.7,resolution:28,auto"
 PROMISING = ("tome:0.8", "squeeze:4=148,6=98")
 """Plans to quantize, and to make in both forms, besides what "auto" finds; the others are made in float32 and one form
