@@ -25,7 +25,7 @@ def choose(candidates: tuple[Candidate, ...], npus: tuple[str, ...] = ()) -> str
 
 
 _AS_FAST = 0.9
-"""Of the best speed. In OpenVINO int8 is a tenth faster in the arithmetic form, which is a twentieth slower in float."""
+"""Of the best speed. Forms this close in float are both quantized: int8 need not favour the same one."""
 
 
 def choose_form(alternatives: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
