@@ -19,7 +19,7 @@ from edgevit.images import ImageSet, open_images
 from edgevit.isolate import isolated
 from edgevit.model import load_model
 from edgevit.passes.reduce_tokens import plan_sites, reduce_tokens
-from edgevit.passes.resize import resize_input, resize_patches
+from edgevit.passes.resize import resize
 from edgevit.progress import Progress
 from edgevit.reference import ReferenceJob, reference_logits
 from edgevit.spec import Spec
@@ -75,8 +75,7 @@ def reduce_model(spec: Spec, out: Path, progress: Progress) -> ReductionReport:
         module: nn.Module = reduce_tokens(model.module, plan, form)
         size = before.input_size
     else:
-        resize = resize_input if plan.method == "resolution" else resize_patches
-        resized = resize(model.module, plan.size, before.input_size)
+        resized = resize(model.module, plan, before.input_size)
         module, size = resized.module, resized.input_size
     images = _images(spec, model.num_classes, progress)
     after = replace(before, input_size=size)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import get_args
 
 import numpy as np
-from torch import nn
 
 from edgevit.backends import Backend
 from edgevit.devices.profile import Device, load_device
@@ -15,7 +14,7 @@ from edgevit.job import Alternatives, Variant
 from edgevit.model import Model
 from edgevit.model_passes import Passed
 from edgevit.passes.reduce_tokens import CutMargins, check_reducible, plan_sites, reduce_tokens
-from edgevit.passes.resize import Resized, resize_input, resize_patches
+from edgevit.passes.resize import resize
 from edgevit.results import TokenSearch
 from edgevit.schemes import AUTO as AUTO_SCHEME
 from edgevit.schemes import SCHEMES
@@ -25,8 +24,7 @@ from edgevit.token_plan import AUTO, Form, ResizePlan, TokenPlan, parse_plan, pa
 from edgevit.token_search.find import find_plan
 
 _ROOM_FOR_INTEGERS = 0.7
-"""Share of the drop allowed that a search may spend where the result is quantized afterwards: int8 of a vision
-transformer costs 0.1 to 0.3 points more."""
+"""Share of the drop allowed that a search may spend where the result is quantized afterwards, which costs more."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ def check_tokens(spec: Spec, model: Model) -> None:
         if isinstance(plan, TokenPlan):
             plan_sites(model.module, plan)
         elif isinstance(plan, ResizePlan):
-            _resized(plan, model.module, model)
+            resize(model.module, plan, model.preprocessing.input_size)
         else:
             check_reducible(model.module)
             if spec.data.evaluation is None and spec.data.calibration is None:
@@ -121,16 +119,11 @@ def _forms(spec: Spec) -> tuple[Form, ...]:
 
 
 def _with_resized_input(plan: ResizePlan, bench: Bench, model: Model, passed: Passed) -> Alternatives:
-    resized = _resized(plan, passed.module, model)
+    resized = resize(passed.module, plan, model.preprocessing.input_size)
     preprocessing = replace(model.preprocessing, input_size=resized.input_size)
     snapshot = bench.snapshot(plan.slug, resized.module, preprocessing)
     passes = (*passed.dense.passes, record("resize", str(plan), passed.snapshot, snapshot))
     return (Variant(plan.slug, snapshot.captured.program, preprocessing, passes, snapshot.logits),)
-
-
-def _resized(plan: ResizePlan, module: nn.Module, model: Model) -> Resized:
-    resize = resize_input if plan.method == "resolution" else resize_patches
-    return resize(module, plan.size, model.preprocessing.input_size)
 
 
 def _search(backend: Backend, bench: Bench, model: Model, passed: Passed) -> TokenSearch:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -12,18 +11,10 @@ from typing import Literal
 
 from edgevit.errors import UsageError, unknown_name
 
-METHODS: Mapping[str, str] = {
-    "evit": "keeps the patches that the class token attends to most",
-    "evit_fused": "as evit, and sums the others up in one token",
-    "tome": "merges the most similar patches, half of them with the other half",
-    "squeeze": "keeps patches as evit does, and merges each of the others into the most similar one kept",
-}
-"""Token reduction methods and what they do."""
-RESIZINGS: Mapping[str, str] = {
-    "resolution": "a smaller image, with the position embedding interpolated",
-    "patch": "larger patches, with the embedding's weights resized",
-}
-"""Ways to have fewer tokens from the start."""
+METHODS = ("evit", "evit_fused", "tome", "squeeze")
+"""Token reduction methods, see the functions of these names in :mod:`edgevit.passes.tokens`."""
+RESIZINGS = ("resolution", "patch")
+"""Ways to have fewer tokens from the start: a smaller image, or larger patches."""
 AUTO: Literal["auto"] = "auto"
 """Stands for the plan that a search finds, see :mod:`edgevit.token_search`."""
 NONE = "none"

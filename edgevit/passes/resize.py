@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from edgevit.errors import UsageError
+from edgevit.token_plan import ResizePlan
 from edgevit.torchvision_schemas import ensure_torchvision_schemas
 
 _REFUSALS = (AssertionError, RuntimeError, ValueError, TypeError)
@@ -30,6 +31,12 @@ class Resized:
     module: nn.Module
     input_size: tuple[int, int]
     """Height and width in pixels of the images that it takes."""
+
+
+def resize(module: nn.Module, plan: ResizePlan, input_size: tuple[int, int]) -> Resized:
+    """Carries out a plan; see :func:`resize_input` and :func:`resize_patches`."""
+    way = resize_input if plan.method == "resolution" else resize_patches
+    return way(module, plan.size, input_size)
 
 
 def resize_input(module: nn.Module, resolution: int, input_size: tuple[int, int]) -> Resized:
