@@ -1,8 +1,8 @@
 """Accuracy and speed of the main job, per model and runtime: ``make bench``.
 
 Runs ``edgevit compress`` on the bundled digits and, where the data is there, on ImageNet and flower models; then times
-each float artifact and the int8 and token-reduced ones made from it in turn (A B A B …) in a fresh process, one thread. The
-ratio is that of the fastest runs, which repeats to a fraction of a percent where absolute times drift by a tenth.
+each float artifact and the int8 and token-reduced ones made from it in turn in a fresh process, one thread. The
+ratio is that of the medians of warm runs, which repeats to one or two percent where absolute times drift by a tenth.
 
     python -m benchmarks.ratios [--data DIR] [--out DIR] [--only NAME]
 """
@@ -24,7 +24,7 @@ from edgevit.results import Candidate, Run, load_run
 from edgevit.schemes import SCHEMES
 from edgevit.spec import Spec, resolve_spec
 
-PAIRS = 200
+BURSTS = 20
 
 PASSES = {
     "digits_vit": {"tokens": "evit:0.7@2,4", "distill": {"teacher": {"name": "digits_cnn"}}},
@@ -114,7 +114,7 @@ def compared(dense: Candidate, folder: Path, artifact: Path, precision: str) -> 
         second=artifact,
         second_precision=precision,
         threads=1,
-        pairs=PAIRS,
+        bursts=BURSTS,
     )
     return isolated(duel, job, timeout_seconds=600.0, log=folder / "logs" / "compared.log")
 
