@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edgevit.results import Candidate
+from edgevit.schemes import SCHEMES
 
 
 def choose(candidates: tuple[Candidate, ...], npus: tuple[str, ...] = ()) -> str | None:
@@ -22,6 +23,27 @@ def choose(candidates: tuple[Candidate, ...], npus: tuple[str, ...] = ()) -> str
     supported = [candidate for candidate in usable if npus and _runs_on(candidate, npus)]
     ranked = [(candidate.p50_ms, candidate.id) for candidate in supported or usable]
     return min(ranked)[1] if ranked else None
+
+
+def lost_by_integers(candidates: tuple[Candidate, ...], plan: str, max_drop: float) -> bool:
+    """Whether a token plan has integer candidates, and all of them lose too much.
+
+    Args:
+        candidates: Of one backend.
+        plan: As its pass records have it.
+        max_drop: Percentage points allowed.
+    """
+    integers = [
+        candidate
+        for candidate in candidates
+        if not SCHEMES[candidate.scheme].is_float and candidate.passes and candidate.passes[-1].settings == plan
+    ]
+    return bool(integers) and all(_least_lost(candidate) > max_drop + 1e-9 for candidate in integers)
+
+
+def _least_lost(candidate: Candidate) -> float:
+    """Of all attempts at it; 0 where nothing is known, as without images."""
+    return min((a.lost_points for a in candidate.attempts if a.lost_points is not None), default=0.0)
 
 
 _AS_FAST = 0.9

@@ -11,7 +11,7 @@ from edgevit.backends import Backend, check_scheme, get_backend
 from edgevit.calibration import calibration_warnings
 from edgevit.calibration_manifest import manifest
 from edgevit.candidates import COMPRESS_STEPS, EXPORT_STEPS, Step, build
-from edgevit.choose import choose, choose_form
+from edgevit.choose import choose, choose_form, lost_by_integers
 from edgevit.data import RunData, check_images, choose_data
 from edgevit.devices.profile import load_device
 from edgevit.errors import UsageError
@@ -28,7 +28,7 @@ from edgevit.run_folder import RunFolder
 from edgevit.schemes import AUTO, SCHEMES
 from edgevit.snapshot import Bench
 from edgevit.spec import Spec
-from edgevit.token_passes import check_tokens, reduce_for
+from edgevit.token_passes import Reduced, check_tokens, reduce_carefully_for, reduce_for
 from edgevit.workshop import Workshop
 
 NOISE_SAMPLES = 16
@@ -78,10 +78,10 @@ def _run(spec: Spec, out: Path | None, resume: bool, progress: Progress, steps: 
         searches: list[TokenSearch] = []
         notes = list(_notes(spec, data, model, calibration))
         for backend in backends:
-            reduced = reduce_for(backend, bench, model, passed)
+            reduced, made = candidates_for(backend, job, steps, bench, model, passed)
+            candidates += made
             searches += reduced.searches
             notes += reduced.notes
-            candidates += _candidates_of(job, steps, backend, ((passed.dense,), *reduced.variants))
         run = Run(
             edgevit_version=__version__,
             created_at=folder.created_at,
@@ -198,14 +198,45 @@ def _npus(spec: Spec) -> tuple[str, ...]:
     return tuple(name for name in spec.devices if load_device(name).needs_static_int8)
 
 
+def candidates_for(
+    backend: Backend, job: Job, steps: tuple[Step, ...], bench: Bench, model: Model, passed: Passed
+) -> tuple[Reduced, list[Candidate]]:
+    """Makes every candidate of one backend, the dense float one first.
+
+    Where integers cost a token plan that was found more than was left of the drop allowed, a more careful one is
+    searched for, once.
+    """
+    reduced = reduce_for(backend, bench, model, passed)
+    made = _candidates_of(job, steps, backend, ((passed.dense,), *reduced.variants))
+    limit = job.shop.spec.budget.max_drop
+    if not any(search.plan and lost_by_integers(tuple(made), search.plan, limit) for search in reduced.searches):
+        return reduced, made
+    job.shop.progress.message(f"integers cost the token plan found for {backend.TITLE} too much: searching once more")
+    careful = reduce_carefully_for(backend, bench, model, passed)
+    new = [alternatives for alternatives in careful.variants if alternatives not in reduced.variants]
+    return reduced.and_then(careful), made + _candidates_of(job, steps, backend, tuple(new), made[0])
+
+
 def _candidates_of(
-    job: Job, steps: tuple[Step, ...], backend: Backend, variants: tuple[Alternatives, ...]
+    job: Job,
+    steps: tuple[Step, ...],
+    backend: Backend,
+    variants: tuple[Alternatives, ...],
+    dense: Candidate | None = None,
 ) -> list[Candidate]:
-    """Every candidate of one backend; float ones are always made, for the others are compared with them."""
+    """Candidates of one backend; float ones are always made, for the others are compared with them.
+
+    Args:
+        job: What they share.
+        steps: What they go through.
+        backend: What they are for.
+        variants: What they are made from.
+        dense: Float candidate to compare with; the first one made where None.
+    """
     made: list[Candidate] = []
     for alternatives in variants:
-        dense = made[0] if made else None
-        floats = tuple(build(job, steps, backend, "fp32", variant, dense) for variant in alternatives)
+        first = dense or (made[0] if made else None)
+        floats = tuple(build(job, steps, backend, "fp32", variant, first) for variant in alternatives)
         judged = choose_form(floats) if steps is COMPRESS_STEPS else floats
         made += judged
         for variant, parent in zip(alternatives, judged, strict=True):

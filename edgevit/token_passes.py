@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import get_args
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -20,11 +20,13 @@ from edgevit.schemes import AUTO as AUTO_SCHEME
 from edgevit.schemes import SCHEMES
 from edgevit.snapshot import Bench, record
 from edgevit.spec import Spec
-from edgevit.token_plan import AUTO, Form, ResizePlan, TokenPlan, parse_plan, parse_plans
+from edgevit.token_plan import AUTO, Form, Plan, ResizePlan, TokenPlan, parse_plan, parse_plans
 from edgevit.token_search.find import find_plan
 
 _ROOM_FOR_INTEGERS = 0.7
 """Share of the drop allowed that a search may spend where the result is quantized afterwards, which costs more."""
+_ROOM_WHEN_CAREFUL = 0.35
+"""The same where integers cost a plan found with that room more than was left."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,10 @@ class Reduced:
     searches: tuple[TokenSearch, ...]
     notes: tuple[str, ...]
     """Searches that could not be made."""
+
+    def and_then(self, later: Reduced) -> Reduced:
+        """Both, one after the other."""
+        return Reduced(self.variants + later.variants, self.searches + later.searches, self.notes + later.notes)
 
 
 def check_tokens(spec: Spec, model: Model) -> None:
@@ -66,15 +72,27 @@ def reduce_for(backend: Backend, bench: Bench, model: Model, passed: Passed) -> 
         model: As the user brought it, for its preprocessing.
         passed: The model after the passes before.
     """
+    plans = parse_plans(bench.shop.spec.passes.tokens)
+    return _reduced(plans, _ROOM_FOR_INTEGERS, backend, bench, model, passed)
+
+
+def reduce_carefully_for(backend: Backend, bench: Bench, model: Model, passed: Passed) -> Reduced:
+    """Searches once more, for a plan that leaves integers more of the drop allowed; see :func:`reduce_for`."""
+    return _reduced((AUTO,), _ROOM_WHEN_CAREFUL, backend, bench, model, passed)
+
+
+def _reduced(
+    plans: tuple[Plan | Literal["auto"], ...], room: float, backend: Backend, bench: Bench, model: Model, passed: Passed
+) -> Reduced:
     variants: list[Alternatives] = []
     searches, notes = [], []
-    for plan in parse_plans(bench.shop.spec.passes.tokens):
+    for plan in plans:
         if isinstance(plan, ResizePlan):
             variants.append(_with_resized_input(plan, bench, model, passed))
             continue
         if plan == AUTO:
             try:
-                search = _search(backend, bench, model, passed)
+                search = _search(room, backend, bench, model, passed)
             except CandidateFailed as error:
                 notes.append(f"no token plan was searched for {backend.TITLE}: {error.message}")
                 bench.shop.progress.message(notes[-1])
@@ -126,10 +144,10 @@ def _with_resized_input(plan: ResizePlan, bench: Bench, model: Model, passed: Pa
     return (Variant(plan.slug, snapshot.captured.program, preprocessing, passes, snapshot.logits),)
 
 
-def _search(backend: Backend, bench: Bench, model: Model, passed: Passed) -> TokenSearch:
+def _search(room: float, backend: Backend, bench: Bench, model: Model, passed: Passed) -> TokenSearch:
     spec = bench.shop.spec
     floats_only = all(name != AUTO_SCHEME and SCHEMES[name].is_float for name in spec.export.schemes)
-    limit = spec.budget.max_drop * (1 if floats_only else _ROOM_FOR_INTEGERS)
+    limit = spec.budget.max_drop * (1 if floats_only else room)
     device = next((name for name in spec.devices if _reads(load_device(name), backend)), None)
     logits = np.load(passed.baseline_logits)
     return find_plan(

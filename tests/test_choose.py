@@ -9,8 +9,9 @@ from factories import make_candidate, make_measurement, make_prediction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgevit.choose import choose, choose_form
-from edgevit.results import Candidate
+from edgevit.choose import choose, choose_form, lost_by_integers
+from edgevit.recipe import Recipe
+from edgevit.results import Attempt, Candidate, PassRecord
 
 A, B, C = "a/fp32/dense", "b/fp32/dense", "c/fp32/dense"
 
@@ -142,3 +143,33 @@ def test_forms_as_fast_but_for_a_tenth_both_stay(slower: float, status: str) -> 
 def test_forms_as_fast_are_told_apart_by_what_devices_lack() -> None:
     found = choose_form((form(FAST, 1.5, missing=(("TopK",),)), form(SLOW, 1.5, missing=((),))))
     assert [candidate.status for candidate in found] == ["rejected", "ok"]
+
+
+PLAN = "squeeze:4=127"
+
+
+def integers(*lost: float | None, plan: str = PLAN, scheme: str = "static_wi8_ai8") -> Candidate:
+    """A candidate by a token plan, with what each attempt at it lost."""
+    attempts = tuple(Attempt("policy", Recipe(scheme), None, None, points, 1.0) for points in lost)
+    passes = (PassRecord("reduce_tokens", plan, 10, 5, 0.8, 0.8),)
+    return make_candidate(f"a/{scheme}/squeeze", scheme=scheme, passes=passes, attempts=attempts)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "lost"),
+    [
+        ((), False),
+        ((integers(1.6),), True),
+        ((integers(1.5),), False),  # the limit itself is kept
+        ((integers(1.6, 1.4),), False),  # one attempt held
+        ((integers(1.6, None),), True),  # and one could not be made
+        ((integers(None),), False),  # nothing is known
+        ((integers(1.6), integers(1.2)), False),  # one form holds
+        ((integers(1.6), integers(1.2, plan="tome:8")), True),  # another plan holds
+        ((integers(1.6, scheme="bf16"),), False),
+        ((integers(1.6), integers(1.2, scheme="bf16")), True),
+    ],
+)  # fmt: skip
+def test_integers_of_a_plan_lose_too_much_if_none_of_them_holds(candidates: tuple[Candidate, ...], lost: bool) -> None:
+    dense = make_candidate("a/static_wi8_ai8/dense", attempts=integers(9.0).attempts)
+    assert lost_by_integers((dense, *candidates), PLAN, 1.5) == lost

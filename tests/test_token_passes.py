@@ -32,7 +32,7 @@ from edgevit.results import Preprocessing, TokenSearch  # noqa: E402
 from edgevit.run_folder import RunFolder  # noqa: E402
 from edgevit.snapshot import Bench  # noqa: E402
 from edgevit.spec import Spec  # noqa: E402
-from edgevit.token_passes import Reduced, check_tokens, reduce_for  # noqa: E402
+from edgevit.token_passes import Reduced, check_tokens, reduce_carefully_for, reduce_for  # noqa: E402
 from edgevit.token_plan import parse_plan  # noqa: E402
 from edgevit.workshop import Workshop  # noqa: E402
 
@@ -329,6 +329,20 @@ def test_a_search_leaves_room_for_what_integers_cost(
     assert (images, labels, device) == (made.bench.images, LABELS, None)
     np.testing.assert_array_equal(dense, np.load(made.passed.baseline_logits))
     assert limit_points == pytest.approx(limit)
+
+
+def test_a_careful_search_leaves_integers_more_and_makes_nothing_but_what_it_finds(
+    world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = searches(monkeypatch, {"onnxruntime": "tome:2=50"})
+    made = world(f"auto,{PLAN}", "gather", export={"backends": ["onnx"]}, budget={"max_drop": 2.0})
+    careful = reduce_carefully_for(get_backend("onnx"), made.bench, made.model, made.passed)
+    assert [variant.slug for (variant,) in careful.variants] == ["tome-2=50-gather"]
+    assert [rest[-2] for rest in asked] == [pytest.approx(0.7)]
+    first = made.reduce()
+    both = first.and_then(careful)
+    assert both.searches == (*first.searches, *careful.searches)
+    assert both.variants == (*first.variants, *careful.variants)
 
 
 def test_a_search_is_for_the_first_device_that_reads_the_format(
