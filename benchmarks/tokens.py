@@ -26,8 +26,9 @@ from benchmarks.ratios import compared, finished_run
 from edgevit.backends import get_backend
 from edgevit.cli.render import print_line, print_table, say
 from edgevit.errors import CandidateFailed, UsageError
+from edgevit.files import write_atomically
 from edgevit.measure.duel import Duel
-from edgevit.results import Candidate, Run, write_atomically
+from edgevit.results import Candidate, Run
 from edgevit.schemes import SCHEMES
 from edgevit.spec import resolve_spec
 from edgevit.token_plan import AUTO, FORMS, RESIZINGS, parse_plans

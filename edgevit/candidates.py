@@ -13,6 +13,7 @@ from edgevit.backends.jobs import ExportJob, Made, export_float
 from edgevit.devices.jobs import PredictDevicesJob, predict_for_devices
 from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, UsageError
 from edgevit.evaluate import PredictJob, predict, score
+from edgevit.files import file_sha256
 from edgevit.images import Samples
 from edgevit.job import Draft, Job, Variant
 from edgevit.measure.bench import BenchJob, bench
@@ -20,7 +21,6 @@ from edgevit.measure.duel import Duel, DuelJob, duel
 from edgevit.reference import ReferenceJob, reference_logits
 from edgevit.repair import quantize_and_repair
 from edgevit.results import Artifact, Candidate, Contribution, Measurement, Status, Verification
-from edgevit.run_folder import file_sha256
 from edgevit.schemes import SCHEMES
 from edgevit.verify import (
     FLOAT_TOLERANCE,

@@ -16,8 +16,8 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from edgevit.errors import UsageError
+from edgevit.files import write_atomically
 from edgevit.fold import fold_batch_norm, fold_constant_resampling
-from edgevit.results import write_atomically
 from edgevit.torchvision_schemas import ensure_torchvision_schemas
 
 FOLDING_TOLERANCE = 1e-4

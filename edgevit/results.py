@@ -6,7 +6,6 @@ No torch, numpy or runtime is needed to read or judge a run.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -438,20 +437,6 @@ class Run:
 
 
 _RUN = TypeAdapter(Run)
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file so that it is either whole or not there, even after a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def run_to_json(run: Run) -> bytes:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -28,7 +27,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from edgevit.bundled import BUNDLED_MODELS
 from edgevit.errors import DiskFull, UsageError
-from edgevit.results import Run, Stage, run_to_json, write_atomically
+from edgevit.files import file_sha256, write_atomically
+from edgevit.results import Run, Stage, run_to_json
 from edgevit.spec import Spec
 
 Value = TypeVar("Value")
@@ -229,16 +229,6 @@ def _disk_errors(folder: Path) -> Iterator[None]:
                 f"the disk of {folder} is full", "free some space, then run the same command with --resume"
             ) from error
         raise
-
-
-def file_sha256(*paths: Path) -> str:
-    """Digest of the contents of files, one after the other."""
-    digest = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
 
 
 def _is_first_trace(path: Path) -> bool:

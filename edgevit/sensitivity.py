@@ -23,6 +23,7 @@ from edgevit.capture import capture, load_program, save_program
 from edgevit.data import check_images, choose_data
 from edgevit.devices.profile import load_device
 from edgevit.errors import UsageError
+from edgevit.files import write_atomically
 from edgevit.host import host_fingerprint, tool_versions
 from edgevit.images import ImageSet, set_sha256
 from edgevit.isolate import isolated
@@ -41,7 +42,7 @@ from edgevit.quantization.sensitivity import (
 )
 from edgevit.recipe import Recipe
 from edgevit.report.sensitivity_plot import draw_layers
-from edgevit.results import Host, write_atomically
+from edgevit.results import Host
 from edgevit.schemes import AUTO, SCHEMES
 from edgevit.spec import Spec
 from edgevit.token_plan import NONE, TokenPlan, parse_plan

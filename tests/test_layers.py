@@ -14,7 +14,7 @@ MODULES = {
     for path in sorted(PACKAGE.rglob("*.py"))
 }
 
-GROUND = {"errors", "units"}
+GROUND = {"errors", "units", "files"}
 FACTS = {
     "graph",
     "selection",

@@ -10,7 +10,8 @@ import pytest
 from factories import make_candidate, make_realistic_run, make_run
 
 from edgevit.errors import UsageError
-from edgevit.results import SCHEMA_VERSION, Run, load_run, run_json_schema, run_to_json, write_atomically
+from edgevit.files import write_atomically
+from edgevit.results import SCHEMA_VERSION, Run, load_run, run_json_schema, run_to_json
 
 
 def save(run: Run, folder: Path) -> Path:
@@ -86,17 +87,3 @@ def test_a_candidate_is_found_by_its_id() -> None:
     assert make_run(selected=None).chosen is None
     with pytest.raises(KeyError):
         run.candidate("nope")
-
-
-def test_a_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "new" / "run.json"
-    write_atomically(file, b"old")
-
-    def fail(descriptor: int) -> None:
-        raise OSError("no space left")
-
-    monkeypatch.setattr("os.fsync", fail)
-    with pytest.raises(OSError, match="no space"):
-        write_atomically(file, b"new")
-    assert file.read_bytes() == b"old"
-    assert [path.name for path in file.parent.iterdir()] == ["run.json"]

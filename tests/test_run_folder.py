@@ -17,8 +17,9 @@ from factories import make_run
 
 from edgevit import run_folder as module
 from edgevit.errors import DiskFull, UsageError
+from edgevit.files import file_sha256
 from edgevit.results import load_run
-from edgevit.run_folder import RunFolder, file_sha256
+from edgevit.run_folder import RunFolder
 from edgevit.spec import Spec
 
 

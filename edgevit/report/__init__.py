@@ -6,10 +6,11 @@ import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
+from edgevit.files import write_atomically
 from edgevit.report.markdown import render_markdown
 from edgevit.report.plot import can_draw, draw_front
 from edgevit.report.staircase_plot import can_draw_staircases, draw_staircases
-from edgevit.results import Run, write_atomically
+from edgevit.results import Run
 
 REPORT, PICTURE, TOKEN_PICTURE = "report.md", "report.png", "report-tokens.png"
 

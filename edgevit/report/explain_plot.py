@@ -7,7 +7,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgevit.results import write_atomically
+from edgevit.files import write_atomically
 
 if TYPE_CHECKING:
     import numpy as np

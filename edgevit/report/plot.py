@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from edgevit import units
 from edgevit.errors import UsageError
+from edgevit.files import write_atomically
 from edgevit.report.table import has_labels
-from edgevit.results import Run, write_atomically
+from edgevit.results import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgevit import units
-from edgevit.results import write_atomically
+from edgevit.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

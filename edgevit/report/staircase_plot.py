@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgevit.errors import UsageError
+from edgevit.files import write_atomically
 from edgevit.report.token_searches import goal, stops
-from edgevit.results import Run, TokenSearch, write_atomically
+from edgevit.results import Run, TokenSearch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
