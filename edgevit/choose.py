@@ -26,19 +26,24 @@ def choose(candidates: tuple[Candidate, ...], npus: tuple[str, ...] = ()) -> str
 
 
 def lost_by_integers(candidates: tuple[Candidate, ...], plan: str, max_drop: float) -> bool:
-    """Whether a token plan has integer candidates, and all of them lose too much.
+    """Whether all integer candidates of a token plan lose too much, and those without a plan do not.
 
     Args:
         candidates: Of one backend.
         plan: As its pass records have it.
         max_drop: Percentage points allowed.
     """
-    integers = [
-        candidate
-        for candidate in candidates
-        if not SCHEMES[candidate.scheme].is_float and candidate.passes and candidate.passes[-1].settings == plan
-    ]
+    return _integers_lose(candidates, plan, max_drop) and not _integers_lose(candidates, None, max_drop)
+
+
+def _integers_lose(candidates: tuple[Candidate, ...], plan: str | None, max_drop: float) -> bool:
+    integers = [c for c in candidates if not SCHEMES[c.scheme].is_float and _plan_of(c) == plan]
     return bool(integers) and all(_least_lost(candidate) > max_drop + 1e-9 for candidate in integers)
+
+
+def _plan_of(candidate: Candidate) -> str | None:
+    plans = [done.settings for done in candidate.passes if done.name in ("reduce_tokens", "resize")]
+    return plans[-1] if plans else None
 
 
 def _least_lost(candidate: Candidate) -> float:
@@ -57,12 +62,12 @@ def choose_form(alternatives: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
     but for a tenth of the speed stay too, for what is made of them to be compared.
 
     Args:
-        alternatives: Of one backend. Those that were not measured stay as they are.
+        alternatives: Of one backend. Those that failed or were not measured stay as they are.
 
     Returns:
         The same candidates, in their order.
     """
-    measured = [candidate for candidate in alternatives if candidate.speed_up is not None]
+    measured = [c for c in alternatives if c.speed_up is not None and c.status != "failed"]
     if len(measured) < 2:
         return alternatives
     best = min(measured, key=lambda candidate: (_missing_ops(candidate), -(candidate.speed_up or 0), candidate.id))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -180,12 +180,6 @@ def explanation_to_json(explanation: Explanation) -> bytes:
     return _EXPLANATION.dump_json(explanation, indent=1) + b"\n"
 
 
-def default_folder(spec: ModelSpec) -> Path:
-    """Where pictures go when nobody says where: ``runs/<model>-explain-<local time>``."""
-    name = spec.name.rpartition(":")[2].replace("/", "-")
-    return Path("runs", f"{name}-explain-{datetime.now():%Y%m%d-%H%M%S}")
-
-
 def open_given(images: Sequence[str]) -> ImageSet:
     """Opens images that a user named one by one, without decoding any.
 
@@ -228,8 +222,9 @@ def _pictures(images: ImageSet, out: Path) -> dict[str, Path]:
     pictures: dict[str, Path] = {}
     for image in images.ids:
         name = f"{PREFIX}{Path(image).stem}"
-        same = sum(Path(other).stem == Path(image).stem for other in pictures)
-        pictures[image] = out / (f"{name}.{same + 1}.png" if same else f"{name}.png")
+        names = itertools.chain([name], (f"{name}.{count}" for count in itertools.count(2)))
+        files = (out / f"{name}.png" for name in names)
+        pictures[image] = next(file for file in files if file not in pictures.values())
     given = {Path(image).resolve() for image in images.ids}
     for picture in (*pictures.values(), out / DISTANCES):
         if picture.resolve() in given:

@@ -1,9 +1,10 @@
-"""Files: written whole or not at all, and told apart by their contents."""
+"""Files: written whole or not at all, told apart by their contents, and where they go."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from datetime import datetime
 from pathlib import Path
 
 
@@ -29,3 +30,14 @@ def file_sha256(*paths: Path) -> str:
             while block := stream.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
+
+
+def default_folder(model: str, command: str = "") -> Path:
+    """Where results go when nobody says where: ``runs/<model>-<command>-<local time>``.
+
+    Args:
+        model: As the user named it: "digits_vit", "hf-hub:owner/name", "package.module:factory".
+        command: Left out of the name where it is compress or export.
+    """
+    parts = (model.rpartition(":")[2].replace("/", "-"), command, f"{datetime.now():%Y%m%d-%H%M%S}")
+    return Path("runs", "-".join(filter(None, parts))).resolve()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from datetime import datetime
 from pathlib import Path
 
 from edgevit import __version__
@@ -15,6 +14,7 @@ from edgevit.choose import choose, choose_form, lost_by_integers
 from edgevit.data import RunData, check_images, choose_data
 from edgevit.devices.profile import load_device
 from edgevit.errors import UsageError
+from edgevit.files import default_folder
 from edgevit.host import host_fingerprint, tool_versions
 from edgevit.images import NOISE, Samples, open_images, set_sha256, sorted_digests
 from edgevit.job import Alternatives, Job, Variant
@@ -61,7 +61,7 @@ def export(spec: Spec, out: Path | None = None, *, resume: bool = False, progres
 
 def _run(spec: Spec, out: Path | None, resume: bool, progress: Progress, steps: tuple[Step, ...]) -> Run:
     backends = _check_names(spec)
-    folder = RunFolder(out.resolve() if out else default_folder(spec), spec, resume)
+    folder = RunFolder(out.resolve() if out else default_folder(spec.model.name), spec, resume)
     model = load_model(spec.model, spec.seed)
     data = _check_data(spec, model, progress)
     check_passes(spec, model, data)
@@ -139,12 +139,6 @@ def _fits_integer_io(scheme: str) -> bool:
     return SCHEMES[scheme].numerics == "int8_static"
 
 
-def default_folder(spec: Spec) -> Path:
-    """Where a run goes when nobody says where: ``runs/<model>-<local time>``."""
-    name = spec.model.name.rpartition(":")[2].replace("/", "-")
-    return Path("runs", f"{name}-{datetime.now():%Y%m%d-%H%M%S}").resolve()
-
-
 def _check_data(spec: Spec, model: Model, progress: Progress) -> RunData:
     if spec.model.random_weights and spec.data.evaluation:
         raise UsageError("accuracy of random weights is not reported", "leave out --data, or give weights")
@@ -211,7 +205,6 @@ def candidates_for(
     limit = job.shop.spec.budget.max_drop
     if not any(search.plan and lost_by_integers(tuple(made), search.plan, limit) for search in reduced.searches):
         return reduced, made
-    job.shop.progress.message(f"integers cost the token plan found for {backend.TITLE} too much: searching once more")
     careful = reduce_carefully_for(backend, bench, model, passed)
     new = [alternatives for alternatives in careful.variants if alternatives not in reduced.variants]
     return reduced.and_then(careful), made + _candidates_of(job, steps, backend, tuple(new), made[0])

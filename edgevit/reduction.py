@@ -23,7 +23,7 @@ from edgevit.passes.resize import resize
 from edgevit.progress import Progress
 from edgevit.reference import ReferenceJob, reference_logits
 from edgevit.spec import Spec
-from edgevit.token_plan import Form, Plan, Site, TokenPlan, parse_plans
+from edgevit.token_plan import Form, Plan, Site, TokenPlan, check_form, parse_plans
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,9 @@ def reduce_model(spec: Spec, out: Path, progress: Progress) -> ReductionReport:
         UsageError: the spec has no single plan, or the model cannot carry it out.
     """
     plan = _only_plan(spec)
+    check_form(spec.passes.form, (plan,))
+    if spec.model.random_weights and spec.data.evaluation:
+        raise UsageError("accuracy of random weights is not reported", "leave out --data, or give weights")
     if out.is_dir() or out.suffix != ".pt2":
         raise UsageError(f"--out {out} is not a .pt2 file", "such as --out reduced.pt2")
     model = load_model(spec.model, spec.seed)

@@ -377,7 +377,7 @@ class TokenSearch:
     dense_ms: float
     """All blocks with all tokens, by the table."""
     blocks: tuple[BlockPoint, ...]
-    """By rising number of tokens."""
+    """In float32, whatever follows; by rising number of tokens."""
     sites: tuple[SitePoint, ...]
     prefix: int
     """Class, distillation and register tokens, which plans do not count and the numbers here do."""
@@ -416,7 +416,7 @@ class Run:
     calibration: CalibrationRecord | None = None
     notes: tuple[str, ...] = field(default=())
     token_searches: tuple[TokenSearch, ...] = ()
-    """One for each backend and target where ``--tokens auto`` was asked for."""
+    """For each backend where ``--tokens auto`` was asked for: one, and a more careful one where integers spoiled it."""
     schema_version: Literal[1] = SCHEMA_VERSION
 
     def candidate(self, candidate_id: str) -> Candidate:

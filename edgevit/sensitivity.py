@@ -151,12 +151,6 @@ def report_to_json(report: SensitivityReport) -> bytes:
     return _REPORT.dump_json(report, indent=1) + b"\n"
 
 
-def default_folder(spec: Spec) -> Path:
-    """Where the result goes when nobody says where: ``runs/<model>-sensitivity-<local time>``."""
-    name = spec.model.name.rpartition(":")[2].replace("/", "-")
-    return Path("runs", f"{name}-sensitivity-{datetime.now():%Y%m%d-%H%M%S}").resolve()
-
-
 def _check(spec: Spec, out: Path) -> Backend:
     """Refuses what can be refused before anything heavy starts; returns the backend."""
     if not spec.export.backends:

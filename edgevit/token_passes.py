@@ -15,12 +15,12 @@ from edgevit.model import Model
 from edgevit.model_passes import Passed
 from edgevit.passes.reduce_tokens import CutMargins, check_reducible, plan_sites, reduce_tokens
 from edgevit.passes.resize import resize
-from edgevit.results import TokenSearch
+from edgevit.results import HOST, TokenSearch
 from edgevit.schemes import AUTO as AUTO_SCHEME
 from edgevit.schemes import SCHEMES
 from edgevit.snapshot import Bench, record
 from edgevit.spec import Spec
-from edgevit.token_plan import AUTO, Form, Plan, ResizePlan, TokenPlan, parse_plan, parse_plans
+from edgevit.token_plan import AUTO, Form, Plan, ResizePlan, TokenPlan, check_form, parse_plan, parse_plans
 from edgevit.token_search.find import find_plan
 
 _ROOM_FOR_INTEGERS = 0.7
@@ -49,7 +49,9 @@ def check_tokens(spec: Spec, model: Model) -> None:
     Raises:
         UsageError: says which and why.
     """
-    for plan in parse_plans(spec.passes.tokens):
+    plans = parse_plans(spec.passes.tokens)
+    check_form(spec.passes.form, plans)
+    for plan in plans:
         if isinstance(plan, TokenPlan):
             plan_sites(model.module, plan)
         elif isinstance(plan, ResizePlan):
@@ -78,24 +80,29 @@ def reduce_for(backend: Backend, bench: Bench, model: Model, passed: Passed) -> 
 
 def reduce_carefully_for(backend: Backend, bench: Bench, model: Model, passed: Passed) -> Reduced:
     """Searches once more, for a plan that leaves integers more of the drop allowed; see :func:`reduce_for`."""
-    return _reduced((AUTO,), _ROOM_WHEN_CAREFUL, backend, bench, model, passed)
+    note = (
+        f"integers cost the token plan found for {backend.TITLE} more than was left of the drop allowed: searched once"
+        " more, for one that leaves them more"
+    )
+    bench.shop.progress.message(note)
+    found = _reduced((AUTO,), _ROOM_WHEN_CAREFUL, backend, bench, model, passed)
+    return replace(found, notes=(note, *found.notes))
 
 
 def _reduced(
     plans: tuple[Plan | Literal["auto"], ...], room: float, backend: Backend, bench: Bench, model: Model, passed: Passed
 ) -> Reduced:
     variants: list[Alternatives] = []
-    searches, notes = [], []
+    searches: list[TokenSearch] = []
+    notes: list[str] = []
     for plan in plans:
         if isinstance(plan, ResizePlan):
             variants.append(_with_resized_input(plan, bench, model, passed))
             continue
         if plan == AUTO:
-            try:
-                search = _search(room, backend, bench, model, passed)
-            except CandidateFailed as error:
-                notes.append(f"no token plan was searched for {backend.TITLE}: {error.message}")
-                bench.shop.progress.message(notes[-1])
+            search, failures = _search(room, backend, bench, model, passed)
+            notes += failures
+            if search is None:
                 continue
             searches.append(search)
             if search.plan is None:
@@ -144,15 +151,34 @@ def _with_resized_input(plan: ResizePlan, bench: Bench, model: Model, passed: Pa
     return (Variant(plan.slug, snapshot.captured.program, preprocessing, passes, snapshot.logits),)
 
 
-def _search(room: float, backend: Backend, bench: Bench, model: Model, passed: Passed) -> TokenSearch:
+def _search(
+    room: float, backend: Backend, bench: Bench, model: Model, passed: Passed
+) -> tuple[TokenSearch | None, list[str]]:
+    """Searches for the first device of the run that can run the blocks, else for this host; tells what could not."""
     spec = bench.shop.spec
     floats_only = all(name != AUTO_SCHEME and SCHEMES[name].is_float for name in spec.export.schemes)
     limit = spec.budget.max_drop * (1 if floats_only else room)
-    device = next((name for name in spec.devices if _reads(load_device(name), backend)), None)
-    logits = np.load(passed.baseline_logits)
-    return find_plan(
-        bench.shop, passed.module, backend, model.preprocessing, bench.images, bench.labels, logits, limit, device
-    )
+    logits, failures = np.load(passed.baseline_logits), []
+    for device in (*(name for name in spec.devices if _reads(load_device(name), backend)), None):
+        try:
+            search = find_plan(
+                bench.shop,
+                passed.module,
+                backend,
+                model.preprocessing,
+                bench.images,
+                bench.labels,
+                logits,
+                limit,
+                device,
+                _forms(spec),
+            )
+        except CandidateFailed as error:
+            failures.append(f"no token plan was searched for {backend.TITLE} on {device or HOST}: {error.message}")
+            bench.shop.progress.message(failures[-1])
+        else:
+            return search, failures
+    return None, failures
 
 
 def _reads(device: Device, backend: Backend) -> bool:

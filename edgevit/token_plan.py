@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -19,6 +21,9 @@ AUTO: Literal["auto"] = "auto"
 """Stands for the plan that a search finds, see :mod:`edgevit.token_search`."""
 NONE = "none"
 EXAMPLES = "such as evit:0.7, tome:8, squeeze:0.7@4,7,10, squeeze:4=150,7=100, resolution:192, auto, or none"
+
+_LONGEST_SLUG = 64
+"""Letters; a name of a stage, in a file's name of at most 255, may hold two."""
 
 Form = Literal["gather", "arithmetic"]
 """How a graph picks tokens: by TopK, ArgMax, Gather and compare, or by sums, products, minima and maxima alone."""
@@ -54,7 +59,7 @@ class KeepRatio:
 
 @dataclass(frozen=True)
 class RemoveEach:
-    """The same number of patch tokens leaves at each site."""
+    """The same number of patch tokens leaves at each site; with evit_fused, one comes back for them."""
 
     tokens: int
     """1 or more."""
@@ -127,8 +132,12 @@ class TokenPlan:
 
     @property
     def slug(self) -> str:
-        """The plan as a part of a candidate id or file name."""
-        return re.sub(r"[:@,]", "-", str(self))
+        """The plan as a part of a candidate id or file name; a long one ends in a digest, for names have limits."""
+        whole = re.sub(r"[:@,]", "-", str(self))
+        if len(whole) <= _LONGEST_SLUG:
+            return whole
+        digest = hashlib.sha256(whole.encode()).hexdigest()[:8]
+        return f"{whole[: _LONGEST_SLUG - 9].rstrip('-')}-{digest}"
 
 
 @dataclass(frozen=True)
@@ -152,18 +161,30 @@ Plan = TokenPlan | ResizePlan
 
 
 def parse_plans(text: str) -> tuple[Plan | Literal["auto"], ...]:
-    """Reads what ``--tokens`` takes: plans with commas between, or "none".
+    """Reads what ``--tokens`` takes: plans with commas between; "none" adds nothing, for the dense model always comes.
 
     Raises:
         UsageError: one is no plan, or is given twice.
     """
-    if text == NONE:
-        return ()
-    plans = tuple(_parse(part) for part in re.split(r",(?=[A-Za-z])", text))
+    parts = re.split(r"\s*,\s*(?=[A-Za-z])", text.strip())
+    plans = tuple(_parse(part) for part in parts if part != NONE)
     for plan in plans:
         if plans.count(plan) > 1:
             raise UsageError(f"token plan {plan} is given twice")
     return plans
+
+
+def check_form(form: str, plans: Iterable[Plan | Literal["auto"]]) -> None:
+    """Refuses a form where no plan picks tokens.
+
+    Raises:
+        UsageError: it would change nothing.
+    """
+    if form != "auto" and all(isinstance(plan, ResizePlan) for plan in plans):
+        raise UsageError(
+            f"--form {form} says how a graph picks tokens, and no plan here does",
+            "give a plan such as --tokens squeeze:0.7@4,7, or leave --form out",
+        )
 
 
 def parse_plan(text: str) -> TokenPlan:

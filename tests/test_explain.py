@@ -16,7 +16,7 @@ from PIL import Image
 
 from edgevit import explain as command
 from edgevit.errors import UsageError
-from edgevit.explain import AttentionDistance, ImageView, default_folder, explain, open_given
+from edgevit.explain import AttentionDistance, ImageView, explain, open_given
 from edgevit.passes.reduce_tokens import reduce_tokens
 from edgevit.preprocess import fit, preprocess
 from edgevit.progress import Silent
@@ -172,12 +172,15 @@ def test_files_of_the_same_name_are_numbered(images: list[str], tmp_path: Path) 
     keep = tmp_path / "out" / "mine.txt"
     keep.parent.mkdir()
     keep.write_text("mine")
-    found = explain(SPEC, [str(other / "1.png"), images[1]], None, tmp_path / "out", Silent())
-    names = ["explain_1.png", "explain_1.2.png", "attention_distance.png"]
+    third = other / "1.2.png"
+    third.write_bytes(Path(images[1]).read_bytes())
+    given = [str(other / "1.png"), images[1], str(third)]
+    found = explain(SPEC, given, None, tmp_path / "out", Silent())
+    names = ["explain_1.png", "explain_1.2.png", "explain_1.2.2.png", "attention_distance.png"]
     assert [Path(path).name for path in found.files] == names
     assert {path.name for path in (tmp_path / "out").iterdir()} == {*names, "mine.txt"}
     before = [Path(path).read_bytes() for path in found.files]
-    again = explain(SPEC, [str(other / "1.png"), images[1]], None, tmp_path / "out", Silent())
+    again = explain(SPEC, given, None, tmp_path / "out", Silent())
     assert [Path(path).read_bytes() for path in again.files] == before
 
 
@@ -219,12 +222,6 @@ def test_models_that_cannot_be_explained(model: str, message: str, images: list[
 def wrong_size() -> Any:
     """Takes images of any size, but its patches are those of one."""
     return small_vit(img_size=(32, 48), dynamic_img_size=True)
-
-
-def test_the_default_folder_is_named_after_the_model() -> None:
-    folder = default_folder(ModelSpec(name="hf/nets:vit"))
-    assert folder.parent == Path("runs")
-    assert folder.name.startswith("vit-explain-2")
 
 
 def test_the_document_has_all_numbers() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgevit.files import file_sha256, write_atomically
+from edgevit.files import default_folder, file_sha256, write_atomically
 
 
 def test_a_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,3 +30,11 @@ def test_a_digest_is_of_the_contents_one_after_the_other(tmp_path: Path) -> None
     second.write_bytes(b"y")
     assert file_sha256(first, second) == hashlib.sha256(b"x" * 3_000_000 + b"y").hexdigest()
     assert file_sha256(second, first) != file_sha256(first, second)
+
+
+def test_a_default_folder_is_named_after_the_model_and_the_command() -> None:
+    folder = default_folder("my.package:nets/vit", "explain")
+    assert folder.is_absolute()
+    assert folder.parent.name == "runs"
+    assert folder.name.startswith("nets-vit-explain-2")
+    assert default_folder("digits_vit").name.startswith("digits_vit-2")

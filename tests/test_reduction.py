@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 torch = pytest.importorskip("torch")
 
@@ -150,6 +151,7 @@ def test_the_document_has_the_numbers_of_the_report(tmp_path: Path) -> None:
         ("evit:0.5", {"name": "digits_cnn"}, "a.pt2", "needs a plain vision transformer"),
         ("evit:0.5@7", VIT, "a.pt2", "names block 7, the model has 6"),
         ("resolution:25", VIT, "a.pt2", "25"),
+        ("resolution:32", VIT, "a.pt2", "is what the model has"),
     ],
 )
 def test_what_cannot_be_done_is_refused_and_nothing_is_written(
@@ -161,8 +163,19 @@ def test_what_cannot_be_done_is_refused_and_nothing_is_written(
 
 
 def test_images_of_another_task_are_refused(tmp_path: Path) -> None:
-    """A random model of three classes; the digits are ten."""
-    model = {"name": "test_vit", "random_weights": True, "num_classes": 3}
+    """Eleven classes; the digits are ten."""
+    for number in range(11):
+        folder = tmp_path / "images" / f"{number:02d}"
+        folder.mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(folder / "a.png")
+    given = spec("evit:0.5@2", VIT, data={"evaluation": str(tmp_path / "images")})
     with pytest.raises(UsageError, match="class"):
+        reduce_model(given, tmp_path / "a.pt2", Silent())
+    assert not (tmp_path / "a.pt2").exists()
+
+
+def test_accuracy_of_random_weights_is_not_reported(tmp_path: Path) -> None:
+    model = {"name": "test_vit", "random_weights": True, "num_classes": 10}
+    with pytest.raises(UsageError, match="accuracy of random weights is not reported"):
         reduce_model(spec("evit:0.5@2", model, data={"evaluation": "digits"}), tmp_path / "a.pt2", Silent())
     assert list(tmp_path.iterdir()) == []

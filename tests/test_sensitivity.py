@@ -23,7 +23,7 @@ from edgevit.errors import UsageError
 from edgevit.progress import Silent
 from edgevit.quantization.prepare import Prepared, PrepareJob
 from edgevit.quantization.sensitivity import Sensitivity, SensitivityJob
-from edgevit.sensitivity import SensitivityReport, analyse, default_folder, report_to_json
+from edgevit.sensitivity import SensitivityReport, analyse, report_to_json
 from edgevit.spec import Spec, resolve_spec
 
 LAYERS = (make_layer(1, 20.0, 0.9), make_layer(0, None))
@@ -216,9 +216,3 @@ def test_a_result_is_not_overwritten(children: Children, tmp_path: Path) -> None
     with pytest.raises(UsageError, match="holds a sensitivity.json already"):
         analyse(spec(), tmp_path, Silent())
     assert (tmp_path / "sensitivity.json").read_text() == "{}"
-
-
-def test_the_default_folder_is_named_after_the_model() -> None:
-    folder = default_folder(Spec.model_validate({"model": {"name": "my.package:nets/vit"}}))
-    assert folder.parent.name == "runs"
-    assert folder.name.startswith("nets-vit-sensitivity-2")

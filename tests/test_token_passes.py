@@ -72,6 +72,9 @@ def spec(tokens: str, form: str = "auto", **others: Any) -> Spec:
         (vit, "evit:0.999", "keeps all 64 patch tokens"),
         (vit, "resolution:27", "27"),
         (vit, "resolution:64", "64"),
+        (vit, "resolution:32", "resolution:32 is no reduction: it is what the model has"),
+        (vit, "patch:4", "patch:4 is no reduction: it is what the model has"),
+        (cnn, "resolution:32", "resolution:32 is no reduction"),
         (vit, "patch:2", "patch:2 is no reduction"),
         (vit, "evit:0.7,tome:60", "tome merges at most half"),  # the second of two
         (vit, "auto", "--tokens auto needs images"),
@@ -324,11 +327,12 @@ def test_a_search_leaves_room_for_what_integers_cost(
     asked = searches(monkeypatch, {"onnxruntime": None})
     made = world("auto", export={"backends": ["onnx"], "schemes": schemes}, budget={"max_drop": 2.0})
     made.reduce()
-    (module, backend, preprocessing, images, labels, dense, limit_points, device), = asked  # fmt: skip
+    (module, backend, preprocessing, images, labels, dense, limit_points, device, forms), = asked  # fmt: skip
     assert (module, backend, preprocessing) == (made.passed.module, "onnxruntime", CONTRACT)
     assert (images, labels, device) == (made.bench.images, LABELS, None)
     np.testing.assert_array_equal(dense, np.load(made.passed.baseline_logits))
     assert limit_points == pytest.approx(limit)
+    assert forms == ("gather", "arithmetic")
 
 
 def test_a_careful_search_leaves_integers_more_and_makes_nothing_but_what_it_finds(
@@ -338,7 +342,9 @@ def test_a_careful_search_leaves_integers_more_and_makes_nothing_but_what_it_fin
     made = world(f"auto,{PLAN}", "gather", export={"backends": ["onnx"]}, budget={"max_drop": 2.0})
     careful = reduce_carefully_for(get_backend("onnx"), made.bench, made.model, made.passed)
     assert [variant.slug for (variant,) in careful.variants] == ["tome-2=50-gather"]
-    assert [rest[-2] for rest in asked] == [pytest.approx(0.7)]
+    assert [(rest[-3], rest[-1]) for rest in asked] == [(pytest.approx(0.7), ("gather",))]
+    (note,) = careful.notes
+    assert "integers cost the token plan found for ONNX Runtime more than was left" in note
     first = made.reduce()
     both = first.and_then(careful)
     assert both.searches == (*first.searches, *careful.searches)
@@ -356,4 +362,25 @@ def test_a_search_is_for_the_first_device_that_reads_the_format(
     others = [name for name in sorted(formats) if "onnx" not in formats[name]]
     asked = searches(monkeypatch, {"onnxruntime": None})
     world("auto", devices=[*others[:1], reads]).reduce()
-    assert asked[0][-1] == reads
+    assert asked[0][-2] == reads
+
+
+def test_a_device_that_cannot_run_blocks_leaves_the_search_to_the_next_and_then_to_this_host(
+    world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str | None] = []
+
+    def find(*arguments: Any) -> TokenSearch:
+        tried.append(arguments[-2])
+        if arguments[-2]:
+            raise CandidateFailed("cannot run a block: ADD in float (2 x)")
+        return replace(FOUND, backend="onnxruntime", plan=PLAN, predicted_ms=0.5)
+
+    monkeypatch.setattr(token_passes, "find_plan", find)
+    reduced = world("auto", "gather", devices=["raspberry-pi-5", "raspberry-pi-4b"]).reduce()
+    assert tried == ["raspberry-pi-5", "raspberry-pi-4b", None]
+    assert [search.plan for search in reduced.searches] == [PLAN]
+    assert [note.partition(":")[0] for note in reduced.notes] == [
+        "no token plan was searched for ONNX Runtime on raspberry-pi-5",
+        "no token plan was searched for ONNX Runtime on raspberry-pi-4b",
+    ]

@@ -53,8 +53,8 @@ def compress(
     """
     from edgevit.cli import render
     from edgevit.errors import ExitCode
+    from edgevit.files import default_folder
     from edgevit.pipeline import compress as run_compress
-    from edgevit.pipeline import default_folder
     from edgevit.results import run_to_json
     from edgevit.spec import resolve_spec
 
@@ -80,7 +80,7 @@ def compress(
         measure__threads=threads,
     )
     spec = resolve_spec(file, profile, options.with_settings(overrides, setting))
-    folder = out or default_folder(spec)
+    folder = out or default_folder(spec.model.name)
     with render.make_progress() as progress:
         run = run_compress(spec, folder, resume=resume, progress=progress)
     if as_json:

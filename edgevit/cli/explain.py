@@ -38,8 +38,9 @@ def explain(
       edgevit explain vit_tiny_patch16_224 cat.jpg --weights vit.safetensors --tokens squeeze:4=148,6=98
     """
     from edgevit.cli import render
-    from edgevit.explain import default_folder, explanation_to_json
     from edgevit.explain import explain as run_explain
+    from edgevit.explain import explanation_to_json
+    from edgevit.files import default_folder
     from edgevit.spec import resolve_spec
     from edgevit.token_plan import NONE, parse_plan
 
@@ -52,7 +53,7 @@ def explain(
         model__random_weights=random_weights,
     )
     spec = resolve_spec(file, None, options.with_settings(overrides, setting))
-    folder = out or default_folder(spec.model)
+    folder = out or default_folder(spec.model.name, "explain")
     with render.make_progress() as progress:
         explanation = run_explain(spec.model, images, plan, folder, progress, spec.seed)
     if as_json:

@@ -33,7 +33,7 @@ def export(
     """
     from edgevit.cli import render
     from edgevit.errors import ExitCode
-    from edgevit.pipeline import default_folder
+    from edgevit.files import default_folder
     from edgevit.pipeline import export as run_export
     from edgevit.results import run_to_json
     from edgevit.spec import resolve_spec
@@ -51,7 +51,7 @@ def export(
         export__schemes=options.split(scheme),
     )
     spec = resolve_spec(file, None, options.with_settings(overrides, setting))
-    folder = out or default_folder(spec)
+    folder = out or default_folder(spec.model.name)
     with render.make_progress() as progress:
         run = run_export(spec, folder, resume=resume, progress=progress)
     if as_json:

@@ -13,8 +13,8 @@ from edgevit.cli import options
 def reduce_tokens(
     target: options.Target,
     tokens: Annotated[
-        str, typer.Option(help="One plan, such as evit:0.7, tome:8, squeeze:4=150,7=100, resolution:192.")
-    ],
+        str | None, typer.Option(help="One plan, such as evit:0.7, tome:8, squeeze:4=150,7=100, resolution:192.")
+    ] = None,
     weights: options.Weights = None,
     pretrained: options.Pretrained = False,
     random_weights: options.RandomWeights = False,

@@ -42,7 +42,8 @@ def sensitivity(
       edgevit sensitivity spec.toml --export openvino --scheme static_wi8_ai8 --out sensitivity
     """
     from edgevit.cli import render
-    from edgevit.sensitivity import DOCUMENT, analyse, default_folder, report_to_json
+    from edgevit.files import default_folder
+    from edgevit.sensitivity import DOCUMENT, analyse, report_to_json
     from edgevit.spec import resolve_spec
 
     file, name = options.spec_file_or_model(target)
@@ -59,7 +60,7 @@ def sensitivity(
         measure__threads=threads,
     )
     spec = resolve_spec(file, None, options.with_settings(overrides, setting))
-    folder = out.resolve() if out else default_folder(spec)
+    folder = out.resolve() if out else default_folder(spec.model.name, "sensitivity")
     with render.make_progress() as progress:
         report = analyse(spec, folder, progress)
     if as_json:

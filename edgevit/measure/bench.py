@@ -56,8 +56,7 @@ def bench(job: BenchJob) -> Measurement:
     begin = time.perf_counter_ns()
     session = backend.open_session(job.artifact, job.threads, job.precision)
     load_ms = (time.perf_counter_ns() - begin) / 1e6
-    feeds = noise_feeds(np.random.default_rng(0), session)
-    timing = time_calls(lambda: session.run(feeds), job.min_runs, job.min_seconds)
+    timing = time_calls(noise_call(session), job.min_runs, job.min_seconds)
     peak_bytes = peak_resident_bytes()
     return Measurement(
         device=HOST,
@@ -93,7 +92,7 @@ def time_calls(call: Callable[[], object], min_runs: int, min_seconds: float) ->
     Returns:
         Milliseconds of each timed call; the first call and the warm-up (10 calls or 0.3 s, whichever is later) apart.
     """
-    first_run_ms = _timed_ms(call)
+    first_run_ms = milliseconds(call)
     warmup_runs, begin = 0, time.perf_counter()
     while warmup_runs < WARMUP_RUNS or time.perf_counter() - begin < WARMUP_SECONDS:
         call()
@@ -101,7 +100,7 @@ def time_calls(call: Callable[[], object], min_runs: int, min_seconds: float) ->
     samples: list[float] = []
     begin = reported = time.perf_counter()
     while len(samples) < min_runs or time.perf_counter() - begin < min_seconds:
-        samples.append(_timed_ms(call))
+        samples.append(milliseconds(call))
         if time.perf_counter() - reported > _REPORT_EVERY_S:
             reported = time.perf_counter()
             by_time = (reported - begin) / min_seconds if min_seconds else 1.0
@@ -115,7 +114,8 @@ def summarize(samples_ms: tuple[float, ...]) -> LatencyMs:
     return LatencyMs(min(samples_ms), float(p50), float(p90), float(p99))
 
 
-def _timed_ms(call: Callable[[], object]) -> float:
+def milliseconds(call: Callable[[], object]) -> float:
+    """How long a call takes."""
     begin = time.perf_counter_ns()
     call()
     return (time.perf_counter_ns() - begin) / 1e6
@@ -124,6 +124,12 @@ def _timed_ms(call: Callable[[], object]) -> float:
 def _import_runtime(backend: str) -> None:
     """Imports the part of a backend that imports its runtime."""
     __import__(f"edgevit.backends.{backend}.session")
+
+
+def noise_call(session: Session) -> Callable[[], object]:
+    """A function that runs a session on noise, the same each time."""
+    feeds = noise_feeds(np.random.default_rng(0), session)
+    return lambda: session.run(feeds)
 
 
 def noise_feeds(generator: np.random.Generator, session: Session) -> tuple[np.ndarray, ...]:

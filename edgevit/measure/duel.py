@@ -8,17 +8,13 @@ too large for most caches either way, took no longer: the ratio was off by a six
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-import numpy as np
-
 from edgevit.backends import Session, get_backend
 from edgevit.isolate import report_progress
-from edgevit.measure.bench import noise_feeds
+from edgevit.measure.bench import milliseconds, noise_call
 
 BURSTS = 10
 """Turns of each artifact."""
@@ -68,22 +64,11 @@ def duel(job: DuelJob) -> Duel:
 
 def in_turn(first: Session, second: Session, bursts: int = BURSTS) -> Duel:
     """Runs two sessions in turn, each on noise of its own input's type; the first turn of each warms up."""
-    calls = [_call(session) for session in (first, second)]
+    calls = [noise_call(session) for session in (first, second)]
     samples: list[list[float]] = [[], []]
     for turn in range(1 + bursts):
         for call, times in zip(calls, samples, strict=True):
-            warm = [_milliseconds(call) for _ in range(BURST)][-WARM:]
+            warm = [milliseconds(call) for _ in range(BURST)][-WARM:]
             times.extend(warm if turn else ())
         report_progress(turn + 1, 1 + bursts)
     return Duel(median(samples[0]), median(samples[1]), len(samples[0]))
-
-
-def _milliseconds(call: Callable[[], object]) -> float:
-    begin = time.perf_counter_ns()
-    call()
-    return (time.perf_counter_ns() - begin) / 1e6
-
-
-def _call(session: Session) -> Callable[[], object]:
-    feeds = noise_feeds(np.random.default_rng(0), session)
-    return lambda: session.run(feeds)

@@ -187,7 +187,7 @@ class ReducedVisionTransformer(nn.Module):
         first = self.num_prefix_tokens
         others = first if self.vit.pool_include_prefix else 0
         share = (sizes.shape[1] + others) / (int(self.vit.patch_embed.num_patches) + others)
-        return F.pad(sizes, (0, 0, first, 0), value=1.0) * share
+        return (F.pad(sizes - 1, (0, 0, first, 0)) + 1) * share  # XNNPACK pads with zeros only
 
     def _reader(self, query: Tensor) -> Tensor:
         """The query of what the head reads: of the class token, or the mean of all patches where there is none."""

@@ -34,7 +34,14 @@ class Resized:
 
 
 def resize(module: nn.Module, plan: ResizePlan, input_size: tuple[int, int]) -> Resized:
-    """Carries out a plan; see :func:`resize_input` and :func:`resize_patches`."""
+    """Carries out a plan; see :func:`resize_input` and :func:`resize_patches`.
+
+    Raises:
+        UsageError: the model cannot be resized so, or is of that size.
+    """
+    present = input_size[0] if plan.method == "resolution" else _own_patch(module)
+    if plan.size == present and input_size[0] == input_size[1]:
+        raise UsageError(f"{plan} is no reduction: it is what the model has", "give a smaller image or larger patches")
     way = resize_input if plan.method == "resolution" else resize_patches
     return way(module, plan.size, input_size)
 

@@ -109,7 +109,8 @@ def cosine(hosts: Tensor, movers: Tensor) -> Tensor:
 
 
 def _unit(vectors: Tensor, dim: int) -> Tensor:
-    return vectors * (vectors.square().sum(dim=dim, keepdim=True) + 1e-12).rsqrt()
+    # 1e-6, not less: the ONNX exporter takes an added constant up to 1e-8 for a zero, and leaves it out.
+    return vectors * (vectors.square().sum(dim=dim, keepdim=True) + 1e-6).rsqrt()
 
 
 def attention_received(query: Tensor, keys: Tensor, scale: float, log_sizes: Tensor | None) -> Tensor:

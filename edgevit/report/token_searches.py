@@ -47,8 +47,8 @@ def stops(search: TokenSearch) -> tuple[Stop, ...]:
 
 
 def goal(search: TokenSearch) -> str:
-    """Returns what for plans were searched, such as "openvino on this host"."""
-    return f"{search.backend} on {_target(search)}"
+    """Returns what for plans were searched, such as "openvino on this host within 1.05 points"."""
+    return f"{search.backend} on {_target(search)} within {search.limit_points:g} points"
 
 
 def _target(search: TokenSearch) -> str:
@@ -88,20 +88,16 @@ def token_searches_section(run: Run, picture: str | None) -> str:
     parts = ["## Token search"]
     if picture:
         parts.append(f"![Time of one block by its number of tokens, with the steps and the plans found]({picture})")
-    for search in run.token_searches:
-        parts += [
-            f"### Tokens for {escape(goal(search))}",
-            _sentences(run, search),
-            _tried(search),
-            _blocks(search),
-            _site_costs(search),
-        ]
+    for number, search in enumerate(run.token_searches):
+        parts += [f"### Tokens for {escape(goal(search))}", _sentences(run, search), _tried(search)]
+        if (search.target, search.blocks) not in [(e.target, e.blocks) for e in run.token_searches[:number]]:
+            parts += [_blocks(search), _site_costs(search)]
     return "\n\n".join(part for part in (*parts, _LEGEND) if part)
 
 
 def _sentences(run: Run, search: TokenSearch) -> str:
     how = (
-        "each block was timed alone on this host"
+        "each block was timed alone on this host, in float32"
         if search.source == "measured"
         else "block times are what the device's cost model predicts, and nothing was timed"
     )

@@ -6,20 +6,17 @@ Runs in a process of its own (see :mod:`edgevit.isolate`).
 from __future__ import annotations
 
 import gc
+import math
 import shutil
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from edgevit.backends import Backend, Session, get_backend
+from edgevit.backends import Backend, get_backend
 from edgevit.devices.cost import predict
 from edgevit.devices.profile import load_device
 from edgevit.errors import CandidateFailed
 from edgevit.isolate import report_progress
-from edgevit.measure.bench import noise_feeds
+from edgevit.measure.bench import milliseconds, noise_call
 from edgevit.results import BlockPoint, SitePoint
 from edgevit.token_search.curve import BlockCurve
 
@@ -60,13 +57,13 @@ def block_latency(job: BlockLatencyJob) -> BlockCurve:
     """Exports every block as float32 and tells its time, and that of a site in it.
 
     Raises:
-        CandidateFailed: the device cannot run a block.
+        CandidateFailed: the device cannot run a block, or no site.
     """
     backend = get_backend(job.backend)
     shutil.rmtree(job.folder, ignore_errors=True)
     try:
         files = _export(job, backend)
-        milliseconds = _predicted(backend, files, job.device) if job.device else _measured(backend, files, job)
+        milliseconds = _predicted(backend, files, job) if job.device else _measured(backend, files, job)
     finally:
         shutil.rmtree(job.folder, ignore_errors=True)
     return to_curve(job.programs, milliseconds)
@@ -85,50 +82,48 @@ def _export(job: BlockLatencyJob, backend: Backend) -> list[Path]:
     return files
 
 
-def _predicted(backend: Backend, files: list[Path], name: str) -> list[float]:
-    device, found = load_device(name), []
-    for file in files:
+def _predicted(backend: Backend, files: list[Path], job: BlockLatencyJob) -> list[float]:
+    """Milliseconds of each block; infinite for a site that the device cannot run, as where it has no TopK."""
+    assert job.device is not None
+    device, found, missing = load_device(job.device), [], set[str]()
+    for program, file in zip(job.programs, files, strict=True):
         prediction = predict(backend.read_graph(file), device)
-        if prediction.latency_ms is None:
-            raise CandidateFailed(f"{name} cannot run a block: {', '.join(prediction.unsupported_ops)}")
-        found.append(prediction.latency_ms.p50)
+        if prediction.latency_ms is None and not program.method:
+            raise CandidateFailed(f"{job.device} cannot run a block: {', '.join(prediction.unsupported_ops)}")
+        missing |= set(prediction.unsupported_ops)
+        found.append(prediction.latency_ms.p50 if prediction.latency_ms else math.inf)
+    if all(math.isinf(ms) for program, ms in zip(job.programs, found, strict=True) if program.method):
+        raise CandidateFailed(f"{job.device} cannot run what reduces tokens: {', '.join(sorted(missing))}")
     return found
 
 
 def _measured(backend: Backend, files: list[Path], job: BlockLatencyJob) -> list[float]:
     """Fastest run of each block, in milliseconds; run in turn, so that all see the same drift of the host."""
-    calls = [_call(backend.open_session(file, job.threads, "f32")) for file in files]
+    calls = [noise_call(backend.open_session(file, job.threads, "f32")) for file in files]
     for call in calls * _WARMUP_ROUNDS:
         call()
     fastest = [float("inf")] * len(calls)
     for _ in range(job.rounds):
         for place, call in enumerate(calls):
-            begin = time.perf_counter_ns()
-            call()
-            fastest[place] = min(fastest[place], (time.perf_counter_ns() - begin) / 1e6)
+            fastest[place] = min(fastest[place], milliseconds(call))
     return fastest
-
-
-def _call(session: Session) -> Callable[[], object]:
-    feeds = noise_feeds(np.random.default_rng(0), session)
-    return lambda: session.run(feeds)
 
 
 def to_curve(programs: tuple[BlockProgram, ...], milliseconds: list[float]) -> BlockCurve:
     """Tells the time of blocks from that of sites in them.
 
-    Of the two forms of a site the faster one counts; a site that seems to cost less than nothing costs nothing.
+    Of the forms of a site the faster one counts; a site that seems to cost less than nothing costs nothing.
 
     Args:
         programs: Blocks without and with sites.
-        milliseconds: Of each program.
+        milliseconds: Of each program; infinite for a site that cannot run.
     """
     pairs = list(zip(programs, milliseconds, strict=True))
     plain = sorted((program.tokens, ms) for program, ms in pairs if not program.method)
     curve = BlockCurve(tuple(BlockPoint(tokens, ms) for tokens, ms in plain), ())
     fastest: dict[tuple[str, int], SitePoint] = {}
     for program, ms in pairs:
-        if program.method:
+        if program.method and math.isfinite(ms):
             without = (curve.block_ms(program.tokens) + curve.block_ms(program.after)) / 2
             site = SitePoint(program.method, program.tokens, max(0.0, ms - without), program.form)
             key = (program.method, program.tokens)

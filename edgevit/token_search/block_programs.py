@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from edgevit.capture import save_program
 from edgevit.passes.reduce_tokens import ReducedVisionTransformer
-from edgevit.token_plan import FORMS, Site
+from edgevit.token_plan import Form, Site
 from edgevit.token_search.block_latency import BlockProgram
 from edgevit.token_search.divergence import SHARES
 from edgevit.token_search.tail import one_block
@@ -36,7 +36,7 @@ def block_counts(tokens: int) -> tuple[int, ...]:
     return (*(count for count in range(step, tokens, step) if 4 * count >= tokens), tokens)
 
 
-def capture_blocks(module: nn.Module, folder: Path) -> tuple[BlockProgram, ...]:
+def capture_blocks(module: nn.Module, folder: Path, forms: tuple[Form, ...]) -> tuple[BlockProgram, ...]:
     """Captures the middle block for each number of tokens, and with a site in it.
 
     A block that gets fewer tokens than the dense model weighs its keys by the patches that each stands for, as it does
@@ -46,6 +46,7 @@ def capture_blocks(module: nn.Module, folder: Path) -> tuple[BlockProgram, ...]:
         module: A model that :func:`edgevit.passes.reduce_tokens.check_reducible` accepts, in eval mode.
         folder: Where to write the programs, each from float32 [1, tokens, channels] to the same with as many tokens as
             stay; exists.
+        forms: Of the sites.
     """
     vit: Any = module
     middle, prefix = len(vit.blocks) // 2 + 1, int(vit.num_prefix_tokens)
@@ -58,7 +59,7 @@ def capture_blocks(module: nn.Module, folder: Path) -> tuple[BlockProgram, ...]:
         tokens = prefix + round((dense - prefix) * share)
         keep = round((tokens - prefix) * _SITE_KEEPS)
         for method in SHARES if 0 < keep < tokens - prefix else ():
-            for form in FORMS:
+            for form in forms:
                 reducing = ReducedVisionTransformer(one_block(vit, middle), method, (Site(1, keep),), form)
                 file = folder / f"{tokens}-{method}-{form}.pt2"
                 made.append(_write(reducing, tokens, int(vit.embed_dim), file, keep + prefix, method, form))

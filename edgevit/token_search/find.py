@@ -18,7 +18,7 @@ from edgevit.images import Samples, open_samples
 from edgevit.passes.reduce_tokens import check_reducible, reduce_tokens
 from edgevit.preprocess import preprocess
 from edgevit.results import HOST, Preprocessing, TokenSearch
-from edgevit.token_plan import TokenPlan
+from edgevit.token_plan import Form, TokenPlan
 from edgevit.token_search.batches import over_batches
 from edgevit.token_search.block_latency import BlockLatencyJob, block_latency
 from edgevit.token_search.block_programs import capture_blocks
@@ -53,6 +53,7 @@ def find_plan(
     dense_logits: np.ndarray,
     limit_points: float,
     device: str | None,
+    forms: tuple[Form, ...],
 ) -> TokenSearch:
     """Finds the fastest token plan that loses no more than the limit.
 
@@ -70,6 +71,7 @@ def find_plan(
         limit_points: Lost points allowed: drop of top-1, or without labels share of images that get another class; in
             percentage points.
         device: Predict block times for it; None to measure them on this host.
+        forms: How graphs may pick tokens; the fastest of them that the target runs is priced.
 
     Raises:
         UsageError: the model is none that token reduction knows.
@@ -77,7 +79,7 @@ def find_plan(
     """
     check_reducible(module)
     shape = _shape(module)
-    curve = _block_times(shop, module, backend, device)
+    curve = _block_times(shop, module, backend, device, forms)
     plans = faster_plans(curve, _damage(shop, module, preprocessing, images, shape), shape)
     trials = _Trials(shop, module, preprocessing, images, labels, dense_logits)
     choice = choose(plans, trials.lost_points, limit_points)
@@ -113,7 +115,9 @@ def _shape(module: nn.Module) -> ModelShape:
     return ModelShape(int(vit.patch_embed.num_patches), int(vit.num_prefix_tokens), len(vit.blocks))
 
 
-def _block_times(shop: Workshop, module: nn.Module, backend: Backend, device: str | None) -> BlockCurve:
+def _block_times(
+    shop: Workshop, module: nn.Module, backend: Backend, device: str | None, forms: tuple[Form, ...]
+) -> BlockCurve:
     name = f"{backend.NAME}-{device or HOST}"
 
     def make() -> BlockCurve:
@@ -121,7 +125,7 @@ def _block_times(shop: Workshop, module: nn.Module, backend: Backend, device: st
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         try:
-            programs = capture_blocks(module, folder)
+            programs = capture_blocks(module, folder, forms)
             job = BlockLatencyJob(backend.NAME, programs, folder / "artifacts", shop.spec.measure.threads, device)
             verb = "predict" if device else "measure"
             return shop.in_child(f"{verb} blocks {name}", f"blocks-{name}", block_latency, job)

@@ -68,6 +68,12 @@ def test_a_spec_says_which_model(call: Call, tmp_path: Path) -> None:
     assert (code, json.loads(out)["form"]) == (0, "arithmetic")
 
 
+def test_a_spec_says_which_plan(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "spec.toml").write_text('[model]\nname = "digits_vit"\n[passes]\ntokens = "tome:2=200"\n')
+    code, out, _ = call("spec.toml", "--json")
+    assert (code, json.loads(out)["plan"]) == (0, "tome:2=200")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -76,6 +82,7 @@ def test_a_spec_says_which_model(call: Call, tmp_path: Path) -> None:
         (("digits_vit", "--tokens", "none"), "give exactly one plan"),
         (("digits_vit", "--tokens", "evil:0.5"), "did you mean evit"),
         (("digits_vit",), "--tokens"),
+        (("digits_vit", "--tokens", "resolution:24", "--form", "gather"), "no plan here does"),
         (("digits_vit", "--tokens", "evit:0.5", "--out", "model.onnx"), "is not a .pt2 file"),
         (("digits_vit", "--tokens", "evit:0.5", "--form", "auto_gather"), "passes.form"),
         (("digits_cnn", "--tokens", "evit:0.5"), "needs a plain vision transformer"),

@@ -45,9 +45,9 @@ def reduced() -> Run:
 def test_token_searches_and_the_steps_to_the_chosen_one_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     render.print_run(reduced())
     assert capsys.readouterr().out.splitlines()[-6:] == [
-        "token search for openvino on this host (block times measured): evit:4=95,"
+        "token search for openvino on this host within 0.7 points (block times measured): evit:4=95,"
         " whose blocks add up to 8.00 ms as timed one by one, against 12.0 ms with all tokens (1.50 ×)",
-        "token search for litert on raspberry-pi-5 (block times predicted, not measured): no plan: no plan is faster",
+        "token search for litert on raspberry-pi-5 within 0.7 points (block times predicted, not measured): no plan: no plan is faster",
         "openvino/static_wi8_ai8, 2 steps from the dense float candidate: 4.46 × the speed",
         "  reduce_tokens evit:4=95: 1.25 G → 750.00 M MACs, 12.2 → 8.20 ms (1.49 ×), +0.6 pt",
         "  quantize static_wi8_ai8: 750.00 M → 700.00 M MACs, 8.40 → 2.80 ms (3.00 ×)",

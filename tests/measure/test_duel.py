@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgevit.measure import duel
+from edgevit.measure import bench, duel
 from edgevit.measure.duel import Duel
 from edgevit.results import TensorSpec
 
@@ -17,7 +17,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_ns = 0
-        monkeypatch.setattr(duel.time, "perf_counter_ns", lambda: self.now_ns)
+        monkeypatch.setattr(bench.time, "perf_counter_ns", lambda: self.now_ns)
 
 
 class Stopwatch:

@@ -67,10 +67,10 @@ def test_a_measured_search() -> None:
     assert token_searches_section(a_run(MEASURED), None).splitlines()[:22] == [
         "## Token search",
         "",
-        "### Tokens for litert on this host",
+        "### Tokens for litert on this host within 0.7 points",
         "",
-        "Searched for the fastest plan that loses at most 0.7 points on 200 images: each block was timed alone on this host."
-        " **Found: `squeeze:4=127,6=95`**, whose blocks add up to 8.00 ms as timed one by one, against 12.0 ms with all"
+        "Searched for the fastest plan that loses at most 0.7 points on 200 images: each block was timed alone on this host, in"
+        " float32. **Found: `squeeze:4=127,6=95`**, whose blocks add up to 8.00 ms as timed one by one, against 12.0 ms with all"
         " tokens (1.50 ×). Whole artifacts, measured on this host: `litert/fp32/squeeze-gather` 12.2 → 8.20 ms (1.49 ×);"
         " `litert/fp32/squeeze-arithmetic` 12.2 → 8.20 ms (1.49 ×, rejected).",
         "",
@@ -97,7 +97,7 @@ def test_a_measured_search() -> None:
 def test_a_predicted_search_is_told_in_other_words() -> None:
     lines = token_searches_section(a_run(PREDICTED), None).splitlines()
     assert lines[2:5] == [
-        "### Tokens for litert on raspberry-pi-5",
+        "### Tokens for litert on raspberry-pi-5 within 0.7 points",
         "",
         "Searched for the fastest plan that loses at most 0.7 points on 200 images: block times are what the device's cost"
         " model predicts, and nothing was timed. **Found: `squeeze:4=127,6=95`**, whose blocks are predicted to take"
@@ -140,18 +140,28 @@ def test_each_search_has_a_part_and_all_have_one_picture() -> None:
     assert page.count("Plans stand in the order of trying") == 1
 
 
+def test_block_times_of_a_second_search_for_the_same_target_are_not_shown_again() -> None:
+    careful = replace(MEASURED, limit_points=0.35)
+    page = token_searches_section(a_run(MEASURED, careful, PREDICTED), None)
+    assert page.count("| tokens | one block, measured |") == 1
+    assert page.count("| tokens | one block, predicted |") == 1
+    assert page.count("Reducing tokens took, as measured") == 1
+    assert page.count("| plan tried | timed blocks added up |") == 2
+    assert "### Tokens for litert on this host within 0.35 points" in page
+
+
 def test_lines_for_a_terminal() -> None:
     assert search_line(MEASURED) == (
-        "token search for litert on this host (block times measured): squeeze:4=127,6=95,"
+        "token search for litert on this host within 0.7 points (block times measured): squeeze:4=127,6=95,"
         " whose blocks add up to 8.00 ms as timed one by one, against 12.0 ms with all tokens (1.50 ×)"
     )
     assert search_line(PREDICTED) == (
-        "token search for litert on raspberry-pi-5 (block times predicted, not measured): squeeze:4=127,6=95,"
+        "token search for litert on raspberry-pi-5 within 0.7 points (block times predicted, not measured): squeeze:4=127,6=95,"
         " whose blocks are predicted to take 8.00 ms, against a predicted 12.0 ms with all tokens"
         " (1.50 ×, without an interval)"
     )
     assert search_line(NOTHING) == (
-        "token search for litert on this host (block times measured): no plan:"
+        "token search for litert on this host within 0.7 points (block times measured): no plan:"
         " every plan tried loses more than 0.7 points"
     )
 

@@ -19,6 +19,7 @@ from torch import nn  # noqa: E402
 
 from edgevit import workshop  # noqa: E402
 from edgevit.backends import all_backends, get_backend  # noqa: E402
+from edgevit.errors import CandidateFailed  # noqa: E402
 from edgevit.images import open_images  # noqa: E402
 from edgevit.passes.reduce_tokens import reduce_tokens  # noqa: E402
 from edgevit.preprocess import preprocess  # noqa: E402
@@ -26,7 +27,7 @@ from edgevit.progress import Silent  # noqa: E402
 from edgevit.results import BlockPoint, Preprocessing, SitePoint, TokenSearch  # noqa: E402
 from edgevit.run_folder import RunFolder  # noqa: E402
 from edgevit.spec import Spec  # noqa: E402
-from edgevit.token_plan import parse_plan  # noqa: E402
+from edgevit.token_plan import FORMS, Form, parse_plan  # noqa: E402
 from edgevit.token_search.block_latency import BlockLatencyJob, BlockProgram, block_latency, to_curve  # noqa: E402
 from edgevit.token_search.block_programs import block_counts, capture_blocks  # noqa: E402
 from edgevit.token_search.curve import BlockCurve  # noqa: E402
@@ -101,7 +102,7 @@ def test_every_backend_times_blocks(backend: str, vit: Any, tmp_path: Path, monk
     pytest.importorskip(f"edgevit.backends.{backend}.session")
     monkeypatch.setattr("edgevit.token_search.block_programs.block_counts", lambda tokens: (33, tokens))
     monkeypatch.setattr("edgevit.token_search.block_programs._SITE_SHARES", (1.0,))
-    programs = capture_blocks(vit, tmp_path)
+    programs = capture_blocks(vit, tmp_path, FORMS)
     assert [(one.tokens, one.after, one.method) for one in programs[:3]] == [
         (33, 33, ""), (65, 65, ""), (65, 46, "squeeze")
     ]  # fmt: skip
@@ -116,11 +117,36 @@ def test_every_backend_times_blocks(backend: str, vit: Any, tmp_path: Path, monk
 def test_devices_are_predicted(vit: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgevit.token_search.block_programs._SITE_SHARES", (1.0,))
     monkeypatch.setattr("edgevit.token_search.block_programs.block_counts", lambda tokens: (33, tokens))
-    programs = tuple(one for one in capture_blocks(vit, tmp_path) if one.method != "tome")
+    programs = tuple(one for one in capture_blocks(vit, tmp_path, FORMS) if one.method != "tome")
     job = BlockLatencyJob("onnxruntime", programs, tmp_path / "blocks", 1, "raspberry-pi-5")
     curve = block_latency(job)
     assert 0 < curve.blocks[0].ms < curve.blocks[1].ms
     assert all(site.ms > 0 for site in curve.sites)
+
+
+def npu(tmp_path: Path, backend: str, forms: tuple[Form, ...], vit: Any, monkeypatch: pytest.MonkeyPatch) -> BlockCurve:
+    """Blocks with squeeze, predicted for an NPU that has no TopK."""
+    monkeypatch.setattr("edgevit.token_search.block_programs._SITE_SHARES", (1.0,))
+    monkeypatch.setattr("edgevit.token_search.block_programs.block_counts", lambda tokens: (33, tokens))
+    programs = tuple(one for one in capture_blocks(vit, tmp_path, forms) if one.method in ("", "squeeze"))
+    return block_latency(BlockLatencyJob(backend, programs, tmp_path / "blocks", 1, "galaxy-s24-npu"))
+
+
+def test_a_site_that_a_device_cannot_run_has_no_price(
+    vit: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    curve = npu(tmp_path, "litert", FORMS, vit, monkeypatch)
+    assert {(site.method, site.form) for site in curve.sites} == {("squeeze", "arithmetic")}
+    with pytest.raises(CandidateFailed, match="galaxy-s24-npu cannot run what reduces tokens: .*TOPK_V2"):
+        npu(tmp_path, "litert", ("gather",), vit, monkeypatch)
+
+
+def test_a_device_that_cannot_run_a_block_says_why(vit: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgevit.token_search.block_programs._SITE_SHARES", ())
+    monkeypatch.setattr("edgevit.token_search.block_programs.block_counts", lambda tokens: (tokens,))
+    programs = capture_blocks(vit, tmp_path, FORMS)
+    with pytest.raises(CandidateFailed, match="coral-edge-tpu cannot run a block: .* in float"):
+        block_latency(BlockLatencyJob("litert", programs, tmp_path / "blocks", 1, "coral-edge-tpu"))
 
 
 def test_a_site_costs_what_its_block_does_not() -> None:
@@ -131,8 +157,9 @@ def test_a_site_costs_what_its_block_does_not() -> None:
         BlockProgram(file, 17, 13, "tome", "gather"),
         BlockProgram(file, 17, 13, "tome", "arithmetic"),
         BlockProgram(file, 9, 7, "tome", "gather"),
+        BlockProgram(file, 9, 7, "tome", "arithmetic"),  # which the target cannot run
     )
-    curve = to_curve(programs, [4.0, 2.0, 4.5, 4.0, 1.5])
+    curve = to_curve(programs, [4.0, 2.0, 4.5, 4.0, 1.5, float("inf")])
     # from 17 to 13 the block itself costs (4 + 3) / 2
     assert curve == BlockCurve(
         (BlockPoint(9, 2.0), BlockPoint(17, 4.0)),
@@ -162,12 +189,20 @@ class World:
         self.asked.append(argument)
         return STAIRS
 
-    def find(self, limit: float, labels: tuple[int, ...] | None = None, device: str | None = None) -> TokenSearch:
+    def find(
+        self,
+        limit: float,
+        labels: tuple[int, ...] | None = None,
+        device: str | None = None,
+        forms: tuple[Form, ...] = FORMS,
+    ) -> TokenSearch:
         spec = Spec.model_validate({"model": {"name": "digits_vit"}})
         with RunFolder(self.folder, spec, self.folder.exists()) as folder:
             shop = Workshop(spec, folder, Silent())
             backend = get_backend("onnxruntime")
-            return find_plan(shop, self.module, backend, PREPROCESSING, IMAGES, labels, self.logits, limit, device)
+            return find_plan(
+                shop, self.module, backend, PREPROCESSING, IMAGES, labels, self.logits, limit, device, forms
+            )
 
 
 @pytest.fixture
@@ -193,9 +228,27 @@ def test_a_plan_is_found_and_holds(world: World) -> None:
     assert not list((world.folder / "work").iterdir())
 
 
-def test_labels_count_the_drop(world: World) -> None:
-    labels = tuple(int(label) for label in world.logits.argmax(1))
-    assert world.find(limit=30.0, labels=labels).tried == world.find(limit=30.0).tried
+def test_labels_count_the_drop_on_the_images_that_are_looked_at(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgevit.token_search.find.MOST_IMAGES", 10)
+    labels = tuple((int(label) + place % 2) % 5 for place, label in enumerate(world.logits.argmax(1)))
+    found = world.find(limit=30.0, labels=labels)
+    places = [place * 23 // 9 for place in range(10)]  # the first and the last of 24 among them
+    wanted = np.array(labels)[places]
+    before = (world.logits[places].argmax(1) == wanted).mean()
+    assert found.samples == 10
+    assert 0 < before < 1
+    for tried in found.tried:
+        with torch.inference_mode():
+            logits = reduce_tokens(world.module, parse_plan(tried.plan))(pixels()[places]).numpy()
+        assert tried.lost_points == pytest.approx(100 * (before - (logits.argmax(1) == wanted).mean()))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_only_forms_that_may_be_had_are_priced(world: World, form: Form, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgevit.token_search.block_programs._SITE_SHARES", (1.0,))
+    world.find(limit=30.0, forms=(form,))
+    (job,) = world.asked
+    assert {program.form for program in job.programs} == {"", form}
 
 
 def test_resuming_does_nothing_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

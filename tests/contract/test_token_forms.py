@@ -1,0 +1,255 @@
+"""What every backend makes of every token reduction method, in both export forms; new ones are picked up unedited."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from edgevit.torchvision_schemas import ensure_torchvision_schemas  # noqa: E402
+
+ensure_torchvision_schemas()
+pytest.importorskip("timm")
+
+from torch import Tensor, nn  # noqa: E402
+
+from edgevit.backends import Session, backend_names, get_backend  # noqa: E402
+from edgevit.capture import capture  # noqa: E402
+from edgevit.evaluate import run_once  # noqa: E402
+from edgevit.graph import Graph  # noqa: E402
+from edgevit.passes.reduce_tokens import CutMargins, reduce_tokens  # noqa: E402
+from edgevit.token_plan import FORMS, METHODS, Form, parse_plan  # noqa: E402
+from edgevit.verify import FLOAT_TOLERANCE, UNDECIDED_MARGIN, compare  # noqa: E402
+
+# isort: split
+from tests.passes.test_reduce_tokens import PATCHES, image, small_vit, swap_patches  # noqa: E402
+
+SITES = "1=40,2=20"
+ROUNDING = 1e-5
+"""Largest relative difference between the forms, which compute the same but for the order of sums."""
+FAST = ("tome", "squeeze")
+FAST_ON_LITERT = ("squeeze",)
+"""What is not left to the slow half: they do all that the others do, and LiteRT converts for seconds."""
+CHOOSES = (
+    "topk", "sort", "argmax", "argmin", "gather", "embeddinglookup", "scatter", "onehot", "equal", "greater", "less",
+    "where", "select", "nonzero", "unique", "cumsum", "dynamicslice", "dynamicupdateslice", "trilu", "eyelike",
+)  # fmt: skip
+"""Parts of the names of ops that choose or compare, in all formats, small and without underscores."""
+
+
+def cases(*others: str) -> list[Any]:
+    """Every backend with every method (and form); those that take long are marked."""
+    return [
+        pytest.param(
+            backend,
+            method,
+            *rest,
+            id="-".join((backend, method, *rest)),
+            marks=[] if method in (FAST_ON_LITERT if backend == "litert" else FAST) else [pytest.mark.slow],
+        )
+        for backend in backend_names()
+        for method in METHODS
+        for rest in ([(other,) for other in others] or [()])
+    ]
+
+
+every_form = pytest.mark.parametrize(("backend", "method", "form"), cases(*FORMS))
+every_method = pytest.mark.parametrize(("backend", "method"), cases())
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Models this small are run faster by one thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def vit(key: float = 1.0) -> Any:
+    """A vision transformer whose first block finds all patches of an image without blue equally good, to the bit.
+
+    Half of the channels of a patch see its blue alone, and the keys of the first block read these alone; there is no
+    normalization to mix them with the others. Without blue, what they add is zero, and all keys are the bias: ``key`` in
+    the first channel of each head, 0 in the others, so that products with it have one term and round the same wherever
+    a runtime computes them. The patches still differ in the other half, so that it matters which of them stay.
+
+    There is no position embedding, so that patches of one colour are the same in all blocks. The head reads the mean of
+    all patches; the class token, which ranks them, is past caring about what leaves after the last attention.
+    """
+    model = small_vit("average", depth=2, pos_embed="none")
+    first, proj, width = model.blocks[0], model.patch_embed.proj, model.embed_dim
+    first.norm1 = nn.Identity()
+    with torch.no_grad():
+        nn.init.normal_(model.cls_token)
+        proj.weight.mul_(2)
+        proj.weight[: width // 2, 2] = 0
+        proj.weight[width // 2 :, :2] = 0
+        proj.bias[width // 2 :] = 0
+        keys = first.attn.qkv.weight[width : 2 * width]
+        keys[:, : width // 2] = 0
+        biases = first.attn.qkv.bias[width : 2 * width].view(first.attn.num_heads, -1)
+        biases[:] = 0
+        biases[:, 0] = key
+    return model
+
+
+def images() -> dict[str, Tensor]:
+    """Images by what is special about them, each float32 [2, 3, 32, 32].
+
+    One colour is all that an image of equal patches can have: of the same patches among others, rounding decides which
+    of those that stand for more or fewer of them another one is merged into.
+    """
+    without_blue = image(2, batch=2)
+    without_blue[:, 2] = 0
+    one_colour = image(1, batch=2)[:, :, :1, :1].expand(2, 3, 32, 32).contiguous()
+    return {"noise": image(0, batch=2), "one colour": one_colour, "equal keys": without_blue}
+
+
+@functools.cache
+def reduced(method: str, form: Form) -> nn.Module:
+    return reduce_tokens(vit(), parse_plan(f"{method}:{SITES}"), form)
+
+
+@functools.cache
+def captured(method: str, form: Form) -> Any:
+    return capture(reduced(method, form), (32, 32))
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An artifact, loaded, and its answers."""
+
+    path: Path
+    session: Session
+    graph: Graph
+    logits: dict[str, np.ndarray]
+    """float32 [n, classes] for :func:`images`, by name."""
+
+
+Export = Callable[[str, str, Form], Exported]
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory: pytest.TempPathFactory) -> Export:
+    """Makes the artifact of a backend, a method and a form, once."""
+
+    @functools.cache
+    def make(name: str, method: str, form: Form) -> Exported:
+        backend = get_backend(name)
+        path = backend.export_program(captured(method, form), tmp_path_factory.mktemp(f"{name}-{method}-{form}"))
+        session = backend.open_session(path, 1, "f32")
+        answers = {kind: exported_logits(session, pixels) for kind, pixels in images().items()}
+        return Exported(path, session, backend.read_graph(path), answers)
+
+    return make
+
+
+def logits(module: nn.Module, pixels: Tensor) -> Tensor:
+    """Of one image at a time, as artifacts take them, float32 [n, classes]."""
+    with torch.inference_mode():
+        return torch.cat([module(one[None]) for one in pixels])
+
+
+def exported_logits(session: Session, pixels: Tensor) -> np.ndarray:
+    return np.concatenate([run_once(session, one[None].numpy()) for one in pixels])
+
+
+def ops_named(graph: Graph, *parts: str) -> Counter[str]:
+    """How often a graph has each op whose name contains one of these."""
+    names = [op.native for op in graph.ops]
+    return Counter(name for name in names if any(part in name.lower().replace("_", "") for part in parts))
+
+
+# What the other tests stand on.
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_images_are_what_they_are_called(method: str) -> None:
+    """On noise all choices are clear; where keys are equal none is, and another one gives other logits."""
+    module, given = reduced(method, "gather"), images()
+    margins = {name: logits(CutMargins(cast(Any, module)), pixels) for name, pixels in given.items()}
+    assert margins["noise"].min() > UNDECIDED_MARGIN
+    assert margins["one colour"].tolist() == margins["equal keys"].tolist() == [[0.0], [0.0]]
+    expected = logits(module, given["equal keys"])
+    others = logits(module, swap_patches(given["equal keys"], range(PATCHES - 1, -1, -1)))
+    assert (others - expected).abs().max() > 1000 * FLOAT_TOLERANCE * expected.abs().max()
+
+
+# Every backend.
+
+
+@every_form
+def test_exported_logits_are_pytorchs(backend: str, method: str, form: Form, export: Export) -> None:
+    for kind, found in export(backend, method, form).logits.items():
+        expected = logits(reduced(method, form), images()[kind]).numpy()
+        assert np.ptp(expected, axis=0).max() > 0.01 * np.abs(expected).max(), "logits that do not depend on the image"
+        verification = compare(found, expected, "pytorch", FLOAT_TOLERANCE)
+        assert verification.passed, (kind, verification)
+
+
+@every_method
+def test_both_forms_agree(backend: str, method: str, export: Export) -> None:
+    gathered, computed = (export(backend, method, form).logits for form in FORMS)
+    for kind, found in computed.items():
+        assert np.abs(found - gathered[kind]).max() <= ROUNDING * np.abs(gathered[kind]).max(), kind
+
+
+@every_form
+def test_shapes_are_static(backend: str, method: str, form: Form, export: Export) -> None:
+    """No length is open, nothing computes a shape as it runs, and no op is unknown: NonZero, loops and bodies are."""
+    made = export(backend, method, form)
+    assert all(type(length) is int and length > 0 for tensor in made.graph.tensors for length in tensor.shape)
+    assert not {op.native for op in made.graph.ops if op.kind in ("constant", "other")}
+    assert not ops_named(made.graph, "where", "select", "nonzero", "unique", "compress")
+    if backend == "litert":  # the readers of the others refuse open shapes; this one takes the shapes of an example
+        assert open_tensors(made.path) == []
+
+
+def open_tensors(path: Path) -> list[bytes]:
+    """Names of the tensors of a TFLite file of one subgraph whose shapes may change from run to run."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    (subgraph,) = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0).subgraphs
+    signatures = {tensor.name: tensor.shapeSignature for tensor in subgraph.tensors}
+    return [name for name, signature in signatures.items() if signature is not None and min(signature, default=0) < 0]
+
+
+@every_form
+def test_ops_that_choose_are_in_the_gather_form_alone(backend: str, method: str, form: Form, export: Export) -> None:
+    graph = export(backend, method, form).graph
+    if form == "gather":  # which shows that these are the names by which they would be found
+        assert ops_named(graph, "topk")
+        assert ops_named(graph, "gather", "embeddinglookup")
+        assert bool(ops_named(graph, "equal")) == (method in ("tome", "squeeze"))
+        return
+    # No exception for the Gather at a constant place by which ONNX and OpenVINO fetch a class token for the head, in
+    # models that keep all tokens too: the head of this one reads a mean.
+    assert not ops_named(graph, *CHOOSES)
+
+
+@pytest.mark.parametrize(("backend", "method"), [case for case in cases() if case.values[0] == "litert"])
+def test_litert_runs_the_arithmetic_form_in_one_piece(
+    backend: str, method: str, export: Export, request: pytest.FixtureRequest
+) -> None:
+    assert export(backend, method, "gather").session.delegate != "XNNPACK, 1 partition"  # which has no TopK
+    assert export(backend, method, "arithmetic").session.delegate == "XNNPACK, 1 partition"
+
+
+@pytest.mark.parametrize(
+    "backend", [pytest.param(name, marks=[pytest.mark.slow] if name == "litert" else []) for name in backend_names()]
+)
+def test_keys_of_zeros_can_be_compared(backend: str, tmp_path: Path) -> None:
+    """They are equally far from all others, see :func:`edgevit.passes.tokens.cosine`."""
+    module, pixels = reduce_tokens(vit(key=0.0), parse_plan("tome:1=40")), images()["equal keys"]
+    path = get_backend(backend).export_program(capture(module, (32, 32)), tmp_path)
+    found = exported_logits(get_backend(backend).open_session(path, 1, "f32"), pixels)
+    assert compare(found, logits(module, pixels).numpy(), "pytorch", FLOAT_TOLERANCE).passed
