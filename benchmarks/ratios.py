@@ -2,7 +2,7 @@
 
 Runs ``edgevit compress`` on the bundled digits and, where the data is there, on ImageNet and flower models; then times
 each float artifact and the int8 and token-reduced ones made from it in turn in a fresh process, one thread. The
-ratio is that of the medians of warm runs, which repeats to one or two percent where absolute times drift by a tenth.
+ratio is that of warm runs (see edgevit/measure/duel.py), which repeats to one or two percent where absolute times drift by a tenth.
 
     python -m benchmarks.ratios [--data DIR] [--out DIR] [--only NAME]
 """

@@ -2,7 +2,7 @@
 
 For every runtime, ``edgevit compress`` makes ViT-Tiny by every method, schedule and baseline of token reduction, and
 quantizes those that promise most; all are evaluated on all images. Then each artifact is run in turn with the
-dense float32 one of its runtime, in a fresh process, one thread; the ratio is that of the medians. A table, a
+dense float32 one of its runtime, in a fresh process, one thread; the ratio is that of warm runs. A table, a
 picture and the goals come out. Without a data folder a few plans are run on the bundled digits.
 
     python -m benchmarks.tokens [--data DIR] [--out DIR] [--runtime NAME] [--plans PLANS] [--form FORM] [--redraw]

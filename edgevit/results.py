@@ -209,7 +209,7 @@ class Contribution:
     macs_before: int
     macs_after: int
     ms_before: float
-    """p50 of both artifacts on this host, run in turn in one process, see :mod:`edgevit.measure.duel`."""
+    """Of both artifacts on this host, run in turn in one process, see :mod:`edgevit.measure.duel`."""
     ms_after: float
     lost_points: float | None
     """Of top-1, or, without labels, more images on which the class differs from the float model's; in percentage
@@ -260,7 +260,7 @@ class Candidate:
     accuracy: Accuracy | None = None
     measurements: tuple[Measurement, ...] = ()
     speed_up: float | None = None
-    """How many times faster than ``parent`` on this host: by p50, run in turn in one process."""
+    """How many times faster than ``parent`` on this host, run in turn in one process, see :mod:`edgevit.measure.duel`."""
     contributions: tuple[Contribution, ...] = ()
     """Step by step from the dense float candidate of the same backend to this one; none for that one itself."""
     predictions: tuple[Prediction, ...] = ()

@@ -116,7 +116,7 @@ def _legend(run: Run) -> str:
         else "more images, in percent, that get another class than from the float model"
     )
     return (
-        "Each step is the artifact against the one that it was made from: latency is the median (p50) of both, run"
+        "Each step is the artifact against the one that it was made from: latency is that of warm runs of both,"
         " in turn in one process on this host. Steps were timed at different moments, so the total speed-up is the product"
         f" of theirs. Lost are {lost}; negative is a gain."
     )

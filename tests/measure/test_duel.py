@@ -38,13 +38,13 @@ class Stopwatch:
         return ()
 
 
-def test_sessions_take_turns_in_bursts_of_which_the_warm_runs_count(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sessions_take_turns_in_bursts_of_which_the_fastest_run_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, calls = Clock(monkeypatch), list[str]()
     first: Any = Stopwatch("a", 12.0, 13.0, "float32", clock, calls)
     second: Any = Stopwatch("b", 3.0, 5.0, "int8", clock, calls)
     found = duel.in_turn(first, second, bursts=2)
     assert calls == (["a"] * duel.BURST + ["b"] * duel.BURST) * (1 + 2)
-    assert found == Duel(12.0, 3.0, 2 * duel.WARM)
+    assert found == Duel(12.0, 3.0, 2)
 
 
 def test_the_ratio_says_how_much_faster_the_second_is() -> None:
