@@ -42,7 +42,7 @@ def capture(module: nn.Module, input_size: tuple[int, int]) -> ExportedProgram:
         expected = module(example)
     merged = _reparameterize(copy.deepcopy(module))
     try:
-        program = torch.export.export(_Classifier(merged), (example,))
+        program = torch.export.export(NamedInput(merged), (example,))
     except (RuntimeError, ValueError, TypeError, torch._dynamo.exc.TorchDynamoException) as error:
         raise UsageError(
             f"torch.export cannot capture the model: {str(error).strip().splitlines()[0]}",
@@ -74,14 +74,15 @@ def _image_like(size: tuple[int, int]) -> torch.Tensor:
     return colours + 0.1 * torch.randn(colours.shape, generator=generator)
 
 
-class _Classifier(nn.Module):
-    """Gives the input of the exported graph its name."""
+class NamedInput(nn.Module):
+    """Gives the input of the exported graph its name: "input"."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """As the module does."""
         return cast(torch.Tensor, self.module(input))
 
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from edgevit.capture import save_program
+from edgevit.capture import NamedInput, save_program
 from edgevit.passes.reduce_tokens import ReducedVisionTransformer
 from edgevit.token_plan import Form, Site
 from edgevit.token_search.block_latency import BlockProgram
@@ -80,20 +80,9 @@ class _Block(nn.Module):
         return cast(Tensor, self.block(input, attn_mask=self.log_sizes))
 
 
-class _Named(nn.Module):
-    """Gives the input of the exported graph its name."""
-
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.module = module
-
-    def forward(self, input: Tensor) -> Tensor:
-        return cast(Tensor, self.module(input))
-
-
 def _write(
     block: nn.Module, tokens: int, channels: int, file: Path, after: int | None = None, method: str = "", form: str = ""
 ) -> BlockProgram:
     example = torch.randn(1, tokens, channels, generator=torch.Generator().manual_seed(0))
-    save_program(torch.export.export(_Named(block).eval(), (example,)), file)
+    save_program(torch.export.export(NamedInput(block).eval(), (example,)), file)
     return BlockProgram(file, tokens, after or tokens, method, form)

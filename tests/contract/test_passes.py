@@ -164,7 +164,7 @@ def test_it_can_be_captured_with_shapes_of_plain_numbers(name: str) -> None:
 
 @every_pass
 def test_exported_logits_are_pytorchs(name: str, tmp_path: Path) -> None:
-    """By one backend, so that the ops are known to exist there; what each backend makes of them is in test_backends."""
+    """By one backend, so that the ops are known to exist there; the others are in test_token_forms."""
     pytest.importorskip("onnxruntime")
     made, backend = passed(name), get_backend("onnxruntime")
     session = backend.open_session(backend.export_program(captured(name), tmp_path), 1, "f32")
