@@ -95,7 +95,7 @@ def _run(spec: Spec, out: Path | None, resume: bool, progress: Progress, steps: 
             selected=choose(tuple(candidates), _npus(spec)) if steps is COMPRESS_STEPS else None,
             stages=tuple(folder.stages),
             calibration=calibration,
-            notes=tuple(notes),
+            notes=tuple(dict.fromkeys(notes)),
             token_searches=tuple(searches),
         )
         if data.calibration:
