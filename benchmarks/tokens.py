@@ -409,14 +409,16 @@ def _name(row: Row) -> str:
 
 
 def _brief(row: Row) -> str:
-    return f"{_name(row)} {row.speed_up:.2f} × at {row.drop_points:+.2f} pt"
+    form = "" if row.form == "–" else f" {row.form}"
+    return f"{_name(row)}{form} {row.speed_up:.2f} × at {row.drop_points:+.2f} pt"
 
 
 def _panel(findings: Findings, runtime: str) -> Panel:
     rows = _of(findings, runtime)
     fronts = front(rows), front(_of(findings, runtime, "float32"))
     labelled = {row for each in fronts for row in each}
-    labelled.update(row for row in _measured(rows) if row.plan == "dense" or row.searched)
+    named = [row for row in _measured(rows) if row.plan == "dense" or row.searched]
+    labelled.update({(row.plan, row.kind): row for row in sorted(named, key=lambda row: row.speed_up or 0.0)}.values())
     points = {row: _point(row, named=row in labelled) for row in _measured(rows)}
     goals = GOALS[runtime] if findings.model == "vit_tiny_patch16_224" else ()
     marks = tuple(
