@@ -70,7 +70,10 @@ def test_every_error_is_told_at_once_with_its_path_and_the_nearest_key(tmp_path:
         ({"model": {"name": "a"}, "export": {"schemes": ["auto", "fp32"]}}, '"auto" alone'),
         ({"model": {"name": "a"}, "passes": {"form": "scatter"}}, "passes.form"),
         ({"model": {"name": "a"}, "passes": {"tokens": ""}}, "passes.tokens: not a token plan: ''"),
-        ({"model": {"name": "a"}, "passes": {"tokens": "none,tome:8"}}, "passes.tokens: not a token plan: 'none'"),
+        (
+            {"model": {"name": "a"}, "passes": {"tokens": "nothing,tome:8"}},
+            "passes.tokens: not a token plan: 'nothing'",
+        ),
         (
             {"model": {"name": "a"}, "passes": {"tokens": "tome:8,tome:8"}},
             "passes.tokens: token plan tome:8 is given twice",

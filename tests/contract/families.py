@@ -46,10 +46,10 @@ class Family:
 FAMILIES = (
     Family("ViT", "vit_tiny_patch16_224", attention=True),
     Family("DeiT", "deit_tiny_patch16_224", attention=True, slow=True),
-    Family("DeiT, distilled", "deit_tiny_distilled_patch16_224", attention=True),
+    Family("DeiT, distilled", "deit_tiny_distilled_patch16_224", attention=True, slow=True),
     Family("Swin", "swin_tiny_patch4_window7_224", attention=True, slow=True),
     Family("CoAtNet", "coatnet_pico_rw_224", attention=True, slow=True),
-    Family("ConvNeXt", "convnext_zepto_rms", attention=False),
+    Family("ConvNeXt", "convnext_zepto_rms", attention=False, slow=True),
     Family("ConvNeXt with LayerNorm", "convnext_atto", attention=False, slow=True),
     Family("PVTv2", "pvt_v2_b0", attention=True, slow=True),
     Family("LeViT", "levit_128s", attention=True, slow=True),
