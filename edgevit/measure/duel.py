@@ -1,10 +1,10 @@
 """Compares the latency of two artifacts that take turns in one process.
 
 Absolute latencies drift by a tenth within a minute, and more where other work goes on; taking turns, both sides see the
-same drift. A turn is a burst of runs, for each artifact finds the other's weights in the processor's caches at first.
-Run one by one (A B A B …), a ViT-Tiny in int8 took a third longer in OpenVINO than on its own, where its float parent,
-too large for most caches either way, took no longer: the ratio was off by a sixth. Of each turn the fastest run counts,
-which is one with warm caches that nothing disturbed; of the turns the median, which repeats to one or two percent.
+same drift. A turn is a burst of runs, for each artifact finds the other's weights in the processor's caches at first. Run
+one by one (A B A B …), a small artifact would never have them warm, as it has on its own, while a large float parent has
+them cold either way: the ratio would be too low. Of each turn the fastest run counts, which is one with warm caches that
+nothing disturbed; of the turns the median.
 """
 
 from __future__ import annotations
