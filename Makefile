@@ -49,7 +49,7 @@ families: $(STAMP)
 	$(BIN)/python -m benchmarks.readme
 
 digits: $(STAMP)
-	$(BIN)/python -m edgevit.digits.train
+	$(BIN)/python -m benchmarks.train_digits
 
 readme: $(STAMP)
 	$(MAKE) --no-print-directory --silent demo > build-demo.txt

@@ -18,7 +18,7 @@ from matplotlib.text import Annotation
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 from matplotlib.transforms import Bbox
 
-from edgevit.files import write_atomically
+from edgevit.run.files import write_atomically
 
 # Okabe and Ito's palette, which colour-blind people can tell apart; a marker says the same without colour.
 LOOKS = {

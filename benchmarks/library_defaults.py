@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edgevit.images import Samples, open_samples
-from edgevit.results import Preprocessing
+from edgevit.data.images import Samples, open_samples
+from edgevit.results.artifact import Preprocessing
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from ai_edge_litert import schema_py_generated as tflite
 from onnx import TensorProto, helper
 from openvino import opset8
 
-FOLDER = Path(__file__).parents[1] / "edgevit" / "probes"
+FOLDER = Path(__file__).parents[1] / "edgevit" / "commands" / "probes"
 SHAPE = [1, 4]
 
 

@@ -24,15 +24,16 @@ import numpy as np
 from benchmarks.library_defaults import DEFAULTS, LibraryJob, Made, make_default
 from benchmarks.models import Case, default_data, digits, real
 from benchmarks.ratios import compared, finished_run
+from edgevit.artifacts.evaluate import run_once, score
 from edgevit.backends import get_backend
-from edgevit.cli.render import print_line, print_table, say
+from edgevit.cli.terminal import print_line, print_table, say
+from edgevit.data.images import Samples, open_samples
 from edgevit.errors import CandidateFailed, UsageError
-from edgevit.evaluate import run_once, score
-from edgevit.images import Samples, open_samples
-from edgevit.isolate import isolated
-from edgevit.results import Candidate, Run
-from edgevit.schemes import SCHEMES
-from edgevit.spec import Spec, resolve_spec
+from edgevit.results.candidate import Candidate
+from edgevit.results.run import Run
+from edgevit.run.child_process import isolated
+from edgevit.spec.schemes import SCHEMES
+from edgevit.spec.spec import Spec, resolve_spec
 
 RUNTIMES = ("litert", "openvino", "onnxruntime")
 TIMEOUT_SECONDS = 1800.0
@@ -219,7 +220,7 @@ def _default_row(model: str, name: str, made: Made, run: Run, spec: Spec, folder
 
 def _evaluation(run: Run, spec: Spec) -> Samples | None:
     """The images that the run was judged on."""
-    from edgevit.data import choose_data
+    from edgevit.data.sampling import choose_data
 
     data = choose_data(
         spec.data.evaluation, spec.data.calibration, spec.data.samples, spec.data.calibration_samples, spec.seed

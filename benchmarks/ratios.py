@@ -17,12 +17,13 @@ from pathlib import Path
 
 from benchmarks.models import Case, default_data, digits, real
 from edgevit import compress
-from edgevit.cli.render import make_progress, print_table
-from edgevit.isolate import isolated
-from edgevit.measure.duel import Duel, DuelJob, duel
-from edgevit.results import Candidate, Run, load_run
-from edgevit.schemes import SCHEMES
-from edgevit.spec import Spec, resolve_spec
+from edgevit.cli.terminal import make_progress, print_table
+from edgevit.measure.paired import Duel, DuelJob, duel
+from edgevit.results.candidate import Candidate
+from edgevit.results.run import Run, load_run
+from edgevit.run.child_process import isolated
+from edgevit.spec.schemes import SCHEMES
+from edgevit.spec.spec import Spec, resolve_spec
 
 BURSTS = 20
 

@@ -24,14 +24,15 @@ from benchmarks.front_plot import Panel, Point, Region, draw_panels
 from benchmarks.models import Case, default_data, digits, real
 from benchmarks.ratios import compared, finished_run
 from edgevit.backends import get_backend
-from edgevit.cli.render import print_line, print_table, say
+from edgevit.cli.terminal import print_line, print_table, say
 from edgevit.errors import CandidateFailed, UsageError
-from edgevit.files import write_atomically
-from edgevit.measure.duel import Duel
-from edgevit.results import Candidate, Run
-from edgevit.schemes import SCHEMES
-from edgevit.spec import resolve_spec
-from edgevit.token_plan import AUTO, FORMS, RESIZINGS, ResizePlan, parse_plans
+from edgevit.measure.paired import Duel
+from edgevit.results.candidate import Candidate
+from edgevit.results.run import Run
+from edgevit.run.files import write_atomically
+from edgevit.spec.schemes import SCHEMES
+from edgevit.spec.spec import resolve_spec
+from edgevit.spec.token_plan import AUTO, FORMS, RESIZINGS, ResizePlan, parse_plans
 
 RUNTIMES = ("litert", "openvino", "onnxruntime")
 PLANS = "tome:0.8,squeeze:4=148,6=98,evit:0.8,evit_fused:0.8,tome:13,squeeze:4=103,7=63,resolution:208,patch:18,auto"
@@ -126,7 +127,7 @@ class Group:
     form: str
     """How graphs pick tokens: one of the forms, or "auto" for the faster one of both."""
     max_drop: float
-    """See :class:`edgevit.spec.BudgetSpec`."""
+    """See :class:`edgevit.spec.spec.BudgetSpec`."""
 
 
 def main() -> None:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from edgevit.pipeline import compress, export
-    from edgevit.results import Run, load_run
-    from edgevit.spec import Spec
+from edgevit.version import __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from edgevit.pipeline.compress import compress, export
+    from edgevit.results.run import Run, load_run
+    from edgevit.spec.spec import Spec
+
 __all__ = ["Run", "Spec", "__version__", "compress", "export", "load_run"]
 
 _HOMES = {
-    "compress": "edgevit.pipeline",
-    "export": "edgevit.pipeline",
-    "Run": "edgevit.results",
-    "load_run": "edgevit.results",
-    "Spec": "edgevit.spec",
+    "compress": "edgevit.pipeline.compress",
+    "export": "edgevit.pipeline.compress",
+    "Run": "edgevit.results.run",
+    "load_run": "edgevit.results.run",
+    "Spec": "edgevit.spec.spec",
 }
 
 

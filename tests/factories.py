@@ -5,25 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from edgevit.results import (
-    HOST,
-    Accuracy,
-    Artifact,
-    Baseline,
-    CalibrationRecord,
-    Candidate,
-    Conditions,
-    Host,
-    LatencyInterval,
-    LatencyMs,
-    Measurement,
-    Prediction,
-    Preprocessing,
-    Run,
-    Stage,
-    TensorSpec,
-    Verification,
-)
+from edgevit.results.artifact import Artifact, Preprocessing, TensorSpec
+from edgevit.results.candidate import Accuracy, Candidate, Verification
+from edgevit.results.measurement import HOST, Conditions, Host, LatencyInterval, LatencyMs, Measurement, Prediction
+from edgevit.results.run import Baseline, CalibrationRecord, Run, Stage
+from edgevit.results.sensitivity import ComparedImages, LayerSensitivity, SensitivityReport
+from edgevit.spec.recipe import Recipe
 
 _SUFFIX = {"litert": "tflite", "onnxruntime": "onnx", "openvino": "xml"}
 _FORMAT = {"litert": "tflite", "onnxruntime": "onnx", "openvino": "openvino"}
@@ -171,3 +158,27 @@ def make_realistic_run(*, labels: bool = True) -> Run:
         made.append(candidate)
     baseline = Baseline(0.827 if labels else None, 0.96 if labels else None, 855, 5_700_000, 1_250_000_000, None)
     return make_run(*made, selected="openvino/static_wi8_ai8", baseline=baseline)
+
+
+def make_layer(position: int, snr_db: float | None = 40.0, agreement: float = 1.0, **more: str) -> LayerSensitivity:
+    """A linear layer."""
+    known = {"name": f"op_{position}", "kind": "linear", "module": f"blocks.{position}.fc"} | more
+    return LayerSensitivity(macs=1_000_000, snr_db=snr_db, agreement=agreement, position=position, **known)
+
+
+def make_sensitivity_report(*layers: LayerSensitivity, notes: tuple[str, ...] = ()) -> SensitivityReport:
+    """A report with these layers, worst first as given."""
+    return SensitivityReport(
+        edgevit_version="1.0.0",
+        created_at="2026-01-01T00:00:00+00:00",
+        model="digits_vit",
+        backend="litert",
+        scheme="static_wi8_ai8",
+        recipe=Recipe("static_wi8_ai8"),
+        spec={"model": {"name": "digits_vit"}},
+        images=ComparedImages("digits", ("a", "b"), "ab" * 32, ("only 2 calibration images",)),
+        host=make_run().host,
+        tool_versions={},
+        layers=layers,
+        notes=notes,
+    )

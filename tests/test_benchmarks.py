@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.tokens import DIGITS_PLANS, PLANS, PROMISING, groups
-from edgevit.token_plan import AUTO, METHODS, RESIZINGS, parse_plans
+from edgevit.spec.token_plan import AUTO, METHODS, RESIZINGS, parse_plans
 
 
 @pytest.mark.parametrize("plans", [PLANS, DIGITS_PLANS])

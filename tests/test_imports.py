@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from factories import make_run
 
-from edgevit.results import run_to_json
+from edgevit.results.run import run_to_json
+from tests.factories import make_run
 
 HEAVY = (
     "torch",
@@ -42,7 +42,7 @@ def after(*arguments: str, unwanted: tuple[str, ...] = HEAVY) -> str:
 
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("gate", "--help"), ("compress", "--help")])
 def test_help_loads_neither_runtimes_nor_pydantic_models(arguments: tuple[str, ...]) -> None:
-    assert after(*arguments, unwanted=(*HEAVY, "edgevit.results", "edgevit.spec")) == "exit code 0, loaded []"
+    assert after(*arguments, unwanted=(*HEAVY, "edgevit.results.run", "edgevit.spec.spec")) == "exit code 0, loaded []"
 
 
 def test_gate_loads_no_numerical_library(tmp_path: Path) -> None:
@@ -53,7 +53,9 @@ def test_gate_loads_no_numerical_library(tmp_path: Path) -> None:
     assert after("gate", str(tmp_path), "--budget", budget, "--json") == "exit code 0, loaded []"
 
 
-@pytest.mark.parametrize("module", ["edgevit", "edgevit.backends", "edgevit.report", "edgevit.spec", "edgevit.host"])
+@pytest.mark.parametrize(
+    "module", ["edgevit", "edgevit.backends", "edgevit.report", "edgevit.spec.spec", "edgevit.measure.host"]
+)
 def test_modules_that_must_work_without_a_runtime(module: str) -> None:
     code = f"import sys, {module}; sys.exit(str(sorted(set({HEAVY!r}) & set(sys.modules)) or ''))"
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

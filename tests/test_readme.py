@@ -14,10 +14,10 @@ import edgevit
 from benchmarks.readme import families_table, replaced
 from edgevit.backends import all_backends
 from edgevit.cli.app import COMMANDS
-from edgevit.gate import load_budget
-from edgevit.schemes import SCHEMES
-from edgevit.shipped import tomllib
-from edgevit.spec import Spec
+from edgevit.gate.budget import load_budget
+from edgevit.spec.schemes import SCHEMES
+from edgevit.spec.spec import Spec
+from edgevit.spec.toml_files import tomllib
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from edgevit.backends import check_scheme, get_backend
-from edgevit.devices.profile import load_device
-from edgevit.schemes import AUTO
-from edgevit.shipped import find, names, read_toml
-from edgevit.spec import resolve_spec
+from edgevit.devices.device import load_device
+from edgevit.spec.schemes import AUTO
+from edgevit.spec.spec import resolve_spec
+from edgevit.spec.toml_files import find, names, read_toml
 
 
 @pytest.mark.parametrize("name", names("devices"))

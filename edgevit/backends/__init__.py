@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from edgevit.backends.no_telemetry import forbid_telemetry
 from edgevit.errors import UsageError, unknown_name
-from edgevit.results import TensorSpec
+from edgevit.results.artifact import TensorSpec
 
 if TYPE_CHECKING:
     import numpy as np
     from torch.export import ExportedProgram
 
-    from edgevit.graph import Graph, OpKind
-    from edgevit.policy import Rule
-    from edgevit.recipe import Recipe
+    from edgevit.quantization.policy import Rule
+    from edgevit.results.graph import Graph
+    from edgevit.spec.recipe import OpKind, Recipe
 
 forbid_telemetry()  # here, because no part of a backend can be imported without this package
 
@@ -58,7 +58,7 @@ class Backend(Protocol):
     SCHEMES: dict[str, tuple[OpKind, ...]]
     """What can be made, and the kinds of ops that each scheme stores or computes in its own numbers; "fp32" first."""
     POLICY: tuple[Rule, ...]
-    """What "auto" tries, see :mod:`edgevit.policy`; a rule for processors for each architecture at least."""
+    """What "auto" tries, see :mod:`edgevit.quantization.policy`; a rule for processors for each architecture at least."""
     GPTQ_SCHEMES: tuple[str, ...]
     """Schemes that its quantizer can round weights with GPTQ for."""
 

@@ -17,8 +17,8 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from edgevit import __version__
 from edgevit.errors import EdgevitError, ExitCode, UsageError
+from edgevit.version import __version__
 
 COMMANDS = (
     ("compress", "compress"),
@@ -179,7 +179,7 @@ def _environment_error(error: Exception) -> EdgevitError | None:
             f"{os.strerror(error.errno or 0).lower()}{where}", "give another path, or the room and rights that it needs"
         )
     if isinstance(error, ModuleNotFoundError) and error.name:
-        from edgevit.host import extra_of_module
+        from edgevit.measure.host import extra_of_module
 
         module = error.name.partition(".")[0]
         extra = extra_of_module(module)

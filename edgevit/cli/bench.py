@@ -27,23 +27,23 @@ def bench(
     import tempfile
 
     from edgevit.backends import backend_of_file
-    from edgevit.cli import render
-    from edgevit.isolate import isolated
+    from edgevit.cli import render, terminal
     from edgevit.measure.bench import BenchJob
     from edgevit.measure.bench import bench as run_bench
-    from edgevit.results import to_document
-    from edgevit.spec import MeasureSpec
+    from edgevit.results.run import to_document
+    from edgevit.run.child_process import isolated
+    from edgevit.spec.spec import MeasureSpec
 
     backend = backend_of_file(artifact)
     options.check_choice("precision", precision, options.PRECISIONS)
     job = BenchJob(backend.NAME, artifact.resolve(), threads or 1, precision, min_runs, min_seconds)
     timeout = MeasureSpec().timeout_seconds + min_seconds
-    with render.make_progress() as progress, tempfile.TemporaryDirectory() as folder:
+    with terminal.make_progress() as progress, tempfile.TemporaryDirectory() as folder:
         measurement = isolated(
             run_bench, job, timeout_seconds=timeout, log=Path(folder, "bench.log"),
             on_progress=lambda done, total: progress.stage(f"measure {artifact.name}", done, total),
         )  # fmt: skip
     if as_json:
-        render.print_json({"artifact": str(artifact), "measurement": to_document(measurement)})
+        terminal.print_json({"artifact": str(artifact), "measurement": to_document(measurement)})
     else:
         render.print_measurement(artifact, measurement)

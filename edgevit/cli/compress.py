@@ -51,12 +51,12 @@ def compress(
           --export onnx,openvino,tflite --scheme auto --tokens evit:0.7@4,7,10
       edgevit compress spec.toml --out run
     """
-    from edgevit.cli import render
+    from edgevit.cli import render, terminal
     from edgevit.errors import ExitCode
-    from edgevit.files import default_folder
-    from edgevit.pipeline import compress as run_compress
-    from edgevit.results import run_to_json
-    from edgevit.spec import resolve_spec
+    from edgevit.pipeline.compress import compress as run_compress
+    from edgevit.results.run import run_to_json
+    from edgevit.run.files import default_folder
+    from edgevit.spec.spec import resolve_spec
 
     file, name = options.spec_file_or_model(target)
     overrides = options.nested(
@@ -81,11 +81,11 @@ def compress(
     )
     spec = resolve_spec(file, profile, options.with_settings(overrides, setting))
     folder = out or default_folder(spec.model.name)
-    with render.make_progress() as progress:
+    with terminal.make_progress() as progress:
         run = run_compress(spec, folder, resume=resume, progress=progress)
     if as_json:
-        render.print_line(run_to_json(run).decode().rstrip())
+        terminal.print_line(run_to_json(run).decode().rstrip())
     else:
         render.print_run(run)
-        render.print_line(f"report: {folder / 'report.md'}")
+        terminal.print_line(f"report: {folder / 'report.md'}")
     raise typer.Exit(ExitCode.DONE if run.selected else ExitCode.CHECK_FAILED)

@@ -36,13 +36,13 @@ def list_devices() -> None:
     Example:
       edgevit devices list
     """
-    from edgevit.cli import render
-    from edgevit.devices.profile import load_device
-    from edgevit.shipped import names
+    from edgevit.cli import terminal
+    from edgevit.devices.device import load_device
+    from edgevit.spec.toml_files import names
 
     found = [load_device(name) for name in names("devices")]
     rows = [(d.name, d.kind, ", ".join(unit.name for unit in d.units), d.title) for d in found]
-    render.print_table(("device", "kind", "units", "title"), rows)
+    terminal.print_table(("device", "kind", "units", "title"), rows)
 
 
 @devices.command("show")
@@ -55,11 +55,11 @@ def show_device(
     Example:
       edgevit devices show raspberry-pi-5
     """
-    from edgevit.cli import render
-    from edgevit.devices.profile import load_device
+    from edgevit.cli import terminal
+    from edgevit.devices.device import load_device
 
     for path, value in _leaves(load_device(name).model_dump(mode="json"), ""):
-        render.print_line(f"{path} = {value}")
+        terminal.print_line(f"{path} = {value}")
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:

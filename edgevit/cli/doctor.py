@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from edgevit.doctor import Diagnosis
+    from edgevit.commands.doctor import Diagnosis
 
 
 def doctor(
@@ -24,13 +24,13 @@ def doctor(
     """
     from dataclasses import asdict
 
-    from edgevit.cli import render
-    from edgevit.doctor import diagnose
+    from edgevit.cli import terminal
+    from edgevit.commands.doctor import diagnose
     from edgevit.errors import UsageError
 
     diagnosis = diagnose()
     if as_json:
-        render.print_json({**asdict(diagnosis), "healthy": diagnosis.healthy})
+        terminal.print_json({**asdict(diagnosis), "healthy": diagnosis.healthy})
     else:
         _print(diagnosis)
     if not diagnosis.base_works:
@@ -42,7 +42,7 @@ def doctor(
 
 def _print(diagnosis: Diagnosis) -> None:
     from edgevit import units
-    from edgevit.cli import render
+    from edgevit.cli import terminal
 
     host = diagnosis.host
     facts = (
@@ -54,12 +54,12 @@ def _print(diagnosis: Diagnosis) -> None:
         ("memory", units.size(host.memory_bytes)),
         ("governor", host.governor),
     )
-    render.print_table(("host", ""), facts)
-    render.print_line()
+    terminal.print_table(("host", ""), facts)
+    terminal.print_line()
     packages = [
         (package.name, package.version or "not installed", package.extra or "base") for package in diagnosis.packages
     ]
-    render.print_table(("package", "version", "extra"), packages)
-    render.print_line()
+    terminal.print_table(("package", "version", "extra"), packages)
+    terminal.print_line()
     rows = [(p.backend, f"{p.runtime} {p.version or ''}".strip(), p.status, p.detail) for p in diagnosis.backends]
-    render.print_table(("backend", "runtime", "status", "detail"), rows)
+    terminal.print_table(("backend", "runtime", "status", "detail"), rows)

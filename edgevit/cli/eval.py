@@ -41,12 +41,12 @@ def evaluate(
     import tempfile
 
     from edgevit.backends import backend_of_file
-    from edgevit.cli import render
-    from edgevit.evaluate_file import FileJob, choose_samples, preprocessing_of, score_file
-    from edgevit.isolate import isolated
-    from edgevit.results import find_run, to_document
-    from edgevit.spec import MeasureSpec, PreprocessingOverrides
-    from edgevit.validation import validate
+    from edgevit.cli import render, terminal
+    from edgevit.commands.eval import FileJob, choose_samples, preprocessing_of, score_file
+    from edgevit.results.run import find_run, to_document
+    from edgevit.run.child_process import isolated
+    from edgevit.spec.spec import MeasureSpec, PreprocessingOverrides
+    from edgevit.spec.toml_files import validate
 
     backend = backend_of_file(artifact)
     options.check_choice("precision", precision, options.PRECISIONS)
@@ -60,12 +60,12 @@ def evaluate(
     contract = preprocessing_of(artifact, find_run, validate(PreprocessingOverrides, given, "command line"))
     chosen = choose_samples(data, samples, seed=0)
     job = FileJob(backend.NAME, artifact.resolve(), chosen, contract, class_offset, threads or 1, precision)
-    with render.make_progress() as progress, tempfile.TemporaryDirectory() as folder:
+    with terminal.make_progress() as progress, tempfile.TemporaryDirectory() as folder:
         accuracy = isolated(
             score_file, job, timeout_seconds=MeasureSpec().timeout_seconds, log=Path(folder, "eval.log"),
             on_progress=lambda done, total: progress.stage(f"evaluate {artifact.name}", done, total),
         )  # fmt: skip
     if as_json:
-        render.print_json({"artifact": str(artifact), "data": data, "accuracy": to_document(accuracy)})
+        terminal.print_json({"artifact": str(artifact), "data": data, "accuracy": to_document(accuracy)})
     else:
         render.print_accuracy(artifact, data, accuracy)

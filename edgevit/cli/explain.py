@@ -37,12 +37,12 @@ def explain(
       edgevit explain digits_vit digits-0010 digits-0024 --tokens evit:0.5@2,4 --out seen
       edgevit explain vit_tiny_patch16_224 cat.jpg --weights vit.safetensors --tokens squeeze:4=148,6=98
     """
-    from edgevit.cli import render
-    from edgevit.explain import explain as run_explain
-    from edgevit.explain import explanation_to_json
-    from edgevit.files import default_folder
-    from edgevit.spec import resolve_spec
-    from edgevit.token_plan import NONE, parse_plan
+    from edgevit.cli import terminal
+    from edgevit.commands.explain import explain as run_explain
+    from edgevit.commands.explain import explanation_to_json
+    from edgevit.run.files import default_folder
+    from edgevit.spec.spec import resolve_spec
+    from edgevit.spec.token_plan import NONE, parse_plan
 
     plan = None if tokens is None or tokens == NONE else parse_plan(tokens)
     file, name = options.spec_file_or_model(target)
@@ -54,10 +54,10 @@ def explain(
     )
     spec = resolve_spec(file, None, options.with_settings(overrides, setting))
     folder = out or default_folder(spec.model.name, "explain")
-    with render.make_progress() as progress:
+    with terminal.make_progress() as progress:
         explanation = run_explain(spec.model, images, plan, folder, progress, spec.seed)
     if as_json:
-        render.print_line(explanation_to_json(explanation).decode().rstrip())
+        terminal.print_line(explanation_to_json(explanation).decode().rstrip())
     else:
         for path in explanation.files:
-            render.print_line(path)
+            terminal.print_line(path)

@@ -31,12 +31,12 @@ def export(
       edgevit export digits_vit --export onnx,tflite
       edgevit export mobilenetv2_100 --random-weights --calibration images/ --scheme fp32,static_wi8_ai8
     """
-    from edgevit.cli import render
+    from edgevit.cli import render, terminal
     from edgevit.errors import ExitCode
-    from edgevit.files import default_folder
-    from edgevit.pipeline import export as run_export
-    from edgevit.results import run_to_json
-    from edgevit.spec import resolve_spec
+    from edgevit.pipeline.compress import export as run_export
+    from edgevit.results.run import run_to_json
+    from edgevit.run.files import default_folder
+    from edgevit.spec.spec import resolve_spec
 
     file, name = options.spec_file_or_model(target)
     overrides = options.nested(
@@ -52,12 +52,12 @@ def export(
     )
     spec = resolve_spec(file, None, options.with_settings(overrides, setting))
     folder = out or default_folder(spec.model.name)
-    with render.make_progress() as progress:
+    with terminal.make_progress() as progress:
         run = run_export(spec, folder, resume=resume, progress=progress)
     if as_json:
-        render.print_line(run_to_json(run).decode().rstrip())
+        terminal.print_line(run_to_json(run).decode().rstrip())
     else:
         render.print_run(run)
-        render.print_line(f"artifacts: {folder / 'artifacts'}")
+        terminal.print_line(f"artifacts: {folder / 'artifacts'}")
     whole = all(candidate.status == "ok" for candidate in run.candidates)
     raise typer.Exit(ExitCode.DONE if whole else ExitCode.CHECK_FAILED)

@@ -37,14 +37,15 @@ def gate(
     """
     from dataclasses import asdict
 
-    from edgevit.cli import render
-    from edgevit.gate import decide, load_budget
-    from edgevit.results import load_run
+    from edgevit.cli import render, terminal
+    from edgevit.gate.budget import load_budget
+    from edgevit.gate.judge import decide
+    from edgevit.results.run import load_run
 
     limits = load_budget(budget)
     verdict = decide(load_run(run), limits, candidate)
     if as_json:
-        render.print_json({"run": str(run), "budget": str(budget), "verdict": verdict.outcome, **asdict(verdict)})
+        terminal.print_json({"run": str(run), "budget": str(budget), "verdict": verdict.outcome, **asdict(verdict)})
     else:
         render.print_verdict(verdict)
     raise typer.Exit(verdict.exit_code)

@@ -12,12 +12,12 @@ def inspect(artifact: options.ArtifactFile, as_json: options.Json = False) -> No
     Example:
       edgevit inspect run/artifacts/litert/dynamic_wi8_afp32/dense/model.tflite
     """
-    from edgevit.cli import render
-    from edgevit.inspection import inspect_file
-    from edgevit.results import to_document
+    from edgevit.cli import render, terminal
+    from edgevit.commands.inspect import inspect_file
+    from edgevit.results.run import to_document
 
     summary = inspect_file(artifact)
     if as_json:
-        render.print_json(to_document(summary))
+        terminal.print_json(to_document(summary))
     else:
         render.print_summary(summary)

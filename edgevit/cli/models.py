@@ -45,20 +45,20 @@ def models(
     Example:
       edgevit models "vit_tiny*"
     """
-    from edgevit.bundled import BUNDLED_MODELS
-    from edgevit.cli import render
+    from edgevit.cli import terminal
     from edgevit.errors import unknown_name
+    from edgevit.model.bundled import BUNDLED_MODELS
 
     names = [*sorted(BUNDLED_MODELS), *_timm_names()]
     wanted = pattern if any(sign in pattern for sign in "*?[") else f"*{pattern}*"
     found = fnmatch.filter(names, wanted)
     if not found:
         raise unknown_name("model", pattern, names, next_step="`edgevit models` lists all")
-    render.print_table(("model", "note"), [(name, _note(name)) for name in found])
+    terminal.print_table(("model", "note"), [(name, _note(name)) for name in found])
 
 
 def _note(name: str) -> str:
-    from edgevit.bundled import BUNDLED_MODELS
+    from edgevit.model.bundled import BUNDLED_MODELS
 
     if name in BUNDLED_MODELS:
         return "bundled, with weights"
@@ -73,14 +73,14 @@ def _begins(name: str, start: str) -> bool:
 
 def _timm_names() -> list[str]:
     """timm's models; none, with a word on stderr, where timm is not installed."""
-    from edgevit.cli import render
-    from edgevit.host import version_of
+    from edgevit.cli import terminal
+    from edgevit.measure.host import version_of
 
     if version_of("timm") is None or version_of("torch") is None:
-        render.say("timm is not installed, so only the bundled models are listed")
-        render.say("hint: pip install 'edgevit[compress]'")
+        terminal.say("timm is not installed, so only the bundled models are listed")
+        terminal.say("hint: pip install 'edgevit[compress]'")
         return []
-    from edgevit.torchvision_schemas import ensure_torchvision_schemas
+    from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 
     ensure_torchvision_schemas()
     import timm

@@ -78,7 +78,7 @@ def with_settings(document: dict[str, Any], settings: list[str] | None) -> dict[
     """
     import contextlib
 
-    from edgevit.shipped import tomllib
+    from edgevit.spec.toml_files import tomllib
 
     for setting in settings or []:
         key, equals, text = setting.partition("=")

@@ -34,15 +34,15 @@ def profile(
       edgevit profile model.tflite --device raspberry-pi-5 --device coral-edge-tpu
       edgevit profile vit_tiny_patch16_224 --device jetson-orin-nano --export onnx
     """
-    from edgevit.cli import render
+    from edgevit.cli import render, terminal
+    from edgevit.commands.profile import predict_for_target
     from edgevit.errors import ExitCode
-    from edgevit.prediction import predict_for_target
-    from edgevit.results import to_document
+    from edgevit.results.run import to_document
 
-    with render.make_progress() as progress:
+    with terminal.make_progress() as progress:
         predictions = predict_for_target(target, tuple(device), weights, export, progress)
     if as_json:
-        render.print_json({"target": target, "predictions": [to_document(prediction) for prediction in predictions]})
+        terminal.print_json({"target": target, "predictions": [to_document(prediction) for prediction in predictions]})
     else:
         render.print_predictions(target, predictions)
     runs_everywhere = all(prediction.supported for prediction in predictions)

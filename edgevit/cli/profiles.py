@@ -35,11 +35,11 @@ def list_profiles() -> None:
     Example:
       edgevit profiles list
     """
-    from edgevit.cli import render
-    from edgevit.shipped import find, names, read_toml
+    from edgevit.cli import terminal
+    from edgevit.spec.toml_files import find, names, read_toml
 
     rows = [(name, str(read_toml(find("profiles", name)).get("about", ""))) for name in names("profiles")]
-    render.print_table(("profile", "about"), rows)
+    terminal.print_table(("profile", "about"), rows)
 
 
 @profiles.command("show")
@@ -52,9 +52,9 @@ def show_profile(
     Example:
       edgevit profiles show raspberry-pi-5 > mine.toml
     """
-    from edgevit.cli import render
-    from edgevit.shipped import find, read_toml
+    from edgevit.cli import terminal
+    from edgevit.spec.toml_files import find, read_toml
 
     path = find("profiles", name)
     read_toml(path)
-    render.print_line(path.read_text(encoding="utf-8").rstrip("\n"))
+    terminal.print_line(path.read_text(encoding="utf-8").rstrip("\n"))

@@ -37,9 +37,9 @@ def reduce_tokens(
       edgevit reduce-tokens digits_vit --tokens squeeze:0.5@2,4 --data digits --samples 100
       edgevit reduce-tokens vit_tiny_patch16_224 --weights vit.safetensors --tokens tome:8 --form arithmetic
     """
-    from edgevit.cli import render
-    from edgevit.reduction import reduce_model, report_to_json
-    from edgevit.spec import resolve_spec
+    from edgevit.cli import render, terminal
+    from edgevit.commands.reduce_tokens import reduce_model, report_to_json
+    from edgevit.spec.spec import resolve_spec
 
     file, name = options.spec_file_or_model(target)
     overrides = options.nested(
@@ -53,9 +53,9 @@ def reduce_tokens(
         passes__form=form,
     )
     spec = resolve_spec(file, None, options.with_settings(overrides, setting))
-    with render.make_progress() as progress:
+    with terminal.make_progress() as progress:
         report = reduce_model(spec, out, progress)
     if as_json:
-        render.print_line(report_to_json(report).decode())
+        terminal.print_line(report_to_json(report).decode())
     else:
         render.print_reduction(report)

@@ -22,12 +22,12 @@ def report(
     Example:
       edgevit report run --out report
     """
-    from edgevit.cli import render
+    from edgevit.cli import terminal
     from edgevit.report import PICTURE, write_report
-    from edgevit.results import load_run
+    from edgevit.results.run import load_run
 
     folder = out or (run if run.is_dir() else run.parent)
     path = write_report(load_run(run), folder)
     if f"({PICTURE})" not in path.read_text(encoding="utf-8"):
-        render.say("report without a picture: no candidate was measured, or matplotlib is not installed")
-    render.print_line(str(path))
+        terminal.say("report without a picture: no candidate was measured, or matplotlib is not installed")
+    terminal.print_line(str(path))

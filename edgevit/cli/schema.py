@@ -18,24 +18,24 @@ def schema(
     Example:
       edgevit schema run > run.schema.json
     """
-    from edgevit.cli import render
+    from edgevit.cli import terminal
 
-    render.print_json(_schema(kind))
+    terminal.print_json(_schema(kind))
 
 
 def _schema(kind: str) -> dict[str, Any]:
     if kind == "run":
-        from edgevit.results import run_json_schema
+        from edgevit.results.run import run_json_schema
 
         return run_json_schema()
     if kind == "spec":
-        from edgevit.spec import Spec
+        from edgevit.spec.spec import Spec
 
         return Spec.model_json_schema()
     if kind == "budget":
-        from edgevit.gate import Budget
+        from edgevit.gate.budget import Budget
 
         return Budget.model_json_schema()
-    from edgevit.devices.profile import Device
+    from edgevit.devices.device import Device
 
     return Device.model_json_schema()

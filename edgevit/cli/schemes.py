@@ -13,8 +13,8 @@ def schemes(as_json: options.Json = False) -> None:
       edgevit schemes
     """
     from edgevit.backends import all_backends
-    from edgevit.cli import render
-    from edgevit.schemes import SCHEMES
+    from edgevit.cli import terminal
+    from edgevit.spec.schemes import SCHEMES
 
     backends = all_backends()
     if as_json:
@@ -26,7 +26,7 @@ def schemes(as_json: options.Json = False) -> None:
             }
             for scheme in SCHEMES.values()
         ]
-        render.print_json(document)
+        terminal.print_json(document)
         return
     rows = [
         (scheme.name, backend.NAME, ", ".join(backend.SCHEMES[scheme.name]) or "–", scheme.description)
@@ -34,4 +34,4 @@ def schemes(as_json: options.Json = False) -> None:
         for backend in backends
         if scheme.name in backend.SCHEMES
     ]
-    render.print_table(("scheme", "runtime", "kinds of ops", "numbers"), rows, ranks=(0, 0, 0, 1))
+    terminal.print_table(("scheme", "runtime", "kinds of ops", "numbers"), rows, ranks=(0, 0, 0, 1))

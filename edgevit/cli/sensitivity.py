@@ -41,10 +41,11 @@ def sensitivity(
       edgevit sensitivity digits_vit --calibration calibration:digits --export tflite
       edgevit sensitivity spec.toml --export openvino --scheme static_wi8_ai8 --out sensitivity
     """
-    from edgevit.cli import render
-    from edgevit.files import default_folder
-    from edgevit.sensitivity import DOCUMENT, analyse, report_to_json
-    from edgevit.spec import resolve_spec
+    from edgevit.cli import render, terminal
+    from edgevit.commands.sensitivity import DOCUMENT, analyse
+    from edgevit.results.sensitivity import report_to_json
+    from edgevit.run.files import default_folder
+    from edgevit.spec.spec import resolve_spec
 
     file, name = options.spec_file_or_model(target)
     overrides = options.nested(
@@ -61,10 +62,10 @@ def sensitivity(
     )
     spec = resolve_spec(file, None, options.with_settings(overrides, setting))
     folder = out.resolve() if out else default_folder(spec.model.name, "sensitivity")
-    with render.make_progress() as progress:
+    with terminal.make_progress() as progress:
         report = analyse(spec, folder, progress)
     if as_json:
-        render.print_line(report_to_json(report).decode().rstrip())
+        terminal.print_line(report_to_json(report).decode().rstrip())
     else:
         render.print_sensitivity(report, folder / DOCUMENT)
 

@@ -21,12 +21,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from edgevit.devices.memory import peak_memory_bytes
+from edgevit.devices.device import Device, Efficiency, Unit
 from edgevit.devices.op_support import accepts, unsupported_ops
-from edgevit.devices.profile import Device, Efficiency, Unit
+from edgevit.devices.peak_memory import peak_memory_bytes
 from edgevit.errors import unknown_name
-from edgevit.graph import Graph, Op, Tensor
-from edgevit.results import LatencyInterval, Prediction
+from edgevit.results.graph import Graph, Op, Tensor
+from edgevit.results.measurement import LatencyInterval, Prediction
 
 _FREE = ("reshape", "constant", "quantize")
 _FAMILIES = tuple(Efficiency.model_fields)

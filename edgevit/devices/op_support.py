@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from edgevit.devices.profile import Unit
-from edgevit.graph import Graph, Op
+from edgevit.devices.device import Unit
+from edgevit.results.graph import Graph, Op
 
 _FORMAT_OF_SUFFIX = {"xml": "openvino"}
 

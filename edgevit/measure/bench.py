@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from edgevit.backends import Session, get_backend
-from edgevit.host import governor
-from edgevit.isolate import report_progress
-from edgevit.measure.memory import peak_resident_bytes, reset_peak, resident_bytes
-from edgevit.results import HOST, Conditions, LatencyMs, Measurement
+from edgevit.measure.host import governor
+from edgevit.measure.resident_memory import peak_resident_bytes, reset_peak, resident_bytes
+from edgevit.results.measurement import HOST, Conditions, LatencyMs, Measurement
+from edgevit.run.child_process import report_progress
 
 WARMUP_RUNS = 10
 WARMUP_SECONDS = 0.3

@@ -15,7 +15,7 @@ from torch import fx
 from torch.export import ExportedProgram
 
 from edgevit.errors import CandidateFailed
-from edgevit.quantization.layers import LINEAR, Layer, export_again, find_layers, run_images, set_parameters
+from edgevit.model.program.layers import LINEAR, Layer, export_again, find_layers, run_images, set_parameters
 
 _LARGEST = 127
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 import torch
 from torch import fx
 
-from edgevit.quantization.layers import LINEAR, find_layer
+from edgevit.model.program.layers import LINEAR, find_layer
 
 _aten = torch.ops.aten
 _SAME = (

@@ -21,8 +21,7 @@ from torch import fx
 from torch.export import ExportedProgram
 
 from edgevit.errors import CandidateFailed
-from edgevit.quantization.channels import Reach, follow
-from edgevit.quantization.layers import (
+from edgevit.model.program.layers import (
     LINEAR,
     Layer,
     argument,
@@ -32,6 +31,7 @@ from edgevit.quantization.layers import (
     run_images,
     set_parameters,
 )
+from edgevit.quantization.channels import Reach, follow
 
 TOLERANCE = 1e-5
 """Largest difference that equalization may make, relative to the largest logit (it is float32 rounding)."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from edgevit.errors import CandidateFailed
-from edgevit.policy import Rule
-from edgevit.recipe import TRANSFORMER_FLOAT_KINDS, Preparation, RangeMethod, Recipe
-from edgevit.results import Attempt
-from edgevit.schemes import SCHEMES
+from edgevit.quantization.policy import Rule
+from edgevit.results.candidate import Attempt
+from edgevit.spec.recipe import TRANSFORMER_FLOAT_KINDS, Preparation, RangeMethod, Recipe
+from edgevit.spec.schemes import SCHEMES
 
 FIRST = "policy"
 """Name of the attempt that no rung had a part in."""

@@ -1,4 +1,4 @@
-"""Preparing a captured program for int8, in a process of its own (see :mod:`edgevit.isolate`)."""
+"""Preparing a captured program for int8, in a process of its own (see :mod:`edgevit.run.child_process`)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from edgevit.capture import load_program, save_program
+from edgevit.data.images import Samples, open_samples
 from edgevit.errors import UsageError
-from edgevit.images import Samples, open_samples
+from edgevit.model.program.capture import load_program, save_program
 from edgevit.quantization.bias_correction import correct_bias
 from edgevit.quantization.equalize import equalize
-from edgevit.recipe import OF_THE_BACKEND, Preparation
-from edgevit.results import Preprocessing
-from edgevit.rewrites import REWRITES, rewrite
+from edgevit.quantization.rewrites import REWRITES, rewrite
+from edgevit.results.artifact import Preprocessing
+from edgevit.spec.recipe import OF_THE_BACKEND, Preparation
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
-from edgevit.files import write_atomically
 from edgevit.report.markdown import render_markdown
-from edgevit.report.plot import can_draw, draw_front
-from edgevit.report.staircase_plot import can_draw_staircases, draw_staircases
-from edgevit.results import Run
+from edgevit.report.plots.front import can_draw, draw_front
+from edgevit.report.plots.staircase import can_draw_staircases, draw_staircases
+from edgevit.results.run import Run
+from edgevit.run.files import write_atomically
 
 REPORT, PICTURE, TOKEN_PICTURE = "report.md", "report.png", "report-tokens.png"
 

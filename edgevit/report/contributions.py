@@ -7,9 +7,10 @@ import re
 from collections.abc import Sequence
 
 from edgevit import units
-from edgevit.report.markup import code, table
+from edgevit.report.markdown_text import code, table
 from edgevit.report.table import has_labels
-from edgevit.results import Candidate, Contribution, Run
+from edgevit.results.candidate import Candidate, Contribution
+from edgevit.results.run import Run
 
 
 def total_speed_up(steps: Sequence[Contribution]) -> float:

@@ -6,11 +6,12 @@ import json
 
 from edgevit import units
 from edgevit.report.contributions import contributions_section
-from edgevit.report.markup import code, escape, section, table
+from edgevit.report.markdown_text import code, escape, section, table
 from edgevit.report.table import columns, has_labels, interval, reference_of, speed_up, status_of
 from edgevit.report.token_searches import token_searches_section
-from edgevit.results import HOST, Run
-from edgevit.schemes import SCHEMES
+from edgevit.results.measurement import HOST
+from edgevit.results.run import Run
+from edgevit.spec.schemes import SCHEMES
 
 
 def render_markdown(run: Run, picture: str | None, token_picture: str | None = None) -> str:

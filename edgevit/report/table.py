@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgevit import units
-from edgevit.results import Candidate, Prediction, Run
+from edgevit.results.candidate import Candidate
+from edgevit.results.measurement import Prediction
+from edgevit.results.run import Run
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 
 from edgevit import units
 from edgevit.report.contributions import ms_change
-from edgevit.report.markup import code, escape, table
+from edgevit.report.markdown_text import code, escape, table
 from edgevit.report.table import interval
-from edgevit.results import HOST, Candidate, Run, SitePoint, TokenSearch, TriedPlan
-from edgevit.token_plan import parse_plan
+from edgevit.results.candidate import Candidate
+from edgevit.results.measurement import HOST
+from edgevit.results.run import Run
+from edgevit.results.token_search import SitePoint, TokenSearch, TriedPlan
+from edgevit.spec.token_plan import parse_plan
 
 _LEGEND = (
     "Plans stand in the order of trying: damage is what their single sites did to the model's answers, added up; lost is"

@@ -11,7 +11,7 @@ import pytest
 
 from edgevit.backends import backend_names
 
-PROBES = Path(__file__).parents[2] / "edgevit" / "probes"
+PROBES = Path(__file__).parents[2] / "edgevit" / "commands" / "probes"
 OPEN = """
 import sys
 from pathlib import Path

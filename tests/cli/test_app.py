@@ -15,15 +15,15 @@ from typing import Literal
 
 import pytest
 import typer
-from factories import make_candidate, make_prediction, make_realistic_run, make_run
 
 import edgevit
-from edgevit import doctor
 from edgevit.cli import app as app_module
+from edgevit.commands import doctor
 from edgevit.errors import CheckFailed, ExitCode, UsageError
-from edgevit.host import host_fingerprint
-from edgevit.results import Run, run_to_json
-from edgevit.shipped import names
+from edgevit.measure.host import host_fingerprint
+from edgevit.results.run import Run, run_to_json
+from edgevit.spec.toml_files import names
+from tests.factories import make_candidate, make_prediction, make_realistic_run, make_run
 
 COMMANDS = [name for name, _ in app_module.COMMANDS]
 
@@ -287,7 +287,7 @@ def test_models_are_found_by_pattern_or_part(call: Call, monkeypatch: pytest.Mon
 
 
 def test_models_without_timm_are_the_bundled_ones(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgevit.host.version_of", lambda name: None)
+    monkeypatch.setattr("edgevit.measure.host.version_of", lambda name: None)
     code, out, err = call("models")
     assert (code, "digits_vit" in out, "vit_tiny" in out) == (0, True, False)
     assert "pip install 'edgevit[compress]'" in err

@@ -7,11 +7,13 @@ import sys
 from dataclasses import replace
 
 import pytest
-from factories import make_realistic_run
 from rich.console import Console
 
-from edgevit.cli import render
-from edgevit.results import Contribution, Run, TokenSearch
+from edgevit.cli import render, terminal
+from edgevit.results.candidate import Contribution
+from edgevit.results.run import Run
+from edgevit.results.token_search import TokenSearch
+from tests.factories import make_realistic_run
 
 
 def narrow(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
@@ -22,7 +24,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
 
 
 def test_a_pipe_gets_whole_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    render.print_table(("name", "what"), [("a" * 60, "[bold]b " * 30)])
+    terminal.print_table(("name", "what"), [("a" * 60, "[bold]b " * 30)])
     last = capsys.readouterr().out.splitlines()[-1]
     assert last == "a" * 60 + "   " + ("[bold]b " * 30).rstrip()
 
@@ -90,7 +92,7 @@ def test_lines_speak_at_the_ends_of_a_stage_and_seldom_between(monkeypatch: pyte
     now = [0.0]
     monkeypatch.setattr("edgevit.cli.render.time.monotonic", lambda: now[0])
     stream = io.StringIO()
-    with render.Lines(stream) as progress:
+    with terminal.Lines(stream) as progress:
         for step in range(31):
             now[0] = float(step)
             progress.stage("measure", step, 30)
@@ -109,7 +111,7 @@ def test_lines_speak_at_the_ends_of_a_stage_and_seldom_between(monkeypatch: pyte
 
 def test_bars_leave_a_line_per_finished_stage() -> None:
     stream = io.StringIO()
-    with render.Bars(Console(file=stream, width=80, force_terminal=False, markup=False)) as progress:
+    with terminal.Bars(Console(file=stream, width=80, force_terminal=False, markup=False)) as progress:
         progress.stage("export [onnx]", 0, 2)
         progress.stage("export [onnx]", 1, 2)
         progress.message("rejected: [bold]")
@@ -121,4 +123,4 @@ def test_bars_leave_a_line_per_finished_stage() -> None:
 
 
 def test_progress_is_plain_where_stderr_is_no_terminal() -> None:
-    assert isinstance(render.make_progress(), render.Lines)
+    assert isinstance(terminal.make_progress(), terminal.Lines)

@@ -12,13 +12,13 @@ import pytest
 pytest.importorskip("torch")
 
 from rich.console import Console
-from sensitivity_factory import make_layer, make_report
 
-from edgevit import sensitivity as command
 from edgevit.cli import app, render
-from edgevit.progress import Progress
-from edgevit.sensitivity import SensitivityReport, report_to_json
-from edgevit.spec import Spec
+from edgevit.commands import sensitivity as command
+from edgevit.results.sensitivity import SensitivityReport, report_to_json
+from edgevit.run.progress import Progress
+from edgevit.spec.spec import Spec
+from tests.factories import make_layer, make_sensitivity_report
 
 Call = Callable[..., tuple[int, str, str]]
 COMMAND = ("sensitivity", "digits_vit", "--calibration", "calibration:digits")
@@ -44,7 +44,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Spec, Path]]:
 
     def answer(spec: Spec, out: Path, progress: Progress) -> SensitivityReport:
         questions.append((spec, out))
-        return make_report(*MANY, notes=("random weights",))
+        return make_sensitivity_report(*MANY, notes=("random weights",))
 
     monkeypatch.setattr(command, "analyse", answer)
     return questions
@@ -104,7 +104,7 @@ def test_the_worst_twenty_and_how_many_more(asked: list[tuple[Spec, Path]], call
 def test_json_is_the_document_alone(asked: list[tuple[Spec, Path]], call: Call, tmp_path: Path) -> None:
     code, out, _ = call(*COMMAND, "--out", tmp_path, "--json")
     assert code == 0
-    assert json.loads(out) == json.loads(report_to_json(make_report(*MANY, notes=("random weights",))))
+    assert json.loads(out) == json.loads(report_to_json(make_sensitivity_report(*MANY, notes=("random weights",))))
 
 
 @pytest.mark.parametrize("columns", [120, 80, 50])
@@ -114,7 +114,9 @@ def test_the_table_fits(columns: int, monkeypatch: pytest.MonkeyPatch, capsys: p
 
     monkeypatch.setattr(render, "console", make)
     name = "convolution_12/aten.convolution.default/Convolution"
-    render.print_sensitivity(make_report(make_layer(0, None, name=name, module="")), Path("out/sensitivity.json"))
+    render.print_sensitivity(
+        make_sensitivity_report(make_layer(0, None, name=name, module="")), Path("out/sensitivity.json")
+    )
     table = capsys.readouterr().out.splitlines()[2:-2]
     assert max(map(len, table)) <= columns
     assert name in "".join(line.split()[0] for line in table[2:] if line and "not shown" not in line)

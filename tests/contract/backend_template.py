@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from edgevit.backends import Backend, Session
-from edgevit.graph import Graph
-from edgevit.policy import Target, rule_for
+from edgevit.quantization.policy import Target, rule_for
+from edgevit.results.graph import Graph
 
 SAMPLES = 16
 """Images that artifacts are compared on; the quantizers are calibrated with the same."""

@@ -14,16 +14,17 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from edgevit.architecture import is_transformer
-from edgevit.backends.jobs import ExportJob, export_float
-from edgevit.capture import capture, count_macs, save_program
-from edgevit.evaluate import PredictJob, predict, save_logits
-from edgevit.images import Samples, open_samples
-from edgevit.isolate import isolated
-from edgevit.model import load_model
-from edgevit.results import Preprocessing, Verification
-from edgevit.spec import ModelSpec
-from edgevit.verify import FLOAT_TOLERANCE, compare, verify_signature
+from edgevit.artifacts.evaluate import PredictJob, predict, save_logits
+from edgevit.artifacts.make import ExportJob, export_float
+from edgevit.artifacts.verify import FLOAT_TOLERANCE, compare, verify_signature
+from edgevit.data.images import Samples, open_samples
+from edgevit.model.load import load_model
+from edgevit.model.program.architecture import is_transformer
+from edgevit.model.program.capture import capture, count_macs, save_program
+from edgevit.results.artifact import Preprocessing
+from edgevit.results.candidate import Verification
+from edgevit.run.child_process import isolated
+from edgevit.spec.spec import ModelSpec
 
 IMAGES = 3
 LEAST_VARIATION = 0.01

@@ -12,11 +12,11 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
-from edgevit import __version__
+from edgevit.artifacts.verify import FLOAT_TOLERANCE
 from edgevit.backends import all_backends
 from edgevit.errors import EdgevitError
-from edgevit.isolate import isolated
-from edgevit.verify import FLOAT_TOLERANCE
+from edgevit.run.child_process import isolated
+from edgevit.version import __version__
 from tests.contract.families import FAMILIES, IMAGES, LEAST_VARIATION, Family, Prepared, PrepareJob, convert, prepare
 
 TIMEOUT_SECONDS = 300.0

@@ -16,23 +16,25 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from edgevit.torchvision_schemas import ensure_torchvision_schemas  # noqa: E402
+from edgevit.model.torchvision_schemas import ensure_torchvision_schemas  # noqa: E402
 
 ensure_torchvision_schemas()
 pytest.importorskip("timm")
 
 from edgevit import backends  # noqa: E402
-from edgevit.architecture import is_transformer  # noqa: E402
+from edgevit.artifacts.make import check_label  # noqa: E402
 from edgevit.backends import all_backends, backend_names, backend_of_file, check_scheme, get_backend  # noqa: E402
-from edgevit.backends.jobs import check_label  # noqa: E402
-from edgevit.capture import capture, count_macs  # noqa: E402
 from edgevit.errors import UsageError  # noqa: E402
-from edgevit.graph import OpKind  # noqa: E402
-from edgevit.model import load_model  # noqa: E402
-from edgevit.policy import Architecture, Target, first_recipe, rule_for  # noqa: E402
-from edgevit.recipe import RangeMethod  # noqa: E402
-from edgevit.schemes import SCHEMES  # noqa: E402
-from edgevit.spec import ModelSpec  # noqa: E402
+from edgevit.model.load import load_model  # noqa: E402
+from edgevit.model.program.architecture import is_transformer  # noqa: E402
+from edgevit.model.program.capture import capture, count_macs  # noqa: E402
+from edgevit.quantization.policy import Architecture, Target, first_recipe, rule_for  # noqa: E402
+from edgevit.spec.recipe import (  # noqa: E402
+    OpKind,
+    RangeMethod,
+)
+from edgevit.spec.schemes import SCHEMES  # noqa: E402
+from edgevit.spec.spec import ModelSpec  # noqa: E402
 
 # isort: split
 from tests.contract import backend_template as template  # noqa: E402

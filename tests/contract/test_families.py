@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from edgevit.backends import backend_names
-from edgevit.results import Verification
+from edgevit.results.candidate import Verification
 from tests.contract.families import FAMILIES, LEAST_VARIATION, Family, Prepared, PrepareJob, convert, prepare
 
 TIMEOUT_SECONDS = 300.0

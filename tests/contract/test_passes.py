@@ -13,23 +13,23 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from edgevit.torchvision_schemas import ensure_torchvision_schemas  # noqa: E402
+from edgevit.model.torchvision_schemas import ensure_torchvision_schemas  # noqa: E402
 
 ensure_torchvision_schemas()
 pytest.importorskip("timm")
 
 from torch import Tensor, nn  # noqa: E402
 
+from edgevit.artifacts.verify import FLOAT_TOLERANCE  # noqa: E402
 from edgevit.backends import get_backend  # noqa: E402
-from edgevit.capture import capture, count_macs  # noqa: E402
-from edgevit.passes.distill import DistillSettings, distill  # noqa: E402
-from edgevit.passes.reduce_tokens import reduce_tokens  # noqa: E402
-from edgevit.passes.resize import Resized, resize_input, resize_patches  # noqa: E402
-from edgevit.token_plan import FORMS, METHODS, RESIZINGS, Form, TokenPlan, parse_plans  # noqa: E402
-from edgevit.verify import FLOAT_TOLERANCE  # noqa: E402
+from edgevit.distillation.distill import DistillSettings, distill  # noqa: E402
+from edgevit.model.program.capture import capture, count_macs  # noqa: E402
+from edgevit.spec.token_plan import FORMS, METHODS, RESIZINGS, Form, TokenPlan, parse_plans  # noqa: E402
+from edgevit.tokens.reduce import reduce_tokens  # noqa: E402
+from edgevit.tokens.resize import Resized, resize_input, resize_patches  # noqa: E402
 
 # isort: split
-from tests.passes.test_reduce_tokens import small_vit  # noqa: E402
+from tests.models import small_vit  # noqa: E402
 
 CLASSES, SIDE, IMAGES = 5, 32, 6
 PLAIN = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))

@@ -14,23 +14,23 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from edgevit.torchvision_schemas import ensure_torchvision_schemas  # noqa: E402
+from edgevit.model.torchvision_schemas import ensure_torchvision_schemas  # noqa: E402
 
 ensure_torchvision_schemas()
 pytest.importorskip("timm")
 
 from torch import Tensor, nn  # noqa: E402
 
+from edgevit.artifacts.evaluate import run_once  # noqa: E402
+from edgevit.artifacts.verify import FLOAT_TOLERANCE, UNDECIDED_MARGIN, compare  # noqa: E402
 from edgevit.backends import Session, backend_names, get_backend  # noqa: E402
-from edgevit.capture import capture  # noqa: E402
-from edgevit.evaluate import run_once  # noqa: E402
-from edgevit.graph import Graph  # noqa: E402
-from edgevit.passes.reduce_tokens import CutMargins, reduce_tokens  # noqa: E402
-from edgevit.token_plan import FORMS, METHODS, Form, parse_plan  # noqa: E402
-from edgevit.verify import FLOAT_TOLERANCE, UNDECIDED_MARGIN, compare  # noqa: E402
+from edgevit.model.program.capture import capture  # noqa: E402
+from edgevit.results.graph import Graph  # noqa: E402
+from edgevit.spec.token_plan import FORMS, METHODS, Form, parse_plan  # noqa: E402
+from edgevit.tokens.reduce import CutMargins, reduce_tokens  # noqa: E402
 
 # isort: split
-from tests.passes.test_reduce_tokens import PATCHES, image, small_vit, swap_patches  # noqa: E402
+from tests.models import VIT_PATCHES, image, small_vit, swap_patches  # noqa: E402
 
 SITES = "1=40,2=20"
 ROUNDING = 1e-5
@@ -174,7 +174,7 @@ def test_images_are_what_they_are_called(method: str) -> None:
     assert margins["noise"].min() > UNDECIDED_MARGIN
     assert margins["one colour"].tolist() == margins["equal keys"].tolist() == [[0.0], [0.0]]
     expected = logits(module, given["equal keys"])
-    others = logits(module, swap_patches(given["equal keys"], range(PATCHES - 1, -1, -1)))
+    others = logits(module, swap_patches(given["equal keys"], range(VIT_PATCHES - 1, -1, -1)))
     assert (others - expected).abs().max() > 1000 * FLOAT_TOLERANCE * expected.abs().max()
 
 
@@ -242,7 +242,7 @@ def test_litert_runs_the_arithmetic_form_in_one_piece(
     "backend", [pytest.param(name, marks=[pytest.mark.slow] if name == "litert" else []) for name in backend_names()]
 )
 def test_keys_of_zeros_can_be_compared(backend: str, tmp_path: Path) -> None:
-    """They are equally far from all others, see :func:`edgevit.passes.tokens.cosine`."""
+    """They are equally far from all others, see :func:`edgevit.tokens.maths.cosine`."""
     module, pixels = reduce_tokens(vit(key=0.0), parse_plan("tome:1=40")), images()["equal keys"]
     path = get_backend(backend).export_program(capture(module, (32, 32)), tmp_path)
     found = exported_logits(get_backend(backend).open_session(path, 1, "f32"), pixels)

@@ -10,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgevit.devices.cost import predict
+from edgevit.devices.device import Device, load_device
 from edgevit.devices.op_support import accepts, unsupported_ops
-from edgevit.devices.profile import Device, load_device
 from edgevit.errors import UsageError
-from edgevit.graph import Graph, Numerics, Op, OpKind, Tensor, size_bytes
-from edgevit.shipped import names
+from edgevit.results.graph import Graph, Op, Tensor, size_bytes
+from edgevit.spec.recipe import OpKind
+from edgevit.spec.schemes import Numerics
+from edgevit.spec.toml_files import names
 
 PI5 = load_device("raspberry-pi-5")
 CORAL = load_device("coral-edge-tpu")

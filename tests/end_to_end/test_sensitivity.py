@@ -16,7 +16,7 @@ pytest.importorskip("sklearn")
 
 from pydantic import TypeAdapter
 
-from edgevit.sensitivity import SensitivityReport
+from edgevit.results.sensitivity import SensitivityReport
 
 pytestmark = pytest.mark.slow
 REPOSITORY = Path(__file__).resolve().parents[2]

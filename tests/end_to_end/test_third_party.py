@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgevit.artifacts.evaluate import image_size, run_once
 from edgevit.backends import backend_of_file
-from edgevit.evaluate import image_size, run_once
-from edgevit.images import open_images
-from edgevit.results import Preprocessing
+from edgevit.data.images import open_images
+from edgevit.results.artifact import Preprocessing
 
 HALF = ("--mean", "0.5", "--std", "0.5")
 IMAGENET = ("--mean", "0.485,0.456,0.406", "--std", "0.229,0.224,0.225")

@@ -13,11 +13,11 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 from torch.export import ExportedProgram  # noqa: E402
 
-from edgevit.capture import capture  # noqa: E402
-from edgevit.digits.models import digits_vit  # noqa: E402
 from edgevit.errors import CandidateFailed, UsageError  # noqa: E402
+from edgevit.model.bundled.digits import digits_vit  # noqa: E402
+from edgevit.model.program.capture import capture  # noqa: E402
+from edgevit.model.program.layers import find_layers, run_images  # noqa: E402
 from edgevit.quantization.bias_correction import correct_bias, round_weights  # noqa: E402
-from edgevit.quantization.layers import find_layers, run_images  # noqa: E402
 
 
 def images(seed: int, count: int = 16, side: int = 8) -> np.ndarray:

@@ -14,11 +14,11 @@ from safetensors.torch import load_file  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.export import ExportedProgram  # noqa: E402
 
-from edgevit.capture import capture  # noqa: E402
-from edgevit.digits.models import digits_cnn, digits_vit, weights_path  # noqa: E402
 from edgevit.errors import CandidateFailed, UsageError  # noqa: E402
+from edgevit.model.bundled.digits import digits_cnn, digits_vit, weights_path  # noqa: E402
+from edgevit.model.program.capture import capture  # noqa: E402
+from edgevit.model.program.layers import Layer, find_layers, run_images  # noqa: E402
 from edgevit.quantization.equalize import TOLERANCE, equalize  # noqa: E402
-from edgevit.quantization.layers import Layer, find_layers, run_images  # noqa: E402
 
 
 def images(seed: int, count: int = 4, side: int = 8) -> np.ndarray:

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from edgevit.errors import CandidateFailed
-from edgevit.policy import Rule
 from edgevit.quantization.ladder import best, climb, rungs
-from edgevit.recipe import TRANSFORMER_FLOAT_KINDS, Recipe
-from edgevit.results import Attempt
+from edgevit.quantization.policy import Rule
+from edgevit.results.candidate import Attempt
+from edgevit.spec.recipe import TRANSFORMER_FLOAT_KINDS, Recipe
 
 RULE = Rule("cnn", "cpu", ("static_wi8_ai8",), ("min_max", "mse", "percentile_99.999"))
 FIRST = Recipe("static_wi8_ai8")

@@ -11,13 +11,13 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
-from edgevit.capture import capture, load_program, save_program  # noqa: E402
-from edgevit.images import Samples, open_images, open_samples  # noqa: E402
+from edgevit.data.images import Samples, open_images, open_samples  # noqa: E402
+from edgevit.model.program.capture import capture, load_program, save_program  # noqa: E402
+from edgevit.model.program.layers import find_layers, run_images  # noqa: E402
 from edgevit.quantization.bias_correction import correct_bias  # noqa: E402
 from edgevit.quantization.equalize import equalize  # noqa: E402
-from edgevit.quantization.layers import find_layers, run_images  # noqa: E402
 from edgevit.quantization.prepare import Prepared, PrepareJob, prepare  # noqa: E402
-from edgevit.results import Preprocessing  # noqa: E402
+from edgevit.results.artifact import Preprocessing  # noqa: E402
 
 CONTRACT = Preprocessing((8, 8), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 

@@ -12,14 +12,14 @@ pytest.importorskip("torch")
 pytest.importorskip("onnxruntime.quantization")
 
 from edgevit import compress
+from edgevit.artifacts.evaluate import run_once
 from edgevit.backends import get_backend
-from edgevit.capture import capture
-from edgevit.evaluate import run_once
-from edgevit.images import open_images
-from edgevit.recipe import TRANSFORMER_FLOAT_KINDS, Recipe
-from edgevit.results import Preprocessing
-from edgevit.spec import Spec
-from tests.quantization.networks import wide_residual
+from edgevit.data.images import open_images
+from edgevit.model.program.capture import capture
+from edgevit.results.artifact import Preprocessing
+from edgevit.spec.recipe import TRANSFORMER_FLOAT_KINDS, Recipe
+from edgevit.spec.spec import Spec
+from tests.models import wide_residual
 
 CONTRACT = Preprocessing((32, 32), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 

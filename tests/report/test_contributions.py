@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from factories import make_candidate, make_run
 
 from edgevit.report.contributions import contribution_lines, contributions_section, total_lost_points, total_speed_up
 from edgevit.report.markdown import render_markdown
-from edgevit.results import Contribution, Run
+from edgevit.results.candidate import Contribution
+from edgevit.results.run import Run
+from tests.factories import make_candidate, make_run
 
 REDUCED = Contribution(
     "reduce_tokens", "squeeze:4=127,6=95 (squeeze-4=127-6=95-gather)", 1_250_000_000, 750_000_000, 12.2, 8.2, 0.6

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from factories import make_candidate, make_realistic_run, make_run
 
 from edgevit.report.markdown import render_markdown
 from edgevit.report.table import reference_of, speed_up
-from edgevit.results import PassRecord, Run, Verification
+from edgevit.results.artifact import PassRecord
+from edgevit.results.candidate import Verification
+from edgevit.results.run import Run
+from tests.factories import make_candidate, make_realistic_run, make_run
 
 
 def section(page: str, title: str) -> str:

@@ -6,14 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from factories import make_candidate, make_prediction, make_run
 
 from edgevit.errors import UsageError
 from edgevit.report import write_report
 from edgevit.report.markdown import render_markdown
-from edgevit.report.staircase_plot import can_draw_staircases, draw_staircases
+from edgevit.report.plots.staircase import can_draw_staircases, draw_staircases
 from edgevit.report.token_searches import Stop, search_line, stops, token_searches_section
-from edgevit.results import BlockPoint, Contribution, PassRecord, Run, SitePoint, TokenSearch, TriedPlan
+from edgevit.results.artifact import PassRecord
+from edgevit.results.candidate import Contribution
+from edgevit.results.run import Run
+from edgevit.results.token_search import BlockPoint, SitePoint, TokenSearch, TriedPlan
+from tests.factories import make_candidate, make_prediction, make_run
 
 PLAN = "squeeze:4=127,6=95"
 MEASURED = TokenSearch(

@@ -5,17 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgevit.graph import LAYER_KINDS
-from edgevit.policy import Rule
-from edgevit.recipe import TRANSFORMER_FLOAT_KINDS
+from edgevit.quantization.policy import Rule
+from edgevit.spec.recipe import LAYER_KINDS, TRANSFORMER_FLOAT_KINDS
 
 if TYPE_CHECKING:
     import numpy as np
     from torch.export import ExportedProgram
 
     from edgevit.backends import Session
-    from edgevit.graph import Graph, OpKind
-    from edgevit.recipe import Recipe
+    from edgevit.results.graph import Graph
+    from edgevit.spec.recipe import OpKind, Recipe
 
 _STATIC: tuple[OpKind, ...] = (
     *LAYER_KINDS, "matmul", "elementwise", "activation", "softmax", "normalization", "reduction", "pooling", "reshape", "layout",

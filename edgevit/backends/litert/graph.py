@@ -10,7 +10,9 @@ from typing import Any
 from ai_edge_litert import schema_py_generated as schema
 
 from edgevit.errors import UsageError
-from edgevit.graph import Graph, Numerics, Op, OpKind, Tensor, folded_constant, size_bytes
+from edgevit.results.graph import Graph, Op, Tensor, folded_constant, size_bytes
+from edgevit.spec.recipe import OpKind
+from edgevit.spec.schemes import Numerics
 
 _IDENTIFIER = b"TFL3"
 _PARSE_ERRORS = (struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError)

@@ -14,9 +14,8 @@ from ai_edge_quantizer.utils import tfl_flatbuffer_utils
 
 from edgevit.backends.litert.graph import read_graph
 from edgevit.backends.litert.integer_io import with_uint8_io
-from edgevit.graph import OpKind
-from edgevit.quantization.ranges import tensor_ranges
-from edgevit.recipe import Recipe
+from edgevit.quantization.activation_ranges import tensor_ranges
+from edgevit.spec.recipe import OpKind, Recipe
 
 _Op = qtyping.TFLOperationName
 _EVERYWHERE = ".*"

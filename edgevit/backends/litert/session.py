@@ -10,7 +10,7 @@ import numpy as np
 
 from edgevit.backends.layout import guess_layout
 from edgevit.errors import UsageError
-from edgevit.results import TensorSpec
+from edgevit.results.artifact import TensorSpec
 
 try:
     from ai_edge_litert.interpreter import Interpreter

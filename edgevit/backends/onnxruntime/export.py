@@ -8,7 +8,7 @@ import onnx
 import torch
 from torch.export import ExportedProgram
 
-from edgevit.backends.onnxruntime.attention import expand_masks, join_heads
+from edgevit.backends.onnxruntime.fused_attention import expand_masks, join_heads
 
 OPSET = 18
 """LayerNormalization is one op from opset 17 on; per-channel QDQ needs 13."""

@@ -13,7 +13,9 @@ from onnx import TensorProto, inliner, shape_inference
 
 from edgevit.backends.onnxruntime.fused_ops import attention_widths, attribute, stand_in
 from edgevit.errors import UsageError
-from edgevit.graph import Graph, Numerics, Op, OpKind, Tensor, folded_constant, size_bytes
+from edgevit.results.graph import Graph, Op, Tensor, folded_constant, size_bytes
+from edgevit.spec.recipe import OpKind
+from edgevit.spec.schemes import Numerics
 
 _NAMES: dict[OpKind, str] = {
     "elementwise": (

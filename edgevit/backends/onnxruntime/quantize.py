@@ -18,9 +18,9 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from edgevit.backends.onnxruntime.global_pooling import pool_globally
 from edgevit.backends.onnxruntime.graph import read_graph
 from edgevit.backends.onnxruntime.outliers import find_outlier_layers, session_with_outputs
-from edgevit.graph import Graph, OpKind
-from edgevit.quantization.ranges import tensor_ranges
-from edgevit.recipe import Recipe
+from edgevit.quantization.activation_ranges import tensor_ranges
+from edgevit.results.graph import Graph
+from edgevit.spec.recipe import OpKind, Recipe
 
 _LINEAR = ("MatMul", "Gemm")
 _MOVES: tuple[OpKind, ...] = ("reshape", "layout", "gather")

@@ -10,7 +10,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as native
 
 from edgevit.backends.layout import fixed_shape, guess_layout
 from edgevit.errors import UsageError
-from edgevit.results import TensorSpec
+from edgevit.results.artifact import TensorSpec
 
 _LOAD_ERRORS = (native.Fail, native.InvalidArgument, native.InvalidGraph, native.InvalidProtobuf, native.NoSuchFile,
                 native.NotImplemented, native.RuntimeException, RuntimeError, ValueError)  # fmt: skip

@@ -9,7 +9,9 @@ from typing import Any
 import openvino
 
 from edgevit.errors import UsageError
-from edgevit.graph import Graph, Numerics, Op, OpKind, Tensor, folded_constant, size_bytes
+from edgevit.results.graph import Graph, Op, Tensor, folded_constant, size_bytes
+from edgevit.spec.recipe import OpKind
+from edgevit.spec.schemes import Numerics
 
 _DTYPES = {
     **{f"f{bits}": f"float{bits}" for bits in (16, 32, 64)},

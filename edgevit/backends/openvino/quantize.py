@@ -18,7 +18,7 @@ from nncf.quantization.range_estimator import (
 )
 
 from edgevit.backends.openvino.gelu import polynomial_gelu
-from edgevit.recipe import RangeMethod, Recipe
+from edgevit.spec.recipe import RangeMethod, Recipe
 
 _OUTLIERS = 5e-6
 """Share of the values beyond each bound: 99.999 % lie between the two."""

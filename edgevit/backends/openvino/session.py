@@ -9,7 +9,7 @@ import openvino as ov
 
 from edgevit.backends.layout import fixed_shape, guess_layout
 from edgevit.errors import UsageError
-from edgevit.results import TensorSpec
+from edgevit.results.artifact import TensorSpec
 
 
 class OpenVinoSession:

@@ -10,11 +10,11 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("ai_edge_quantizer")
 
+from edgevit.artifacts.evaluate import run_once  # noqa: E402
 from edgevit.backends.litert import export_program, quantize_artifact, read_graph  # noqa: E402
 from edgevit.backends.litert.session import LiteRtSession  # noqa: E402
-from edgevit.capture import capture  # noqa: E402
-from edgevit.evaluate import run_once  # noqa: E402
-from edgevit.recipe import IntegerIo, Recipe  # noqa: E402
+from edgevit.model.program.capture import capture  # noqa: E402
+from edgevit.spec.recipe import IntegerIo, Recipe  # noqa: E402
 
 LOW, HIGH = -2.0, 3.0
 """Extremes of the images."""

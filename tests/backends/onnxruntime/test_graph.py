@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgevit.backends.onnxruntime.graph import read_graph
 from edgevit.errors import UsageError
-from edgevit.graph import Graph, Op
+from edgevit.results.graph import Graph, Op
 
 FLOAT = TensorProto.FLOAT
 

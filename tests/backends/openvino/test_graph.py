@@ -12,7 +12,7 @@ from openvino import opset13 as ops
 
 from edgevit.backends.openvino.graph import read_graph
 from edgevit.errors import UsageError
-from edgevit.graph import Graph, Op
+from edgevit.results.graph import Graph, Op
 
 
 def save(folder: Path, output: Any, inputs: list[Any]) -> Path:

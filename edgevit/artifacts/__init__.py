@@ -1,0 +1,1 @@
+"""Exported files: made, verified against PyTorch, and evaluated on images."""

@@ -1,0 +1,154 @@
+"""Runs an artifact over images, and scores its logits against labels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgevit.backends import Session, get_backend
+from edgevit.data.images import Samples, open_samples
+from edgevit.errors import UsageError
+from edgevit.results.artifact import Preprocessing, TensorSpec
+from edgevit.results.candidate import Accuracy
+from edgevit.run.child_process import report_progress
+
+
+@dataclass(frozen=True)
+class PredictJob:
+    """An artifact to run over images in a process of its own."""
+
+    backend: str
+    artifact: Path
+    samples: Samples
+    preprocessing: Preprocessing
+    threads: int
+    precision: str
+    """"f32", "bf16" or "fastest", see :meth:`edgevit.backends.Backend.open_session`."""
+    logits: Path
+    """Where to write float32 [n, classes], as .npy."""
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Logits on disk."""
+
+    logits: Path
+    samples: int
+
+
+def predict(job: PredictJob) -> Predicted:
+    """Runs an artifact over images, one at a time, and writes its logits.
+
+    Raises:
+        UsageError: the artifact is not a classifier with one image input and one row of logits.
+    """
+    session = get_backend(job.backend).open_session(job.artifact, job.threads, job.precision)
+    images = open_samples(job.samples)
+    rows = []
+    for batch in images.batches(job.preprocessing):
+        rows.append(run_once(session, batch))
+        report_progress(len(rows), len(images))
+    save_logits(job.logits, np.concatenate(rows))
+    return Predicted(job.logits, len(rows))
+
+
+def run_once(session: Session, images: np.ndarray) -> np.ndarray:
+    """Feeds float32 [1, 3, h, w] to a session, in the layout and number format that its input declares.
+
+    Returns:
+        float32 logits [1, classes]; integers are taken back to real values by the output's scale.
+
+    Raises:
+        UsageError: the session does not take one image or does not give one row of logits.
+    """
+    check_classifier(session)
+    (spec,), (out,) = session.inputs, session.outputs
+    (logits,) = session.run((to_input(spec, images),))
+    values = logits.astype(np.float32).reshape(1, -1)
+    if out.scale is not None and out.zero_point is not None:
+        values = (values - np.float32(out.zero_point)) * np.float32(out.scale)
+    return values
+
+
+def check_classifier(session: Session) -> None:
+    """Refuses a session that is not an image classifier.
+
+    Raises:
+        UsageError: several inputs or outputs, or the input is not one RGB image.
+    """
+    if len(session.inputs) != 1 or len(session.outputs) != 1:
+        raise UsageError(
+            f"not a classifier: {len(session.inputs)} inputs and {len(session.outputs)} outputs, not one of each"
+        )
+    spec = session.inputs[0]
+    if spec.layout not in ("NCHW", "NHWC") or spec.shape[0] != 1:
+        raise UsageError(f"not a classifier of single images: its input is {spec.dtype} {list(spec.shape)}")
+    out = session.outputs[0].shape
+    if math.prod(out) != max(out, default=0):
+        raise UsageError(f"not a classifier: its output {list(out)} is not one row of logits")
+
+
+def image_size(spec: TensorSpec) -> tuple[int, int]:
+    """Height and width of an image input."""
+    height, width = spec.shape[2:] if spec.layout == "NCHW" else spec.shape[1:3]
+    return height, width
+
+
+def to_input(spec: TensorSpec, images: np.ndarray) -> np.ndarray:
+    """Brings float32 [1, 3, h, w] into the layout and number format of an input.
+
+    Quantization rounds half to even after adding the zero point, and saturates: with a scale such as 1 / 127.5 every
+    other pixel value lies half-way between two steps, so the order matters.
+
+    Raises:
+        UsageError: the sizes differ.
+    """
+    arranged = images if spec.layout == "NCHW" else np.ascontiguousarray(images.transpose(0, 2, 3, 1))
+    if arranged.shape != spec.shape:
+        raise UsageError(
+            f"the input is {list(spec.shape)}, the preprocessed image {list(arranged.shape)}", "set the input size"
+        )
+    dtype = np.dtype(spec.dtype)
+    if dtype.kind not in "iu":
+        return arranged.astype(dtype, copy=False)
+    if spec.scale is None or spec.zero_point is None:
+        raise UsageError(f"the input is {spec.dtype} and the file states no scale for it")
+    limits = np.iinfo(dtype)
+    quantized = np.rint(arranged / np.float32(spec.scale) + np.float32(spec.zero_point))
+    return np.asarray(quantized.clip(limits.min, limits.max), dtype=dtype)
+
+
+def save_logits(path: Path, logits: np.ndarray) -> None:
+    """Writes logits so that the file is whole or not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.partial.npy")
+    np.save(temporary, logits.astype(np.float32))
+    temporary.replace(path)
+
+
+def score(logits: np.ndarray, labels: tuple[int, ...] | None, baseline_top1: float | None) -> Accuracy:
+    """Scores logits.
+
+    Args:
+        logits: float [n, classes].
+        labels: Class index of each row; None where there are none.
+        baseline_top1: What to count the drop from, as a fraction; None if unknown.
+
+    Returns:
+        Top-1 and top-5; None without labels, top-5 also with fewer than 6 classes, where it says nothing. Of equal
+        logits the lower class index comes first, as in argmax; a row with a NaN is a miss.
+    """
+    if labels is None:
+        return Accuracy(None, None, len(logits), None)
+    truth = np.asarray(labels)
+    true_logits = logits[np.arange(len(logits)), truth][:, None]
+    lower_index = np.arange(logits.shape[1]) < truth[:, None]
+    rank = ((logits > true_logits) | ((logits == true_logits) & lower_index)).sum(axis=1)
+    rank[np.isnan(logits).any(axis=1)] = logits.shape[1]
+    top1 = float((rank < 1).mean())
+    top5 = float((rank < 5).mean()) if logits.shape[1] > 5 else None
+    drop = None if baseline_top1 is None else 100 * (baseline_top1 - top1)
+    return Accuracy(top1, top5, len(logits), drop)

@@ -1,0 +1,153 @@
+"""Making artifacts, each in a process of its own (see :mod:`edgevit.run.child_process`)."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+
+from edgevit.backends import get_backend
+from edgevit.data.images import Samples, open_samples
+from edgevit.errors import CandidateFailed, UsageError
+from edgevit.results.artifact import Preprocessing, TensorSpec
+from edgevit.results.graph import Graph
+from edgevit.spec.recipe import Recipe
+from edgevit.spec.schemes import SCHEMES, Numerics
+from edgevit.tokens.selection_ops import selection_ops, touched_selection
+
+
+@dataclass(frozen=True)
+class ExportJob:
+    """A captured program to write as a float32 artifact."""
+
+    backend: str
+    program: Path
+    folder: Path
+    """Appears whole, or not at all."""
+    fused: bool = False
+    """See :meth:`edgevit.backends.Backend.export_program`."""
+
+
+@dataclass(frozen=True)
+class QuantizeJob:
+    """A float32 artifact to write in another scheme."""
+
+    backend: str
+    parent: Path
+    recipe: Recipe
+    calibration: Samples | None
+    preprocessing: Preprocessing
+    seed: int
+    folder: Path
+    """Appears whole, or not at all."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """An artifact on disk and what its own graph says of it."""
+
+    main: Path
+    files: tuple[Path, ...]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    macs: int
+    params: int
+    int8_mac_share: float
+    numerics: str
+    float_islands: int
+    conversions: int
+
+
+def export_float(job: ExportJob) -> Made:
+    """Exports a captured program as float32."""
+    from edgevit.model.program.capture import load_program
+
+    backend = get_backend(job.backend)
+    with _Folder(job.folder) as folder:
+        main = backend.export_program(load_program(job.program), folder, fused=job.fused)
+    return _describe(job.backend, job.folder / main.name)
+
+
+def quantize(job: QuantizeJob) -> Made:
+    """Quantizes a float32 artifact with the runtime's own quantizer.
+
+    Raises:
+        CandidateFailed: what came out is not what the scheme says; such a file is never offered.
+    """
+    backend = get_backend(job.backend)
+    np.random.seed(job.seed)
+    calibration = None
+    if job.calibration is not None:
+        images = open_samples(job.calibration)
+        calibration = np.concatenate(list(images.batches(job.preprocessing)))
+    with _Folder(job.folder) as folder:
+        parent = backend.read_graph(job.parent)
+        recipe = job.recipe.resolved(parent.layers)
+        recipe = replace(recipe, float_layers=(*recipe.float_layers, *selection_ops(parent)))
+        main = backend.quantize_artifact(job.parent, recipe, calibration, folder)
+        check_label(job.recipe.scheme, backend.read_graph(main))
+    return _describe(job.backend, job.folder / main.name)
+
+
+def check_label(scheme: str, graph: Graph) -> None:
+    """Refuses a graph that does not multiply as its scheme says.
+
+    Raises:
+        CandidateFailed: another kind of numerics does more MACs than the scheme's own, dynamic int8 has a static part,
+            or the ops that choose tokens are not float.
+    """
+    wanted = SCHEMES[scheme].numerics
+    macs = {numerics: sum(op.macs for op in graph.layers if op.numerics == numerics) for numerics in get_args(Numerics)}
+    quantized = {numerics: count for numerics, count in macs.items() if numerics != "float"}
+    most = max(quantized, key=lambda numerics: quantized[numerics]) if any(quantized.values()) else "float"
+    if most != wanted or (wanted == "int8_dynamic" and macs["int8_static"]):
+        raise CandidateFailed(f"asked for {scheme}, but the layers of the file are {graph.numerics}")
+    touched = touched_selection(graph)
+    if touched:
+        raise CandidateFailed(f"the choice of tokens would be made in integers: {', '.join(touched)}")
+    if scheme == "mixed_wi8_ai8" and not graph.float_islands:
+        raise CandidateFailed(f"asked for {scheme}, but no layer of the file is in float")
+
+
+def _describe(backend_name: str, main: Path) -> Made:
+    backend = get_backend(backend_name)
+    session = backend.open_session(main, 1, "f32")
+    graph = backend.read_graph(main)
+    if len(session.inputs) != 1 or len(session.outputs) != 1:
+        raise UsageError(f"{main} has {len(session.inputs)} inputs and {len(session.outputs)} outputs, not one of each")
+    files = (main, *sorted(path for path in main.parent.iterdir() if path != main))
+    return Made(
+        main=main,
+        files=files,
+        inputs=session.inputs,
+        outputs=session.outputs,
+        macs=graph.macs,
+        params=graph.params,
+        int8_mac_share=graph.int8_mac_share,
+        numerics=graph.numerics,
+        float_islands=graph.float_islands,
+        conversions=graph.conversions,
+    )
+
+
+class _Folder:
+    """A folder that appears under its name only when everything in it was written."""
+
+    def __init__(self, final: Path) -> None:
+        self._final = final
+        self._partial = final.with_name(f"{final.name}.partial")
+
+    def __enter__(self) -> Path:
+        shutil.rmtree(self._partial, ignore_errors=True)
+        self._partial.mkdir(parents=True)
+        return self._partial
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is None:
+            shutil.rmtree(self._final, ignore_errors=True)
+            self._partial.rename(self._final)
+        else:
+            shutil.rmtree(self._partial, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""What each of the smaller commands does; each module is named as its command."""

@@ -1,0 +1,141 @@
+"""What is installed here, and what of it works: every runtime is tried in a child process of its own."""
+
+from __future__ import annotations
+
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from edgevit.backends import Backend, all_backends, get_backend
+from edgevit.commands import probes
+from edgevit.errors import EdgevitError
+from edgevit.measure import host
+from edgevit.results.measurement import Host
+from edgevit.run.child_process import isolated
+from edgevit.version import __version__
+
+TIMEOUT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Package:
+    """One distribution, installed or not."""
+
+    name: str
+    version: str | None
+    extra: str | None
+    """The pip extra that installs it; None for a part of the base install."""
+
+
+@dataclass(frozen=True)
+class ProbeJob:
+    """A backend whose probe model is to be run."""
+
+    backend: str
+
+
+@dataclass(frozen=True)
+class ProbeAnswer:
+    """What the probe model answered, and what executed it."""
+
+    values: tuple[float, ...]
+    delegate: str
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What became of running a backend's probe model."""
+
+    backend: str
+    runtime: str
+    """Distribution of the runtime."""
+    version: str | None
+    status: Literal["works", "missing", "broken"]
+    detail: str
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Everything that ``edgevit doctor`` found."""
+
+    edgevit_version: str
+    host: Host
+    packages: tuple[Package, ...]
+    backends: tuple[Probe, ...]
+
+    @property
+    def base_works(self) -> bool:
+        """Whether every distribution of the base install is there."""
+        return all(package.version for package in self.packages if package.extra is None)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the base install and at least one backend work."""
+        return self.base_works and any(probe.status == "works" for probe in self.backends)
+
+
+def diagnose(timeout_seconds: float = TIMEOUT_SECONDS) -> Diagnosis:
+    """Looks at this machine and runs every backend's probe.
+
+    Args:
+        timeout_seconds: For each probe; one that takes longer is reported as broken.
+    """
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        found = tuple(pool.map(lambda backend: probe_backend(backend, timeout_seconds), all_backends()))
+    base = tuple(Package(name, host.version_of(name), None) for name in host.BASE)
+    optional = tuple(Package(name, host.version_of(name), extra) for name, extra in host.EXTRAS.items())
+    return Diagnosis(__version__, host.host_fingerprint(threads=1), base + optional, found)
+
+
+def probe_backend(backend: Backend, timeout_seconds: float = TIMEOUT_SECONDS) -> Probe:
+    """Runs a backend's probe model in a child process and compares the answer.
+
+    A runtime that is missing, raises, answers wrong, hangs or crashes in native code gives a row, never an error.
+    """
+    runtime, version = _installed_runtime(backend)
+    if version is None:
+        return Probe(backend.NAME, runtime, None, "missing", f"pip install 'edgevit[{backend.FORMAT}]'")
+    status: Literal["works", "broken"] = "broken"
+    with tempfile.TemporaryDirectory(prefix="edgevit-doctor-") as folder:
+        log, job = Path(folder) / "probe.log", ProbeJob(backend.NAME)
+        try:
+            answer = isolated(run_probe, job, timeout_seconds=timeout_seconds, log=log)
+        except EdgevitError as error:
+            detail = error.message.partition("; see ")[0]  # the log is gone when this is read
+        else:
+            right = _is_right(answer.values)
+            status = "works" if right else "broken"
+            detail = answer.delegate if right else f"2 x + 1 came out as {answer.values}"
+    return Probe(backend.NAME, runtime, version, status, detail)
+
+
+def run_probe(job: ProbeJob) -> ProbeAnswer:
+    """Runs in the child: one inference of a backend's probe model.
+
+    Raises:
+        UsageError: the runtime does not read the probe.
+    """
+    import numpy as np
+
+    backend = get_backend(job.backend)
+    session = backend.open_session(probes.probe_path(backend.SUFFIX), threads=1, precision="f32")
+    (answer,) = session.run((np.array([probes.INPUT], np.float32),))
+    return ProbeAnswer(tuple(float(value) for value in answer.ravel()), session.delegate)
+
+
+def _installed_runtime(backend: Backend) -> tuple[str, str | None]:
+    """The distribution that runs a backend's artifacts here, and its version; boards may have LiteRT's older name."""
+    names = (backend.RUNTIME, "tflite-runtime") if backend.RUNTIME == "ai-edge-litert" else (backend.RUNTIME,)
+    for name in names:
+        version = host.version_of(name)
+        if version is not None:
+            return name, version
+    return backend.RUNTIME, None
+
+
+def _is_right(values: tuple[float, ...]) -> bool:
+    return len(values) == len(probes.ANSWER) and all(
+        abs(value - expected) < 1e-4 for value, expected in zip(values, probes.ANSWER, strict=True)
+    )

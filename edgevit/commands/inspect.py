@@ -1,0 +1,91 @@
+"""Sums up an artifact: its ops, sizes, and how much of it runs in int8."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgevit.backends import backend_of_file, get_backend
+from edgevit.run.child_process import isolated
+from edgevit.spec.spec import MeasureSpec
+
+
+@dataclass(frozen=True)
+class OpCount:
+    """All ops of one type."""
+
+    native: str
+    kind: str
+    numerics: str
+    count: int
+    macs: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What is in an artifact."""
+
+    path: Path
+    backend: str
+    size_bytes: int
+    """Of the file, and of the weights beside it where the format has two."""
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    macs: int
+    params: int
+    int8_mac_share: float
+    ops: tuple[OpCount, ...]
+    """Most MACs first, then most numerous."""
+
+
+@dataclass(frozen=True)
+class InspectJob:
+    """A file to sum up."""
+
+    backend: str
+    artifact: Path
+
+
+def summarize(job: InspectJob) -> Summary:
+    """Reads an artifact's graph and sums it up."""
+    graph = get_backend(job.backend).read_graph(job.artifact)
+    counts: Counter[tuple[str, str, str]] = Counter()
+    macs: Counter[tuple[str, str, str]] = Counter()
+    for op in graph.ops:
+        if op.kind != "constant":
+            counts[op.native, op.kind, op.numerics] += 1
+            macs[op.native, op.kind, op.numerics] += op.macs
+    ops = [OpCount(*key, count, macs[key]) for key, count in counts.items()]
+    weights = job.artifact.with_suffix(".bin")
+    files = [job.artifact, weights] if job.artifact.suffix == ".xml" and weights.is_file() else [job.artifact]
+
+    def describe(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(f"{name} {graph.tensor[name].dtype} {list(graph.tensor[name].shape)}" for name in names)
+
+    return Summary(
+        path=job.artifact,
+        backend=job.backend,
+        size_bytes=sum(file.stat().st_size for file in files),
+        inputs=describe(graph.inputs),
+        outputs=describe(graph.outputs),
+        macs=graph.macs,
+        params=graph.params,
+        int8_mac_share=graph.int8_mac_share,
+        ops=tuple(sorted(ops, key=lambda op: (-op.macs, -op.count, op.native))),
+    )
+
+
+def inspect_file(artifact: Path) -> Summary:
+    """Sums up an artifact in a process of its own.
+
+    Raises:
+        UsageError: no such file, or no backend can read it.
+    """
+    backend = backend_of_file(artifact)
+    with tempfile.TemporaryDirectory() as folder:
+        return isolated(
+            summarize, InspectJob(backend.NAME, artifact.resolve()),
+            timeout_seconds=MeasureSpec().timeout_seconds, log=Path(folder, "inspect.log"),
+        )  # fmt: skip

@@ -1,0 +1,156 @@
+"""Token reduction alone: a captured program with fewer tokens, and what that costs in PyTorch."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter
+from torch import nn
+
+from edgevit.artifacts.evaluate import score
+from edgevit.artifacts.pytorch_reference import ReferenceJob, reference_logits
+from edgevit.data.images import ImageSet, open_images
+from edgevit.data.sampling import check_images, choose
+from edgevit.errors import UsageError
+from edgevit.model.load import load_model
+from edgevit.model.program.capture import capture, count_macs, save_program
+from edgevit.run.child_process import isolated
+from edgevit.run.progress import Progress
+from edgevit.spec.spec import Spec
+from edgevit.spec.token_plan import Form, Plan, Site, TokenPlan, check_form, parse_plans
+from edgevit.tokens.reduce import plan_sites, reduce_tokens
+from edgevit.tokens.resize import resize
+
+
+@dataclass(frozen=True)
+class ReductionReport:
+    """What a plan does to a model, before any runtime or quantizer."""
+
+    model: str
+    plan: str
+    form: Form | None
+    """None where only the input changed."""
+    program: str
+    """File for ``torch.export.load``: float32 [1, 3, h, w] to logits [1, classes]."""
+    input_size: tuple[int, int]
+    """Height and width in pixels."""
+    patches: int | None
+    """Patch tokens that enter the first block; None where that means nothing."""
+    sites: tuple[Site, ...]
+    macs_before: int
+    macs_after: int
+    samples: int = 0
+    top1_before: float | None = None
+    top1_after: float | None = None
+    agreement: float | None = None
+    """Share of the images with the same class before and after, 0..1; None without images."""
+
+
+def reduce_model(spec: Spec, out: Path, progress: Progress) -> ReductionReport:
+    """Carries out one token plan and writes the captured program.
+
+    Args:
+        spec: Model, plan, form and, to see what it costs, evaluation images; all else does not matter. Form "auto" is
+            the gather form here, for no runtime is asked.
+        out: File to write, ``.pt2``.
+        progress: Hears what is going on.
+
+    Raises:
+        UsageError: the spec has no single plan, or the model cannot carry it out.
+    """
+    plan = _only_plan(spec)
+    check_form(spec.passes.form, (plan,))
+    if spec.model.random_weights and spec.data.evaluation:
+        raise UsageError("accuracy of random weights is not reported", "leave out --data, or give weights")
+    if out.is_dir() or out.suffix != ".pt2":
+        raise UsageError(f"--out {out} is not a .pt2 file", "such as --out reduced.pt2")
+    model = load_model(spec.model, spec.seed)
+    before = model.preprocessing
+    form: Form | None = None
+    sites: tuple[Site, ...] = ()
+    if isinstance(plan, TokenPlan):
+        form = "gather" if spec.passes.form == "auto" else spec.passes.form
+        sites = plan_sites(model.module, plan)
+        module: nn.Module = reduce_tokens(model.module, plan, form)
+        size = before.input_size
+    else:
+        resized = resize(model.module, plan, before.input_size)
+        module, size = resized.module, resized.input_size
+    images = _images(spec, model.num_classes, progress)
+    after = replace(before, input_size=size)
+    original, program = capture(model.module, before.input_size), capture(module, size)
+    report = ReductionReport(
+        model=spec.model.name,
+        plan=str(plan),
+        form=form,
+        program=str(out),
+        input_size=size,
+        patches=_patches(module if form is None else model.module),
+        sites=sites,
+        macs_before=count_macs(original),
+        macs_after=count_macs(program),
+    )
+    with tempfile.TemporaryDirectory() as temporary:
+        logits = []
+        for name, one, preprocessing in (("before", original, before), ("after", program, after)):
+            if images is None:
+                break
+            file = Path(temporary, f"{name}.pt2")
+            save_program(one, file)
+            job = ReferenceJob(file, images.samples, preprocessing, file.with_suffix(".npy"))
+            stage = f"evaluate {name} in PyTorch"
+            answer = isolated(
+                reference_logits,
+                job,
+                timeout_seconds=spec.measure.timeout_seconds,
+                log=Path(temporary, "log"),
+                on_progress=functools.partial(progress.stage, stage),
+            )
+            logits.append(np.load(answer.logits))
+    save_program(program, out)
+    return _judged(report, images, *logits) if images else report
+
+
+def report_to_json(report: ReductionReport) -> bytes:
+    """The report as an indented JSON document."""
+    return TypeAdapter(ReductionReport).dump_json(report, indent=1)
+
+
+def _only_plan(spec: Spec) -> Plan:
+    plans = parse_plans(spec.passes.tokens)
+    if len(plans) != 1:
+        raise UsageError(f"--tokens {spec.passes.tokens!r}: give exactly one plan", "such as squeeze:0.8@4,7")
+    if isinstance(plans[0], str):
+        raise UsageError(
+            "--tokens auto searches for one runtime, and none is asked here", "use edgevit compress --tokens auto"
+        )
+    return plans[0]
+
+
+def _images(spec: Spec, num_classes: int, progress: Progress) -> ImageSet | None:
+    if spec.data.evaluation is None:
+        return None
+    images = open_images(spec.data.evaluation)
+    if spec.data.samples:
+        images = choose(images, spec.data.samples, spec.seed, "evaluation")
+    check_images(images, num_classes, functools.partial(progress.stage, "check evaluation images"))
+    return images
+
+
+def _patches(module: nn.Module) -> int | None:
+    found = getattr(getattr(module, "patch_embed", None), "num_patches", None)
+    return int(found) if isinstance(found, int) else None
+
+
+def _judged(report: ReductionReport, images: ImageSet, before: np.ndarray, after: np.ndarray) -> ReductionReport:
+    return replace(
+        report,
+        samples=len(images),
+        top1_before=score(before, images.labels, None).top1,
+        top1_after=score(after, images.labels, None).top1,
+        agreement=float((before.argmax(axis=1) == after.argmax(axis=1)).mean()),
+    )

@@ -1,0 +1,243 @@
+"""What each layer of a model loses when it alone is quantized, as a document and a picture."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TypeVar
+
+from torch.export import ExportedProgram
+
+from edgevit.artifacts.layer_sensitivity import Sensitivity, SensitivityJob, choose_images, layer_sensitivity
+from edgevit.artifacts.make import ExportJob, export_float
+from edgevit.backends import Backend, check_scheme, get_backend
+from edgevit.data.calibration_warnings import calibration_warnings
+from edgevit.data.images import ImageSet, set_sha256
+from edgevit.data.sampling import check_images, choose_data
+from edgevit.devices.device import load_device
+from edgevit.errors import UsageError
+from edgevit.measure.host import host_fingerprint, tool_versions
+from edgevit.model.load import Model, load_model
+from edgevit.model.program.architecture import is_transformer
+from edgevit.model.program.capture import capture, load_program, save_program
+from edgevit.model.program.module_names import ModuleLayer, module_layers
+from edgevit.quantization.policy import Target, first_recipe, rule_for
+from edgevit.quantization.prepare import PrepareJob, prepare
+from edgevit.report.plots.sensitivity import draw_layers
+from edgevit.results.sensitivity import ComparedImages, SensitivityReport, report_to_json
+from edgevit.run.child_process import isolated
+from edgevit.run.files import write_atomically
+from edgevit.run.progress import Progress
+from edgevit.spec.recipe import Recipe
+from edgevit.spec.schemes import AUTO, SCHEMES
+from edgevit.spec.spec import Spec
+from edgevit.spec.token_plan import NONE, TokenPlan, parse_plan
+from edgevit.tokens.reduce import plan_sites, reduce_tokens
+from edgevit.version import __version__
+
+Argument = TypeVar("Argument")
+Answer = TypeVar("Answer")
+
+DOCUMENT, PICTURE, LOG = "sensitivity.json", "sensitivity.png", "sensitivity.log"
+
+
+def analyse(spec: Spec, out: Path, progress: Progress) -> SensitivityReport:
+    """Ranks the layers of a model by what each loses when it alone is quantized.
+
+    The model is exported by the first backend of the spec; its layers are quantized by the first scheme that is not a
+    float one.
+
+    Args:
+        spec: Model, calibration images, tokens, backend and scheme; budget and measurement do not matter.
+        out: Folder for ``sensitivity.json``, for ``sensitivity.png`` where matplotlib is installed, and for the log.
+        progress: Hears what is going on.
+
+    Raises:
+        UsageError: the spec asks for something that cannot be had, has no calibration images, or ``out`` holds a
+            result already; nothing heavy was started.
+        CandidateFailed: the runtime, its exporter or its quantizer failed.
+    """
+    backend = _check(spec, out)
+    model = load_model(spec.model, spec.seed)
+    plan = None if spec.passes.tokens == NONE else parse_plan(spec.passes.tokens)
+    if plan:
+        plan_sites(model.module, plan)
+    images = _images(spec, model, progress)
+    warnings = calibration_warnings(images)
+    for warning in warnings:
+        progress.message(f"warning: {warning}")
+    with tempfile.TemporaryDirectory() as temporary:
+        shop = _Shop(spec, backend, model, images, Path(temporary), out / LOG, progress)
+        program = shop.capture(plan)
+        recipe = _recipe(spec, backend, is_transformer(program))
+        if recipe.preparations:
+            program = shop.prepare(program, recipe)
+        found = shop.rank(shop.export(program, recipe), recipe, module_layers(program))
+    report = SensitivityReport(
+        edgevit_version=__version__,
+        created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        model=spec.model.name,
+        backend=backend.NAME,
+        scheme=recipe.scheme,
+        recipe=recipe,
+        spec=spec.model_dump(mode="json"),
+        images=ComparedImages(images.source, images.ids, set_sha256(images), warnings),
+        host=host_fingerprint(spec.measure.threads),
+        tool_versions=tool_versions(),
+        layers=found.layers,
+        notes=_notes(model, found),
+    )
+    write_atomically(out / DOCUMENT, report_to_json(report))
+    if importlib.util.find_spec("matplotlib") is None:
+        progress.message(f"no {PICTURE}: matplotlib is not installed; pip install 'edgevit[report]'")
+    else:
+        draw_layers(report, out / PICTURE)
+    return report
+
+
+def _check(spec: Spec, out: Path) -> Backend:
+    """Refuses what can be refused before anything heavy starts; returns the backend."""
+    if not spec.export.backends:
+        raise UsageError("no backend is asked for", "give --export onnx, openvino or tflite")
+    backend = get_backend(spec.export.backends[0])
+    if spec.export.schemes != (AUTO,):
+        for scheme in spec.export.schemes:
+            check_scheme(backend, scheme)
+        _first_integer_scheme(backend, spec.export.schemes)
+    for name in spec.devices:
+        load_device(name)
+    if spec.passes.distill:
+        raise UsageError(
+            "layers of a model that is yet to be distilled cannot be compared",
+            "leave out [passes.distill], or give the distilled weights with --weights FILE",
+        )
+    if spec.data.calibration is None:
+        raise UsageError("layers are compared on calibration images, and there are none", "give --calibration IMAGES")
+    if (out / DOCUMENT).exists():
+        raise UsageError(f"{out} holds a {DOCUMENT} already", "choose another --out")
+    return backend
+
+
+def _first_integer_scheme(backend: Backend, schemes: tuple[str, ...]) -> str:
+    for scheme in schemes:
+        if not SCHEMES[scheme].is_float:
+            return scheme
+    quantized = (scheme for scheme in backend.SCHEMES if not SCHEMES[scheme].is_float)
+    raise UsageError(
+        f"{', '.join(schemes)}: no layer is quantized to integers",
+        f"{backend.TITLE} has: {', '.join(quantized)}",
+    )
+
+
+def _images(spec: Spec, model: Model, progress: Progress) -> ImageSet:
+    """The images to compare layers on; evaluation images are opened only to hold out a part of them."""
+    assert spec.data.calibration is not None
+    evaluation = spec.data.evaluation if spec.data.calibration.endswith("%") else None
+    data = choose_data(evaluation, spec.data.calibration, None, spec.data.calibration_samples, spec.seed)
+    assert data.calibration is not None
+    images = choose_images(data.calibration)
+    check_images(images, model.num_classes, functools.partial(progress.stage, "check calibration images"))
+    return images
+
+
+def _recipe(spec: Spec, backend: Backend, transformer: bool) -> Recipe:
+    """What the policy begins with, as far as a single layer goes."""
+    target = Target(
+        architecture="transformer" if transformer else "cnn",
+        npu=any(load_device(name).needs_static_int8 for name in spec.devices),
+        integer_io="none",
+        isa=host_fingerprint(spec.measure.threads).isa,
+    )
+    automatic = spec.export.schemes == (AUTO,)
+    schemes = rule_for(backend.POLICY, target).schemes if automatic else spec.export.schemes
+    first = first_recipe(backend.POLICY, _first_integer_scheme(backend, schemes), target)
+    return Recipe(
+        first.scheme, ranges=first.ranges, preparations=first.preparations, reduce_range=first.reduce_range
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Shop:
+    """Where the steps are carried out; what runs a runtime or a quantizer does so in a process of its own."""
+
+    spec: Spec
+    backend: Backend
+    model: Model
+    images: ImageSet
+    folder: Path
+    log: Path
+    progress: Progress
+
+    def capture(self, plan: TokenPlan | None) -> ExportedProgram:
+        """Captures the model, with fewer tokens if there is a plan."""
+        stage = f"capture {self.model.name}"
+        self.progress.stage(stage, 0, 1)
+        module = reduce_tokens(self.model.module, plan) if plan else self.model.module
+        program = capture(module, self.model.preprocessing.input_size)
+        self.progress.stage(stage, 1, 1)
+        return program
+
+    def prepare(self, program: ExportedProgram, recipe: Recipe) -> ExportedProgram:
+        """Does to the program what the recipe asks for before export."""
+        job = PrepareJob(
+            program=self._saved(program),
+            calibration=self.images.samples,
+            preprocessing=self.model.preprocessing,
+            steps=recipe.preparations,
+            target=self.folder / "prepared.pt2",
+        )
+        return load_program(self._in_child(f"prepare {self.model.name}", prepare, job).program)
+
+    def export(self, program: ExportedProgram, recipe: Recipe) -> Path:
+        """Exports a program as float32, as the recipe wants it, and returns the artifact's main file."""
+        fused = "fused_ops" in recipe.preparations
+        job = ExportJob(self.backend.NAME, self._saved(program), self.folder / "artifact", fused=fused)
+        return self._in_child(f"export {self.model.name} for {self.backend.TITLE}", export_float, job).main
+
+    def rank(self, artifact: Path, recipe: Recipe, modules: tuple[ModuleLayer, ...]) -> Sensitivity:
+        """Quantizes each layer of a float artifact alone."""
+        job = SensitivityJob(
+            backend=self.backend.NAME,
+            parent=artifact,
+            recipe=recipe,
+            calibration=self.images.samples,
+            preprocessing=self.model.preprocessing,
+            threads=self.spec.measure.threads,
+            seed=self.spec.seed,
+            modules=modules,
+        )
+        return self._in_child(f"quantize each layer alone ({recipe.scheme})", layer_sensitivity, job, len(modules))
+
+    def _saved(self, program: ExportedProgram) -> Path:
+        file = self.folder / "model.pt2"
+        save_program(program, file)
+        return file
+
+    def _in_child(
+        self, stage: str, function: Callable[[Argument], Answer], argument: Argument, limits: int = 1
+    ) -> Answer:
+        """Calls a function in a child, which gets so many times the limit for one child."""
+        self.progress.stage(stage, 0, 1)
+        answer = isolated(
+            function,
+            argument,
+            timeout_seconds=self.spec.measure.timeout_seconds * max(1, limits),
+            log=self.log,
+            on_progress=lambda done, total: self.progress.stage(stage, done, total),
+        )
+        self.progress.stage(stage, 1, 1)
+        return answer
+
+
+def _notes(model: Model, found: Sensitivity) -> tuple[str, ...]:
+    notes = []
+    if model.random_weights:
+        notes.append("random weights: trained ones will differ in other layers")
+    if not any(layer.module for layer in found.layers):
+        notes.append("the layers of the artifact could not be matched with modules of the model")
+    return tuple(notes)

@@ -1,0 +1,159 @@
+"""Which images a run uses: chosen by the seed, apart from each other, and whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgevit.data.images import ImageSet, open_images
+from edgevit.errors import UsageError
+
+DEFAULT_CALIBRATION_SAMPLES = 128
+
+
+@dataclass(frozen=True)
+class RunData:
+    """The images of a run; the two sets share none."""
+
+    evaluation: ImageSet | None
+    calibration: ImageSet | None
+
+
+def choose_data(
+    evaluation: str | None, calibration: str | None, samples: int | None, calibration_samples: int | None, seed: int
+) -> RunData:
+    """Chooses the images of a run, by the seed.
+
+    Args:
+        evaluation: Source of labelled images, or None.
+        calibration: Another source, or a percentage of the evaluation images, such as "20%", to hold out.
+        samples: How many to evaluate on; all when None.
+        calibration_samples: How many to calibrate with; up to 128 when None.
+        seed: Of the choice.
+
+    Raises:
+        UsageError: a set is smaller than asked, the evaluation set has one class only, or the sets overlap. What a
+            calibration set lacks is a warning: see :mod:`edgevit.data.calibration_warnings`.
+    """
+    evaluation_set = open_images(evaluation) if evaluation else None
+    calibration_set: ImageSet | None
+    held_out = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", calibration or "")
+    if held_out:
+        if evaluation_set is None:
+            raise UsageError(
+                f"calibration {calibration!r} is a part of the evaluation images, but there are none", "give --data"
+            )
+        evaluation_set, calibration_set = _split(evaluation_set, float(held_out[1]) / 100, seed)
+    else:
+        calibration_set = open_images(calibration) if calibration else None
+    if calibration_set is not None:
+        count = (
+            min(DEFAULT_CALIBRATION_SAMPLES, len(calibration_set))
+            if calibration_samples is None
+            else calibration_samples
+        )
+        calibration_set = _draw(calibration_set, count, seed, "calibration")
+    if evaluation_set is not None:
+        evaluation_set = choose(evaluation_set, samples or len(evaluation_set), seed, "evaluation")
+    if evaluation_set is not None and calibration_set is not None and not held_out:
+        refuse_overlap(evaluation_set, calibration_set, "calibration")
+    return RunData(evaluation_set, calibration_set)
+
+
+def check_images(images: ImageSet, num_classes: int, on_progress: Callable[[int, int], None]) -> None:
+    """Decodes every image once and checks the labels, before anything heavy starts.
+
+    Raises:
+        UsageError: broken images, all named; a label outside the model's classes.
+    """
+    outside = sorted({label for label in images.labels or () if label >= num_classes})
+    if outside:
+        raise UsageError(
+            f"{images.source}: label {outside[-1]} is outside the model's {num_classes} classes (0 to {num_classes - 1})",
+            "is it the right model, or the right number of classes?",
+        )
+    broken = []
+    for done, image_id in enumerate(images.ids, start=1):
+        try:
+            images.image(image_id)
+        except UsageError as error:
+            broken.append(error.message.removeprefix(f"{images.source}: "))
+        on_progress(done, len(images))
+    if broken:
+        more = f"\n  and {len(broken) - 10} more" if len(broken) > 10 else ""
+        raise UsageError(
+            f"{images.source}: {len(broken)} broken images:\n  " + "\n  ".join(broken[:10]) + more,
+            "mend or remove them",
+        )
+
+
+def choose(images: ImageSet, count: int, seed: int, what: str) -> ImageSet:
+    """Chooses images to judge by, by the seed, in the order of the source.
+
+    Args:
+        images: To choose from.
+        count: How many.
+        seed: Of the choice.
+        what: What they are for: "evaluation".
+
+    Raises:
+        UsageError: there are fewer, none are asked for, or the chosen ones are all of one class.
+    """
+    images = _draw(images, count, seed, what)
+    if images.labels is not None and len(set(images.labels)) < 2:
+        raise UsageError(
+            f"the {len(images)} {what} images of {images.source} are all of one class", "give images of several classes"
+        )
+    return images
+
+
+def _draw(images: ImageSet, count: int, seed: int, what: str) -> ImageSet:
+    if count < 1:
+        raise UsageError(f"{count} {what} images were asked for", "give at least 1")
+    if count > len(images):
+        raise UsageError(f"{count} {what} images were asked for, {images.source} has {len(images)}")
+    if count < len(images):
+        order = np.random.default_rng(seed).permutation(len(images))[:count]
+        images = images.select(tuple(images.ids[index] for index in sorted(order)))
+    return images
+
+
+def _split(images: ImageSet, share: float, seed: int) -> tuple[ImageSet, ImageSet]:
+    """Holds out ``share`` of every class; returns the rest and the held-out part."""
+    if not 0 < share < 1:
+        raise UsageError(
+            f"cannot hold out {share:.0%} of the evaluation images for calibration", "between 0 % and 100 %"
+        )
+    generator = np.random.default_rng(seed)
+    labels = np.asarray(images.labels if images.labels is not None else [0] * len(images))
+    held: set[int] = set()
+    for label in np.unique(labels):
+        members = generator.permutation(np.flatnonzero(labels == label))
+        held.update(int(index) for index in members[: round(share * len(members))])
+    if not held or len(held) == len(images):
+        raise UsageError(f"{share:.0%} of {len(images)} images leaves one side of the split empty")
+    rest = images.select(tuple(image_id for index, image_id in enumerate(images.ids) if index not in held))
+    return rest, images.select(tuple(image_id for index, image_id in enumerate(images.ids) if index in held))
+
+
+def refuse_overlap(images: ImageSet, others: ImageSet, what: str) -> None:
+    """Refuses two sets that share an image, by its stored bytes.
+
+    Args:
+        images: Evaluation images, say.
+        others: Images that must be others.
+        what: What ``others`` are for: "calibration".
+
+    Raises:
+        UsageError: names one image that is in both.
+    """
+    seen = {images.sha256(image_id): image_id for image_id in images.ids}
+    shared = [seen[digest] for image_id in others.ids if (digest := others.sha256(image_id)) in seen]
+    if shared:
+        raise UsageError(
+            f"{len(shared)} {what} images of {others.source} are in {images.source} too, such as {shared[0]}",
+            "give sets that share no image; --calibration 20% holds out a part of --data",
+        )

@@ -1,0 +1,51 @@
+"""Peak memory of an artifact, from the lifetimes of its tensors."""
+
+from __future__ import annotations
+
+from edgevit.results.graph import Graph
+
+
+def weights_bytes(graph: Graph) -> int:
+    """Returns the size of all constants that ops read, as stored, in bytes."""
+    read = {name for op in graph.ops for name in op.inputs}
+    return sum(tensor.size_bytes for tensor in graph.tensors if tensor.constant and tensor.name in read)
+
+
+def peak_activation_bytes(graph: Graph) -> int:
+    """Returns the most bytes that live computed tensors take at any moment of one inference.
+
+    A tensor lives from the op that makes it to the last op that reads it, an input of the graph from the start,
+    an output to the end. While an op runs, its inputs and outputs all live. A "reshape" shares the memory of what
+    it reads. Scratch memory inside ops, padding and the order of allocation are not counted, so that no
+    planner can do with less, and a real one may need more. Tensors count at the width that the file declares: a graph
+    of quantize and dequantize pairs, which runtimes fuse, seems to need more than the same graph with int8 tensors.
+    """
+    shares: dict[str, str] = {}
+    for op in graph.ops:
+        if op.kind == "reshape" and len(op.outputs) == 1 and op.inputs and not graph.tensor[op.inputs[0]].constant:
+            shares[op.outputs[0]] = shares.get(op.inputs[0], op.inputs[0])
+    first: dict[str, int] = dict.fromkeys(graph.inputs, 0)
+    last: dict[str, int] = {}
+    for moment, op in enumerate(graph.ops):
+        for name in (*op.inputs, *op.outputs):
+            if not graph.tensor[name].constant:
+                owner = shares.get(name, name)
+                first.setdefault(owner, moment)
+                last[owner] = moment
+    for name in graph.outputs:
+        last[shares.get(name, name)] = max(len(graph.ops) - 1, 0)
+    changes = [0] * (len(graph.ops) + 2)
+    for name, start in first.items():
+        size = graph.tensor[name].size_bytes
+        changes[start] += size
+        changes[last.get(name, start) + 1] -= size
+    peak = live = 0
+    for change in changes:
+        live += change
+        peak = max(peak, live)
+    return peak
+
+
+def peak_memory_bytes(graph: Graph) -> int:
+    """Returns weights plus peak activations in bytes; the runtime's own memory is not part of it."""
+    return weights_bytes(graph) + peak_activation_bytes(graph)

@@ -1,0 +1,58 @@
+"""A budget: the limits that a user states, read from TOML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from edgevit.spec.toml_files import read_toml, validate
+
+_Limit = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+_Points = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False, strict=True)]
+
+
+class DeviceBudget(BaseModel):
+    """Limits on one device; at least one is given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    latency_p50_ms: _Limit | None = None
+    """Median milliseconds for one image."""
+    peak_memory_bytes: _Limit | None = None
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> DeviceBudget:
+        if self.latency_p50_ms is None and self.peak_memory_bytes is None:
+            raise ValueError("states no limit; give latency_p50_ms, peak_memory_bytes or both")
+        return self
+
+
+class Budget(BaseModel):
+    """What an artifact may cost; at least one limit is given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size_bytes: _Limit | None = None
+    """Size of the artifact's files."""
+    accuracy_drop_points: _Points | None = None
+    """Loss of top-1 against the float model, in percentage points."""
+    devices: dict[str, DeviceBudget] = {}
+    """By device name; "host" is the machine that the run was made on."""
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Budget:
+        if self.size_bytes is None and self.accuracy_drop_points is None and not self.devices:
+            raise ValueError("states no limit; give size_bytes, accuracy_drop_points or a [devices.NAME] table")
+        return self
+
+
+def load_budget(path: Path) -> Budget:
+    """Reads a budget from TOML.
+
+    Raises:
+        UsageError: the file cannot be read, has an unknown key or a limit that is not finite and positive, or states
+            no limit at all.
+    """
+    return validate(Budget, read_toml(path), str(path))

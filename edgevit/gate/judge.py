@@ -1,0 +1,229 @@
+"""Judges a run against the limits a user states. Pure, and fails closed: what is not known does not pass."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from edgevit import units
+from edgevit.errors import ExitCode, unknown_name
+from edgevit.gate.budget import Budget
+from edgevit.results.candidate import Candidate
+from edgevit.results.measurement import Measurement, Prediction
+from edgevit.results.run import Run
+
+Outcome = Literal["pass", "fail", "inconclusive"]
+Metric = Literal["candidate", "size", "accuracy drop", "latency p50", "peak memory"]
+Unit = Literal["", "bytes", "points", "ms"]
+Source = Literal["run", "file", "evaluated", "measured", "predicted", "none"]
+"""Where a value is from: "run" is the run's own account of a candidate, "none" means that there is no value."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One limit tested."""
+
+    metric: Metric
+    device: str | None
+    """Device name, or None where the metric has none."""
+    operator: Literal["<=", "is"]
+    limit: float | None
+    """In ``unit``; None for the check that the candidate is usable at all."""
+    actual: float | None
+    """In ``unit``; the middle of the interval for a prediction, None where there is no finite value."""
+    unit: Unit
+    source: Source
+    verdict: Outcome
+    message: str
+    low: float | None = None
+    """Lower end of a predicted interval, in ``unit``."""
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All checks of one candidate."""
+
+    candidate: str | None
+    """Id, or None when the run selected none."""
+    checks: tuple[Check, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        """Tells "pass" only if there are checks and every one passed."""
+        outcomes = {check.verdict for check in self.checks}
+        if outcomes == {"pass"}:
+            return "pass"
+        return "fail" if "fail" in outcomes or not outcomes else "inconclusive"
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """DONE for a pass, CHECK_FAILED for everything else."""
+        return ExitCode.DONE if self.outcome == "pass" else ExitCode.CHECK_FAILED
+
+
+def decide(run: Run, budget: Budget, candidate_id: str | None = None) -> Verdict:
+    """Judges a candidate and keeps its id with the checks; arguments and errors as in :func:`judge`."""
+    return Verdict(candidate_id or run.selected, judge(run, budget, candidate_id))
+
+
+def judge(run: Run, budget: Budget, candidate_id: str | None = None) -> tuple[Check, ...]:
+    """Tests every limit of a budget on one candidate of a run.
+
+    Never raises on a miss: a value that is missing, not finite or impossible is a failed check with a reason. Where a
+    device was measured, predictions for it are not used. Where it has several values (thread counts, compute units),
+    each is a check of its own, so the best of them cannot hide the others.
+
+    Args:
+        run: The run.
+        budget: The limits.
+        candidate_id: Which candidate; the selected one when not given.
+
+    Raises:
+        UsageError: ``candidate_id`` is not in the run.
+    """
+    known = {candidate.id: candidate for candidate in run.candidates}
+    if candidate_id is not None and candidate_id not in known:
+        raise unknown_name("candidate", candidate_id, known)
+    candidate = known.get(candidate_id or run.selected or "")
+    if candidate is None:
+        reason = f"the selected {run.selected} is not in the run" if run.selected else "the run selected no candidate"
+        return tuple(_missing(metric, device, limit, reason) for metric, device, limit in _limits(budget))
+    checks = [check for metric, device, limit in _limits(budget) for check in _judge(candidate, metric, device, limit)]
+    return (*_usable(candidate), *checks)
+
+
+def _limits(budget: Budget) -> Iterator[tuple[Metric, str | None, float]]:
+    if budget.size_bytes is not None:
+        yield "size", None, budget.size_bytes
+    if budget.accuracy_drop_points is not None:
+        yield "accuracy drop", None, budget.accuracy_drop_points
+    for device, limits in sorted(budget.devices.items()):
+        if limits.latency_p50_ms is not None:
+            yield "latency p50", device, limits.latency_p50_ms
+        if limits.peak_memory_bytes is not None:
+            yield "peak memory", device, limits.peak_memory_bytes
+
+
+_UNITS: dict[Metric, Unit] = {
+    "candidate": "",
+    "size": "bytes",
+    "accuracy drop": "points",
+    "latency p50": "ms",
+    "peak memory": "bytes",
+}
+
+
+def _usable(candidate: Candidate) -> tuple[Check, ...]:
+    """A failed check if the run itself holds something against the candidate, else nothing."""
+    verification = candidate.verification
+    if candidate.status != "ok":
+        reason = f"{candidate.id} was {candidate.status}: {'; '.join(candidate.reasons) or 'no reason recorded'}"
+    elif verification is None or verification.samples < 1:
+        reason = f"{candidate.id} was not verified against the model it came from"
+    elif not verification.passed:
+        reason = f"{candidate.id} did not pass verification against {verification.reference}"
+    else:
+        return ()
+    return (Check("candidate", None, "is", None, None, "", "run", "fail", reason),)
+
+
+def _judge(candidate: Candidate, metric: Metric, device: str | None, limit: float) -> list[Check]:
+    if metric == "size":
+        return [_judge_size(candidate, limit)]
+    if metric == "accuracy drop":
+        return [_judge_drop(candidate, limit)]
+    assert device is not None, "latency and memory limits name a device"
+    measured = [m for m in candidate.measurements if m.device == device]
+    if measured:
+        return [_judge_measured(m, metric, device, limit) for m in measured]
+    predicted = [p for p in candidate.predictions if p.device == device]
+    if predicted:
+        return [_judge_predicted(p, metric, _named(p, predicted), limit) for p in predicted]
+    known = sorted({m.device for m in candidate.measurements} | {p.device for p in candidate.predictions})
+    reason = f"neither measured nor predicted; the run has {', '.join(known) or 'no device'}"
+    return [_missing(metric, device, limit, reason)]
+
+
+def _judge_size(candidate: Candidate, limit: float) -> Check:
+    if candidate.artifact is None:
+        return _missing("size", None, limit, "there is no artifact")
+    return _compare("size", None, limit, candidate.artifact.size_bytes, "file")
+
+
+def _judge_drop(candidate: Candidate, limit: float) -> Check:
+    accuracy = candidate.accuracy
+    if accuracy is None or accuracy.samples < 1:
+        return _missing("accuracy drop", None, limit, "accuracy was not evaluated")
+    if accuracy.top1 is None or accuracy.drop_points is None:
+        return _missing("accuracy drop", None, limit, "there are no labels, so accuracy is not known")
+    if not math.isfinite(accuracy.top1):
+        return _missing("accuracy drop", None, limit, f"top-1 is {accuracy.top1}, which is not a number to judge")
+    return _compare("accuracy drop", None, limit, accuracy.drop_points, "evaluated")
+
+
+def _judge_measured(measurement: Measurement, metric: Metric, device: str, limit: float) -> Check:
+    if not measurement.samples_ms:
+        return _missing(metric, device, limit, "the measurement holds no runs")
+    value = measurement.latency_ms.p50 if metric == "latency p50" else measurement.peak_rss_bytes
+    return _compare(metric, device, limit, value, "measured")
+
+
+def _judge_predicted(prediction: Prediction, metric: Metric, device: str, limit: float) -> Check:
+    if prediction.unsupported_ops:
+        return _missing(metric, device, limit, f"cannot run there: unsupported {', '.join(prediction.unsupported_ops)}")
+    latency = prediction.latency_ms
+    if latency is None:
+        return _missing(metric, device, limit, f"cannot run on its {prediction.unit}")
+    if metric == "peak memory":
+        value = prediction.peak_memory_bytes
+        return _compare(metric, device, limit, value, "predicted")
+    low, middle, high = latency.low, latency.p50, latency.high
+    if not all(map(math.isfinite, (low, middle, high))) or not 0 <= low <= middle <= high or high <= 0:
+        return _missing(metric, device, limit, f"the predicted interval {low} to {high} ms around {middle} is not one")
+    texts = _texts("ms", low, high, limit)
+    what = f"predicted {texts[0]} to {texts[1]}"
+    verdict: Outcome = "pass" if high <= limit else "fail" if low > limit else "inconclusive"
+    message = {
+        "pass": f"{what}, limit {texts[2]}",
+        "fail": f"{what}, all of it over the limit of {texts[2]}",
+        "inconclusive": f"{what}, around the limit of {texts[2]}; measure on the device to decide",
+    }[verdict]
+    return Check(metric, device, "<=", limit, middle, "ms", "predicted", verdict, message, low, high)
+
+
+def _named(prediction: Prediction, others: list[Prediction]) -> str:
+    return f"{prediction.device} ({prediction.unit})" if len(others) > 1 else prediction.device
+
+
+def _compare(metric: Metric, device: str | None, limit: float, value: float, source: Source) -> Check:
+    unit = _UNITS[metric]
+    if not math.isfinite(value) or (metric != "accuracy drop" and value <= 0):
+        return _missing(metric, device, limit, f"the recorded value is {value}, which is not a number to judge")
+    actual_text, limit_text = _texts(unit, value, limit)
+    word = {"file": "artifact of ", "evaluated": "evaluated "}.get(source, f"{source} ")
+    verdict: Outcome = "pass" if value <= limit else "fail"
+    relation = "limit" if verdict == "pass" else "over the limit of"
+    message = f"{word}{actual_text}, {relation} {limit_text}"
+    return Check(metric, device, "<=", limit, float(value), unit, source, verdict, message)
+
+
+def _missing(metric: Metric, device: str | None, limit: float, reason: str) -> Check:
+    return Check(metric, device, "<=", limit, None, _UNITS[metric], "none", "fail", reason)
+
+
+def _texts(unit: Unit, *values: float) -> tuple[str, ...]:
+    """Formats values for people; in full where two that differ would read alike."""
+    rounded = tuple(_rounded(unit, value) for value in values)
+    if len(set(rounded)) == len(set(values)):
+        return rounded
+    suffix = {"bytes": "B", "points": "pt", "ms": "ms", "": ""}[unit]
+    return tuple(f"{int(value) if float(value).is_integer() else value!r} {suffix}" for value in values)
+
+
+def _rounded(unit: Unit, value: float) -> str:
+    if unit == "ms":
+        return units.milliseconds(value)
+    return units.size(value) if unit == "bytes" else units.points(value).removeprefix("+")

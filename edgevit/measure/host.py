@@ -1,0 +1,156 @@
+"""Facts about this machine and its installed packages, read without importing any of them."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+
+from edgevit.results.measurement import Host
+
+ISA_OF_INTEREST = (
+    "avx2",
+    "f16c",
+    "avx512f",
+    "avx512_vnni",
+    "avx512_bf16",
+    "avx_vnni",
+    "amx_int8",
+    "amx_bf16",
+    "neon",
+    "asimd",
+    "asimdhp",
+    "asimddp",
+    "i8mm",
+    "bf16",
+    "sve",
+    "sme",
+)
+"""Instruction sets, in Linux's words, that decide how fast float and int8 models run."""
+
+EXTRAS: dict[str, str] = {
+    "onnxruntime": "onnx",
+    "onnx": "onnx",
+    "openvino": "openvino",
+    "ai-edge-litert": "tflite",
+    "tflite-runtime": "tflite",
+    "torch": "compress",
+    "torchvision": "compress",
+    "timm": "compress",
+    "safetensors": "compress",
+    "nncf": "compress",
+    "litert-torch": "compress",
+    "ai-edge-quantizer": "compress",
+    "onnxscript": "compress",
+    "torchao": "compress",
+    "scikit-learn": "compress",
+    "matplotlib": "compress",
+}
+"""Optional distributions, each with the pip extra that installs it."""
+
+BASE = ("numpy", "pydantic", "typer", "rich", "pillow")
+"""Distributions of the base install."""
+
+_ARM_PARTS = {
+    "0xd03": "Cortex-A53",
+    "0xd05": "Cortex-A55",
+    "0xd08": "Cortex-A72",
+    "0xd0b": "Cortex-A76",
+    "0xd0c": "Neoverse-N1",
+    "0xd40": "Neoverse-V1",
+    "0xd42": "Cortex-A78AE",
+    "0xd49": "Neoverse-N2",
+    "0xd4f": "Neoverse-V2",
+}
+"""ARM's part numbers (MIDR_EL1) of common cores; the kernel names only the number."""
+
+
+def governor() -> str:
+    """CPU frequency governor, or "unknown" where the system does not tell."""
+    return _read(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")).strip() or "unknown"
+
+
+def host_fingerprint(threads: int) -> Host:
+    """Describes this machine.
+
+    Args:
+        threads: CPU threads that inference is given, 1 or more.
+
+    Returns:
+        The facts; what the system does not tell is "unknown", or 0 for memory.
+    """
+    cpu, isa = parse_cpuinfo(_read(Path("/proc/cpuinfo")))
+    return Host(
+        cpu=cpu or platform.processor() or platform.machine() or "unknown",
+        cores=os.cpu_count() or 1,
+        isa=isa,
+        memory_bytes=_memory_bytes(),
+        os=_os_name(),
+        python=platform.python_version(),
+        governor=governor(),
+        threads=threads,
+    )
+
+
+def parse_cpuinfo(text: str) -> tuple[str, tuple[str, ...]]:
+    """Returns the CPU's name and the instruction sets of interest from the text of ``/proc/cpuinfo``.
+
+    Args:
+        text: x86 or ARM form; may be empty.
+
+    Returns:
+        The name ("" where the text has none) and the instruction sets in the order of ``ISA_OF_INTEREST``.
+    """
+    values: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        key, _, value = line.partition(":")
+        values.setdefault(key.strip(), []).append(value.strip())
+    parts = list(dict.fromkeys(_ARM_PARTS.get(part, f"ARM part {part}") for part in values.get("CPU part", [])))
+    board = values.get("Model", [""])[0]
+    name = values.get("model name", [""])[0] or " + ".join(parts)
+    flags = set(" ".join(values.get("flags", []) + values.get("Features", [])).split())
+    return " ".join(part for part in (name, f"({board})" if board else "") if part), tuple(
+        flag for flag in ISA_OF_INTEREST if flag in flags
+    )
+
+
+def version_of(distribution: str) -> str | None:
+    """Returns the installed version of a distribution, or None, without importing it."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def tool_versions() -> dict[str, str]:
+    """Returns the version of every base and optional distribution that is installed, by name."""
+    found = {name: version_of(name) for name in (*BASE, *EXTRAS)}
+    return {name: version for name, version in found.items() if version is not None}
+
+
+def extra_of_module(module: str) -> str | None:
+    """Returns the pip extra that brings an importable module ("ai_edge_litert"), or None."""
+    return EXTRAS.get({"sklearn": "scikit-learn"}.get(module, module).replace("_", "-"))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _memory_bytes() -> int:
+    names = getattr(os, "sysconf_names", {})
+    if "SC_PHYS_PAGES" not in names or "SC_PAGE_SIZE" not in names:
+        return 0
+    return max(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), 0)
+
+
+def _os_name() -> str:
+    kernel = f"{platform.system()} {platform.release()} {platform.machine()}"
+    try:
+        return f"{platform.freedesktop_os_release()['PRETTY_NAME']}, {kernel}"
+    except (OSError, KeyError):
+        return kernel

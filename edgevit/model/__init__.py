@@ -1,0 +1,1 @@
+"""The network: loaded with its weights, and captured as a program."""

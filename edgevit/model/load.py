@@ -1,0 +1,217 @@
+"""Loads a model: a bundled one, any timm name, or a user's own ``package.module:factory``."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from edgevit.backends import all_backends
+from edgevit.errors import UsageError, unknown_name
+from edgevit.model.bundled import BUNDLED_MODELS
+from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
+from edgevit.model.weights import (
+    _first_line,
+    load_weights,
+    refuse_non_finite,
+    refuse_quantized_module,
+)
+from edgevit.results.artifact import Preprocessing
+from edgevit.spec.spec import ModelSpec
+
+
+@dataclass(frozen=True)
+class Model:
+    """A PyTorch classifier and all that is needed to feed it."""
+
+    name: str
+    module: nn.Module
+    """In eval mode, float32, on the CPU: float32 [n, 3, h, w] to logits [n, classes]."""
+    preprocessing: Preprocessing
+    num_classes: int
+    random_weights: bool
+
+    @property
+    def params(self) -> int:
+        """Number of parameters."""
+        return sum(parameter.numel() for parameter in self.module.parameters())
+
+
+def load_model(spec: ModelSpec, seed: int = 0) -> Model:
+    """Makes the module, loads its weights and reads its preprocessing.
+
+    Args:
+        spec: Which model, and where its weights come from.
+        seed: Of random weights, so that the same run can be made again.
+
+    Raises:
+        UsageError: unknown name, an exported file in place of a model, no or several sources of weights, weights that
+            cannot be read, do not fit, are quantized already or hold NaN or infinity, or preprocessing that neither
+            the model nor the spec states.
+    """
+    for given in (spec.name, spec.weights):
+        if given is not None:
+            _refuse_artifact(Path(given))
+    if ":" not in spec.name and spec.name not in BUNDLED_MODELS:
+        _check_timm_name(spec.name)
+    if spec.name not in BUNDLED_MODELS and not (spec.weights or spec.pretrained or spec.random_weights):
+        raise UsageError(
+            f"where do the weights of {spec.name} come from?",
+            "give --weights FILE, --pretrained (needs the network) or --random-weights",
+        )
+    if spec.weights and not spec.weights.is_file():
+        raise UsageError(f"no such weights file: {spec.weights}")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if ":" in spec.name:
+            module = _call_factory(spec)
+        elif spec.name in BUNDLED_MODELS:
+            module = _bundled(spec)
+        else:
+            module = _from_timm(spec)
+    refuse_quantized_module(module, spec.name)
+    if spec.weights:
+        load_weights(module, spec.weights)
+    elif spec.name in BUNDLED_MODELS and not spec.random_weights:
+        load_weights(module, BUNDLED_MODELS[spec.name].weights)
+    module = module.float().eval().requires_grad_(False)
+    refuse_non_finite(module, str(spec.weights or spec.name))
+    preprocessing = _preprocessing(module, spec)
+    return Model(spec.name, module, preprocessing, _count_classes(module, preprocessing), spec.random_weights)
+
+
+def _refuse_artifact(file: Path) -> None:
+    for backend in all_backends():
+        if file.suffix.lower() == backend.SUFFIX:
+            raise UsageError(
+                f"{file} is a file for {backend.TITLE}, not a PyTorch model or its weights",
+                "to compress, name the PyTorch model and give its float checkpoint: MODEL --weights FILE;"
+                f" `edgevit inspect {file}`, and eval and bench, take the file as it is",
+            )
+
+
+def _call_factory(spec: ModelSpec) -> nn.Module:
+    module_name, _, factory_name = spec.name.partition(":")
+    if spec.pretrained:
+        raise UsageError("--pretrained is for timm names", f"let {spec.name} load its weights, or give --weights FILE")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))  # as `python -m` does; a console script would not see the user's module
+    ensure_torchvision_schemas()  # the user's module may import timm or torchvision
+    try:
+        factory = getattr(importlib.import_module(module_name), factory_name, None)
+    except (ImportError, SyntaxError, ValueError, TypeError) as error:  # the last two: no name, a relative one
+        raise UsageError(
+            f"cannot import {module_name!r}: {error}", "write package.module:factory, importable from here"
+        ) from error
+    if not callable(factory):
+        raise UsageError(f"{module_name!r} has no factory {factory_name!r}")
+    arguments = {} if spec.num_classes is None else {"num_classes": spec.num_classes}
+    try:
+        inspect.signature(factory).bind(**arguments)
+    except (TypeError, ValueError) as error:
+        given = ", ".join(f"{key}={value}" for key, value in arguments.items())
+        raise UsageError(
+            f"{spec.name}({given}) cannot be called: {error}", "give a function that makes the module"
+        ) from error
+    module = factory(**arguments)
+    if not isinstance(module, nn.Module):
+        raise UsageError(f"{spec.name} returned {type(module).__name__}, not a torch.nn.Module")
+    return module
+
+
+def _bundled(spec: ModelSpec) -> nn.Module:
+    if spec.pretrained or spec.num_classes not in (None, 10):
+        raise UsageError(
+            f"{spec.name} is bundled with its weights and 10 classes", "leave out --pretrained and num_classes"
+        )
+    module_name, _, factory_name = BUNDLED_MODELS[spec.name].factory.partition(":")
+    return cast(nn.Module, getattr(importlib.import_module(module_name), factory_name)())
+
+
+def _check_timm_name(name: str) -> None:
+    ensure_torchvision_schemas()
+    import timm
+
+    if not timm.is_model(name):
+        raise unknown_name(
+            "model", name, [*BUNDLED_MODELS, *timm.list_models()], next_step="edgevit models PATTERN lists them"
+        )
+
+
+def _from_timm(spec: ModelSpec) -> nn.Module:
+    ensure_torchvision_schemas()
+    import timm
+    from timm.models import get_pretrained_cfg
+
+    arguments: dict[str, Any] = {}
+    if spec.num_classes is not None:
+        arguments["num_classes"] = spec.num_classes
+    config = get_pretrained_cfg(spec.name)
+    if spec.preprocessing.input_size and config is not None and config.fixed_input_size:
+        arguments["img_size"] = spec.preprocessing.input_size
+    try:
+        return cast(nn.Module, timm.create_model(spec.name, pretrained=spec.pretrained, **arguments))
+    except (OSError, RuntimeError) as error:
+        if not spec.pretrained:
+            raise _not_made(spec.name, arguments, error) from error
+        raise UsageError(
+            f"could not get pretrained weights of {spec.name}: {type(error).__name__}: {str(error).splitlines()[0]}",
+            "offline, or no such weights? give a file with --weights FILE",
+        ) from error
+    except (TypeError, ValueError, AssertionError) as error:
+        raise _not_made(spec.name, arguments, error) from error
+
+
+def _not_made(name: str, arguments: dict[str, Any], error: Exception) -> UsageError:
+    asked = ", ".join(f"{key}={value}" for key, value in arguments.items()) or "its own settings"
+    return UsageError(f"timm cannot make {name} with {asked}: {_first_line(error)}")
+
+
+def _preprocessing(module: nn.Module, spec: ModelSpec) -> Preprocessing:
+    """timm's configuration of the module, each value replaced by the spec's where it gives one."""
+    config = dict(getattr(module, "pretrained_cfg", None) or getattr(module, "default_cfg", None) or {})
+    overrides = spec.preprocessing.model_dump(exclude_none=True)
+    values = {key: config.get(key) for key in ("mean", "std", "interpolation", "crop_pct", "crop_mode")}
+    if config.get("input_size"):
+        values["input_size"] = tuple(config["input_size"])[-2:]
+    merged = {key: value for key, value in {**values, **overrides}.items() if value is not None}
+    missing = [key for key in ("input_size", "mean", "std") if key not in merged]
+    if missing:
+        raise UsageError(
+            f"{spec.name} states no {', '.join(missing)}", "say them in [model.preprocessing], or on the command line"
+        )
+    if merged.get("crop_mode", "center") not in ("center", "squash"):
+        raise UsageError(
+            f"{spec.name} asks for crop_mode {merged['crop_mode']!r}, which edgevit lacks",
+            "override it: center or squash",
+        )
+    if merged.get("interpolation", "bicubic") not in ("nearest", "bilinear", "bicubic", "lanczos"):
+        raise UsageError(
+            f"{spec.name} asks for interpolation {merged['interpolation']!r}, which edgevit lacks",
+            "override it: nearest, bilinear, bicubic or lanczos",
+        )
+    return Preprocessing(**merged)
+
+
+def _count_classes(module: nn.Module, preprocessing: Preprocessing) -> int:
+    """Runs the module once on zeros and returns the width of its logits."""
+    height, width = preprocessing.input_size
+    try:
+        with torch.inference_mode():
+            logits = module(torch.zeros(1, 3, height, width))
+    except (RuntimeError, AssertionError, ValueError, TypeError, IndexError) as error:
+        raise UsageError(
+            f"the model does not take an image [1, 3, {height}, {width}]: {_first_line(error)}", "is input_size right?"
+        ) from error
+    if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or logits.shape[0] != 1:
+        shape = list(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+        raise UsageError(
+            f"the model returns {shape} for one image, not logits [1, classes]", "wrap it in a module that does"
+        )
+    return int(logits.shape[1])

@@ -1,0 +1,124 @@
+"""Which module of the PyTorch model a layer of an artifact is: every format has names of its own."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgevit.results.graph import Graph, Op
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+    from edgevit.model.program.layers import Layer
+
+_WRAPPER = "module"
+"""First part of every path, from :func:`edgevit.model.program.capture.capture`."""
+
+
+@dataclass(frozen=True)
+class ModuleLayer:
+    """A convolution or linear layer of a captured program."""
+
+    module: str
+    """Path such as "blocks.7.mlp.fc2"; where other layers cannot be told from it, such as query, key and value, the
+    path that all of them lie in; "" if there is none."""
+    macs: int
+    weights: int
+    """Values of the weight, without the bias."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """What stays the same in every format."""
+        return self.macs, self.weights
+
+
+def module_layers(program: ExportedProgram) -> tuple[ModuleLayer, ...]:
+    """The layers of a captured program, in the order in which they run."""
+    from edgevit.model.program.layers import find_layers
+
+    layers = find_layers(program.module())
+    sizes = [_size(layer) for layer in layers]
+    paths = [_path(layer) for layer in layers]
+    found = []
+    for members in _indistinct(sizes, _before(layers)):
+        path = _common([paths[index] for index in members])
+        found += [(index, ModuleLayer(path, *sizes[index])) for index in members]
+    return tuple(layer for _, layer in sorted(found, key=lambda pair: pair[0]))
+
+
+def modules_of(graph: Graph, known: Sequence[ModuleLayer]) -> tuple[str, ...]:
+    """Names the layers of an artifact.
+
+    Layers of one size follow each other as they do in the program, for no runtime runs a layer before what it reads.
+
+    Args:
+        graph: Of a float artifact.
+        known: The layers of the program that it was exported from.
+
+    Returns:
+        One path for each of ``graph.layers``; all "" unless both have as many layers of every size.
+    """
+    sizes = [(op.macs, _weights(graph, op)) for op in graph.layers]
+    if Counter(sizes) != Counter(layer.size for layer in known):
+        return ("",) * len(sizes)
+    paths = defaultdict(list)
+    for layer in reversed(known):
+        paths[layer.size].append(layer.module)
+    return tuple(paths[size].pop() for size in sizes)
+
+
+def _weights(graph: Graph, op: Op) -> int:
+    """Values of the largest constant that an op reads."""
+    constants = (graph.tensor[name] for name in op.inputs if graph.tensor[name].constant)
+    return max((math.prod(tensor.shape) for tensor in constants), default=0)
+
+
+def _size(layer: Layer) -> tuple[int, int]:
+    weights = layer.weight.numel()
+    positions = layer.node.meta["val"].numel() // len(layer.weight)
+    return positions * weights, weights
+
+
+def _path(layer: Layer) -> str:
+    """From the name of the weight; for one that folding made, from the module that was running."""
+    from edgevit.model.program.layers import argument
+
+    owner, _, name = str(getattr(argument(layer.node, 1, "weight"), "target", "")).rpartition(".")
+    if name != "weight":
+        running = [path for path, _ in layer.node.meta.get("nn_module_stack", {}).values()]
+        owner = running[-1] if running else ""
+    wrapper, _, path = owner.partition(".")
+    return path if wrapper == _WRAPPER else ""
+
+
+def _before(layers: Sequence[Layer]) -> list[int]:
+    """For each layer, those whose results reach it, as a bit set."""
+    numbers = {layer.node: number for number, layer in enumerate(layers)}
+    reached: dict[object, int] = {}
+    for node in layers[0].node.graph.nodes if layers else ():
+        reached[node] = 0
+        for source in node.all_input_nodes:
+            reached[node] |= reached[source] | (1 << numbers[source] if source in numbers else 0)
+    return [reached[layer.node] for layer in layers]
+
+
+def _indistinct(sizes: Sequence[tuple[int, int]], before: Sequence[int]) -> list[list[int]]:
+    """Groups of layers of one size whose order another format may change: neither of two needs the other's result."""
+    groups: list[list[int]] = []
+    for index, size in enumerate(sizes):
+        joined = [
+            group for group in groups if any(sizes[other] == size and not before[index] >> other & 1 for other in group)
+        ]
+        groups = [group for group in groups if group not in joined] + [[*itertools.chain(*joined), index]]
+    return groups
+
+
+def _common(paths: list[str]) -> str:
+    """The path that all lie in."""
+    names = zip(*(path.split(".") for path in paths), strict=False)
+    return ".".join(same[0] for same in itertools.takewhile(lambda one: len(set(one)) == 1, names))

@@ -1,0 +1,252 @@
+"""Whether weights are what compression starts from: floating-point, finite, and of a model that nobody quantized yet."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import struct
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import fx, nn
+
+from edgevit.errors import UsageError
+from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
+
+_QUANTIZERS = (
+    "torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch.ao.nn.qat", "torch.ao.nn.intrinsic.qat",
+    "torch.ao.quantization.fake_quantize", "torch.ao.quantization.observer", "torchao", "bitsandbytes", "optimum.quanto",
+    "quanto", "brevitas", "pytorch_quantization", "modelopt.torch.quantization", "nncf.torch.quantization",
+    "auto_gptq", "gptqmodel", "hqq", "compressed_tensors",
+)  # fmt: skip
+"""Modules whose layers, observers and tensors a float model has none of."""
+
+_STILL_FLOAT = ("FloatFunctional", "FXFloatFunctional")
+"""Layers of torch.ao.nn.quantized that compute in float until the model is converted; torchvision's models have them."""
+
+_MARKS = {
+    "_packed_params", "weight_fake_quant", "activation_post_process", "weight_quantizer", "input_quantizer", "SCB",
+    "weight_format", "qweight", "qzeros", "weight_packed", "quant_map", "absmax", "quant_state",
+}  # fmt: skip
+"""Parts of the keys that torch.ao, modelopt, bitsandbytes, GPTQ, AWQ and compressed-tensors write."""
+
+_NARROW = {
+    getattr(torch, name)
+    for name in (
+        "int8", "uint8", "qint8", "quint8", "qint32", "quint4x2", "quint2x4",
+        "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu", "float4_e2m1fn_x2",
+    )
+    if hasattr(torch, name)
+}  # fmt: skip
+"""What quantizers store weights in; which of the last there are depends on torch."""
+
+_QUANTIZED_OP = re.compile(r"quantize_per_|^quantized(_decomposed)?\.|^torchao\.")
+"""In the target of a node of a graph; the first takes torch's own functions too."""
+
+
+def refuse_quantized_file(state: Mapping[Any, Any], module: nn.Module, where: str) -> None:
+    """Refuses the state dict of a quantized model, whoever quantized it.
+
+    What the module has itself under the same key and with the same type of number is no sign of that.
+
+    Args:
+        state: As it was read: keys to tensors, or to anything else.
+        module: That the weights are for, a float one.
+        where: They come from.
+
+    Raises:
+        UsageError: names the first entries that show it.
+    """
+    own = module.state_dict()
+    scaled = {
+        key.rpartition(".")[0] for key in state if isinstance(key, str) and "scale" in key.rpartition(".")[2].lower()
+    }
+    signs = []
+    for key, value in state.items():
+        mine = own.get(key)
+        if not isinstance(key, str) or (mine is not None and _kind(mine) == _kind(value)):
+            continue
+        if _is_foreign(value) or (mine is not None and _is_narrow(value)):
+            signs.append(f"{key} ({_kind(value)})")
+        elif mine is None and not _MARKS.isdisjoint(key.split(".")):
+            signs.append(key)
+        elif mine is None and _is_narrow(value) and "weight" in key and key.rpartition(".")[0] in scaled:
+            signs.append(f"{key} ({_kind(value)}, with a scale beside it)")
+    if signs:
+        raise _already_quantized(where, signs)
+
+
+def refuse_quantized_pickle(error: Exception, where: str) -> None:
+    """Refuses a file that torch would not read because it holds classes of a quantizer.
+
+    Raises:
+        UsageError: names the first of them.
+    """
+    pattern = rf"(?<![\w.])(?:{'|'.join(map(re.escape, _QUANTIZERS))})\.[\w.]*\w"
+    found = list(dict.fromkeys(re.findall(pattern, str(error))))
+    if found:
+        raise _already_quantized(where, found) from error
+
+
+def refuse_quantized_module(module: nn.Module, where: str) -> None:
+    """Refuses a module with quantized layers, observers, fake quantization or integer weights.
+
+    A model that is only ready to be quantized, with QuantStub and FloatFunctional, is a float model.
+
+    Raises:
+        UsageError: names the first parts that show it.
+    """
+    signs = list(_quantized_parts(module))
+    if signs:
+        raise _already_quantized(where, signs)
+
+
+def _quantized_parts(module: nn.Module) -> Iterator[str]:
+    for name, part in module.named_modules():
+        if _is_quantizers(type(part)):
+            yield f"{name or 'the module'} ({type(part).__name__})"
+        if isinstance(part, fx.GraphModule):
+            yield from (f"{name}.{node.name}".lstrip(".") for node in part.graph.nodes if _is_quantized_op(node))
+    for name, parameter in module.named_parameters():
+        if _is_foreign(parameter) or _is_narrow(parameter):
+            yield f"{name} ({_kind(parameter)})"
+    for name, buffer in module.named_buffers():
+        if _is_foreign(buffer) or (_is_narrow(buffer) and "weight" in name.rpartition(".")[2]):
+            yield f"{name} ({_kind(buffer)})"
+
+
+def _is_quantizers(kind: type) -> bool:
+    """Whether a class is, or descends from, one of a quantizer."""
+    return any(
+        base.__name__ not in _STILL_FLOAT
+        and any(base.__module__ == one or base.__module__.startswith(f"{one}.") for one in _QUANTIZERS)
+        for base in kind.__mro__
+    )
+
+
+def _is_foreign(value: Any) -> bool:
+    """Whether a value is a quantized tensor of torch, or a tensor of a quantizer's own."""
+    return isinstance(value, torch.Tensor) and (value.is_quantized or _is_quantizers(type(value)))
+
+
+def _is_narrow(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.dtype in _NARROW
+
+
+def _is_quantized_op(node: fx.Node) -> bool:
+    return node.op == "call_function" and _QUANTIZED_OP.search(str(node.target)) is not None
+
+
+def _kind(value: Any) -> str:
+    """Type of a tensor's numbers: "int8"; the class of anything else."""
+    if isinstance(value, torch.Tensor) and not _is_quantizers(type(value)):
+        return str(value.dtype).removeprefix("torch.")
+    return type(value).__name__
+
+
+def _already_quantized(where: str, signs: list[str]) -> UsageError:
+    return UsageError(
+        f"{where} is quantized already: {_shortened(signs)}",
+        "edgevit quantizes by itself: give the float model or checkpoint that this one was made from",
+    )
+
+
+def refuse_non_finite(module: nn.Module, where: str) -> None:
+    """Refuses weights with NaN or infinity, which no quantizer can give a scale.
+
+    A buffer may hold minus infinity, as attention masks do, unless it is a running statistic.
+
+    Args:
+        module: After its weights were loaded, in float32.
+        where: They come from.
+
+    Raises:
+        UsageError: names the first tensors and says how many of their values are affected.
+    """
+    parameters = dict(module.named_parameters(remove_duplicate=False))
+    broken = []
+    for name, tensor in module.state_dict().items():
+        if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
+            continue
+        wrong = ~torch.isfinite(tensor)
+        if name not in parameters and "running_" not in name.rpartition(".")[2]:
+            wrong &= ~torch.isneginf(tensor)
+        count = int(wrong.sum())
+        if count:
+            broken.append(f"{name} ({count} of {tensor.numel()} values)")
+    if broken:
+        raise UsageError(
+            f"{where}: NaN or infinity in {len(broken)} tensors: {_shortened(broken)}",
+            "the training diverged, or the file was cast to a type too narrow: give an earlier or the original checkpoint",
+        )
+
+
+def _shortened(items: list[str], limit: int = 4) -> str:
+    more = f" and {len(items) - limit} more" if len(items) > limit else ""
+    return ", ".join(items[:limit]) + more
+
+
+_BROKEN_FILE = (
+    OSError, RuntimeError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, AssertionError, struct.error,
+    pickle.UnpicklingError, SafetensorError,
+)  # fmt: skip
+"""What torch and safetensors raise on a file that is damaged or no file of weights."""
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Loads a state dict, strictly, from safetensors or from a torch file read with ``weights_only=True``.
+
+    Raises:
+        UsageError: the file cannot be read, holds more than tensors, is of a quantized model, or does not fit;
+            missing, unexpected and mis-shaped keys are listed.
+    """
+    ensure_torchvision_schemas()
+    from timm.models import load_state_dict
+
+    try:
+        state = load_state_dict(str(path), use_ema=False, weights_only=True)
+    except _BROKEN_FILE as error:
+        refuse_quantized_pickle(error, str(path))
+        raise UsageError(
+            f"cannot read weights from {path}: {type(error).__name__}: {_first_line(error)}",
+            "safetensors, or a torch file with nothing but a state dict",
+        ) from error
+    except AttributeError as error:  # timm took something else for a dict of names
+        raise UsageError(f"{path} does not hold a state dict of tensors") from error
+    if isinstance(state, Mapping):
+        refuse_quantized_file(state, module, str(path))
+    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise UsageError(f"{path} does not hold a state dict of tensors")
+    own = module.state_dict()
+    complaints = [
+        _listing("missing", sorted(own.keys() - state.keys())),
+        _listing("unexpected", sorted(state.keys() - own.keys())),
+        _listing(
+            "of another shape",
+            [
+                f"{key} {list(state[key].shape)}, not {list(own[key].shape)}"
+                for key in sorted(own.keys() & state.keys())
+                if own[key].shape != state[key].shape
+            ],
+        ),
+    ]
+    if any(complaints):
+        raise UsageError(
+            f"{path} does not fit the model:\n  " + "\n  ".join(filter(None, complaints)),
+            "is it the same architecture, with the same number of classes and input size?",
+        )
+    module.load_state_dict(state)
+
+
+def _listing(title: str, keys: list[str], limit: int = 8) -> str:
+    if not keys:
+        return ""
+    more = f" and {len(keys) - limit} more" if len(keys) > limit else ""
+    return f"{title} ({len(keys)}): {', '.join(keys[:limit])}{more}"

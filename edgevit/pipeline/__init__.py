@@ -1,0 +1,1 @@
+"""The main path: from a spec to the chosen candidate."""

@@ -1,0 +1,155 @@
+"""Measures in PyTorch what single sites do to a model's answers (see :mod:`edgevit.pipeline.token_search.site_divergence`)."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from edgevit.pipeline.token_search.site_divergence import DamagePoint
+from edgevit.spec.token_plan import Site
+from edgevit.tokens.reduce import ReducedVisionTransformer
+
+SHARES = {"squeeze": (0.9, 0.75, 0.6, 0.45, 0.3), "tome": (0.9, 0.75, 0.6, 0.5)}
+"""Methods that are looked at, and the shares of patch tokens that stay; tome merges at most half of them at once."""
+
+
+def site_divergences(
+    module: nn.Module, batches: Iterable[Tensor], blocks: tuple[int, ...], on_batch: Callable[[], None] = lambda: None
+) -> tuple[DamagePoint, ...]:
+    """Measures what each site alone does, for every method and share of ``SHARES``.
+
+    Args:
+        module: A model that :func:`edgevit.tokens.reduce.check_reducible` accepts, in eval mode.
+        batches: Images, float32 [n, 3, h, w].
+        blocks: Where to reduce, counted from 1.
+        on_batch: Called after each batch.
+
+    Returns:
+        Mean over the images of KL(dense || reduced) of the softmax of the logits, in nats. Shares that keep all patch
+        tokens of a small image are left out.
+    """
+    vit: Any = module
+    patches = vit.patch_embed.num_patches
+    keeps = [
+        (method, keep)
+        for method, shares in SHARES.items()
+        for keep in sorted({-int(-patches * share // 1) for share in shares}, reverse=True)
+        if (patches + 1) // 2 <= keep < patches or (method != "tome" and keep < patches)
+    ]
+    sites = [(method, block, keep) for block in blocks for method, keep in keeps]
+    if not sites:
+        return ()
+
+    def diverge(batch: Tensor) -> Tensor:
+        """Nats, float64 [sites, images]."""
+        entering, logits = _dense(vit, batch, blocks)
+        found = []
+        for method, block, keep in sites:
+            reduced = ReducedVisionTransformer(tail(vit, block), method, (Site(1, keep),), "gather")
+            found.append(_divergence(logits, reduced(entering[block])))
+        return torch.stack(found)
+
+    parts = []
+    for part in over_batches(diverge, batches):
+        parts.append(part)
+        on_batch()
+    nats = torch.cat(parts, dim=1).mean(dim=1).tolist()
+    return tuple(
+        DamagePoint(method, block, keep / patches, nat) for (method, block, keep), nat in zip(sites, nats, strict=True)
+    )
+
+
+def _dense(vit: Any, images: Tensor, blocks: tuple[int, ...]) -> tuple[dict[int, Tensor], Tensor]:
+    """Tokens that enter the blocks asked for, float [n, tokens, channels], and the logits."""
+    x = vit.norm_pre(vit.patch_drop(vit._pos_embed(vit.patch_embed(images))))
+    entering = {}
+    for number, block in enumerate(vit.blocks, start=1):
+        if number in blocks:
+            entering[number] = x
+        x = block(x)
+    return entering, cast(Tensor, vit.forward_head(vit.norm(x)))
+
+
+def _divergence(dense: Tensor, reduced: Tensor) -> Tensor:
+    """KL(dense || reduced) of logits [n, classes] in nats, float64 [n]."""
+    expected, actual = dense.double().log_softmax(dim=1), reduced.double().log_softmax(dim=1)
+    return (expected.exp() * (expected - actual)).sum(dim=1)
+
+
+Answer = TypeVar("Answer")
+
+
+def over_batches(function: Callable[[Tensor], Answer], batches: Iterable[Tensor]) -> Iterator[Answer]:
+    """Yields what a function makes of each batch, in their order, without gradients.
+
+    Each batch has one thread: PyTorch's own threads wait for each other in every op, which on busy cores takes longer
+    than one of them alone.
+    """
+
+    def run(batch: Tensor) -> Answer:
+        with torch.inference_mode():  # holds for the thread that enters it
+            return function(batch)
+
+    with ThreadPoolExecutor(os.cpu_count() or 1, initializer=lambda: torch.set_num_threads(1)) as pool:
+        yield from pool.map(run, batches)
+
+
+def tail(vit: Any, first: int) -> Any:
+    """The blocks from one on and the head: tokens that enter that block to logits.
+
+    It is a model of the same type, so that token reduction treats it as it treats the whole.
+
+    Args:
+        vit: timm ``VisionTransformer``.
+        first: Block, counted from 1.
+
+    Returns:
+        Module, float32 [n, tokens, channels] to [n, classes].
+    """
+    part = copy.copy(vit)
+    part._modules = dict(vit._modules)  # the copy shares it, and what follows would change the original
+    part.patch_embed = _Entering(int(vit.patch_embed.num_patches))
+    part.patch_drop = part.norm_pre = nn.Identity()
+    part._pos_embed = _as_is
+    part.blocks = vit.blocks[first - 1 :]
+    return part
+
+
+def one_block(vit: Any, block: int) -> Any:
+    """One block: tokens that enter it to tokens that leave it.
+
+    Args:
+        vit: timm ``VisionTransformer``.
+        block: Counted from 1.
+
+    Returns:
+        Module, float32 [n, tokens, channels] to the same with as many tokens as stay.
+    """
+    part = tail(vit, block)
+    part.blocks = part.blocks[:1]
+    part.norm = part.fc_norm = part.head = nn.Identity()
+    part._parameters = {}  # class token and position embedding
+    part.global_pool = ""
+    part.forward_head = _as_is
+    return part
+
+
+class _Entering(nn.Module):
+    """Stands where a vision transformer embeds patches."""
+
+    def __init__(self, num_patches: int) -> None:
+        super().__init__()
+        self.num_patches = num_patches
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return tokens
+
+
+def _as_is(tokens: Tensor) -> Tensor:
+    return tokens

@@ -1,0 +1,1 @@
+"""What edgevit found, as frozen values with units in their names; ``run.json`` holds them."""

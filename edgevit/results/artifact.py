@@ -1,0 +1,79 @@
+"""One exported model: its files, inputs, outputs, preprocessing, and the passes it is from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What has to be done to an image before the model sees it, in timm's words.
+
+    The image is resized to ``floor(input_size / crop_pct)``, by its shorter side (``crop_mode`` "center") or by both
+    sides whatever its aspect ratio ("squash"), and the centre is cropped; then ``(pixel / 255 - mean) / std`` per RGB channel.
+    """
+
+    input_size: tuple[int, int]
+    """Height and width in pixels."""
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bicubic"
+    crop_pct: float = 1.0
+    crop_mode: Literal["center", "squash"] = "center"
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """An input or output of an artifact as the file declares it."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    """numpy's name, such as "float32" or "int8"."""
+    layout: str
+    """"NCHW" or "NHWC" for images, "NC" for logits, "" when unknown."""
+    scale: float | None = None
+    """Quantization scale of an integer tensor: value = scale * (stored - zero_point)."""
+    zero_point: int | None = None
+
+
+@dataclass(frozen=True)
+class PassRecord:
+    """One pass that a model went through and what it changed."""
+
+    name: str
+    settings: str
+    """The pass as the user wrote it, such as "evit:0.7@4,7,10"."""
+    macs_before: int
+    macs_after: int
+    top1_before: float | None = None
+    top1_after: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One exported model."""
+
+    path: str
+    """Main file, relative to the run folder."""
+    files: tuple[str, ...]
+    """Every file that belongs to it, relative to the run folder."""
+    sha256: str
+    """Of the contents of ``files`` in that order."""
+    size_bytes: int
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    preprocessing: Preprocessing
+    int8_mac_share: float
+    """Share of the MACs, 0..1, whose weights and activations are multiplied as int8."""
+    macs: int
+    params: int
+    numerics: str = "float"
+    """How its layers multiply, read from the file: "float", "static int8", "dynamic int8", "static and dynamic int8",
+    "static int16" or "weights only"."""
+    float_islands: int = 0
+    """Layers with weights that multiply in float although others of the artifact are quantized."""
+    conversions: int = 0
+    """Ops that convert between number formats."""

@@ -1,0 +1,167 @@
+"""An artifact's ops and tensors in words that all backends share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from edgevit.spec.recipe import LAYER_KINDS, OpKind
+from edgevit.spec.schemes import Numerics
+
+_BITS = {
+    **dict.fromkeys(("float64", "int64", "uint64", "complex64"), 64),
+    **dict.fromkeys(("float32", "int32", "uint32"), 32),
+    **dict.fromkeys(("float16", "bfloat16", "int16", "uint16"), 16),
+    **dict.fromkeys(("int4", "uint4", "float4_e2m1", "nf4"), 4),
+    **dict.fromkeys(("int2", "uint2"), 2),
+    "complex128": 128,
+}
+_INT8_OR_NARROWER = ("int8", "uint8", "int4", "uint4", "int2", "uint2")
+_WEIGHT_DTYPES = ("float64", "float32", "float16", "bfloat16", "float4_e2m1", "nf4", *_INT8_OR_NARROWER)
+
+
+def size_bytes(shape: tuple[int, ...], dtype: str) -> int:
+    """Returns the size of a tensor in bytes; dtypes narrower than a byte are packed."""
+    return math.ceil(math.prod(shape) * _BITS.get(dtype, 8) / 8)
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor of a graph."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    """numpy's name."""
+    size_bytes: int
+    constant: bool
+    """Whether its values are in the file (weights), rather than computed; then ``dtype`` and ``size_bytes`` are those
+    of the stored values, also when the file expands them to float by ops on constants alone."""
+
+    @property
+    def narrow(self) -> bool:
+        """Whether its values are stored in 8 bits or less as integers."""
+        return self.dtype in _INT8_OR_NARROWER
+
+
+@dataclass(frozen=True)
+class Op:
+    """One op of a graph, in execution order."""
+
+    name: str
+    native: str
+    """The format's own name of the op, such as "FULLY_CONNECTED" or "MatMul"."""
+    kind: OpKind
+    inputs: tuple[str, ...]
+    """Names of the tensors it reads; scales and zero points of quantized ops are left out."""
+    outputs: tuple[str, ...]
+    macs: int
+    """Multiply-accumulate operations for one inference, batch 1."""
+    numerics: Numerics = "float"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The ops of an artifact in execution order, with every tensor they name.
+
+    Ops that compute on constants alone (expanding compressed weights, arithmetic on shapes) are not listed: their
+    results are constants.
+    """
+
+    format: str
+    """File suffix without a dot: "onnx", "xml", "tflite"."""
+    ops: tuple[Op, ...]
+    tensors: tuple[Tensor, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    @cached_property
+    def tensor(self) -> dict[str, Tensor]:
+        """Tensors by name."""
+        return {tensor.name: tensor for tensor in self.tensors}
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulate operations for one inference."""
+        return sum(op.macs for op in self.ops)
+
+    @property
+    def params(self) -> int:
+        """Number of weights: values of the constants that ops read.
+
+        Counted are floats and integers of 8 bits or less with more than one value, and the integer biases of
+        convolutions and linear ops; not single numbers (an epsilon, a scale), indices and shapes. A float model
+        has as many as its PyTorch parent, less what the exporter folded away (batch normalization).
+        """
+        weights = {
+            name
+            for op in self.ops
+            for name in op.inputs
+            if self.tensor[name].constant
+            and (self.tensor[name].dtype in _WEIGHT_DTYPES or op.kind in ("conv", "depthwise_conv", "linear"))
+        }
+        sizes = (math.prod(self.tensor[name].shape) for name in weights)
+        return sum(size for size in sizes if size > 1)
+
+    @property
+    def int8_mac_share(self) -> float:
+        """Share of the MACs that multiply int8 by int8, 0..1; 0 for a graph without MACs."""
+        total = self.macs
+        int8 = sum(op.macs for op in self.ops if op.numerics in ("int8_static", "int8_dynamic"))
+        return int8 / total if total else 0.0
+
+    @property
+    def layers(self) -> tuple[Op, ...]:
+        """Ops with weights and MACs: convolutions and linear layers."""
+        return tuple(op for op in self.ops if op.kind in LAYER_KINDS and op.macs)
+
+    @property
+    def numerics(self) -> str:
+        """How the layers multiply, in words: what most MACs of quantized layers do, and a second kind of int8."""
+        macs = {words: sum(op.macs for op in self.layers if op.numerics == n) for n, words in _NUMERICS_WORDS.items()}
+        if macs["static int8"] and macs["dynamic int8"]:
+            return "static and dynamic int8"
+        most = max(macs, key=lambda words: macs[words])
+        return most if macs[most] else "float"
+
+    @property
+    def float_islands(self) -> int:
+        """Layers that multiply in float although others are quantized; 0 for a float graph."""
+        in_float = sum(op.numerics == "float" for op in self.layers)
+        return in_float if in_float < len(self.layers) else 0
+
+    @property
+    def conversions(self) -> int:
+        """Ops that convert between number formats."""
+        return sum(op.kind == "quantize" for op in self.ops)
+
+
+_NUMERICS_WORDS: dict[Numerics, str] = {
+    "int8_static": "static int8",
+    "int8_dynamic": "dynamic int8",
+    "int16_static": "static int16",
+    "int8_weights": "weights only",
+}
+
+
+def folded_constant(output: Tensor, inputs: Iterable[Tensor]) -> Tensor | None:
+    """Evaluates an op on constants as far as a graph needs it.
+
+    Args:
+        output: What the op makes, as the file declares it.
+        inputs: What it reads.
+
+    Returns:
+        ``output`` as a constant, stored in the dtype of its largest input if that has as many values, so that int8
+        weights behind "convert, subtract zero point, multiply by scale" stay int8; None unless every input is a
+        constant.
+    """
+    sources = list(inputs)
+    if not sources or not all(source.constant for source in sources):
+        return None
+    largest = max(sources, key=lambda source: math.prod(source.shape))
+    same_values = math.prod(largest.shape) == math.prod(output.shape)
+    dtype = largest.dtype if same_values else output.dtype
+    return replace(output, dtype=dtype, size_bytes=size_bytes(output.shape, dtype), constant=True)

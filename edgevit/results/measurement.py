@@ -1,0 +1,97 @@
+"""Latency and memory, measured on a machine or predicted for a device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+HOST = "host"
+"""Name of the device on which the run itself takes place."""
+
+
+@dataclass(frozen=True)
+class LatencyMs:
+    """Milliseconds for one image."""
+
+    min: float
+    p50: float
+    p90: float
+    p99: float
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Under which circumstances a measurement was taken."""
+
+    runtime: str
+    runtime_version: str
+    precision: str
+    """Inference precision that the runtime was asked for, such as "f32" or "bf16" in OpenVINO."""
+    delegate: str
+    """What executed the graph: execution provider, plugin or delegate, with partitions where it tells."""
+    warmup_runs: int
+    runs: int
+    batch: int
+    governor: str
+    load_average: float
+    """One-minute load average of the host when the measurement began."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Latency and memory of an artifact, measured in a process of its own on a named device."""
+
+    device: str
+    latency_ms: LatencyMs
+    samples_ms: tuple[float, ...]
+    load_ms: float
+    first_run_ms: float
+    peak_rss_bytes: int
+    rss_delta_bytes: int
+    """Peak resident memory minus that of the process with the empty runtime loaded."""
+    threads: int
+    conditions: Conditions
+    source: Literal["measured"] = "measured"
+
+
+@dataclass(frozen=True)
+class LatencyInterval:
+    """A predicted latency in milliseconds and the interval it is believed to lie in."""
+
+    p50: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Latency and memory predicted for a device that was not there."""
+
+    device: str
+    unit: str
+    """Compute unit of the device, such as "cpu" or "npu"."""
+    latency_ms: LatencyInterval | None
+    """None when the unit cannot run the artifact."""
+    peak_memory_bytes: int
+    basis: str
+    unsupported_ops: tuple[str, ...]
+    source: Literal["predicted"] = "predicted"
+
+    @property
+    def supported(self) -> bool:
+        """Whether every op of the artifact runs on the unit."""
+        return self.latency_ms is not None and not self.unsupported_ops
+
+
+@dataclass(frozen=True)
+class Host:
+    """Fingerprint of the machine that a run was made on."""
+
+    cpu: str
+    cores: int
+    isa: tuple[str, ...]
+    memory_bytes: int
+    os: str
+    python: str
+    governor: str
+    threads: int

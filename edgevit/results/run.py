@@ -1,0 +1,148 @@
+"""What edgevit makes: frozen values with units in their names, and ``run.json``, which holds them.
+
+Latencies are in milliseconds, memory in bytes, accuracy is a fraction in 0..1, drops are percentage points.
+No torch, numpy or runtime is needed to read or judge a run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from edgevit.errors import UsageError
+from edgevit.results.candidate import Candidate
+from edgevit.results.measurement import Host, LatencyMs
+from edgevit.results.token_search import TokenSearch
+
+SCHEMA_VERSION: Final = 1
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The float model as the user brought it, run by PyTorch."""
+
+    top1: float | None
+    top5: float | None
+    samples: int
+    params: int
+    macs: int
+    latency_ms: LatencyMs | None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One finished stage of the main path."""
+
+    name: str
+    seconds: float
+    status: Literal["done", "failed"]
+
+
+@dataclass(frozen=True)
+class CalibrationRecord:
+    """Which images calibrated the quantizers."""
+
+    source: str
+    ids: tuple[str, ...]
+    sha256: str
+    """Of the sorted sha256 digests of the images."""
+    seed: int
+    """Of the choice among the images of the source."""
+    images_sha256: tuple[str, ...] = ()
+    """Digest of every image as stored, sorted, so not in the order of ``ids``; none in runs of an earlier version."""
+    count: int | None = None
+    """Number of images; None in runs of an earlier version."""
+    warnings: tuple[str, ...] = ()
+    """Why quantizers calibrated with these images may not be trusted; see :mod:`edgevit.data.calibration_warnings`."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: the whole truth of a run folder, as in its ``run.json``."""
+
+    edgevit_version: str
+    created_at: str
+    """UTC, ISO 8601."""
+    seed: int
+    spec: dict[str, Any]
+    """The resolved spec, as JSON."""
+    spec_sha256: str
+    host: Host
+    tool_versions: dict[str, str]
+    baseline: Baseline
+    candidates: tuple[Candidate, ...]
+    selected: str | None
+    stages: tuple[Stage, ...]
+    calibration: CalibrationRecord | None = None
+    notes: tuple[str, ...] = field(default=())
+    token_searches: tuple[TokenSearch, ...] = ()
+    """For each backend where ``--tokens auto`` was asked for: one, and a more careful one where integers spoiled it."""
+    schema_version: Literal[1] = SCHEMA_VERSION
+
+    def candidate(self, candidate_id: str) -> Candidate:
+        """Returns the candidate with that id.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for candidate in self.candidates:
+            if candidate.id == candidate_id:
+                return candidate
+        raise KeyError(candidate_id)
+
+    @property
+    def chosen(self) -> Candidate | None:
+        """The selected candidate, or None."""
+        return self.candidate(self.selected) if self.selected else None
+
+
+_RUN = TypeAdapter(Run)
+
+
+def run_to_json(run: Run) -> bytes:
+    """Returns ``run`` as an indented JSON document; a NaN or infinity in it is a bug and raises ValueError."""
+    return _RUN.dump_json(run, indent=1) + b"\n"
+
+
+def run_json_schema() -> dict[str, Any]:
+    """Returns the JSON Schema of ``run.json``."""
+    return _RUN.json_schema(mode="serialization")
+
+
+def load_run(path: Path) -> Run:
+    """Reads a run from its folder or from its ``run.json``.
+
+    Raises:
+        UsageError: the file is missing, not JSON, of another schema version, or not a run.
+    """
+    file = path / "run.json" if path.is_dir() else path
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"cannot read a run at {file}: {error.strerror or error}",
+            "give the folder that `edgevit compress --out DIR` wrote, or its run.json",
+        ) from error
+    try:
+        return _RUN.validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "document"
+        raise UsageError(
+            f"{file} is not a run of schema version {SCHEMA_VERSION}: {where}: {first['msg']}",
+            "the file was cut, edited, or written by another version of edgevit; run `edgevit compress` again",
+        ) from error
+
+
+def find_run(folder: Path) -> Run | None:
+    """Reads the run of a folder, or returns None where there is no ``run.json``."""
+    is_ours = all((folder / name).is_file() for name in ("begin.json", "run.json"))
+    return load_run(folder) if is_ours else None
+
+
+def to_document(value: Any) -> Any:
+    """Returns a frozen value of this package as plain JSON values."""
+    return TypeAdapter(type(value)).dump_python(value, mode="json")

@@ -1,0 +1,222 @@
+"""Runs a function in a process of its own, with a time limit: a crash in native code is an error, not a dead tool.
+
+The argument goes in on stdin as JSON; the answer and progress come back on stdout as lines that begin with a mark;
+everything else the child says goes to a log file.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import importlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any, TypeVar, get_type_hints
+
+from pydantic import TypeAdapter
+
+from edgevit.errors import CandidateFailed, DiskFull, EdgevitError, ExitCode, UsageError
+
+Argument = TypeVar("Argument")
+Answer = TypeVar("Answer")
+
+_MARK = "\x1eedgevit "
+_SERVE = "import sys; from edgevit.run.child_process import serve; serve(sys.argv[1], int(sys.argv[2]))"
+_FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FREE_BYTES_NEEDED = 1_000_000
+_PR_SET_PDEATHSIG = 1
+"""Of prctl(2)."""
+
+
+def isolated(
+    function: Callable[[Argument], Answer],
+    argument: Argument,
+    *,
+    timeout_seconds: float,
+    log: Path,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Answer:
+    """Calls ``function(argument)`` in a child process.
+
+    Args:
+        function: At module level, one annotated argument and an annotated answer, both dataclasses.
+        argument: What to call it with.
+        timeout_seconds: The child is killed after that long.
+        log: What the child prints is appended here.
+        on_progress: Gets what the child reports with :func:`report_progress`.
+
+    Raises:
+        UsageError: the function raised it.
+        DiskFull: there is no space left.
+        CandidateFailed: the child crashed, raised anything else, or ran out of time.
+    """
+    hints = get_type_hints(function)
+    answer_type = hints.pop("return")
+    (argument_type,) = hints.values()
+    target = f"{function.__module__}:{function.__qualname__}"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as stream:
+        stream.write(f"--- {target}\n".encode())
+        stream.flush()
+        child = subprocess.Popen(
+            [sys.executable, "-c", _SERVE, target, str(os.getpid())],
+            env=_child_environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stream,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+        timer = threading.Timer(timeout_seconds, child.kill)
+        timer.daemon = True  # an interrupt may come before the lines below can cancel it
+        try:
+            timer.start()
+            reply = _converse(child, TypeAdapter(argument_type).dump_json(argument).decode(), log, on_progress)
+            timed_out = not timer.is_alive() and child.wait() == -signal.SIGKILL
+        finally:
+            timer.cancel()
+            child.kill()
+            child.wait()
+    name = function.__name__.replace("_", " ")
+    if reply is None:
+        if shutil.disk_usage(log.parent).free < _FREE_BYTES_NEEDED:
+            raise _disk_full(log.parent)
+        if timed_out:
+            raise CandidateFailed(f"{name}: no result within {timeout_seconds:g} s")
+        raise CandidateFailed(f"{name}: {_how_it_ended(child.returncode)}; see {log}")
+    if "error" in reply:
+        if reply["error"] == "failed" and shutil.disk_usage(log.parent).free < _FREE_BYTES_NEEDED:
+            raise _disk_full(log.parent)  # native code names a full disk in its own words
+        raise _rebuild(reply, name, log)
+    return TypeAdapter(answer_type).validate_python(reply["answer"], strict=False)  # type: ignore[no-any-return]
+
+
+def _child_environment() -> dict[str, str]:
+    """Lets the child import this very edgevit, installed or not."""
+    found = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(found)}
+
+
+def report_progress(done: int, total: int) -> None:
+    """Tells the parent how far this child is; does nothing in a process that is nobody's child."""
+    if _CHANNEL is not None:
+        _send({"done": done, "total": total})
+
+
+def _converse(
+    child: subprocess.Popen[str], question: str, log: Path, on_progress: Callable[[int, int], None] | None
+) -> dict[str, Any] | None:
+    assert child.stdin is not None
+    assert child.stdout is not None
+    try:
+        child.stdin.write(question)
+        child.stdin.close()
+    except BrokenPipeError:
+        return None  # it died before it read its argument; the return code says how
+    reply = None
+    with log.open("a", encoding="utf-8") as stream:
+        for line in child.stdout:
+            before, mark, message = line.partition(_MARK)
+            stream.write(before)
+            if not mark or not message.endswith("\n"):  # without the end: the child was stopped while it wrote
+                continue
+            document = json.loads(message)
+            if "done" not in document:
+                reply = document
+            elif on_progress:
+                on_progress(document["done"], document["total"])
+    child.wait()
+    return reply if child.returncode == 0 else None
+
+
+def _how_it_ended(code: int) -> str:
+    if code >= 0:
+        return f"the process ended with exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    return f"the process was killed by {name}" + (" (out of memory?)" if -code == signal.SIGKILL else "")
+
+
+def _rebuild(reply: dict[str, Any], name: str, log: Path) -> EdgevitError:
+    if reply["error"] == "disk full":
+        return _disk_full(log.parent)
+    if reply["error"] == "usage":
+        return UsageError(reply["message"], reply["hint"])
+    return CandidateFailed(f"{name}: {reply['message']}", f"whole message in {log}")
+
+
+def _disk_full(folder: Path) -> DiskFull:
+    return DiskFull(f"the disk of {folder} is full", "free some space, then run the same command with --resume")
+
+
+def _send(document: dict[str, Any]) -> None:
+    if _CHANNEL is None:
+        raise RuntimeError("only a child of isolated() can send")
+    _CHANNEL.write(_MARK + json.dumps(document) + "\n")
+    _CHANNEL.flush()
+
+
+_CHANNEL: IO[str] | None = None
+"""The child's way to its parent; None in any other process."""
+
+
+def serve(target: str, parent: int) -> None:
+    """The child's side: answers one call and ends the process.
+
+    Args:
+        target: "module:function".
+        parent: Process id of the caller.
+    """
+    global _CHANNEL
+    _end_with(parent)
+    _CHANNEL = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what libraries print belongs in the log
+    code = _answer(target)
+    sys.stderr.flush()
+    os._exit(code)  # some runtimes crash while Python tears them down, after the answer was given
+
+
+def _end_with(parent: int) -> None:
+    """Lets this process be killed when its parent is (Linux), so that it writes nothing more into a run that is resumed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it ended before the call above
+            os._exit(ExitCode.INTERRUPTED)
+
+
+def _answer(target: str) -> int:
+    """Calls the function; any error becomes a message to the parent, for this is the child's error edge."""
+    module_name, _, function_name = target.partition(":")
+    function = getattr(importlib.import_module(module_name), function_name)
+    hints = get_type_hints(function)
+    answer_type = hints.pop("return")
+    (argument_type,) = hints.values()
+    argument = TypeAdapter(argument_type).validate_json(sys.stdin.read())
+    try:
+        answer = function(argument)
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except EdgevitError as error:
+        kind = "disk full" if isinstance(error, DiskFull) else "usage" if isinstance(error, UsageError) else "failed"
+        _send({"error": kind, "message": error.message, "hint": error.hint})
+    except Exception as error:  # noqa: BLE001  the child's error edge
+        if isinstance(error, OSError) and error.errno in _FULL_DISK:
+            _send({"error": "disk full"})
+        else:
+            traceback.print_exc()
+            lines = [line for line in str(error).strip().splitlines() if line.strip()] or ["no message"]
+            _send({"error": "failed", "message": f"{type(error).__name__}: {lines[0][:300]}"})
+    else:
+        _send({"answer": TypeAdapter(answer_type).dump_python(answer, mode="json")})
+    return 0

@@ -1,0 +1,265 @@
+"""The folder of a run: which spec it belongs to, and which stages are finished.
+
+    begin.json       the spec it belongs to, written before anything else
+    pins/*.txt       what must not change while it goes on: the images, the version of edgevit
+    stages/*.json    one finished stage each: its value and the sha256 of every file it wrote
+    artifacts/       one folder per candidate
+    work/            captured programs, weights and logits that later stages read
+    logs/            what child processes printed
+    run.json         the whole truth, written last
+
+Everything is written under another name and renamed, so a file that is there is whole.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from edgevit.errors import DiskFull, UsageError
+from edgevit.model.bundled import BUNDLED_MODELS
+from edgevit.results.run import Run, Stage, run_to_json
+from edgevit.run.files import file_sha256, write_atomically
+from edgevit.spec.spec import Spec
+
+Value = TypeVar("Value")
+
+_LOCK = ".lock"
+
+
+class RunFolder:
+    """A run folder that this process alone writes to."""
+
+    def __init__(self, path: Path, spec: Spec, resume: bool) -> None:
+        """Checks that ``spec`` may run in ``path``; writes nothing.
+
+        Raises:
+            UsageError: the folder is another run's, holds a run already, or other files.
+        """
+        self.path = path
+        self.stages: list[Stage] = []
+        self._spec = spec
+        self._inputs = {str(file): file_sha256(file) for file in _input_files(spec)}
+        self._lock: IO[str] | None = None
+        begin = path / "begin.json"
+        if path.exists() and not path.is_dir():
+            raise UsageError(f"{path} is a file, not a folder", "choose another --out")
+        if begin.is_file():
+            self._check_same(begin, resume)
+        elif path.is_dir() and not all(map(_is_first_trace, path.iterdir())):
+            raise UsageError(f"{path} is not empty and holds no run", "choose another --out")
+        elif resume and not (path / _LOCK).exists():
+            raise UsageError(f"there is no run to resume in {path}", "leave out --resume, or check --out")
+
+    def _check_same(self, file: Path, resume: bool) -> None:
+        begin = _read_json(file)
+        if begin is None or not {"spec_sha256", "inputs_sha256", "spec", "created_at"} <= begin.keys():
+            raise UsageError(f"{file} is not what edgevit wrote there", "choose another --out")
+        if begin["spec_sha256"] != self._spec.sha256:
+            changed = sorted(_differences(begin["spec"], json.loads(self._spec.model_dump_json())))
+            raise UsageError(
+                f"{self.path} belongs to another spec; it differs in {', '.join(changed[:5])}", "choose another --out"
+            )
+        changed = [name for name, digest in self._inputs.items() if begin["inputs_sha256"].get(name) != digest]
+        if changed:
+            raise UsageError(f"{changed[0]} has changed since the run in {self.path} began", "choose another --out")
+        if not resume:
+            raise UsageError(
+                f"{self.path} holds this run already", "add --resume to continue it, or choose another --out"
+            )
+
+    def __enter__(self) -> RunFolder:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.path / _LOCK).open("w")
+        except OSError as error:
+            raise UsageError(f"cannot write to {self.path}: {error.strerror}", "choose another --out") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UsageError(
+                f"another process is writing to {self.path}", "wait for it, or choose another --out"
+            ) from error
+        try:
+            self._begin()
+        except BaseException:
+            self._lock.close()
+            raise
+        return self
+
+    def _begin(self) -> None:
+        for pattern in (".*.tmp", ".*.partial.npy"):
+            for left_by_a_killed_process in self.path.rglob(pattern):
+                left_by_a_killed_process.unlink()
+        begin = self.path / "begin.json"
+        if begin.exists():
+            self._check_same(begin, resume=True)  # another process may have begun a run here since __init__ looked
+        else:
+            document = {
+                "created_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+                "spec_sha256": self._spec.sha256,
+                "inputs_sha256": self._inputs,
+                "spec": json.loads(self._spec.model_dump_json()),
+            }
+            self._write(begin, json.dumps(document, indent=1).encode())
+
+    def __exit__(self, *exception: object) -> None:
+        if self._lock:
+            self._lock.close()
+
+    @property
+    def created_at(self) -> str:
+        """When the run first began, UTC, ISO 8601."""
+        return str(json.loads((self.path / "begin.json").read_text(encoding="utf-8"))["created_at"])
+
+    def work(self, name: str) -> Path:
+        """Path of a file that later stages read."""
+        path = self.path / "work" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def log(self, name: str) -> Path:
+        """Path of the log of a child process."""
+        return self.path / "logs" / f"{_file_name(name)}.log"
+
+    def relative(self, path: Path) -> str:
+        """A path inside the folder as ``run.json`` states it."""
+        return path.relative_to(self.path).as_posix()
+
+    def pin(self, what: str, value: str) -> None:
+        """Notes something that the whole run depends on, or checks that it is as it was.
+
+        Raises:
+            UsageError: it has changed since the run began.
+        """
+        file = self.path / "pins" / f"{what.replace(' ', '-')}.txt"
+        if not file.exists():
+            self._write(file, value.encode())
+        elif file.read_text(encoding="utf-8") != value:
+            raise UsageError(f"the {what} changed since the run in {self.path} began", "choose another --out")
+
+    def stage(
+        self,
+        name: str,
+        kind: type[Value],
+        make: Callable[[], Value],
+        files: Callable[[Value], Iterable[Path]] = lambda value: (),
+    ) -> Value:
+        """Returns the value of a stage, making it unless an earlier process finished it.
+
+        Args:
+            name: Unique in the run.
+            kind: Type of the value, for reading it back.
+            make: Makes it; an exception leaves the stage unfinished.
+            files: Files that belong to the value; if one is missing or changed, the stage is made again.
+        """
+        record = self.path / "stages" / f"{_file_name(name)}.json"
+        finished = self._read_stage(record, kind, files)
+        if finished is not None:
+            if finished[0].name not in {stage.name for stage in self.stages}:
+                self.stages.append(finished[0])
+            return finished[1]
+        begin = time.monotonic()
+        try:
+            with _disk_errors(self.path):
+                value = make()
+        except BaseException:
+            self.stages.append(Stage(name, time.monotonic() - begin, "failed"))
+            raise
+        stage = Stage(name, time.monotonic() - begin, "done")
+        document = {
+            "name": name,
+            "seconds": stage.seconds,
+            "files": {self.relative(path): file_sha256(path) for path in files(value)},
+            "value": TypeAdapter(kind).dump_python(value, mode="json"),
+        }
+        self._write(record, json.dumps(document).encode())
+        self.stages.append(stage)
+        return value
+
+    def _read_stage(
+        self, record: Path, kind: type[Value], files: Callable[[Value], Iterable[Path]]
+    ) -> tuple[Stage, Value] | None:
+        """Reads a finished stage; None if it has to be made (again)."""
+        document = _read_json(record) if record.is_file() else None
+        if document is None or not {"name", "seconds", "files", "value"} <= document.keys():
+            return None
+        for name, digest in document["files"].items():
+            path = self.path / name
+            if not path.is_file() or file_sha256(path) != digest:
+                return None
+        try:
+            value = TypeAdapter(kind).validate_python(document["value"])
+        except ValidationError as error:
+            raise UsageError(f"{record} was written by another version of edgevit", "choose another --out") from error
+        if set(files(value)) != {self.path / name for name in document["files"]}:
+            return None  # the folder was moved, and the value names files at its former place
+        return Stage(document["name"], document["seconds"], "done"), value
+
+    def write(self, name: str, content: bytes) -> None:
+        """Writes a file of the run, whole or not at all."""
+        self._write(self.path / name, content)
+
+    def finish(self, run: Run) -> None:
+        """Writes ``run.json``."""
+        self._write(self.path / "run.json", run_to_json(run))
+
+    def _write(self, path: Path, content: bytes) -> None:
+        with _disk_errors(self.path):
+            write_atomically(path, content)
+
+
+@contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    """Turns the system's error for a full disk into one that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise DiskFull(
+                f"the disk of {folder} is full", "free some space, then run the same command with --resume"
+            ) from error
+        raise
+
+
+def _is_first_trace(path: Path) -> bool:
+    """Whether a file is all that a run leaves which was stopped while it began."""
+    return path.name == _LOCK or (path.name.startswith(".begin.json.") and path.name.endswith(".tmp"))
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    """Reads a JSON object; None if the file holds anything else, half of one for instance."""
+    try:
+        document = json.loads(path.read_bytes())
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _input_files(spec: Spec) -> list[Path]:
+    models = [spec.model, *([spec.passes.distill.teacher] if spec.passes.distill else [])]
+    bundled = [BUNDLED_MODELS[model.name].weights for model in models if model.name in BUNDLED_MODELS]
+    return [*bundled, *(model.weights for model in models if model.weights and model.weights.is_file())]
+
+
+def _file_name(name: str) -> str:
+    return name.replace("/", "--")
+
+
+def _differences(old: Any, new: Any, path: str = "") -> set[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return {
+            found
+            for key in old.keys() | new.keys()
+            for found in _differences(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+        }
+    return set() if old == new else {path}

@@ -1,0 +1,138 @@
+"""Recipes: how a scheme is carried out for one model and one runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+from edgevit.spec.schemes import SCHEMES
+
+OpKind = Literal[
+    "conv",
+    "depthwise_conv",
+    "linear",
+    "matmul",
+    "elementwise",
+    "activation",
+    "softmax",
+    "normalization",
+    "reduction",
+    "pooling",
+    "reshape",
+    "layout",
+    "gather",
+    "topk",
+    "quantize",
+    "constant",
+    "other",
+]
+"""Op families: "depthwise_conv" convolves each channel by itself; "matmul" multiplies two activations, "linear" an
+activation by weights; "reshape" renames axes and moves nothing; "layout" moves data (transpose, slice, concat, pad);
+"quantize" converts between number formats."""
+LAYER_KINDS: tuple[OpKind, ...] = ("conv", "depthwise_conv", "linear")
+
+
+RangeMethod = Literal["min_max", "mean_min_max", "mse", "percentile_99.999"]
+"""How the range of an activation follows from calibration images: the extremes over all images; the mean over the
+images of each one's extremes; the range with the least squared error; the values that all but 1 in 100,000 lie in."""
+
+Preparation = Literal[
+    "class_token_only",
+    "position_before_concat",
+    "patches_as_linear",
+    "explicit_attention",
+    "split_query_key_value",
+    "split_massive_neurons",
+    "fused_ops",
+    "polynomial_gelu",
+    "equalize",
+    "bias_correction",
+]
+"""What is done to the model besides rounding: exact rewrites of the graph (:mod:`edgevit.quantization.rewrites`); export with the
+runtime's newest fused ops (attention, GELU), which other readers of the format may not know; GELU to 1e-3, far below an
+int8 step (:mod:`edgevit.backends.openvino.gelu`); changes of the weights (:mod:`edgevit.quantization.equalize`,
+``bias_correction``)."""
+
+OF_THE_BACKEND: tuple[Preparation, ...] = ("fused_ops", "polynomial_gelu")
+"""Preparations that a backend does as it exports or quantizes; the others are done to the captured program."""
+
+IntegerIo = Literal["none", "int8", "uint8"]
+"""Number format of the artifact's input and output: float, or integers throughout as some NPUs need it."""
+
+TRANSFORMER_FLOAT_KINDS: tuple[OpKind, ...] = (
+    "elementwise", "activation", "softmax", "normalization", "reduction", "matmul",
+)  # fmt: skip
+"""Kept in float in a vision transformer: residual adds, GELU, LayerNorm, softmax, and its product with the values.
+Quantizing them costs a ViT most of its accuracy (docs of TinyNeuralNetwork, NNCF's transformer mode)."""
+
+
+class Layer(Protocol):
+    """What a recipe has to know of a layer."""
+
+    @property
+    def name(self) -> str:
+        """Of the op in the float artifact."""
+
+    @property
+    def kind(self) -> str:
+        """Kind of the op, see :data:`edgevit.spec.recipe.OpKind`."""
+
+    @property
+    def macs(self) -> int:
+        """For one inference."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the numbers of an artifact but its float parent and the images."""
+
+    scheme: str
+    ranges: RangeMethod = "min_max"
+    float_kinds: tuple[OpKind, ...] = ()
+    """Ops of these kinds stay float in a static scheme."""
+    float_layers: tuple[str, ...] = ()
+    """Ops of the float parent, by name, that stay float."""
+    float_stem: bool = False
+    """Whether the convolution that reads the image stays float, and where a depthwise one follows it, that one and the
+    next: with three input channels int8 gains little, and errors made first grow most."""
+    float_below_mac_share: float = 0.0
+    """Layers with a smaller share of the MACs, 0..1, stay float: int8 would save no time there."""
+    preparations: tuple[Preparation, ...] = ()
+    rounding: Literal["nearest", "gptq"] = "nearest"
+    """GPTQ: Frantar et al., 2022."""
+    reduce_range: bool = False
+    """7-bit weights, for processors whose int8 instructions saturate (x86 without VNNI)."""
+    integer_io: IntegerIo = "none"
+
+    def resolved(self, layers: Sequence[Layer]) -> Recipe:
+        """Names the layers that stay float by their place or size.
+
+        Args:
+            layers: Of the float parent, in order.
+        """
+        total = sum(layer.macs for layer in layers)
+        separable = len(layers) > 1 and layers[1].kind == "depthwise_conv"
+        stem = layers[: (3 if separable else 1) if self.float_stem else 0]
+        small = [layer for layer in layers if layer.macs < self.float_below_mac_share * total]
+        names = dict.fromkeys([*self.float_layers, *(layer.name for layer in (*stem, *small))])
+        return replace(self, float_layers=tuple(names), float_stem=False, float_below_mac_share=0.0)
+
+    @property
+    def summary(self) -> str:
+        """What sets it apart, in a few words."""
+        said = [self.ranges.replace("_", " ")] if SCHEMES[self.scheme].calibrated else []
+        said += [preparation.replace("_", " ") for preparation in self.preparations]
+        if self.float_stem:
+            said.append("stem in float")
+        if self.float_below_mac_share:
+            said.append(f"layers below {self.float_below_mac_share:.2%} of the MACs in float")
+        if self.float_layers:
+            said.append(f"{len(self.float_layers)} layers in float")
+        if self.rounding != "nearest":
+            said.append(self.rounding)
+        if self.reduce_range:
+            said.append("7-bit weights")
+        if self.integer_io != "none":
+            said.append(f"{self.integer_io} in and out")
+        return ", ".join(said) or "as the runtime's quantizer does by default"

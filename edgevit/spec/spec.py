@@ -1,0 +1,226 @@
+"""What users write: the spec of a run, as TOML or on the command line, strict and frozen."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from edgevit.errors import EdgevitError
+from edgevit.spec.recipe import IntegerIo
+from edgevit.spec.schemes import AUTO, parse_schemes
+from edgevit.spec.token_plan import NONE, parse_plans
+from edgevit.spec.toml_files import find, read_toml, validate
+
+Positive = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+Given = TypeVar("Given")
+Checked = TypeVar("Checked")
+Triple = tuple[float, float, float]
+
+
+class Section(BaseModel):
+    """A part of a user's file: frozen, and no key that is not known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class PreprocessingOverrides(Section):
+    """Replaces single values of the preprocessing that the model's own configuration gives."""
+
+    input_size: tuple[Positive, Positive] | None = None
+    """Height and width in pixels."""
+    mean: Triple | None = None
+    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
+    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] | None = None
+    crop_pct: Annotated[float, Field(gt=0, le=1)] | None = None
+    crop_mode: Literal["center", "squash"] | None = None
+
+
+class ModelSpec(Section):
+    """Which network, and where its weights come from: exactly one of the three ways."""
+
+    name: str
+    """A bundled model (digits_vit, digits_cnn), a timm name, or "package.module:factory"."""
+    weights: Path | None = None
+    """safetensors, or a torch file that holds a state dict."""
+    pretrained: bool = False
+    """Ask timm's own source; needs the network."""
+    random_weights: bool = False
+    """Accuracy is then not reported."""
+    num_classes: Positive | None = None
+    preprocessing: PreprocessingOverrides = PreprocessingOverrides()
+
+    @model_validator(mode="after")
+    def _one_source_of_weights(self) -> ModelSpec:
+        if (self.weights is not None) + self.pretrained + self.random_weights > 1:
+            raise ValueError("give only one of weights, pretrained and random_weights")
+        return self
+
+
+class DataSpec(Section):
+    """Images: "digits", a folder, an .npz, or a calibration manifest (.toml)."""
+
+    evaluation: str | None = None
+    calibration: str | None = None
+    """A source as above, or a percentage such as "20%": that part of the evaluation images is held out."""
+    train: str | None = None
+    """For passes that train."""
+    samples: Positive | None = None
+    """Evaluate on that many images, chosen by the seed; all when not given."""
+    calibration_samples: Positive | None = None
+    """Calibrate with that many images; up to 128 when not given."""
+
+
+class DistillSpec(Section):
+    """Soft-label distillation from a teacher before anything else."""
+
+    teacher: ModelSpec
+    epochs: Positive = 1
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    temperature: Annotated[float, Field(gt=0)] | None = None
+
+
+class PassesSpec(Section):
+    """What is done to the model before export, in this order."""
+
+    distill: DistillSpec | None = None
+    tokens: str = NONE
+    """How to have fewer tokens, each with commas between for a candidate of its own, such as
+    "evit:0.7@4,7,10,tome:8,auto"; see :mod:`edgevit.spec.token_plan`."""
+    form: Literal["auto", "gather", "arithmetic"] = "auto"
+    """How a graph picks tokens; auto makes both, and goes on with the one that the devices of the spec support, or that
+    measures faster."""
+
+    @field_validator("tokens")
+    @classmethod
+    def _known_plans(cls, value: str) -> str:
+        _as_value_error(parse_plans, value)
+        return value
+
+
+class ExportSpec(Section):
+    """Which artifacts are made."""
+
+    backends: tuple[str, ...] = ("onnx", "openvino", "tflite")
+    """By backend or format name."""
+    schemes: tuple[str, ...] = (AUTO,)
+
+    @field_validator("schemes")
+    @classmethod
+    def _known_schemes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return _as_value_error(parse_schemes, value)
+
+
+class QuantizeSpec(Section):
+    """How far quantization may go to keep the accuracy drop."""
+
+    max_minutes: PositiveFloat = 20.0
+    """For each candidate, time after which the repair ladder takes no further rung."""
+    integer_io: IntegerIo = "none"
+    """int8 or uint8: integers from input to output, as some NPUs need it; TFLite only."""
+
+
+class BudgetSpec(Section):
+    """What a candidate may cost to be chosen."""
+
+    max_drop: Annotated[float, Field(ge=0, le=100)] = 1.0
+    """Largest loss of top-1 against the float model, in percentage points."""
+
+
+class MeasureSpec(Section):
+    """How latency and memory are measured on this host."""
+
+    threads: Positive = 1
+    min_runs: Annotated[int, Field(ge=50)] = 50
+    min_seconds: Annotated[float, Field(ge=0)] = 2.0
+    """Runs go on until both minima are reached."""
+    timeout_seconds: Annotated[float, Field(gt=0)] = 900.0
+    """For one child process: a conversion, an evaluation or a measurement."""
+
+
+class Spec(Section):
+    """A whole run."""
+
+    model: ModelSpec
+    data: DataSpec = DataSpec()
+    passes: PassesSpec = PassesSpec()
+    export: ExportSpec = ExportSpec()
+    quantize: QuantizeSpec = QuantizeSpec()
+    devices: tuple[str, ...] = ()
+    """Device names to predict latency and memory for."""
+    budget: BudgetSpec = BudgetSpec()
+    measure: MeasureSpec = MeasureSpec()
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the resolved spec; two specs that ask for the same have the same."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+def _as_value_error(check: Callable[[Given], Checked], value: Given) -> Checked:
+    """Lets pydantic collect an edgevit error together with all others."""
+    try:
+        return check(value)
+    except EdgevitError as error:
+        raise ValueError(f"{error.message} ({error.hint})" if error.hint else error.message) from error
+
+
+def resolve_spec(file: Path | None, profile: str | None, overrides: dict[str, Any]) -> Spec:
+    """Makes the spec of a run: what a profile proposes, replaced by the file, replaced by the command line.
+
+    Args:
+        file: A spec in TOML; relative paths in it start at its folder.
+        profile: Name of a shipped profile, or a profile file.
+        overrides: Nested like the spec; only what the user gave.
+
+    Raises:
+        UsageError: a file cannot be read, or the outcome is not a valid spec.
+    """
+    document: dict[str, Any] = {}
+    sources = []
+    if profile:
+        document = _merge(document, {k: v for k, v in read_toml(find("profiles", profile)).items() if k != "about"})
+        sources.append(f"profile {profile}")
+    if file:
+        document = _merge(document, _with_absolute_paths(read_toml(file), file.resolve().parent))
+        sources.append(str(file))
+    document = _merge(_without_other_weights(document, overrides), _with_absolute_paths(overrides, Path.cwd()))
+    return validate(Spec, document, " + ".join([*sources, "command line"] if overrides else sources) or "spec")
+
+
+def _without_other_weights(document: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """Drops the source of the model's weights where the command line names another one."""
+    sources = {"weights", "pretrained", "random_weights"}
+    if not sources & overrides.get("model", {}).keys():
+        return document
+    kept = {key: value for key, value in document.get("model", {}).items() if key not in sources}
+    return {**document, "model": kept}
+
+
+def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        inner = merged.get(key)
+        merged[key] = _merge(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _with_absolute_paths(document: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Anchors the paths in a spec document: weights, and data sources that exist below ``folder``."""
+    anchored = dict(document)
+    for key, value in document.items():
+        if isinstance(value, dict):
+            anchored[key] = _with_absolute_paths(value, folder)
+        elif (key == "weights" and isinstance(value, str | Path)) or (
+            key in ("evaluation", "calibration", "train")
+            and isinstance(value, str)
+            and value != "digits"
+            and (folder / value).exists()
+        ):
+            anchored[key] = str(folder / value)
+    return anchored

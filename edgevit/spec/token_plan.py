@@ -1,0 +1,252 @@
+"""Token plans: which method leaves how many patch tokens after the attention of which blocks."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Literal
+
+from edgevit.errors import UsageError, unknown_name
+
+METHODS = ("evit", "evit_fused", "tome", "squeeze")
+"""Token reduction methods, see the functions of these names in :mod:`edgevit.tokens.maths`."""
+RESIZINGS = ("resolution", "patch")
+"""Ways to have fewer tokens from the start: a smaller image, or larger patches."""
+AUTO: Literal["auto"] = "auto"
+"""Stands for the plan that a search finds, see :mod:`edgevit.pipeline.token_search`."""
+NONE = "none"
+EXAMPLES = "such as evit:0.7, tome:8, squeeze:0.7@4,7,10, squeeze:4=150,7=100, resolution:192, auto, or none"
+
+_LONGEST_SLUG = 64
+"""Letters; a name of a stage, in a file's name of at most 255, may hold two."""
+
+Form = Literal["gather", "arithmetic"]
+"""How a graph picks tokens: by TopK, ArgMax, Gather and compare, or by sums, products, minima and maxima alone."""
+FORMS: tuple[Form, ...] = ("gather", "arithmetic")
+
+
+@dataclass(frozen=True)
+class Site:
+    """A block that tokens leave."""
+
+    block: int
+    """Counted from 1; they leave after its attention."""
+    tokens: int
+    """Patch tokens that go on, with the one that EViT fuses others into."""
+
+
+@dataclass(frozen=True)
+class KeepRatio:
+    """The same share of the patch tokens stays at each site."""
+
+    ratio: Fraction
+    """0 < ratio < 1; exact, so that rounding is."""
+
+    def after(self, tokens: int) -> int:
+        """Tokens that stay of so many, rounded up."""
+        return -int(-(tokens * self.ratio) // 1)
+
+    def __str__(self) -> str:
+        """The ratio with all the digits that were written."""
+        exact = Decimal(self.ratio.numerator) / Decimal(self.ratio.denominator)
+        return format(exact.normalize(), "f")
+
+
+@dataclass(frozen=True)
+class RemoveEach:
+    """The same number of patch tokens leaves at each site; with evit_fused, one comes back for them."""
+
+    tokens: int
+    """1 or more."""
+
+    def after(self, tokens: int) -> int:
+        """Tokens that stay of so many; may be negative, which no model can carry out."""
+        return tokens - self.tokens
+
+    def __str__(self) -> str:
+        return str(self.tokens)
+
+
+@dataclass(frozen=True)
+class TokenPlan:
+    """A method and a schedule, such as ``evit:0.7@4,7,10``, ``tome:8`` or ``squeeze:4=150,7=100``."""
+
+    method: str
+    schedule: KeepRatio | RemoveEach | tuple[Site, ...]
+    blocks: tuple[int, ...] = ()
+    """Sites of a ratio or number, rising from 1. None given: every block for a number, and for a ratio three sites that
+    part the model in four, which are 4, 7 and 10 of 12 blocks as in EViT's paper."""
+
+    def sites(self, patches: int, depth: int) -> tuple[Site, ...]:
+        """Resolves the plan for a model.
+
+        Args:
+            patches: Patch tokens that enter the first block.
+            depth: Blocks of the model.
+
+        Returns:
+            The sites, by rising block, with fewer and fewer tokens; sites at which all would stay are left out.
+
+        Raises:
+            UsageError: a block is beyond the last, or a site would leave no token, more than there are, for tome fewer
+                than half, or for evit_fused the fused one alone.
+        """
+        wanted = self.schedule if isinstance(self.schedule, tuple) else self._each(self.schedule, patches, depth)
+        before, found = patches, []
+        for site in wanted:
+            if site.block > depth:
+                raise UsageError(f"token plan {self} names block {site.block}, the model has {depth}")
+            least, why = 1, "one has to stay"
+            if self.method == "tome":
+                least, why = (before + 1) // 2, "tome merges at most half of them"
+            elif self.method == "evit_fused":
+                least, why = min(2, before), "one has to stay beside the fused one"
+            if not least <= site.tokens <= before:
+                raise UsageError(
+                    f"token plan {self} leaves {site.tokens} of {before} patch tokens at block {site.block}: {why}",
+                    f"from {least} to {before} can stay there",
+                )
+            if site.tokens < before:
+                found.append(site)
+            before = site.tokens
+        return tuple(found)
+
+    def _each(self, schedule: KeepRatio | RemoveEach, patches: int, depth: int) -> tuple[Site, ...]:
+        sites, tokens = [], patches
+        fused = 1 if self.method == "evit_fused" else 0
+        for block in self.blocks or _default_blocks(schedule, depth):
+            kept = schedule.after(tokens)
+            tokens = min(kept + fused, tokens)
+            sites.append(Site(block, tokens))
+        return tuple(sites)
+
+    def __str__(self) -> str:
+        if isinstance(self.schedule, tuple):
+            return f"{self.method}:{','.join(f'{site.block}={site.tokens}' for site in self.schedule)}"
+        return f"{self.method}:{self.schedule}" + (f"@{','.join(map(str, self.blocks))}" if self.blocks else "")
+
+    @property
+    def slug(self) -> str:
+        """The plan as a part of a candidate id or file name; a long one ends in a digest, for names have limits."""
+        whole = re.sub(r"[:@,]", "-", str(self))
+        if len(whole) <= _LONGEST_SLUG:
+            return whole
+        digest = hashlib.sha256(whole.encode()).hexdigest()[:8]
+        return f"{whole[: _LONGEST_SLUG - 9].rstrip('-')}-{digest}"
+
+
+@dataclass(frozen=True)
+class ResizePlan:
+    """Fewer tokens from the start: ``resolution:192`` or ``patch:20``, in pixels."""
+
+    method: str
+    size: int
+
+    def __str__(self) -> str:
+        return f"{self.method}:{self.size}"
+
+    @property
+    def slug(self) -> str:
+        """The plan as a part of a candidate id or file name."""
+        return f"{self.method}-{self.size}"
+
+
+Plan = TokenPlan | ResizePlan
+"""What a user can ask for by name; "auto" becomes a :class:`TokenPlan`."""
+
+
+def parse_plans(text: str) -> tuple[Plan | Literal["auto"], ...]:
+    """Reads what ``--tokens`` takes: plans with commas between; "none" adds nothing, for the dense model always comes.
+
+    Raises:
+        UsageError: one is no plan, or is given twice.
+    """
+    parts = re.split(r"\s*,\s*(?=[A-Za-z])", text.strip())
+    plans = tuple(_parse(part) for part in parts if part != NONE)
+    for plan in plans:
+        if plans.count(plan) > 1:
+            raise UsageError(f"token plan {plan} is given twice")
+    return plans
+
+
+def check_form(form: str, plans: Iterable[Plan | Literal["auto"]]) -> None:
+    """Refuses a form where no plan picks tokens.
+
+    Raises:
+        UsageError: it would change nothing.
+    """
+    if form != "auto" and all(isinstance(plan, ResizePlan) for plan in plans):
+        raise UsageError(
+            f"--form {form} says how a graph picks tokens, and no plan here does",
+            "give a plan such as --tokens squeeze:0.7@4,7, or leave --form out",
+        )
+
+
+def parse_plan(text: str) -> TokenPlan:
+    """Reads one token plan.
+
+    Raises:
+        UsageError: it is none.
+    """
+    plans = parse_plans(text)
+    if len(plans) != 1 or not isinstance(plans[0], TokenPlan):
+        raise UsageError(f"not one token plan: {text!r}", f"write METHOD:SCHEDULE with one of {', '.join(METHODS)}")
+    return plans[0]
+
+
+def _parse(text: str) -> Plan | Literal["auto"]:
+    if text == AUTO:
+        return AUTO
+    method, colon, rest = text.partition(":")
+    if colon and method not in (*METHODS, *RESIZINGS):
+        raise unknown_name("token reduction method", method, (*METHODS, *RESIZINGS))
+    amount, at, blocks = rest.partition("@")
+    if method in RESIZINGS and re.fullmatch(r"[0-9]+", rest) and int(rest) > 0:
+        return ResizePlan(method, int(rest))
+    if method in METHODS and re.fullmatch(r"[0-9]+=[0-9]+(,[0-9]+=[0-9]+)*", rest):
+        sites = tuple(Site(*map(int, site.split("="))) for site in rest.split(","))
+        _check_rising(text, tuple(site.block for site in sites))
+        counts = [site.tokens for site in sites]
+        if min(counts) < 1 or any(later >= earlier for earlier, later in itertools.pairwise(counts)):
+            raise UsageError(f"token plan {text!r}: the counts must fall from block to block, and not to 0")
+        return TokenPlan(method, sites)
+    numbers = tuple(int(block) for block in re.findall(r"[0-9]+", blocks))
+    if method not in METHODS or (at and not re.fullmatch(r"[0-9]+(,[0-9]+)*", blocks)):
+        raise _not_a_plan(text)
+    if at:
+        _check_rising(text, numbers)
+    return TokenPlan(method, _schedule(text, amount), numbers)
+
+
+def _schedule(text: str, amount: str) -> KeepRatio | RemoveEach:
+    if re.fullmatch(r"[0-9]+", amount) and int(amount) > 0:
+        return RemoveEach(int(amount))
+    if not re.fullmatch(r"[0-9]*\.[0-9]+|0", amount):
+        raise _not_a_plan(text)
+    ratio = Fraction(amount)
+    if not 0 < ratio < 1:
+        raise UsageError(
+            f"token plan {text!r}: the keep ratio must lie between 0 and 1, both excluded",
+            "a whole number, such as 8, is how many tokens leave at each site",
+        )
+    return KeepRatio(ratio)
+
+
+def _check_rising(text: str, blocks: tuple[int, ...]) -> None:
+    if blocks[0] < 1 or any(later <= earlier for earlier, later in itertools.pairwise(blocks)):
+        raise UsageError(f"token plan {text!r}: blocks are counted from 1 and must rise")
+
+
+def _not_a_plan(text: str) -> UsageError:
+    return UsageError(f"not a token plan: {text!r}", EXAMPLES)
+
+
+def _default_blocks(schedule: KeepRatio | RemoveEach, depth: int) -> tuple[int, ...]:
+    if isinstance(schedule, RemoveEach):
+        return tuple(range(1, depth + 1))
+    return tuple(sorted({depth * quarter // 4 + 1 for quarter in (1, 2, 3)}))

@@ -1,0 +1,229 @@
+"""Makes a plain vision transformer go on with fewer patch tokens after the attention of chosen blocks."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from edgevit.errors import UsageError
+from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
+from edgevit.spec.token_plan import Form, Site, TokenPlan
+from edgevit.tokens import maths
+from edgevit.tokens.maths import Patches
+
+
+def reduce_tokens(module: nn.Module, plan: TokenPlan, form: Form = "gather") -> ReducedVisionTransformer:
+    """Returns a model that carries out a token plan; ``module`` stays as it is.
+
+    Args:
+        module: timm ``VisionTransformer`` (ViT, DeiT, distilled DeiT), with a class token or average pooling.
+        plan: How many patch tokens stay after the attention of which blocks.
+        form: How the graph picks tokens, see :mod:`edgevit.tokens.maths`.
+
+    Raises:
+        UsageError: the model is not a plain vision transformer, or cannot carry out the plan.
+    """
+    sites = plan_sites(module, plan)
+    reduced = ReducedVisionTransformer(copy.deepcopy(module), plan.method, sites, form)
+    return reduced.train(module.training)
+
+
+def plan_sites(module: nn.Module, plan: TokenPlan) -> tuple[Site, ...]:
+    """Resolves a plan for a model, and refuses a model that it cannot be carried out on.
+
+    Raises:
+        UsageError: says why, and what the model can use instead.
+    """
+    check_reducible(module)
+    vit: Any = module
+    sites = plan.sites(vit.patch_embed.num_patches, len(vit.blocks))
+    if not sites:
+        raise UsageError(f"token plan {plan} keeps all {vit.patch_embed.num_patches} patch tokens", "keep fewer")
+    return sites
+
+
+def check_reducible(module: nn.Module) -> None:
+    """Refuses a model that token reduction does not know.
+
+    Raises:
+        UsageError: says why, and what the model can use instead.
+    """
+    ensure_torchvision_schemas()
+    from timm.models.deit import VisionTransformerDistilled
+    from timm.models.vision_transformer import Attention, Block, VisionTransformer
+
+    if type(module) not in (VisionTransformer, VisionTransformerDistilled):
+        raise UsageError(
+            f"token reduction needs a plain vision transformer (ViT, DeiT), not {type(module).__name__}",
+            "convolutions and windows need the whole grid of tokens; what works here is a smaller image,"
+            " --tokens resolution:N, and quantization",
+        )
+    vit = cast(VisionTransformer, module)
+    if vit.attn_pool is not None or vit.global_pool not in ("token", "avg"):
+        raise UsageError(
+            f"token reduction needs a class token or average pooling, and this model pools by {vit.global_pool!r}",
+            "what works here is a smaller image, --tokens resolution:N, and quantization",
+        )
+    for block in vit.blocks:
+        if type(block) is not Block or type(block.attn) is not Attention or block.attn.gate is not None:
+            raise UsageError(
+                f"token reduction knows timm's Block with ungated Attention, not {type(block).__name__}",
+                "what works here is a smaller image, --tokens resolution:N, and quantization",
+            )
+
+
+class TokenReduction(nn.Module):
+    """What happens at one site. A module of its own, so that its ops can be told from the others in a graph."""
+
+    def __init__(self, method: str, keep: int, form: Form) -> None:
+        super().__init__()
+        self.method = method
+        self.keep = keep
+        self.form: Form = form
+
+    def forward(self, patches: Patches, attention: Tensor, metric: Tensor) -> Patches:
+        """Reduces patches; see :mod:`edgevit.tokens.maths` for the arguments."""
+        if self.method == "tome":
+            return maths.tome(patches, metric, self.keep, self.form)
+        if self.method == "squeeze":
+            return maths.squeeze(patches, attention, metric, self.keep, self.form)
+        prune = maths.evit if self.method == "evit" else maths.evit_fused
+        kept = prune(patches.tokens, attention, self.keep, self.form)
+        return Patches(kept, patches.sizes[:, : self.keep])
+
+    def margin(self, attention: Tensor, metric: Tensor) -> Tensor:
+        """How close the closest decision is, float [batch]; near 0 rounding takes it."""
+        if self.method == "tome":
+            return maths.tome_margin(metric, self.keep)
+        if self.method == "squeeze":
+            return maths.squeeze_margin(attention, metric, self.keep)
+        return maths.cut_margin(attention, self.keep - (self.method == "evit_fused"))
+
+    @property
+    def merges(self) -> bool:
+        """Whether tokens stand for several patches afterwards, and attention has to count them so."""
+        return self.method in ("tome", "squeeze")
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What a site decides by."""
+
+    sizes: Tensor
+    """float [batch, patches, 1], see :class:`edgevit.tokens.maths.Patches`."""
+    attention: Tensor
+    """float [batch, patches], see :func:`edgevit.tokens.maths.attention_received`."""
+    metric: Tensor
+    """Mean of the heads' keys, float [batch, patches, width]."""
+
+
+class ReducedVisionTransformer(nn.Module):
+    """A vision transformer whose patch tokens become fewer, at counts that do not depend on the image."""
+
+    def __init__(self, vit: Any, method: str, sites: tuple[Site, ...], form: Form) -> None:
+        super().__init__()
+        self.vit: Any = vit
+        self.num_prefix_tokens = int(vit.num_prefix_tokens)
+        self.sites = sites
+        self.reductions = nn.ModuleDict({str(site.block): TokenReduction(method, site.tokens, form) for site in sites})
+
+    def forward(self, images: Tensor) -> Tensor:
+        """float32 [n, 3, h, w] to logits [n, classes]."""
+        return self._run(images)[0]
+
+    def margins(self, images: Tensor) -> Tensor:
+        """float32 [n, 3, h, w] to the closest decision of each image over all sites, [n, 1]."""
+        found = [reduction.margin(at.attention, at.metric) for reduction, at in self._decisions(images)]
+        return torch.stack(found, dim=1).amin(dim=1, keepdim=True)
+
+    def sources(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Tells for images float32 [n, 3, h, w] which patches each token is made of after each site.
+
+        Returns:
+            For each site, float [n, tokens, patches of the image]: more than 0 where a patch is part of a token, all 0
+            for a patch that left.
+        """
+        patches, found = self.vit.patch_embed.num_patches, []
+        parts = torch.eye(patches).expand(len(images), -1, -1)
+        for reduction, at in self._decisions(images):
+            parts = reduction(Patches(parts, at.sizes), at.attention, at.metric).tokens
+            found.append(parts)
+        return tuple(found)
+
+    def _decisions(self, images: Tensor) -> list[tuple[TokenReduction, Arrival]]:
+        reductions = [cast(TokenReduction, reduction) for reduction in self.reductions.values()]
+        return list(zip(reductions, self._run(images)[1], strict=True))
+
+    def _run(self, images: Tensor) -> tuple[Tensor, list[Arrival]]:
+        vit, first = self.vit, self.num_prefix_tokens
+        x = vit.norm_pre(vit.patch_drop(vit._pos_embed(vit.patch_embed(images))))
+        sizes = x[:, first:, :1] * 0 + 1  # computed: XNNPACK does not concatenate constants
+        log_sizes: Tensor | None = None
+        arrivals = []
+        for number, block in enumerate(vit.blocks, start=1):
+            query, keys, values = query_key_value(block.attn, block.norm1(x))
+            x = x + block.ls1(_attend(block.attn, query, keys, values, log_sizes))
+            if str(number) in self.reductions:
+                reduction = cast(TokenReduction, self.reductions[str(number)])
+                attention = maths.attention_received(self._reader(query), keys, block.attn.scale, log_sizes)
+                at = Arrival(sizes, attention[:, first:], keys[:, :, first:].mean(dim=1))
+                patches, sizes = reduction(Patches(x[:, first:], sizes), at.attention, at.metric)
+                x = torch.cat([x[:, :first], patches], dim=1)
+                log_sizes = _log_sizes(sizes, first) if reduction.merges else None
+                arrivals.append(at)
+            x = x + block.ls2(block.mlp(block.norm2(x)))
+        x = vit.norm(x)
+        if log_sizes is not None and vit.global_pool == "avg":
+            x = x * self._shares(sizes)
+        return cast(Tensor, vit.forward_head(x)), arrivals
+
+    def _shares(self, sizes: Tensor) -> Tensor:
+        """What makes the head's mean over tokens one over the patches that they stand for, [batch, tokens, 1]."""
+        first = self.num_prefix_tokens
+        others = first if self.vit.pool_include_prefix else 0
+        share = (sizes.shape[1] + others) / (int(self.vit.patch_embed.num_patches) + others)
+        return (F.pad(sizes - 1, (0, 0, first, 0)) + 1) * share  # XNNPACK pads with zeros only
+
+    def _reader(self, query: Tensor) -> Tensor:
+        """The query of what the head reads: of the class token, or the mean of all patches where there is none."""
+        if self.vit.has_class_token:
+            return query[:, :, :1]
+        return query[:, :, self.num_prefix_tokens :].mean(dim=2, keepdim=True)
+
+
+class CutMargins(nn.Module):
+    """A reduced vision transformer that answers with its margins instead of logits."""
+
+    def __init__(self, reduced: ReducedVisionTransformer) -> None:
+        super().__init__()
+        self.reduced = reduced
+
+    def forward(self, images: Tensor) -> Tensor:
+        """float32 [n, 3, h, w] to [n, 1]."""
+        return self.reduced.margins(images)
+
+
+def query_key_value(attn: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Query, key and value of timm's ``Attention``, each [batch, heads, tokens, width]."""
+    batch, tokens, _ = x.shape
+    qkv = attn.qkv(x).reshape(batch, tokens, 3, attn.num_heads, attn.head_dim).permute(2, 0, 3, 1, 4)
+    query, keys, values = qkv.unbind(0)
+    return attn.q_norm(query), attn.k_norm(keys), values
+
+
+def _attend(attn: Any, query: Tensor, keys: Tensor, values: Tensor, log_sizes: Tensor | None) -> Tensor:
+    """The rest of timm's ``Attention`` in eval mode, not gated; [batch, tokens, channels]."""
+    mixed = F.scaled_dot_product_attention(query, keys, values, log_sizes, scale=attn.scale)
+    batch, _, tokens, _ = mixed.shape
+    joined = mixed.transpose(1, 2).reshape(batch, tokens, -1)  # as timm writes it, and the rewrites know it
+    return cast(Tensor, attn.proj(attn.norm(joined)))
+
+
+def _log_sizes(sizes: Tensor, prefix: int) -> Tensor:
+    """What proportional attention adds to the products of all keys, [batch, 1, 1, tokens] (ToMe, equation 1)."""
+    return F.pad(sizes.detach().log().transpose(1, 2), (prefix, 0)).unsqueeze(1)

@@ -1,0 +1,218 @@
+"""Makes a model cheaper with no new operation: smaller images, or larger patches. What token reduction has to beat."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from edgevit.errors import UsageError
+from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
+from edgevit.spec.token_plan import ResizePlan
+
+_REFUSALS = (AssertionError, RuntimeError, ValueError, TypeError)
+"""What timm's models and torch raise on a size that they cannot take."""
+
+_USUAL_STRIDE = 32
+"""Total stride of most hierarchical models: the sizes proposed instead of a refused one are multiples of it."""
+
+_PROPOSALS = 4
+"""How many sizes are tried out to propose one."""
+
+
+@dataclass(frozen=True)
+class Resized:
+    """A model that takes images of another size."""
+
+    module: nn.Module
+    input_size: tuple[int, int]
+    """Height and width in pixels of the images that it takes."""
+
+
+def resize(module: nn.Module, plan: ResizePlan, input_size: tuple[int, int]) -> Resized:
+    """Carries out a plan; see :func:`resize_input` and :func:`resize_patches`.
+
+    Raises:
+        UsageError: the model cannot be resized so, or is of that size.
+    """
+    present = input_size[0] if plan.method == "resolution" else _own_patch(module)
+    if plan.size == present and input_size[0] == input_size[1]:
+        raise UsageError(f"{plan} is no reduction: it is what the model has", "give a smaller image or larger patches")
+    way = resize_input if plan.method == "resolution" else resize_patches
+    return way(module, plan.size, input_size)
+
+
+def resize_input(module: nn.Module, resolution: int, input_size: tuple[int, int]) -> Resized:
+    """Returns a model for smaller images; ``module`` stays as it is.
+
+    Position embeddings and windows follow where timm's ``set_input_size`` moves them; any other model keeps its weights
+    and has to run on images of that size as it is, as convolutions do. The model returned has run once.
+
+    Args:
+        module: Classifier, float32 [n, 3, h, w] to logits [n, classes], in eval mode.
+        resolution: Height and width in pixels, at most those of ``input_size``; the same gives an equal model.
+        input_size: Height and width that the model takes now.
+
+    Raises:
+        UsageError: images of this size are no smaller, or the model cannot take them; names the nearest it can.
+    """
+    height, width = input_size
+    if height != width:
+        raise UsageError(
+            f"resolution:{resolution} makes square images, and this model takes {height} x {width}",
+            "it would change the aspect ratio; bring a model with a square input",
+        )
+    if resolution == height:
+        return Resized(copy.deepcopy(module), input_size)
+    _check_resolution(resolution, height, _step(module))
+    try:
+        return _resized(module, (resolution, resolution))
+    except _REFUSALS as error:
+        raise UsageError(
+            f"the model cannot take {resolution} x {resolution} images: {_first_line(error)}",
+            _other_size(module, resolution, height),
+        ) from error
+
+
+def resize_patches(module: nn.Module, patch: int, input_size: tuple[int, int]) -> Resized:
+    """Returns a vision transformer with larger, thus fewer patches; ``module`` stays as it is.
+
+    The patch embedding is resized by the pseudo-inverse of bicubic upscaling (Beyer et al., "FlexiViT", 2023), the
+    position embedding is interpolated, both by timm. The image becomes as many whole patches as come nearest to its
+    size, so that no border is cut: 224 x 224 pixels become 216 x 216 with patches of 18.
+
+    Args:
+        module: timm ``VisionTransformer`` (ViT, DeiT, distilled DeiT), ``Eva``, ``Beit`` or ``VisionTransformerRelPos``
+            with a square patch embedding, in eval mode.
+        patch: Side of a patch in pixels, at least that of the model's own; the same gives an equal model.
+        input_size: Height and width in pixels that the model takes now.
+
+    Raises:
+        UsageError: the model has no such patches, or the tokens would not become fewer; names the nearest that works.
+    """
+    own = _own_patch(module)
+    if own is None:
+        raise UsageError(
+            f"patch:{patch} needs a plain vision transformer (ViT, DeiT) whose patches one square convolution embeds",
+            f"this {type(module).__name__} can use resolution:N, which resizes the image",
+        )
+    if patch == own:
+        return Resized(copy.deepcopy(module), input_size)
+    if not _reduces(patch, own, input_size):
+        raise UsageError(
+            f"patch:{patch} is no reduction: the model has {_tokens(own, input_size)} patches of {own} x {own} pixels in "
+            f"{input_size[0]} x {input_size[1]}",
+            _other_patch(patch, own, input_size),
+        )
+    size = (patch * _grid(input_size[0], patch), patch * _grid(input_size[1], patch))
+    try:
+        return _resized(module, size, patch_size=(patch, patch))
+    except _REFUSALS as error:
+        raise UsageError(
+            f"the model cannot take patches of {patch} x {patch} pixels: {_first_line(error)}",
+            "use resolution:N, which resizes the image",
+        ) from error
+
+
+def _resized(module: nn.Module, size: tuple[int, int], **patches: Any) -> Resized:
+    """A copy for images of ``size``, which has run on one."""
+    resized = copy.deepcopy(module)
+    if hasattr(resized, "set_input_size"):
+        cast(Any, resized).set_input_size(img_size=size, **patches)
+    with torch.no_grad():
+        resized(torch.zeros(1, 3, *size))
+    return Resized(resized, size)
+
+
+def _step(module: nn.Module) -> int:
+    """Pixels that the side of an image has to be a multiple of; timm cuts or pads others, silently in some models."""
+    embed: Any = getattr(module, "patch_embed", None)
+    if hasattr(module, "set_input_size") and hasattr(embed, "feat_ratio"):
+        return math.lcm(*embed.feat_ratio(as_scalar=False))
+    return 1
+
+
+def _check_resolution(resolution: int, own: int, step: int) -> None:
+    """Refuses what is no smaller image, or not made of whole patches."""
+    smaller = 0 < resolution < own
+    if smaller and resolution % step == 0:
+        return
+    below = min(resolution, own - 1) // step * step
+    near = [f"resolution:{size}" for size in (below, below + step) if 0 < size < own]
+    if step == 1:
+        hint = f"give a size in pixels below {own}"
+    elif near:
+        hint = f"nearest: {' or '.join(near)}"
+    else:
+        hint = f"one patch fills its {own} x {own} image, which cannot be made smaller"
+    why = (
+        f"is not a multiple of the model's patch, {step} pixels"
+        if smaller
+        else f"is no reduction: {own} is the present"
+    )
+    raise UsageError(f"resolution:{resolution} {why}", hint)
+
+
+def _other_size(module: nn.Module, refused: int, own: int) -> str:
+    """What to give instead of a size that the model refused: the nearest that it was seen to take."""
+    sizes = sorted(range(_USUAL_STRIDE, own, _USUAL_STRIDE), key=lambda size: abs(size - refused))
+    tried = [size for size in sizes if size != refused][:_PROPOSALS]
+    for size in tried:
+        try:
+            _resized(module, (size, size))
+        except _REFUSALS:
+            continue
+        return f"resolution:{size} works"
+    also = f"; tried {', '.join(map(str, tried))} too" if tried else ""
+    return f"its size seems fixed at {own} x {own}{also}: leave the resolution as it is"
+
+
+def _own_patch(module: nn.Module) -> int | None:
+    """Side of the patches; None where they are not square, overlap, or are not all there is before the blocks."""
+    ensure_torchvision_schemas()
+    from timm.layers.patch_embed import PatchEmbed
+    from timm.models.beit import Beit
+    from timm.models.eva import Eva
+    from timm.models.vision_transformer import VisionTransformer
+    from timm.models.vision_transformer_relpos import VisionTransformerRelPos
+
+    # Swin has the same patch embedding, but its windows and merging were made for the grid of its own patches.
+    if not isinstance(module, VisionTransformer | Eva | Beit | VisionTransformerRelPos):
+        return None
+    embed = module.patch_embed
+    if type(embed) is not PatchEmbed:  # a convolutional stem
+        return None
+    height, width = embed.patch_size
+    return int(height) if height == width and embed.proj.kernel_size == embed.proj.stride == (height, width) else None
+
+
+def _grid(pixels: int, patch: int) -> int:
+    """How many patches come nearest to a length; halves upwards."""
+    return max(1, (2 * pixels + patch) // (2 * patch))
+
+
+def _tokens(own: int, input_size: tuple[int, int]) -> int:
+    """Patches that the model has now; it cuts a border that is no whole patch."""
+    return (input_size[0] // own) * (input_size[1] // own)
+
+
+def _reduces(patch: int, own: int, input_size: tuple[int, int]) -> bool:
+    """Whether larger patches become fewer: on small images a little larger ones are as many, of a larger image."""
+    if not own < patch <= min(input_size):
+        return False
+    return _grid(input_size[0], patch) * _grid(input_size[1], patch) < _tokens(own, input_size)
+
+
+def _other_patch(refused: int, own: int, input_size: tuple[int, int]) -> str:
+    sizes = [size for size in range(own + 1, min(input_size) + 1) if _reduces(size, own, input_size)]
+    if not sizes:
+        return "larger patches leave no fewer; use resolution:N, which resizes the image"
+    return f"nearest: patch:{min(sizes, key=lambda size: abs(size - refused))}"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,219 @@
+"""Feeding images to artifacts and scoring their answers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from edgevit.artifacts.evaluate import check_classifier, run_once, save_logits, score, to_input
+from edgevit.commands.eval import choose_samples, preprocessing_of
+from edgevit.errors import UsageError
+from edgevit.results.artifact import TensorSpec
+from edgevit.results.run import find_run, run_to_json
+from edgevit.spec.spec import PreprocessingOverrides
+from tests.factories import make_artifact, make_candidate, make_run
+
+
+def test_top1_and_top5_known_answer() -> None:
+    logits = np.array([[9, 8, 7, 6, 5, 4], [9, 8, 7, 6, 5, 4], [9, 8, 7, 6, 5, 4], [0, 1, 2, 3, 4, 5]], np.float32)
+    found = score(logits, (0, 4, 5, 0), 0.75)
+    assert (found.top1, found.top5, found.samples) == (0.25, 0.5, 4)
+    assert found.drop_points == pytest.approx(50.0)
+
+
+def test_without_labels_there_is_no_accuracy() -> None:
+    found = score(np.zeros((3, 10)), None, 0.5)
+    assert (found.top1, found.top5, found.samples, found.drop_points) == (None, None, 3, None)
+
+
+def test_top5_says_nothing_of_five_classes() -> None:
+    assert score(np.eye(5), (0, 1, 2, 3, 4), None).top5 is None
+    assert score(np.eye(6), (0, 1, 2, 3, 4, 5), None).top5 == 1.0
+
+
+def test_ties_go_to_the_lower_class_as_in_argmax() -> None:
+    logits = np.array([[1.0, 1.0, 0.0]])
+    assert score(logits, (0,), None).top1 == 1.0
+    assert score(logits, (1,), None).top1 == 0.0
+
+
+def test_a_dead_model_knows_nothing() -> None:
+    """All logits equal: ten classes, one hit in ten, not ten in ten."""
+    found = score(np.zeros((10, 10)), tuple(range(10)), None)
+    assert (found.top1, found.top5) == (0.1, 0.5)
+
+
+@pytest.mark.parametrize("bad", [(0,), (1,), (0, 1, 2, 3, 4, 5, 6)])
+def test_nan_is_never_a_hit(bad: tuple[int, ...]) -> None:
+    logits = np.zeros((1, 7))
+    logits[0, 0] = 1.0
+    logits[0, list(bad)] = np.nan
+    found = score(logits, (0,), None)
+    assert (found.top1, found.top5) == (0.0, 0.0)
+
+
+@given(
+    arrays(np.float32, (6, 8), elements=st.sampled_from([-1.0, 0.0, 0.5, 2.0])),
+    st.lists(st.integers(0, 7), min_size=6, max_size=6),
+)
+def test_top1_is_argmax_and_top5_a_stable_sort(logits: np.ndarray, labels: list[int]) -> None:
+    found = score(logits, tuple(labels), None)
+    assert found.top1 == pytest.approx((logits.argmax(axis=1) == labels).mean())
+    first_five = np.argsort(-logits, axis=1, kind="stable")[:, :5]
+    assert found.top5 == pytest.approx(np.mean([label in row for label, row in zip(labels, first_five, strict=True)]))
+
+
+IMAGE = np.arange(12, dtype=np.float32).reshape(1, 3, 2, 2) - 6
+
+
+def test_layouts() -> None:
+    nchw = to_input(TensorSpec("x", (1, 3, 2, 2), "float32", "NCHW"), IMAGE)
+    nhwc = to_input(TensorSpec("x", (1, 2, 2, 3), "float32", "NHWC"), IMAGE)
+    assert nchw is IMAGE
+    assert nhwc.flags["C_CONTIGUOUS"]
+    np.testing.assert_array_equal(nhwc[0, 1, 0], IMAGE[0, :, 1, 0])
+    assert to_input(TensorSpec("x", (1, 3, 2, 2), "float16", "NCHW"), IMAGE).dtype == np.float16
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale", "zero_point", "values", "expected"),
+    [
+        ("uint8", 0.5, 128, [0, 0.25, 0.75, -64, 63.5, 1000], [128, 128, 130, 0, 255, 255]),
+        ("int8", 0.5, -1, [0, 0.25, 0.75, -64, 64, -1000], [-1, 0, 0, -128, 127, -128]),
+        ("int16", 0.001, 0, [0.0014, 0.0016, -40, 40, 0, 0], [1, 2, -32768, 32767, 0, 0]),
+    ],
+)
+def test_quantized_inputs_round_half_to_even_and_saturate(
+    dtype: str, scale: float, zero_point: int, values: list[float], expected: list[int]
+) -> None:
+    spec = TensorSpec("x", (1, 3, 1, 2), dtype, "NCHW", scale, zero_point)
+    given = to_input(spec, np.array(values, np.float32).reshape(1, 3, 1, 2))
+    assert given.dtype == dtype
+    assert given.flatten().tolist() == expected
+
+
+def test_another_size_and_missing_scales_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"the input is \[1, 3, 4, 4\], the preprocessed image \[1, 3, 2, 2\]"):
+        to_input(TensorSpec("x", (1, 3, 4, 4), "float32", "NCHW"), IMAGE)
+    with pytest.raises(UsageError, match="states no scale"):
+        to_input(TensorSpec("x", (1, 3, 2, 2), "uint8", "NCHW"), IMAGE)
+
+
+@dataclass
+class FakeSession:
+    """Answers with fixed values and remembers what it was fed."""
+
+    inputs: tuple[TensorSpec, ...] = (TensorSpec("x", (1, 3, 2, 2), "float32", "NCHW"),)
+    outputs: tuple[TensorSpec, ...] = (TensorSpec("y", (1, 3), "float32", "NC"),)
+    answer: np.ndarray = field(default_factory=lambda: np.array([[1, 2, 3]], np.float32))
+    fed: list[np.ndarray] = field(default_factory=list)
+    runtime_version: str = "1"
+    precision: str = "f32"
+    delegate: str = "none"
+
+    def run(self, feeds: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+        self.fed.extend(feeds)
+        return (self.answer,)
+
+
+def test_quantized_logits_become_real_values() -> None:
+    out = TensorSpec("y", (1, 3), "uint8", "NC", 0.25, 100)
+    session = FakeSession(outputs=(out,), answer=np.array([[0, 100, 255]], np.uint8))
+    logits = run_once(session, IMAGE)
+    assert logits.dtype == np.float32
+    assert logits.tolist() == [[-25.0, 0.0, 38.75]]
+
+
+def test_logits_of_more_axes_are_one_row() -> None:
+    out = TensorSpec("y", (1, 1, 1, 3), "float32", "")
+    session = FakeSession(outputs=(out,), answer=np.ones((1, 1, 1, 3), np.float32))
+    assert run_once(session, IMAGE).shape == (1, 3)
+    np.testing.assert_array_equal(session.fed[0], IMAGE)
+
+
+image_input = FakeSession().inputs[0]
+logits_output = FakeSession().outputs[0]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "message"),
+    [
+        ((image_input, image_input), (logits_output,), "2 inputs and 1 outputs"),
+        ((image_input,), (logits_output, logits_output), "1 inputs and 2 outputs"),
+        ((TensorSpec("x", (1, 10), "int64", "NC"),), (logits_output,), r"its input is int64 \[1, 10\]"),
+        ((TensorSpec("x", (4, 3, 2, 2), "float32", "NCHW"),), (logits_output,), "not a classifier of single images"),
+        ((image_input,), (TensorSpec("y", (1, 20, 20, 21), "float32", ""),), "is not one row of logits"),
+        ((image_input,), (TensorSpec("y", (), "float32", ""),), "is not one row of logits"),
+    ],
+)
+def test_what_is_no_classifier_is_refused(
+    inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        check_classifier(FakeSession(inputs, outputs))
+
+
+def test_logits_on_disk_are_whole(tmp_path: Path) -> None:
+    save_logits(tmp_path / "a" / "x.npy", np.ones((2, 3), np.float64))
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["x.npy"]
+    loaded = np.load(tmp_path / "a" / "x.npy")
+    assert (loaded.dtype, loaded.shape) == (np.float32, (2, 3))
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> str:
+    np.savez(tmp_path / "images.npz", images=np.zeros((20, 4, 4), np.uint8), labels=np.arange(20))
+    return str(tmp_path / "images.npz")
+
+
+def test_samples_are_chosen_by_the_seed(source: str) -> None:
+    assert choose_samples(source, None, 0).ids == tuple(map(str, range(20)))
+    some = choose_samples(source, 7, 0)
+    assert len(set(some.ids)) == 7
+    assert some == choose_samples(source, 7, 0) != choose_samples(source, 7, 1)
+
+
+@pytest.mark.parametrize(
+    ("count", "message"),
+    [(21, "has 20"), (0, "0 evaluation images were asked for"), (-5, "-5 evaluation images were asked for")],
+)
+def test_a_number_of_samples_that_cannot_be_had(source: str, count: int, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        choose_samples(source, count, 0)
+
+
+def test_preprocessing_of_an_artifact_is_that_of_its_run(tmp_path: Path) -> None:
+    candidate = make_candidate(artifact=make_artifact("artifacts/a/model.tflite"))
+    (tmp_path / "run.json").write_bytes(run_to_json(make_run(candidate)))
+    (tmp_path / "begin.json").write_text("{}")
+    artifact = tmp_path / "artifacts" / "a" / "model.tflite"
+    artifact.parent.mkdir(parents=True)
+    artifact.write_bytes(b"")
+    assert candidate.artifact is not None
+    assert preprocessing_of(artifact, find_run, PreprocessingOverrides()) == candidate.artifact.preprocessing
+    overridden = preprocessing_of(artifact, find_run, PreprocessingOverrides(crop_pct=0.9))
+    assert (overridden.crop_pct, overridden.mean) == (0.9, (0.5, 0.5, 0.5))
+    assert json.loads((tmp_path / "run.json").read_text())["schema_version"] == 1
+
+
+def test_preprocessing_of_a_strange_file_has_to_be_said(tmp_path: Path) -> None:
+    artifact = tmp_path / "model.tflite"
+    artifact.write_bytes(b"")
+    with pytest.raises(UsageError, match="not part of a run") as caught:
+        preprocessing_of(artifact, find_run, PreprocessingOverrides(mean=(0, 0, 0)))
+    assert caught.value.hint and "--std" in caught.value.hint and "give --mean" not in caught.value.hint
+    given = preprocessing_of(artifact, find_run, PreprocessingOverrides(mean=(0, 0, 0), std=(1, 1, 1)))
+    assert (given.mean, given.std) == ((0, 0, 0), (1, 1, 1))
+
+
+def test_the_run_json_of_another_tool_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"other": "tool"}')
+    with pytest.raises(UsageError, match="has to be said"):
+        preprocessing_of(tmp_path / "model.tflite", find_run, PreprocessingOverrides())

@@ -1,0 +1,143 @@
+"""Pixels: the same as timm's evaluation transform, for every kind of picture."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from edgevit.data.preprocess import fit, preprocess, to_rgb
+from edgevit.results.artifact import Preprocessing
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def picture(height: int, width: int, seed: int = 0) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+def through_a_file(image: Image.Image, kind: str, **options: object) -> Image.Image:
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return Image.open(io.BytesIO(stream.getvalue()))
+
+
+def timm_transform(contract: Preprocessing) -> object:
+    pytest.importorskip("torch")
+    from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
+
+    ensure_torchvision_schemas()
+    data = pytest.importorskip("timm.data")
+    return data.create_transform(
+        (3, *contract.input_size),
+        is_training=False,
+        mean=contract.mean,
+        std=contract.std,
+        interpolation=contract.interpolation,
+        crop_pct=contract.crop_pct,
+        crop_mode=contract.crop_mode,
+    )
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic", "lanczos"])
+@pytest.mark.parametrize("crop_mode", ["center", "squash"])
+@pytest.mark.parametrize("crop_pct", [0.875, 0.9, 1.0])
+@pytest.mark.parametrize("shape", [(50, 80), (80, 50), (37, 61), (32, 32), (20, 23), (300, 31)])
+def test_equal_to_timm(interpolation: str, crop_mode: str, crop_pct: float, shape: tuple[int, int]) -> None:
+    contract = Preprocessing((32, 32), MEAN, STD, interpolation, crop_pct, crop_mode)  # type: ignore[arg-type]
+    image = picture(*shape)
+    expected = timm_transform(contract)(image).numpy()  # type: ignore[operator]
+    actual = preprocess(image, contract)
+    assert (actual.dtype, actual.shape) == (np.float32, (3, 32, 32))
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-6)
+    pixels = 255 * (expected.transpose(1, 2, 0) * np.array(STD) + np.array(MEAN))
+    np.testing.assert_array_equal(fit(image, contract), np.rint(pixels))
+
+
+@pytest.mark.parametrize("crop_mode", ["center", "squash"])
+@pytest.mark.parametrize("shape", [(50, 80), (80, 50), (30, 31)])
+def test_equal_to_timm_for_inputs_that_are_not_square(shape: tuple[int, int], crop_mode: str) -> None:
+    contract = Preprocessing((24, 40), MEAN, STD, "bicubic", 0.9, crop_mode)  # type: ignore[arg-type]
+    expected = timm_transform(contract)(picture(*shape)).numpy()  # type: ignore[operator]
+    np.testing.assert_allclose(preprocess(picture(*shape), contract), expected, rtol=0, atol=1e-6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 90), st.integers(1, 90), st.integers(1, 40), st.integers(1, 40), st.sampled_from([0.5, 0.875, 1.0])
+)
+def test_every_size_comes_out_as_asked(height: int, width: int, rows: int, columns: int, crop_pct: float) -> None:
+    contract = Preprocessing((rows, columns), MEAN, STD, "bilinear", crop_pct)
+    assert fit(picture(height, width), contract).shape == (rows, columns, 3)
+
+
+def test_the_centre_is_cut_out_and_normalized() -> None:
+    """Known answer: a 4 x 8 picture, 4 x 4 input: the middle four columns, (value / 255 - 0.5) / 0.25."""
+    pixels = np.zeros((4, 8, 3), np.uint8)
+    pixels[:, 2:6, 0] = 255
+    out = preprocess(Image.fromarray(pixels), Preprocessing((4, 4), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)))
+    np.testing.assert_array_equal(out[0], np.full((4, 4), 2.0, np.float32))
+    np.testing.assert_array_equal(out[1:], np.full((2, 4, 4), -2.0, np.float32))
+    assert out.flags["C_CONTIGUOUS"]
+
+
+def test_exif_rotation_is_applied() -> None:
+    upright = np.zeros((2, 3, 3), np.uint8)
+    upright[0, 0] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held so that the picture has to be turned by 90 degrees clockwise
+    stored = Image.fromarray(np.rot90(upright).copy())
+    turned = to_rgb(through_a_file(stored, "PNG", exif=exif))
+    assert turned.size == (3, 2)
+    np.testing.assert_array_equal(np.asarray(turned), upright)
+
+
+def test_grey_is_repeated() -> None:
+    grey = np.array([[0, 100], [200, 255]], np.uint8)
+    np.testing.assert_array_equal(np.asarray(to_rgb(Image.fromarray(grey))), np.repeat(grey[..., None], 3, 2))
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_alpha_is_dropped_not_blended(mode: str) -> None:
+    image = Image.new(mode, (2, 2), (200, 0) if mode == "LA" else (200, 200, 200, 0))
+    assert to_rgb(through_a_file(image, "PNG")).getpixel((0, 0)) == (200, 200, 200)
+
+
+def test_palette_becomes_its_colours() -> None:
+    image = Image.new("RGB", (4, 4), (10, 200, 30)).convert("P", palette=Image.Palette.ADAPTIVE)
+    assert to_rgb(through_a_file(image, "PNG")).getpixel((1, 1)) == (10, 200, 30)
+
+
+def test_cmyk_is_converted() -> None:
+    image = through_a_file(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "TIFF")
+    assert image.mode == "CMYK"
+    assert to_rgb(image).getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_sixteen_bits_are_scaled_not_cut_off() -> None:
+    deep = np.array([[0, 257, 32896, 65535, 256, 65534]], np.uint16)
+    image = through_a_file(Image.fromarray(deep), "PNG")
+    assert image.mode.startswith("I")
+    grey = np.asarray(to_rgb(image))[..., 0]
+    np.testing.assert_array_equal(grey, [[0, 1, 128, 255, 0, 254]])
+
+
+def test_one_bit_is_black_and_white() -> None:
+    image = through_a_file(Image.fromarray(np.array([[True, False]])), "PNG")
+    assert image.mode == "1"
+    assert [to_rgb(image).getpixel((x, 0)) for x in (0, 1)] == [(255, 255, 255), (0, 0, 0)]
+
+
+def test_floating_point_pixels_are_refused() -> None:
+    image = through_a_file(Image.fromarray(np.zeros((2, 2), np.float32)), "TIFF")
+    with pytest.raises(ValueError, match="no agreed range"):
+        to_rgb(image)
+
+
+def test_a_picture_without_pixels_is_refused() -> None:
+    with pytest.raises(ValueError, match="no pixels"):
+        to_rgb(Image.new("RGB", (0, 3)))

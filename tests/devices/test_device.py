@@ -1,0 +1,94 @@
+"""Device files: what is accepted, what is refused, and with which words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgevit.devices.device import Device, load_device
+from edgevit.errors import UsageError
+from edgevit.spec.toml_files import find, names, read_toml, validate
+
+
+def quantities(value: Any, path: str = "") -> list[tuple[str, dict[str, Any]]]:
+    """Every table with a "value" in a document, with its path."""
+    if isinstance(value, list):
+        return [found for i, item in enumerate(value) for found in quantities(item, f"{path}[{i}]")]
+    if not isinstance(value, dict):
+        return []
+    here = [(path, value)] if "value" in value else []
+    return here + [found for key, item in value.items() for found in quantities(item, f"{path}.{key}")]
+
+
+@pytest.mark.parametrize("name", names("devices"))
+def test_every_number_of_a_shipped_device_has_a_source(name: str) -> None:
+    found = quantities(read_toml(find("devices", name)))
+    assert len(found) > 8
+    for path, quantity in found:
+        assert len(quantity["source"]) > 10, path
+
+
+def test_known_facts() -> None:
+    pi4, pi5 = load_device("raspberry-pi-4b"), load_device("raspberry-pi-5")
+    assert pi4.units[0].peak("float32") == 48e9
+    assert pi4.units[0].peak_ops_per_second.float16 is None
+    assert pi5.units[0].peak("int8") > 4 * pi4.units[0].peak("int8")
+    assert [unit.name for unit in load_device("jetson-orin-nano").units] == ["gpu", "cpu"]
+    assert load_device("coral-edge-tpu").units[0].requires_static_int8
+    assert not load_device("galaxy-s24-npu").units[0].requires_static_int8
+    with pytest.raises(KeyError):
+        pi4.units[0].peak("float16")
+
+
+def test_unknown_device_names_the_nearest() -> None:
+    with pytest.raises(UsageError) as caught:
+        load_device("raspbery-pi-5")
+    assert "raspberry-pi-5" in (caught.value.hint or "")
+
+
+def test_a_device_file_of_the_users_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(find("devices", "raspberry-pi-5").read_bytes())
+    assert load_device(str(path)) == load_device("raspberry-pi-5")
+
+
+def document() -> dict[str, Any]:
+    return read_toml(find("devices", "coral-edge-tpu"))
+
+
+def test_unknown_key_is_refused_with_its_path() -> None:
+    broken = document()
+    broken["units"][0]["memory_bandwith"] = 1
+    with pytest.raises(UsageError, match=r"units\.0\.memory_bandwith: unknown key"):
+        validate(Device, broken, "coral.toml")
+
+
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), "fast"])
+def test_rates_are_positive_numbers(value: Any) -> None:
+    broken = document()
+    broken["units"][0]["peak_ops_per_second"]["int8"]["value"] = value
+    with pytest.raises(UsageError, match=r"units\.0\.peak_ops_per_second\.int8\.value"):
+        validate(Device, broken, "coral.toml")
+
+
+def test_a_number_without_source_is_refused() -> None:
+    broken = document()
+    del broken["units"][0]["bandwidth_efficiency"]["source"]
+    with pytest.raises(UsageError, match=r"bandwidth_efficiency\.source"):
+        validate(Device, broken, "coral.toml")
+
+
+def test_numerics_without_peak_are_refused() -> None:
+    broken = document()
+    broken["units"][0]["numerics"]["int8_static"]["arithmetic"] = "float16"
+    with pytest.raises(UsageError, match="peak_ops_per_second is missing"):
+        validate(Device, broken, "coral.toml")
+
+
+def test_units_of_the_same_name_are_refused() -> None:
+    broken = document()
+    broken["units"] *= 2
+    with pytest.raises(UsageError, match="distinct names"):
+        validate(Device, broken, "coral.toml")

@@ -1,0 +1,78 @@
+"""Peak memory of small graphs whose answer is known by hand."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgevit.devices.peak_memory import peak_activation_bytes, peak_memory_bytes, weights_bytes
+from edgevit.results.graph import Graph, Op, Tensor
+from edgevit.spec.recipe import OpKind
+
+
+def graph_of(
+    sizes: dict[str, int], ops: list[tuple[OpKind, str, str]], inputs: str, outputs: str, weights: str = ""
+) -> Graph:
+    """A graph of tensors named by one letter each; an op is (kind, inputs, outputs)."""
+    return Graph(
+        format="tflite",
+        ops=tuple(
+            Op(f"op{i}", kind.upper(), kind, tuple(read), tuple(made), 0) for i, (kind, read, made) in enumerate(ops)
+        ),
+        tensors=tuple(Tensor(name, (size,), "uint8", size, name in weights) for name, size in sizes.items()),
+        inputs=tuple(inputs),
+        outputs=tuple(outputs),
+    )
+
+
+def test_chain_frees_what_is_no_longer_read() -> None:
+    graph = graph_of(
+        {"a": 100, "b": 50, "c": 30, "d": 10},
+        [("activation", "a", "b"), ("activation", "b", "c"), ("activation", "c", "d")],
+        "a",
+        "d",
+    )
+    assert peak_activation_bytes(graph) == 150
+
+
+def test_residual_keeps_the_first_tensor_alive() -> None:
+    graph = graph_of(
+        {"a": 100, "b": 200, "c": 100, "d": 100, "w": 1000},
+        [("linear", "aw", "b"), ("linear", "b", "c"), ("elementwise", "ac", "d")],
+        "a",
+        "d",
+        weights="w",
+    )
+    assert peak_activation_bytes(graph) == 100 + 200 + 100
+    assert weights_bytes(graph) == 1000
+    assert peak_memory_bytes(graph) == 1400
+
+
+@pytest.mark.parametrize(("kind", "peak"), [("reshape", 100), ("layout", 200)])
+def test_reshape_shares_memory_and_layout_does_not(kind: OpKind, peak: int) -> None:
+    graph = graph_of({"a": 100, "b": 100, "c": 100}, [(kind, "a", "b"), ("reshape", "b", "c")], "a", "c")
+    assert peak_activation_bytes(graph) == peak
+
+
+def test_an_output_made_early_lives_to_the_end() -> None:
+    ops: list[tuple[OpKind, str, str]] = [("activation", "a", "b"), ("activation", "a", "c"), ("activation", "c", "d")]
+    sizes = {"a": 10, "b": 70, "c": 10, "d": 10}
+    assert peak_activation_bytes(graph_of(sizes, ops, "a", "bd")) == 90
+    assert peak_activation_bytes(graph_of(sizes, ops, "a", "d")) == 80
+
+
+def test_weights_read_twice_count_once_and_unread_ones_not() -> None:
+    ops: list[tuple[OpKind, str, str]] = [("linear", "aw", "b"), ("linear", "bw", "c")]
+    graph = graph_of({"a": 1, "b": 1, "c": 1, "w": 9, "v": 50}, ops, "a", "c", weights="wv")
+    assert weights_bytes(graph) == 9
+
+
+@given(st.lists(st.integers(1, 1000), min_size=2, max_size=12))
+def test_a_chain_needs_its_widest_pair(sizes: list[int]) -> None:
+    letters = "abcdefghijkl"[: len(sizes)]
+    ops: list[tuple[OpKind, str, str]] = [("activation", a, b) for a, b in pairwise(letters)]
+    graph = graph_of(dict(zip(letters, sizes, strict=True)), ops, letters[0], letters[-1])
+    assert peak_activation_bytes(graph) == max(a + b for a, b in pairwise(sizes))

@@ -1,0 +1,226 @@
+"""The distillation loss against theory, and what the pass promises its callers."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from edgevit.model.torchvision_schemas import ensure_torchvision_schemas  # noqa: E402
+
+ensure_torchvision_schemas()
+pytest.importorskip("timm")
+
+from torch import Tensor, nn  # noqa: E402
+
+from edgevit.distillation.distill import DistillSettings, distill, fit, normalize, random_affine, soft_label_loss  # noqa: E402
+from edgevit.errors import UsageError  # noqa: E402
+
+GREY = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+SHIFTED = ((0.1, 0.2, 0.3), (1.0, 2.0, 4.0))
+
+
+def _net(seed: int, classes: int = 4) -> nn.Module:
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.GELU(), nn.Dropout(0.1),
+        nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(24, classes),
+    )  # fmt: skip
+
+
+def _linear(seed: int) -> nn.Module:
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 4))
+
+
+IMAGES = np.random.RandomState(0).randint(0, 256, (20, 8, 8, 3)).astype(np.uint8)
+LABELS = np.arange(20) % 4
+
+
+def _distill(student: nn.Module, teacher: nn.Module, **changes: object) -> nn.Module:
+    arguments: dict[str, object] = {
+        "images": IMAGES, "labels": LABELS, "student_normalization": GREY, "teacher_normalization": GREY,
+        "settings": DistillSettings(epochs=2, batch_size=8, learning_rate=1e-2),
+    }  # fmt: skip
+    return distill(student, teacher, **{**arguments, **changes})  # type: ignore[arg-type]
+
+
+def _same(left: nn.Module, right: nn.Module) -> bool:
+    pairs = zip(left.state_dict().values(), right.state_dict().values(), strict=True)
+    return all(torch.equal(one, other) for one, other in pairs)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 4.0, 20.0])
+def test_soft_loss_is_zero_and_flat_where_student_equals_teacher(temperature: float) -> None:
+    logits = torch.randn(5, 7, generator=torch.Generator().manual_seed(0))
+    mine = logits.clone().requires_grad_()
+    loss = soft_label_loss(mine, logits + 3.0, temperature)  # softmax does not see a constant
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert loss.item() == pytest.approx(0, abs=1e-4)
+    assert mine.grad is not None
+    assert mine.grad.abs().max() < 1e-5
+
+
+def test_soft_loss_equals_a_value_worked_out_by_hand() -> None:
+    # T = 2: teacher softmax([ln 9, 0] / 2) = [3/4, 1/4], student uniform; KL = 3/4 ln(3/2) + 1/4 ln(1/2).
+    loss = soft_label_loss(torch.zeros(1, 2), torch.tensor([[math.log(9), 0.0]]), 2.0)
+    assert loss.item() == pytest.approx(4 * (0.75 * math.log(1.5) + 0.25 * math.log(0.5)), rel=1e-5)
+
+
+def test_gradient_is_t_times_the_difference_and_stays_its_size_at_high_temperature() -> None:
+    generator = torch.Generator().manual_seed(1)
+    start, teacher = torch.randn(2, 6, 5, generator=generator, dtype=torch.float64)
+
+    def gradient(temperature: float) -> Tensor:
+        mine = start.clone().requires_grad_()
+        soft_label_loss(mine, teacher, temperature).backward()  # type: ignore[no-untyped-call]
+        assert mine.grad is not None
+        expected = temperature * ((start / temperature).softmax(1) - (teacher / temperature).softmax(1)) / 6
+        assert torch.allclose(mine.grad, expected)
+        found: Tensor = mine.grad
+        return found
+
+    # Hinton et al. 2015, eq. 4: at high T the gradient tends to the centred logits' difference / classes.
+    centred = (start - start.mean(1, keepdim=True)) - (teacher - teacher.mean(1, keepdim=True))
+    assert torch.allclose(gradient(1000.0), centred / 5 / 6, atol=1e-3)
+    assert 0.5 < gradient(1.0).norm() / gradient(1000.0).norm() < 2
+
+
+def test_a_student_that_equals_its_teacher_learns_nothing() -> None:
+    seen: list[float] = []
+    model = _linear(0)
+
+    def loss(student: nn.Module, views: Tensor, chosen: Tensor) -> Tensor:
+        value = soft_label_loss(student(views), copy.deepcopy(model)(views), 4.0)
+        seen.append(value.item())
+        return value
+
+    fit(model, IMAGES, loss, settings=DistillSettings(learning_rate=1e-9, batch_size=8))
+    assert seen == pytest.approx([0.0] * 3, abs=1e-5)
+
+
+def test_distilling_brings_the_student_to_its_teacher() -> None:
+    student, teacher = _linear(0), _linear(1)
+    views = normalize(torch.from_numpy(IMAGES).permute(0, 3, 1, 2).float() / 255, GREY)
+
+    def distance(model: nn.Module) -> float:
+        with torch.no_grad():
+            return soft_label_loss(model(views), teacher(views), 2.0).item()
+
+    settings = DistillSettings(epochs=30, batch_size=8, learning_rate=1e-2)
+    trained = _distill(student, teacher, labels=None, settings=settings, augment=None)
+    assert distance(trained) < 0.1 * distance(student)
+
+
+def test_only_the_hard_labels_count_at_weight_one() -> None:
+    settings = DistillSettings(epochs=2, batch_size=8, learning_rate=1e-2, hard_label_weight=1.0)
+    assert _same(_distill(_net(0), _net(1), settings=settings), _distill(_net(0), _net(2), settings=settings))
+
+
+def test_callers_models_modes_and_random_state_are_untouched() -> None:
+    student, teacher = _net(0), _net(1)
+    before = copy.deepcopy(student), copy.deepcopy(teacher), torch.get_rng_state()
+    trained = _distill(student, teacher)
+    assert _same(student, before[0])
+    assert _same(teacher, before[1])
+    assert torch.equal(torch.get_rng_state(), before[2])
+    assert student.training
+    assert teacher.training
+    assert all(parameter.requires_grad for parameter in teacher.parameters())
+    assert not trained.training
+    assert not _same(trained, student)
+
+
+def test_the_same_seed_gives_the_same_student() -> None:
+    assert _same(_distill(_net(0), _net(1)), _distill(_net(0), _net(1)))
+    other = DistillSettings(epochs=2, batch_size=8, learning_rate=1e-2, seed=1)
+    assert not _same(_distill(_net(0), _net(1)), _distill(_net(0), _net(1), settings=other))
+
+
+def test_progress_counts_every_step() -> None:
+    calls: list[tuple[int, int]] = []
+    _distill(_net(0), _net(1), on_progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(done, 6) for done in range(1, 7)]
+
+
+def test_the_teacher_gets_its_own_size_and_normalization() -> None:
+    seen: list[Tensor] = []
+
+    class Teacher(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            seen.append(images)
+            logits: Tensor = images.mean(dim=(2, 3)) @ torch.ones(3, 4)
+            return logits
+
+    white = np.full((6, 8, 8, 3), 255, np.uint8)
+    teaching = {"teacher_normalization": SHIFTED, "teacher_size": (12, 16)}
+    _distill(_net(0), Teacher(), images=white, labels=None, augment=None, **teaching)
+    expected = torch.tensor([0.9, 0.4, 0.175]).view(1, 3, 1, 1)
+    assert all(images.shape[1:] == (3, 12, 16) for images in seen)
+    assert all(torch.allclose(images, expected.expand_as(images), atol=1e-6) for images in seen)
+
+
+def test_random_affine_keeps_range_input_and_seed() -> None:
+    pixels = torch.rand(8, 3, 12, 20, generator=torch.Generator().manual_seed(0))
+    before = pixels.clone()
+    moved = random_affine(pixels, torch.Generator().manual_seed(5))
+    assert torch.equal(pixels, before)
+    assert moved.shape == pixels.shape
+    assert moved.min() >= 0
+    assert moved.max() <= 1 + 1e-6
+    assert torch.equal(moved, random_affine(pixels, torch.Generator().manual_seed(5)))
+    assert not torch.equal(moved, random_affine(pixels, torch.Generator().manual_seed(6)))
+    still = random_affine(pixels, torch.Generator(), max_degrees=0, max_shift=0, max_zoom=0)
+    assert torch.allclose(still, pixels, atol=1e-5)
+
+
+def test_random_affine_turns_without_stretching_a_wide_image() -> None:
+    pixels = torch.zeros(64, 1, 40, 80)
+    pixels[:, :, 19:21, 30:50] = 1  # a bar 20 long in the middle; turning must not change its ink
+    turned = random_affine(pixels, torch.Generator().manual_seed(0), max_degrees=90, max_shift=0, max_zoom=0)
+    assert torch.allclose(turned.sum(dim=(1, 2, 3)), pixels.sum(dim=(1, 2, 3)), rtol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"images": IMAGES[:0], "labels": LABELS[:0]}, "no images"),
+        ({"images": IMAGES.astype(np.float32)}, "float32"),
+        ({"images": IMAGES[0]}, "8, 8, 3"),
+        ({"labels": LABELS[:5]}, "20 images"),
+        ({"labels": LABELS + 1}, "1 to 4 but the models know the classes 0..3"),
+        ({"labels": LABELS - 1}, "-1 to 2"),
+        ({"labels": None, "settings": DistillSettings(hard_label_weight=0.5)}, "no labels"),
+        ({"settings": DistillSettings(learning_rate=1e30, epochs=3)}, "the loss is"),
+    ],
+)
+def test_bad_input_is_refused_with_what_to_do(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        _distill(_net(0), _net(1), **changes)
+    assert caught.value.hint
+
+
+def test_a_teacher_of_other_classes_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"\[1, 4\].*\[1, 5\]"):
+        _distill(_net(0), _net(1, classes=5))
+
+
+def test_a_student_with_nothing_to_train_is_refused() -> None:
+    with pytest.raises(UsageError, match="no trainable parameter"):
+        _distill(_net(0).requires_grad_(False), _net(1))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epochs", 0), ("learning_rate", 0.0), ("learning_rate", math.nan), ("temperature", -1.0),
+        ("hard_label_weight", 1.5), ("hard_label_weight", math.nan), ("batch_size", 0), ("seed", -1),
+    ],
+)  # fmt: skip
+def test_settings_refuse_values_out_of_range(name: str, value: float) -> None:
+    with pytest.raises(UsageError, match=name):
+        DistillSettings(**{name: value})  # type: ignore[arg-type]

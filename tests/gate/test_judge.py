@@ -1,0 +1,288 @@
+"""The gate never passes what it does not know."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from edgevit.errors import ExitCode, UsageError
+from edgevit.gate.budget import Budget, load_budget
+from edgevit.gate.judge import Check, Verdict, decide, judge
+from edgevit.results.candidate import Accuracy, Candidate
+from edgevit.results.measurement import LatencyInterval
+from tests.factories import (
+    make_artifact,
+    make_candidate,
+    make_measurement,
+    make_prediction,
+    make_run,
+    make_verification,
+)
+
+positive = st.floats(min_value=1e-3, max_value=1e12, allow_nan=False)
+broken = st.sampled_from([math.nan, math.inf, -math.inf, 0.0, -1.0])
+DEVICE = "raspberry-pi-5"
+
+
+def budget(**limits: object) -> Budget:
+    return Budget.model_validate(limits)
+
+
+def latency_budget(limit: float, device: str = "host") -> Budget:
+    return budget(devices={device: {"latency_p50_ms": limit}})
+
+
+def only(candidate: Candidate, limits: Budget) -> Check:
+    (check,) = judge(make_run(candidate), limits)
+    return check
+
+
+def test_a_run_within_every_limit_passes() -> None:
+    limits = budget(
+        size_bytes=8_000_000,
+        accuracy_drop_points=1.0,
+        devices={"host": {"latency_p50_ms": 15.0, "peak_memory_bytes": 200_000_000}, DEVICE: {"latency_p50_ms": 40.0}},
+    )
+    run = make_run(make_candidate(predictions=(make_prediction(10, 39),)))
+    verdict = decide(run, limits)
+    assert verdict.outcome == "pass"
+    assert verdict.exit_code is ExitCode.DONE
+    assert [(c.metric, c.device, c.source) for c in verdict.checks] == [
+        ("size", None, "file"),
+        ("accuracy drop", None, "evaluated"),
+        ("latency p50", "host", "measured"),
+        ("peak memory", "host", "measured"),
+        ("latency p50", DEVICE, "predicted"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("limits", "candidate"),
+    [
+        (budget(size_bytes=1000), make_candidate(size_bytes=1001)),
+        (budget(accuracy_drop_points=1.0), make_candidate(top1=0.81)),
+        (latency_budget(11.9), make_candidate(p50_ms=12.0)),
+        (budget(devices={"host": {"peak_memory_bytes": 1e8}}), make_candidate()),
+    ],
+)
+def test_a_value_over_its_limit_fails(limits: Budget, candidate: Candidate) -> None:
+    check = only(candidate, limits)
+    assert check.verdict == "fail"
+    assert check.actual is not None
+    assert check.limit is not None
+    assert check.actual > check.limit
+    assert "over the limit" in check.message
+
+
+def test_better_than_the_float_model_is_within_any_drop() -> None:
+    assert only(make_candidate(top1=0.84), budget(accuracy_drop_points=0.0)).verdict == "pass"
+
+
+def test_a_value_on_its_limit_passes() -> None:
+    assert only(make_candidate(p50_ms=12.0), latency_budget(12.0)).verdict == "pass"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(10, 40, "pass"), (10, 40.1, "inconclusive"), (40, 80, "inconclusive"), (40.1, 80, "fail")],
+)
+def test_a_prediction_passes_only_as_a_whole(low: float, high: float, verdict: str) -> None:
+    check = only(make_candidate(predictions=(make_prediction(low, high),)), latency_budget(40.0, DEVICE))
+    assert (check.verdict, check.source, check.low, check.high) == (verdict, "predicted", low, high)
+    assert "measured" not in check.message
+
+
+def test_inconclusive_is_not_within_budget() -> None:
+    run = make_run(make_candidate(predictions=(make_prediction(10, 80),)))
+    verdict = decide(run, latency_budget(40.0, DEVICE))
+    assert verdict.outcome == "inconclusive"
+    assert verdict.exit_code is ExitCode.CHECK_FAILED
+
+
+def test_a_measurement_counts_before_a_prediction() -> None:
+    candidate = make_candidate(
+        measurements=(make_measurement(50, device=DEVICE),), predictions=(make_prediction(1, 2),)
+    )
+    assert only(candidate, latency_budget(40.0, DEVICE)).source == "measured"
+
+
+def test_the_best_of_several_values_does_not_hide_the_others() -> None:
+    candidate = make_candidate(measurements=(make_measurement(5), make_measurement(50)))
+    assert [check.verdict for check in judge(make_run(candidate), latency_budget(20))] == ["pass", "fail"]
+    units = make_candidate(predictions=(make_prediction(1, 2), make_prediction(50, 60, unit="gpu")))
+    checks = judge(make_run(units), latency_budget(20, DEVICE))
+    assert [(c.device, c.verdict) for c in checks] == [(f"{DEVICE} (cpu)", "pass"), (f"{DEVICE} (gpu)", "fail")]
+
+
+@pytest.mark.parametrize(
+    ("candidate", "limits", "reason"),
+    [
+        (make_candidate(artifact=None), budget(size_bytes=1), "no artifact"),
+        (make_candidate(accuracy=None), budget(accuracy_drop_points=1), "not evaluated"),
+        (make_candidate(top1=None), budget(accuracy_drop_points=1), "not evaluated"),
+        (make_candidate(accuracy=Accuracy(None, None, 9, None)), budget(accuracy_drop_points=1), "no labels"),
+        (make_candidate(accuracy=Accuracy(0.9, None, 0, 0.0)), budget(accuracy_drop_points=1), "not evaluated"),
+        (make_candidate(accuracy=Accuracy(math.nan, None, 9, 0.0)), budget(accuracy_drop_points=1), "not a number"),
+        (make_candidate(p50_ms=None), latency_budget(99), "neither measured nor predicted"),
+        (make_candidate(), latency_budget(99, "coral"), "the run has host"),
+        (make_candidate(measurements=(replace(make_measurement(1), samples_ms=()),)), latency_budget(99), "no runs"),
+        (
+            make_candidate(predictions=(make_prediction(1, 2, latency_ms=None, unsupported_ops=("ERF",)),)),
+            latency_budget(99, DEVICE),
+            "ERF",
+        ),
+        (
+            make_candidate(predictions=(make_prediction(1, 2, latency_ms=None),)),
+            budget(devices={DEVICE: {"peak_memory_bytes": 1e12}}),
+            "cannot run",
+        ),
+    ],
+)
+def test_what_is_missing_fails_with_a_reason(candidate: Candidate, limits: Budget, reason: str) -> None:
+    check = only(candidate, limits)
+    assert (check.verdict, check.actual, check.source) == ("fail", None, "none")
+    assert reason in check.message
+
+
+@pytest.mark.parametrize("selected", [None, "no/such"])
+def test_without_a_selected_candidate_every_limit_fails(selected: str | None) -> None:
+    limits = budget(size_bytes=1e12, accuracy_drop_points=100.0, devices={"host": {"latency_p50_ms": 1e9}})
+    checks = judge(make_run(selected=selected), limits)
+    assert len(checks) == 3
+    assert {check.verdict for check in checks} == {"fail"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": "rejected", "reasons": ("slower than fp32",)},
+        {"status": "failed"},
+        {"verification": None},
+        {"verification": make_verification(passed=False)},
+        {"verification": replace(make_verification(), samples=0)},
+    ],
+)
+def test_a_candidate_that_the_run_does_not_stand_by_fails(changes: dict[str, Any]) -> None:
+    verdict = decide(make_run(make_candidate(**changes)), budget(size_bytes=1e12))
+    assert verdict.outcome == "fail"
+    assert verdict.checks[0].metric == "candidate"
+
+
+def test_a_candidate_can_be_named() -> None:
+    run = make_run(make_candidate("litert/fp32"), make_candidate(), selected=None)
+    assert decide(run, budget(size_bytes=8e6), "litert/dynamic_wi8_afp32").outcome == "pass"
+    with pytest.raises(UsageError, match="unknown candidate") as error:
+        judge(run, budget(size_bytes=8e6), "litert/fp23")
+    assert "litert/fp32" in str(error.value.hint)
+
+
+def test_values_that_read_alike_are_shown_in_full() -> None:
+    check = only(make_candidate(size_bytes=8_000_001), budget(size_bytes=8_000_000))
+    assert "8000001 B" in check.message
+    assert "8000000 B" in check.message
+
+
+def test_no_checks_are_no_pass() -> None:
+    assert Verdict("id", ()).outcome == "fail"
+
+
+@given(value=broken, limit=positive)
+def test_no_broken_latency_ever_passes(value: float, limit: float) -> None:
+    measured = make_candidate(measurements=(replace(make_measurement(1.0), latency_ms=replace(
+        make_measurement(1.0).latency_ms, p50=value)),))  # fmt: skip
+    check = only(measured, latency_budget(limit))
+    assert (check.verdict, check.actual) == ("fail", None)
+
+
+@given(
+    low=st.one_of(broken, positive), p50=st.one_of(broken, positive), high=st.one_of(broken, positive), limit=positive
+)
+def test_a_prediction_passes_only_if_its_interval_is_sound_and_below(
+    low: float, p50: float, high: float, limit: float
+) -> None:
+    prediction = make_prediction(1, 2, latency_ms=LatencyInterval(p50, low, high))
+    check = only(make_candidate(predictions=(prediction,)), latency_budget(limit, DEVICE))
+    if check.verdict == "pass":
+        assert 0 <= low <= p50 <= high <= limit
+
+
+@given(value=st.sampled_from([math.nan, math.inf, -math.inf]), limit=st.floats(0, 100))
+def test_no_broken_drop_ever_passes(value: float, limit: float) -> None:
+    candidate = make_candidate(accuracy=Accuracy(0.8, None, 10, value))
+    check = only(candidate, budget(accuracy_drop_points=limit))
+    assert (check.verdict, check.actual) == ("fail", None)
+
+
+@given(size=st.integers(1, 10**12), one=positive, other=positive)
+def test_a_wider_limit_never_makes_it_worse(size: int, one: float, other: float) -> None:
+    order = {"fail": 0, "inconclusive": 1, "pass": 2}
+    candidate = make_candidate(
+        artifact=make_artifact(size_bytes=size), predictions=(make_prediction(size / 2e3, size / 1e3),)
+    )
+    low, high = sorted((one, other))
+    for narrow, wide in (
+        (budget(size_bytes=low), budget(size_bytes=high)),
+        (latency_budget(low, DEVICE), latency_budget(high, DEVICE)),
+    ):
+        assert order[only(candidate, narrow).verdict] <= order[only(candidate, wide).verdict]
+
+
+@given(value=st.floats(1e-3, 1e9), limit=st.floats(1e-3, 1e9))
+def test_a_message_never_compares_two_equal_texts(value: float, limit: float) -> None:
+    check = only(make_candidate(p50_ms=value), latency_budget(limit))
+    actual_text, limit_text = check.message.removeprefix("measured ").split(", ")
+    if value != limit:
+        assert actual_text != limit_text.removeprefix("over the limit of ").removeprefix("limit ")
+
+
+def test_load_budget(tmp_path: Path) -> None:
+    file = tmp_path / "budget.toml"
+    file.write_text("size_bytes = 8_000_000\n[devices.host]\nlatency_p50_ms = 15\n")
+    limits = load_budget(file)
+    assert limits.size_bytes == 8_000_000
+    assert limits.devices["host"].latency_p50_ms == 15
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "states no limit"),
+        ("[devices]", "states no limit"),
+        ("[devices.host]", "devices.host: states no limit"),
+        ("size_bytes = 0", "size_bytes"),
+        ("size_bytes = -1", "size_bytes"),
+        ("size_bytes = nan", "size_bytes"),
+        ("size_bytes = inf", "size_bytes"),
+        ("size_bytes = true", "size_bytes"),
+        ('size_bytes = "8 MB"', "size_bytes"),
+        ("accuracy_drop_points = -0.1", "accuracy_drop_points"),
+        ("accuracy_drop_points = nan", "accuracy_drop_points"),
+        ("size_byte = 1", "did you mean size_bytes"),
+        ("[devices.host]\nlatency_p90_ms = 1", "devices.host.latency_p90_ms: unknown key"),
+        ("size_bytes = ", "not valid TOML"),
+    ],
+)
+def test_a_budget_that_is_not_one_is_a_usage_error(tmp_path: Path, text: str, complaint: str) -> None:
+    file = tmp_path / "budget.toml"
+    file.write_text(text)
+    with pytest.raises(UsageError) as error:
+        load_budget(file)
+    assert complaint in error.value.message
+    assert str(file) in error.value.message
+
+
+def test_a_missing_budget_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot read"):
+        load_budget(tmp_path / "none.toml")
+
+
+def test_an_empty_budget_cannot_be_made() -> None:
+    with pytest.raises(ValidationError, match="states no limit"):
+        Budget()

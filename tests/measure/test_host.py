@@ -1,0 +1,91 @@
+"""The fingerprint names what decides speed, and is whole where a system tells little."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgevit.measure import host
+from edgevit.spec.toml_files import read_toml
+
+X86 = """processor\t: 0
+model name\t: Example Xeon
+flags\t\t: fpu sse avx2 avx512f avx512_vnni amx_int8
+
+processor\t: 1
+model name\t: Example Xeon
+"""
+ARM = """processor\t: 0
+Features\t: fp asimd evtstrm asimdhp asimddp
+CPU implementer\t: 0x41
+CPU part\t: 0xd0b
+
+processor\t: 1
+CPU part\t: 0xd0b
+
+Model\t\t: Raspberry Pi 5 Model B Rev 1.0
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "isa"),
+    [
+        (X86, "Example Xeon", ("avx2", "avx512f", "avx512_vnni", "amx_int8")),
+        (ARM, "Cortex-A76 (Raspberry Pi 5 Model B Rev 1.0)", ("asimd", "asimdhp", "asimddp")),
+        ("CPU part : 0x123\nCPU part : 0xd08", "ARM part 0x123 + Cortex-A72", ()),
+        ("", "", ()),
+        ("no colon here", "", ()),
+    ],
+)
+def test_parse_cpuinfo(text: str, name: str, isa: tuple[str, ...]) -> None:
+    assert host.parse_cpuinfo(text) == (name, isa)
+
+
+def test_a_fingerprint_is_whole() -> None:
+    found = host.host_fingerprint(threads=3)
+    assert found.threads == 3
+    assert found.cpu
+    assert found.cores >= 1
+    assert found.os
+    assert found.governor
+    assert found.memory_bytes >= 0
+    assert set(found.isa) <= set(host.ISA_OF_INTEREST)
+
+
+def test_a_silent_system_is_unknown_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "_read", lambda path: "")
+    monkeypatch.setattr("os.sysconf_names", {}, raising=False)
+    found = host.host_fingerprint(threads=1)
+    assert (found.isa, found.governor, found.memory_bytes) == ((), "unknown", 0)
+    assert found.cpu
+
+
+def test_versions_are_read_without_importing() -> None:
+    code = (
+        "import sys; from edgevit.measure.host import tool_versions; versions = tool_versions();"
+        "assert versions['pydantic'], versions; assert 'no-such' not in versions;"
+        "sys.exit(str(set(sys.modules) & {'torch', 'numpy', 'onnxruntime', 'openvino', 'timm'} or ''))"
+    )
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert child.stderr.strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("module", "extra"),
+    [("torch", "compress"), ("ai_edge_litert", "tflite"), ("sklearn", "compress"), ("edgevit", None), ("numpy", None)],
+)
+def test_the_extra_of_a_module(module: str, extra: str | None) -> None:
+    assert host.extra_of_module(module) == extra
+
+
+def test_the_lists_agree_with_the_package() -> None:
+    file = Path(__file__).parents[2] / "pyproject.toml"
+    if not file.is_file():
+        pytest.skip("no pyproject.toml beside the tests")
+    project = read_toml(file)["project"]
+    base = " ".join(project["dependencies"]).lower()
+    assert all(name in base for name in host.BASE)
+    assert set(host.EXTRAS.values()) <= set(project["optional-dependencies"])

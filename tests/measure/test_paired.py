@@ -1,0 +1,53 @@
+"""Two artifacts run in turn: what one costs more than the other, and nothing else, decides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgevit.measure import bench
+from edgevit.measure import paired as duel
+from edgevit.measure.paired import Duel
+from edgevit.results.artifact import TensorSpec
+
+
+class Clock:
+    """Time that passes only when a session runs."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_ns = 0
+        monkeypatch.setattr(bench.time, "perf_counter_ns", lambda: self.now_ns)
+
+
+class Stopwatch:
+    """A session that takes its time, and more while the caches are full of another one's weights."""
+
+    runtime_version, precision, delegate, outputs = "1", "f32", "none", ()
+
+    def __init__(self, name: str, warm_ms: float, cold_ms: float, dtype: str, clock: Clock, calls: list[str]) -> None:
+        self.inputs = (TensorSpec("input", (1, 3, 4, 4), dtype, "NCHW"),)
+        self._name, self._warm_ms, self._cold_ms, self._clock, self._calls = name, warm_ms, cold_ms, clock, calls
+
+    def run(self, feeds: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+        (feed,) = feeds
+        assert (feed.shape, feed.dtype.name) == (self.inputs[0].shape, self.inputs[0].dtype)
+        warm = set(self._calls[-3:]) == {self._name}
+        self._clock.now_ns += int(1e6 * (self._warm_ms if warm else self._cold_ms))
+        self._calls.append(self._name)
+        return ()
+
+
+def test_sessions_take_turns_in_bursts_of_which_the_fastest_run_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, calls = Clock(monkeypatch), list[str]()
+    first: Any = Stopwatch("a", 12.0, 13.0, "float32", clock, calls)
+    second: Any = Stopwatch("b", 3.0, 5.0, "int8", clock, calls)
+    found = duel.in_turn(first, second, bursts=2)
+    assert calls == (["a"] * duel.BURST + ["b"] * duel.BURST) * (1 + 2)
+    assert found == Duel(12.0, 3.0, 2)
+
+
+def test_the_ratio_says_how_much_faster_the_second_is() -> None:
+    assert Duel(6.0, 2.0, 100).speed_up == pytest.approx(3.0)
+    assert Duel(2.0, 6.0, 100).speed_up == pytest.approx(1 / 3)

@@ -1,0 +1,322 @@
+"""Loading models: where weights come from, whether they fit, and what the model says of its images."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+torch = pytest.importorskip("torch")
+
+from edgevit.model.torchvision_schemas import ensure_torchvision_schemas  # noqa: E402
+
+ensure_torchvision_schemas()
+pytest.importorskip("timm")
+
+from safetensors.torch import save_file  # noqa: E402
+from torch import nn  # noqa: E402
+
+from edgevit.errors import UsageError  # noqa: E402
+from edgevit.model.bundled import BUNDLED_MODELS  # noqa: E402
+from edgevit.model.load import load_model  # noqa: E402
+from edgevit.model.weights import load_weights  # noqa: E402
+from edgevit.spec.spec import ModelSpec, PreprocessingOverrides  # noqa: E402
+
+
+def spec(name: str, **given: Any) -> ModelSpec:
+    return ModelSpec(name=name, **{"random_weights": "weights" not in given and "pretrained" not in given, **given})
+
+
+@pytest.mark.parametrize(("name", "params"), [("test_vit", 371_240), ("test_efficientnet", 356_196)])
+def test_a_timm_model_with_random_weights(name: str, params: int) -> None:
+    model = load_model(spec(name))
+    assert (model.params, model.num_classes, model.random_weights) == (params, 1000, True)
+    assert model.preprocessing.input_size == (160, 160)
+    assert model.preprocessing.crop_pct == 0.95
+    assert not model.module.training
+    assert not any(parameter.requires_grad for parameter in model.module.parameters())
+
+
+def test_the_spec_overrides_single_values_of_the_preprocessing() -> None:
+    overrides = PreprocessingOverrides(mean=(0.1, 0.2, 0.3), crop_pct=1.0)
+    model = load_model(spec("test_efficientnet", num_classes=7, preprocessing=overrides))
+    assert model.num_classes == 7
+    assert (model.preprocessing.mean, model.preprocessing.crop_pct) == ((0.1, 0.2, 0.3), 1.0)
+    assert model.preprocessing.std == (0.229, 0.224, 0.225)
+
+
+def test_a_model_of_fixed_size_is_made_for_the_size_that_is_asked() -> None:
+    model = load_model(spec("test_vit3", preprocessing=PreprocessingOverrides(input_size=(96, 128))))
+    assert model.preprocessing.input_size == (96, 128)
+
+
+@pytest.mark.parametrize("name", sorted(BUNDLED_MODELS))
+def test_bundled_models_bring_their_weights(name: str) -> None:
+    model = load_model(ModelSpec(name=name))
+    again = load_model(ModelSpec(name=name))
+    assert (model.num_classes, model.random_weights) == (10, False)
+    assert all(torch.equal(a, b) for a, b in zip(model.module.parameters(), again.module.parameters(), strict=True))
+    with pytest.raises(UsageError, match="bundled with its weights and 10 classes"):
+        load_model(ModelSpec(name=name, num_classes=11))
+
+
+def test_unknown_names_get_the_nearest() -> None:
+    with pytest.raises(UsageError, match="unknown model: 'vit_tinny_patch16_224'") as caught:
+        load_model(spec("vit_tinny_patch16_224"))
+    assert caught.value.hint and "did you mean" in caught.value.hint and "vit_tiny_patch16_224" in caught.value.hint
+    with pytest.raises(UsageError, match="unknown model: 'digit_vit'") as caught:
+        load_model(spec("digit_vit"))
+    assert caught.value.hint and "digits_vit" in caught.value.hint
+
+
+def test_weights_have_to_come_from_somewhere(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="where do the weights of test_vit come from") as caught:
+        load_model(ModelSpec(name="test_vit"))
+    assert caught.value.hint and "--weights" in caught.value.hint
+    with pytest.raises(UsageError, match="no such weights file"):
+        load_model(ModelSpec(name="test_vit", weights=tmp_path / "nowhere.pt"))
+
+
+def test_pretrained_offline_points_at_weights(tmp_path: Path) -> None:
+    program = (
+        "from edgevit.model.load import load_model; from edgevit.spec.spec import ModelSpec\n"
+        "from edgevit.errors import UsageError\n"
+        "try: load_model(ModelSpec(name='test_vit', pretrained=True))\n"
+        "except UsageError as error: print(error.message, '|', error.hint)\n"
+    )
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path), "TORCH_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout.startswith("could not get pretrained weights of test_vit: ")
+    assert "--weights FILE" in done.stdout
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+@pytest.mark.parametrize("nested", [False, True])
+def test_weights_of_a_file_are_the_models(tmp_path: Path, suffix: str, nested: bool) -> None:
+    torch.manual_seed(1)
+    source = load_model(spec("test_efficientnet"))
+    path = tmp_path / f"weights{suffix}"
+    if suffix == ".pt":
+        torch.save(
+            {"state_dict": source.module.state_dict(), "epoch": 3} if nested else source.module.state_dict(), path
+        )
+    elif nested:
+        pytest.skip("safetensors are flat")
+    else:
+        save_file(source.module.state_dict(), path)
+    loaded = load_model(spec("test_efficientnet", weights=path))
+    assert not loaded.random_weights
+    state = loaded.module.state_dict()
+    assert all(torch.equal(value, state[key]) for key, value in source.module.state_dict().items())
+
+
+def test_half_precision_weights_become_float32(tmp_path: Path) -> None:
+    module = nn.Linear(2, 2)
+    torch.save({key: value.half() for key, value in module.state_dict().items()}, tmp_path / "w.pt")
+    load_weights(module, tmp_path / "w.pt")
+    assert module.weight.dtype == torch.float32
+
+
+def test_what_does_not_fit_is_listed(tmp_path: Path) -> None:
+    module = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+    state = module.state_dict()
+    state["extra.weight"] = torch.zeros(1)
+    del state["0.bias"]
+    state["1.weight"] = torch.zeros(5, 3)
+    torch.save(state, tmp_path / "w.pt")
+    before = {key: value.clone() for key, value in module.state_dict().items()}
+    with pytest.raises(UsageError) as caught:
+        load_weights(module, tmp_path / "w.pt")
+    assert "missing (1): 0.bias" in caught.value.message
+    assert "unexpected (1): extra.weight" in caught.value.message
+    assert "of another shape (1): 1.weight [5, 3], not [2, 3]" in caught.value.message
+    assert caught.value.hint and "number of classes" in caught.value.hint
+    assert all(torch.equal(value, before[key]) for key, value in module.state_dict().items())
+
+
+def test_a_long_list_is_cut(tmp_path: Path) -> None:
+    torch.save({}, tmp_path / "w.pt")
+    module = nn.Sequential(*[nn.Linear(1, 1) for _ in range(10)])
+    with pytest.raises(UsageError, match=r"missing \(20\): .* and 12 more"):
+        load_weights(module, tmp_path / "w.pt")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e39])
+def test_weights_that_are_not_finite_in_float32_are_refused(tmp_path: Path, value: float) -> None:
+    path = tmp_path / "w.pt"
+    state = {
+        key: tensor.double() for key, tensor in load_model(ModelSpec(name="digits_cnn")).module.state_dict().items()
+    }
+    name = next(iter(state))
+    state[name].flatten()[:2] = value
+    torch.save(state, path)
+    with pytest.raises(UsageError) as caught:
+        load_model(ModelSpec(name="digits_cnn", weights=path))
+    assert f"{path}: NaN or infinity in 1 tensors: {name} (2 of " in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "folder/model.tflite", "MODEL.XML"])
+def test_an_exported_file_is_neither_a_model_nor_weights(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} is a file for .*, not a PyTorch model") as caught:
+        load_model(ModelSpec(name=name))
+    assert caught.value.hint and "--weights FILE" in caught.value.hint and "edgevit inspect" in caught.value.hint
+    with pytest.raises(UsageError, match=f"{name} is a file for .*, not a PyTorch model"):
+        load_model(ModelSpec(name="digits_vit", weights=tmp_path / name))
+
+
+class Malicious:
+    """A pickle that would run a command."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.target),)
+
+
+def test_a_pickle_with_code_is_refused_and_not_run(tmp_path: Path) -> None:
+    torch.save({"weight": Malicious(tmp_path / "ran")}, tmp_path / "w.pt")
+    with pytest.raises(UsageError, match="cannot read weights from") as caught:
+        load_weights(nn.Linear(2, 2), tmp_path / "w.pt")
+    assert caught.value.hint and "safetensors" in caught.value.hint
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04", b"\x80\x04.", bytes(range(256)) * 9])
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_broken_files_are_named(tmp_path: Path, content: bytes, suffix: str) -> None:
+    path = tmp_path / f"w{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=f"w{suffix}"):
+        load_weights(nn.Linear(2, 2), path)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_damage_to_a_file_escapes_as_anything_but_an_error_that_names_it(
+    tmp_path: Path, data: st.DataObject
+) -> None:
+    path = tmp_path / "w.pt"
+    old_format = data.draw(st.booleans())
+    torch.save({"weight": torch.ones(2, 2), "bias": torch.ones(2)}, path, _use_new_zipfile_serialization=not old_format)
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 6))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content)
+    said = ""
+    try:
+        load_weights(nn.Linear(2, 2), path)
+    except UsageError as error:
+        said = error.message
+    assert not said or "w.pt" in said
+
+
+def test_a_cut_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "w.pt"
+    torch.save(nn.Linear(64, 64).state_dict(), path)
+    path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(UsageError, match="cannot read weights from"):
+        load_weights(nn.Linear(64, 64), path)
+
+
+@pytest.mark.parametrize("content", [[1], {1: torch.zeros(2)}, torch.zeros(2), {"weight": "text"}])
+def test_a_file_without_a_state_dict_is_refused(tmp_path: Path, content: Any) -> None:
+    torch.save(content, tmp_path / "w.pt")
+    with pytest.raises(UsageError, match="does not hold a state dict|does not fit the model"):
+        load_weights(nn.Linear(2, 2), tmp_path / "w.pt")
+
+
+FACTORIES = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, num_classes=4, size=8, **config):
+        super().__init__()
+        self.head = nn.Linear(3 * size * size, num_classes)
+        self.default_cfg = {"input_size": (3, size, size), "mean": (0.5,) * 3, "std": (0.5,) * 3, **config}
+    def forward(self, images):
+        return self.head(images.flatten(1))
+
+def good(num_classes=4): return Net(num_classes)
+def fixed(): return Net()
+def diverged():
+    net = Net()
+    net.head.weight.data[0, :5] = float("nan")
+    return net
+def quantized():
+    return torch.ao.quantization.quantize_dynamic(Net(), {nn.Linear}, dtype=torch.qint8)
+def silent():
+    net = Net()
+    del net.default_cfg
+    return net
+def odd_interpolation(): return Net(interpolation="area")
+def odd_crop(): return Net(crop_mode="border")
+def wrong_size(): return Net(**{"input_size": (3, 9, 9)})
+def no_module(): return 3
+def needs(something): return Net()
+class Maps(Net):
+    def forward(self, images): return images
+def maps(): return Maps()
+class Pair(Net):
+    def forward(self, images): return images, images
+def pair(): return Pair()
+number = 3
+"""
+
+
+@pytest.fixture
+def factories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A user's own module, in the folder that the command runs in."""
+    (tmp_path / "my_factories.py").write_text(FACTORIES)
+    (tmp_path / "my_broken.py").write_text("def f(:")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.delitem(sys.modules, "my_factories", raising=False)
+    return "my_factories"
+
+
+def test_a_users_own_factory(factories: str, tmp_path: Path) -> None:
+    model = load_model(spec(f"{factories}:good"))
+    assert (model.num_classes, model.preprocessing.input_size) == (4, (8, 8))
+    assert load_model(spec(f"{factories}:good", num_classes=6)).num_classes == 6
+    torch.save(model.module.state_dict(), tmp_path / "w.pt")
+    loaded = load_model(spec(f"{factories}:good", weights=tmp_path / "w.pt"))
+    assert torch.equal(loaded.module.head.weight, model.module.head.weight)
+    overrides = PreprocessingOverrides(input_size=(8, 8), mean=(0, 0, 0), std=(1, 1, 1))
+    assert load_model(spec(f"{factories}:silent", preprocessing=overrides)).preprocessing.std == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "message"),
+    [
+        ("{}:good", {"pretrained": True}, "--pretrained is for timm names"),
+        ("{}:nothing", {}, "has no factory 'nothing'"),
+        ("{}:number", {}, "has no factory 'number'"),
+        ("{}:", {}, "has no factory ''"),
+        ("nowhere.at.all:good", {}, "cannot import 'nowhere.at.all'"),
+        ("my_broken:f", {}, "cannot import 'my_broken'"),
+        (":good", {}, "cannot import ''"),
+        (".relative:good", {}, "cannot import '.relative'"),
+        ("{}:no_module", {}, "returned int, not a torch.nn.Module"),
+        ("{}:needs", {}, "cannot be called: missing a required argument: 'something'"),
+        ("{}:fixed", {"num_classes": 5}, r"fixed\(num_classes=5\) cannot be called"),
+        ("{}:diverged", {}, r":diverged: NaN or infinity in 1 tensors: head.weight \(5 of 768 values\)"),
+        ("{}:quantized", {}, r":quantized is quantized already: head \(Linear\)"),
+        ("{}:silent", {}, "states no input_size, mean, std"),
+        ("{}:odd_interpolation", {}, "interpolation 'area', which edgevit lacks"),
+        ("{}:odd_crop", {}, "crop_mode 'border', which edgevit lacks"),
+        ("{}:wrong_size", {}, r"does not take an image \[1, 3, 9, 9\]"),
+        ("{}:maps", {}, r"returns \[1, 3, 8, 8\] for one image"),
+        ("{}:pair", {}, "returns tuple for one image"),
+    ],
+)
+def test_bad_factories_are_the_users_to_mend(factories: str, name: str, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        load_model(spec(name.format(factories), **given))

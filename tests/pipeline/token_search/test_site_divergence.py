@@ -1,0 +1,44 @@
+"""Damage of plans from that of single sites."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgevit.pipeline.token_search.site_divergence import DamagePoint, SiteDamage
+
+TABLE = SiteDamage(
+    (
+        DamagePoint("squeeze", 2, 0.8, 0.1),
+        DamagePoint("squeeze", 2, 0.6, 0.4),
+        DamagePoint("squeeze", 4, 0.8, 0.05),
+        DamagePoint("squeeze", 4, 0.6, 0.2),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("block", "share", "nats"),
+    [(2, 1.0, 0.0), (2, 0.9, 0.05), (2, 0.8, 0.1), (2, 0.7, 0.25), (3, 0.6, 0.3), (1, 0.6, 0.4), (9, 0.6, 0.2)],
+)
+def test_shares_and_blocks_between_lie_on_straight_lines(block: int, share: float, nats: float) -> None:
+    assert TABLE.alone("squeeze", block, share) == pytest.approx(nats)
+
+
+def test_below_the_smallest_share_it_grows_by_the_same_factor() -> None:
+    assert TABLE.alone("squeeze", 2, 0.4) == pytest.approx(1.6)
+
+
+def test_two_sites_at_one_block_do_what_one_does() -> None:
+    two = TABLE.step("squeeze", 2, 1.0, 0.75) + TABLE.step("squeeze", 2, 0.75, 0.6)
+    assert two == pytest.approx(TABLE.step("squeeze", 2, 1.0, 0.6)) == pytest.approx(0.4)
+
+
+def test_fewer_tokens_never_do_less() -> None:
+    noisy = SiteDamage((DamagePoint("tome", 2, 0.9, 0.02), DamagePoint("tome", 2, 0.8, 0.01)))
+    assert noisy.alone("tome", 2, 0.8) == 0.02
+    assert noisy.step("tome", 2, 0.9, 0.8) == 0
+
+
+def test_what_did_nothing_is_not_extrapolated() -> None:
+    nothing = SiteDamage((DamagePoint("tome", 2, 0.9, 0.0), DamagePoint("tome", 2, 0.8, 0.0)))
+    assert nothing.alone("tome", 2, 0.5) == 0.0

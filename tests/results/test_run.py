@@ -1,0 +1,89 @@
+"""``run.json`` is read back as it was written, or refused with a reason."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgevit.errors import UsageError
+from edgevit.results.run import SCHEMA_VERSION, Run, load_run, run_json_schema, run_to_json
+from edgevit.run.files import write_atomically
+from tests.factories import make_candidate, make_realistic_run, make_run
+
+
+def save(run: Run, folder: Path) -> Path:
+    write_atomically(folder / "run.json", run_to_json(run))
+    return folder / "run.json"
+
+
+@pytest.mark.parametrize(
+    "run", [make_run(), make_realistic_run(), make_realistic_run(labels=False), make_run(selected=None)]
+)
+def test_round_trip(run: Run, tmp_path: Path) -> None:
+    file = save(run, tmp_path)
+    assert load_run(file) == load_run(tmp_path) == run
+
+
+def test_the_keys_that_other_programs_rely_on(tmp_path: Path) -> None:
+    document = json.loads(run_to_json(make_realistic_run()))
+    assert document["schema_version"] == SCHEMA_VERSION == 1
+    assert {"edgevit_version", "created_at", "seed", "spec", "spec_sha256", "host", "tool_versions", "baseline",
+            "candidates", "selected", "stages"} <= set(document)  # fmt: skip
+    candidate = document["candidates"][0]
+    assert {"id", "backend", "format", "scheme", "passes", "artifact", "verification", "accuracy", "measurements",
+            "predictions", "status", "reasons"} <= set(candidate)  # fmt: skip
+    assert candidate["measurements"][0]["source"] == "measured"
+    assert candidate["predictions"][0]["source"] == "predicted"
+    assert set(candidate["measurements"][0]["latency_ms"]) == {"min", "p50", "p90", "p99"}
+
+
+def test_the_schema_names_every_key() -> None:
+    schema = run_json_schema()
+    assert set(json.loads(run_to_json(make_run()))) == set(schema["properties"])
+
+
+def test_a_calibration_record_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    document = json.loads(run_to_json(make_run()))
+    for key in ("images_sha256", "count", "warnings"):
+        del document["calibration"][key]
+    (tmp_path / "run.json").write_text(json.dumps(document))
+    record = load_run(tmp_path).calibration
+    assert record is not None
+    assert (len(record.ids), record.images_sha256, record.count, record.warnings) == (128, (), None, ())
+
+
+def test_a_missing_run_says_what_to_give(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot read a run") as error:
+        load_run(tmp_path)
+    assert "edgevit compress" in str(error.value.hint)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
+def test_a_cut_file_is_refused(tmp_path: Path, share: float) -> None:
+    file = save(make_run(), tmp_path)
+    content = file.read_bytes()
+    file.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(UsageError, match="is not a run of schema version 1"):
+        load_run(file)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [({"schema_version": 2}, "schema_version"), ({"host": {}}, "host"), ({"candidates": None}, "candidates")],
+)
+def test_another_schema_is_refused_with_the_key(tmp_path: Path, changes: dict[str, Any], complaint: str) -> None:
+    file = tmp_path / "run.json"
+    file.write_text(json.dumps({**json.loads(run_to_json(make_run())), **changes}))
+    with pytest.raises(UsageError, match=complaint):
+        load_run(file)
+
+
+def test_a_candidate_is_found_by_its_id() -> None:
+    run = make_run(make_candidate("litert/fp32"), make_candidate("openvino/fp32"), selected="openvino/fp32")
+    assert run.chosen == run.candidate("openvino/fp32")
+    assert make_run(selected=None).chosen is None
+    with pytest.raises(KeyError):
+        run.candidate("nope")

@@ -1,0 +1,204 @@
+"""The spec: strict, all errors at once, and whose word counts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgevit.errors import UsageError
+from edgevit.spec.spec import Spec, resolve_spec
+from edgevit.spec.token_plan import FORMS, parse_plans
+from edgevit.spec.toml_files import names
+
+
+def write(folder: Path, text: str, name: str = "spec.toml") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def resolve(document: dict[str, Any]) -> Spec:
+    return resolve_spec(None, None, document)
+
+
+def test_a_name_alone_is_a_spec() -> None:
+    spec = resolve({"model": {"name": "digits_vit"}})
+    assert spec.export.backends == ("onnx", "openvino", "tflite")
+    assert spec.export.schemes == ("auto",)
+    assert (spec.budget.max_drop, spec.measure.threads, spec.measure.min_runs, spec.seed) == (1.0, 1, 50, 0)
+
+
+def test_every_error_is_told_at_once_with_its_path_and_the_nearest_key(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        'sead = 1\n[model]\nname = "digits_vit"\nweigths = "x"\n[model.preprocessing]\ncrop_pct = 2.0\n'
+        '[measure]\nmin_runs = 3\n[export]\nschemes = ["statik_wi8_ai8"]\n[passes]\ntokens = "evil:0.7@4"\n',
+    )
+    with pytest.raises(UsageError) as caught:
+        resolve_spec(path, None, {})
+    message = caught.value.message
+    assert message.startswith(f"{path} is not valid:")
+    assert "sead: unknown key; did you mean seed?" in message
+    assert "model.weigths: unknown key; did you mean weights" in message
+    assert "model.preprocessing.crop_pct: " in message
+    assert "measure.min_runs: " in message
+    assert "export.schemes: unknown scheme: 'statik_wi8_ai8' (did you mean static_wi8_ai8" in message
+    assert "passes.tokens: unknown token reduction method: 'evil' (did you mean evit?" in message
+    assert len(message.splitlines()) == 7
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("document", "where"),
+    [
+        ({}, "model: "),
+        ({"model": {"name": "a", "weights": "w", "pretrained": True}}, "give only one of weights"),
+        ({"model": {"name": "a"}, "data": {"samples": 0}}, "data.samples"),
+        ({"model": {"name": "a"}, "seed": -1}, "seed"),
+        ({"model": {"name": "a"}, "seed": 2**32}, "seed"),  # numpy's generators, which quantizers use, take 32 bits
+        ({"model": {"name": "a"}, "budget": {"max_drop": -0.1}}, "budget.max_drop"),
+        ({"model": {"name": "a"}, "budget": {"max_drop": float("nan")}}, "budget.max_drop"),
+        ({"model": {"name": "a"}, "measure": {"min_seconds": float("inf")}}, "measure.min_seconds"),
+        ({"model": {"name": "a"}, "measure": {"timeout_seconds": 0}}, "measure.timeout_seconds"),
+        ({"model": {"name": "a", "preprocessing": {"std": [1, 0, 1]}}}, "model.preprocessing.std.1"),
+        ({"model": {"name": "a", "preprocessing": {"mean": [0, float("nan"), 0]}}}, "model.preprocessing.mean.1"),
+        ({"model": {"name": "a", "preprocessing": {"input_size": [0, 32]}}}, "model.preprocessing.input_size.0"),
+        ({"model": {"name": "a", "preprocessing": {"interpolation": "area"}}}, "model.preprocessing.interpolation"),
+        ({"model": {"name": "a"}, "export": {"schemes": ["auto", "fp32"]}}, '"auto" alone'),
+        ({"model": {"name": "a"}, "passes": {"form": "scatter"}}, "passes.form"),
+        ({"model": {"name": "a"}, "passes": {"tokens": ""}}, "passes.tokens: not a token plan: ''"),
+        (
+            {"model": {"name": "a"}, "passes": {"tokens": "nothing,tome:8"}},
+            "passes.tokens: not a token plan: 'nothing'",
+        ),
+        (
+            {"model": {"name": "a"}, "passes": {"tokens": "tome:8,tome:8"}},
+            "passes.tokens: token plan tome:8 is given twice",
+        ),
+        ({"model": {"name": "a"}, "passes": {"tokens": "auto,auto"}}, "passes.tokens: token plan auto is given twice"),
+        ({"model": {"name": "a"}, "passes": {"tokens": "evit:1.5"}}, "the keep ratio must lie between 0 and 1"),
+        ({"model": {"name": "a"}, "passes": {"tokens": "evit:0.7@4,4"}}, "blocks are counted from 1 and must rise"),
+        ({"model": {"name": "a"}, "passes": {"tokens": "resolution:0"}}, "passes.tokens: not a token plan"),
+        (
+            {"model": {"name": "a"}, "passes": {"distill": {"teacher": {"name": "b"}, "epochs": 0}}},
+            "passes.distill.epochs",
+        ),
+    ],
+)
+def test_values_out_of_range_are_refused(document: dict[str, Any], where: str) -> None:
+    with pytest.raises(UsageError, match="command line is not valid|spec is not valid") as caught:
+        resolve(document)
+    assert where in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("tokens", "plans"),
+    [
+        ("none", ()),
+        ("auto", ("auto",)),
+        ("evit:0.7@4,7,10,tome:8,auto", ("evit:0.7@4,7,10", "tome:8", "auto")),
+        ("squeeze:4=150,7=100,resolution:192,patch:20", ("squeeze:4=150,7=100", "resolution:192", "patch:20")),
+    ],
+)
+def test_token_plans_have_commas_between(tokens: str, plans: tuple[str, ...]) -> None:
+    """And are kept as they were written, so that a digest does not depend on how they are read."""
+    spec = resolve({"model": {"name": "a"}, "passes": {"tokens": tokens}})
+    assert spec.passes.tokens == tokens
+    assert tuple(map(str, parse_plans(spec.passes.tokens))) == plans
+
+
+def test_tokens_and_form_have_defaults_and_are_part_of_the_digest() -> None:
+    plain = resolve({"model": {"name": "a"}})
+    assert (plain.passes.tokens, plain.passes.form) == ("none", "auto")
+    written = resolve({"model": {"name": "a"}, "passes": {"tokens": "none", "form": "auto"}})
+    assert written.sha256 == plain.sha256
+    forms = {resolve({"model": {"name": "a"}, "passes": {"form": form}}).sha256 for form in ("auto", *FORMS)}
+    assert len(forms) == 3
+
+
+def test_the_command_line_beats_the_file_which_beats_the_profile(tmp_path: Path) -> None:
+    profile = write(
+        tmp_path,
+        'about = "x"\ndevices = ["raspberry-pi-5"]\nseed = 1\n[export]\nbackends = ["tflite"]\nschemes = ["fp16"]\n',
+        "mine.toml",
+    )
+    file = write(tmp_path, 'seed = 2\n[model]\nname = "a"\n[export]\nschemes = ["fp32"]\n[budget]\nmax_drop = 3.0\n')
+    spec = resolve_spec(file, str(profile), {"seed": 3, "budget": {"max_drop": 0.5}})
+    assert (spec.seed, spec.budget.max_drop) == (3, 0.5)
+    assert spec.export.schemes == ("fp32",)
+    assert spec.export.backends == ("tflite",)
+    assert spec.devices == ("raspberry-pi-5",)
+    assert resolve_spec(file, str(profile), {}).seed == 2
+
+
+@pytest.mark.parametrize("name", names("profiles"))
+def test_every_shipped_profile_makes_a_valid_spec(name: str) -> None:
+    assert resolve_spec(None, name, {"model": {"name": "digits_vit"}}).model.name == "digits_vit"
+
+
+def test_an_error_names_every_source(tmp_path: Path) -> None:
+    file = write(tmp_path, '[model]\nname = "a"\n')
+    with pytest.raises(UsageError, match=r"profile raspberry-pi-5 \+ .*spec.toml \+ command line is not valid"):
+        resolve_spec(file, "raspberry-pi-5", {"seed": "x"})
+
+
+@pytest.mark.parametrize("text", ["model = ", "[model\n", "\x00"])
+def test_a_file_that_is_not_toml_is_named(tmp_path: Path, text: str) -> None:
+    file = write(tmp_path, text)
+    with pytest.raises(UsageError, match="spec.toml is not valid TOML"):
+        resolve_spec(file, None, {})
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"cannot read .*nowhere.toml"):
+        resolve_spec(tmp_path / "nowhere.toml", None, {})
+
+
+def test_paths_in_a_file_start_at_its_folder_and_others_at_the_present_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, here = tmp_path / "home", tmp_path / "here"
+    (home / "images").mkdir(parents=True)
+    (here / "others").mkdir(parents=True)
+    monkeypatch.chdir(here)
+    file = write(home, '[model]\nname = "a"\nweights = "w.pt"\n[data]\nevaluation = "images"\ncalibration = "20%"\n')
+    spec = resolve_spec(file, None, {"data": {"train": "others"}})
+    assert spec.model.weights == home / "w.pt"
+    assert spec.data.evaluation == str(home / "images")
+    assert spec.data.train == str(here / "others")
+    assert spec.data.calibration == "20%"
+
+
+def test_a_folder_called_digits_does_not_hide_the_bundled_digits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "digits").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert resolve({"model": {"name": "a"}, "data": {"evaluation": "digits"}}).data.evaluation == "digits"
+
+
+def test_the_digest_is_of_what_is_asked_not_of_how(tmp_path: Path) -> None:
+    file = write(tmp_path, 'seed = 0\n[budget]\nmax_drop = 1.0\n[model]\nname = "a"\n')
+    spec = resolve_spec(file, None, {})
+    assert spec.sha256 == resolve({"model": {"name": "a"}}).sha256
+    assert spec.sha256 != resolve({"model": {"name": "b"}}).sha256
+    again = Spec.model_validate(json.loads(spec.model_dump_json()))
+    assert (again, again.sha256) == (spec, spec.sha256)
+
+
+def test_the_digest_of_a_known_spec_stays() -> None:
+    """A change here makes run folders of earlier versions refuse --resume; then say so in the change log."""
+    assert resolve({"model": {"name": "a"}}).sha256 == DIGEST
+
+
+DIGEST = "293fddb3ee9ce107bc230585949fa3eef56c21b2de0217ccb82cb654f5eef2ff"
+
+
+def test_weights_on_the_command_line_replace_those_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "spec.toml"
+    file.write_text('[model]\nname = "a"\nweights = "w.safetensors"\n', encoding="utf-8")
+    spec = resolve_spec(file, None, {"model": {"random_weights": True}})
+    assert (spec.model.weights, spec.model.random_weights) == (None, True)

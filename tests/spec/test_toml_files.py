@@ -1,0 +1,66 @@
+"""Shipped files are found by name, and read or refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgevit.errors import UsageError
+from edgevit.spec import toml_files as shipped
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout with two devices."""
+    (tmp_path / "edgevit").mkdir()
+    (tmp_path / "devices").mkdir()
+    for name in ("raspberry-pi-5", "coral"):
+        (tmp_path / "devices" / f"{name}.toml").write_text(f'name = "{name}"\n')
+    monkeypatch.setattr(shipped, "_PACKAGE", tmp_path / "edgevit")
+    return tmp_path
+
+
+def test_names_are_sorted(checkout: Path) -> None:
+    assert shipped.names("devices") == ["coral", "raspberry-pi-5"]
+    assert shipped.names("profiles") == []
+
+
+def test_a_wheel_has_them_inside(checkout: Path) -> None:
+    inside = checkout / "edgevit" / "shipped_files" / "devices"
+    inside.mkdir(parents=True)
+    (inside / "only.toml").touch()
+    assert shipped.names("devices") == ["only"]
+
+
+def test_find_by_name_and_by_path(checkout: Path) -> None:
+    path = shipped.find("devices", "coral")
+    assert shipped.read_toml(path) == {"name": "coral"}
+    assert shipped.find("devices", str(path)) == path
+
+
+def test_an_unknown_name_gets_the_nearest(checkout: Path) -> None:
+    with pytest.raises(UsageError, match="unknown device: 'raspberry-pi-6'") as error:
+        shipped.find("devices", "raspberry-pi-6")
+    assert "did you mean raspberry-pi-5?" in str(error.value.hint)
+
+
+@pytest.mark.parametrize("name", ["none.toml", "../devices/coral", "coral.json", ""])
+def test_no_way_around_the_list(checkout: Path, name: str) -> None:
+    with pytest.raises(UsageError):
+        shipped.find("devices", name)
+
+
+@pytest.mark.parametrize(("content", "complaint"), [(b"a = 1\nb = = 2\n", "line 2"), (b"\xff\xfe", "not valid TOML")])
+def test_a_broken_file_is_named(tmp_path: Path, content: bytes, complaint: str) -> None:
+    file = tmp_path / "broken.toml"
+    file.write_bytes(content)
+    with pytest.raises(UsageError) as error:
+        shipped.read_toml(file)
+    assert str(file) in error.value.message
+    assert complaint in error.value.message
+
+
+def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot read"):
+        shipped.read_toml(tmp_path)
