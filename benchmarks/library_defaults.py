@@ -25,20 +25,20 @@ class LibraryJob:
 
 
 @dataclass(frozen=True)
-class Made:
+class MadeArtifact:
     """Its main file."""
 
     path: Path
 
 
-def make_default(job: LibraryJob) -> Made:
+def make_default(job: LibraryJob) -> MadeArtifact:
     """Quantizes, in a process of its own; what an earlier run of the benchmark made is taken as it is."""
     job.folder.mkdir(parents=True, exist_ok=True)
     path = job.folder / job.parent.name
     if not path.exists():
         images = np.concatenate(list(open_samples(job.calibration).batches(job.preprocessing)))
         DEFAULTS[job.runtime][job.name](job.parent, images, path)
-    return Made(path)
+    return MadeArtifact(path)
 
 
 def _onnxruntime_dynamic(parent: Path, images: np.ndarray, path: Path) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.library_defaults import DEFAULTS, LibraryJob, Made, make_default
+from benchmarks.library_defaults import DEFAULTS, LibraryJob, MadeArtifact, make_default
 from benchmarks.models import Case, default_data, digits, real
 from benchmarks.ratios import compared, finished_run
 from edgevit.artifacts.evaluate import run_once, score
@@ -132,11 +132,11 @@ def _rewritten(model: str, run: Run, folder: Path) -> Iterator[Row]:
     """The float32 files that quantization started from, where the graph was rewritten: their share of the speed."""
     dense = run.candidates[0]
     backend = get_backend(dense.backend)
-    for path in sorted((folder / "work" / "prepared" / backend.NAME).glob(f"*/model{backend.SUFFIX}")):
+    for path in sorted((folder / "work" / "prepared" / backend.name).glob(f"*/model{backend.suffix}")):
         duel = compared(dense, folder, path, "f32")
         steps = path.parent.name.removeprefix("dense-").replace("-", " ").replace("_", " ")
         yield Row(
-            model, backend.NAME, "edgevit float32, rewritten", "float", None, None, None, duel.first_ms, duel.second_ms,
+            model, backend.name, "edgevit float32, rewritten", "float", None, None, None, duel.first_ms, duel.second_ms,
             "–", steps,
         )  # fmt: skip
 
@@ -188,7 +188,7 @@ def _defaults(model: str, runtime: str, run: Run, spec: Spec, folder: Path) -> I
         yield _default_row(model, name, made, run, spec, folder)
 
 
-def _default_row(model: str, name: str, made: Made, run: Run, spec: Spec, folder: Path) -> Row:
+def _default_row(model: str, name: str, made: MadeArtifact, run: Run, spec: Spec, folder: Path) -> Row:
     dense = run.candidates[0]
     assert dense.artifact is not None
     backend = get_backend(dense.backend)

@@ -239,7 +239,7 @@ def _timed(row: Row, dense: Candidate, folder: Path, artifact: Path, precision: 
 
 def _rewritten(runtime: str, folder: Path) -> list[Path]:
     """Dense float32 files that were rewritten for int8: their share of the speed is not due to fewer tokens."""
-    return sorted((folder / "work" / "prepared" / runtime).glob(f"dense-*/model{get_backend(runtime).SUFFIX}"))
+    return sorted((folder / "work" / "prepared" / runtime).glob(f"dense-*/model{get_backend(runtime).suffix}"))
 
 
 def _forms(candidates: list[Candidate]) -> tuple[list[Candidate], dict[str, Candidate]]:
@@ -427,7 +427,7 @@ def _panel(findings: Findings, runtime: str) -> Panel:
         and row.speed_up is not None
     )  # fmt: skip
     return Panel(
-        title=get_backend(runtime).TITLE,
+        title=get_backend(runtime).title,
         points=tuple(points.values()),
         fronts=tuple(tuple(points[row] for row in each) for each in fronts),
         regions=tuple(Region(str(goal), goal.speed_up, goal.max_drop, goal.kind == "int8") for goal in goals),

@@ -81,8 +81,8 @@ def test_the_table_of_schemes_is_what_the_backends_have() -> None:
     for backend in all_backends():
         for scheme in SCHEMES:
             row = next(cells for name, cells in rows.items() if name.split("`")[0] == scheme)
-            has = row[order.index(backend.TITLE)].strip().startswith("yes")
-            assert has == (scheme in backend.SCHEMES), f"{backend.TITLE} {scheme}"
+            has = row[order.index(backend.title)].strip().startswith("yes")
+            assert has == (scheme in backend.schemes), f"{backend.title} {scheme}"
 
 
 def test_the_tree_in_the_readme_is_there() -> None:
@@ -101,6 +101,6 @@ def test_the_readme_shows_the_output_of_the_demo() -> None:
     (shown,) = blocks("text")
     assert "digits" in (ROOT / "Makefile").read_text(encoding="utf-8")
     for backend in all_backends():
-        assert f"{backend.NAME}/fp32/dense" in shown
+        assert f"{backend.name}/fp32/dense" in shown
     assert re.search(r"^chosen: \w+/", shown, re.MULTILINE)
     assert (ROOT / "docs" / "demo.png").stat().st_size > 10_000

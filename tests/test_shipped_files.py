@@ -36,4 +36,4 @@ def test_profile(name: str) -> None:
     for device in spec.devices:
         units = load_device(device).units
         for backend in backends:
-            assert any(backend.FORMAT in unit.formats for unit in units)
+            assert any(backend.format in unit.formats for unit in units)

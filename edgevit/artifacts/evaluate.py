@@ -17,7 +17,7 @@ from edgevit.run.child_process import report_progress
 
 
 @dataclass(frozen=True)
-class PredictJob:
+class InferenceJob:
     """An artifact to run over images in a process of its own."""
 
     backend: str
@@ -32,14 +32,14 @@ class PredictJob:
 
 
 @dataclass(frozen=True)
-class Predicted:
+class LogitsFile:
     """Logits on disk."""
 
     logits: Path
     samples: int
 
 
-def predict(job: PredictJob) -> Predicted:
+def predict(job: InferenceJob) -> LogitsFile:
     """Runs an artifact over images, one at a time, and writes its logits.
 
     Raises:
@@ -52,7 +52,7 @@ def predict(job: PredictJob) -> Predicted:
         rows.append(run_once(session, batch))
         report_progress(len(rows), len(images))
     save_logits(job.logits, np.concatenate(rows))
-    return Predicted(job.logits, len(rows))
+    return LogitsFile(job.logits, len(rows))
 
 
 def run_once(session: Session, images: np.ndarray) -> np.ndarray:

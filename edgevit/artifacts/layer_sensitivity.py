@@ -72,7 +72,7 @@ def layer_sensitivity(job: SensitivityJob) -> Sensitivity:
     found = []
     for position, layer in enumerate(graph.layers):
         snr_db, agreement = None, 1.0
-        if layer.kind in backend.SCHEMES[job.recipe.scheme]:
+        if layer.kind in backend.schemes[job.recipe.scheme]:
             verification = _with_one(layer, graph, job, backend, images, reference)
             snr_db, agreement = verification.snr_db, verification.top1_agreement
         found.append(
@@ -97,7 +97,7 @@ def _with_one(
     calibration = images if SCHEMES[recipe.scheme].calibrated else None
     np.random.seed(job.seed)
     with tempfile.TemporaryDirectory() as folder:
-        path = backend.quantize_artifact(job.parent, recipe, calibration, Path(folder))
+        path = backend.quantize(job.parent, recipe, calibration, Path(folder))
         logits = _logits(backend.open_session(path, job.threads, _PRECISION), images)
     try:
         return compare(logits, reference, "float", None)

@@ -46,7 +46,7 @@ class QuantizeJob:
 
 
 @dataclass(frozen=True)
-class Made:
+class MadeArtifact:
     """An artifact on disk and what its own graph says of it."""
 
     main: Path
@@ -61,17 +61,17 @@ class Made:
     conversions: int
 
 
-def export_float(job: ExportJob) -> Made:
+def export_float(job: ExportJob) -> MadeArtifact:
     """Exports a captured program as float32."""
     from edgevit.model.program.capture import load_program
 
     backend = get_backend(job.backend)
     with _Folder(job.folder) as folder:
-        main = backend.export_program(load_program(job.program), folder, fused=job.fused)
+        main = backend.export(load_program(job.program), folder, fused=job.fused)
     return _describe(job.backend, job.folder / main.name)
 
 
-def quantize(job: QuantizeJob) -> Made:
+def quantize(job: QuantizeJob) -> MadeArtifact:
     """Quantizes a float32 artifact with the runtime's own quantizer.
 
     Raises:
@@ -87,7 +87,7 @@ def quantize(job: QuantizeJob) -> Made:
         parent = backend.read_graph(job.parent)
         recipe = job.recipe.resolved(parent.layers)
         recipe = replace(recipe, float_layers=(*recipe.float_layers, *selection_ops(parent)))
-        main = backend.quantize_artifact(job.parent, recipe, calibration, folder)
+        main = backend.quantize(job.parent, recipe, calibration, folder)
         check_label(job.recipe.scheme, backend.read_graph(main))
     return _describe(job.backend, job.folder / main.name)
 
@@ -112,14 +112,14 @@ def check_label(scheme: str, graph: Graph) -> None:
         raise CandidateFailed(f"asked for {scheme}, but no layer of the file is in float")
 
 
-def _describe(backend_name: str, main: Path) -> Made:
+def _describe(backend_name: str, main: Path) -> MadeArtifact:
     backend = get_backend(backend_name)
     session = backend.open_session(main, 1, "f32")
     graph = backend.read_graph(main)
     if len(session.inputs) != 1 or len(session.outputs) != 1:
         raise UsageError(f"{main} has {len(session.inputs)} inputs and {len(session.outputs)} outputs, not one of each")
     files = (main, *sorted(path for path in main.parent.iterdir() if path != main))
-    return Made(
+    return MadeArtifact(
         main=main,
         files=files,
         inputs=session.inputs,

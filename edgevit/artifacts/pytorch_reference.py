@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from edgevit.artifacts.evaluate import Predicted, save_logits
+from edgevit.artifacts.evaluate import LogitsFile, save_logits
 from edgevit.data.images import Samples, open_samples
 from edgevit.measure.bench import summarize, time_calls
 from edgevit.model.program.capture import load_program
@@ -40,7 +40,7 @@ class LatencyJob:
     min_seconds: float
 
 
-def reference_logits(job: ReferenceJob) -> Predicted:
+def reference_logits(job: ReferenceJob) -> LogitsFile:
     """Runs a captured program over images, one at a time, and writes its logits."""
     torch.set_num_threads(1)  # single images are too small to share out, and busy cores make it far slower
     module = cast(nn.Module, load_program(job.program).module())
@@ -51,7 +51,7 @@ def reference_logits(job: ReferenceJob) -> Predicted:
             rows.append(module(torch.from_numpy(batch)).numpy())
             report_progress(len(rows), len(images))
     save_logits(job.logits, np.concatenate(rows))
-    return Predicted(job.logits, len(rows))
+    return LogitsFile(job.logits, len(rows))
 
 
 def pytorch_latency(job: LatencyJob) -> LatencyMs:

@@ -1,15 +1,19 @@
 """Backends: one runtime and its format each.
 
-A backend is a package in this folder whose ``__init__`` fulfils :class:`Backend`; it is found by its folder and
-imported on first use, and its parts import torch or a runtime only when called. To add one, add a folder with
-``__init__.py``, ``export.py``, ``quantize.py``, ``graph.py`` and ``session.py``; the contract tests pick it up.
+A backend is a package in this folder whose ``__init__`` states its facts as ``BACKEND``; it is found by its folder, and its
+parts are imported when they are first used. To add one, add a folder with ``__init__.py``, ``export.py`` (``export``),
+``quantize.py`` (``quantize``), ``graph.py`` (``read_graph``) and ``session.py`` (``RuntimeSession``), as the methods of
+:class:`Backend` describe them; the contract tests pick it up.
 """
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Protocol, cast
 
 from edgevit.backends.no_telemetry import forbid_telemetry
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch.export import ExportedProgram
 
-    from edgevit.quantization.policy import Rule
+    from edgevit.quantization.policy import FirstGuess
     from edgevit.results.graph import Graph
     from edgevit.spec.recipe import OpKind, Recipe
 
@@ -42,32 +46,30 @@ class Session(Protocol):
         """Runs once: arrays as ``inputs`` declares them (shape, dtype) to arrays as ``outputs`` does."""
 
 
-class Backend(Protocol):
-    """What a backend package provides, as module attributes."""
+@dataclass(frozen=True, eq=False)
+class Backend:
+    """One runtime with its format: what it can do, and its parts, each imported when it is first used."""
 
-    NAME: str
-    """The runtime: the first part of a candidate id."""
-    TITLE: str
+    name: str
+    """The runtime: the first part of a candidate id, and the package in this folder."""
+    title: str
     """The runtime as its makers write it."""
-    FORMAT: str
+    format: str
     """The format's name on the command line, also the pip extra that installs the runtime."""
-    SUFFIX: str
+    suffix: str
     """Suffix of the main file."""
-    RUNTIME: str
+    runtime: str
     """Distribution that runs the artifacts, as pip knows it."""
-    SCHEMES: dict[str, tuple[OpKind, ...]]
+    schemes: Mapping[str, tuple[OpKind, ...]]
     """What can be made, and the kinds of ops that each scheme stores or computes in its own numbers; "fp32" first."""
-    POLICY: tuple[Rule, ...]
-    """What "auto" tries, see :mod:`edgevit.quantization.policy`; a rule for processors for each architecture at least."""
-    GPTQ_SCHEMES: tuple[str, ...]
+    policy: tuple[FirstGuess, ...]
+    """What "auto" tries, see :mod:`edgevit.quantization.policy`; one for processors for each architecture at least."""
+    gptq_schemes: tuple[str, ...] = ()
     """Schemes that its quantizer can round weights with GPTQ for."""
-
-    HAS_INTEGER_IO: bool
+    has_integer_io: bool = False
     """Whether its static artifacts can have integers as input and output."""
 
-    # Not "export" and "quantize": importing a part of that name would put the module in the function's place.
-
-    def export_program(self, program: ExportedProgram, folder: Path, *, fused: bool = False) -> Path:
+    def export(self, program: ExportedProgram, folder: Path, *, fused: bool = False) -> Path:
         """Writes a float32 artifact with static shapes, batch 1, one input "input" and one output "logits".
 
         Args:
@@ -78,16 +80,20 @@ class Backend(Protocol):
 
         Returns:
             The main file, inside ``folder``.
-        """
 
-    def quantize_artifact(self, parent: Path, recipe: Recipe, calibration: np.ndarray | None, folder: Path) -> Path:
+        Raises:
+            ValueError: the program was saved without example inputs.
+        """
+        return cast(Path, self._part("export").export(program, folder, fused=fused))
+
+    def quantize(self, parent: Path, recipe: Recipe, calibration: np.ndarray | None, folder: Path) -> Path:
         """Writes the artifact of another scheme from a float32 one.
 
         What the recipe prepares is done already in the float32 one, and its float layers are all named.
 
         Args:
             parent: Main file of the float32 artifact.
-            recipe: Its scheme is one of ``SCHEMES``, not "fp32"; its float layers are ops of ``read_graph(parent)``.
+            recipe: Its scheme is one of ``schemes``, not "fp32"; its float layers are ops of ``read_graph(parent)``.
             calibration: float32 [n, 3, h, w], preprocessed; None if there are none, for a scheme that can do without.
             folder: Where to write.
 
@@ -97,9 +103,15 @@ class Backend(Protocol):
         Raises:
             UsageError: the recipe asks for what this runtime has not.
         """
+        return cast(Path, self._part("quantize").quantize(parent, recipe, calibration, folder))
 
     def read_graph(self, path: Path) -> Graph:
-        """Reads the ops and tensors of an artifact, also of one that edgevit did not make."""
+        """Reads the ops and tensors of an artifact, also of one that edgevit did not make.
+
+        Raises:
+            UsageError: the file is not one of this format.
+        """
+        return cast("Graph", self._part("graph").read_graph(path))
 
     def open_session(self, path: Path, threads: int, precision: str) -> Session:
         """Loads an artifact for inference on this host.
@@ -113,6 +125,14 @@ class Backend(Protocol):
             UsageError: the file is not one of this format, or needs ops that the runtime lacks, or this processor or
                 runtime does not have that precision.
         """
+        return cast(Session, self._part("session").RuntimeSession(path, threads, precision))
+
+    def import_runtime(self) -> None:
+        """Imports what ``open_session`` needs, so that a clock that starts afterwards does not count it."""
+        self._part("session")
+
+    def _part(self, name: str) -> ModuleType:
+        return importlib.import_module(f"{__name__}.{self.name}.{name}")
 
 
 _FOLDER = Path(__file__).parent
@@ -126,7 +146,8 @@ def backend_names() -> list[str]:
 @cache
 def all_backends() -> tuple[Backend, ...]:
     """Every backend, in the order of their names."""
-    return tuple(cast(Backend, importlib.import_module(f"edgevit.backends.{name}")) for name in backend_names())
+    modules = (importlib.import_module(f"{__name__}.{name}") for name in backend_names())
+    return tuple(cast(Backend, module.BACKEND) for module in modules)
 
 
 def get_backend(name: str) -> Backend:
@@ -136,9 +157,9 @@ def get_backend(name: str) -> Backend:
         UsageError: there is none; the nearest names are given.
     """
     for backend in all_backends():
-        if name in (backend.NAME, backend.FORMAT):
+        if name in (backend.name, backend.format):
             return backend
-    known = sorted({known for backend in all_backends() for known in (backend.NAME, backend.FORMAT)})
+    known = sorted({known for backend in all_backends() for known in (backend.name, backend.format)})
     raise unknown_name("backend", name, known)
 
 
@@ -151,9 +172,9 @@ def backend_of_file(path: Path) -> Backend:
     if not path.is_file():
         raise UsageError(f"no such file: {path}")
     for backend in all_backends():
-        if path.suffix == backend.SUFFIX:
+        if path.suffix == backend.suffix:
             return backend
-    known = ", ".join(f"{backend.SUFFIX} ({backend.TITLE})" for backend in all_backends())
+    known = ", ".join(f"{backend.suffix} ({backend.title})" for backend in all_backends())
     raise UsageError(f"{path}: no backend reads {path.suffix or 'a file without suffix'}", f"known: {known}")
 
 
@@ -163,7 +184,7 @@ def check_scheme(backend: Backend, scheme: str) -> None:
     Raises:
         UsageError: with the list of what it has.
     """
-    if scheme not in backend.SCHEMES:
+    if scheme not in backend.schemes:
         raise UsageError(
-            f"{backend.TITLE} has no scheme {scheme!r}", f"{backend.TITLE} has: {', '.join(backend.SCHEMES)}"
+            f"{backend.title} has no scheme {scheme!r}", f"{backend.title} has: {', '.join(backend.schemes)}"
         )

@@ -36,7 +36,7 @@ def bench(
 
     backend = backend_of_file(artifact)
     options.check_choice("precision", precision, options.PRECISIONS)
-    job = BenchJob(backend.NAME, artifact.resolve(), threads or 1, precision, min_runs, min_seconds)
+    job = BenchJob(backend.name, artifact.resolve(), threads or 1, precision, min_runs, min_seconds)
     timeout = MeasureSpec().timeout_seconds + min_seconds
     with terminal.make_progress() as progress, tempfile.TemporaryDirectory() as folder:
         measurement = isolated(

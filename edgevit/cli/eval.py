@@ -59,7 +59,7 @@ def evaluate(
     )
     contract = preprocessing_of(artifact, find_run, validate(PreprocessingOverrides, given, "command line"))
     chosen = choose_samples(data, samples, seed=0)
-    job = FileJob(backend.NAME, artifact.resolve(), chosen, contract, class_offset, threads or 1, precision)
+    job = FileJob(backend.name, artifact.resolve(), chosen, contract, class_offset, threads or 1, precision)
     with terminal.make_progress() as progress, tempfile.TemporaryDirectory() as folder:
         accuracy = isolated(
             score_file, job, timeout_seconds=MeasureSpec().timeout_seconds, log=Path(folder, "eval.log"),

@@ -22,16 +22,16 @@ def schemes(as_json: options.Json = False) -> None:
             {
                 "name": scheme.name,
                 "description": scheme.description,
-                "backends": {b.NAME: list(b.SCHEMES[scheme.name]) for b in backends if scheme.name in b.SCHEMES},
+                "backends": {b.name: list(b.schemes[scheme.name]) for b in backends if scheme.name in b.schemes},
             }
             for scheme in SCHEMES.values()
         ]
         terminal.print_json(document)
         return
     rows = [
-        (scheme.name, backend.NAME, ", ".join(backend.SCHEMES[scheme.name]) or "–", scheme.description)
+        (scheme.name, backend.name, ", ".join(backend.schemes[scheme.name]) or "–", scheme.description)
         for scheme in SCHEMES.values()
         for backend in backends
-        if scheme.name in backend.SCHEMES
+        if scheme.name in backend.schemes
     ]
     terminal.print_table(("scheme", "runtime", "kinds of ops", "numbers"), rows, ranks=(0, 0, 0, 1))

@@ -96,10 +96,10 @@ def probe_backend(backend: Backend, timeout_seconds: float = TIMEOUT_SECONDS) ->
     """
     runtime, version = _installed_runtime(backend)
     if version is None:
-        return Probe(backend.NAME, runtime, None, "missing", f"pip install 'edgevit[{backend.FORMAT}]'")
+        return Probe(backend.name, runtime, None, "missing", f"pip install 'edgevit[{backend.format}]'")
     status: Literal["works", "broken"] = "broken"
     with tempfile.TemporaryDirectory(prefix="edgevit-doctor-") as folder:
-        log, job = Path(folder) / "probe.log", ProbeJob(backend.NAME)
+        log, job = Path(folder) / "probe.log", ProbeJob(backend.name)
         try:
             answer = isolated(run_probe, job, timeout_seconds=timeout_seconds, log=log)
         except EdgevitError as error:
@@ -108,7 +108,7 @@ def probe_backend(backend: Backend, timeout_seconds: float = TIMEOUT_SECONDS) ->
             right = _is_right(answer.values)
             status = "works" if right else "broken"
             detail = answer.delegate if right else f"2 x + 1 came out as {answer.values}"
-    return Probe(backend.NAME, runtime, version, status, detail)
+    return Probe(backend.name, runtime, version, status, detail)
 
 
 def run_probe(job: ProbeJob) -> ProbeAnswer:
@@ -120,19 +120,19 @@ def run_probe(job: ProbeJob) -> ProbeAnswer:
     import numpy as np
 
     backend = get_backend(job.backend)
-    session = backend.open_session(probes.probe_path(backend.SUFFIX), threads=1, precision="f32")
+    session = backend.open_session(probes.probe_path(backend.suffix), threads=1, precision="f32")
     (answer,) = session.run((np.array([probes.INPUT], np.float32),))
     return ProbeAnswer(tuple(float(value) for value in answer.ravel()), session.delegate)
 
 
 def _installed_runtime(backend: Backend) -> tuple[str, str | None]:
     """The distribution that runs a backend's artifacts here, and its version; boards may have LiteRT's older name."""
-    names = (backend.RUNTIME, "tflite-runtime") if backend.RUNTIME == "ai-edge-litert" else (backend.RUNTIME,)
+    names = (backend.runtime, "tflite-runtime") if backend.runtime == "ai-edge-litert" else (backend.runtime,)
     for name in names:
         version = host.version_of(name)
         if version is not None:
             return name, version
-    return backend.RUNTIME, None
+    return backend.runtime, None
 
 
 def _is_right(values: tuple[float, ...]) -> bool:

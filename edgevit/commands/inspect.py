@@ -86,6 +86,6 @@ def inspect_file(artifact: Path) -> Summary:
     backend = backend_of_file(artifact)
     with tempfile.TemporaryDirectory() as folder:
         return isolated(
-            summarize, InspectJob(backend.NAME, artifact.resolve()),
+            summarize, InspectJob(backend.name, artifact.resolve()),
             timeout_seconds=MeasureSpec().timeout_seconds, log=Path(folder, "inspect.log"),
         )  # fmt: skip

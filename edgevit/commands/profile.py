@@ -36,7 +36,7 @@ def predict_for_target(
     timeout = MeasureSpec().timeout_seconds
     with tempfile.TemporaryDirectory() as temporary:
         folder, log = Path(temporary), Path(temporary, "predict.log")
-        if Path(target).suffix in {backend.SUFFIX for backend in all_backends()}:
+        if Path(target).suffix in {backend.suffix for backend in all_backends()}:
             if weights:
                 raise UsageError("--weights is for a model, not for an artifact")
             artifact = Path(target).resolve()
@@ -44,10 +44,10 @@ def predict_for_target(
         else:
             backend = get_backend(export)
             progress.stage(f"export {target}", 0, 1)
-            job = ExportJob(backend.NAME, _captured(target, weights, folder), folder / "artifact")
+            job = ExportJob(backend.name, _captured(target, weights, folder), folder / "artifact")
             artifact = isolated(export_float, job, timeout_seconds=timeout, log=log).main
             progress.stage(f"export {target}", 1, 1)
-        question = PredictDevicesJob(backend.NAME, artifact, devices)
+        question = PredictDevicesJob(backend.name, artifact, devices)
         return isolated(predict_for_devices, question, timeout_seconds=timeout, log=log).predictions
 
 

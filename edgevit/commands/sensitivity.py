@@ -26,7 +26,7 @@ from edgevit.model.load import Model, load_model
 from edgevit.model.program.architecture import is_transformer
 from edgevit.model.program.capture import capture, load_program, save_program
 from edgevit.model.program.module_names import ModuleLayer, module_layers
-from edgevit.quantization.policy import Target, first_recipe, rule_for
+from edgevit.quantization.policy import Target, first_guess, first_recipe
 from edgevit.quantization.prepare import PrepareJob, prepare
 from edgevit.report.plots.sensitivity import draw_layers
 from edgevit.results.sensitivity import ComparedImages, SensitivityReport, report_to_json
@@ -82,7 +82,7 @@ def analyse(spec: Spec, out: Path, progress: Progress) -> SensitivityReport:
         edgevit_version=__version__,
         created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         model=spec.model.name,
-        backend=backend.NAME,
+        backend=backend.name,
         scheme=recipe.scheme,
         recipe=recipe,
         spec=spec.model_dump(mode="json"),
@@ -127,10 +127,10 @@ def _first_integer_scheme(backend: Backend, schemes: tuple[str, ...]) -> str:
     for scheme in schemes:
         if not SCHEMES[scheme].is_float:
             return scheme
-    quantized = (scheme for scheme in backend.SCHEMES if not SCHEMES[scheme].is_float)
+    quantized = (scheme for scheme in backend.schemes if not SCHEMES[scheme].is_float)
     raise UsageError(
         f"{', '.join(schemes)}: no layer is quantized to integers",
-        f"{backend.TITLE} has: {', '.join(quantized)}",
+        f"{backend.title} has: {', '.join(quantized)}",
     )
 
 
@@ -154,8 +154,8 @@ def _recipe(spec: Spec, backend: Backend, transformer: bool) -> Recipe:
         isa=host_fingerprint(spec.measure.threads).isa,
     )
     automatic = spec.export.schemes == (AUTO,)
-    schemes = rule_for(backend.POLICY, target).schemes if automatic else spec.export.schemes
-    first = first_recipe(backend.POLICY, _first_integer_scheme(backend, schemes), target)
+    schemes = first_guess(backend.policy, target).schemes if automatic else spec.export.schemes
+    first = first_recipe(backend.policy, _first_integer_scheme(backend, schemes), target)
     return Recipe(
         first.scheme, ranges=first.ranges, preparations=first.preparations, reduce_range=first.reduce_range
     )  # fmt: skip
@@ -196,13 +196,13 @@ class _Shop:
     def export(self, program: ExportedProgram, recipe: Recipe) -> Path:
         """Exports a program as float32, as the recipe wants it, and returns the artifact's main file."""
         fused = "fused_ops" in recipe.preparations
-        job = ExportJob(self.backend.NAME, self._saved(program), self.folder / "artifact", fused=fused)
-        return self._in_child(f"export {self.model.name} for {self.backend.TITLE}", export_float, job).main
+        job = ExportJob(self.backend.name, self._saved(program), self.folder / "artifact", fused=fused)
+        return self._in_child(f"export {self.model.name} for {self.backend.title}", export_float, job).main
 
     def rank(self, artifact: Path, recipe: Recipe, modules: tuple[ModuleLayer, ...]) -> Sensitivity:
         """Quantizes each layer of a float artifact alone."""
         job = SensitivityJob(
-            backend=self.backend.NAME,
+            backend=self.backend.name,
             parent=artifact,
             recipe=recipe,
             calibration=self.images.samples,

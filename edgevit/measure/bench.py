@@ -50,7 +50,7 @@ def bench(job: BenchJob) -> Measurement:
     """
     load_average = os.getloadavg()[0]
     backend = get_backend(job.backend)
-    _import_runtime(backend.NAME)
+    backend.import_runtime()
     empty_bytes = resident_bytes()
     reset_peak()
     begin = time.perf_counter_ns()
@@ -68,7 +68,7 @@ def bench(job: BenchJob) -> Measurement:
         rss_delta_bytes=max(0, peak_bytes - empty_bytes),
         threads=job.threads,
         conditions=Conditions(
-            runtime=backend.TITLE,
+            runtime=backend.title,
             runtime_version=session.runtime_version,
             precision=session.precision,
             delegate=session.delegate,
@@ -119,11 +119,6 @@ def milliseconds(call: Callable[[], object]) -> float:
     begin = time.perf_counter_ns()
     call()
     return (time.perf_counter_ns() - begin) / 1e6
-
-
-def _import_runtime(backend: str) -> None:
-    """Imports the part of a backend that imports its runtime."""
-    __import__(f"edgevit.backends.{backend}.session")
 
 
 def noise_call(session: Session) -> Callable[[], object]:

@@ -88,9 +88,9 @@ def load_model(spec: ModelSpec, seed: int = 0) -> Model:
 
 def _refuse_artifact(file: Path) -> None:
     for backend in all_backends():
-        if file.suffix.lower() == backend.SUFFIX:
+        if file.suffix.lower() == backend.suffix:
             raise UsageError(
-                f"{file} is a file for {backend.TITLE}, not a PyTorch model or its weights",
+                f"{file} is a file for {backend.title}, not a PyTorch model or its weights",
                 "to compress, name the PyTorch model and give its float checkpoint: MODEL --weights FILE;"
                 f" `edgevit inspect {file}`, and eval and bench, take the file as it is",
             )

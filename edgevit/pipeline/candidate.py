@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edgevit.artifacts.evaluate import PredictJob, predict, score
-from edgevit.artifacts.make import ExportJob, Made, export_float
+from edgevit.artifacts.evaluate import InferenceJob, predict, score
+from edgevit.artifacts.make import ExportJob, MadeArtifact, export_float
 from edgevit.artifacts.pytorch_reference import ReferenceJob, reference_logits
 from edgevit.artifacts.verify import (
     FLOAT_TOLERANCE,
@@ -47,9 +47,9 @@ def build(
         DiskFull: nothing can be written any more.
     """
     candidate = Candidate(
-        id=f"{backend.NAME}/{scheme}/{variant.slug}",
-        backend=backend.NAME,
-        format=backend.FORMAT,
+        id=f"{backend.name}/{scheme}/{variant.slug}",
+        backend=backend.name,
+        format=backend.format,
         scheme=scheme,
         passes=variant.passes,
         parent=parent.id if parent else None,
@@ -101,7 +101,7 @@ def make(job: Job, draft: Draft) -> Candidate:
     return replace(candidate, artifact=artifact)
 
 
-def _files(made: Made) -> tuple[Path, ...]:
+def _files(made: MadeArtifact) -> tuple[Path, ...]:
     return made.files
 
 
@@ -118,7 +118,7 @@ def verify(job: Job, draft: Draft) -> Candidate:
         undecided = _undecided(job, draft, far_images(logits, reference, tolerance))
         verification = compare(logits, reference, name, tolerance, undecided)
     else:
-        name = f"{draft.backend.NAME}/fp32/{draft.variant.slug}"
+        name = f"{draft.backend.name}/fp32/{draft.variant.slug}"
         path = job.logits_path(name)
         if not path.is_file():
             raise CandidateFailed(f"cannot be verified: {name} gave no logits")
@@ -266,7 +266,7 @@ def _logits(job: Job, draft: Draft) -> np.ndarray:
     candidate = draft.candidate
     path = job.logits_path(candidate.id)
     if candidate.scheme == "fp32":
-        predict_job = PredictJob(
+        predict_job = InferenceJob(
             backend=candidate.backend,
             artifact=job.shop.folder.path / _artifact(candidate).path,
             samples=job.images,

@@ -16,10 +16,10 @@ from edgevit.model.load import Model, load_model
 from edgevit.pipeline.candidate import COMPRESS_STEPS, EXPORT_STEPS, Step, build
 from edgevit.pipeline.choose import choose, choose_form, lost_by_integers
 from edgevit.pipeline.context import Alternatives, Job, Variant
-from edgevit.pipeline.model_passes import Passed, check_passes, run_passes
+from edgevit.pipeline.model_passes import TrainedModel, check_passes, run_passes
 from edgevit.pipeline.snapshot import Bench
 from edgevit.pipeline.token_passes import Reduced, check_tokens, reduce_carefully_for, reduce_for
-from edgevit.quantization.policy import Target, rule_for
+from edgevit.quantization.policy import Target, first_guess
 from edgevit.report import write_report
 from edgevit.results.candidate import Candidate
 from edgevit.results.run import CalibrationRecord, Run
@@ -33,7 +33,7 @@ from edgevit.spec.spec import Spec
 from edgevit.version import __version__
 
 NOISE_SAMPLES = 16
-"""Made-up images to verify with when a run has no real ones."""
+"""MadeArtifact-up images to verify with when a run has no real ones."""
 
 
 def compress(spec: Spec, out: Path | None = None, *, resume: bool = False, progress: Progress | None = None) -> Run:
@@ -110,7 +110,7 @@ def _run(spec: Spec, out: Path | None, resume: bool, progress: Progress, steps: 
 
 def _check_names(spec: Spec) -> tuple[Backend, ...]:
     """Resolves every name of the spec, so that a wrong one is found before anything heavy starts."""
-    by_name = {backend.NAME: backend for backend in map(get_backend, spec.export.backends)}
+    by_name = {backend.name: backend for backend in map(get_backend, spec.export.backends)}
     if not by_name:
         raise UsageError("no backend is asked for", "give --export onnx,openvino,tflite")
     for name in spec.devices:
@@ -126,9 +126,9 @@ def _check_names(spec: Spec) -> tuple[Backend, ...]:
 
 def _check_integer_io(spec: Spec, backends: tuple[Backend, ...]) -> None:
     for backend in backends:
-        if not backend.HAS_INTEGER_IO:
+        if not backend.has_integer_io:
             raise UsageError(
-                f"{backend.TITLE} artifacts have float inputs and outputs",
+                f"{backend.title} artifacts have float inputs and outputs",
                 "integer I/O is had with --export tflite alone",
             )
     others = [name for name in spec.export.schemes if name != AUTO and not _fits_integer_io(name)]
@@ -165,7 +165,7 @@ def _verification_images(data: RunData) -> Samples:
     return images.samples if images else open_images(f"{NOISE}:{NOISE_SAMPLES}").samples
 
 
-def _job(shop: Workshop, model: Model, data: RunData, passed: Passed) -> Job:
+def _job(shop: Workshop, model: Model, data: RunData, passed: TrainedModel) -> Job:
     return Job(
         shop=shop,
         num_classes=model.num_classes,
@@ -194,7 +194,7 @@ def _npus(spec: Spec) -> tuple[str, ...]:
 
 
 def candidates_for(
-    backend: Backend, job: Job, steps: tuple[Step, ...], bench: Bench, model: Model, passed: Passed
+    backend: Backend, job: Job, steps: tuple[Step, ...], bench: Bench, model: Model, passed: TrainedModel
 ) -> tuple[Reduced, list[Candidate]]:
     """Makes every candidate of one backend, the dense float one first.
 
@@ -244,7 +244,7 @@ def _quantized(
 ) -> list[Candidate]:
     """The candidates that are made from a float one; by "auto", until one is usable."""
     automatic = job.shop.spec.export.schemes == (AUTO,)
-    schemes = rule_for(backend.POLICY, job.target).schemes if automatic else job.shop.spec.export.schemes
+    schemes = first_guess(backend.policy, job.target).schemes if automatic else job.shop.spec.export.schemes
     if job.target.integer_io != "none":
         schemes = tuple(filter(_fits_integer_io, schemes))
     made: list[Candidate] = []

@@ -33,7 +33,7 @@ DENSE = "dense"
 
 
 @dataclass(frozen=True)
-class Passed:
+class TrainedModel:
     """The model as it came, and as it is once it has learned."""
 
     baseline: Baseline
@@ -70,7 +70,7 @@ def check_passes(spec: Spec, model: Model, data: RunData) -> None:
                 refuse_overlap(other, images, "training")
 
 
-def run_passes(bench: Bench, model: Model) -> Passed:
+def run_passes(bench: Bench, model: Model) -> TrainedModel:
     """Runs the passes of a spec that change weights.
 
     Args:
@@ -85,7 +85,7 @@ def run_passes(bench: Bench, model: Model) -> Passed:
         module = _distilled(bench.shop, distill_spec, model)
         dense = bench.snapshot("distilled", module, model.preprocessing)
         records = (record("distill", f"teacher {distill_spec.teacher.name}", original, dense),)
-    return Passed(
+    return TrainedModel(
         baseline=_baseline(bench, model, original),
         baseline_logits=original.logits,
         transformer=original.captured.transformer,

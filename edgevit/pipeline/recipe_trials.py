@@ -11,13 +11,13 @@ from typing import TypeVar
 
 import numpy as np
 
-from edgevit.artifacts.evaluate import PredictJob, predict, save_logits, score
+from edgevit.artifacts.evaluate import InferenceJob, predict, save_logits, score
 from edgevit.artifacts.layer_sensitivity import SensitivityJob, layer_sensitivity
-from edgevit.artifacts.make import ExportJob, Made, QuantizeJob, export_float, quantize
+from edgevit.artifacts.make import ExportJob, MadeArtifact, QuantizeJob, export_float, quantize
 from edgevit.errors import CandidateFailed, CheckFailed, UsageError
 from edgevit.pipeline.context import Draft, Job
 from edgevit.quantization.ladder import FIRST, Rung, best, climb, rungs
-from edgevit.quantization.policy import first_recipe, rule_for
+from edgevit.quantization.policy import first_guess, first_recipe
 from edgevit.quantization.prepare import PrepareJob, prepare
 from edgevit.results.candidate import Attempt
 from edgevit.spec.recipe import Preparation, Recipe
@@ -31,7 +31,7 @@ Answer = TypeVar("Answer")
 class Repaired:
     """The artifact that loses least of those tried."""
 
-    made: Made
+    made: MadeArtifact
     recipe: Recipe
     attempts: tuple[Attempt, ...]
 
@@ -58,13 +58,13 @@ def quantize_and_repair(job: Job, draft: Draft) -> Repaired:
     if scheme.calibrated and job.calibration is None:
         raise CandidateFailed(f"{scheme.name} needs calibration images: give --calibration")
     limit = job.shop.spec.budget.max_drop
-    rule = rule_for(draft.backend.POLICY, job.target)
-    first = first_recipe(draft.backend.POLICY, scheme.name, job.target)
+    rule = first_guess(draft.backend.policy, job.target)
+    first = first_recipe(draft.backend.policy, scheme.name, job.target)
     ladder: Iterator[Rung] = iter(())
     if scheme.name == "mixed_wi8_ai8":
         first = replace(first, float_layers=bench.ranking(first)[:1])
     if job.calibration is not None and job.judged and bench.parent_loses() <= limit:
-        ladder = rungs(first, rule, draft.backend.GPTQ_SCHEMES)
+        ladder = rungs(first, rule, draft.backend.gptq_schemes)
     attempts = climb(first, ladder, bench.attempt, bench.ranking, limit, bench.has_time)
     chosen = best(attempts)
     if chosen.rung not in bench.tried:
@@ -78,7 +78,7 @@ class _Workbench:
 
     job: Job
     draft: Draft
-    tried: dict[str, tuple[Made, Path]] = field(default_factory=dict)
+    tried: dict[str, tuple[MadeArtifact, Path]] = field(default_factory=dict)
     """Artifact and logits by rung."""
     seconds: float = 0.0
     unranked: str = ""
@@ -118,7 +118,7 @@ class _Workbench:
     def _rank(self, recipe: Recipe) -> tuple[str, ...]:
         assert self.job.calibration is not None
         job = SensitivityJob(
-            backend=self.draft.backend.NAME,
+            backend=self.draft.backend.name,
             parent=self._parent(recipe.preparations),
             recipe=recipe,
             calibration=self.job.calibration,
@@ -143,7 +143,7 @@ class _Workbench:
         lost = self.job.lost_points(np.load(path)) if path.is_file() else None
         return float("inf") if lost is None else lost
 
-    def keep(self, rung: str) -> Made:
+    def keep(self, rung: str) -> MadeArtifact:
         """Copies an attempt to the candidate's place."""
         made, logits = self.tried[rung]
         folder = self.job.shop.folder.path / "artifacts" / self._id
@@ -163,11 +163,11 @@ class _Workbench:
     def _id(self) -> str:
         return self.draft.candidate.id
 
-    def _make(self, rung: str, recipe: Recipe) -> tuple[Made, Path]:
+    def _make(self, rung: str, recipe: Recipe) -> tuple[MadeArtifact, Path]:
         name = self._id if rung == FIRST else f"{self._id} ({rung})"
         folder = self.job.shop.folder.work(f"attempts/{self._id}/{_slug(rung)}")
         quantize_job = QuantizeJob(
-            backend=self.draft.backend.NAME,
+            backend=self.draft.backend.name,
             parent=self._parent(recipe.preparations),
             recipe=recipe,
             calibration=self.job.calibration,
@@ -176,8 +176,8 @@ class _Workbench:
             folder=folder,
         )
         made = self._timed(f"quantize {name}", quantize, quantize_job, lambda answer: answer.files)
-        predict_job = PredictJob(
-            backend=self.draft.backend.NAME,
+        predict_job = InferenceJob(
+            backend=self.draft.backend.name,
             artifact=made.main,
             samples=self.job.images,
             preprocessing=self.draft.variant.preprocessing,
@@ -193,7 +193,7 @@ class _Workbench:
         assert self.draft.parent.artifact is not None
         if not preparations:
             return self.job.shop.folder.path / self.draft.parent.artifact.path
-        variant, backend, suffix = self.draft.variant, self.draft.backend.NAME, _suffix(preparations)
+        variant, backend, suffix = self.draft.variant, self.draft.backend.name, _suffix(preparations)
         prepare_job = PrepareJob(
             program=variant.program,
             calibration=self.job.calibration,

@@ -12,7 +12,7 @@ from edgevit.devices.device import Device, load_device
 from edgevit.errors import CandidateFailed, UsageError
 from edgevit.model.load import Model
 from edgevit.pipeline.context import Alternatives, Variant
-from edgevit.pipeline.model_passes import Passed
+from edgevit.pipeline.model_passes import TrainedModel
 from edgevit.pipeline.snapshot import Bench, record
 from edgevit.pipeline.token_search.find import find_plan
 from edgevit.results.measurement import HOST
@@ -66,7 +66,7 @@ def check_tokens(spec: Spec, model: Model) -> None:
                 )
 
 
-def reduce_for(backend: Backend, bench: Bench, model: Model, passed: Passed) -> Reduced:
+def reduce_for(backend: Backend, bench: Bench, model: Model, passed: TrainedModel) -> Reduced:
     """Makes what the spec asks for; what does not depend on the backend is made once.
 
     Args:
@@ -79,10 +79,10 @@ def reduce_for(backend: Backend, bench: Bench, model: Model, passed: Passed) -> 
     return _reduced(plans, _ROOM_FOR_INTEGERS, backend, bench, model, passed)
 
 
-def reduce_carefully_for(backend: Backend, bench: Bench, model: Model, passed: Passed) -> Reduced:
+def reduce_carefully_for(backend: Backend, bench: Bench, model: Model, passed: TrainedModel) -> Reduced:
     """Searches once more, for a plan that leaves integers more of the drop allowed; see :func:`reduce_for`."""
     note = (
-        f"integers cost the token plan found for {backend.TITLE} more than was left of the drop allowed: searched once"
+        f"integers cost the token plan found for {backend.title} more than was left of the drop allowed: searched once"
         " more, for one that leaves them more"
     )
     bench.shop.progress.message(note)
@@ -91,7 +91,12 @@ def reduce_carefully_for(backend: Backend, bench: Bench, model: Model, passed: P
 
 
 def _reduced(
-    plans: tuple[Plan | Literal["auto"], ...], room: float, backend: Backend, bench: Bench, model: Model, passed: Passed
+    plans: tuple[Plan | Literal["auto"], ...],
+    room: float,
+    backend: Backend,
+    bench: Bench,
+    model: Model,
+    passed: TrainedModel,
 ) -> Reduced:
     variants: list[Alternatives] = []
     searches: list[TokenSearch] = []
@@ -107,14 +112,14 @@ def _reduced(
                 continue
             searches.append(search)
             if search.plan is None:
-                bench.shop.progress.message(f"token search for {backend.TITLE}: {search.note}")
+                bench.shop.progress.message(f"token search for {backend.title}: {search.note}")
                 continue
             plan = parse_plan(search.plan)
         variants.append(_with_fewer_tokens(plan, bench, model, passed))
     return Reduced(tuple(dict.fromkeys(variants)), tuple(searches), tuple(notes))
 
 
-def _with_fewer_tokens(plan: TokenPlan, bench: Bench, model: Model, passed: Passed) -> Alternatives:
+def _with_fewer_tokens(plan: TokenPlan, bench: Bench, model: Model, passed: TrainedModel) -> Alternatives:
     """One variant for each form; they give the same logits, so PyTorch runs one of them."""
     first, *others = _forms(bench.shop.spec)
     reduced = reduce_tokens(passed.module, plan, first)
@@ -144,7 +149,7 @@ def _forms(spec: Spec) -> tuple[Form, ...]:
     return get_args(Form) if spec.passes.form == "auto" else (spec.passes.form,)
 
 
-def _with_resized_input(plan: ResizePlan, bench: Bench, model: Model, passed: Passed) -> Alternatives:
+def _with_resized_input(plan: ResizePlan, bench: Bench, model: Model, passed: TrainedModel) -> Alternatives:
     resized = resize(passed.module, plan, model.preprocessing.input_size)
     preprocessing = replace(model.preprocessing, input_size=resized.input_size)
     snapshot = bench.snapshot(plan.slug, resized.module, preprocessing)
@@ -153,7 +158,7 @@ def _with_resized_input(plan: ResizePlan, bench: Bench, model: Model, passed: Pa
 
 
 def _search(
-    room: float, backend: Backend, bench: Bench, model: Model, passed: Passed
+    room: float, backend: Backend, bench: Bench, model: Model, passed: TrainedModel
 ) -> tuple[TokenSearch | None, list[str]]:
     """Searches for the first device of the run that can run the blocks, else for this host; tells what could not."""
     spec = bench.shop.spec
@@ -175,7 +180,7 @@ def _search(
                 _forms(spec),
             )
         except CandidateFailed as error:
-            failures.append(f"no token plan was searched for {backend.TITLE} on {device or HOST}: {error.message}")
+            failures.append(f"no token plan was searched for {backend.title} on {device or HOST}: {error.message}")
             bench.shop.progress.message(failures[-1])
         else:
             return search, failures
@@ -183,4 +188,4 @@ def _search(
 
 
 def _reads(device: Device, backend: Backend) -> bool:
-    return any(backend.FORMAT in unit.formats for unit in device.units)
+    return any(backend.format in unit.formats for unit in device.units)

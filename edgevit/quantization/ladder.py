@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from edgevit.errors import CandidateFailed
-from edgevit.quantization.policy import Rule
+from edgevit.quantization.policy import FirstGuess
 from edgevit.results.candidate import Attempt
 from edgevit.spec.recipe import TRANSFORMER_FLOAT_KINDS, Preparation, RangeMethod, Recipe
 from edgevit.spec.schemes import SCHEMES
@@ -37,7 +37,7 @@ class Rung:
     change: Change
 
 
-def rungs(first: Recipe, rule: Rule, gptq_schemes: tuple[str, ...]) -> Iterator[Rung]:
+def rungs(first: Recipe, rule: FirstGuess, gptq_schemes: tuple[str, ...]) -> Iterator[Rung]:
     """Yields the rungs that make sense for a recipe, cheapest first.
 
     Calibration method → equalization → bias correction → kinds of ops in float → the worst layers in float → GPTQ.

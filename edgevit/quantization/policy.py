@@ -18,7 +18,7 @@ _VNNI = ("avx512_vnni", "avx_vnni", "amx_int8")
 
 
 @dataclass(frozen=True)
-class Rule:
+class FirstGuess:
     """What to try for one kind of network on one kind of unit, in one runtime."""
 
     architecture: Architecture
@@ -49,13 +49,13 @@ class Target:
     """Instruction sets of this host."""
 
 
-def rule_for(policy: tuple[Rule, ...], target: Target) -> Rule:
+def first_guess(policy: tuple[FirstGuess, ...], target: Target) -> FirstGuess:
     """Returns the rule for a target; one for processors serves NPUs where there is no other."""
     fitting = [rule for rule in policy if rule.architecture == target.architecture]
     return next((rule for rule in fitting if rule.unit == ("npu" if target.npu else "cpu")), fitting[0])
 
 
-def first_recipe(policy: tuple[Rule, ...], scheme: str, target: Target) -> Recipe:
+def first_recipe(policy: tuple[FirstGuess, ...], scheme: str, target: Target) -> Recipe:
     """Returns the recipe to begin with.
 
     Args:
@@ -63,7 +63,7 @@ def first_recipe(policy: tuple[Rule, ...], scheme: str, target: Target) -> Recip
         scheme: One of the backend's, not a float one.
         target: See :class:`Target`.
     """
-    rule, int8 = rule_for(policy, target), SCHEMES[scheme].is_int8
+    rule, int8 = first_guess(policy, target), SCHEMES[scheme].is_int8
     islands = int8 and target.integer_io == "none"
     return Recipe(
         scheme=scheme,

@@ -187,7 +187,7 @@ def _predicted(run: Run) -> str:
         for p in c.predictions
     ]
     titles = ("candidate", "device", "predicted", "interval", "predicted memory", "unsupported ops", "basis")
-    predicted = section("Predicted, not measured", titles, rows, numeric=range(2, 5))
+    predicted = section("LogitsFile, not measured", titles, rows, numeric=range(2, 5))
     return f"{predicted}\n\nThese devices were not there; nothing in this table was timed." if predicted else ""
 
 

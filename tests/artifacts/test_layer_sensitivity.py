@@ -164,7 +164,7 @@ def ranked(module: object, backend: str, scheme: str, folder: Path) -> dict[str,
 
     program = capture(module.eval(), CONTRACT.input_size)  # type: ignore[attr-defined]
     folder.mkdir()
-    parent = get_backend(backend).export_program(program, folder)
+    parent = get_backend(backend).export(program, folder)
     found = layer_sensitivity(job(backend, parent, scheme, modules=module_layers(program)))
     assert found.images == IMAGES
     return {layer.module: layer for layer in found.layers}
@@ -248,7 +248,7 @@ def block() -> object:
                          nn.Flatten(), nn.Linear(1024, 5))  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [backend.NAME for backend in all_backends()])
+@pytest.mark.parametrize("name", [backend.name for backend in all_backends()])
 def test_nothing_else_is_quantized(name: str, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither attention, which NNCF quantizes unless it is told not to, nor adds and norms."""
     pytest.importorskip({"litert": "ai_edge_quantizer", "openvino": "nncf", "onnxruntime": "onnxruntime"}[name])
@@ -264,7 +264,7 @@ def test_nothing_else_is_quantized(name: str, workspace: Path, monkeypatch: pyte
             return getattr(self._backend, attribute)
 
         def quantize_artifact(self, *arguments: object) -> Path:
-            path = self._backend.quantize_artifact(*arguments)  # type: ignore[arg-type]
+            path = self._backend.quantize(*arguments)  # type: ignore[arg-type]
             made.append(self._backend.read_graph(path))
             return path
 

@@ -17,8 +17,8 @@ import sys
 from pathlib import Path
 from edgevit.backends import get_backend
 backend = get_backend(sys.argv[1])
-backend.open_session(Path(sys.argv[2]) / f"probe{backend.SUFFIX}", 1, "f32")
-backend.read_graph(Path(sys.argv[2]) / f"probe{backend.SUFFIX}")
+backend.open_session(Path(sys.argv[2]) / f"probe{backend.suffix}", 1, "f32")
+backend.read_graph(Path(sys.argv[2]) / f"probe{backend.suffix}")
 """
 
 

@@ -13,7 +13,7 @@ from edgevit.measure import host
 
 
 def backends() -> list[pytest.param]:  # type: ignore[valid-type]
-    return [pytest.param(backend, id=backend.NAME) for backend in all_backends()]
+    return [pytest.param(backend, id=backend.name) for backend in all_backends()]
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> Backend:
 
 @pytest.mark.parametrize("backend", backends())
 def test_every_backend_has_a_small_probe(backend: Backend) -> None:
-    path = probes.probe_path(backend.SUFFIX)
+    path = probes.probe_path(backend.suffix)
     assert path.is_file()
     assert path.stat().st_size < 4096
 
@@ -36,10 +36,10 @@ def test_the_answer_is_that_of_the_formula() -> None:
 
 @pytest.mark.parametrize("backend", backends())
 def test_an_installed_runtime_works(backend: Backend) -> None:
-    if host.version_of(backend.RUNTIME) is None:
-        pytest.skip(f"{backend.RUNTIME} is not installed")
+    if host.version_of(backend.runtime) is None:
+        pytest.skip(f"{backend.runtime} is not installed")
     probe = doctor.probe_backend(backend)
-    assert (probe.status, probe.runtime) == ("works", backend.RUNTIME), probe.detail
+    assert (probe.status, probe.runtime) == ("works", backend.runtime), probe.detail
 
 
 def test_a_missing_runtime_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

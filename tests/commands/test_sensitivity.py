@@ -17,7 +17,7 @@ pytest.importorskip("sklearn")
 from pydantic import TypeAdapter
 
 from edgevit.artifacts.layer_sensitivity import Sensitivity, SensitivityJob
-from edgevit.artifacts.make import ExportJob, Made
+from edgevit.artifacts.make import ExportJob, MadeArtifact
 from edgevit.commands import sensitivity as command
 from edgevit.commands.sensitivity import analyse
 from edgevit.errors import UsageError
@@ -48,7 +48,7 @@ class Children:
         self.limits.append(timeout_seconds)
         if isinstance(job, ExportJob):
             assert job.program.is_file()
-            return Made(job.folder / "model", (), (), (), 0, 0, 0.0, "float", 0, 0)
+            return MadeArtifact(job.folder / "model", (), (), (), 0, 0, 0.0, "float", 0, 0)
         if isinstance(job, PrepareJob):
             shutil.copyfile(job.program, job.target)
             return Prepared(job.target, "")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from edgevit.backends import Backend, Session
-from edgevit.quantization.policy import Target, rule_for
+from edgevit.quantization.policy import Target, first_guess
 from edgevit.results.graph import Graph
 
 SAMPLES = 16
@@ -88,7 +88,7 @@ def check_parity(session: Session, network: Network) -> None:
 
 def check_float_graph(graph: Graph, backend: Backend, network: Network, macs: int) -> None:
     """The graph reader sees a float model with PyTorch's weights and work."""
-    assert graph.format == backend.SUFFIX.removeprefix(".")
+    assert graph.format == backend.suffix.removeprefix(".")
     assert graph.int8_mac_share == 0
     assert {op.numerics for op in graph.ops} == {"float"}
     assert graph.macs >= 0.98 * macs
@@ -107,4 +107,4 @@ def least_snr_db(backend: Backend, scheme: str, transformer: bool) -> float:
 
 def _first_choice(backend: Backend, transformer: bool) -> str:
     target = Target("transformer" if transformer else "cnn", False, "none", ())
-    return rule_for(backend.POLICY, target).schemes[0]
+    return first_guess(backend.policy, target).schemes[0]

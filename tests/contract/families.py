@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from edgevit.artifacts.evaluate import PredictJob, predict, save_logits
+from edgevit.artifacts.evaluate import InferenceJob, predict, save_logits
 from edgevit.artifacts.make import ExportJob, export_float
 from edgevit.artifacts.verify import FLOAT_TOLERANCE, compare, verify_signature
 from edgevit.data.images import Samples, open_samples
@@ -139,7 +139,7 @@ def convert(prepared: Prepared, backend: str, folder: Path, timeout_seconds: flo
         log=log,
     )
     verify_signature(made.inputs, made.outputs, prepared.preprocessing.input_size, prepared.num_classes, "float32")
-    job = PredictJob(backend, made.main, prepared.images, prepared.preprocessing, 1, "f32", folder / "logits.npy")
+    job = InferenceJob(backend, made.main, prepared.images, prepared.preprocessing, 1, "f32", folder / "logits.npy")
     logits = np.load(isolated(predict, job, timeout_seconds=timeout_seconds, log=log).logits)
     return compare(logits, np.load(prepared.logits), "pytorch", FLOAT_TOLERANCE)
 

@@ -69,7 +69,7 @@ def _row(family: Family, folder: Path) -> Row:
             )
     except EdgevitError as error:
         return Row(family, None, (_refusal(error, folder),) * len(all_backends()))
-    return Row(family, prepared, tuple(_cell(prepared, backend.NAME, folder) for backend in all_backends()))
+    return Row(family, prepared, tuple(_cell(prepared, backend.name, folder) for backend in all_backends()))
 
 
 def _cell(prepared: Prepared, backend: str, folder: Path) -> str:
@@ -94,7 +94,7 @@ def _document(rows: list[Row], seconds: float) -> str:
     count = len(rows) * len(backends)
     passed = sum(cell.startswith("pass") for row in rows for cell in row.cells)
     versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
-    header = ("family", "smallest member", "parameters", "MACs", "attention", *(backend.TITLE for backend in backends))
+    header = ("family", "smallest member", "parameters", "MACs", "attention", *(backend.title for backend in backends))
     lines = [
         "# Model families",
         "",

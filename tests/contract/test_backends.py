@@ -28,7 +28,7 @@ from edgevit.errors import UsageError  # noqa: E402
 from edgevit.model.load import load_model  # noqa: E402
 from edgevit.model.program.architecture import is_transformer  # noqa: E402
 from edgevit.model.program.capture import capture, count_macs  # noqa: E402
-from edgevit.quantization.policy import Architecture, Target, first_recipe, rule_for  # noqa: E402
+from edgevit.quantization.policy import Architecture, Target, first_guess, first_recipe  # noqa: E402
 from edgevit.spec.recipe import (  # noqa: E402
     OpKind,
     RangeMethod,
@@ -42,7 +42,7 @@ from tests.contract.backend_template import Network  # noqa: E402
 
 NAMES = backend_names()
 NETWORKS = ("test_vit", "test_efficientnet")
-PAIRS = [(backend.NAME, scheme) for backend in all_backends() for scheme in backend.SCHEMES if scheme != "fp32"]
+PAIRS = [(backend.name, scheme) for backend in all_backends() for scheme in backend.schemes if scheme != "fp32"]
 
 
 @cache
@@ -68,11 +68,11 @@ def quantized(
     """Quantizes as the policy says first."""
     backend = get_backend(name)
     target = Target("transformer" if made.transformer else "cnn", npu, "none", ("avx2", "avx512_vnni"))
-    recipe = replace(first_recipe(backend.POLICY, scheme, target), **changes)
+    recipe = replace(first_recipe(backend.policy, scheme, target), **changes)
     if scheme == "mixed_wi8_ai8":  # which layer it is, is the ladder's business
         recipe = replace(recipe, float_layers=(backend.read_graph(parent).layers[-2].name,))
     calibration = made.images if SCHEMES[scheme].calibrated or recipe.rounding == "gptq" else None
-    return backend.quantize_artifact(parent, recipe, calibration, folder)
+    return backend.quantize(parent, recipe, calibration, folder)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
         folder = tmp_path_factory.mktemp(f"{backend}-{name}-{scheme}")
         made = network(name)
         if scheme == "fp32":
-            return get_backend(backend).export_program(made.program, folder)  # type: ignore[arg-type]
+            return get_backend(backend).export(made.program, folder)  # type: ignore[arg-type]
         return quantized(backend, make(backend, name, "fp32"), made, scheme, folder)
 
     return make
@@ -93,13 +93,13 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 @pytest.mark.parametrize("name", NAMES)
 def test_it_is_found_by_name_and_by_format(name: str) -> None:
     backend = get_backend(name)
-    assert name == backend.NAME
-    assert get_backend(backend.FORMAT) is backend
-    assert next(iter(backend.SCHEMES)) == "fp32"
-    assert set(backend.SCHEMES) <= set(SCHEMES)
-    assert len({other.SUFFIX for other in all_backends()}) == len(NAMES)
-    assert set(backend.GPTQ_SCHEMES) <= set(backend.SCHEMES)
-    for kinds in backend.SCHEMES.values():
+    assert name == backend.name
+    assert get_backend(backend.format) is backend
+    assert next(iter(backend.schemes)) == "fp32"
+    assert set(backend.schemes) <= set(SCHEMES)
+    assert len({other.suffix for other in all_backends()}) == len(NAMES)
+    assert set(backend.gptq_schemes) <= set(backend.schemes)
+    for kinds in backend.schemes.values():
         assert set(kinds) <= set(get_args(OpKind))
 
 
@@ -108,11 +108,11 @@ def test_it_is_found_by_name_and_by_format(name: str) -> None:
 def test_its_policy_has_an_answer_for_every_target(name: str, architecture: Architecture) -> None:
     backend = get_backend(name)
     for npu in (False, True):
-        rule = rule_for(backend.POLICY, Target(architecture, npu, "none", ()))
+        rule = first_guess(backend.policy, Target(architecture, npu, "none", ()))
         assert rule.architecture == architecture
         assert rule.schemes
         assert rule.ranges
-        assert set(rule.schemes) <= set(backend.SCHEMES) - {"fp32"}
+        assert set(rule.schemes) <= set(backend.schemes) - {"fp32"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -136,12 +136,12 @@ def test_it_is_imported_without_torch_or_a_runtime(name: str) -> None:
 def test_a_scheme_that_it_lacks_is_refused_with_those_it_has(name: str) -> None:
     backend = get_backend(name)
     for scheme in (*SCHEMES, "nonsense"):
-        if scheme in backend.SCHEMES:
+        if scheme in backend.schemes:
             check_scheme(backend, scheme)
             continue
-        with pytest.raises(UsageError, match=f"{backend.TITLE} has no scheme '{scheme}'") as caught:
+        with pytest.raises(UsageError, match=f"{backend.title} has no scheme '{scheme}'") as caught:
             check_scheme(backend, scheme)
-        assert caught.value.hint == f"{backend.TITLE} has: {', '.join(backend.SCHEMES)}"
+        assert caught.value.hint == f"{backend.title} has: {', '.join(backend.schemes)}"
 
 
 def test_unknown_backends_get_the_nearest() -> None:
@@ -174,7 +174,7 @@ def test_every_scheme(name: str, scheme: str, model: str, artifact: Artifact) ->
     assert template.snr_db(made.logits, logits) >= template.least_snr_db(backend, scheme, made.transformer)
     graph = backend.read_graph(path)
     check_label(scheme, graph)
-    assert {op.kind for op in graph.ops if op.macs and op.numerics != "float"} <= set(backend.SCHEMES[scheme])
+    assert {op.kind for op in graph.ops if op.macs and op.numerics != "float"} <= set(backend.schemes[scheme])
     float_size = sum(file.stat().st_size for file in artifact(name, model, "fp32").parent.iterdir())
     size = sum(file.stat().st_size for file in path.parent.iterdir())
     assert size < float_size or scheme == "bf16"  # a hint to the runtime; the file is the float32 one
@@ -184,11 +184,11 @@ def test_every_scheme(name: str, scheme: str, model: str, artifact: Artifact) ->
 @pytest.mark.parametrize("name", NAMES)
 def test_a_layer_can_be_kept_in_float(name: str, model: str, artifact: Artifact, tmp_path: Path) -> None:
     backend, parent, made = get_backend(name), artifact(name, model, "fp32"), network(model)
-    scheme = rule_for(backend.POLICY, Target("transformer" if made.transformer else "cnn", False, "none", ())).schemes[
-        0
-    ]
+    scheme = first_guess(
+        backend.policy, Target("transformer" if made.transformer else "cnn", False, "none", ())
+    ).schemes[0]
     whole = backend.read_graph(artifact(name, model, scheme))
-    quantizable = [op for op in backend.read_graph(parent).layers if op.kind in backend.SCHEMES[scheme]]
+    quantizable = [op for op in backend.read_graph(parent).layers if op.kind in backend.schemes[scheme]]
     chosen = quantizable[len(quantizable) // 2]
     kept = backend.read_graph(quantized(name, parent, made, scheme, tmp_path, float_layers=(chosen.name,)))
     assert kept.float_islands == whole.float_islands + 1
@@ -201,7 +201,7 @@ def test_a_layer_can_be_kept_in_float(name: str, model: str, artifact: Artifact,
 RANGES = [
     (name, method)
     for name in NAMES
-    for method in rule_for(get_backend(name).POLICY, Target("cnn", False, "none", ())).ranges
+    for method in first_guess(get_backend(name).policy, Target("cnn", False, "none", ())).ranges
 ]
 
 
@@ -213,7 +213,7 @@ def test_every_calibration_method(name: str, method: RangeMethod, artifact: Arti
     assert template.snr_db(made.logits, logits) >= template.LEAST_SNR_DB["other"]
 
 
-GPTQ = [(name, scheme) for name in NAMES for scheme in get_backend(name).GPTQ_SCHEMES]
+GPTQ = [(name, scheme) for name in NAMES for scheme in get_backend(name).gptq_schemes]
 
 
 @pytest.mark.parametrize(("name", "scheme"), GPTQ)
@@ -238,7 +238,7 @@ def test_the_parent_is_left_as_it_was(name: str, artifact: Artifact, tmp_path: P
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_same_program_gives_the_same_bytes(name: str, artifact: Artifact, tmp_path: Path) -> None:
-    again = get_backend(name).export_program(network("test_efficientnet").program, tmp_path)  # type: ignore[arg-type]
+    again = get_backend(name).export(network("test_efficientnet").program, tmp_path)  # type: ignore[arg-type]
     assert template.digest(again) == template.digest(artifact(name, "test_efficientnet", "fp32"))
 
 
@@ -266,7 +266,7 @@ def damaged(whole: bytes, how: str) -> bytes:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_damaged_file_is_an_error_that_names_it(name: str, how: str, artifact: Artifact, tmp_path: Path) -> None:
     backend = get_backend(name)
-    path = tmp_path / f"broken{backend.SUFFIX}"
+    path = tmp_path / f"broken{backend.suffix}"
     path.write_bytes(damaged(artifact(name, "test_efficientnet", "fp32").read_bytes(), how))
     with pytest.raises(UsageError, match="broken"):
         backend.open_session(path, 1, "f32")
@@ -282,7 +282,7 @@ def test_a_file_of_another_format_is_an_error_that_names_it(
     if name == other:
         pytest.skip("its own format")
     backend = get_backend(name)
-    path = tmp_path / f"foreign{backend.SUFFIX}"
+    path = tmp_path / f"foreign{backend.suffix}"
     path.write_bytes(artifact(other, "test_efficientnet", "fp32").read_bytes())
     with pytest.raises(UsageError, match="foreign"):
         backend.open_session(path, 1, "f32")
@@ -292,7 +292,7 @@ def test_a_file_of_another_format_is_an_error_that_names_it(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_missing_file_is_an_error_that_names_it(name: str, tmp_path: Path) -> None:
-    path = tmp_path / f"nowhere{get_backend(name).SUFFIX}"
+    path = tmp_path / f"nowhere{get_backend(name).suffix}"
     with pytest.raises(UsageError, match="nowhere"):
         get_backend(name).open_session(path, 1, "f32")
     with pytest.raises(UsageError, match="nowhere"):

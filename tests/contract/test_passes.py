@@ -167,7 +167,7 @@ def test_exported_logits_are_pytorchs(name: str, tmp_path: Path) -> None:
     """By one backend, so that the ops are known to exist there; the others are in test_token_forms."""
     pytest.importorskip("onnxruntime")
     made, backend = passed(name), get_backend("onnxruntime")
-    session = backend.open_session(backend.export_program(captured(name), tmp_path), 1, "f32")
+    session = backend.open_session(backend.export(captured(name), tmp_path), 1, "f32")
     pixels = images(made.input_size)
     expected = logits(made.module, pixels).numpy()
     found = np.concatenate([session.run((image[None].numpy(),))[0] for image in pixels])

@@ -139,7 +139,7 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Export:
     @functools.cache
     def make(name: str, method: str, form: Form) -> Exported:
         backend = get_backend(name)
-        path = backend.export_program(captured(method, form), tmp_path_factory.mktemp(f"{name}-{method}-{form}"))
+        path = backend.export(captured(method, form), tmp_path_factory.mktemp(f"{name}-{method}-{form}"))
         session = backend.open_session(path, 1, "f32")
         answers = {kind: exported_logits(session, pixels) for kind, pixels in images().items()}
         return Exported(path, session, backend.read_graph(path), answers)
@@ -244,6 +244,6 @@ def test_litert_runs_the_arithmetic_form_in_one_piece(
 def test_keys_of_zeros_can_be_compared(backend: str, tmp_path: Path) -> None:
     """They are equally far from all others, see :func:`edgevit.tokens.maths.cosine`."""
     module, pixels = reduce_tokens(vit(key=0.0), parse_plan("tome:1=40")), images()["equal keys"]
-    path = get_backend(backend).export_program(capture(module, (32, 32)), tmp_path)
+    path = get_backend(backend).export(capture(module, (32, 32)), tmp_path)
     found = exported_logits(get_backend(backend).open_session(path, 1, "f32"), pixels)
     assert compare(found, logits(module, pixels).numpy(), "pytorch", FLOAT_TOLERANCE).passed

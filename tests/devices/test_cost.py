@@ -1,4 +1,4 @@
-"""Predicted latency: one op by hand, invariants of the formula, and what cannot run."""
+"""LogitsFile latency: one op by hand, invariants of the formula, and what cannot run."""
 
 from __future__ import annotations
 

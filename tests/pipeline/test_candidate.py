@@ -14,8 +14,8 @@ from tests.factories import make_artifact, make_candidate, make_measurement
 
 pytest.importorskip("torch")
 
-from edgevit.artifacts.evaluate import Predicted
-from edgevit.artifacts.make import Made
+from edgevit.artifacts.evaluate import LogitsFile
+from edgevit.artifacts.make import MadeArtifact
 from edgevit.backends import get_backend
 from edgevit.data.images import Samples
 from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, EdgevitError, UsageError
@@ -107,7 +107,7 @@ def predicts(logits: np.ndarray) -> Callable[[Any], Any]:
     def answer(job: Any) -> Any:
         job.logits.parent.mkdir(parents=True, exist_ok=True)
         np.save(job.logits, logits)
-        return Predicted(job.logits, len(logits))
+        return LogitsFile(job.logits, len(logits))
 
     return answer
 
@@ -159,11 +159,11 @@ def test_what_concerns_the_whole_run_goes_through(world: World, error: BaseExcep
 
 
 def test_making_describes_what_came_out(world: World) -> None:
-    def export(job: Any) -> Made:
+    def export(job: Any) -> MadeArtifact:
         job.folder.mkdir(parents=True)
         (job.folder / "model.onnx").write_bytes(b"12345")
         inputs, outputs = world.draft().candidate.artifact.inputs, world.draft().candidate.artifact.outputs  # type: ignore[union-attr]
-        return Made(
+        return MadeArtifact(
             job.folder / "model.onnx", (job.folder / "model.onnx",), inputs, outputs, 10, 20, 0.5, "float", 0, 0
         )
 

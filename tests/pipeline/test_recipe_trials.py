@@ -14,9 +14,9 @@ from tests.factories import make_artifact, make_candidate
 
 pytest.importorskip("torch")
 
-from edgevit.artifacts.evaluate import Predicted, PredictJob
+from edgevit.artifacts.evaluate import InferenceJob, LogitsFile
 from edgevit.artifacts.layer_sensitivity import Sensitivity, SensitivityJob
-from edgevit.artifacts.make import ExportJob, Made, QuantizeJob
+from edgevit.artifacts.make import ExportJob, MadeArtifact, QuantizeJob
 from edgevit.backends import get_backend
 from edgevit.data.images import Samples
 from edgevit.errors import CandidateFailed
@@ -54,7 +54,7 @@ class World:
         parent = make_candidate("onnxruntime/fp32/dense", artifact=make_artifact("artifacts/float/model.onnx"))
         parent = replace(parent, **changes)
         made_by = get_backend(backend)
-        candidate = make_candidate(f"{made_by.NAME}/{scheme}/dense", artifact=None)
+        candidate = make_candidate(f"{made_by.name}/{scheme}/dense", artifact=None)
         folder = self.job.shop.folder
         with folder:
             np.save(self.job.logits_path(parent.id), LOGITS)
@@ -65,13 +65,13 @@ class World:
         self.asked.append(argument)
         if isinstance(argument, QuantizeJob | ExportJob):
             return self.make(argument)
-        if isinstance(argument, PredictJob):
+        if isinstance(argument, InferenceJob):
             logits = LOGITS.copy()
             count = self.wrong(self.recipes[argument.artifact])
             logits[:count] = np.roll(logits[:count], 1, axis=1)
             argument.logits.parent.mkdir(parents=True, exist_ok=True)
             np.save(argument.logits, logits)
-            return Predicted(argument.logits, len(logits))
+            return LogitsFile(argument.logits, len(logits))
         if isinstance(argument, SensitivityJob):
             if not self.rankable:
                 raise CandidateFailed("no result within 900 s")
@@ -82,7 +82,7 @@ class World:
         argument.target.write_bytes(b"program")
         return Prepared(argument.target, "")
 
-    def make(self, job: QuantizeJob | ExportJob) -> Made:
+    def make(self, job: QuantizeJob | ExportJob) -> MadeArtifact:
         if isinstance(job, QuantizeJob):
             if self.broken(job.recipe):
                 raise CandidateFailed("the quantizer crashed")
@@ -90,7 +90,9 @@ class World:
         job.folder.mkdir(parents=True, exist_ok=True)
         (job.folder / "model.onnx").write_bytes(repr(job).encode())
         tensor = TensorSpec("x", (1,), "float32", "")
-        return Made(job.folder / "model.onnx", (job.folder / "model.onnx",), (tensor,), (tensor,), 1, 1, 1.0, "", 0, 0)
+        return MadeArtifact(
+            job.folder / "model.onnx", (job.folder / "model.onnx",), (tensor,), (tensor,), 1, 1, 1.0, "", 0, 0
+        )
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from edgevit.model.load import Model  # noqa: E402
 from edgevit.model.program.capture import count_macs, load_program  # noqa: E402
 from edgevit.pipeline import token_passes  # noqa: E402
 from edgevit.pipeline.context import Variant  # noqa: E402
-from edgevit.pipeline.model_passes import Passed, run_passes  # noqa: E402
+from edgevit.pipeline.model_passes import TrainedModel, run_passes  # noqa: E402
 from edgevit.pipeline.snapshot import Bench  # noqa: E402
 from edgevit.pipeline.token_passes import Reduced, check_tokens, reduce_carefully_for, reduce_for  # noqa: E402
 from edgevit.results.artifact import Preprocessing  # noqa: E402
@@ -119,7 +119,7 @@ class World:
 
     bench: Bench
     model: Model
-    passed: Passed
+    passed: TrainedModel
     ran: list[Any]
 
     def reduce(self, backend: str = "onnx") -> Reduced:
@@ -267,8 +267,8 @@ def searches(monkeypatch: pytest.MonkeyPatch, plans: dict[str, str | None]) -> l
     asked: list[tuple[Any, ...]] = []
 
     def find(shop: Any, module: Any, backend: Any, *rest: Any) -> TokenSearch:
-        asked.append((module, backend.NAME, *rest))
-        return replace(FOUND, backend=backend.NAME, plan=plans[backend.NAME], predicted_ms=0.5)
+        asked.append((module, backend.name, *rest))
+        return replace(FOUND, backend=backend.name, plan=plans[backend.name], predicted_ms=0.5)
 
     monkeypatch.setattr(token_passes, "find_plan", find)
     return asked
@@ -283,7 +283,7 @@ def test_the_plan_found_for_a_backend_is_carried_out(
         reduced = made.reduce(name)
         ((gather, arithmetic),) = reduced.variants
         assert (gather.slug, arithmetic.slug) == (f"{slug}-gather", f"{slug}-arithmetic")
-        assert [search.backend for search in reduced.searches] == [get_backend(name).NAME]
+        assert [search.backend for search in reduced.searches] == [get_backend(name).name]
 
 
 def test_no_plan_found_is_told_and_no_variant(world: Callable[..., World], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,11 +9,11 @@ import pytest
 
 from edgevit.errors import CandidateFailed
 from edgevit.quantization.ladder import best, climb, rungs
-from edgevit.quantization.policy import Rule
+from edgevit.quantization.policy import FirstGuess
 from edgevit.results.candidate import Attempt
 from edgevit.spec.recipe import TRANSFORMER_FLOAT_KINDS, Recipe
 
-RULE = Rule("cnn", "cpu", ("static_wi8_ai8",), ("min_max", "mse", "percentile_99.999"))
+RULE = FirstGuess("cnn", "cpu", ("static_wi8_ai8",), ("min_max", "mse", "percentile_99.999"))
 FIRST = Recipe("static_wi8_ai8")
 Loss = Callable[[Recipe], float | None]
 

@@ -35,12 +35,12 @@ def test_float_adds_save_what_quantized_ones_lose(name: str, images: np.ndarray,
     backend = get_backend(name)
     agreement = {}
     (tmp_path / "float").mkdir()
-    parent = backend.export_program(capture(wide_residual(), (32, 32)), tmp_path / "float")
+    parent = backend.export(capture(wide_residual(), (32, 32)), tmp_path / "float")
     reference = classes(name, parent, images)
     spoiled = Recipe("static_wi8_ai8", ranges="min_max")
     for label, recipe in (("spoiled", spoiled), ("kept", replace(spoiled, float_kinds=TRANSFORMER_FLOAT_KINDS))):
         (tmp_path / label).mkdir()
-        made = backend.quantize_artifact(parent, recipe, images[:32], tmp_path / label)
+        made = backend.quantize(parent, recipe, images[:32], tmp_path / label)
         agreement[label] = float((classes(name, made, images) == reference).mean())
     assert agreement["spoiled"] < 0.7
     assert agreement["kept"] > 0.95

@@ -53,7 +53,7 @@ def test_nothing_chosen_is_said() -> None:
 
 def test_predictions_stand_apart() -> None:
     page = render_markdown(make_realistic_run(), None)
-    predicted = section(page, "Predicted, not measured")
+    predicted = section(page, "LogitsFile, not measured")
     assert "23.1 ms to 103 ms" in predicted
     assert "raspberry-pi-5" not in section(page, "Measured")
     assert "raspberry-pi-5" not in section(page, "Candidates")

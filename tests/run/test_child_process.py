@@ -29,7 +29,7 @@ def log(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ask(log: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
-    """Calls a function of isolate_jobs in a child."""
+    """Calls a function of child_jobs in a child."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))
 
     def call(function: Callable[[Question], Answer], *, seconds: float = 60.0, **question: Any) -> Answer:
@@ -48,7 +48,7 @@ def test_an_answer_comes_from_another_process(ask: Ask) -> None:
 def test_what_is_printed_goes_to_the_log_and_spoils_nothing(ask: Ask, log: Path) -> None:
     assert ask(jobs.chatter, text="true").text == "true"
     text = log.read_text(encoding="utf-8", errors="replace")
-    assert text.startswith("--- isolate_jobs:chatter\n")
+    assert text.startswith("--- tests.run.child_jobs:chatter\n")
     for said in ("forged", "no end of line", "native code", "a grandchild"):
         assert said in text
 

@@ -24,7 +24,7 @@ from tests.factories import make_run
 
 
 @dataclass(frozen=True)
-class Made:
+class MadeArtifact:
     """A stage's value with a file."""
 
     file: Path
@@ -42,17 +42,17 @@ class Stages:
         self.path = path
         self.made: list[str] = []
 
-    def run(self, *, resume: bool, spec: Spec | None = None, fail: str = "") -> tuple[Made, int]:
+    def run(self, *, resume: bool, spec: Spec | None = None, fail: str = "") -> tuple[MadeArtifact, int]:
         with RunFolder(self.path, spec or make_spec(), resume) as folder:
 
-            def write() -> Made:
+            def write() -> MadeArtifact:
                 self.made.append("write")
                 path = folder.work("file.bin")
                 path.write_bytes(b"half")
                 if fail == "write":
                     raise RuntimeError("stopped")
                 path.write_bytes(b"whole")
-                return Made(path, 7)
+                return MadeArtifact(path, 7)
 
             def count() -> int:
                 self.made.append("count")
@@ -60,7 +60,7 @@ class Stages:
                     raise KeyboardInterrupt
                 return 42
 
-            first = folder.stage("write a/b", Made, write, files=lambda value: (value.file,))
+            first = folder.stage("write a/b", MadeArtifact, write, files=lambda value: (value.file,))
             second = folder.stage("count", int, count)
             assert [(stage.name, stage.status) for stage in folder.stages] == [("write a/b", "done"), ("count", "done")]
             return first, second
@@ -73,7 +73,7 @@ def stages(tmp_path: Path) -> Stages:
 
 def test_a_finished_stage_is_not_made_twice(stages: Stages) -> None:
     value = stages.run(resume=False)
-    assert value == (Made(stages.path / "work" / "file.bin", 7), 42)
+    assert value == (MadeArtifact(stages.path / "work" / "file.bin", 7), 42)
     assert stages.run(resume=True) == value
     assert stages.made == ["write", "count"]
 

@@ -253,16 +253,16 @@ SELECTS = ("topk", "matmul", "softmax", "elementwise", "activation", "reduction"
 FAST = ("evit_fused", "arithmetic")
 """The method and form whose export is tested each time; all others are slow."""
 FOUND = [
-    pytest.param(backend.NAME, method, form, marks=() if (method, form) == FAST else pytest.mark.slow)
+    pytest.param(backend.name, method, form, marks=() if (method, form) == FAST else pytest.mark.slow)
     for backend in all_backends()
     for method in METHODS
     for form in FORMS
 ]
 QUANTIZED = [
-    (backend.NAME, scheme)
+    (backend.name, scheme)
     for backend in all_backends()
     for scheme in ("static_wi8_ai8", "dynamic_wi8_afp32")
-    if scheme in backend.SCHEMES
+    if scheme in backend.schemes
 ]
 Exported = Callable[..., Path]
 
@@ -277,7 +277,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
         plan = f"{method}:1={KEPT}" if blocks == 1 else f"{method}:1={KEPT},2=24"
         model = small_vit(depth=blocks + 1)
         program = capture(reduce_tokens(model, parse_plan(plan), form), (32, 32))
-        return get_backend(backend).export_program(program, tmp_path_factory.mktemp("reduced"))
+        return get_backend(backend).export(program, tmp_path_factory.mktemp("reduced"))
 
     return make
 
@@ -318,21 +318,21 @@ def test_nothing_of_the_model_itself_is_found(name: str, method: str, form: Form
     assert max(places) < behind[1]  # the first layer behind may be written before the last op of the site
 
 
-@pytest.mark.parametrize("name", [backend.NAME for backend in all_backends()])
+@pytest.mark.parametrize("name", [backend.name for backend in all_backends()])
 @pytest.mark.parametrize("kind", ["class token", "average without class"])
 def test_a_dense_vision_transformer_chooses_nothing(name: str, kind: str, tmp_path: Path) -> None:
     backend = get_backend(name)
-    graph = backend.read_graph(backend.export_program(capture(small_vit(kind, depth=1), (32, 32)), tmp_path))
+    graph = backend.read_graph(backend.export(capture(small_vit(kind, depth=1), (32, 32)), tmp_path))
     assert any(op.kind == "matmul" for op in graph.ops)
     assert selection_ops(graph) == ()
 
 
-@pytest.mark.parametrize("name", [backend.NAME for backend in all_backends()])
+@pytest.mark.parametrize("name", [backend.name for backend in all_backends()])
 def test_a_convolutional_network_chooses_nothing(name: str, tmp_path: Path) -> None:
     from edgevit.model.bundled.digits import digits_cnn
 
     backend = get_backend(name)
-    graph = backend.read_graph(backend.export_program(capture(digits_cnn().eval(), (32, 32)), tmp_path))
+    graph = backend.read_graph(backend.export(capture(digits_cnn().eval(), (32, 32)), tmp_path))
     assert selection_ops(graph) == ()
 
 
@@ -348,9 +348,9 @@ def quantize(name: str, scheme: str, parent: Path, images: np.ndarray, folder: P
     backend = get_backend(name)
     folder.mkdir(exist_ok=True)
     graph = backend.read_graph(parent)
-    recipe = first_recipe(backend.POLICY, scheme, Target("transformer", False, "none", ("avx2", "avx512_vnni")))
+    recipe = first_recipe(backend.policy, scheme, Target("transformer", False, "none", ("avx2", "avx512_vnni")))
     recipe = replace(recipe.resolved(graph.layers), **changes)
-    return backend.quantize_artifact(parent, recipe, images if SCHEMES[scheme].calibrated else None, folder)
+    return backend.quantize(parent, recipe, images if SCHEMES[scheme].calibrated else None, folder)
 
 
 def images(count: int) -> np.ndarray:
@@ -394,7 +394,7 @@ def test_also_where_all_products_are_quantized(
         quantize(name, "static_wi8_ai8", parent, pixels, tmp_path / "left", **{**whole, "float_layers": kept})
     )
     assert touched_selection(left) == ()
-    if "matmul" in backend.SCHEMES["static_wi8_ai8"]:
+    if "matmul" in backend.schemes["static_wi8_ai8"]:
         touched = backend.read_graph(quantize(name, "static_wi8_ai8", parent, pixels, tmp_path / "touched", **whole))
         assert touched_selection(touched)
         with pytest.raises(CandidateFailed, match="choice of tokens would be made in integers"):

@@ -11,12 +11,13 @@ from torch import nn
 from torch.export import ExportedProgram
 
 
-def export(program: ExportedProgram, folder: Path) -> Path:
+def export(program: ExportedProgram, folder: Path, *, fused: bool = False) -> Path:
     """Writes ``model.tflite``: float32, static shapes, NCHW input as in PyTorch.
 
     Args:
         program: One input, logits as the only output.
         folder: Exists.
+        fused: Has no effect: the format has one form of each op.
     """
     path = folder / "model.tflite"
     if program.example_inputs is None:

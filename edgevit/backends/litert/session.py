@@ -22,7 +22,7 @@ except ModuleNotFoundError:  # boards that have only the runtime under its forme
     _RUNTIME = "tflite-runtime"
 
 
-class LiteRtSession:
+class RuntimeSession:
     """See :class:`edgevit.backends.Session`."""
 
     def __init__(self, path: Path, threads: int, precision: str) -> None:

@@ -16,7 +16,7 @@ FUSED_OPSET = 23
 """GELU is one op from 20 on, attention from 23."""
 
 
-def export(program: ExportedProgram, folder: Path, fused: bool) -> Path:
+def export(program: ExportedProgram, folder: Path, *, fused: bool = False) -> Path:
     """Writes ``model.onnx``: float32, static shapes, weights inside.
 
     Args:

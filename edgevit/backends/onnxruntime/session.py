@@ -24,7 +24,7 @@ _DTYPES = {
 }
 
 
-class OnnxRuntimeSession:
+class RuntimeSession:
     """See :class:`edgevit.backends.Session`."""
 
     def __init__(self, path: Path, threads: int, precision: str) -> None:

@@ -9,12 +9,13 @@ import openvino as ov
 from torch.export import ExportedProgram
 
 
-def export(program: ExportedProgram, folder: Path) -> Path:
+def export(program: ExportedProgram, folder: Path, *, fused: bool = False) -> Path:
     """Writes ``model.xml`` and ``model.bin``: float32, static shapes.
 
     Args:
         program: One input, logits as the only output.
         folder: Exists.
+        fused: Has no effect: the format has one form of each op.
     """
     path = folder / "model.xml"
     if program.example_inputs is None:

@@ -12,7 +12,7 @@ from edgevit.errors import UsageError
 from edgevit.results.artifact import TensorSpec
 
 
-class OpenVinoSession:
+class RuntimeSession:
     """See :class:`edgevit.backends.Session`."""
 
     def __init__(self, path: Path, threads: int, precision: str) -> None:

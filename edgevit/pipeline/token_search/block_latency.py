@@ -76,7 +76,7 @@ def _export(job: BlockLatencyJob, backend: Backend) -> list[Path]:
     for number, program in enumerate(job.programs):
         folder = job.folder / program.file.stem
         folder.mkdir(parents=True)
-        files.append(backend.export_program(load_program(program.file), folder))
+        files.append(backend.export(load_program(program.file), folder))
         report_progress(number + 1, len(job.programs) + 1)
     gc.collect()  # what exporters hold
     return files

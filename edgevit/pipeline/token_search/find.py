@@ -85,7 +85,7 @@ def find_plan(
     trials = _Trials(shop, module, preprocessing, images, labels, dense_logits)
     choice = choose(plans, trials.lost_points, limit_points)
     return TokenSearch(
-        backend=backend.NAME,
+        backend=backend.name,
         target=device or HOST,
         source="predicted" if device else "measured",
         dense_ms=curve.plan_ms("", (), shape.prefix, shape.depth),
@@ -119,7 +119,7 @@ def _shape(module: nn.Module) -> ModelShape:
 def _block_times(
     shop: Workshop, module: nn.Module, backend: Backend, device: str | None, forms: tuple[Form, ...]
 ) -> BlockCurve:
-    name = f"{backend.NAME}-{device or HOST}"
+    name = f"{backend.name}-{device or HOST}"
 
     def make() -> BlockCurve:
         folder = shop.folder.work(f"blocks-{name}")
@@ -127,7 +127,7 @@ def _block_times(
         folder.mkdir()
         try:
             programs = capture_blocks(module, folder, forms)
-            job = BlockLatencyJob(backend.NAME, programs, folder / "artifacts", shop.spec.measure.threads, device)
+            job = BlockLatencyJob(backend.name, programs, folder / "artifacts", shop.spec.measure.threads, device)
             verb = "predict" if device else "measure"
             return shop.in_child(f"{verb} blocks {name}", f"blocks-{name}", block_latency, job)
         finally:

@@ -12,7 +12,7 @@ pytest.importorskip("ai_edge_quantizer")
 
 from edgevit.artifacts.evaluate import run_once  # noqa: E402
 from edgevit.backends.litert import export_program, quantize_artifact, read_graph  # noqa: E402
-from edgevit.backends.litert.session import LiteRtSession  # noqa: E402
+from edgevit.backends.litert.session import RuntimeSession  # noqa: E402
 from edgevit.model.program.capture import capture  # noqa: E402
 from edgevit.spec.recipe import IntegerIo, Recipe  # noqa: E402
 
@@ -53,7 +53,7 @@ def made(parent: Path, images: np.ndarray, io: IntegerIo, folder: Path) -> Path:
 def test_scale_and_zero_point_cover_the_range_of_the_images(
     io: IntegerIo, lowest: int, parent: Path, images: np.ndarray, tmp_path: Path
 ) -> None:
-    session = LiteRtSession(made(parent, images, io, tmp_path), 1, "f32")
+    session = RuntimeSession(made(parent, images, io, tmp_path), 1, "f32")
     (given,), (logits,) = session.inputs, session.outputs
     assert (given.dtype, logits.dtype) == (io, io)
     assert given.scale == pytest.approx((HIGH - LOW) / 255, rel=1e-3)
@@ -67,11 +67,11 @@ def test_uint8_gives_what_int8_gives(parent: Path, images: np.ndarray, tmp_path:
     for io in ("int8", "uint8"):
         (tmp_path / io).mkdir()
         path = made(parent, images, io, tmp_path / io)
-        session = LiteRtSession(path, 1, "f32")
+        session = RuntimeSession(path, 1, "f32")
         answers.append(np.concatenate([run_once(session, image[None]) for image in images]))
         assert read_graph(path).numerics == "static int8"
         assert read_graph(path).int8_mac_share == 1.0
     np.testing.assert_array_equal(*answers)
-    float_session = LiteRtSession(parent, 1, "f32")
+    float_session = RuntimeSession(parent, 1, "f32")
     expected = np.concatenate([run_once(float_session, image[None]) for image in images])
     assert np.abs(answers[0] - expected).max() < 0.05 * np.abs(expected).max()

@@ -100,7 +100,7 @@ def test_keeping_all_does_nothing(vit: Any, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", [backend.NAME for backend in all_backends()])
+@pytest.mark.parametrize("backend", [backend.name for backend in all_backends()])
 def test_every_backend_times_blocks(backend: str, vit: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip(f"edgevit.backends.{backend}.session")
     monkeypatch.setattr("edgevit.pipeline.token_search.block_programs.block_counts", lambda tokens: (33, tokens))

@@ -11,9 +11,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-import edgevit.rewrites as package  # noqa: E402
 from torch import fx, nn  # noqa: E402
 
+import edgevit.quantization.rewrites as package  # noqa: E402
 from edgevit.backends import all_backends  # noqa: E402
 from edgevit.errors import CandidateFailed, UsageError  # noqa: E402
 from edgevit.model.bundled.digits import digits_cnn, digits_vit  # noqa: E402
@@ -168,11 +168,11 @@ def test_every_rewrite_is_listed() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("make", [vit, lambda: reduced("tome"), lambda: reduced("squeeze", "arithmetic")])
-@pytest.mark.parametrize("backend", all_backends(), ids=lambda backend: backend.NAME)
+@pytest.mark.parametrize("backend", all_backends(), ids=lambda backend: backend.name)
 def test_every_backend_exports_what_comes_out(backend: Any, make: Callable[[], nn.Module], tmp_path: Path) -> None:
     rewritten = rewrite(program(make()), tuple(REWRITES)).program
     save_program(rewritten, tmp_path / "p.pt2")
-    main = backend.export_program(load_program(tmp_path / "p.pt2"), tmp_path)
+    main = backend.export(load_program(tmp_path / "p.pt2"), tmp_path)
     session = backend.open_session(main, 1, "f32")
     expected = rewritten.module()(torch.from_numpy(images(1))).detach().numpy()  # type: ignore[operator]
     (logits,) = session.run((images(1),))
