@@ -133,10 +133,10 @@ def _rewritten(model: str, run: Run, folder: Path) -> Iterator[Row]:
     dense = run.candidates[0]
     backend = get_backend(dense.backend)
     for path in sorted((folder / "work" / "prepared" / backend.name).glob(f"*/model{backend.suffix}")):
-        duel = compared(dense, folder, path, "f32")
+        pair = compared(dense, folder, path, "f32")
         steps = path.parent.name.removeprefix("dense-").replace("-", " ").replace("_", " ")
         yield Row(
-            model, backend.name, "edgevit float32, rewritten", "float", None, None, None, duel.first_ms, duel.second_ms,
+            model, backend.name, "edgevit float32, rewritten", "float", None, None, None, pair.first_ms, pair.second_ms,
             "–", steps,
         )  # fmt: skip
 
@@ -147,9 +147,9 @@ def _ours(model: str, goal: Goal, run: Run, folder: Path) -> Iterator[Row]:
         if candidate.artifact is None or candidate.verification is None:
             yield _failed(model, candidate.backend, f"edgevit {candidate.scheme}", "; ".join(candidate.reasons))
             continue
-        duel = compared(dense, folder, folder / candidate.artifact.path, SCHEMES[candidate.scheme].precision)
+        pair = compared(dense, folder, folder / candidate.artifact.path, SCHEMES[candidate.scheme].precision)
         drop = candidate.accuracy.drop_points if candidate.accuracy else None
-        held = duel.speed_up >= goal.speed_up and (drop is None or drop <= goal.max_drop + 1e-9)
+        held = pair.speed_up >= goal.speed_up and (drop is None or drop <= goal.max_drop + 1e-9)
         yield Row(
             model=model,
             runtime=candidate.backend,
@@ -158,8 +158,8 @@ def _ours(model: str, goal: Goal, run: Run, folder: Path) -> Iterator[Row]:
             top1=candidate.accuracy.top1 if candidate.accuracy else None,
             agreement=candidate.verification.top1_agreement,
             drop_points=drop,
-            float_ms=duel.first_ms,
-            ms=duel.second_ms,
+            float_ms=pair.first_ms,
+            ms=pair.second_ms,
             goal=f"≥ {goal.speed_up} × at ≤ {goal.max_drop} pt: {'reached' if held else 'missed'}",
             note=f"{candidate.attempts[-1].rung}, {len(candidate.attempts)} attempts" if candidate.attempts else "",
         )
@@ -167,7 +167,7 @@ def _ours(model: str, goal: Goal, run: Run, folder: Path) -> Iterator[Row]:
 
 def _numerics(candidate: Candidate) -> str:
     assert candidate.artifact is not None
-    islands = candidate.artifact.float_islands
+    islands = candidate.artifact.float_layer_count
     return candidate.artifact.numerics + (f", {islands} in float" if islands else "")
 
 
@@ -193,7 +193,7 @@ def _default_row(model: str, name: str, made: MadeArtifact, run: Run, spec: Spec
     assert dense.artifact is not None
     backend = get_backend(dense.backend)
     session = backend.open_session(made.path, 1, "fastest")
-    duel = compared(dense, folder, made.path, "fastest")
+    pair = compared(dense, folder, made.path, "fastest")
     evaluated = _evaluation(run, spec)
     top1 = agreement = None
     if evaluated is not None:
@@ -212,8 +212,8 @@ def _default_row(model: str, name: str, made: MadeArtifact, run: Run, spec: Spec
         top1,
         agreement,
         drop,
-        duel.first_ms,
-        duel.second_ms,
+        pair.first_ms,
+        pair.second_ms,
         "library default",
     )
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.models import Case, default_data, digits, real
 from edgevit import compress
 from edgevit.cli.terminal import make_progress, print_table
-from edgevit.measure.paired import Duel, DuelJob, duel
+from edgevit.measure.paired import PairedLatency, PairedLatencyJob, paired_latency
 from edgevit.results.candidate import Candidate
 from edgevit.results.run import Run, load_run
 from edgevit.run.child_process import isolated
@@ -104,11 +104,11 @@ def _percent(fraction: float | None) -> str:
     return "–" if fraction is None else f"{100 * fraction:.2f} %"
 
 
-def compared(dense: Candidate, folder: Path, artifact: Path, precision: str) -> Duel:
+def compared(dense: Candidate, folder: Path, artifact: Path, precision: str) -> PairedLatency:
     """Runs an artifact in turn with a float one of the same runtime, in a fresh process, one thread."""
     if dense.artifact is None:
         raise ValueError(f"{dense.id} has no artifact")
-    job = DuelJob(
+    job = PairedLatencyJob(
         backend=dense.backend,
         first=folder / dense.artifact.path,
         first_precision=SCHEMES[dense.scheme].precision,
@@ -117,7 +117,7 @@ def compared(dense: Candidate, folder: Path, artifact: Path, precision: str) -> 
         threads=1,
         bursts=BURSTS,
     )
-    return isolated(duel, job, timeout_seconds=600.0, log=folder / "logs" / "compared.log")
+    return isolated(paired_latency, job, timeout_seconds=600.0, log=folder / "logs" / "compared.log")
 
 
 if __name__ == "__main__":

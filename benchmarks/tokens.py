@@ -26,7 +26,7 @@ from benchmarks.ratios import compared, finished_run
 from edgevit.backends import get_backend
 from edgevit.cli.terminal import print_line, print_table, say
 from edgevit.errors import CandidateFailed, UsageError
-from edgevit.measure.paired import Duel
+from edgevit.measure.paired import PairedLatency
 from edgevit.results.candidate import Candidate
 from edgevit.results.run import Run
 from edgevit.run.files import write_atomically
@@ -231,7 +231,7 @@ def _rows(runtime: str, run: Run, folder: Path, *, with_dense: bool) -> Iterator
 
 def _timed(row: Row, dense: Candidate, folder: Path, artifact: Path, precision: str) -> Row:
     try:
-        found: Duel = compared(dense, folder, artifact, precision)
+        found: PairedLatency = compared(dense, folder, artifact, precision)
     except (CandidateFailed, UsageError) as error:
         return replace(row, status="failed", note=error.message)
     return replace(row, dense_ms=found.first_ms, ms=found.second_ms)
@@ -256,7 +256,7 @@ def _forms(candidates: list[Candidate]) -> tuple[list[Candidate], dict[str, Cand
 
 def _row(run: Run, candidate: Candidate, dropped: dict[str, Candidate]) -> Row:
     plan, scheme = _plan(candidate), SCHEMES[candidate.scheme]
-    islands = candidate.artifact.float_islands if candidate.artifact else 0
+    islands = candidate.artifact.float_layer_count if candidate.artifact else 0
     accuracy, measured = candidate.accuracy, candidate.measurement()
     macs = candidate.passes[-1].macs_after if candidate.passes else run.baseline.macs
     return Row(

@@ -31,7 +31,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from edgevit.data.digits import SPLITS, DigitsSplit, load_split
-from edgevit.distillation.distill import DistillSettings, Normalization, OnStep, distill, fit, normalize
+from edgevit.distillation.distill import DistillSettings, Normalization, OnStep, distill, normalize, train
 from edgevit.model.bundled.digits import digits_cnn, digits_vit, weights_path
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 
@@ -45,7 +45,7 @@ VIT_RECIPE: Final = DistillSettings(epochs=15, learning_rate=1e-3, temperature=4
 """… then with 256."""
 
 
-def train(folder: Path) -> dict[str, float]:
+def train_bundled(folder: Path) -> dict[str, float]:
     """Train all three from random weights and write the two bundled ones with their cards.
 
     Args:
@@ -74,7 +74,7 @@ def train(folder: Path) -> dict[str, float]:
 
     torch.manual_seed(SEED)
     start_cnn, start_vit = digits_cnn(), digits_vit(COARSE_PATCH_SIZE)
-    cnn = fit(start_cnn, train_part.images, cross_entropy, settings=CNN_RECIPE, on_progress=_progress("CNN teacher"))
+    cnn = train(start_cnn, train_part.images, cross_entropy, settings=CNN_RECIPE, on_progress=_progress("CNN teacher"))
     vit = student(0.0, "ViT, distilled")
     reference = student(1.0, "ViT, labels alone")
 
@@ -169,7 +169,7 @@ def _progress(title: str) -> OnStep:
 def main() -> None:
     """Train on one thread (which fixes the rounding), write beside this module, print the scores as JSON."""
     torch.set_num_threads(1)
-    print(json.dumps(train(weights_path("digits_vit").parent), indent=2))
+    print(json.dumps(train_bundled(weights_path("digits_vit").parent), indent=2))
 
 
 if __name__ == "__main__":

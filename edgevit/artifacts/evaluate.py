@@ -39,7 +39,7 @@ class LogitsFile:
     samples: int
 
 
-def predict(job: InferenceJob) -> LogitsFile:
+def run_images(job: InferenceJob) -> LogitsFile:
     """Runs an artifact over images, one at a time, and writes its logits.
 
     Raises:

@@ -16,7 +16,7 @@ from edgevit.results.artifact import Preprocessing, TensorSpec
 from edgevit.results.graph import Graph
 from edgevit.spec.recipe import Recipe
 from edgevit.spec.schemes import SCHEMES, Numerics
-from edgevit.tokens.selection_ops import selection_ops, touched_selection
+from edgevit.tokens.selection_ops import token_selection_ops, touched_selection
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class MadeArtifact:
     params: int
     int8_mac_share: float
     numerics: str
-    float_islands: int
+    float_layer_count: int
     conversions: int
 
 
@@ -86,7 +86,7 @@ def quantize(job: QuantizeJob) -> MadeArtifact:
     with _Folder(job.folder) as folder:
         parent = backend.read_graph(job.parent)
         recipe = job.recipe.resolved(parent.layers)
-        recipe = replace(recipe, float_layers=(*recipe.float_layers, *selection_ops(parent)))
+        recipe = replace(recipe, float_layers=(*recipe.float_layers, *token_selection_ops(parent)))
         main = backend.quantize(job.parent, recipe, calibration, folder)
         check_label(job.recipe.scheme, backend.read_graph(main))
     return _describe(job.backend, job.folder / main.name)
@@ -108,7 +108,7 @@ def check_label(scheme: str, graph: Graph) -> None:
     touched = touched_selection(graph)
     if touched:
         raise CandidateFailed(f"the choice of tokens would be made in integers: {', '.join(touched)}")
-    if scheme == "mixed_wi8_ai8" and not graph.float_islands:
+    if scheme == "mixed_wi8_ai8" and not graph.float_layer_count:
         raise CandidateFailed(f"asked for {scheme}, but no layer of the file is in float")
 
 
@@ -128,7 +128,7 @@ def _describe(backend_name: str, main: Path) -> MadeArtifact:
         params=graph.params,
         int8_mac_share=graph.int8_mac_share,
         numerics=graph.numerics,
-        float_islands=graph.float_islands,
+        float_layer_count=graph.float_layer_count,
         conversions=graph.conversions,
     )
 

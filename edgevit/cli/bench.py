@@ -30,7 +30,7 @@ def bench(
     from edgevit.cli import render, terminal
     from edgevit.measure.bench import BenchJob
     from edgevit.measure.bench import bench as run_bench
-    from edgevit.results.run import to_document
+    from edgevit.results.document import to_document
     from edgevit.run.child_process import isolated
     from edgevit.spec.spec import MeasureSpec
 

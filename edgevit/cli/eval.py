@@ -43,7 +43,8 @@ def evaluate(
     from edgevit.backends import backend_of_file
     from edgevit.cli import render, terminal
     from edgevit.commands.eval import FileJob, choose_samples, preprocessing_of, score_file
-    from edgevit.results.run import find_run, to_document
+    from edgevit.results.document import to_document
+    from edgevit.results.run import find_run
     from edgevit.run.child_process import isolated
     from edgevit.spec.spec import MeasureSpec, PreprocessingOverrides
     from edgevit.spec.toml_files import validate

@@ -14,7 +14,7 @@ def inspect(artifact: options.ArtifactFile, as_json: options.Json = False) -> No
     """
     from edgevit.cli import render, terminal
     from edgevit.commands.inspect import inspect_file
-    from edgevit.results.run import to_document
+    from edgevit.results.document import to_document
 
     summary = inspect_file(artifact)
     if as_json:

@@ -37,7 +37,7 @@ def profile(
     from edgevit.cli import render, terminal
     from edgevit.commands.profile import predict_for_target
     from edgevit.errors import ExitCode
-    from edgevit.results.run import to_document
+    from edgevit.results.document import to_document
 
     with terminal.make_progress() as progress:
         predictions = predict_for_target(target, tuple(device), weights, export, progress)

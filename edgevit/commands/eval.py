@@ -11,7 +11,7 @@ import numpy as np
 from edgevit.artifacts.evaluate import check_classifier, image_size, run_once, score
 from edgevit.backends import get_backend
 from edgevit.data.images import Samples, open_images, open_samples
-from edgevit.data.sampling import choose
+from edgevit.data.sampling import sample_images
 from edgevit.errors import UsageError
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.candidate import Accuracy
@@ -63,10 +63,10 @@ def choose_samples(source: str, count: int | None, seed: int) -> Samples:
     """Chooses ``count`` images of a source by the seed; all when None.
 
     Raises:
-        UsageError: see :func:`edgevit.data.sampling.choose`.
+        UsageError: see :func:`edgevit.data.sampling.sample_images`.
     """
     images = open_images(source)
-    return (images if count is None else choose(images, count, seed, "evaluation")).samples
+    return (images if count is None else sample_images(images, count, seed, "evaluation")).samples
 
 
 def preprocessing_of(

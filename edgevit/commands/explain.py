@@ -16,7 +16,7 @@ from torch import Tensor
 
 from edgevit.data.digits import load_split
 from edgevit.data.images import ImageSet
-from edgevit.data.preprocess import fit, preprocess
+from edgevit.data.preprocess import preprocess, resize_and_crop
 from edgevit.data.sampling import check_images
 from edgevit.errors import UsageError
 from edgevit.model.load import Model, load_model
@@ -111,7 +111,7 @@ def explain(
     distances = []
     for done, (image, picture) in enumerate(pictures.items()):
         progress.stage("draw images", done, len(pictures))
-        pixels = fit(opened.image(image), model.preprocessing)
+        pixels = resize_and_crop(opened.image(image), model.preprocessing)
         batch = torch.from_numpy(preprocess(opened.image(image), model.preprocessing)[None])
         reading = reader.read(batch)
         sites = reader.sites(reduced, batch) if reduced else ()

@@ -14,7 +14,7 @@ from torch import nn
 from edgevit.artifacts.evaluate import score
 from edgevit.artifacts.pytorch_reference import ReferenceJob, reference_logits
 from edgevit.data.images import ImageSet, open_images
-from edgevit.data.sampling import check_images, choose
+from edgevit.data.sampling import check_images, sample_images
 from edgevit.errors import UsageError
 from edgevit.model.load import load_model
 from edgevit.model.program.capture import capture, count_macs, save_program
@@ -136,7 +136,7 @@ def _images(spec: Spec, num_classes: int, progress: Progress) -> ImageSet | None
         return None
     images = open_images(spec.data.evaluation)
     if spec.data.samples:
-        images = choose(images, spec.data.samples, spec.seed, "evaluation")
+        images = sample_images(images, spec.data.samples, spec.seed, "evaluation")
     check_images(images, num_classes, functools.partial(progress.stage, "check evaluation images"))
     return images
 

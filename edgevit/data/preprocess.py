@@ -44,11 +44,11 @@ def preprocess(image: Image.Image, contract: Preprocessing) -> np.ndarray:
         float32 [3, height, width].
     """
     # in float64 and rounded once: integer inputs are quantized from this, and many of their values lie half-way
-    normalized = (fit(image, contract) / 255.0 - np.asarray(contract.mean)) / np.asarray(contract.std)
+    normalized = (resize_and_crop(image, contract) / 255.0 - np.asarray(contract.mean)) / np.asarray(contract.std)
     return np.ascontiguousarray(normalized.transpose(2, 0, 1), dtype=np.float32)
 
 
-def fit(image: Image.Image, contract: Preprocessing) -> np.ndarray:
+def resize_and_crop(image: Image.Image, contract: Preprocessing) -> np.ndarray:
     """Resizes and crops an RGB image to the input size, without normalizing it.
 
     Returns:

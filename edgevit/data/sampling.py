@@ -57,7 +57,7 @@ def choose_data(
         )
         calibration_set = _draw(calibration_set, count, seed, "calibration")
     if evaluation_set is not None:
-        evaluation_set = choose(evaluation_set, samples or len(evaluation_set), seed, "evaluation")
+        evaluation_set = sample_images(evaluation_set, samples or len(evaluation_set), seed, "evaluation")
     if evaluation_set is not None and calibration_set is not None and not held_out:
         refuse_overlap(evaluation_set, calibration_set, "calibration")
     return RunData(evaluation_set, calibration_set)
@@ -90,7 +90,7 @@ def check_images(images: ImageSet, num_classes: int, on_progress: Callable[[int,
         )
 
 
-def choose(images: ImageSet, count: int, seed: int, what: str) -> ImageSet:
+def sample_images(images: ImageSet, count: int, seed: int, what: str) -> ImageSet:
     """Chooses images to judge by, by the seed, in the order of the source.
 
     Args:

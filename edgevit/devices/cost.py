@@ -32,7 +32,7 @@ _FREE = ("reshape", "constant", "quantize")
 _FAMILIES = tuple(Efficiency.model_fields)
 
 
-def predict(graph: Graph, device: Device, *, unit: str | None = None) -> Prediction:
+def predict_latency(graph: Graph, device: Device, *, unit: str | None = None) -> Prediction:
     """Predicts latency and memory of an artifact on a device.
 
     Args:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgevit.backends import get_backend
-from edgevit.devices.cost import predict
+from edgevit.devices.cost import predict_latency
 from edgevit.devices.device import load_device
 from edgevit.results.measurement import Prediction
 
@@ -30,4 +30,4 @@ class Predictions:
 def predict_for_devices(job: PredictDevicesJob) -> Predictions:
     """Reads an artifact's graph and predicts its latency and memory on each device."""
     graph = get_backend(job.backend).read_graph(job.artifact)
-    return Predictions(tuple(predict(graph, load_device(name)) for name in job.devices))
+    return Predictions(tuple(predict_latency(graph, load_device(name)) for name in job.devices))

@@ -135,7 +135,7 @@ def normalize(pixels: Tensor, normalization: Normalization) -> Tensor:
     return (pixels - mean) / std
 
 
-def fit(
+def train(
     model: nn.Module,
     images: npt.NDArray[np.uint8] | Tensor,
     loss: Callable[[nn.Module, Tensor, Tensor], Tensor],
@@ -268,7 +268,7 @@ def distill(
             value = value + share * F.cross_entropy(logits, targets[chosen].to(logits.device))
         return value
 
-    return fit(student, pixels, loss, settings=settings, augment=augment, on_progress=on_progress)
+    return train(student, pixels, loss, settings=settings, augment=augment, on_progress=on_progress)
 
 
 def _as_image_tensor(images: npt.NDArray[np.uint8] | Tensor) -> Tensor:

@@ -24,7 +24,7 @@ BURST = 10
 
 
 @dataclass(frozen=True)
-class DuelJob:
+class PairedLatencyJob:
     """Two artifacts of one backend."""
 
     backend: str
@@ -37,7 +37,7 @@ class DuelJob:
 
 
 @dataclass(frozen=True)
-class Duel:
+class PairedLatency:
     """Median over turns of the fastest run of each, in milliseconds."""
 
     first_ms: float
@@ -51,17 +51,17 @@ class Duel:
         return self.first_ms / self.second_ms
 
 
-def duel(job: DuelJob) -> Duel:
+def paired_latency(job: PairedLatencyJob) -> PairedLatency:
     """Loads both artifacts and runs them in turn."""
     backend = get_backend(job.backend)
-    return in_turn(
+    return interleave(
         backend.open_session(job.first, job.threads, job.first_precision),
         backend.open_session(job.second, job.threads, job.second_precision),
         job.bursts,
     )
 
 
-def in_turn(first: Session, second: Session, bursts: int = BURSTS) -> Duel:
+def interleave(first: Session, second: Session, bursts: int = BURSTS) -> PairedLatency:
     """Runs two sessions in turn, each on noise of its own input's type; the first turn of each warms up."""
     calls = [noise_call(session) for session in (first, second)]
     samples: list[list[float]] = [[], []]
@@ -70,4 +70,4 @@ def in_turn(first: Session, second: Session, bursts: int = BURSTS) -> Duel:
             fastest = min(milliseconds(call) for _ in range(BURST))
             times.extend([fastest] if turn else ())
         report_progress(turn + 1, 1 + bursts)
-    return Duel(median(samples[0]), median(samples[1]), len(samples[0]))
+    return PairedLatency(median(samples[0]), median(samples[1]), len(samples[0]))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgevit.artifacts.evaluate import InferenceJob, predict, score
+from edgevit.artifacts.evaluate import InferenceJob, run_images, score
 from edgevit.artifacts.make import ExportJob, MadeArtifact, export_float
 from edgevit.artifacts.pytorch_reference import ReferenceJob, reference_logits
 from edgevit.artifacts.verify import (
@@ -24,7 +24,7 @@ from edgevit.data.images import Samples
 from edgevit.devices.predict import PredictDevicesJob, predict_for_devices
 from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, UsageError
 from edgevit.measure.bench import BenchJob, bench
-from edgevit.measure.paired import Duel, DuelJob, duel
+from edgevit.measure.paired import PairedLatency, PairedLatencyJob, paired_latency
 from edgevit.pipeline.context import Draft, Job, Variant
 from edgevit.pipeline.recipe_trials import quantize_and_repair
 from edgevit.results.artifact import Artifact
@@ -95,7 +95,7 @@ def make(job: Job, draft: Draft) -> Candidate:
         macs=made.macs,
         params=made.params,
         numerics=made.numerics,
-        float_islands=made.float_islands,
+        float_layer_count=made.float_layer_count,
         conversions=made.conversions,
     )
     return replace(candidate, artifact=artifact)
@@ -155,7 +155,7 @@ def evaluate(job: Job, draft: Draft) -> Candidate:
     logits = _logits(job, draft)
     evaluated = replace(candidate, accuracy=score(logits, job.labels, job.baseline_top1))
     limit = job.shop.spec.budget.max_drop
-    lost = job.lost_points(logits)
+    lost = job.drop_points(logits)
     if lost is None:
         lossless = candidate.scheme == "fp32" and not draft.variant.passes
         reason = "" if lossless else "accuracy unknown: give images with --data or --calibration"
@@ -187,7 +187,7 @@ def measure(job: Job, draft: Draft) -> Candidate:
         return measured
     if draft.parent.artifact is None or draft.parent.status == "failed":
         return _marked(measured, "rejected", f"cannot be compared: {measured.parent} was not measured")
-    duel_job = DuelJob(
+    paired_job = PairedLatencyJob(
         backend=candidate.backend,
         first=job.shop.folder.path / draft.parent.artifact.path,
         first_precision=SCHEMES[draft.parent.scheme].precision,
@@ -195,7 +195,9 @@ def measure(job: Job, draft: Draft) -> Candidate:
         second_precision=bench_job.precision,
         threads=settings.threads,
     )
-    compared = job.shop.in_child(f"compare {candidate.id} with {draft.parent.id}", candidate.id, duel, duel_job)
+    compared = job.shop.in_child(
+        f"compare {candidate.id} with {draft.parent.id}", candidate.id, paired_latency, paired_job
+    )
     contribution = _contribution(job, draft, draft.parent, compared)
     contributions = (*draft.parent.contributions, contribution)
     measured = replace(measured, speed_up=compared.speed_up, contributions=contributions)
@@ -212,7 +214,7 @@ def measure(job: Job, draft: Draft) -> Candidate:
     return _marked(measured, "rejected", slower + _why(candidate, measurement, draft.parent))
 
 
-def _contribution(job: Job, draft: Draft, parent: Candidate, compared: Duel) -> Contribution:
+def _contribution(job: Job, draft: Draft, parent: Candidate, compared: PairedLatency) -> Contribution:
     candidate = draft.candidate
     if candidate.recipe:
         name, settings = "quantize", f"{candidate.scheme}: {candidate.recipe.summary}"
@@ -220,7 +222,7 @@ def _contribution(job: Job, draft: Draft, parent: Candidate, compared: Duel) -> 
         last, form = candidate.passes[-1], draft.variant.form
         name, settings = last.name, f"{last.settings} ({form} form)" if form else last.settings
     before, after = (
-        job.lost_points(np.load(path)) if (path := job.logits_path(each)).is_file() else None
+        job.drop_points(np.load(path)) if (path := job.logits_path(each)).is_file() else None
         for each in (parent.id, candidate.id)
     )
     return Contribution(
@@ -230,7 +232,7 @@ def _contribution(job: Job, draft: Draft, parent: Candidate, compared: Duel) -> 
         macs_after=_artifact(candidate).macs,
         ms_before=compared.first_ms,
         ms_after=compared.second_ms,
-        lost_points=None if before is None or after is None else after - before,
+        drop_points=None if before is None or after is None else after - before,
     )
 
 
@@ -242,8 +244,8 @@ def _why(candidate: Candidate, measurement: Measurement, parent: Candidate) -> s
     said = [f"runs as {' against '.join(delegates)}"] if len(set(delegates)) > 1 else []
     if candidate.artifact and candidate.artifact.conversions:
         said.append(f"{candidate.artifact.conversions} conversions between number formats")
-    if candidate.artifact and candidate.artifact.float_islands:
-        said.append(f"{candidate.artifact.float_islands} layers in float")
+    if candidate.artifact and candidate.artifact.float_layer_count:
+        said.append(f"{candidate.artifact.float_layer_count} layers in float")
     return f"; {', '.join(said)}" if said else ""
 
 
@@ -266,7 +268,7 @@ def _logits(job: Job, draft: Draft) -> np.ndarray:
     candidate = draft.candidate
     path = job.logits_path(candidate.id)
     if candidate.scheme == "fp32":
-        predict_job = InferenceJob(
+        inference_job = InferenceJob(
             backend=candidate.backend,
             artifact=job.shop.folder.path / _artifact(candidate).path,
             samples=job.images,
@@ -276,7 +278,7 @@ def _logits(job: Job, draft: Draft) -> np.ndarray:
             logits=path,
         )
         name = f"evaluate {candidate.id}"
-        job.shop.in_child(name, candidate.id, predict, predict_job, lambda answer: (answer.logits,))
+        job.shop.in_child(name, candidate.id, run_images, inference_job, lambda answer: (answer.logits,))
     logits: np.ndarray = np.load(path)
     return logits
 

@@ -48,7 +48,7 @@ def _plan_of(candidate: Candidate) -> str | None:
 
 def _least_lost(candidate: Candidate) -> float:
     """Of all attempts at it; 0 where nothing is known, as without images."""
-    return min((a.lost_points for a in candidate.attempts if a.lost_points is not None), default=0.0)
+    return min((a.drop_points for a in candidate.attempts if a.drop_points is not None), default=0.0)
 
 
 _AS_FAST = 0.9

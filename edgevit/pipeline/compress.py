@@ -33,7 +33,7 @@ from edgevit.spec.spec import Spec
 from edgevit.version import __version__
 
 NOISE_SAMPLES = 16
-"""MadeArtifact-up images to verify with when a run has no real ones."""
+"""Made-up images to verify with when a run has no real ones."""
 
 
 def compress(spec: Spec, out: Path | None = None, *, resume: bool = False, progress: Progress | None = None) -> Run:

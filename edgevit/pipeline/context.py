@@ -56,7 +56,7 @@ class Job:
     baseline_top1: float | None
     baseline_logits: Path
 
-    def lost_points(self, logits: np.ndarray) -> float | None:
+    def drop_points(self, logits: np.ndarray) -> float | None:
         """What logits lose against the model as brought, in percentage points.
 
         Returns:

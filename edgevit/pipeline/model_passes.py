@@ -17,7 +17,7 @@ from torch import nn
 from edgevit.artifacts.evaluate import score
 from edgevit.artifacts.pytorch_reference import LatencyJob, pytorch_latency
 from edgevit.data.images import ImageSet, open_images
-from edgevit.data.preprocess import fit
+from edgevit.data.preprocess import resize_and_crop
 from edgevit.data.sampling import RunData, refuse_overlap
 from edgevit.distillation.distill import DistillSettings, distill
 from edgevit.errors import UsageError
@@ -143,7 +143,7 @@ def _save(module: nn.Module, file: Path) -> None:
 def _train(shop: Workshop, settings: DistillSpec, model: Model) -> nn.Module:
     teacher = load_model(settings.teacher)
     images = _training_images(shop.spec)
-    pixels = np.stack([fit(images.image(image_id), model.preprocessing) for image_id in images.ids])
+    pixels = np.stack([resize_and_crop(images.image(image_id), model.preprocessing) for image_id in images.ids])
     defaults = DistillSettings()
     return distill(
         copy.deepcopy(model.module).requires_grad_(True),

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from edgevit.artifacts.evaluate import InferenceJob, predict, save_logits, score
+from edgevit.artifacts.evaluate import InferenceJob, run_images, save_logits, score
 from edgevit.artifacts.layer_sensitivity import SensitivityJob, layer_sensitivity
 from edgevit.artifacts.make import ExportJob, MadeArtifact, QuantizeJob, export_float, quantize
 from edgevit.errors import CandidateFailed, CheckFailed, UsageError
@@ -92,7 +92,7 @@ class _Workbench:
         except (CandidateFailed, CheckFailed, UsageError) as error:
             return Attempt(rung, recipe, None, None, None, self.seconds - before, error.message)
         logits = np.load(self.tried[rung][1])
-        lost = self.job.lost_points(logits)
+        lost = self.job.drop_points(logits)
         top1 = score(logits, self.job.labels, None).top1
         self.job.shop.progress.message(
             f"{self._id}: {rung}: {recipe.summary}: "
@@ -140,7 +140,7 @@ class _Workbench:
         """What the float parent loses already; no ladder leads above it."""
         assert self.draft.parent is not None
         path = self.job.logits_path(self.draft.parent.id)
-        lost = self.job.lost_points(np.load(path)) if path.is_file() else None
+        lost = self.job.drop_points(np.load(path)) if path.is_file() else None
         return float("inf") if lost is None else lost
 
     def keep(self, rung: str) -> MadeArtifact:
@@ -176,7 +176,7 @@ class _Workbench:
             folder=folder,
         )
         made = self._timed(f"quantize {name}", quantize, quantize_job, lambda answer: answer.files)
-        predict_job = InferenceJob(
+        inference_job = InferenceJob(
             backend=self.draft.backend.name,
             artifact=made.main,
             samples=self.job.images,
@@ -185,7 +185,7 @@ class _Workbench:
             precision=SCHEMES[recipe.scheme].precision,
             logits=folder.with_suffix(".logits.npy"),
         )
-        return made, self._timed(f"evaluate {name}", predict, predict_job, lambda answer: (answer.logits,)).logits
+        return made, self._timed(f"evaluate {name}", run_images, inference_job, lambda answer: (answer.logits,)).logits
 
     def _parent(self, preparations: tuple[Preparation, ...]) -> Path:
         """The float artifact to quantize: the candidate's parent, or one made from prepared weights."""

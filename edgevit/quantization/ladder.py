@@ -91,7 +91,7 @@ def climb(
     ladder: Iterator[Rung],
     attempt: Callable[[str, Recipe], Attempt],
     ranking: Ranking,
-    max_lost_points: float,
+    max_drop_points: float,
     has_time: Callable[[], bool],
 ) -> tuple[Attempt, ...]:
     """Tries the first recipe, then one rung after the other until one holds.
@@ -102,9 +102,9 @@ def climb(
     Args:
         first: What the policy begins with.
         ladder: See :func:`rungs`.
-        attempt: Makes and judges an artifact; an attempt without ``lost_points`` failed.
+        attempt: Makes and judges an artifact; an attempt without ``drop_points`` failed.
         ranking: See :data:`Ranking`.
-        max_lost_points: The attempt that loses no more holds, and is the last.
+        max_drop_points: The attempt that loses no more holds, and is the last.
         has_time: Asked before each rung.
 
     Returns:
@@ -113,7 +113,7 @@ def climb(
     tried = [attempt(FIRST, first)]
     if tried[0].note and first.preparations:
         tried.append(attempt(PLAIN, replace(first, preparations=())))
-    for rung in takewhile(lambda _: not _holds(best(tried), max_lost_points) and has_time(), ladder):
+    for rung in takewhile(lambda _: not _holds(best(tried), max_drop_points) and has_time(), ladder):
         try:
             recipe = rung.change(best(tried).recipe, ranking)
         except CandidateFailed as error:  # the layers could not be ranked
@@ -130,8 +130,8 @@ def best(attempts: list[Attempt] | tuple[Attempt, ...]) -> Attempt:
 
 
 def _lost(attempt: Attempt) -> float:
-    return float("inf") if attempt.lost_points is None else attempt.lost_points
+    return float("inf") if attempt.drop_points is None else attempt.drop_points
 
 
-def _holds(attempt: Attempt, max_lost_points: float) -> bool:
-    return attempt.lost_points is not None and attempt.lost_points <= max_lost_points + 1e-9
+def _holds(attempt: Attempt, max_drop_points: float) -> bool:
+    return attempt.drop_points is not None and attempt.drop_points <= max_drop_points + 1e-9

@@ -18,9 +18,9 @@ def total_speed_up(steps: Sequence[Contribution]) -> float:
     return math.prod(step.speed_up for step in steps)
 
 
-def total_lost_points(steps: Sequence[Contribution]) -> float | None:
+def total_drop_points(steps: Sequence[Contribution]) -> float | None:
     """Returns the percentage points that all steps together lost; None where those of a step are not known."""
-    known = [step.lost_points for step in steps if step.lost_points is not None]
+    known = [step.drop_points for step in steps if step.drop_points is not None]
     return math.fsum(known) if len(known) == len(steps) else None
 
 
@@ -40,13 +40,13 @@ def contribution_lines(candidate: Candidate) -> list[str]:
     if not steps:
         return []
     number = "1 step" if len(steps) == 1 else f"{len(steps)} steps"
-    total = ", ".join((f"{units.ratio(total_speed_up(steps))} the speed", *_lost(total_lost_points(steps))))
+    total = ", ".join((f"{units.ratio(total_speed_up(steps))} the speed", *_lost(total_drop_points(steps))))
     return [f"{candidate.id}, {number} from the dense float candidate: {total}", *map(_line, steps)]
 
 
 def _line(step: Contribution) -> str:
     changes = (f"{macs_change((step,))} MACs", f"{ms_change(step)} ({units.ratio(step.speed_up)})")
-    return f"{step.name} {_brief(step)}: {', '.join((*changes, *_lost(step.lost_points)))}"
+    return f"{step.name} {_brief(step)}: {', '.join((*changes, *_lost(step.drop_points)))}"
 
 
 def _lost(points: float | None) -> tuple[str, ...]:
@@ -83,11 +83,11 @@ def _step_by_step(steps: Sequence[Contribution]) -> str:
             macs_change((step,)),
             ms_change(step),
             units.ratio(step.speed_up),
-            units.points(step.lost_points),
+            units.points(step.drop_points),
         )
         for step in steps
     ]
-    total = (macs_change(steps), "–", units.ratio(total_speed_up(steps)), units.points(total_lost_points(steps)))
+    total = (macs_change(steps), "–", units.ratio(total_speed_up(steps)), units.points(total_drop_points(steps)))
     return table(
         ("step", "settings", "MACs", "latency", "speed-up", "lost"), (*rows, ("total", "", *total)), range(2, 6)
     )
@@ -98,11 +98,11 @@ def _compact(candidates: Sequence[Candidate]) -> str:
         (
             candidate.id,
             ", then ".join(
-                " ".join((step.name, units.ratio(step.speed_up), *_lost(step.lost_points))) for step in steps
+                " ".join((step.name, units.ratio(step.speed_up), *_lost(step.drop_points))) for step in steps
             ),
             macs_change(steps),
             units.ratio(total_speed_up(steps)),
-            units.points(total_lost_points(steps)),
+            units.points(total_drop_points(steps)),
         )
         for candidate in candidates
         if (steps := candidate.contributions)

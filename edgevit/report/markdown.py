@@ -214,7 +214,7 @@ def _attempts(run: Run) -> str:
             a.recipe.summary,
             units.percent(a.top1),
             units.percent(a.agreement),
-            f"{a.lost_points:.2f} pt" if a.lost_points is not None else a.note or "not judged",
+            f"{a.drop_points:.2f} pt" if a.drop_points is not None else a.note or "not judged",
             units.seconds(a.seconds),
             "kept" if a.recipe == c.recipe else "",
         )

@@ -80,7 +80,7 @@ def columns(run: Run) -> tuple[Column, ...]:
         Column("size", lambda _, c: units.size(c.artifact.size_bytes if c.artifact else None), True, 4),
         Column("int8", lambda _, c: units.percent(c.artifact.int8_mac_share if c.artifact else None, 0), True, 7),
         Column("numerics", lambda _, c: c.artifact.numerics if c.artifact else "–", False, 8),
-        Column("float islands", lambda _, c: str(c.artifact.float_islands) if c.artifact else "–", True, 9),
+        Column("float islands", lambda _, c: str(c.artifact.float_layer_count) if c.artifact else "–", True, 9),
         Column("executed by", _delegate, False, 10),
         Column("verified", _verified, False, 11),
     )

@@ -159,8 +159,8 @@ def _tried(search: TokenSearch) -> str:
         (
             tried.plan,
             units.milliseconds(tried.predicted_ms),
-            f"{tried.damage:.3g} nats",
-            f"{tried.lost_points:.2f} pt",
+            f"{tried.divergence:.3g} nats",
+            f"{tried.drop_points:.2f} pt",
             _outcome(search, tried),
         )
         for tried in search.tried
@@ -172,7 +172,7 @@ def _tried(search: TokenSearch) -> str:
 def _outcome(search: TokenSearch, tried: TriedPlan) -> str:
     if tried.plan == search.plan:
         return "chosen"
-    return "loses too much" if tried.lost_points > search.limit_points + 1e-9 else "slower"
+    return "loses too much" if tried.drop_points > search.limit_points + 1e-9 else "slower"
 
 
 def _blocks(search: TokenSearch) -> str:

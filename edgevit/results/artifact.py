@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Artifact:
     numerics: str = "float"
     """How its layers multiply, read from the file: "float", "static int8", "dynamic int8", "static and dynamic int8",
     "static int16" or "weights only"."""
-    float_islands: int = 0
+    float_layer_count: Annotated[int, Field(alias="float_islands")] = 0
     """Layers with weights that multiply in float although others of the artifact are quantized."""
     conversions: int = 0
     """Ops that convert between number formats."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from edgevit.results.artifact import Artifact, PassRecord
 from edgevit.results.measurement import HOST, Measurement, Prediction
@@ -54,7 +56,7 @@ class Contribution:
     ms_before: float
     """Of both artifacts on this host, run in turn in one process, see :mod:`edgevit.measure.paired`."""
     ms_after: float
-    lost_points: float | None
+    drop_points: Annotated[float | None, Field(alias="lost_points")]
     """Of top-1, or, without labels, more images on which the class differs from the float model's; in percentage
     points, below 0 where there was a gain. None where images are made up."""
 
@@ -74,7 +76,7 @@ class Attempt:
     top1: float | None
     agreement: float | None
     """With the float model, as a fraction."""
-    lost_points: float | None
+    drop_points: Annotated[float | None, Field(alias="lost_points")]
     """Drop of top-1 against the float model as brought; without labels, share of images it disagrees on; in
     percentage points. None where it could not be made or judged."""
     seconds: float

@@ -127,7 +127,7 @@ class Graph:
         return most if macs[most] else "float"
 
     @property
-    def float_islands(self) -> int:
+    def float_layer_count(self) -> int:
         """Layers that multiply in float although others are quantized; 0 for a float graph."""
         in_float = sum(op.numerics == "float" for op in self.layers)
         return in_float if in_float < len(self.layers) else 0

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from edgevit.errors import UsageError
 from edgevit.results.candidate import Candidate
+from edgevit.results.document import to_json
 from edgevit.results.measurement import Host, LatencyMs
 from edgevit.results.token_search import TokenSearch
 
@@ -104,7 +105,7 @@ _RUN = TypeAdapter(Run)
 
 def run_to_json(run: Run) -> bytes:
     """Returns ``run`` as an indented JSON document; a NaN or infinity in it is a bug and raises ValueError."""
-    return _RUN.dump_json(run, indent=1) + b"\n"
+    return to_json(run)
 
 
 def run_json_schema() -> dict[str, Any]:
@@ -141,8 +142,3 @@ def find_run(folder: Path) -> Run | None:
     """Reads the run of a folder, or returns None where there is no ``run.json``."""
     is_ours = all((folder / name).is_file() for name in ("begin.json", "run.json"))
     return load_run(folder) if is_ours else None
-
-
-def to_document(value: Any) -> Any:
-    """Returns a frozen value of this package as plain JSON values."""
-    return TypeAdapter(type(value)).dump_python(value, mode="json")

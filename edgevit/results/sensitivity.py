@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from pydantic import TypeAdapter
-
+from edgevit.results.document import to_json
 from edgevit.results.measurement import Host
 from edgevit.spec.recipe import Recipe
 
@@ -67,9 +66,6 @@ class SensitivityReport:
     schema_version: Literal[1] = SCHEMA_VERSION
 
 
-_REPORT = TypeAdapter(SensitivityReport)
-
-
 def report_to_json(report: SensitivityReport) -> bytes:
     """Returns the report as an indented JSON document."""
-    return _REPORT.dump_json(report, indent=1) + b"\n"
+    return to_json(report)

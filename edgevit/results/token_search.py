@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,9 @@ class TriedPlan:
     plan: str
     predicted_ms: float
     """All blocks, by the table of block times."""
-    damage: float
+    divergence: Annotated[float, Field(alias="damage")]
     """What single sites did to the model's answers, added up; in nats."""
-    lost_points: float
+    drop_points: Annotated[float, Field(alias="lost_points")]
     """Drop of top-1; without labels, share of images with another class; in percentage points."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import importlib
 import json
 import os
@@ -17,13 +18,15 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar, get_type_hints
+from typing import IO, Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
 
 from edgevit.errors import CandidateFailed, DiskFull, EdgevitError, ExitCode, UsageError
+from edgevit.results.document import to_document
 
 Argument = TypeVar("Argument")
 Answer = TypeVar("Answer")
@@ -36,19 +39,36 @@ _PR_SET_PDEATHSIG = 1
 """Of prctl(2)."""
 
 
-def isolated(
-    function: Callable[[Argument], Answer],
-    argument: Argument,
+@dataclass(frozen=True)
+class Task(Generic[Argument, Answer]):
+    """A call for a child process: plain values in, plain values out, and files."""
+
+    function: Callable[[Argument], Answer]
+    """At module level."""
+    argument: Argument
+    """A frozen dataclass."""
+    answer: type[Answer]
+    """What the function returns, a frozen dataclass."""
+    files: Callable[[Answer], Iterable[Path]] = lambda answer: ()
+    """Files that the function writes, by its answer."""
+
+    @property
+    def target(self) -> str:
+        """The function as "module:name"."""
+        return f"{self.function.__module__}:{self.function.__qualname__}"
+
+
+def run_in_child(
+    task: Task[Any, Answer],
     *,
     timeout_seconds: float,
     log: Path,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Answer:
-    """Calls ``function(argument)`` in a child process.
+    """Carries out a task in a child process.
 
     Args:
-        function: At module level, one annotated argument and an annotated answer, both dataclasses.
-        argument: What to call it with.
+        task: What to call with what.
         timeout_seconds: The child is killed after that long.
         log: What the child prints is appended here.
         on_progress: Gets what the child reports with :func:`report_progress`.
@@ -58,16 +78,12 @@ def isolated(
         DiskFull: there is no space left.
         CandidateFailed: the child crashed, raised anything else, or ran out of time.
     """
-    hints = get_type_hints(function)
-    answer_type = hints.pop("return")
-    (argument_type,) = hints.values()
-    target = f"{function.__module__}:{function.__qualname__}"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as stream:
-        stream.write(f"--- {target}\n".encode())
+        stream.write(f"--- {task.target}\n".encode())
         stream.flush()
         child = subprocess.Popen(
-            [sys.executable, "-c", _SERVE, target, str(os.getpid())],
+            [sys.executable, "-c", _SERVE, task.target, str(os.getpid())],
             env=_child_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -80,13 +96,13 @@ def isolated(
         timer.daemon = True  # an interrupt may come before the lines below can cancel it
         try:
             timer.start()
-            reply = _converse(child, TypeAdapter(argument_type).dump_json(argument).decode(), log, on_progress)
+            reply = _converse(child, _question(task.argument), log, on_progress)
             timed_out = not timer.is_alive() and child.wait() == -signal.SIGKILL
         finally:
             timer.cancel()
             child.kill()
             child.wait()
-    name = function.__name__.replace("_", " ")
+    name = task.function.__name__.replace("_", " ")
     if reply is None:
         if shutil.disk_usage(log.parent).free < _FREE_BYTES_NEEDED:
             raise _disk_full(log.parent)
@@ -97,7 +113,13 @@ def isolated(
         if reply["error"] == "failed" and shutil.disk_usage(log.parent).free < _FREE_BYTES_NEEDED:
             raise _disk_full(log.parent)  # native code names a full disk in its own words
         raise _rebuild(reply, name, log)
-    return TypeAdapter(answer_type).validate_python(reply["answer"], strict=False)  # type: ignore[no-any-return]
+    return TypeAdapter(task.answer).validate_python(reply["answer"], strict=False)
+
+
+def _question(argument: Any) -> str:
+    """The argument with the place of its class, as JSON."""
+    kind = type(argument)
+    return json.dumps({"type": f"{kind.__module__}:{kind.__qualname__}", "value": to_document(argument)})
 
 
 def _child_environment() -> dict[str, str]:
@@ -162,7 +184,7 @@ def _disk_full(folder: Path) -> DiskFull:
 
 def _send(document: dict[str, Any]) -> None:
     if _CHANNEL is None:
-        raise RuntimeError("only a child of isolated() can send")
+        raise RuntimeError("only a child of run_in_child() can send")
     _CHANNEL.write(_MARK + json.dumps(document) + "\n")
     _CHANNEL.flush()
 
@@ -197,12 +219,9 @@ def _end_with(parent: int) -> None:
 
 def _answer(target: str) -> int:
     """Calls the function; any error becomes a message to the parent, for this is the child's error edge."""
-    module_name, _, function_name = target.partition(":")
-    function = getattr(importlib.import_module(module_name), function_name)
-    hints = get_type_hints(function)
-    answer_type = hints.pop("return")
-    (argument_type,) = hints.values()
-    argument = TypeAdapter(argument_type).validate_json(sys.stdin.read())
+    function = _named(target)
+    question = json.loads(sys.stdin.read())
+    argument = TypeAdapter(_named(question["type"])).validate_python(question["value"], strict=False)
     try:
         answer = function(argument)
     except KeyboardInterrupt:
@@ -218,5 +237,11 @@ def _answer(target: str) -> int:
             lines = [line for line in str(error).strip().splitlines() if line.strip()] or ["no message"]
             _send({"error": "failed", "message": f"{type(error).__name__}: {lines[0][:300]}"})
     else:
-        _send({"answer": TypeAdapter(answer_type).dump_python(answer, mode="json")})
+        _send({"answer": to_document(answer)})
     return 0
+
+
+def _named(place: str) -> Any:
+    """What stands at "module:name"."""
+    module, _, name = place.partition(":")
+    return functools.reduce(getattr, name.split("."), importlib.import_module(module))

@@ -27,6 +27,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from edgevit.errors import DiskFull, UsageError
 from edgevit.model.bundled import BUNDLED_MODELS
+from edgevit.results.document import to_document
 from edgevit.results.run import Run, Stage, run_to_json
 from edgevit.run.files import file_sha256, write_atomically
 from edgevit.spec.spec import Spec
@@ -180,7 +181,7 @@ class RunFolder:
             "name": name,
             "seconds": stage.seconds,
             "files": {self.relative(path): file_sha256(path) for path in files(value)},
-            "value": TypeAdapter(kind).dump_python(value, mode="json"),
+            "value": to_document(value),
         }
         self._write(record, json.dumps(document).encode())
         self.stages.append(stage)

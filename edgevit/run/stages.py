@@ -1,67 +1,98 @@
-"""Where the stages of a run are carried out: its folder, its limits, and who hears of it."""
+"""Carries out the stages of a run, and the tasks of a command that has no run folder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import functools
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, get_type_hints
+from typing import Any, TypeVar
 
-from edgevit.run.child_process import isolated
+from edgevit.errors import CandidateFailed
+from edgevit.run.child_process import Task, run_in_child
 from edgevit.run.folder import RunFolder
 from edgevit.run.progress import Progress
-from edgevit.spec.spec import Spec
+from edgevit.spec.spec import MeasureSpec
 
-Argument = TypeVar("Argument")
 Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
-class Workshop:
-    """What every stage of a run needs."""
+class ChildRunner:
+    """Carries out tasks in child processes: with a time limit, a log, and progress."""
 
-    spec: Spec
-    folder: RunFolder
+    timeout_seconds: float
+    """For one task."""
+    log: Path
+    """Gets what they print."""
     progress: Progress
 
-    def here(
+    def run(self, name: str, task: Task[Any, Answer]) -> Answer:
+        """Carries out a task.
+
+        Args:
+            name: What people are told that it is.
+            task: See :func:`edgevit.run.child_process.run_in_child`, also for what it raises.
+        """
+        self.progress.stage(name, 0, 1)
+        answer = run_in_child(
+            task,
+            timeout_seconds=self.timeout_seconds,
+            log=self.log,
+            on_progress=functools.partial(self.progress.stage, name),
+        )
+        self.progress.stage(name, 1, 1)
+        return answer
+
+
+@contextmanager
+def child_runner(progress: Progress, timeout_seconds: float | None = None) -> Iterator[ChildRunner]:
+    """Gives a runner for a command without a run folder; the log stays where a task failed, for its error names it.
+
+    Args:
+        progress: Progress callback.
+        timeout_seconds: For one task; that of a run when None.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="edgevit-"))
+    keep = False
+    try:
+        yield ChildRunner(timeout_seconds or MeasureSpec().timeout_seconds, folder / "log", progress)
+    except CandidateFailed:
+        keep = True
+        raise
+    finally:
+        if not keep:
+            shutil.rmtree(folder)
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Carries out the stages of a run, each once: a finished one is read back from the run folder."""
+
+    folder: RunFolder
+    timeout_seconds: float
+    """For one child process."""
+    progress: Progress
+
+    def run(
         self, stage: str, make: Callable[[], Answer], kind: type[Answer], files: Callable[[Answer], Iterable[Path]]
     ) -> Answer:
         """Carries out a stage in this process, unless it is finished; see :meth:`RunFolder.stage`."""
-        return self._told(stage, lambda: self.folder.stage(stage, kind, make, files))
+        self.progress.stage(stage, 0, 1)
+        answer = self.folder.stage(stage, kind, make, files)
+        self.progress.stage(stage, 1, 1)
+        return answer
 
-    def in_child(
-        self,
-        stage: str,
-        log: str,
-        function: Callable[[Argument], Answer],
-        argument: Argument,
-        files: Callable[[Answer], Iterable[Path]] = lambda answer: (),
-    ) -> Answer:
-        """Carries out a stage in a process of its own, unless it is finished.
+    def run_in_child(self, stage: str, log: str, task: Task[Any, Answer]) -> Answer:
+        """Carries out a stage in a child process, unless it is finished.
 
         Args:
             stage: Unique in the run.
             log: Name of the log that gets what the process prints.
-            function: See :func:`edgevit.run.child_process.isolated`.
-            argument: See :func:`edgevit.run.child_process.isolated`.
-            files: See :meth:`RunFolder.stage`.
+            task: See :func:`edgevit.run.child_process.run_in_child`, also for what it raises.
         """
-
-        def make() -> Answer:
-            return isolated(
-                function,
-                argument,
-                timeout_seconds=self.spec.measure.timeout_seconds,
-                log=self.folder.log(log),
-                on_progress=lambda done, total: self.progress.stage(stage, done, total),
-            )
-
-        kind: type[Answer] = get_type_hints(function)["return"]
-        return self._told(stage, lambda: self.folder.stage(stage, kind, make, files))
-
-    def _told(self, stage: str, carry_out: Callable[[], Answer]) -> Answer:
-        self.progress.stage(stage, 0, 1)
-        answer = carry_out()
-        self.progress.stage(stage, 1, 1)
-        return answer
+        children = ChildRunner(self.timeout_seconds, self.folder.log(log), self.progress)
+        return self.run(stage, lambda: children.run(stage, task), task.answer, task.files)

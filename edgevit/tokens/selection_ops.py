@@ -17,7 +17,7 @@ _ARITHMETIC = ("elementwise", "activation", "reduction", "reshape", "layout")
 _MOVES = ("reshape", "layout", "quantize")
 
 
-def selection_ops(graph: Graph) -> tuple[str, ...]:
+def token_selection_ops(graph: Graph) -> tuple[str, ...]:
     """Names of the ops that choose tokens, in the order in which they run.
 
     These are products of two activations outside attention (choices as matrices), products whose result a maximum is
@@ -41,7 +41,7 @@ def selection_ops(graph: Graph) -> tuple[str, ...]:
 
 def touched_selection(graph: Graph) -> tuple[str, ...]:
     """Products among the ops that choose tokens that a quantizer did not leave in float."""
-    chosen = set(selection_ops(graph))
+    chosen = set(token_selection_ops(graph))
     return tuple(op.name for op in graph.ops if op.name in chosen and op.macs and op.numerics != "float")
 
 

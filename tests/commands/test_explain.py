@@ -16,7 +16,7 @@ from PIL import Image
 
 from edgevit.commands import explain as command
 from edgevit.commands.explain import explain, open_given
-from edgevit.data.preprocess import fit, preprocess
+from edgevit.data.preprocess import preprocess, resize_and_crop
 from edgevit.errors import UsageError
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 from edgevit.results.artifact import Preprocessing
@@ -104,7 +104,7 @@ def test_sites_are_those_of_the_reduced_model(
     for view, image in zip(drawn, images, strict=True):
         with Image.open(image) as opened, torch.inference_mode():
             sources = reduced.sources(torch.from_numpy(preprocess(opened, CONTRACT)[None]))
-            assert np.array_equal(view.pixels, fit(opened, CONTRACT)[:28, :44])
+            assert np.array_equal(view.pixels, resize_and_crop(opened, CONTRACT)[:28, :44])
         for site, parts in zip(view.sites, sources, strict=True):
             assert site.groups.shape == (7, 11)
             groups = site.groups.ravel().tolist()

@@ -114,10 +114,10 @@ def test_with_images_it_tells_what_the_plan_costs(source: str, tmp_path: Path) -
 
 
 def _chosen(given: Spec) -> Any:
-    from edgevit.data.sampling import choose
+    from edgevit.data.sampling import sample_images
 
     assert given.data.evaluation is not None
-    return choose(open_images(given.data.evaluation), 30, given.seed, "evaluation")
+    return sample_images(open_images(given.data.evaluation), 30, given.seed, "evaluation")
 
 
 def _folder(folder: Path) -> str:

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from edgevit.artifacts.evaluate import InferenceJob, predict, save_logits
+from edgevit.artifacts.evaluate import InferenceJob, run_images, save_logits
 from edgevit.artifacts.make import ExportJob, export_float
 from edgevit.artifacts.verify import FLOAT_TOLERANCE, compare, verify_signature
 from edgevit.data.images import Samples, open_samples
@@ -140,7 +140,7 @@ def convert(prepared: Prepared, backend: str, folder: Path, timeout_seconds: flo
     )
     verify_signature(made.inputs, made.outputs, prepared.preprocessing.input_size, prepared.num_classes, "float32")
     job = InferenceJob(backend, made.main, prepared.images, prepared.preprocessing, 1, "f32", folder / "logits.npy")
-    logits = np.load(isolated(predict, job, timeout_seconds=timeout_seconds, log=log).logits)
+    logits = np.load(isolated(run_images, job, timeout_seconds=timeout_seconds, log=log).logits)
     return compare(logits, np.load(prepared.logits), "pytorch", FLOAT_TOLERANCE)
 
 

@@ -191,7 +191,7 @@ def test_a_layer_can_be_kept_in_float(name: str, model: str, artifact: Artifact,
     quantizable = [op for op in backend.read_graph(parent).layers if op.kind in backend.schemes[scheme]]
     chosen = quantizable[len(quantizable) // 2]
     kept = backend.read_graph(quantized(name, parent, made, scheme, tmp_path, float_layers=(chosen.name,)))
-    assert kept.float_islands == whole.float_islands + 1
+    assert kept.float_layer_count == whole.float_layer_count + 1
     moved = sum(op.macs for op in kept.layers if op.numerics == "float") - sum(
         op.macs for op in whole.layers if op.numerics == "float"
     )

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from edgevit.data.preprocess import fit, preprocess, to_rgb
+from edgevit.data.preprocess import preprocess, resize_and_crop, to_rgb
 from edgevit.results.artifact import Preprocessing
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -55,7 +55,7 @@ def test_equal_to_timm(interpolation: str, crop_mode: str, crop_pct: float, shap
     assert (actual.dtype, actual.shape) == (np.float32, (3, 32, 32))
     np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-6)
     pixels = 255 * (expected.transpose(1, 2, 0) * np.array(STD) + np.array(MEAN))
-    np.testing.assert_array_equal(fit(image, contract), np.rint(pixels))
+    np.testing.assert_array_equal(resize_and_crop(image, contract), np.rint(pixels))
 
 
 @pytest.mark.parametrize("crop_mode", ["center", "squash"])
@@ -72,7 +72,7 @@ def test_equal_to_timm_for_inputs_that_are_not_square(shape: tuple[int, int], cr
 )
 def test_every_size_comes_out_as_asked(height: int, width: int, rows: int, columns: int, crop_pct: float) -> None:
     contract = Preprocessing((rows, columns), MEAN, STD, "bilinear", crop_pct)
-    assert fit(picture(height, width), contract).shape == (rows, columns, 3)
+    assert resize_and_crop(picture(height, width), contract).shape == (rows, columns, 3)
 
 
 def test_the_centre_is_cut_out_and_normalized() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgevit.devices.cost import predict
+from edgevit.devices.cost import predict_latency
 from edgevit.devices.device import Device, load_device
 from edgevit.devices.op_support import accepts, unsupported_ops
 from edgevit.errors import UsageError
@@ -44,7 +44,7 @@ def layer(
 
 
 def p50(graph: Graph, device: Device, unit: str | None = None) -> float:
-    prediction = predict(graph, device, unit=unit)
+    prediction = predict_latency(graph, device, unit=unit)
     assert prediction.latency_ms is not None
     return prediction.latency_ms.p50
 
@@ -71,7 +71,7 @@ def test_weights_beyond_on_chip_memory_cross_the_link() -> None:
 
 
 def test_prediction_says_what_it_rests_on() -> None:
-    prediction = predict(layer(), PI5)
+    prediction = predict_latency(layer(), PI5)
     assert "data sheet only" in prediction.basis
     assert (prediction.device, prediction.unit, prediction.source) == ("raspberry-pi-5", "cpu", "predicted")
     assert prediction.supported
@@ -80,8 +80,8 @@ def test_prediction_says_what_it_rests_on() -> None:
 
 @given(st.integers(0, 10**11), st.integers(0, 10**11), st.integers(1, 10**8), st.integers(1, 10**8))
 def test_more_work_is_never_faster(macs: int, more: int, weights: int, heavier: int) -> None:
-    before = predict(layer(macs, weights=weights), PI5).latency_ms
-    after = predict(layer(macs + more, weights=weights + heavier), PI5).latency_ms
+    before = predict_latency(layer(macs, weights=weights), PI5).latency_ms
+    after = predict_latency(layer(macs + more, weights=weights + heavier), PI5).latency_ms
     assert before is not None and after is not None
     assert 0 < before.low <= before.p50 <= before.high
     assert after.p50 >= before.p50
@@ -122,7 +122,7 @@ def vision_transformer_ops() -> Graph:
 
 
 def test_edge_tpu_cannot_run_a_vision_transformer() -> None:
-    prediction = predict(vision_transformer_ops(), CORAL)
+    prediction = predict_latency(vision_transformer_ops(), CORAL)
     assert prediction.latency_ms is None
     assert not prediction.supported
     assert prediction.unsupported_ops == ("GELU (2 x)", "BATCH_MATMUL (1 x)", "SOFTMAX in float (1 x)")
@@ -134,50 +134,50 @@ def test_edge_tpu_cannot_run_a_vision_transformer() -> None:
     ("numerics", "words"), [("float", "float"), ("int8_dynamic", "dynamic int8"), ("int8_weights", "int8 weights")]
 )
 def test_edge_tpu_runs_static_int8_only(numerics: Numerics, words: str) -> None:
-    prediction = predict(layer(numerics=numerics), CORAL)
+    prediction = predict_latency(layer(numerics=numerics), CORAL)
     assert prediction.latency_ms is None
     assert words in prediction.unsupported_ops[0]
-    assert predict(layer(numerics="int8_static"), CORAL).supported
+    assert predict_latency(layer(numerics="int8_static"), CORAL).supported
 
 
 def test_the_host_converts_inputs_and_outputs() -> None:
     graph = layer(numerics="int8_static")
     last = Op("last", "DEQUANTIZE", "quantize", ("y",), ("z",), 0, "int8_static")
     outside = replace(graph, ops=(*graph.ops, last), tensors=(*graph.tensors, tensor("z", (1, 1000))), outputs=("z",))
-    assert predict(outside, CORAL).supported
+    assert predict_latency(outside, CORAL).supported
     after = Op("after", "RELU", "activation", ("z",), ("v",), 0)
     inside = replace(
         outside, ops=(*outside.ops, after), tensors=(*outside.tensors, tensor("v", (1, 1000))), outputs=("v",)
     )
-    assert predict(inside, CORAL).unsupported_ops == ("DEQUANTIZE (1 x)", "RELU in float (1 x)")
+    assert predict_latency(inside, CORAL).unsupported_ops == ("DEQUANTIZE (1 x)", "RELU in float (1 x)")
 
 
 def test_rank_limit_and_dynamic_int8_on_the_phone() -> None:
     phone = load_device("galaxy-s24-npu")
-    assert predict(layer(), phone).supported
-    assert not predict(layer(numerics="int8_dynamic"), phone).supported
+    assert predict_latency(layer(), phone).supported
+    assert not predict_latency(layer(numerics="int8_dynamic"), phone).supported
     graph = layer()
     deep = replace(graph, tensors=(tensor("x", (1, 1, 1, 1, 1, 9)), *graph.tensors[1:]))
-    assert predict(deep, phone).unsupported_ops == ("CONV_2D with 6 axes (1 x)",)
+    assert predict_latency(deep, phone).unsupported_ops == ("CONV_2D with 6 axes (1 x)",)
 
 
 def test_a_format_that_the_unit_does_not_read() -> None:
     graph = replace(layer(), format="xml")
     assert not accepts(graph, CORAL.units[0])
-    prediction = predict(graph, CORAL)
+    prediction = predict_latency(graph, CORAL)
     assert prediction.latency_ms is None
     assert ".xml" in prediction.unsupported_ops[0]
 
 
 def test_the_fastest_able_unit_is_taken() -> None:
     jetson = load_device("jetson-orin-nano")
-    assert predict(layer(format="onnx"), jetson).unit == "gpu"
-    assert predict(layer(format="tflite"), jetson).unit == "cpu"
-    assert predict(layer(numerics="int8_dynamic", format="onnx"), jetson).unit == "cpu"
-    assert predict(layer(format="onnx"), jetson, unit="cpu").unit == "cpu"
-    assert predict(layer(format="xml"), jetson).latency_ms is None
+    assert predict_latency(layer(format="onnx"), jetson).unit == "gpu"
+    assert predict_latency(layer(format="tflite"), jetson).unit == "cpu"
+    assert predict_latency(layer(numerics="int8_dynamic", format="onnx"), jetson).unit == "cpu"
+    assert predict_latency(layer(format="onnx"), jetson, unit="cpu").unit == "cpu"
+    assert predict_latency(layer(format="xml"), jetson).latency_ms is None
     with pytest.raises(UsageError, match="unknown compute unit of jetson-orin-nano: 'npu'"):
-        predict(layer(), jetson, unit="npu")
+        predict_latency(layer(), jetson, unit="npu")
 
 
 def test_mobilenet_v2_on_published_devices(shared_data: Path) -> None:
@@ -186,9 +186,9 @@ def test_mobilenet_v2_on_published_devices(shared_data: Path) -> None:
     folder = shared_data / "edge_models" / "tflite"
     graph = litert.read_graph(folder / "mobilenet_v2_1.0_224_keras_ptq_int8.tflite")
     for device, published in ((PI5, 4.01), (CORAL, 2.6)):
-        latency = predict(graph, device).latency_ms
+        latency = predict_latency(graph, device).latency_ms
         assert latency is not None
         assert latency.low <= published <= latency.high
     assert not unsupported_ops(graph, CORAL.units[0])
     transformer = litert.read_graph(folder / "mobilevit_xxs_128_10class_int8.tflite")
-    assert any(entry.startswith("BATCH_MATMUL") for entry in predict(transformer, CORAL).unsupported_ops)
+    assert any(entry.startswith("BATCH_MATMUL") for entry in predict_latency(transformer, CORAL).unsupported_ops)

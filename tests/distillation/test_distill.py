@@ -17,7 +17,7 @@ pytest.importorskip("timm")
 
 from torch import Tensor, nn  # noqa: E402
 
-from edgevit.distillation.distill import DistillSettings, distill, fit, normalize, random_affine, soft_label_loss  # noqa: E402
+from edgevit.distillation.distill import DistillSettings, distill, normalize, random_affine, soft_label_loss, train  # noqa: E402
 from edgevit.errors import UsageError  # noqa: E402
 
 GREY = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -99,7 +99,7 @@ def test_a_student_that_equals_its_teacher_learns_nothing() -> None:
         seen.append(value.item())
         return value
 
-    fit(model, IMAGES, loss, settings=DistillSettings(learning_rate=1e-9, batch_size=8))
+    train(model, IMAGES, loss, settings=DistillSettings(learning_rate=1e-9, batch_size=8))
     assert seen == pytest.approx([0.0] * 3, abs=1e-5)
 
 

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgevit.measure import bench
-from edgevit.measure import paired as duel
-from edgevit.measure.paired import Duel
+from edgevit.measure import bench, paired
+from edgevit.measure.paired import PairedLatency
 from edgevit.results.artifact import TensorSpec
 
 
@@ -43,11 +42,11 @@ def test_sessions_take_turns_in_bursts_of_which_the_fastest_run_counts(monkeypat
     clock, calls = Clock(monkeypatch), list[str]()
     first: Any = Stopwatch("a", 12.0, 13.0, "float32", clock, calls)
     second: Any = Stopwatch("b", 3.0, 5.0, "int8", clock, calls)
-    found = duel.in_turn(first, second, bursts=2)
-    assert calls == (["a"] * duel.BURST + ["b"] * duel.BURST) * (1 + 2)
-    assert found == Duel(12.0, 3.0, 2)
+    found = paired.interleave(first, second, bursts=2)
+    assert calls == (["a"] * paired.BURST + ["b"] * paired.BURST) * (1 + 2)
+    assert found == PairedLatency(12.0, 3.0, 2)
 
 
 def test_the_ratio_says_how_much_faster_the_second_is() -> None:
-    assert Duel(6.0, 2.0, 100).speed_up == pytest.approx(3.0)
-    assert Duel(2.0, 6.0, 100).speed_up == pytest.approx(1 / 3)
+    assert PairedLatency(6.0, 2.0, 100).speed_up == pytest.approx(3.0)
+    assert PairedLatency(2.0, 6.0, 100).speed_up == pytest.approx(1 / 3)

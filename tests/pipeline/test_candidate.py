@@ -19,7 +19,7 @@ from edgevit.artifacts.make import MadeArtifact
 from edgevit.backends import get_backend
 from edgevit.data.images import Samples
 from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, EdgevitError, UsageError
-from edgevit.measure.paired import Duel
+from edgevit.measure.paired import PairedLatency
 from edgevit.pipeline.candidate import build, evaluate, make, measure, verify
 from edgevit.pipeline.context import Draft, Job, Variant
 from edgevit.quantization.policy import Target
@@ -277,7 +277,7 @@ def measures(p50_ms: float) -> Measurement:
 
 def compares(world: World, float_ms: float, ms: float) -> None:
     world.answers["bench"] = measures(ms)
-    world.answers["duel"] = Duel(float_ms, ms, 100)
+    world.answers["duel"] = PairedLatency(float_ms, ms, 100)
 
 
 SLOWER = "slower than onnxruntime/fp32/dense: {} ms against 10 ms ({} ×, run in turn)"
@@ -318,7 +318,7 @@ def test_the_reason_tells_what_may_make_it_slow(world: World) -> None:
     world.answers["bench"] = replace(slow, conditions=replace(slow.conditions, delegate="XNNPACK, 122 partitions"))
     draft = world.draft("static_wi8_ai8", parent)
     assert draft.candidate.artifact is not None
-    artifact = replace(draft.candidate.artifact, conversions=50, float_islands=3)
+    artifact = replace(draft.candidate.artifact, conversions=50, float_layer_count=3)
     with world.job.shop.folder:
         measured = measure(world.job, replace(draft, candidate=replace(draft.candidate, artifact=artifact)))
     for words in ("XNNPACK, 122 partitions against", "50 conversions between number formats", "3 layers in float"):
@@ -411,7 +411,7 @@ def test_contributions_lead_step_by_step_from_the_dense_candidate(world: World) 
     assert (step.name, step.macs_before, step.macs_after) == ("quantize", 700, 700)
     assert step.settings == f"static_wi8_ai8: {Recipe('static_wi8_ai8', ranges='mse').summary}"
     assert (step.ms_before, step.ms_after, step.speed_up) == (5.5, 2.0, 2.75)
-    assert step.lost_points == -25.0  # what quantization gains by chance is told as it is
+    assert step.drop_points == -25.0  # what quantization gains by chance is told as it is
     assert first.speed_up == reduced.speed_up == pytest.approx(10 / 6)
     assert int8.speed_up == 2.75
 
@@ -429,7 +429,7 @@ def test_without_labels_contributions_count_from_the_model_as_brought(world: Wor
     job = replace(world.job, labels=None, baseline_top1=None)
     with job.shop.folder:
         reduced, int8 = chain(world, job, (WRONG[1], WRONG[2], WRONG[4]))
-    assert [step.lost_points for step in int8.contributions] == [25.0, 50.0]
+    assert [step.drop_points for step in int8.contributions] == [25.0, 50.0]
     assert reduced.contributions == int8.contributions[:1]
 
 
@@ -437,7 +437,7 @@ def test_made_up_images_lose_nothing_that_can_be_told(world: World) -> None:
     job = replace(world.job, labels=None, baseline_top1=None, judged=False)
     with job.shop.folder:
         _, int8 = chain(world, job, (WRONG[0], WRONG[2], WRONG[4]))
-    assert [step.lost_points for step in int8.contributions] == [None, None]
+    assert [step.drop_points for step in int8.contributions] == [None, None]
     assert [step.ms_after for step in int8.contributions] == [6.0, 2.0]
 
 
@@ -447,4 +447,4 @@ def test_the_dense_candidate_has_no_contributions_and_one_without_logits_no_loss
         assert measure(world.job, world.draft()).contributions == ()
         compares(world, 10.0, 6.0)
         draft = world.draft("dynamic_wi8_afp32", make_candidate("onnxruntime/fp32/dense"))
-        assert [step.lost_points for step in measure(world.job, draft).contributions] == [None]
+        assert [step.drop_points for step in measure(world.job, draft).contributions] == [None]

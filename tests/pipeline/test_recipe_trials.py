@@ -127,7 +127,7 @@ def test_what_holds_at_once_is_kept_at_its_place(world: World) -> None:
     world.wrong = lambda recipe: 1
     repaired = world.repair()
     assert rungs(repaired) == ["policy"]
-    assert (repaired.attempts[0].top1, repaired.attempts[0].lost_points) == (0.9, pytest.approx(10.0))
+    assert (repaired.attempts[0].top1, repaired.attempts[0].drop_points) == (0.9, pytest.approx(10.0))
     assert repaired.made.main == world.job.shop.folder.path / "artifacts/onnxruntime/static_wi8_ai8/dense/model.onnx"
     assert repaired.made.main.is_file()
     assert np.load(world.job.logits_path("onnxruntime/static_wi8_ai8/dense")).argmax(axis=1).tolist()[0] != 0
@@ -166,7 +166,7 @@ def test_a_ranking_that_fails_is_not_tried_twice(world: World) -> None:
     repaired = world.repair()
     assert {a.note for a in repaired.attempts if a.rung.startswith("float islands")} == {"no result within 900 s"}
     assert len([job for job in world.asked if isinstance(job, SensitivityJob)]) == 1
-    assert repaired.attempts[0].lost_points == pytest.approx(50.0)
+    assert repaired.attempts[0].drop_points == pytest.approx(50.0)
 
 
 def test_a_mixed_artifact_has_an_island_from_the_start(world: World) -> None:
@@ -179,7 +179,7 @@ def test_an_attempt_that_fails_is_noted_and_the_search_goes_on(world: World) -> 
     world.wrong, world.broken = (lambda recipe: 5), (lambda recipe: recipe.ranges == "mse")
     repaired = world.repair()
     failed = repaired.attempts[1]
-    assert (failed.rung, failed.lost_points, failed.note) == ("ranges: mse", None, "the quantizer crashed")
+    assert (failed.rung, failed.drop_points, failed.note) == ("ranges: mse", None, "the quantizer crashed")
     assert len(repaired.attempts) > 3
 
 
@@ -204,7 +204,7 @@ def test_without_images_nothing_is_repaired(world: World) -> None:
     world.wrong = lambda recipe: 9
     repaired = world.repair()
     assert rungs(repaired) == ["policy"]
-    assert repaired.attempts[0].lost_points is None
+    assert repaired.attempts[0].drop_points is None
 
 
 def test_without_labels_agreement_is_the_criterion(world: World) -> None:

@@ -90,7 +90,7 @@ def test_the_best_so_far_is_kept_when_none_holds() -> None:
 
 def test_a_rung_that_fails_is_passed_over() -> None:
     attempts = climbed(lambda recipe: None if "equalize" in recipe.preparations else 5.0 - len(recipe.float_layers))
-    assert best(attempts).lost_points is not None
+    assert best(attempts).drop_points is not None
     assert "equalize" not in best(attempts).recipe.preparations
 
 

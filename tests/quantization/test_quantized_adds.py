@@ -64,11 +64,11 @@ def test_the_ladder_finds_it(tmp_path: Path) -> None:
     run = compress(spec, tmp_path / "run")
     static = run.candidate("onnxruntime/static_wi8_ai8/dense")
     first, last = static.attempts[0], static.attempts[-1]
-    assert first.lost_points is not None
-    assert first.lost_points > 30
+    assert first.drop_points is not None
+    assert first.drop_points > 30
     assert last.rung == "adds, normalization, activations in float"
-    assert last.lost_points is not None
-    assert last.lost_points <= 5.0
+    assert last.drop_points is not None
+    assert last.drop_points <= 5.0
     assert static.recipe is not None
     assert static.recipe.float_kinds == TRANSFORMER_FLOAT_KINDS
     assert "adds, normalization, activations in float" in (tmp_path / "run" / "report.md").read_text()

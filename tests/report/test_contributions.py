@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edgevit.report.contributions import contribution_lines, contributions_section, total_lost_points, total_speed_up
+from edgevit.report.contributions import contribution_lines, contributions_section, total_drop_points, total_speed_up
 from edgevit.report.markdown import render_markdown
 from edgevit.results.candidate import Contribution
 from edgevit.results.run import Run
@@ -71,12 +71,12 @@ def test_others_are_shown_where_none_was_chosen() -> None:
 
 def test_the_total_is_a_product_of_speeds_and_a_sum_of_points() -> None:
     assert total_speed_up((REDUCED, QUANTIZED)) == pytest.approx(12.2 / 8.2 * 3)
-    assert total_lost_points((REDUCED, QUANTIZED)) == pytest.approx(0.5)
+    assert total_drop_points((REDUCED, QUANTIZED)) == pytest.approx(0.5)
 
 
 def test_what_is_not_known_of_a_step_is_not_known_of_all() -> None:
-    unknown = replace(QUANTIZED, lost_points=None)
-    assert total_lost_points((REDUCED, unknown)) is None
+    unknown = replace(QUANTIZED, drop_points=None)
+    assert total_drop_points((REDUCED, unknown)) is None
     page = contributions_section(make_run(make_candidate(contributions=(REDUCED, unknown))))
     assert "| 3.00 × | – |" in page
     assert "| 4.46 × | – |" in page
@@ -94,7 +94,7 @@ def test_lines_for_a_terminal() -> None:
         "reduce_tokens squeeze:4=127,6=95: 1.25 G → 750.00 M MACs, 12.2 → 8.20 ms (1.49 ×), +0.6 pt",
         "quantize static_wi8_ai8: 750.00 M → 700.00 M MACs, 8.40 → 2.80 ms (3.00 ×), -0.1 pt",
     ]
-    unknown = make_candidate("litert/fp32/squeeze", contributions=(replace(REDUCED, lost_points=None),))
+    unknown = make_candidate("litert/fp32/squeeze", contributions=(replace(REDUCED, drop_points=None),))
     assert contribution_lines(unknown) == [
         "litert/fp32/squeeze, 1 step from the dense float candidate: 1.49 × the speed",
         "reduce_tokens squeeze:4=127,6=95: 1.25 G → 750.00 M MACs, 12.2 → 8.20 ms (1.49 ×)",

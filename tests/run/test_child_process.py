@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from edgevit.errors import CandidateFailed, DiskFull, UsageError
-from edgevit.run.child_process import isolated
+from edgevit.run.child_process import Task, run_in_child
 from tests.run import child_jobs as jobs
 from tests.run.child_jobs import Answer, Question
 
@@ -34,7 +34,8 @@ def ask(log: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
 
     def call(function: Callable[[Question], Answer], *, seconds: float = 60.0, **question: Any) -> Answer:
         on_progress = question.pop("on_progress", None)
-        return isolated(function, Question(**question), timeout_seconds=seconds, log=log, on_progress=on_progress)
+        task = Task(function, Question(**question), Answer)
+        return run_in_child(task, timeout_seconds=seconds, log=log, on_progress=on_progress)
 
     return call
 
@@ -144,8 +145,8 @@ def test_a_long_answer_and_a_long_question(ask: Ask) -> None:
 def test_a_child_ends_with_its_parent(tmp_path: Path, stop: signal.Signals) -> None:
     """Else it would go on writing into a run that is resumed."""
     program = (
-        "from tests.run import child_jobs as jobs; from pathlib import Path; from edgevit.run.child_process import isolated\n"
-        "isolated(jobs.sleep, jobs.Question(), timeout_seconds=60, log=Path('log'),"
+        "from tests.run import child_jobs as jobs; from pathlib import Path; from edgevit.run.child_process import Task, run_in_child\n"
+        "run_in_child(Task(jobs.sleep, jobs.Question(), jobs.Answer), timeout_seconds=60, log=Path('log'),"
         " on_progress=lambda pid, _: print(pid, flush=True))"
     )
     found = str(Path(__file__).parents[2])

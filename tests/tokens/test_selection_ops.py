@@ -15,7 +15,7 @@ from edgevit.errors import CandidateFailed
 from edgevit.results.graph import Graph, Op, Tensor, size_bytes
 from edgevit.spec.recipe import OpKind
 from edgevit.spec.schemes import Numerics
-from edgevit.tokens.selection_ops import selection_ops, touched_selection
+from edgevit.tokens.selection_ops import token_selection_ops, touched_selection
 
 
 class Sketch:
@@ -79,7 +79,7 @@ def block(sketch: Sketch, x: str, between: tuple[OpKind, ...] = (), name: str = 
 def test_attention_chooses_nothing(between: tuple[OpKind, ...]) -> None:
     sketch = Sketch(x=TOKENS)
     block(sketch, block(sketch, "x", between), between, "2")
-    assert selection_ops(sketch.graph()) == ()
+    assert token_selection_ops(sketch.graph()) == ()
 
 
 def test_attention_with_a_computed_mask_chooses_nothing() -> None:
@@ -89,14 +89,14 @@ def test_attention_with_a_computed_mask_chooses_nothing() -> None:
     sketch.op("masked", "elementwise", SQUARE, product, "mask")
     sketch.op("softmax", "softmax", SQUARE, "masked")
     sketch.op("mixed", "matmul", TOKENS, "softmax", "x")
-    assert selection_ops(sketch.graph()) == ()
+    assert token_selection_ops(sketch.graph()) == ()
 
 
 @pytest.mark.parametrize("native", ["ScaledDotProductAttention", "Attention", "MultiHeadAttention"])
 def test_attention_in_one_op_chooses_nothing(native: str) -> None:
     sketch = Sketch(query=TOKENS, keys=TOKENS, values=TOKENS)
     sketch.op("attention", "matmul", TOKENS, "query", "keys", "values", native=native)
-    assert selection_ops(sketch.graph()) == ()
+    assert token_selection_ops(sketch.graph()) == ()
 
 
 def test_convolutions_linear_layers_and_maxima_choose_nothing() -> None:
@@ -105,7 +105,7 @@ def test_convolutions_linear_layers_and_maxima_choose_nothing() -> None:
     sketch.op("linear", "linear", TOKENS, "conv", "v")
     sketch.op("maximum", "reduction", PLACES, "linear", native="ReduceMax")
     sketch.op("constant factor", "matmul", TOKENS, "linear", "u")
-    assert selection_ops(sketch.graph()) == ()
+    assert token_selection_ops(sketch.graph()) == ()
 
 
 def scored(sketch: Sketch, x: str = "x", numerics: Numerics = "float") -> None:
@@ -129,7 +129,7 @@ def test_scores_and_the_matrix_that_picks_are_found_and_nothing_before_or_behind
     scored(sketch, x)
     sketch.op("behind", "linear", (1, 40, C), "kept", "w")
     sketch.op("last", "elementwise", (1, 40, C), "kept", "behind")
-    assert selection_ops(sketch.graph()) == SCORED
+    assert token_selection_ops(sketch.graph()) == SCORED
 
 
 def test_picking_by_topk_is_found() -> None:
@@ -139,7 +139,7 @@ def test_picking_by_topk_is_found() -> None:
     sketch.ops = sketch.ops[:-2]
     sketch.op("topk", "topk", (1, 40), "ranks", "count", native="TopK")
     sketch.op("kept", "gather", (1, 40, C), x, "topk")
-    assert selection_ops(sketch.graph()) == (*SCORED[:-2], "topk")
+    assert token_selection_ops(sketch.graph()) == (*SCORED[:-2], "topk")
 
 
 def test_where_scores_join_the_tokens_the_way_ends() -> None:
@@ -152,7 +152,7 @@ def test_where_scores_join_the_tokens_the_way_ends() -> None:
     sketch.op("joined", "layout", (1, 41, C), "kept", "fused")
     sketch.op("norm", "reduction", (1, 41, 1), "joined")
     sketch.op("normal", "elementwise", (1, 41, C), "joined", "norm")
-    assert selection_ops(sketch.graph()) == (*SCORED, "weighted")
+    assert token_selection_ops(sketch.graph()) == (*SCORED, "weighted")
 
 
 def test_merged_tokens_count_in_the_scores_of_the_next_site() -> None:
@@ -165,7 +165,7 @@ def test_merged_tokens_count_in_the_scores_of_the_next_site() -> None:
     sized = sketch.ops.pop()
     scores = Op("scores", "softmax", "softmax", ("sized",), ("scores",), 0)
     sketch.ops[place : place + 1] = [sized, scores]
-    assert selection_ops(sketch.graph()) == ("scoring", "sized", *SCORED[1:])
+    assert token_selection_ops(sketch.graph()) == ("scoring", "sized", *SCORED[1:])
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_similarities_are_known_by_their_maximum(native: str, kind: OpKind) -> N
     sketch.op("same", "elementwise", SQUARE, "shifted", "best")
     sketch.op("merged", "matmul", TOKENS, "same", x)
     expected = ("moved keys", "norm", "unit", "similarity", "shifted", "best", "same", "merged")
-    assert selection_ops(sketch.graph()) == expected
+    assert token_selection_ops(sketch.graph()) == expected
 
 
 def test_what_attention_reads_too_is_not_of_the_selection() -> None:
@@ -201,7 +201,7 @@ def test_what_attention_reads_too_is_not_of_the_selection() -> None:
     sketch.op("similarity", "matmul", SQUARE, "biased", "keys")
     sketch.op("best", "reduction", PLACES, "similarity", native="ReduceMax")
     sketch.op("last", "elementwise", TOKENS, x, "one")
-    assert selection_ops(sketch.graph()) == ("similarity", "best")
+    assert token_selection_ops(sketch.graph()) == ("similarity", "best")
 
 
 def labelled(numerics: Numerics) -> Graph:
@@ -297,7 +297,7 @@ def outside_of_attention(graph: Graph) -> list[Op]:
 @pytest.mark.parametrize(("name", "method", "form"), FOUND)
 def test_exactly_the_products_that_choose_are_found(name: str, method: str, form: Form, exported: Exported) -> None:
     graph = get_backend(name).read_graph(exported(name, method, form))
-    chosen = [op for op in graph.ops if op.name in selection_ops(graph)]
+    chosen = [op for op in graph.ops if op.name in token_selection_ops(graph)]
     products = [op for op in chosen if op.macs]
     assert products == outside_of_attention(graph)
     assert len(products) == PRODUCTS[method, form]
@@ -308,7 +308,7 @@ def test_exactly_the_products_that_choose_are_found(name: str, method: str, form
 def test_nothing_of_the_model_itself_is_found(name: str, method: str, form: Form, exported: Exported) -> None:
     """No op that makes, or moves, what the blocks go on with: rows of all tokens, prefix included, or of those kept."""
     graph = get_backend(name).read_graph(exported(name, method, form))
-    chosen = selection_ops(graph)
+    chosen = token_selection_ops(graph)
     joined = {(1, PREFIX + PATCHES, 48), (1, PREFIX + KEPT, 48), (1, PREFIX + PATCHES, 144), (1, PREFIX + KEPT, 192)}
     made = [op.name for op in graph.ops if op.name in chosen and graph.tensor[op.outputs[0]].shape in joined]
     assert made == []
@@ -324,7 +324,7 @@ def test_a_dense_vision_transformer_chooses_nothing(name: str, kind: str, tmp_pa
     backend = get_backend(name)
     graph = backend.read_graph(backend.export(capture(small_vit(kind, depth=1), (32, 32)), tmp_path))
     assert any(op.kind == "matmul" for op in graph.ops)
-    assert selection_ops(graph) == ()
+    assert token_selection_ops(graph) == ()
 
 
 @pytest.mark.parametrize("name", [backend.name for backend in all_backends()])
@@ -333,7 +333,7 @@ def test_a_convolutional_network_chooses_nothing(name: str, tmp_path: Path) -> N
 
     backend = get_backend(name)
     graph = backend.read_graph(backend.export(capture(digits_cnn().eval(), (32, 32)), tmp_path))
-    assert selection_ops(graph) == ()
+    assert token_selection_ops(graph) == ()
 
 
 def logits(name: str, path: Path, images: np.ndarray) -> np.ndarray:
@@ -365,12 +365,12 @@ def test_quantizers_leave_the_choice_in_float(
     name: str, scheme: str, method: str, form: Form, exported: Exported, tmp_path: Path
 ) -> None:
     backend, parent, pixels = get_backend(name), exported(name, method, form, 2), images(64)
-    kept = selection_ops(backend.read_graph(parent))
+    kept = token_selection_ops(backend.read_graph(parent))
     made = quantize(name, scheme, parent, pixels[:16], tmp_path, float_layers=kept)
     graph = backend.read_graph(made)
     check_label(scheme, graph)
     assert touched_selection(graph) == ()
-    products = [op for op in graph.ops if op.name in selection_ops(graph) and op.macs]
+    products = [op for op in graph.ops if op.name in token_selection_ops(graph) and op.macs]
     assert len(products) == 2 * PRODUCTS[method, form]
     assert {op.numerics for op in products} == {"float"}
     wanted, found = logits(name, parent, pixels), logits(name, made, pixels)
@@ -388,7 +388,7 @@ def test_also_where_all_products_are_quantized(
 ) -> None:
     """Policies mostly keep attention in float; without that, those that choose are still left alone, and only those."""
     backend, parent, pixels = get_backend(name), exported(name, method, form), images(16)
-    kept = selection_ops(backend.read_graph(parent))
+    kept = token_selection_ops(backend.read_graph(parent))
     whole = {"float_kinds": (), "float_layers": ()}
     left = backend.read_graph(
         quantize(name, "static_wi8_ai8", parent, pixels, tmp_path / "left", **{**whole, "float_layers": kept})

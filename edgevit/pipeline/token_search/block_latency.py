@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgevit.backends import Backend, get_backend
-from edgevit.devices.cost import predict
+from edgevit.devices.cost import predict_latency
 from edgevit.devices.device import load_device
 from edgevit.errors import CandidateFailed
 from edgevit.measure.bench import milliseconds, noise_call
@@ -87,7 +87,7 @@ def _predicted(backend: Backend, files: list[Path], job: BlockLatencyJob) -> lis
     assert job.device is not None
     device, found, missing = load_device(job.device), [], set[str]()
     for program, file in zip(job.programs, files, strict=True):
-        prediction = predict(backend.read_graph(file), device)
+        prediction = predict_latency(backend.read_graph(file), device)
         if prediction.latency_ms is None and not program.method:
             raise CandidateFailed(f"{job.device} cannot run a block: {', '.join(prediction.unsupported_ops)}")
         missing |= set(prediction.unsupported_ops)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from edgevit.pipeline.token_search.site_divergence import DamagePoint
+from edgevit.pipeline.token_search.site_divergence import DivergencePoint
 from edgevit.spec.token_plan import Site
 from edgevit.tokens.reduce import ReducedVisionTransformer
 
@@ -21,7 +21,7 @@ SHARES = {"squeeze": (0.9, 0.75, 0.6, 0.45, 0.3), "tome": (0.9, 0.75, 0.6, 0.5)}
 
 def site_divergences(
     module: nn.Module, batches: Iterable[Tensor], blocks: tuple[int, ...], on_batch: Callable[[], None] = lambda: None
-) -> tuple[DamagePoint, ...]:
+) -> tuple[DivergencePoint, ...]:
     """Measures what each site alone does, for every method and share of ``SHARES``.
 
     Args:
@@ -61,7 +61,8 @@ def site_divergences(
         on_batch()
     nats = torch.cat(parts, dim=1).mean(dim=1).tolist()
     return tuple(
-        DamagePoint(method, block, keep / patches, nat) for (method, block, keep), nat in zip(sites, nats, strict=True)
+        DivergencePoint(method, block, keep / patches, nat)
+        for (method, block, keep), nat in zip(sites, nats, strict=True)
     )
 
 

@@ -1,4 +1,4 @@
-"""Finds the token plan of one backend on one target, in stages of a run: block times → damage → plans → trials."""
+"""Finds the token plan of one backend on one target, in stages of a run: block times → divergence → plans → trials."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from edgevit.data.preprocess import preprocess
 from edgevit.pipeline.token_search.block_latency import BlockLatencyJob, block_latency
 from edgevit.pipeline.token_search.block_programs import capture_blocks
 from edgevit.pipeline.token_search.divergence import over_batches, site_divergences
-from edgevit.pipeline.token_search.search import Choice, ModelShape, PlannedPlan, choose, faster_plans
-from edgevit.pipeline.token_search.site_divergence import SiteDamage
+from edgevit.pipeline.token_search.search import Choice, ModelShape, PlannedPlan, choose_plan, faster_plans
+from edgevit.pipeline.token_search.site_divergence import SiteDivergence
 from edgevit.pipeline.token_search.staircase import BlockCurve
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.measurement import HOST
@@ -29,11 +29,11 @@ from edgevit.run.stages import Workshop
 from edgevit.spec.token_plan import Form, TokenPlan
 from edgevit.tokens.reduce import check_reducible, reduce_tokens
 
-DAMAGE_IMAGES = 96
+DIVERGENCE_IMAGES = 96
 """At most; a mean over images needs fewer of them than a count of lost ones."""
 MOST_IMAGES = 2000
 """Lost points are counted on at most so many; whatever is chosen is evaluated on all later on."""
-_DAMAGE_BLOCKS = 5
+_DIVERGENCE_BLOCKS = 5
 _BATCH = 16
 
 
@@ -81,9 +81,9 @@ def find_plan(
     check_reducible(module)
     shape = _shape(module)
     curve = _block_times(shop, module, backend, device, forms)
-    plans = faster_plans(curve, _damage(shop, module, preprocessing, images, shape), shape)
+    plans = faster_plans(curve, _site_divergence(shop, module, preprocessing, images, shape), shape)
     trials = _Trials(shop, module, preprocessing, images, labels, dense_logits)
-    choice = choose(plans, trials.lost_points, limit_points)
+    choice = choose_plan(plans, trials.drop_points, limit_points)
     return TokenSearch(
         backend=backend.name,
         target=device or HOST,
@@ -107,7 +107,7 @@ def _note(choice: Choice, plans: list[PlannedPlan], limit_points: float) -> str:
         return ""
     if not plans:
         return "no plan is faster than all tokens: reducing them costs more than it gains"
-    lost = min(tried.lost_points for tried in choice.tried)
+    lost = min(tried.drop_points for tried in choice.tried)
     return f"every plan tried loses more than {limit_points:g} points, {lost:.1f} at the least"
 
 
@@ -136,24 +136,24 @@ def _block_times(
     return shop.here(f"token search: block times {name}", make, BlockCurve, lambda answer: ())
 
 
-def _damage(
+def _site_divergence(
     shop: Workshop, module: nn.Module, preprocessing: Preprocessing, images: Samples, shape: ModelShape
-) -> SiteDamage:
-    stage = "token search: damage of single sites"
-    chosen = _Chosen(images, _evenly(len(images.ids), DAMAGE_IMAGES), preprocessing)
+) -> SiteDivergence:
+    stage = "token search: divergence of single sites"
+    chosen = _Chosen(images, _evenly(len(images.ids), DIVERGENCE_IMAGES), preprocessing)
     total = -(-len(chosen) // _BATCH)
 
-    def make() -> SiteDamage:
+    def make() -> SiteDivergence:
         done = iter(range(1, total + 1))
         found = site_divergences(
             module,
             chosen.batches(),
-            _spread(shape.site_blocks(), _DAMAGE_BLOCKS),
+            _spread(shape.site_blocks(), _DIVERGENCE_BLOCKS),
             lambda: shop.progress.stage(stage, next(done), total + 1),
         )
-        return SiteDamage(found)
+        return SiteDivergence(found)
 
-    return shop.here(stage, make, SiteDamage, lambda answer: ())
+    return shop.here(stage, make, SiteDivergence, lambda answer: ())
 
 
 def _spread(blocks: tuple[int, ...], most: int) -> tuple[int, ...]:
@@ -210,7 +210,7 @@ class _Trials:
         self._labels = None if labels is None else tuple(labels[place] for place in places)
         self._dense_logits = dense_logits[list(places)]
 
-    def lost_points(self, plan: TokenPlan) -> float:
+    def drop_points(self, plan: TokenPlan) -> float:
         """See ``limit_points`` of :func:`find_plan`."""
         stage = f"token search: try {plan}"
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from edgevit.pipeline.token_search.site_divergence import SiteDamage
+from edgevit.pipeline.token_search.site_divergence import SiteDivergence
 from edgevit.pipeline.token_search.staircase import BlockCurve
 from edgevit.results.token_search import TriedPlan
 from edgevit.spec.token_plan import Site, TokenPlan
@@ -53,7 +53,7 @@ class PlannedPlan:
 
     plan: TokenPlan
     predicted_ms: float
-    damage: float
+    divergence: float
     """In nats."""
 
     @property
@@ -72,79 +72,79 @@ class Choice:
     tried: tuple[TriedPlan, ...]
 
 
-def faster_plans(curve: BlockCurve, damage: SiteDamage, shape: ModelShape) -> list[PlannedPlan]:
+def faster_plans(curve: BlockCurve, divergence: SiteDivergence, shape: ModelShape) -> list[PlannedPlan]:
     """Lists every plan with one to three sites on the steps of the curve that is predicted to beat the dense model.
 
     Returns:
-        The fastest first; of equally fast ones that with less damage, then by name.
+        The fastest first; of equally fast ones that with less divergence, then by name.
     """
     dense_ms = curve.plan_ms("", (), shape.prefix, shape.depth)
-    methods = [method for method in damage.methods if method in curve.methods]
+    methods = [method for method in divergence.methods if method in curve.methods]
     found = [
         planned
         for method in methods
-        for planned in _plans_of(method, curve, damage, shape)
+        for planned in _plans_of(method, curve, divergence, shape)
         if planned.predicted_ms < dense_ms
     ]
     return sorted(found, key=_fastest_first)
 
 
 def _fastest_first(planned: PlannedPlan) -> tuple[float, float, str]:
-    return planned.predicted_ms, planned.damage, str(planned.plan)
+    return planned.predicted_ms, planned.divergence, str(planned.plan)
 
 
-def _plans_of(method: str, curve: BlockCurve, damage: SiteDamage, shape: ModelShape) -> Iterator[PlannedPlan]:
+def _plans_of(method: str, curve: BlockCurve, divergence: SiteDivergence, shape: ModelShape) -> Iterator[PlannedPlan]:
     dense_ms = curve.plan_ms("", (), shape.prefix, shape.depth)
     counts = [tokens - shape.prefix for tokens in curve.steps()[1:] if tokens > shape.prefix]
 
     @cache
     def added(block: int, before: int, after: int) -> tuple[float, float]:
         ms = curve.change_ms(method, block, before + shape.prefix, after + shape.prefix, shape.depth)
-        return ms, damage.step(method, block, before / shape.patches, after / shape.patches)
+        return ms, divergence.step(method, block, before / shape.patches, after / shape.patches)
 
     for number in range(1, MOST_SITES + 1):
         for blocks in itertools.combinations(shape.site_blocks(), number):
             for kept in itertools.combinations(counts, number):
-                before, total_ms, total_damage = shape.patches, dense_ms, 0.0
+                before, total_ms, total_divergence = shape.patches, dense_ms, 0.0
                 for block, after in zip(blocks, kept, strict=True):
                     if method == "tome" and 2 * after < before:
                         break  # it merges at most half of them
                     ms, nats = added(block, before, after)
-                    total_ms, total_damage, before = total_ms + ms, total_damage + nats, after
+                    total_ms, total_divergence, before = total_ms + ms, total_divergence + nats, after
                 else:
                     sites = tuple(Site(block, tokens) for block, tokens in zip(blocks, kept, strict=True))
-                    yield PlannedPlan(TokenPlan(method, sites), total_ms, total_damage)
+                    yield PlannedPlan(TokenPlan(method, sites), total_ms, total_divergence)
 
 
 def front(plans: list[PlannedPlan]) -> list[PlannedPlan]:
-    """The plans that no other plan beats in both time and damage.
+    """The plans that no other plan beats in both time and divergence.
 
     Args:
         plans: As :func:`faster_plans` returns them.
 
     Returns:
-        The fastest first, each with less damage than those before it.
+        The fastest first, each with less divergence than those before it.
     """
     found: list[PlannedPlan] = []
     for planned in plans:
-        if not found or planned.damage < found[-1].damage:
+        if not found or planned.divergence < found[-1].divergence:
             found.append(planned)
     return found
 
 
-def choose(plans: list[PlannedPlan], lost_points: Callable[[TokenPlan], float], limit_points: float) -> Choice:
+def choose_plan(plans: list[PlannedPlan], drop_points: Callable[[TokenPlan], float], limit_points: float) -> Choice:
     """Finds the fastest plan that loses no more than the limit.
 
     Bisects the times of the front, as if all plans lost more where one that is as fast does. Damage ranks plans roughly
     and few images count roughly, so a time is given up only after several plans of different shapes lost too much
-    there. Then it tries faster plans than the best, those with the least damage first.
+    there. Then it tries faster plans than the best, those with the least divergence first.
 
     Args:
         plans: As :func:`faster_plans` returns them.
-        lost_points: Carries out a plan and tells what it loses, in percentage points; slow.
+        drop_points: Carries out a plan and tells what it loses, in percentage points; slow.
         limit_points: What may be lost.
     """
-    trial = _Trial(lost_points, limit_points)
+    trial = _Trial(drop_points, limit_points)
     levels = _spaced(front(plans))
     low, high = 0, len(levels)
     while low < high:
@@ -164,13 +164,13 @@ def choose(plans: list[PlannedPlan], lost_points: Callable[[TokenPlan], float], 
 class _Trial:
     """Carries out plans, each once, and notes what they lost."""
 
-    def __init__(self, lost_points: Callable[[TokenPlan], float], limit_points: float) -> None:
+    def __init__(self, drop_points: Callable[[TokenPlan], float], limit_points: float) -> None:
         self.tried: list[TriedPlan] = []
         self.best: PlannedPlan | None = None
         """The fastest that holds."""
         self.failed: set[tuple[str, tuple[int, ...]]] = set()
         """Shapes of which a plan lost too much while it was faster than the best."""
-        self._lost_points = lost_points
+        self._lost_points = drop_points
         self._limit_points = limit_points
         self._lost: dict[TokenPlan, float] = {}
 
@@ -178,7 +178,7 @@ class _Trial:
         """Percentage points that a plan loses beyond the limit; 0 or less if it holds."""
         if planned.plan not in self._lost:
             lost = self._lost_points(planned.plan)
-            self.tried.append(TriedPlan(str(planned.plan), planned.predicted_ms, planned.damage, lost))
+            self.tried.append(TriedPlan(str(planned.plan), planned.predicted_ms, planned.divergence, lost))
             self._lost[planned.plan] = lost
         excess = self._lost[planned.plan] - self._limit_points - 1e-9
         if excess <= 0 and (self.best is None or _fastest_first(planned) < _fastest_first(self.best)):
@@ -203,27 +203,27 @@ def _any_holds(rivals: list[PlannedPlan], trial: _Trial) -> bool:
 
 
 def _rivals(plans: list[PlannedPlan], most_ms: float) -> list[PlannedPlan]:
-    """Plans that are as fast: the one with the least damage, that of another method, and that of another shape."""
+    """Plans that are as fast: the one with the least divergence, that of another method, and that of another shape."""
     fast = list(itertools.takewhile(lambda planned: planned.predicted_ms <= most_ms, plans))
-    first = min(fast, key=_least_damage_first)
+    first = min(fast, key=_least_divergence_first)
     by_method = (planned for planned in fast if planned.plan.method != first.plan.method)
-    other_method = min(by_method, key=_least_damage_first, default=first)
+    other_method = min(by_method, key=_least_divergence_first, default=first)
     by_shape = (planned for planned in fast if planned.shape not in (first.shape, other_method.shape))
-    other_shape = min(by_shape, key=_least_damage_first, default=first)
+    other_shape = min(by_shape, key=_least_divergence_first, default=first)
     return [first, other_method, other_shape]
 
 
 def _alternative(plans: list[PlannedPlan], trial: _Trial) -> PlannedPlan | None:
-    """The plan with the least damage that is clearly faster than the best, was not tried, and is of no failed shape."""
+    """The plan with the least divergence that is clearly faster than the best, was not tried, and is of no failed shape."""
     assert trial.best is not None
     most_ms = trial.best.predicted_ms * (1 - _GAIN)
     faster = itertools.takewhile(lambda planned: planned.predicted_ms < most_ms, plans)
     hopeful = (planned for planned in faster if planned.shape not in trial.failed and not trial.was_tried(planned))
-    return min(hopeful, key=_least_damage_first, default=None)
+    return min(hopeful, key=_least_divergence_first, default=None)
 
 
-def _least_damage_first(planned: PlannedPlan) -> tuple[float, float, str]:
-    return planned.damage, planned.predicted_ms, str(planned.plan)
+def _least_divergence_first(planned: PlannedPlan) -> tuple[float, float, str]:
+    return planned.divergence, planned.predicted_ms, str(planned.plan)
 
 
 def _spaced(plans: list[PlannedPlan]) -> list[PlannedPlan]:

@@ -14,7 +14,7 @@ from edgevit.pipeline.token_search.staircase import interpolate
 
 
 @dataclass(frozen=True)
-class DamagePoint:
+class DivergencePoint:
     """What one site alone does."""
 
     method: str
@@ -27,10 +27,10 @@ class DamagePoint:
 
 
 @dataclass(frozen=True)
-class SiteDamage:
+class SiteDivergence:
     """What single sites do, for some methods, blocks and shares."""
 
-    points: tuple[DamagePoint, ...]
+    points: tuple[DivergencePoint, ...]
 
     @property
     def methods(self) -> tuple[str, ...]:

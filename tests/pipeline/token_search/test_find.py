@@ -226,7 +226,7 @@ def test_a_plan_is_found_and_holds(world: World) -> None:
     with torch.inference_mode():
         logits = reduce_tokens(world.module, parse_plan(found.plan))(pixels()).numpy()
     different = 100 * float((logits.argmax(1) != world.logits.argmax(1)).mean())
-    assert chosen.lost_points == pytest.approx(different)
+    assert chosen.drop_points == pytest.approx(different)
     assert different <= 30.0
     assert not list((world.folder / "work").iterdir())
 
@@ -243,7 +243,7 @@ def test_labels_count_the_drop_on_the_images_that_are_looked_at(world: World, mo
     for tried in found.tried:
         with torch.inference_mode():
             logits = reduce_tokens(world.module, parse_plan(tried.plan))(pixels()[places]).numpy()
-        assert tried.lost_points == pytest.approx(100 * (before - (logits.argmax(1) == wanted).mean()))
+        assert tried.drop_points == pytest.approx(100 * (before - (logits.argmax(1) == wanted).mean()))
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -1,4 +1,4 @@
-"""Searching plans over made-up latencies and damages."""
+"""Searching plans over made-up latencies and divergences."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
-from edgevit.pipeline.token_search.search import ModelShape, PlannedPlan, choose, faster_plans, front
-from edgevit.pipeline.token_search.site_divergence import DamagePoint, SiteDamage
+from edgevit.pipeline.token_search.search import ModelShape, PlannedPlan, choose_plan, faster_plans, front
+from edgevit.pipeline.token_search.site_divergence import DivergencePoint, SiteDivergence
 from edgevit.pipeline.token_search.staircase import BlockCurve
 from edgevit.results.token_search import BlockPoint, SitePoint
 
@@ -20,12 +20,12 @@ def curve(site_ms: float = 0.5, blocks: dict[int, float] = STAIRS) -> BlockCurve
     return BlockCurve(points, tuple(SitePoint(method, 33, site_ms, "gather") for method in ("squeeze", "tome")))
 
 
-def damage(methods: tuple[str, ...] = ("squeeze",)) -> SiteDamage:
+def divergence(methods: tuple[str, ...] = ("squeeze",)) -> SiteDivergence:
     """Grows evenly with the share that leaves; three times as much at block 2 as at block 4."""
     factors = {2: 3.0, 3: 2.0, 4: 1.0}
-    return SiteDamage(
+    return SiteDivergence(
         tuple(
-            DamagePoint(method, block, share, factor * (1 - share))
+            DivergencePoint(method, block, share, factor * (1 - share))
             for method in methods
             for block, factor in factors.items()
             for share in (0.75, 0.5, 0.25, 0.1)
@@ -34,8 +34,8 @@ def damage(methods: tuple[str, ...] = ("squeeze",)) -> SiteDamage:
 
 
 def exact(plans: list[PlannedPlan], points: float) -> dict[str, float]:
-    """Lost points in proportion to damage."""
-    return {str(planned.plan): points * planned.damage for planned in plans}
+    """Lost points in proportion to divergence."""
+    return {str(planned.plan): points * planned.divergence for planned in plans}
 
 
 def test_blocks_for_sites_leave_out_the_first_and_the_last_two() -> None:
@@ -45,7 +45,7 @@ def test_blocks_for_sites_leave_out_the_first_and_the_last_two() -> None:
 
 
 def test_plans_lie_on_steps_and_are_faster_than_dense() -> None:
-    plans = faster_plans(curve(), damage(), SHAPE)
+    plans = faster_plans(curve(), divergence(), SHAPE)
     counts = {site.tokens for planned in plans for site in planned.plan.sites(32, 6)}
     assert counts == {24, 16, 8}
     assert all(planned.predicted_ms < 6 * 5.0 for planned in plans)
@@ -53,29 +53,31 @@ def test_plans_lie_on_steps_and_are_faster_than_dense() -> None:
 
 
 def test_the_best_plan_is_the_one_found_by_hand() -> None:
-    plans = faster_plans(curve(), damage(), SHAPE)
+    plans = faster_plans(curve(), divergence(), SHAPE)
     lost = exact(plans, 1.0)
-    found = choose(plans, lambda plan: lost[str(plan)], limit_points=0.5)
+    found = choose_plan(plans, lambda plan: lost[str(plan)], limit_points=0.5)
     # 0.5 nats buy: half of all tokens leaving at block 4 (0.5), or a sixth at block 2: not even the step at 24 (0.75).
     # 3 blocks at 5 ms, (5 + 2) / 2, 2 blocks at 2 ms and the site: 15 + 3.5 + 4 + 0.5
     assert found.chosen is not None
     assert str(found.chosen.plan) == "squeeze:4=16"
     assert found.chosen.predicted_ms == pytest.approx(23.0)
-    assert all(tried.lost_points == lost[tried.plan] for tried in found.tried)
+    assert all(tried.drop_points == lost[tried.plan] for tried in found.tried)
 
 
 def test_the_front_is_what_no_plan_beats() -> None:
-    plans = faster_plans(curve(), damage(("squeeze", "tome")), SHAPE)
+    plans = faster_plans(curve(), divergence(("squeeze", "tome")), SHAPE)
     kept = front(plans)
-    assert all(a.predicted_ms < b.predicted_ms and a.damage > b.damage for a, b in itertools.pairwise(kept))
+    assert all(a.predicted_ms < b.predicted_ms and a.divergence > b.divergence for a, b in itertools.pairwise(kept))
     for planned in plans:
-        assert any(other.predicted_ms <= planned.predicted_ms and other.damage <= planned.damage for other in kept)
+        assert any(
+            other.predicted_ms <= planned.predicted_ms and other.divergence <= planned.divergence for other in kept
+        )
 
 
 def test_a_larger_limit_never_gives_a_slower_plan() -> None:
-    plans = faster_plans(curve(), damage(("squeeze", "tome")), SHAPE)
+    plans = faster_plans(curve(), divergence(("squeeze", "tome")), SHAPE)
     lost = exact(plans, 1.0)
-    chosen = [choose(plans, lambda plan: lost[str(plan)], limit / 10).chosen for limit in range(30)]
+    chosen = [choose_plan(plans, lambda plan: lost[str(plan)], limit / 10).chosen for limit in range(30)]
     times = [planned.predicted_ms if planned else 30.0 for planned in chosen]
     assert times == sorted(times, reverse=True)
     assert times[0] == 30.0 and times[-1] < 15
@@ -83,49 +85,49 @@ def test_a_larger_limit_never_gives_a_slower_plan() -> None:
 
 
 def test_tome_merges_no_more_than_half_at_once() -> None:
-    plans = faster_plans(curve(), damage(("tome",)), SHAPE)
+    plans = faster_plans(curve(), divergence(("tome",)), SHAPE)
     for planned in plans:
         planned.plan.sites(32, 6)  # raises where it cannot be carried out
     assert any(site.tokens == 8 for planned in plans for site in planned.plan.sites(32, 6))
 
 
 def test_there_is_no_plan_where_reduction_never_pays() -> None:
-    assert faster_plans(curve(site_ms=20.0), damage(), SHAPE) == []
-    assert choose([], lambda plan: 0.0, 1.0).chosen is None
-    assert faster_plans(curve(blocks={9: 5.0, 17: 5.0, 33: 5.0}), damage(), SHAPE) == []
+    assert faster_plans(curve(site_ms=20.0), divergence(), SHAPE) == []
+    assert choose_plan([], lambda plan: 0.0, 1.0).chosen is None
+    assert faster_plans(curve(blocks={9: 5.0, 17: 5.0, 33: 5.0}), divergence(), SHAPE) == []
 
 
 def test_there_is_no_plan_where_all_lose_too_much() -> None:
-    found = choose(faster_plans(curve(), damage(), SHAPE), lambda plan: 5.0, limit_points=1.0)
+    found = choose_plan(faster_plans(curve(), divergence(), SHAPE), lambda plan: 5.0, limit_points=1.0)
     assert found.chosen is None
     assert found.tried
 
 
-def test_a_plan_of_another_shape_is_found_where_damage_misjudged_it() -> None:
-    plans = faster_plans(curve(), damage(), SHAPE)
+def test_a_plan_of_another_shape_is_found_where_divergence_misjudged_it() -> None:
+    plans = faster_plans(curve(), divergence(), SHAPE)
     lost = {**exact(plans, 1.0), "squeeze:3=16": 0.0}
-    chosen = choose(plans, lambda plan: lost[str(plan)], limit_points=0.5).chosen
+    chosen = choose_plan(plans, lambda plan: lost[str(plan)], limit_points=0.5).chosen
     assert chosen is not None
     assert str(chosen.plan) == "squeeze:3=16"
 
 
 def test_the_search_is_the_same_each_time() -> None:
-    plans = faster_plans(curve(), damage(("squeeze", "tome")), SHAPE)
+    plans = faster_plans(curve(), divergence(("squeeze", "tome")), SHAPE)
     lost = exact(plans, 1.0)
-    first, second = (choose(plans, lambda plan: lost[str(plan)], 0.8) for _ in range(2))
+    first, second = (choose_plan(plans, lambda plan: lost[str(plan)], 0.8) for _ in range(2))
     assert first == second
     assert len({tried.plan for tried in first.tried}) == len(first.tried)
 
 
 def test_a_plan_that_loses_by_chance_does_not_give_up_its_speed() -> None:
-    plans = faster_plans(curve(), damage(("squeeze", "tome")), SHAPE)
+    plans = faster_plans(curve(), divergence(("squeeze", "tome")), SHAPE)
     lost = {**exact(plans, 1.0), "squeeze:4=16": 1.5}
-    chosen = choose(plans, lambda plan: lost[str(plan)], limit_points=0.5).chosen
+    chosen = choose_plan(plans, lambda plan: lost[str(plan)], limit_points=0.5).chosen
     assert chosen is not None
     assert str(chosen.plan) == "tome:4=16"
 
 
 def test_after_a_plan_that_loses_far_too_much_no_rival_is_tried() -> None:
-    plans = faster_plans(curve(), damage(("squeeze", "tome")), SHAPE)
-    little, much = (choose(plans, lambda plan, lost=lost: lost, 1.0).tried for lost in (2.0, 50.0))
+    plans = faster_plans(curve(), divergence(("squeeze", "tome")), SHAPE)
+    little, much = (choose_plan(plans, lambda plan, lost=lost: lost, 1.0).tried for lost in (2.0, 50.0))
     assert len(much) < len(little)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from edgevit.pipeline.token_search.site_divergence import DamagePoint, SiteDamage
+from edgevit.pipeline.token_search.site_divergence import DivergencePoint, SiteDivergence
 
-TABLE = SiteDamage(
+TABLE = SiteDivergence(
     (
-        DamagePoint("squeeze", 2, 0.8, 0.1),
-        DamagePoint("squeeze", 2, 0.6, 0.4),
-        DamagePoint("squeeze", 4, 0.8, 0.05),
-        DamagePoint("squeeze", 4, 0.6, 0.2),
+        DivergencePoint("squeeze", 2, 0.8, 0.1),
+        DivergencePoint("squeeze", 2, 0.6, 0.4),
+        DivergencePoint("squeeze", 4, 0.8, 0.05),
+        DivergencePoint("squeeze", 4, 0.6, 0.2),
     )
 )
 
@@ -34,11 +34,11 @@ def test_two_sites_at_one_block_do_what_one_does() -> None:
 
 
 def test_fewer_tokens_never_do_less() -> None:
-    noisy = SiteDamage((DamagePoint("tome", 2, 0.9, 0.02), DamagePoint("tome", 2, 0.8, 0.01)))
+    noisy = SiteDivergence((DivergencePoint("tome", 2, 0.9, 0.02), DivergencePoint("tome", 2, 0.8, 0.01)))
     assert noisy.alone("tome", 2, 0.8) == 0.02
     assert noisy.step("tome", 2, 0.9, 0.8) == 0
 
 
 def test_what_did_nothing_is_not_extrapolated() -> None:
-    nothing = SiteDamage((DamagePoint("tome", 2, 0.9, 0.0), DamagePoint("tome", 2, 0.8, 0.0)))
+    nothing = SiteDivergence((DivergencePoint("tome", 2, 0.9, 0.0), DivergencePoint("tome", 2, 0.8, 0.0)))
     assert nothing.alone("tome", 2, 0.5) == 0.0

@@ -1,0 +1,21 @@
+"""Frozen values as JSON: under the names that documents have, which stay where a Python name changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import TypeAdapter
+
+
+def to_document(value: Any) -> Any:
+    """Returns a frozen value of edgevit as plain JSON values."""
+    return TypeAdapter(type(value)).dump_python(value, mode="json", by_alias=True)
+
+
+def to_json(value: Any) -> bytes:
+    """Returns a frozen value of edgevit as an indented JSON document that ends in a newline.
+
+    Raises:
+        ValueError: it holds a NaN or an infinity, which is a bug.
+    """
+    return TypeAdapter(type(value)).dump_json(value, indent=1, by_alias=True) + b"\n"
