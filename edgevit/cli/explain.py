@@ -39,7 +39,7 @@ def explain(
     """
     from edgevit.cli import terminal
     from edgevit.commands.explain import explain as run_explain
-    from edgevit.commands.explain import explanation_to_json
+    from edgevit.results.document import to_json
     from edgevit.run.files import default_folder
     from edgevit.spec.spec import resolve_spec
     from edgevit.spec.token_plan import NONE, parse_plan
@@ -57,7 +57,7 @@ def explain(
     with terminal.make_progress() as progress:
         explanation = run_explain(spec.model, images, plan, folder, progress, spec.seed)
     if as_json:
-        terminal.print_line(explanation_to_json(explanation).decode().rstrip())
+        terminal.print_line(to_json(explanation).decode().rstrip())
     else:
         for path in explanation.files:
             terminal.print_line(path)

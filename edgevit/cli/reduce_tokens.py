@@ -38,7 +38,8 @@ def reduce_tokens(
       edgevit reduce-tokens vit_tiny_patch16_224 --weights vit.safetensors --tokens tome:8 --form arithmetic
     """
     from edgevit.cli import render, terminal
-    from edgevit.commands.reduce_tokens import reduce_model, report_to_json
+    from edgevit.commands.reduce_tokens import reduce_model
+    from edgevit.results.document import to_json
     from edgevit.spec.spec import resolve_spec
 
     file, name = options.spec_file_or_model(target)
@@ -56,6 +57,6 @@ def reduce_tokens(
     with terminal.make_progress() as progress:
         report = reduce_model(spec, out, progress)
     if as_json:
-        terminal.print_line(report_to_json(report).decode())
+        terminal.print_line(to_json(report).decode().rstrip())
     else:
         render.print_reduction(report)

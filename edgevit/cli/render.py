@@ -11,11 +11,11 @@ from edgevit.cli.terminal import console, print_line, print_table
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edgevit.commands.inspect import Summary
-    from edgevit.commands.reduce_tokens import ReductionReport
     from edgevit.gate.judge import Verdict
     from edgevit.results.candidate import Accuracy
+    from edgevit.results.graph_summary import Summary
     from edgevit.results.measurement import Measurement, Prediction
+    from edgevit.results.reduction import ReductionReport
     from edgevit.results.run import Run
     from edgevit.results.sensitivity import SensitivityReport
 

@@ -43,7 +43,7 @@ def sensitivity(
     """
     from edgevit.cli import render, terminal
     from edgevit.commands.sensitivity import DOCUMENT, analyse
-    from edgevit.results.sensitivity import report_to_json
+    from edgevit.results.document import to_json
     from edgevit.run.files import default_folder
     from edgevit.spec.spec import resolve_spec
 
@@ -65,7 +65,7 @@ def sensitivity(
     with terminal.make_progress() as progress:
         report = analyse(spec, folder, progress)
     if as_json:
-        terminal.print_line(report_to_json(report).decode().rstrip())
+        terminal.print_line(to_json(report).decode().rstrip())
     else:
         render.print_sensitivity(report, folder / DOCUMENT)
 

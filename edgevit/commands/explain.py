@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import TypeAdapter
 from torch import Tensor
 
 from edgevit.data.digits import load_split
@@ -21,7 +19,14 @@ from edgevit.data.sampling import check_images
 from edgevit.errors import UsageError
 from edgevit.model.load import Model, load_model
 from edgevit.report.plots.explain import draw_distances, draw_image
-from edgevit.results.explanation import AttentionDistance, ImageView, SiteView
+from edgevit.results.explanation import (
+    AttentionDistance,
+    ExplainedImage,
+    ExplainedSite,
+    Explanation,
+    ImageView,
+    SiteView,
+)
 from edgevit.run.progress import Progress
 from edgevit.spec.spec import ModelSpec
 from edgevit.spec.token_plan import TokenPlan
@@ -29,54 +34,12 @@ from edgevit.tokens import attention_maps as maps
 from edgevit.tokens.reduce import ReducedVisionTransformer, check_reducible, query_key_value, reduce_tokens
 from edgevit.version import __version__
 
-SCHEMA_VERSION: Final = 1
 DISTANCES: Final = "attention_distance.png"
 PREFIX: Final = "explain_"
 """Of a picture's name, before that of its image."""
 _DIGITS: Final = "digits-"
 """Begins the ids of the bundled digits, which no file holds."""
 _EXAMPLE_DIGIT: Final = "digits-0010"
-
-
-@dataclass(frozen=True)
-class ExplainedSite:
-    """How many patch tokens a site leaves."""
-
-    block: int
-    tokens: int
-    patches: int
-    """Of the image, before the first site."""
-
-
-@dataclass(frozen=True)
-class ExplainedImage:
-    """An image and its picture."""
-
-    image: str
-    picture: str
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """What ``edgevit explain`` found and drew; paths are those of the files it wrote."""
-
-    edgevit_version: str
-    model: str
-    random_weights: bool
-    tokens: str | None
-    """The plan; None for the dense model alone."""
-    sites: tuple[ExplainedSite, ...]
-    images: tuple[ExplainedImage, ...]
-    attention_distance: AttentionDistance
-    schema_version: Literal[1] = SCHEMA_VERSION
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """All files that were written."""
-        return (*(image.picture for image in self.images), self.attention_distance.picture)
-
-
-_EXPLANATION = TypeAdapter(Explanation)
 
 
 def explain(
@@ -136,11 +99,6 @@ def explain(
         images=tuple(ExplainedImage(image, str(picture)) for image, picture in pictures.items()),
         attention_distance=found,
     )
-
-
-def explanation_to_json(explanation: Explanation) -> bytes:
-    """Returns the explanation as an indented JSON document."""
-    return _EXPLANATION.dump_json(explanation, indent=1) + b"\n"
 
 
 def open_given(images: Sequence[str]) -> ImageSet:

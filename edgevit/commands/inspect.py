@@ -8,36 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgevit.backends import backend_of_file, get_backend
+from edgevit.results.graph_summary import OpCount, Summary
 from edgevit.run.child_process import isolated
 from edgevit.spec.spec import MeasureSpec
-
-
-@dataclass(frozen=True)
-class OpCount:
-    """All ops of one type."""
-
-    native: str
-    kind: str
-    numerics: str
-    count: int
-    macs: int
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What is in an artifact."""
-
-    path: Path
-    backend: str
-    size_bytes: int
-    """Of the file, and of the weights beside it where the format has two."""
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    macs: int
-    params: int
-    int8_mac_share: float
-    ops: tuple[OpCount, ...]
-    """Most MACs first, then most numerous."""
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import functools
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from pydantic import TypeAdapter
 from torch import nn
 
 from edgevit.artifacts.evaluate import score
@@ -18,36 +17,13 @@ from edgevit.data.sampling import check_images, sample_images
 from edgevit.errors import UsageError
 from edgevit.model.load import load_model
 from edgevit.model.program.capture import capture, count_macs, save_program
+from edgevit.results.reduction import ReductionReport
 from edgevit.run.child_process import isolated
 from edgevit.run.progress import Progress
 from edgevit.spec.spec import Spec
 from edgevit.spec.token_plan import Form, Plan, Site, TokenPlan, check_form, parse_plans
 from edgevit.tokens.reduce import plan_sites, reduce_tokens
 from edgevit.tokens.resize import resize
-
-
-@dataclass(frozen=True)
-class ReductionReport:
-    """What a plan does to a model, before any runtime or quantizer."""
-
-    model: str
-    plan: str
-    form: Form | None
-    """None where only the input changed."""
-    program: str
-    """File for ``torch.export.load``: float32 [1, 3, h, w] to logits [1, classes]."""
-    input_size: tuple[int, int]
-    """Height and width in pixels."""
-    patches: int | None
-    """Patch tokens that enter the first block; None where that means nothing."""
-    sites: tuple[Site, ...]
-    macs_before: int
-    macs_after: int
-    samples: int = 0
-    top1_before: float | None = None
-    top1_after: float | None = None
-    agreement: float | None = None
-    """Share of the images with the same class before and after, 0..1; None without images."""
 
 
 def reduce_model(spec: Spec, out: Path, progress: Progress) -> ReductionReport:
@@ -113,11 +89,6 @@ def reduce_model(spec: Spec, out: Path, progress: Progress) -> ReductionReport:
             logits.append(np.load(answer.logits))
     save_program(program, out)
     return _judged(report, images, *logits) if images else report
-
-
-def report_to_json(report: ReductionReport) -> bytes:
-    """The report as an indented JSON document."""
-    return TypeAdapter(ReductionReport).dump_json(report, indent=1)
 
 
 def _only_plan(spec: Spec) -> Plan:

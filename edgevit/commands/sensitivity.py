@@ -29,7 +29,8 @@ from edgevit.model.program.module_names import ModuleLayer, module_layers
 from edgevit.quantization.policy import Target, first_guess, first_recipe
 from edgevit.quantization.prepare import PrepareJob, prepare
 from edgevit.report.plots.sensitivity import draw_layers
-from edgevit.results.sensitivity import ComparedImages, SensitivityReport, report_to_json
+from edgevit.results.document import to_json
+from edgevit.results.sensitivity import ComparedImages, SensitivityReport
 from edgevit.run.child_process import isolated
 from edgevit.run.files import write_atomically
 from edgevit.run.progress import Progress
@@ -92,7 +93,7 @@ def analyse(spec: Spec, out: Path, progress: Progress) -> SensitivityReport:
         layers=found.layers,
         notes=_notes(model, found),
     )
-    write_atomically(out / DOCUMENT, report_to_json(report))
+    write_atomically(out / DOCUMENT, to_json(report))
     if importlib.util.find_spec("matplotlib") is None:
         progress.message(f"no {PICTURE}: matplotlib is not installed; pip install 'edgevit[report]'")
     else:

@@ -1,11 +1,15 @@
-"""What ``edgevit explain`` draws: where patches go, and where attention looks."""
+"""What ``edgevit explain`` found, as in its JSON document, and the views that its pictures are drawn from."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+SCHEMA_VERSION: Final = 1
 
 
 @dataclass(frozen=True)
@@ -15,12 +19,12 @@ class SiteView:
     block: int
     """Counted from 1."""
     tokens: int
-    """Patch tokens that go on."""
+    """Patch tokens after the site."""
     merges: bool
-    """Whether tokens stand for several patches; otherwise patches leave."""
+    """Whether tokens stand for several patches; otherwise patches are pruned."""
     groups: npt.NDArray[np.int64]
-    """[rows, columns]: the number of the token that a patch goes on in, or -1 for one that left. A patch that evit_fused
-    sums up with others counts as one that left."""
+    """int64 [rows, columns]: the index of the token that holds a patch, or -1 for a pruned patch. A patch that
+    evit_fused sums up with others counts as pruned."""
 
 
 @dataclass(frozen=True)
@@ -29,18 +33,58 @@ class ImageView:
 
     title: str
     pixels: npt.NDArray[np.uint8]
-    """What the model sees, [height, width, 3], before it is normalised; whole patches."""
+    """uint8 [height, width, 3]: the image as the model sees it before normalization; whole patches."""
     sites: tuple[SiteView, ...]
     rollout: npt.NDArray[np.float32]
-    """Share of each patch in what the head reads, [rows, columns]; sums to 1."""
+    """float32 [rows, columns]: attention rollout, the share of each patch in what the head reads; sums to 1."""
 
 
 @dataclass(frozen=True)
 class AttentionDistance:
-    """How far heads look, see :func:`edgevit.tokens.attention_maps.mean_distance`."""
+    """Mean attention distance of every head, see :func:`edgevit.tokens.attention_maps.mean_distance`."""
 
     picture: str
     pixels: tuple[tuple[float, ...], ...]
-    """Of each head of each block, the mean over all images."""
+    """Of each head of each block, the mean over all images, in pixels."""
     uniform_pixels: float
-    """What a head that attends to all patches alike would have."""
+    """Distance in pixels of a head that attends to all patches alike."""
+
+
+@dataclass(frozen=True)
+class ExplainedSite:
+    """How many patch tokens a site leaves."""
+
+    block: int
+    """Counted from 1."""
+    tokens: int
+    """Patch tokens after the site."""
+    patches: int
+    """Patches of the image, before the first site."""
+
+
+@dataclass(frozen=True)
+class ExplainedImage:
+    """An image and its picture."""
+
+    image: str
+    picture: str
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What ``edgevit explain`` found and drew; paths are those of the files it wrote."""
+
+    edgevit_version: str
+    model: str
+    random_weights: bool
+    tokens: str | None
+    """The token plan; None for the dense model alone."""
+    sites: tuple[ExplainedSite, ...]
+    images: tuple[ExplainedImage, ...]
+    attention_distance: AttentionDistance
+    schema_version: Literal[1] = SCHEMA_VERSION
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All files that were written."""
+        return (*(image.picture for image in self.images), self.attention_distance.picture)

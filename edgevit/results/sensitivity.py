@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from edgevit.results.document import to_json
 from edgevit.results.measurement import Host
 from edgevit.spec.recipe import Recipe
 
@@ -64,8 +63,3 @@ class SensitivityReport:
     """The one that loses most first."""
     notes: tuple[str, ...] = ()
     schema_version: Literal[1] = SCHEMA_VERSION
-
-
-def report_to_json(report: SensitivityReport) -> bytes:
-    """Returns the report as an indented JSON document."""
-    return to_json(report)

@@ -15,7 +15,8 @@ from rich.console import Console
 
 from edgevit.cli import app, render
 from edgevit.commands import sensitivity as command
-from edgevit.results.sensitivity import SensitivityReport, report_to_json
+from edgevit.results.document import to_json
+from edgevit.results.sensitivity import SensitivityReport
 from edgevit.run.progress import Progress
 from edgevit.spec.spec import Spec
 from tests.factories import make_layer, make_sensitivity_report
@@ -104,7 +105,7 @@ def test_the_worst_twenty_and_how_many_more(asked: list[tuple[Spec, Path]], call
 def test_json_is_the_document_alone(asked: list[tuple[Spec, Path]], call: Call, tmp_path: Path) -> None:
     code, out, _ = call(*COMMAND, "--out", tmp_path, "--json")
     assert code == 0
-    assert json.loads(out) == json.loads(report_to_json(make_sensitivity_report(*MANY, notes=("random weights",))))
+    assert json.loads(out) == json.loads(to_json(make_sensitivity_report(*MANY, notes=("random weights",))))
 
 
 @pytest.mark.parametrize("columns", [120, 80, 50])

@@ -20,7 +20,7 @@ from edgevit.data.preprocess import preprocess, resize_and_crop
 from edgevit.errors import UsageError
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 from edgevit.results.artifact import Preprocessing
-from edgevit.results.explanation import AttentionDistance, ImageView
+from edgevit.results.explanation import Explanation, ImageView
 from edgevit.run.progress import Silent
 from edgevit.spec.spec import ModelSpec, PreprocessingOverrides
 from edgevit.spec.token_plan import parse_plan
@@ -81,7 +81,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[ImageView]:
 
 def run(
     spec: ModelSpec, images: list[str], plan: str | None, out: Path, module: Any, monkeypatch: pytest.MonkeyPatch
-) -> command.Explanation:
+) -> Explanation:
     """Explains a module that a test holds, so that both see the same weights."""
     from edgevit.model.load import Model
 
@@ -223,12 +223,3 @@ def test_models_that_cannot_be_explained(model: str, message: str, images: list[
 def wrong_size() -> Any:
     """Takes images of any size, but its patches are those of one."""
     return small_vit(img_size=(32, 48), dynamic_img_size=True)
-
-
-def test_the_document_has_all_numbers() -> None:
-    distance = AttentionDistance("d.png", ((1.0, 2.0),), 3.0)
-    found = command.Explanation("1", "a_vit", False, None, (), (command.ExplainedImage("a", "b.png"),), distance)
-    assert found.files == ("b.png", "d.png")
-    document = command.explanation_to_json(found).decode()
-    assert '"uniform_pixels": 3.0' in document
-    assert '"schema_version": 1' in document

@@ -17,11 +17,13 @@ ensure_torchvision_schemas()
 pytest.importorskip("timm")
 
 from edgevit.artifacts.evaluate import score  # noqa: E402
-from edgevit.commands.reduce_tokens import ReductionReport, reduce_model, report_to_json  # noqa: E402
+from edgevit.commands.reduce_tokens import reduce_model  # noqa: E402
 from edgevit.data.images import open_images  # noqa: E402
 from edgevit.errors import UsageError  # noqa: E402
 from edgevit.model.load import load_model  # noqa: E402
 from edgevit.model.program.capture import capture, count_macs  # noqa: E402
+from edgevit.results.document import to_json  # noqa: E402
+from edgevit.results.reduction import ReductionReport  # noqa: E402
 from edgevit.run.progress import Silent  # noqa: E402
 from edgevit.spec.spec import Spec  # noqa: E402
 from edgevit.spec.token_plan import Form, Site, parse_plan  # noqa: E402
@@ -134,7 +136,7 @@ def _folder(folder: Path) -> str:
 
 def test_the_document_has_the_numbers_of_the_report(tmp_path: Path) -> None:
     report = reduce_model(spec("evit:0.5@2"), tmp_path / "reduced.pt2", Silent())
-    document = json.loads(report_to_json(report))
+    document = json.loads(to_json(report))
     assert document["sites"] == [{"block": 2, "tokens": 128}]
     assert (document["macs_before"], document["macs_after"]) == (report.macs_before, report.macs_after)
     assert (document["top1_before"], document["samples"], document["input_size"]) == (None, 0, [32, 32])

@@ -22,7 +22,8 @@ from edgevit.commands import sensitivity as command
 from edgevit.commands.sensitivity import analyse
 from edgevit.errors import UsageError
 from edgevit.quantization.prepare import Prepared, PrepareJob
-from edgevit.results.sensitivity import SensitivityReport, report_to_json
+from edgevit.results.document import to_json
+from edgevit.results.sensitivity import SensitivityReport
 from edgevit.run.progress import Silent
 from edgevit.spec.spec import Spec, resolve_spec
 from tests.factories import make_layer
@@ -83,7 +84,7 @@ class Listener(Silent):
 def test_the_document_is_what_was_found(children: Children, tmp_path: Path) -> None:
     report = analyse(spec(export={"backends": ["tflite"]}), tmp_path / "out", Silent())
     content = (tmp_path / "out" / "sensitivity.json").read_bytes()
-    assert content == report_to_json(report)
+    assert content == to_json(report)
     assert TypeAdapter(SensitivityReport).validate_json(content) == report
     document = json.loads(content)
     assert document["schema_version"] == 1

@@ -1,0 +1,37 @@
+"""What ``edgevit inspect`` found in an artifact, as in its JSON document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class OpCount:
+    """All ops of one type and numerics."""
+
+    native: str
+    """The format's own name of the op."""
+    kind: str
+    numerics: str
+    count: int
+    macs: int
+    """Of all of them together, for one inference."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What is in an artifact."""
+
+    path: Path
+    backend: str
+    size_bytes: int
+    """Of the file, and of the weights beside it where the format has two."""
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    macs: int
+    params: int
+    int8_mac_share: float
+    """Share of the MACs that multiply int8 by int8, 0..1."""
+    ops: tuple[OpCount, ...]
+    """Most MACs first, then most numerous."""
