@@ -1,1 +1,1 @@
-"""What edgevit found, as frozen values with units in their names; ``run.json`` holds them."""
+"""Results as frozen values with units in their names: what ``run.json`` and the other JSON documents hold."""

@@ -1,4 +1,4 @@
-"""One exported model: its files, inputs, outputs, preprocessing, and the passes it is from."""
+"""One exported model: its files, inputs, outputs and preprocessing, and the passes that made it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from pydantic import Field
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What has to be done to an image before the model sees it, in timm's words.
+    """Preprocessing of an image for the model, in timm's terms.
 
     The image is resized to ``floor(input_size / crop_pct)``, by its shorter side (``crop_mode`` "center") or by both
-    sides whatever its aspect ratio ("squash"), and the centre is cropped; then ``(pixel / 255 - mean) / std`` per RGB channel.
+    sides whatever its aspect ratio ("squash"), and the centre is cropped; then ``(pixel / 255 - mean) / std`` per RGB
+    channel.
     """
 
     input_size: tuple[int, int]
@@ -50,8 +51,10 @@ class PassRecord:
     macs_before: int
     macs_after: int
     top1_before: float | None = None
+    """Top-1 accuracy as a fraction, in PyTorch; None without labels."""
     top1_after: float | None = None
     note: str = ""
+    """Empty so far."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,9 @@ class Artifact:
     macs: int
     params: int
     numerics: str = "float"
-    """How its layers multiply, read from the file: "float", "static int8", "dynamic int8", "static and dynamic int8",
+    """Numerics of its layers, read from the file: "float", "static int8", "dynamic int8", "static and dynamic int8",
     "static int16" or "weights only"."""
     float_layer_count: Annotated[int, Field(alias="float_islands")] = 0
-    """Layers with weights that multiply in float although others of the artifact are quantized."""
+    """Layers (ops with weights and MACs) kept in float although others are quantized; 0 for a float artifact."""
     conversions: int = 0
     """Ops that convert between number formats."""

@@ -1,4 +1,4 @@
-"""One artifact with all that is known of it: verification, accuracy, measurements, predictions, status."""
+"""A candidate: an artifact with its verification, accuracy, measurements, predictions and status."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Status = Literal["ok", "rejected", "failed"]
 
 @dataclass(frozen=True)
 class Verification:
-    """An artifact against the float model it came from, on the same inputs."""
+    """Comparison of an artifact with the float model it came from, on the same inputs."""
 
     reference: str
     """"pytorch", or the id of the float candidate."""
@@ -26,26 +26,29 @@ class Verification:
     snr_db: float | None
     """Signal-to-noise ratio of the logits; None when they are identical."""
     top1_agreement: float
+    """Share of the images, 0..1, with the same top-1 class."""
     samples: int
     passed: bool
     undecided: int = 0
-    """Images left out because rounding decided which token stays, so that no two runtimes need agree on them."""
+    """Images left out because rounding decides which token is kept, so that two runtimes may differ on them."""
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Accuracy on labelled images; None where there are no labels."""
+    """Accuracy on labelled images, as fractions; None where there are no labels."""
 
     top1: float | None
     top5: float | None
     samples: int
     drop_points: float | None
-    """Top-1 of the baseline minus this one, in percentage points, on the same images."""
+    """Top-1 of the baseline minus this top-1, in percentage points, on the same images; negative for a gain."""
+    agreement: float | None = None
+    """Share of the images, 0..1, with the same class as from the original float model; None where not known."""
 
 
 @dataclass(frozen=True)
 class Contribution:
-    """What one step on the way to an artifact changed: the artifact against the one it was made from."""
+    """What one step changed: an artifact compared with the one it was made from."""
 
     name: str
     """"reduce_tokens", "resize" or "quantize"."""
@@ -54,15 +57,16 @@ class Contribution:
     macs_before: int
     macs_after: int
     ms_before: float
-    """Of both artifacts on this host, run in turn in one process, see :mod:`edgevit.measure.paired`."""
+    """Median of the parent on this host, in ms; both artifacts interleaved in one process, see
+    :mod:`edgevit.measure.paired`."""
     ms_after: float
     drop_points: Annotated[float | None, Field(alias="lost_points")]
-    """Of top-1, or, without labels, more images on which the class differs from the float model's; in percentage
-    points, below 0 where there was a gain. None where images are made up."""
+    """Drop of top-1, or, without labels, increase of the share of images that disagree with the float model; in
+    percentage points, negative for a gain. None where images are synthetic."""
 
     @property
     def speed_up(self) -> float:
-        """How many times faster."""
+        """How many times faster the step made it."""
         return self.ms_before / self.ms_after
 
 
@@ -75,19 +79,19 @@ class Attempt:
     recipe: Recipe
     top1: float | None
     agreement: float | None
-    """With the float model, as a fraction."""
+    """Top-1 agreement with the float model, as a fraction."""
     drop_points: Annotated[float | None, Field(alias="lost_points")]
-    """Drop of top-1 against the float model as brought; without labels, share of images it disagrees on; in
-    percentage points. None where it could not be made or judged."""
+    """Drop of top-1 against the original float model; without labels, share of images it disagrees on; in percentage
+    points. None where it could not be made or judged."""
     seconds: float
-    """What it cost, with what had to be found out for it."""
+    """Time it took, including any analysis it needed."""
     note: str = ""
     """Why it failed."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One artifact with all that is known of it, or the reason why there is none."""
+    """An artifact with all that is known of it, or the reason why there is none."""
 
     id: str
     backend: str
@@ -95,19 +99,20 @@ class Candidate:
     scheme: str
     passes: tuple[PassRecord, ...] = ()
     parent: str | None = None
-    """Id of the float candidate that this one is compared with; None for a dense float one."""
+    """Id of the float candidate that it is compared with; None for a dense float one."""
     recipe: Recipe | None = None
     """How it was quantized; None for a float one."""
     attempts: tuple[Attempt, ...] = ()
-    """What was tried on the repair ladder, in order; the recipe is that of the best."""
+    """Attempts of the repair ladder, in order; ``recipe`` is that of the best."""
     artifact: Artifact | None = None
     verification: Verification | None = None
     accuracy: Accuracy | None = None
     measurements: tuple[Measurement, ...] = ()
     speed_up: float | None = None
-    """How many times faster than ``parent`` on this host, run in turn in one process, see :mod:`edgevit.measure.paired`."""
+    """How many times faster than ``parent`` on this host, interleaved in one process, see
+    :mod:`edgevit.measure.paired`."""
     contributions: tuple[Contribution, ...] = ()
-    """Step by step from the dense float candidate of the same backend to this one; none for that one itself."""
+    """Steps from the dense float candidate of the same backend to this one; empty for the dense float one."""
     predictions: tuple[Prediction, ...] = ()
     status: Status = "ok"
     reasons: tuple[str, ...] = ()
@@ -118,6 +123,6 @@ class Candidate:
 
     @property
     def p50_ms(self) -> float | None:
-        """Median latency on this host, or None when it was not measured."""
+        """Median latency on this host in ms, or None when it was not measured."""
         measurement = self.measurement()
         return measurement.latency_ms.p50 if measurement else None

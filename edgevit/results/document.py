@@ -1,4 +1,4 @@
-"""Frozen values as JSON: under the names that documents have, which stay where a Python name changes."""
+"""Frozen values as JSON, under the field names of the documents (pydantic aliases where Python names differ)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pydantic import TypeAdapter
 
 
 def to_document(value: Any) -> Any:
-    """Returns a frozen value of edgevit as plain JSON values."""
+    """Returns a frozen dataclass as plain JSON values."""
     return TypeAdapter(type(value)).dump_python(value, mode="json", by_alias=True)
 
 
 def to_json(value: Any) -> bytes:
-    """Returns a frozen value of edgevit as an indented JSON document that ends in a newline.
+    """Returns a frozen dataclass as an indented JSON document that ends in a newline.
 
     Raises:
         ValueError: it holds a NaN or an infinity, which is a bug.

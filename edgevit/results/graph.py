@@ -1,4 +1,4 @@
-"""An artifact's ops and tensors in words that all backends share."""
+"""The ops and tensors of an artifact, in terms that all backends share."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class Tensor:
     """numpy's name."""
     size_bytes: int
     constant: bool
-    """Whether its values are in the file (weights), rather than computed; then ``dtype`` and ``size_bytes`` are those
-    of the stored values, also when the file expands them to float by ops on constants alone."""
+    """Whether its values are stored in the file (weights) rather than computed; then ``dtype`` and ``size_bytes`` are
+    those of the stored values, even if ops on constants expand them to float."""
 
     @property
     def narrow(self) -> bool:
-        """Whether its values are stored in 8 bits or less as integers."""
+        """Whether its values are integers of 8 bits or less."""
         return self.dtype in _INT8_OR_NARROWER
 
 
@@ -119,7 +119,7 @@ class Graph:
 
     @property
     def numerics(self) -> str:
-        """How the layers multiply, in words: what most MACs of quantized layers do, and a second kind of int8."""
+        """Numerics of the layers: those of most MACs of quantized layers, or "static and dynamic int8" where mixed."""
         macs = {words: sum(op.macs for op in self.layers if op.numerics == n) for n, words in _NUMERICS_WORDS.items()}
         if macs["static int8"] and macs["dynamic int8"]:
             return "static and dynamic int8"
@@ -128,7 +128,7 @@ class Graph:
 
     @property
     def float_layer_count(self) -> int:
-        """Layers that multiply in float although others are quantized; 0 for a float graph."""
+        """Layers kept in float although others are quantized; 0 for a float graph."""
         in_float = sum(op.numerics == "float" for op in self.layers)
         return in_float if in_float < len(self.layers) else 0
 
@@ -147,11 +147,11 @@ _NUMERICS_WORDS: dict[Numerics, str] = {
 
 
 def folded_constant(output: Tensor, inputs: Iterable[Tensor]) -> Tensor | None:
-    """Evaluates an op on constants as far as a graph needs it.
+    """Folds an op on constants, without its values.
 
     Args:
-        output: What the op makes, as the file declares it.
-        inputs: What it reads.
+        output: Output of the op, as the file declares it.
+        inputs: Its inputs.
 
     Returns:
         ``output`` as a constant, stored in the dtype of its largest input if that has as many values, so that int8

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 HOST = "host"
-"""Name of the device on which the run itself takes place."""
+"""Device name of the machine that the run is made on."""
 
 
 @dataclass(frozen=True)
@@ -21,14 +21,14 @@ class LatencyMs:
 
 @dataclass(frozen=True)
 class Conditions:
-    """Under which circumstances a measurement was taken."""
+    """Conditions under which a measurement was taken."""
 
     runtime: str
     runtime_version: str
     precision: str
-    """Inference precision that the runtime was asked for, such as "f32" or "bf16" in OpenVINO."""
+    """Requested inference precision, such as "f32" or "bf16" in OpenVINO."""
     delegate: str
-    """What executed the graph: execution provider, plugin or delegate, with partitions where it tells."""
+    """Execution provider, plugin or delegate that ran the graph, with its partitions where known."""
     warmup_runs: int
     runs: int
     batch: int
@@ -56,7 +56,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class LatencyInterval:
-    """A predicted latency in milliseconds and the interval it is believed to lie in."""
+    """A predicted latency in milliseconds with its interval."""
 
     p50: float
     low: float
@@ -65,15 +65,16 @@ class LatencyInterval:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Latency and memory predicted for a device that was not there."""
+    """Latency and memory predicted for a device, not measured."""
 
     device: str
     unit: str
     """Compute unit of the device, such as "cpu" or "npu"."""
     latency_ms: LatencyInterval | None
-    """None when the unit cannot run the artifact."""
+    """None if the unit cannot run the artifact."""
     peak_memory_bytes: int
     basis: str
+    """What the prediction rests on, such as "data sheet only: …"."""
     unsupported_ops: tuple[str, ...]
     source: Literal["predicted"] = "predicted"
 

@@ -1,7 +1,7 @@
-"""What edgevit makes: frozen values with units in their names, and ``run.json``, which holds them.
+"""A run and its ``run.json``: all results of one ``edgevit compress``.
 
-Latencies are in milliseconds, memory in bytes, accuracy is a fraction in 0..1, drops are percentage points.
-No torch, numpy or runtime is needed to read or judge a run.
+Latencies are in milliseconds, memory is in bytes, accuracy is a fraction in 0..1, drops are in percentage points.
+Reading or judging a run needs no torch, numpy or runtime.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SCHEMA_VERSION: Final = 1
 
 @dataclass(frozen=True)
 class Baseline:
-    """The float model as the user brought it, run by PyTorch."""
+    """The original float model, run by PyTorch."""
 
     top1: float | None
     top5: float | None
@@ -44,25 +44,25 @@ class Stage:
 
 @dataclass(frozen=True)
 class CalibrationRecord:
-    """Which images calibrated the quantizers."""
+    """The images that calibrated the quantizers."""
 
     source: str
     ids: tuple[str, ...]
     sha256: str
     """Of the sorted sha256 digests of the images."""
     seed: int
-    """Of the choice among the images of the source."""
+    """Seed of the sampling among the images of the source."""
     images_sha256: tuple[str, ...] = ()
-    """Digest of every image as stored, sorted, so not in the order of ``ids``; none in runs of an earlier version."""
+    """sha256 of every image as stored, sorted, so not in the order of ``ids``; empty in runs of an earlier version."""
     count: int | None = None
     """Number of images; None in runs of an earlier version."""
     warnings: tuple[str, ...] = ()
-    """Why quantizers calibrated with these images may not be trusted; see :mod:`edgevit.data.calibration_warnings`."""
+    """Reasons to doubt the calibration, see :mod:`edgevit.data.calibration_warnings`."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run: the whole truth of a run folder, as in its ``run.json``."""
+    """One run, as in its ``run.json``."""
 
     edgevit_version: str
     created_at: str
@@ -80,7 +80,8 @@ class Run:
     calibration: CalibrationRecord | None = None
     notes: tuple[str, ...] = field(default=())
     token_searches: tuple[TokenSearch, ...] = ()
-    """For each backend where ``--tokens auto`` was asked for: one, and a more careful one where integers spoiled it."""
+    """With ``--tokens auto``: one per backend, and a second, more conservative one where int8 exceeded the remaining
+    accuracy budget."""
     schema_version: Literal[1] = SCHEMA_VERSION
 
     def candidate(self, candidate_id: str) -> Candidate:
@@ -104,7 +105,11 @@ _RUN = TypeAdapter(Run)
 
 
 def run_to_json(run: Run) -> bytes:
-    """Returns ``run`` as an indented JSON document; a NaN or infinity in it is a bug and raises ValueError."""
+    """Returns ``run`` as an indented JSON document.
+
+    Raises:
+        ValueError: it holds a NaN or an infinity, which is a bug.
+    """
     return to_json(run)
 
 
@@ -114,7 +119,7 @@ def run_json_schema() -> dict[str, Any]:
 
 
 def load_run(path: Path) -> Run:
-    """Reads a run from its folder or from its ``run.json``.
+    """Loads a run from its folder or from its ``run.json``.
 
     Raises:
         UsageError: the file is missing, not JSON, of another schema version, or not a run.
@@ -139,6 +144,10 @@ def load_run(path: Path) -> Run:
 
 
 def find_run(folder: Path) -> Run | None:
-    """Reads the run of a folder, or returns None where there is no ``run.json``."""
+    """Loads the run of a run folder, or returns None where it has no ``run.json``.
+
+    Raises:
+        UsageError: ``run.json`` is not a run of this schema version.
+    """
     is_ours = all((folder / name).is_file() for name in ("begin.json", "run.json"))
     return load_run(folder) if is_ours else None

@@ -1,4 +1,4 @@
-"""What ``edgevit sensitivity`` found, layer by layer, as in its ``sensitivity.json``."""
+"""What ``edgevit sensitivity`` found, layer by layer: its ``sensitivity.json``."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from edgevit.spec.recipe import Recipe
 
 @dataclass(frozen=True)
 class LayerSensitivity:
-    """The float model with one layer quantized, against the float model."""
+    """Comparison of the float model with one layer quantized with the float model."""
 
     name: str
-    """Of the op in the float artifact."""
+    """Name of the op in the float artifact."""
     kind: str
     macs: int
     snr_db: float | None
-    """Signal-to-noise ratio of the logits; None where they are the same, as for a layer that the scheme leaves alone."""
+    """Signal-to-noise ratio of the logits in dB; None where they are identical (a layer that the scheme skips)."""
     agreement: float
-    """Share of the images, 0..1, that keep their class."""
+    """Top-1 agreement: share of the images, 0..1, with the same class."""
     position: int
-    """Among the layers in the order of the graph, from 0."""
+    """Index among the layers in graph order, from 0."""
     module: str = ""
-    """Path in the PyTorch model, see :class:`edgevit.model.program.module_names.ModuleLayer`; "" if it is not known."""
+    """Path of the module in the PyTorch model, see :class:`edgevit.model.program.module_names.ModuleLayer`; "" if not
+    known."""
 
 
 SCHEMA_VERSION: Final = 1
@@ -32,14 +33,14 @@ SCHEMA_VERSION: Final = 1
 
 @dataclass(frozen=True)
 class ComparedImages:
-    """The images that layers were quantized for and compared on."""
+    """The images that calibrated each layer and that layers are compared on."""
 
     source: str
     ids: tuple[str, ...]
     sha256: str
     """Of the sorted sha256 digests of the images."""
     warnings: tuple[str, ...]
-    """Why what they show may not hold for other images; see :mod:`edgevit.data.calibration_warnings`."""
+    """Reasons to doubt the calibration, see :mod:`edgevit.data.calibration_warnings`."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,13 @@ class SensitivityReport:
     backend: str
     scheme: str
     recipe: Recipe
-    """How a layer was quantized; all other layers, and all that is no layer, stayed float."""
+    """How a layer was quantized; everything else stayed in float."""
     spec: dict[str, Any]
-    """The resolved spec, as JSON; its export section may name more than was looked at."""
+    """The resolved spec, as JSON; its export section may name more backends and schemes than were analysed."""
     images: ComparedImages
     host: Host
     tool_versions: dict[str, str]
     layers: tuple[LayerSensitivity, ...]
-    """The one that loses most first."""
+    """Most sensitive layer first."""
     notes: tuple[str, ...] = ()
     schema_version: Literal[1] = SCHEMA_VERSION

@@ -1,4 +1,4 @@
-"""How a token plan was found: block times, site costs, and the plans that were tried."""
+"""How a token plan was found: block latencies, site costs, and the plans that were tried."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from pydantic import Field
 
 @dataclass(frozen=True)
 class BlockPoint:
-    """Time of one transformer block on a target."""
+    """Latency of one transformer block on a target."""
 
     tokens: int
-    """All that go through it, prefix tokens included."""
+    """Tokens in the block, prefix tokens included."""
     ms: float
 
 
 @dataclass(frozen=True)
 class SitePoint:
-    """What reducing tokens in a block costs on a target, beyond the time of the block itself."""
+    """Extra latency of reducing tokens in a block on a target."""
 
     method: str
     tokens: int
-    """All that enter the block, prefix tokens included."""
+    """Tokens that enter the block, prefix tokens included."""
     ms: float
     form: str
-    """How the faster of the two graphs picks tokens: "gather" or "arithmetic"."""
+    """Export form of the faster of the two graphs: "gather" or "arithmetic"."""
 
 
 @dataclass(frozen=True)
 class TriedPlan:
-    """A token plan that was carried out in PyTorch."""
+    """A token plan that was evaluated in PyTorch."""
 
     plan: str
     predicted_ms: float
-    """All blocks, by the table of block times."""
+    """Sum over all blocks, from the table of block latencies."""
     divergence: Annotated[float, Field(alias="damage")]
-    """What single sites did to the model's answers, added up; in nats."""
+    """Sum over the sites of the KL divergence between the logits without and with the site alone, in nats."""
     drop_points: Annotated[float, Field(alias="lost_points")]
     """Drop of top-1; without labels, share of images with another class; in percentage points."""
 
@@ -50,24 +50,24 @@ class TokenSearch:
     target: str
     """"host", or the name of a device."""
     source: Literal["measured", "predicted"]
-    """Where the block times come from: this host, or the cost model of a device."""
+    """Source of the block latencies: this host, or the cost model of a device."""
     dense_ms: float
-    """All blocks with all tokens, by the table."""
+    """Sum over all blocks with all tokens, from the table."""
     blocks: tuple[BlockPoint, ...]
-    """In float32, whatever follows; by rising number of tokens."""
+    """In float32, also where quantization follows; by increasing number of tokens."""
     sites: tuple[SitePoint, ...]
     prefix: int
-    """Class, distillation and register tokens, which plans do not count and the numbers here do."""
+    """Number of class, distillation and register tokens, which plans do not count and the numbers here do."""
     steps: tuple[int, ...]
-    """Numbers of tokens that the search used: no larger one is as fast. Falling; the first is all of them."""
+    """Token counts that the search used: no larger count is as fast. Decreasing; the first is all tokens."""
     tried: tuple[TriedPlan, ...]
-    """In the order of trying."""
+    """In the order in which they were tried."""
     plan: str | None
-    """None if no plan is both faster and within the limit."""
+    """The plan found; None if none is both faster and within the limit."""
     predicted_ms: float | None
     limit_points: float
-    """Lost points allowed."""
+    """Largest drop allowed, in percentage points."""
     samples: int
-    """Images that lost points were counted on."""
+    """Images that the drop was evaluated on."""
     note: str = ""
     """Why there is no plan."""
