@@ -9,14 +9,12 @@ from itertools import takewhile
 from edgevit.errors import CandidateFailed
 from edgevit.quantization.policy import FirstGuess
 from edgevit.results.candidate import Attempt
-from edgevit.spec.recipe import TRANSFORMER_FLOAT_KINDS, Preparation, RangeMethod, Recipe
+from edgevit.spec.recipe import TRANSFORMER_FLOAT_KINDS, WEIGHT_CHANGES, RangeMethod, Recipe, WeightChange
 from edgevit.spec.schemes import SCHEMES
 
 FIRST = "policy"
 """Name of the attempt that no rung had a part in."""
 PLAIN = "without rewrites"
-REPAIRS: tuple[Preparation, ...] = ("equalize", "bias_correction")
-"""Preparations that are rungs; the others are the policy's."""
 _ISLANDS = (1, 2, 4, 8, 16)
 
 Ranking = Callable[[Recipe], tuple[str, ...]]
@@ -55,8 +53,8 @@ def rungs(first: Recipe, rule: FirstGuess, gptq_schemes: tuple[str, ...]) -> Ite
             for method in rule.ranges[1:]:
                 yield Rung(f"ranges: {method}", _ranges(method))
         if scheme.is_int8:
-            for step in REPAIRS:
-                yield Rung(step.replace("_", " "), _preparation(step))
+            for step in WEIGHT_CHANGES:  # the other preparations are the policy's
+                yield Rung(step.replace("_", " "), _weight_change(step))
     if first.integer_io == "none":
         if scheme.calibrated and not first.float_kinds:
             yield Rung("adds, normalization, activations in float", _float_kinds)
@@ -70,7 +68,7 @@ def _ranges(method: RangeMethod) -> Change:
     return lambda best, ranking: replace(best, ranges=method)
 
 
-def _preparation(step: Preparation) -> Change:
+def _weight_change(step: WeightChange) -> Change:
     return lambda best, ranking: replace(best, preparations=(*best.preparations, step))
 
 

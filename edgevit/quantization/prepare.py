@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch.export import ExportedProgram
 
 from edgevit.data.images import Samples, open_samples
 from edgevit.errors import UsageError
 from edgevit.model.program.capture import load_program, save_program
 from edgevit.quantization.bias_correction import correct_bias
 from edgevit.quantization.equalize import equalize
-from edgevit.quantization.rewrites import REWRITES, rewrite
+from edgevit.quantization.rewrites import rewrite
 from edgevit.results.artifact import Preprocessing
-from edgevit.spec.recipe import OF_THE_BACKEND, Preparation
+from edgevit.spec.recipe import REWRITES, Preparation
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class PrepareJob:
     """None where no step looks at images."""
     preprocessing: Preprocessing
     steps: tuple[Preparation, ...]
-    """In the order in which they are done."""
+    """Rewrites are done first, in the order of :data:`edgevit.spec.recipe.Rewrite`, then weight changes in the order given
+    here. Options of the exporter and the quantizer are passed over."""
     target: Path
     """Appears whole, or not at all."""
 
@@ -54,21 +57,34 @@ def prepare(job: PrepareJob) -> Prepared:
     rewritten = rewrite(program, [step for step in job.steps if step in REWRITES], images)
     program, notes = rewritten.program, [f"{name}: {count} places" for name, count in rewritten.changed.items()]
     for step in job.steps:
-        if step in REWRITES or step in OF_THE_BACKEND:
+        change = CHANGE_WEIGHTS.get(step)
+        if change is None:
             continue
         if images is None:
             raise UsageError(f"{step} needs calibration images", "give --calibration")
-        if step == "equalize":
-            equalized = equalize(program, images)
-            left = ", ".join(f"{count} for {obstacle}" for obstacle, count in equalized.skipped.items())
-            notes.append(f"equalized {equalized.pairs} pairs" + (f" (left out: {left})" if left else ""))
-            program = equalized.program
-        else:
-            corrected = correct_bias(program, images)
-            notes.append(f"corrected the bias of {corrected.layers} layers")
-            program = corrected.program
+        program, note = change(program, images)
+        notes.append(note)
     save_program(program, job.target)
     return Prepared(job.target, "; ".join(notes))
+
+
+def _equalize(program: ExportedProgram, images: np.ndarray) -> tuple[ExportedProgram, str]:
+    equalized = equalize(program, images)
+    left = ", ".join(f"{count} for {obstacle}" for obstacle, count in equalized.skipped.items())
+    return equalized.program, f"equalized {equalized.pairs} pairs" + (f" (left out: {left})" if left else "")
+
+
+def _correct_bias(program: ExportedProgram, images: np.ndarray) -> tuple[ExportedProgram, str]:
+    corrected = correct_bias(program, images)
+    return corrected.program, f"corrected the bias of {corrected.layers} layers"
+
+
+CHANGE_WEIGHTS: Mapping[Preparation, Callable[[ExportedProgram, np.ndarray], tuple[ExportedProgram, str]]] = {
+    "equalize": _equalize,
+    "bias_correction": _correct_bias,
+}
+"""The function of each :data:`edgevit.spec.recipe.WeightChange`: a program and images float32 [n, 3, h, w] to the changed
+program and a note of what was done."""
 
 
 def _images(samples: Samples, preprocessing: Preprocessing) -> np.ndarray:

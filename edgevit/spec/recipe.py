@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from edgevit.spec.schemes import SCHEMES
 
@@ -37,25 +37,29 @@ RangeMethod = Literal["min_max", "mean_min_max", "mse", "percentile_99.999"]
 """How the range of an activation follows from calibration images: the extremes over all images; the mean over the
 images of each one's extremes; the range with the least squared error; the values that all but 1 in 100,000 lie in."""
 
-Preparation = Literal[
+Rewrite = Literal[
     "class_token_only",
     "position_before_concat",
     "patches_as_linear",
     "explicit_attention",
     "split_query_key_value",
     "split_massive_neurons",
-    "fused_ops",
-    "polynomial_gelu",
-    "equalize",
-    "bias_correction",
 ]
-"""What is done to the model besides rounding: exact rewrites of the graph (:mod:`edgevit.quantization.rewrites`); export with the
-runtime's newest fused ops (attention, GELU), which other readers of the format may not know; GELU to 1e-3, far below an
-int8 step (:mod:`edgevit.backends.openvino.gelu`); changes of the weights (:mod:`edgevit.quantization.equalize`,
-``bias_correction``)."""
-
-OF_THE_BACKEND: tuple[Preparation, ...] = ("fused_ops", "polynomial_gelu")
-"""Preparations that a backend does as it exports or quantizes; the others are done to the captured program."""
+"""Exact rewrites of the captured graph, in the order in which they are done. Each is the function of this name in the
+file of this name in :mod:`edgevit.quantization.rewrites`."""
+ExportOption = Literal["fused_ops"]
+"""Options of the exporter: "fused_ops" writes the runtime's newest fused ops (attention, GELU), which other readers of
+the format may not know."""
+QuantizerOption = Literal["polynomial_gelu"]
+"""Options of a backend's quantizer: "polynomial_gelu" computes GELU to 1e-3, far below an int8 step
+(:mod:`edgevit.backends.openvino.gelu`)."""
+WeightChange = Literal["equalize", "bias_correction"]
+"""Changes of the captured graph's weights that calibration images decide (:mod:`edgevit.quantization.equalize`,
+:mod:`edgevit.quantization.bias_correction`)."""
+Preparation = Literal[Rewrite, ExportOption, QuantizerOption, WeightChange]
+"""What is done to the model besides rounding."""
+REWRITES: tuple[Rewrite, ...] = get_args(Rewrite)
+WEIGHT_CHANGES: tuple[WeightChange, ...] = get_args(WeightChange)
 
 IntegerIo = Literal["none", "int8", "uint8"]
 """Number format of the artifact's input and output: float, or integers throughout as some NPUs need it."""

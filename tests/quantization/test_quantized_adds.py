@@ -55,7 +55,7 @@ def classes(name: str, path: Path, images: np.ndarray) -> np.ndarray:
 def test_the_ladder_finds_it(tmp_path: Path) -> None:
     spec = Spec.model_validate(
         {
-            "model": {"name": "tests.quantization.networks:wide_residual", "random_weights": True},
+            "model": {"name": "tests.models:wide_residual", "random_weights": True},
             "data": {"calibration": "calibration:digits"},
             "export": {"backends": ["onnx"], "schemes": ["static_wi8_ai8"]},
             "budget": {"max_drop": 5.0},

@@ -1,9 +1,13 @@
-"""Recipes name the layers that stay float."""
+"""Recipes name the layers that stay float; preparations are one table of four groups."""
 
 from __future__ import annotations
 
+from typing import get_args
+
+from pydantic import TypeAdapter
+
 from edgevit.results.graph import Op
-from edgevit.spec.recipe import OpKind, Recipe
+from edgevit.spec.recipe import REWRITES, WEIGHT_CHANGES, ExportOption, OpKind, Preparation, QuantizerOption, Recipe
 
 
 def layer(name: str, macs: int, kind: OpKind = "conv") -> Op:
@@ -41,3 +45,24 @@ def test_the_summary_says_what_is_special() -> None:
     for words in ("mse", "equalize", "2 layers in float", "7-bit weights", "int8 in and out"):
         assert words in recipe.summary
     assert Recipe("dynamic_wi8_afp32").summary == "as the runtime's quantizer does by default"
+
+
+def test_preparations_are_four_groups_in_this_order() -> None:
+    groups = (REWRITES, get_args(ExportOption), get_args(QuantizerOption), WEIGHT_CHANGES)
+    assert [name for group in groups for name in group] == [
+        "class_token_only",
+        "position_before_concat",
+        "patches_as_linear",
+        "explicit_attention",
+        "split_query_key_value",
+        "split_massive_neurons",
+        "fused_ops",
+        "polynomial_gelu",
+        "equalize",
+        "bias_correction",
+    ]
+
+
+def test_the_groups_are_one_flat_list_in_a_json_schema() -> None:
+    names = [*REWRITES, *get_args(ExportOption), *get_args(QuantizerOption), *WEIGHT_CHANGES]
+    assert TypeAdapter(Preparation).json_schema()["enum"] == names

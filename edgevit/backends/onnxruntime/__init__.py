@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgevit.backends import Backend
 from edgevit.quantization.policy import FirstGuess
-from edgevit.spec.recipe import LAYER_KINDS, TRANSFORMER_FLOAT_KINDS, OpKind, Preparation
+from edgevit.spec.recipe import LAYER_KINDS, TRANSFORMER_FLOAT_KINDS, OpKind, Rewrite
 
 SCHEMES: dict[str, tuple[OpKind, ...]] = {
     "fp32": (),
@@ -16,7 +16,7 @@ SCHEMES: dict[str, tuple[OpKind, ...]] = {
 }
 """No fp16 and bf16: the CPU provider has no such kernels and would cast back and forth. No int16 activations: it
 computes them in float. Dynamic convolutions (ConvInteger) are slower than float ones, so they stay float."""
-_REWRITES: tuple[Preparation, ...] = (
+_REWRITES: tuple[Rewrite, ...] = (
     "class_token_only", "position_before_concat", "split_query_key_value", "split_massive_neurons",
 )  # fmt: skip
 POLICY = (

@@ -1,13 +1,16 @@
 """Exact rewrites of a captured program: the same function, in a form that a runtime computes faster or int8 fits better.
 
-Each is a file of its own; it changes the places that it knows to be safe, leaves all others as they are, and says how
-many it changed.
+Each is a file of its own, with a function of the file's name; it changes the places that it knows to be safe, leaves
+all others as they are, and returns how many it changed. To add one, add such a file, and its name to
+:data:`edgevit.spec.recipe.Rewrite`.
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -16,27 +19,15 @@ from torch.export import ExportedProgram
 
 from edgevit.errors import CandidateFailed, UsageError, unknown_name
 from edgevit.model.program.layers import export_again, run_images
-from edgevit.quantization.rewrites.class_token_only import class_token_only
-from edgevit.quantization.rewrites.explicit_attention import explicit_attention
-from edgevit.quantization.rewrites.patches_as_linear import patches_as_linear
-from edgevit.quantization.rewrites.position_before_concat import position_before_concat
-from edgevit.quantization.rewrites.split_massive_neurons import split_massive_neurons
-from edgevit.quantization.rewrites.split_query_key_value import split_query_key_value
+from edgevit.spec.recipe import REWRITES, Rewrite
 
 TOLERANCE = 1e-5
 """Largest difference that rewriting may make, relative to the largest logit (it is float32 rounding)."""
 IMAGES = 8
 """Most images that are looked at."""
 
-REWRITES: dict[str, Callable[[fx.GraphModule, np.ndarray], int]] = {
-    "class_token_only": lambda module, _: class_token_only(module),
-    "position_before_concat": lambda module, _: position_before_concat(module),
-    "patches_as_linear": lambda module, _: patches_as_linear(module),
-    "explicit_attention": lambda module, _: explicit_attention(module),
-    "split_query_key_value": lambda module, _: split_query_key_value(module),
-    "split_massive_neurons": split_massive_neurons,
-}
-"""All rewrites in the order in which they are done: a module and images float32 [n, 3, h, w] to the number of places."""
+RewriteFunction = Callable[[fx.GraphModule, np.ndarray], int]
+"""Changes an ATen graph in place, given images float32 [n, 3, h, w]; returns the number of places changed."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +35,13 @@ class Rewritten:
     """A rewritten program."""
 
     program: ExportedProgram
-    changed: Mapping[str, int]
+    changed: Mapping[Rewrite, int]
     """How many places each rewrite changed, in the order in which they were done."""
+
+
+def find_rewrite(name: Rewrite) -> RewriteFunction:
+    """Returns the function of a rewrite: the one called ``name`` in the file ``<name>.py`` of this package."""
+    return cast(RewriteFunction, getattr(importlib.import_module(f"{__name__}.{name}"), name))
 
 
 def rewrite(program: ExportedProgram, names: Collection[str], images: np.ndarray | None = None) -> Rewritten:
@@ -53,7 +49,7 @@ def rewrite(program: ExportedProgram, names: Collection[str], images: np.ndarray
 
     Args:
         program: One input, float32 [1, 3, h, w], one output, logits [1, classes]; left untouched.
-        names: Of :data:`REWRITES`, which are done in the order there.
+        names: Of :data:`edgevit.spec.recipe.REWRITES`; done in the order there, whatever the order here.
         images: float32 [n, 3, h, w], preprocessed, of which up to :data:`IMAGES` are run; None for the image that the
             model was captured with.
 
@@ -69,7 +65,7 @@ def rewrite(program: ExportedProgram, names: Collection[str], images: np.ndarray
             raise unknown_name("rewrite", name, REWRITES)
     chosen = _probe(program) if images is None else images[:: max(1, len(images) // IMAGES)][:IMAGES]
     module = program.module()
-    changed = {name: change(module, chosen) for name, change in REWRITES.items() if name in names}
+    changed = {name: find_rewrite(name)(module, chosen) for name in REWRITES if name in names}
     if not any(changed.values()):
         return Rewritten(program, changed)
     rewritten = export_again(module, program)

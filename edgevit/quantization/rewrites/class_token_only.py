@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import fx
 
@@ -25,11 +26,12 @@ _BINARY = (_aten.add.Tensor, _aten.sub.Tensor, _aten.mul.Tensor, _aten.div.Tenso
 _NORMS = (_aten.layer_norm.default, _aten.rms_norm.default)
 
 
-def class_token_only(module: fx.GraphModule) -> int:
+def class_token_only(module: fx.GraphModule, images: np.ndarray) -> int:
     """Narrows everything between the last attention and the head to the tokens that the head reads, in place.
 
     Args:
         module: ATen graph of an eval-mode module, as ``ExportedProgram.module()`` gives it.
+        images: Not looked at.
 
     Returns:
         How many token sequences were narrowed.

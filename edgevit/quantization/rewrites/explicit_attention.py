@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import cast
 
+import numpy as np
 import torch
 from torch import fx
 
@@ -20,11 +21,12 @@ _aten = torch.ops.aten
 _MOVES = (*RESHAPES, _aten.transpose.int, _aten.permute.default, _aten.slice.Tensor)
 
 
-def explicit_attention(module: fx.GraphModule) -> int:
+def explicit_attention(module: fx.GraphModule, images: np.ndarray) -> int:
     """Replaces plain attention by bmm, softmax and bmm, in place.
 
     Args:
         module: ATen graph of an eval-mode module, as ``ExportedProgram.module()`` gives it.
+        images: Not looked at.
 
     Returns:
         How many were replaced; one with causality, shared heads, or a mask for each query stays.

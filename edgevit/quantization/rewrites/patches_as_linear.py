@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import cast
 
+import numpy as np
 import torch
 from torch import fx
 
@@ -16,13 +17,14 @@ from edgevit.model.program.nodes import RESHAPES, call, is_call, only_user, shap
 _aten = torch.ops.aten
 
 
-def patches_as_linear(module: fx.GraphModule) -> int:
+def patches_as_linear(module: fx.GraphModule, images: np.ndarray) -> int:
     """Replaces a convolution that makes tokens of image patches by reshaping and a linear layer, in place.
 
     Later convolutions stay: int8 convolutions of many channels are fast enough.
 
     Args:
         module: ATen graph of an eval-mode module, as ``ExportedProgram.module()`` gives it.
+        images: Not looked at.
 
     Returns:
         How many were replaced.
@@ -32,11 +34,11 @@ def patches_as_linear(module: fx.GraphModule) -> int:
         tokens = _tokens(layer.node)
         if tokens is None or not _reads_patches(layer):
             continue
-        images = cast(fx.Node, layer.node.args[0])
-        (batch, channels, height, width), (rows, columns) = shape(images), layer.weight.shape[2:]
+        pixels = cast(fx.Node, layer.node.args[0])
+        (batch, channels, height, width), (rows, columns) = shape(pixels), layer.weight.shape[2:]
         down, across = height // rows, width // columns
         with module.graph.inserting_before(layer.node):
-            patches = call(module, _aten.reshape.default, images, [batch, channels, down, rows, across, columns])
+            patches = call(module, _aten.reshape.default, pixels, [batch, channels, down, rows, across, columns])
             patches = call(module, _aten.permute.default, patches, [0, 2, 4, 1, 3, 5])
             patches = call(module, _aten.reshape.default, patches, [batch, down * across, channels * rows * columns])
             bias = () if layer.bias is None else (attach(module, layer.bias),)

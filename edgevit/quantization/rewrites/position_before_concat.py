@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import cast
 
+import numpy as np
 import torch
 from torch import fx
 
@@ -17,11 +18,12 @@ from edgevit.model.program.nodes import call, is_call, only_user, shape, tidy
 _aten = torch.ops.aten
 
 
-def position_before_concat(module: fx.GraphModule) -> int:
+def position_before_concat(module: fx.GraphModule, images: np.ndarray) -> int:
     """Moves the addition of a constant into the one part of a concatenation that is not constant, in place.
 
     Args:
         module: ATen graph of an eval-mode module, as ``ExportedProgram.module()`` gives it.
+        images: Not looked at.
 
     Returns:
         How many additions were moved.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import operator
 
+import numpy as np
 import torch
 from torch import fx
 
@@ -16,11 +17,12 @@ from edgevit.quantization.rewrites.packed_attention import find_packed
 _aten = torch.ops.aten
 
 
-def split_query_key_value(module: fx.GraphModule) -> int:
+def split_query_key_value(module: fx.GraphModule, images: np.ndarray) -> int:
     """Replaces the permutation of what one layer makes for attention by a split of its channels, in place.
 
     Args:
         module: ATen graph of an eval-mode module, as ``ExportedProgram.module()`` gives it.
+        images: Not looked at.
 
     Returns:
         How many permutations were replaced.

@@ -11,7 +11,9 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("ai_edge_quantizer")
 
 from edgevit.artifacts.evaluate import run_once  # noqa: E402
-from edgevit.backends.litert import export_program, quantize_artifact, read_graph  # noqa: E402
+from edgevit.backends.litert.export import export  # noqa: E402
+from edgevit.backends.litert.graph import read_graph  # noqa: E402
+from edgevit.backends.litert.quantize import quantize  # noqa: E402
 from edgevit.backends.litert.session import RuntimeSession  # noqa: E402
 from edgevit.model.program.capture import capture  # noqa: E402
 from edgevit.spec.recipe import IntegerIo, Recipe  # noqa: E402
@@ -42,11 +44,11 @@ def images() -> np.ndarray:
 @pytest.fixture(scope="module")
 def parent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
-    return export_program(capture(Net().eval(), (16, 16)), tmp_path_factory.mktemp("float"))
+    return export(capture(Net().eval(), (16, 16)), tmp_path_factory.mktemp("float"))
 
 
 def made(parent: Path, images: np.ndarray, io: IntegerIo, folder: Path) -> Path:
-    return quantize_artifact(parent, Recipe("static_wi8_ai8", integer_io=io), images, folder)
+    return quantize(parent, Recipe("static_wi8_ai8", integer_io=io), images, folder)
 
 
 @pytest.mark.parametrize(("io", "lowest"), [("int8", -128), ("uint8", 0)])

@@ -183,7 +183,7 @@ def test_a_model_with_merged_tokens(plan: str, masks: int, tmp_path: Path) -> No
     fewer = reduce_tokens(vit(depth=3).requires_grad_(False), parse_plan(plan))  # as models are loaded
     whole = program(fewer)
     module = whole.module()
-    assert class_token_only(module) == 1
+    assert class_token_only(module, images()) == 1
     path = export(export_again(module, whole), tmp_path, fused=True)
     nodes = onnx.load(path).graph.node
     assert [node.op_type for node in nodes].count("Attention") == 3

@@ -21,7 +21,7 @@ from edgevit.quantization.rewrites import TOLERANCE  # noqa: E402
 from edgevit.quantization.rewrites.class_token_only import class_token_only  # noqa: E402
 from edgevit.spec.token_plan import Form, parse_plan  # noqa: E402
 from edgevit.tokens.reduce import reduce_tokens  # noqa: E402
-from tests.models import DEPTH, PATCHES, WIDTH, difference, ops, program, sharpen, vit  # noqa: E402
+from tests.models import DEPTH, PATCHES, WIDTH, difference, images, ops, program, sharpen, vit  # noqa: E402
 
 
 def reduced(plan: str, form: Form = "gather") -> nn.Module:
@@ -59,18 +59,18 @@ def saved(tokens: int, read: int, width: int) -> int:
 def test_a_plain_transformer(make: Callable[[], nn.Module], tokens: int, read: int) -> None:
     before = tidied(program(make()))
     module = before.module()
-    assert class_token_only(module) == 1
+    assert class_token_only(module, images()) == 1
     after = export_again(module, before)
     assert difference(before, after) <= TOLERANCE
     assert count_macs(before) - count_macs(after) == saved(tokens, read, WIDTH)
-    assert class_token_only(after.module()) == 0
+    assert class_token_only(after.module(), images()) == 0
 
 
 def test_the_digits_transformer() -> None:
     torch.manual_seed(0)
     before = program(sharpen(digits_vit()))
     module = before.module()
-    assert class_token_only(module) == 1
+    assert class_token_only(module, images()) == 1
     after = export_again(module, before)
     assert difference(before, after) <= TOLERANCE
     assert count_macs(before) - count_macs(after) == saved(257, 1, 48)
@@ -81,7 +81,7 @@ def test_tokens_that_leave_in_the_last_block(method: str) -> None:
     """The head reads one token, but all that attention made are chosen from: the MLP alone is narrowed."""
     before = tidied(program(reduced(f"{method}:0.7@2")))
     module = before.module()
-    assert class_token_only(module) == 1
+    assert class_token_only(module, images()) == 1
     after = export_again(module, before)
     assert difference(before, after) <= TOLERANCE
     assert count_macs(before) - count_macs(after) == 12 * 8 * WIDTH**2
@@ -91,7 +91,7 @@ def test_tokens_that_leave_in_the_last_block(method: str) -> None:
 def test_a_head_that_reads_all_tokens(kind: dict[str, Any]) -> None:
     module = program(vit(**kind)).module()
     before = ops(module)
-    assert class_token_only(module) == 0
+    assert class_token_only(module, images()) == 0
     assert ops(module) == before
 
 
@@ -128,7 +128,7 @@ class Head(nn.Module):
 
 def test_the_test_model_is_one_that_can_be_narrowed() -> None:
     module = program(Head()).module()
-    assert class_token_only(module) == 1
+    assert class_token_only(module, images()) == 1
     assert difference(program(Head()), module) <= TOLERANCE
     assert [node.meta["val"].shape[-2] for node in module.graph.nodes if node.name.startswith("scaled")] == [1]
 
@@ -145,7 +145,7 @@ def test_the_test_model_is_one_that_can_be_narrowed() -> None:
 def test_attention_that_is_not_plain_stays_whole(make: Callable[[], nn.Module]) -> None:
     """What follows it is narrowed all the same."""
     module = program(make()).module()
-    assert class_token_only(module) == 1
+    assert class_token_only(module, images()) == 1
     assert difference(program(make()), module) <= TOLERANCE
     assert [node.meta["val"].shape[-2] for node in module.graph.nodes if node.name.startswith("scaled")] == [12]
 
@@ -154,18 +154,18 @@ def test_attention_that_is_not_plain_stays_whole(make: Callable[[], nn.Module]) 
 def test_other_readers_keep_all_tokens(also: str) -> None:
     module = program(Head(also)).module()
     before = ops(module)
-    assert class_token_only(module) == 0
+    assert class_token_only(module, images()) == 0
     assert ops(module) == before
     assert difference(program(Head(also)), module) == 0
 
 
 def test_a_network_without_tokens() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5))
-    assert class_token_only(program(module).module()) == 0
+    assert class_token_only(program(module).module(), images()) == 0
 
 
 def test_only_the_last_block_is_narrowed() -> None:
     module = program(vit()).module()
-    class_token_only(module)
+    class_token_only(module, images())
     made = [node.meta["val"].shape[-2] for node in module.graph.nodes if node.name.startswith("scaled")]
     assert made == [PATCHES + 1] * (DEPTH - 1) + [1]

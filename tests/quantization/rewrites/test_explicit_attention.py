@@ -16,12 +16,13 @@ from edgevit.model.program.capture import count_macs  # noqa: E402
 from edgevit.model.program.layers import export_again  # noqa: E402
 from edgevit.model.program.nodes import tidy  # noqa: E402
 from edgevit.quantization.rewrites import TOLERANCE  # noqa: E402
+from edgevit.quantization.rewrites import RewriteFunction  # noqa: E402
 from edgevit.quantization.rewrites.class_token_only import class_token_only  # noqa: E402
 from edgevit.quantization.rewrites.explicit_attention import explicit_attention  # noqa: E402
 from edgevit.quantization.rewrites.split_query_key_value import split_query_key_value  # noqa: E402
 from edgevit.spec.token_plan import Form, parse_plan  # noqa: E402
 from edgevit.tokens.reduce import reduce_tokens  # noqa: E402
-from tests.models import DEPTH, difference, ops, program, vit  # noqa: E402
+from tests.models import DEPTH, difference, images, ops, program, vit  # noqa: E402
 
 
 class Attention(nn.Module):
@@ -64,7 +65,7 @@ class Attention(nn.Module):
 def test_the_function_stays(make: Callable[[], nn.Module], replaced: int, folded: bool) -> None:
     before = program(make())
     module = before.module()
-    assert explicit_attention(module) == replaced
+    assert explicit_attention(module, images()) == replaced
     names = ops(module)
     assert names.count("bmm") == 2 * replaced
     assert names.count("softmax") == replaced
@@ -76,11 +77,11 @@ def test_the_function_stays(make: Callable[[], nn.Module], replaced: int, folded
 
 
 @pytest.mark.parametrize("first", [class_token_only, split_query_key_value])
-def test_after_other_rewrites(first: Callable[[torch.fx.GraphModule], int]) -> None:
+def test_after_other_rewrites(first: RewriteFunction) -> None:
     before = program(vit())
     module = before.module()
-    assert first(module) >= 1
-    assert explicit_attention(module) == DEPTH
+    assert first(module, images()) >= 1
+    assert explicit_attention(module, images()) == DEPTH
     assert difference(before, export_again(module, before)) <= TOLERANCE
     if first is class_token_only:
         assert "mul" not in ops(module)
@@ -97,7 +98,7 @@ def test_with_fewer_tokens_it_is_as_in_the_dense_model(plan: str, form: Form) ->
     tidy(module)
     macs = count_macs(export_again(module, before))
     assert ("log" in ops(module)) is plan.startswith(("tome", "squeeze"))
-    assert explicit_attention(module) == explicit_attention(program(vit()).module()) == DEPTH
+    assert explicit_attention(module, images()) == explicit_attention(program(vit()).module(), images()) == DEPTH
     assert "scaled_dot_product_attention" not in ops(module)
     after = export_again(module, before)
     assert difference(before, after) <= TOLERANCE
@@ -119,5 +120,5 @@ def test_with_fewer_tokens_it_is_as_in_the_dense_model(plan: str, form: Form) ->
 def test_what_is_not_plain_attention_stays(make: Callable[[], nn.Module]) -> None:
     module = program(make()).module()
     before = ops(module)
-    assert explicit_attention(module) == 0
+    assert explicit_attention(module, images()) == 0
     assert ops(module) == before

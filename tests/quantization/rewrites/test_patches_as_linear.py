@@ -15,7 +15,7 @@ from edgevit.model.program.capture import count_macs  # noqa: E402
 from edgevit.model.program.layers import export_again  # noqa: E402
 from edgevit.quantization.rewrites import TOLERANCE  # noqa: E402
 from edgevit.quantization.rewrites.patches_as_linear import patches_as_linear  # noqa: E402
-from tests.models import difference, ops, program, vit  # noqa: E402
+from tests.models import difference, images, ops, program, vit  # noqa: E402
 
 
 class Embedding(nn.Module):
@@ -54,7 +54,7 @@ class Embedding(nn.Module):
 def test_the_function_stays(make: Callable[[], nn.Module]) -> None:
     before = program(make())
     module = before.module()
-    assert patches_as_linear(module) == 1
+    assert patches_as_linear(module, images()) == 1
     assert "conv2d" not in ops(module)
     after = export_again(module, before)
     assert difference(before, after) <= TOLERANCE
@@ -79,5 +79,5 @@ def test_the_function_stays(make: Callable[[], nn.Module]) -> None:
 def test_other_convolutions_stay(make: Callable[[], nn.Module]) -> None:
     module = program(make()).module()
     before = ops(module)
-    assert patches_as_linear(module) == 0
+    assert patches_as_linear(module, images()) == 0
     assert ops(module) == before

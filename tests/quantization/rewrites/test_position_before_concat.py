@@ -12,7 +12,7 @@ from torch import nn  # noqa: E402
 
 from edgevit.model.program.layers import export_again  # noqa: E402
 from edgevit.quantization.rewrites.position_before_concat import position_before_concat  # noqa: E402
-from tests.models import difference, ops, program, vit  # noqa: E402
+from tests.models import difference, images, ops, program, vit  # noqa: E402
 
 
 class Tokens(nn.Module):
@@ -55,7 +55,7 @@ class Tokens(nn.Module):
 def test_the_sums_are_the_same(make: Callable[[], nn.Module]) -> None:
     before = program(make())
     module = before.module()
-    assert position_before_concat(module) == 1
+    assert position_before_concat(module, images()) == 1
     names = ops(module)
     assert names.index("add") < names.index("cat")
     assert names.count("add") == ops(before.module()).count("add")
@@ -77,5 +77,5 @@ def test_the_sums_are_the_same(make: Callable[[], nn.Module]) -> None:
 def test_other_sums_stay(make: Callable[[], nn.Module]) -> None:
     module = program(make()).module()
     before = ops(module)
-    assert position_before_concat(module) == 0
+    assert position_before_concat(module, images()) == 0
     assert ops(module) == before

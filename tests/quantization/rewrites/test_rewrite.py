@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from edgevit.backends import all_backends  # noqa: E402
 from edgevit.errors import CandidateFailed, UsageError  # noqa: E402
 from edgevit.model.bundled.digits import digits_cnn, digits_vit  # noqa: E402
 from edgevit.model.program.capture import load_program, save_program  # noqa: E402
-from edgevit.quantization.rewrites import IMAGES, REWRITES, TOLERANCE, rewrite  # noqa: E402
+from edgevit.quantization.rewrites import IMAGES, TOLERANCE, find_rewrite, rewrite  # noqa: E402
+from edgevit.spec.recipe import REWRITES, Rewrite  # noqa: E402
 from edgevit.spec.token_plan import Form, parse_plan  # noqa: E402
 from edgevit.tokens.reduce import reduce_tokens  # noqa: E402
 from tests.models import DEPTH, difference, images, program, sharpen, vit  # noqa: E402
@@ -66,7 +68,7 @@ def timm_model(name: str, attention: float = 12, **given: Any) -> nn.Module:
 )
 def test_the_logits_stay(make: Callable[[], nn.Module], side: int, changed: dict[str, int]) -> None:
     before = program(make(), side)
-    rewritten = rewrite(before, tuple(REWRITES), images(side=side))
+    rewritten = rewrite(before, REWRITES, images(side=side))
     assert {name: count for name, count in rewritten.changed.items() if count} == changed
     assert list(rewritten.changed) == list(REWRITES)
     assert difference(before, rewritten.program, side) <= TOLERANCE
@@ -78,7 +80,7 @@ def test_the_logits_stay(make: Callable[[], nn.Module], side: int, changed: dict
 )
 def test_convolutional_networks_are_left_alone(make: Callable[[], nn.Module]) -> None:
     before = program(make(), 64)
-    rewritten = rewrite(before, tuple(REWRITES))
+    rewritten = rewrite(before, REWRITES)
     assert rewritten.program is before
     assert not any(rewritten.changed.values())
 
@@ -101,7 +103,7 @@ def test_convolutional_networks_are_left_alone(make: Callable[[], nn.Module]) ->
 )
 def test_other_families_keep_their_logits(name: str, side: int) -> None:
     before = program(timm_model(name, attention=1), side)
-    rewritten = rewrite(before, tuple(REWRITES))  # compares the logits
+    rewritten = rewrite(before, REWRITES)  # compares the logits
     assert bool(rewritten.changed["class_token_only"]) is (name == "deit3_small_patch16_224")
 
 
@@ -113,7 +115,7 @@ def test_names_are_done_in_their_own_order() -> None:
 def test_the_callers_program_stays_as_it_is() -> None:
     before = program(vit())
     nodes, state = [str(node) for node in before.graph.nodes], {k: v.clone() for k, v in before.state_dict.items()}
-    rewrite(before, tuple(REWRITES))
+    rewrite(before, REWRITES)
     assert [str(node) for node in before.graph.nodes] == nodes
     assert list(before.state_dict) == list(state)
     assert all(torch.equal(before.state_dict[key], value) for key, value in state.items())
@@ -126,7 +128,7 @@ def test_a_few_images_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
         seen.append(given)
         return 0
 
-    monkeypatch.setitem(REWRITES, "split_massive_neurons", see)
+    monkeypatch.setattr("edgevit.quantization.rewrites.split_massive_neurons.split_massive_neurons", see)
     before, many = program(vit()), images(30)
     rewrite(before, ("split_massive_neurons",), many)
     rewrite(before, ("split_massive_neurons",))
@@ -145,7 +147,7 @@ def test_other_logits_fail(monkeypatch: pytest.MonkeyPatch, factor: float) -> No
                     node.args = ((module.graph.call_function(torch.ops.aten.mul.Tensor, (logits, factor)),),)
         return 1
 
-    monkeypatch.setitem(REWRITES, "explicit_attention", spoil)
+    monkeypatch.setattr("edgevit.quantization.rewrites.explicit_attention.explicit_attention", spoil)
     with pytest.raises(CandidateFailed, match="explicit_attention changed the logits by"):
         rewrite(program(vit()), ("explicit_attention",))
 
@@ -161,16 +163,23 @@ def test_no_images_fail() -> None:
         rewrite(program(vit()), ("class_token_only",), images(0))
 
 
-def test_every_rewrite_is_listed() -> None:
+@pytest.mark.parametrize("name", REWRITES)
+def test_every_name_has_its_file_and_function(name: Rewrite) -> None:
+    function = find_rewrite(name)
+    assert function.__module__ == f"edgevit.quantization.rewrites.{name}"
+    assert list(inspect.signature(function).parameters) == ["module", "images"]
+
+
+def test_every_file_is_a_rewrite_or_what_several_share() -> None:
     files = {path.stem for path in Path(package.__file__).parent.glob("*.py")}
-    assert set(REWRITES) == files - {"__init__", "nodes", "attention"}
+    assert files == {*REWRITES, "__init__", "packed_attention"}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("make", [vit, lambda: reduced("tome"), lambda: reduced("squeeze", "arithmetic")])
 @pytest.mark.parametrize("backend", all_backends(), ids=lambda backend: backend.name)
 def test_every_backend_exports_what_comes_out(backend: Any, make: Callable[[], nn.Module], tmp_path: Path) -> None:
-    rewritten = rewrite(program(make()), tuple(REWRITES)).program
+    rewritten = rewrite(program(make()), REWRITES).program
     save_program(rewritten, tmp_path / "p.pt2")
     main = backend.export(load_program(tmp_path / "p.pt2"), tmp_path)
     session = backend.open_session(main, 1, "f32")

@@ -16,7 +16,7 @@ from edgevit.quantization.rewrites.class_token_only import class_token_only  # n
 from edgevit.quantization.rewrites.split_query_key_value import split_query_key_value  # noqa: E402
 from edgevit.spec.token_plan import parse_plan  # noqa: E402
 from edgevit.tokens.reduce import reduce_tokens  # noqa: E402
-from tests.models import DEPTH, difference, ops, program, vit  # noqa: E402
+from tests.models import DEPTH, difference, images, ops, program, vit  # noqa: E402
 
 
 class Parts(nn.Module):
@@ -54,7 +54,7 @@ class Parts(nn.Module):
 def test_the_numbers_are_the_same(make: Callable[[], nn.Module], places: int) -> None:
     before = program(make())
     module = before.module()
-    assert split_query_key_value(module) == places
+    assert split_query_key_value(module, images()) == places
     names = ops(module)
     assert names.count("split_with_sizes") == places
     assert "permute" not in names and "unbind" not in names
@@ -64,8 +64,8 @@ def test_the_numbers_are_the_same(make: Callable[[], nn.Module], places: int) ->
 def test_keys_and_values_of_a_narrowed_block() -> None:
     before = program(vit())
     module = before.module()
-    class_token_only(module)
-    assert split_query_key_value(module) == DEPTH
+    class_token_only(module, images())
+    assert split_query_key_value(module, images()) == DEPTH
     assert "permute" not in ops(module)
     assert difference(before, export_again(module, before)) <= TOLERANCE
 
@@ -83,5 +83,5 @@ def test_keys_and_values_of_a_narrowed_block() -> None:
 def test_other_permutations_stay(make: Callable[[], nn.Module]) -> None:
     module = program(make()).module()
     before = ops(module)
-    assert split_query_key_value(module) == 0
+    assert split_query_key_value(module, images()) == 0
     assert ops(module) == before
