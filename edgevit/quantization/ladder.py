@@ -35,14 +35,14 @@ class Rung:
     change: Change
 
 
-def rungs(first: Recipe, rule: FirstGuess, gptq_schemes: tuple[str, ...]) -> Iterator[Rung]:
+def rungs(first: Recipe, guess: FirstGuess, gptq_schemes: tuple[str, ...]) -> Iterator[Rung]:
     """Yields the rungs that make sense for a recipe, cheapest first.
 
     Calibration method → equalization → bias correction → kinds of ops in float → the worst layers in float → GPTQ.
 
     Args:
         first: What the policy begins with.
-        rule: Names the calibration methods.
+        guess: Names the calibration methods.
         gptq_schemes: Schemes that the backend's quantizer has GPTQ for.
     """
     scheme = SCHEMES[first.scheme]
@@ -50,7 +50,7 @@ def rungs(first: Recipe, rule: FirstGuess, gptq_schemes: tuple[str, ...]) -> Ite
         return
     if first.scheme != "mixed_wi8_ai8":
         if scheme.calibrated:
-            for method in rule.ranges[1:]:
+            for method in guess.ranges[1:]:
                 yield Rung(f"ranges: {method}", _ranges(method))
         if scheme.is_int8:
             for step in WEIGHT_CHANGES:  # the other preparations are the policy's

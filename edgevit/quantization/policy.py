@@ -1,6 +1,6 @@
 """The policy: what "auto" tries first, by architecture, runtime and unit. A first guess that measurement overrules.
 
-The rules themselves are data of each backend (``POLICY`` in its ``__init__``).
+The guesses themselves are data of each backend (``POLICY`` in its ``__init__``).
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ Architecture = Literal["transformer", "cnn"]
 _VNNI = ("avx512_vnni", "avx_vnni", "amx_int8")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FirstGuess:
     """What to try for one kind of network on one kind of unit, in one runtime."""
 
     architecture: Architecture
     unit: Literal["cpu", "npu"]
+    isa: tuple[str, ...] = ()
+    """Only for processors with one of these instruction sets; for any when empty."""
     schemes: tuple[str, ...]
     """The one expected to win first; each next one only if none before it was usable."""
     ranges: tuple[RangeMethod, ...]
@@ -50,28 +52,38 @@ class Target:
 
 
 def first_guess(policy: tuple[FirstGuess, ...], target: Target) -> FirstGuess:
-    """Returns the rule for a target; one for processors serves NPUs where there is no other."""
-    fitting = [rule for rule in policy if rule.architecture == target.architecture]
-    return next((rule for rule in fitting if rule.unit == ("npu" if target.npu else "cpu")), fitting[0])
+    """Returns the first guess of a policy that fits a target; one for processors serves NPUs where there is no other.
+
+    Args:
+        policy: Guesses of a backend. The first that fits is taken, so one that names instruction sets comes before the
+            general one.
+        target: See :class:`Target`.
+    """
+    fitting = [
+        guess
+        for guess in policy
+        if guess.architecture == target.architecture and (not guess.isa or set(guess.isa) & set(target.isa))
+    ]
+    return next((guess for guess in fitting if guess.unit == ("npu" if target.npu else "cpu")), fitting[0])
 
 
 def first_recipe(policy: tuple[FirstGuess, ...], scheme: str, target: Target) -> Recipe:
     """Returns the recipe to begin with.
 
     Args:
-        policy: Rules of the backend.
+        policy: Guesses of the backend.
         scheme: One of the backend's, not a float one.
         target: See :class:`Target`.
     """
-    rule, int8 = first_guess(policy, target), SCHEMES[scheme].is_int8
-    islands = int8 and target.integer_io == "none"
+    guess, int8 = first_guess(policy, target), SCHEMES[scheme].is_int8
+    some_float = int8 and target.integer_io == "none"
     return Recipe(
         scheme=scheme,
-        ranges=rule.ranges[0],
-        float_kinds=rule.float_kinds if target.integer_io == "none" else (),
-        preparations=rule.rewrites.get(SCHEMES[scheme].numerics, ()),
-        float_stem=islands and rule.float_stem,
-        float_below_mac_share=rule.float_below_mac_share if islands else 0.0,
+        ranges=guess.ranges[0],
+        float_kinds=guess.float_kinds if target.integer_io == "none" else (),
+        preparations=guess.rewrites.get(SCHEMES[scheme].numerics, ()),
+        float_stem=some_float and guess.float_stem,
+        float_below_mac_share=guess.float_below_mac_share if some_float else 0.0,
         reduce_range=int8 and "avx2" in target.isa and not set(_VNNI) & set(target.isa),
         integer_io=target.integer_io,
     )

@@ -13,7 +13,12 @@ from edgevit.quantization.policy import FirstGuess
 from edgevit.results.candidate import Attempt
 from edgevit.spec.recipe import TRANSFORMER_FLOAT_KINDS, Recipe
 
-RULE = FirstGuess("cnn", "cpu", ("static_wi8_ai8",), ("min_max", "mse", "percentile_99.999"))
+GUESS = FirstGuess(
+    architecture="cnn",
+    unit="cpu",
+    schemes=("static_wi8_ai8",),
+    ranges=("min_max", "mse", "percentile_99.999"),
+)
 FIRST = Recipe("static_wi8_ai8")
 Loss = Callable[[Recipe], float | None]
 
@@ -31,7 +36,7 @@ def climbed(
     def ranking(recipe: Recipe) -> tuple[str, ...]:
         return tuple("abcdefghijklmnopqrstuvwxyz")
 
-    return climb(first, rungs(first, RULE, gptq), attempt, ranking, limit, lambda: len(made) <= steps)
+    return climb(first, rungs(first, GUESS, gptq), attempt, ranking, limit, lambda: len(made) <= steps)
 
 
 def names(attempts: tuple[Attempt, ...]) -> list[str]:
@@ -127,7 +132,7 @@ def test_layers_that_cannot_be_ranked_end_the_islands_and_not_the_search() -> No
     def ranking(recipe: Recipe) -> tuple[str, ...]:
         raise CandidateFailed("no result within 900 s")
 
-    ladder = rungs(FIRST, RULE, ("static_wi8_ai8",))
+    ladder = rungs(FIRST, GUESS, ("static_wi8_ai8",))
     attempts = climb(FIRST, ladder, attempt, ranking, 1.0, lambda: True)
     assert [a.note for a in attempts if a.rung.startswith("float islands")] == ["no result within 900 s"] * 5
     assert attempts[-1].rung == "GPTQ"

@@ -15,8 +15,7 @@ from torch.nn import functional as F  # noqa: E402
 from edgevit.model.program.capture import count_macs  # noqa: E402
 from edgevit.model.program.layers import export_again  # noqa: E402
 from edgevit.model.program.nodes import tidy  # noqa: E402
-from edgevit.quantization.rewrites import TOLERANCE  # noqa: E402
-from edgevit.quantization.rewrites import RewriteFunction  # noqa: E402
+from edgevit.quantization.rewrites import TOLERANCE, RewriteFunction  # noqa: E402
 from edgevit.quantization.rewrites.class_token_only import class_token_only  # noqa: E402
 from edgevit.quantization.rewrites.explicit_attention import explicit_attention  # noqa: E402
 from edgevit.quantization.rewrites.split_query_key_value import split_query_key_value  # noqa: E402
