@@ -16,6 +16,7 @@ from edgevit.backends.litert.graph import read_graph
 from edgevit.backends.litert.integer_io import with_uint8_io
 from edgevit.quantization.activation_ranges import tensor_ranges
 from edgevit.spec.recipe import OpKind, Recipe
+from edgevit.spec.schemes import SCHEMES
 
 _Op = qtyping.TFLOperationName
 _EVERYWHERE = ".*"
@@ -37,7 +38,7 @@ def quantize(parent: Path, recipe: Recipe, calibration: np.ndarray | None, folde
         _half_weights(rules)
     elif recipe.scheme == "dynamic_wi8_afp32":
         rules.add_dynamic_config(_EVERYWHERE, _Op.ALL_SUPPORTED, num_bits=8)
-    elif recipe.scheme.startswith("weight_only"):
+    elif SCHEMES[recipe.scheme].numerics == "int8_weights":
         bits = 4 if recipe.scheme == "weight_only_wi4_afp32" else 8
         rules.add_weight_only_config(_EVERYWHERE, _Op.ALL_SUPPORTED, num_bits=bits)
         if recipe.rounding == "gptq":  # the library has it for linear layers alone

@@ -21,6 +21,7 @@ from edgevit.backends.onnxruntime.outliers import find_outlier_layers, session_w
 from edgevit.quantization.activation_ranges import tensor_ranges
 from edgevit.results.graph import Graph
 from edgevit.spec.recipe import OpKind, Recipe
+from edgevit.spec.schemes import SCHEMES
 
 _LINEAR = ("MatMul", "Gemm")
 _MOVES: tuple[OpKind, ...] = ("reshape", "layout", "gather")
@@ -36,7 +37,7 @@ def quantize(parent: Path, recipe: Recipe, calibration: np.ndarray | None, folde
     path = folder / "model.onnx"
     if recipe.scheme == "dynamic_wi8_afp32":
         _quantize_dynamic(_loaded(parent), recipe, calibration, path)
-    elif recipe.scheme.startswith("weight_only"):
+    elif SCHEMES[recipe.scheme].numerics == "int8_weights":
         _quantize_weights(_loaded(parent), recipe, path)
     elif calibration is None:
         raise ValueError(f"{recipe.scheme} needs calibration images")

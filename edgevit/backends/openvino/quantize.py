@@ -19,6 +19,7 @@ from nncf.quantization.range_estimator import (
 
 from edgevit.backends.openvino.gelu import polynomial_gelu
 from edgevit.spec.recipe import RangeMethod, Recipe
+from edgevit.spec.schemes import SCHEMES
 
 _OUTLIERS = 5e-6
 """Share of the values beyond each bound: 99.999 % lie between the two."""
@@ -42,10 +43,11 @@ def quantize(parent: Path, recipe: Recipe, calibration: np.ndarray | None, folde
     if recipe.scheme in ("fp16", "bf16"):
         ov.save_model(model, path, compress_to_fp16=recipe.scheme == "fp16")
         return path
-    quantized = _compress_weights(model, recipe, calibration) if recipe.scheme.startswith("weight_only") else None
-    if quantized is None:
-        if calibration is None:
-            raise ValueError(f"{recipe.scheme} needs calibration images")
+    if SCHEMES[recipe.scheme].numerics == "int8_weights":
+        quantized = _compress_weights(model, recipe, calibration)
+    elif calibration is None:
+        raise ValueError(f"{recipe.scheme} needs calibration images")
+    else:
         quantized = _quantize_static(model, recipe, calibration)
         if "polynomial_gelu" in recipe.preparations:
             polynomial_gelu(quantized)  # now, for NNCF would quantize the steps of the polynomial
