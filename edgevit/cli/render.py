@@ -1,4 +1,8 @@
-"""Everything that people see: tables on stdout, progress on stderr. Nothing depends on colour."""
+"""Results as text on stdout, one function per kind of result. Nothing depends on colour.
+
+:func:`print_run` prints all that ``edgevit compress`` and ``export`` show of a run, from the headline to the line "chosen:" and
+any hint that follows it.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +24,14 @@ if TYPE_CHECKING:
     from edgevit.results.sensitivity import SensitivityReport
 
 _MOST_LAYERS = 20
-"""Rows of the sensitivity table; the layers that lose least are left out."""
+"""Rows of the sensitivity table; the least sensitive layers are left out."""
 
 
 def print_run(run: Run) -> None:
-    """Prints a run's candidates, the reasons against some, the predictions, how the chosen one came about, and which."""
+    """Prints a run: headline, candidates, reasons, predictions, token searches, contributions, notes and the choice.
+
+    Hints about the choice belong after its last line.
+    """
     from edgevit.report.contributions import contribution_lines
     from edgevit.report.table import columns
     from edgevit.report.token_searches import search_line
@@ -55,7 +62,7 @@ def print_run(run: Run) -> None:
 
 
 def _headline(run: Run) -> str:
-    """The model as the user brought it, and where it was run."""
+    """The original model and the host."""
     base = run.baseline
     size = f"{units.count(base.params)} parameters, {units.count(base.macs)} MACs"
     known = base.top1 is not None
@@ -66,13 +73,13 @@ def _headline(run: Run) -> str:
 
 
 def _is_judged(run: Run) -> bool:
-    """Whether a choice was to be made; `edgevit export` measures nothing and chooses nothing."""
+    """Whether a choice was to be made; ``edgevit export`` measures nothing and chooses nothing."""
     failed = all(candidate.status == "failed" for candidate in run.candidates)
     return failed or any(candidate.measurements for candidate in run.candidates)
 
 
 def _print_predictions(run: Run) -> None:
-    """Prints one column per device, and below the table what each prediction rests on."""
+    """Prints one column per device, and below the table the basis of the predictions."""
     rows = {c.id: {p.device: p for p in c.predictions} for c in run.candidates if c.predictions}
     devices = list(dict.fromkeys(device for predictions in rows.values() for device in predictions))
     if not devices:
@@ -86,7 +93,7 @@ def _print_predictions(run: Run) -> None:
 
 
 def print_predictions(target: str, predictions: Sequence[Prediction]) -> None:
-    """Prints what is predicted for one artifact on several devices."""
+    """Prints the predictions for one artifact on several devices."""
     rows = [(f"{p.device} ({p.unit})", _reach(p), units.size(p.peak_memory_bytes)) for p in predictions]
     print_table((target, "predicted p50", "predicted memory"), rows, numeric=(2,))
     for p in predictions:
@@ -105,13 +112,13 @@ def _reach(prediction: Prediction | None) -> str:
 
 
 def _basis(predictions: Sequence[Prediction]) -> str:
-    """What most of a device's latencies rest on."""
+    """The basis of a device's latencies, or of what it cannot run."""
     with_latency = [p.basis for p in predictions if p.latency_ms is not None]
     return (with_latency or [p.basis for p in predictions])[0]
 
 
 def print_measurement(artifact: Path, measurement: Measurement) -> None:
-    """Prints what was measured of one artifact on this host."""
+    """Prints the measurement of one artifact on this host."""
     latency, conditions = measurement.latency_ms, measurement.conditions
     rows = [
         ("latency p50", units.milliseconds(latency.p50)),
@@ -129,11 +136,11 @@ def print_measurement(artifact: Path, measurement: Measurement) -> None:
             f"{conditions.runtime} {conditions.runtime_version}, {conditions.delegate}, {conditions.precision}",
         ),
     ]
-    print_table((artifact.name, "measured here"), rows, numeric=(1,))
+    print_table((artifact.name, "measured on this host"), rows, numeric=(1,))
 
 
 def print_accuracy(artifact: Path, data: str, accuracy: Accuracy) -> None:
-    """Prints how one artifact scores."""
+    """Prints the accuracy of one artifact."""
     top5 = f", top-5 {units.percent(accuracy.top5)}" if accuracy.top5 is not None else ""
     print_line(f"{artifact.name}: top-1 {units.percent(accuracy.top1)}{top5} on {accuracy.samples} images of {data}")
 
@@ -149,7 +156,7 @@ def print_summary(summary: Summary) -> None:
 
 
 def print_sensitivity(report: SensitivityReport, document: Path) -> None:
-    """Prints the layers that lose most when they alone are quantized, worst first."""
+    """Prints the most sensitive layers, each quantized alone, worst first."""
     print_line(
         f"{report.model}: each of {len(report.layers)} layers alone in {report.scheme} ({report.recipe.summary}),"
         f" {report.backend}, against the float model on {len(report.images.ids)} images of {report.images.source}"
@@ -167,7 +174,7 @@ def print_sensitivity(report: SensitivityReport, document: Path) -> None:
     )
     hidden = len(report.layers) - len(rows)
     if hidden:
-        print_line(f"and {hidden} more that lose less: {document.name} has all")
+        print_line(f"and {hidden} less sensitive layers: {document.name} has all")
     for note in (*report.images.warnings, *report.notes):
         print_line(f"note: {note}")
     print_line(f"written: {document.parent}")
@@ -181,7 +188,7 @@ def print_reduction(report: ReductionReport) -> None:
         rows.append((str(site.block), str(tokens), str(site.tokens)))
         tokens = site.tokens
     form = f", {report.form} form" if report.form else ""
-    print_line(f"{report.model} by {report.plan}{form}, input {report.input_size[0]} × {report.input_size[1]}")
+    print_line(f"{report.model} with {report.plan}{form}, input {report.input_size[0]} × {report.input_size[1]}")
     if rows:
         print_line()
         print_table(("after the attention of block", "patch tokens before", "after"), rows, numeric=(0, 1, 2))
@@ -202,6 +209,6 @@ def print_verdict(verdict: Verdict) -> None:
     checks = sorted(verdict.checks, key=lambda check: order[check.verdict])
     rows = [(check.verdict, check.metric, check.device or "–", check.message) for check in checks]
     bold = [index for index, check in enumerate(checks) if check.verdict != "pass"]
-    print_table(("verdict", "metric", "device", "what"), rows, bold=bold)
+    print_table(("verdict", "metric", "device", "reason"), rows, bold=bold)
     passed = sum(check.verdict == "pass" for check in checks)
     print_line(f"{verdict.outcome}: {verdict.candidate or 'no candidate'}, {passed} of {len(checks)} checks passed")

@@ -1,4 +1,4 @@
-"""The terminal: where tables, lines and progress bars are printed; Rich lives here alone."""
+"""Output to the terminal: tables, lines and progress bars. The only module that imports Rich."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 from rich import box
 from rich.console import Console
@@ -19,18 +19,14 @@ from rich.text import Text
 
 from edgevit import units
 
-if TYPE_CHECKING:
-    pass
-
-
 _UNBOUNDED = 500
-"""Width, in characters, where no terminal limits it: files and pipes get whole lines."""
+"""Width in characters for files and pipes, which get whole lines."""
 _PLAIN_INTERVAL = 10.0
 """Least seconds between two plain lines about the same stage."""
 
 
 class _Console(Console):
-    """A console that leaves a broken pipe to the error edge; rich's own would exit with 1, a failed check."""
+    """A console that leaves a broken pipe to the error handler; Rich's own exits with 1, the code of a failed check."""
 
     def on_broken_pipe(self) -> NoReturn:
         raise BrokenPipeError
@@ -49,12 +45,12 @@ def print_json(document: Any) -> None:
 
 
 def print_line(text: str = "") -> None:
-    """Prints a line of data on stdout, never coloured or folded."""
+    """Prints a line on stdout, never coloured or folded."""
     sys.stdout.write(text + "\n")
 
 
 def say(text: str) -> None:
-    """Prints a line of talk on stderr."""
+    """Prints a line on stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -68,14 +64,14 @@ def print_table(
 ) -> None:
     """Prints a table on stdout.
 
-    Where a terminal is too narrow, whole columns leave, those of the highest rank first, and a line says so; then cells
-    fold. Nothing is cut off.
+    Where a terminal is too narrow, whole columns are left out, those of the highest rank first, and a line names them;
+    then cells fold. Nothing is cut off.
 
     Args:
         titles: One per column.
         rows: Cells as text.
         numeric: Indices of the columns to align right.
-        ranks: One per column, 0 for those that always stay; all stay when not given.
+        ranks: One per column, 0 for columns that are always shown; all are shown when not given.
         bold: Indices of the rows to set in bold.
     """
     out = console()
@@ -107,9 +103,9 @@ def _table(
 
 
 def make_progress() -> Bars | Lines:
-    """Returns the progress of a long job for stderr: bars on a terminal, plain lines elsewhere.
+    """Returns a context manager that shows progress on stderr: bars on a terminal, plain lines elsewhere.
 
-    Use it as a context manager; it fulfils :class:`edgevit.run.progress.Progress`.
+    It is an :class:`edgevit.run.progress.Progress`.
     """
     stream = sys.stderr
     shown = console(stream)
@@ -134,7 +130,7 @@ class Lines:
         """Nothing to close."""
 
     def stage(self, name: str, done: int, total: int) -> None:
-        """Says that a stage began, ended, or where it is."""
+        """Prints that a stage began or ended, or at most every ten seconds how far it is."""
         now = time.monotonic()
         if name in self._ended:
             return
@@ -204,7 +200,7 @@ class _TimeLeft(ProgressColumn):
 
 
 def _left(elapsed: float, done: float, total: float) -> str:
-    """Says how long a stage still takes if it goes on at its pace so far."""
+    """The estimated time left at the pace so far, or the time elapsed while nothing is done."""
     return (
         f"about {units.seconds(elapsed * (total - done) / done)} left"
         if done > 0

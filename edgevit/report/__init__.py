@@ -1,4 +1,4 @@
-"""The report of a run: one Markdown file with its pictures, made from ``run.json`` alone."""
+"""The report of a run: a Markdown file and its pictures, made from ``run.json`` alone."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ REPORT, PICTURE, TOKEN_PICTURE = "report.md", "report.png", "report-tokens.png"
 
 
 def write_report(run: Run, folder: Path) -> Path:
-    """Writes ``report.md`` and its pictures: ``report.png`` of the candidates, ``report-tokens.png`` of token searches.
+    """Writes ``report.md``, ``report.png`` of the candidates and ``report-tokens.png`` of token searches.
 
-    A picture is left out where there is nothing to draw, or no matplotlib to draw it.
+    A picture is left out where there is nothing to draw or matplotlib is not installed.
 
     Args:
         run: The run.
-        folder: Where to write; made if it does not exist. Each file is either whole or not there.
+        folder: Where to write; created if missing. Each file is written atomically.
 
     Returns:
         The path of ``report.md``.

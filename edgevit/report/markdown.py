@@ -7,7 +7,7 @@ import json
 from edgevit import units
 from edgevit.report.contributions import contributions_section
 from edgevit.report.markdown_text import code, escape, section, table
-from edgevit.report.table import columns, has_labels, interval, reference_of, speed_up, status_of
+from edgevit.report.table import accuracy_change, columns, has_labels, interval, reference_of, speed_up, status_of
 from edgevit.report.token_searches import token_searches_section
 from edgevit.results.measurement import HOST
 from edgevit.results.run import Run
@@ -15,7 +15,7 @@ from edgevit.spec.schemes import SCHEMES
 
 
 def render_markdown(run: Run, picture: str | None, token_picture: str | None = None) -> str:
-    """Renders a run for people.
+    """Returns the report of a run as Markdown.
 
     Args:
         run: The run.
@@ -23,7 +23,7 @@ def render_markdown(run: Run, picture: str | None, token_picture: str | None = N
         token_picture: Likewise of the token searches.
 
     Returns:
-        A page that says the same without the pictures.
+        A page that is complete without the pictures.
     """
     model = _model_name(run)
     sections = [
@@ -60,7 +60,7 @@ def _summary(run: Run) -> str:
     if chosen.accuracy and chosen.accuracy.top1 is not None:
         facts.append(
             f"top-1 {units.percent(chosen.accuracy.top1)} on {chosen.accuracy.samples} images"
-            f" (drop {units.points(chosen.accuracy.drop_points)})"
+            f" (change {accuracy_change(chosen.accuracy.drop_points)})"
         )
     elif chosen.verification:
         agreement = units.percent(chosen.verification.top1_agreement)
@@ -78,7 +78,7 @@ def _notes(run: Run) -> str:
             "accuracy not measured: no labels; agreement compares each artifact with the float model it came from"
         )
     if any(candidate.predictions for candidate in run.candidates):
-        notes.append("predictions are not measurements; they stand in a table of their own, each with its interval")
+        notes.append("predictions are not measurements; they have a table of their own, each with its interval")
     return "\n".join(f"- Note: {escape(note)}" for note in notes)
 
 
@@ -97,7 +97,7 @@ def _setting(run: Run) -> str:
         ("instruction sets", ", ".join(host.isa) or "unknown"),
         ("threads, governor", f"{host.threads}, {host.governor}"),
         ("largest drop allowed", _max_drop(run)),
-        ("made", f"{run.created_at} by edgevit {run.edgevit_version}, seed {run.seed}, Python {host.python}"),
+        ("created", f"{run.created_at} by edgevit {run.edgevit_version}, seed {run.seed}, Python {host.python}"),
     ]
     return table(("", ""), rows, numeric=())
 
@@ -109,11 +109,12 @@ def _candidates(run: Run) -> str:
         cells = [column.cell(run, candidate) for column in chosen]
         rows.append([f"**{cell}**" for cell in cells] if candidate.id == run.selected else cells)
     candidates = table([c.title for c in chosen], rows, numeric=[i for i, c in enumerate(chosen) if c.numeric])
+    change = " Change is that of top-1 against the float baseline; positive is a gain." if has_labels(run) else ""
     legend = (
         "Latency is milliseconds for one image, measured on this host in a process of its own; memory is that process's"
-        " peak. Speed-up compares with the float parent in the same runtime, run in turn. int8 is the share of"
-        " multiply-accumulates that run in int8, numerics how its layers multiply, float islands the layers that still"
-        " multiply in float: all read from the file."
+        f" peak.{change} Speed-up compares with the float parent in the same runtime, both interleaved. int8 is the"
+        " share of multiply-accumulates in int8, numerics how the layers multiply, float layers the number of layers"
+        " kept in float beside quantized ones: all read from the file."
     )
     return f"## Candidates\n\n{candidates}\n\n{legend}"
 
@@ -142,7 +143,7 @@ def _verification(run: Run) -> str:
         for c in run.candidates
         if (v := c.verification)
     ]
-    titles = ("candidate", "against", "max abs diff", "max rel diff", "SNR", "top-1 agreement", "images", "outcome")
+    titles = ("candidate", "reference", "max abs diff", "max rel diff", "SNR", "top-1 agreement", "images", "outcome")
     return section("Verification", titles, rows, numeric=range(2, 7))
 
 
@@ -187,8 +188,8 @@ def _predicted(run: Run) -> str:
         for p in c.predictions
     ]
     titles = ("candidate", "device", "predicted", "interval", "predicted memory", "unsupported ops", "basis")
-    predicted = section("LogitsFile, not measured", titles, rows, numeric=range(2, 5))
-    return f"{predicted}\n\nThese devices were not there; nothing in this table was timed." if predicted else ""
+    predicted = section("Predicted, not measured", titles, rows, numeric=range(2, 5))
+    return f"{predicted}\n\nThese devices were not at hand; nothing in this table was measured." if predicted else ""
 
 
 def _passes(run: Run) -> str:
@@ -199,11 +200,10 @@ def _passes(run: Run) -> str:
             record.settings,
             f"{units.count(record.macs_before)} → {units.count(record.macs_after)}",
             f"{units.percent(record.top1_before)} → {units.percent(record.top1_after)}",
-            record.note or "–",
         )
         for record in seen
     ]
-    return section("Passes", ("pass", "settings", "MACs", "top-1", "note"), rows, numeric=())
+    return section("Passes", ("pass", "settings", "MACs", "top-1"), rows, numeric=())
 
 
 def _attempts(run: Run) -> str:
@@ -214,14 +214,14 @@ def _attempts(run: Run) -> str:
             a.recipe.summary,
             units.percent(a.top1),
             units.percent(a.agreement),
-            f"{a.drop_points:.2f} pt" if a.drop_points is not None else a.note or "not judged",
+            accuracy_change(a.drop_points, 2) if a.drop_points is not None else a.note or "not judged",
             units.seconds(a.seconds),
             "kept" if a.recipe == c.recipe else "",
         )
         for c in run.candidates
         for a in c.attempts
     ]
-    titles = ("candidate", "attempt", "recipe", "top-1", "agreement", "lost", "cost", "")
+    titles = ("candidate", "attempt", "recipe", "top-1", "agreement", "change", "time", "")
     return section("Quantization attempts", titles, rows, numeric=range(3, 7))
 
 
@@ -234,7 +234,7 @@ def _calibration(run: Run) -> str:
     methods = sorted({c.recipe.ranges for c in run.candidates if c.recipe and SCHEMES[c.recipe.scheme].calibrated})
     ranges = f" Ranges of static schemes: {', '.join(methods)}." if methods else ""
     return (
-        f"## Calibration\n\n{len(record.ids)} images from {code(record.source)}, chosen with seed {record.seed}:"
+        f"## Calibration\n\n{len(record.ids)} images from {code(record.source)}, sampled with seed {record.seed}:"
         f" {escape(shown)}{more}. sha256 of the set: {code(record.sha256)}.{ranges}"
     )
 

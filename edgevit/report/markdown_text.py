@@ -1,4 +1,4 @@
-"""Markdown from foreign text: sections, tables and code that nothing can break out of."""
+"""Sections, tables and code in Markdown, with untrusted text escaped."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def escape(text: str) -> str:
-    """Keeps foreign text on one line and out of the table's and HTML's way."""
+    """Returns untrusted text on one line, with what has a meaning in tables or HTML escaped."""
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
 def code(text: str) -> str:
-    """Shows foreign text as code; not for table cells."""
+    """Returns untrusted text as inline code; not for table cells."""
     return f"`{' '.join(text.split()).replace('`', chr(39))}`"

@@ -19,11 +19,11 @@ class Column:
     cell: Callable[[Run, Candidate], str]
     numeric: bool
     rank: int
-    """Importance: where the table does not fit, columns with a higher rank leave first."""
+    """Where the table is too wide, columns are left out, those of the highest rank first; 0 always stays."""
 
 
 def reference_of(run: Run, candidate: Candidate) -> Candidate | None:
-    """Returns what a candidate's speed is compared with: its float parent, else its backend's dense fp32."""
+    """Returns what a speed-up refers to: the float parent, else the backend's dense fp32; None if it is absent."""
     for other in run.candidates:
         dense = other.backend == candidate.backend and other.scheme == "fp32" and other.parent is None
         wanted = other.id == candidate.parent if candidate.parent else dense
@@ -33,9 +33,9 @@ def reference_of(run: Run, candidate: Candidate) -> Candidate | None:
 
 
 def speed_up(run: Run, candidate: Candidate) -> float | None:
-    """Returns how many times faster a candidate is than its reference on this host; None where one is missing.
+    """Returns how many times faster a candidate is than its reference on this host; None where one was not measured.
 
-    Run in turn with it where that was done, which repeats better; else by the medians.
+    It is the interleaved measurement of both where there is one, which repeats better, else the ratio of the medians.
     """
     if candidate.speed_up is not None:
         return candidate.speed_up
@@ -50,8 +50,13 @@ def status_of(run: Run, candidate: Candidate) -> str:
 
 
 def has_labels(run: Run) -> bool:
-    """Whether accuracy was evaluated on labelled images for any candidate."""
+    """Returns whether accuracy was evaluated on labelled images for any candidate."""
     return any(c.accuracy is not None and c.accuracy.top1 is not None for c in run.candidates)
+
+
+def accuracy_change(drop_points: float | None, digits: int = 1) -> str:
+    """Formats a drop in percentage points as the change it is: "+0.6 pt" for a gain, "-0.6 pt" for a loss."""
+    return "–" if drop_points is None else f"{0.0 - drop_points:+.{digits}f} pt"
 
 
 def interval(prediction: Prediction) -> str:
@@ -63,10 +68,10 @@ def interval(prediction: Prediction) -> str:
 
 
 def columns(run: Run) -> tuple[Column, ...]:
-    """Returns the columns of a run's table; agreement stands in for accuracy where there are no labels."""
+    """Returns the columns of a run's table, with agreement instead of accuracy where there are no labels."""
     labelled = (
         Column("top-1", lambda _, c: units.percent(c.accuracy.top1 if c.accuracy else None), True, 1),
-        Column("drop", lambda _, c: units.points(c.accuracy.drop_points if c.accuracy else None), True, 3),
+        Column("change", lambda _, c: accuracy_change(c.accuracy.drop_points if c.accuracy else None), True, 3),
     )
     unlabelled = (Column("agreement", _agreement, True, 1),)
     return (
@@ -80,8 +85,8 @@ def columns(run: Run) -> tuple[Column, ...]:
         Column("size", lambda _, c: units.size(c.artifact.size_bytes if c.artifact else None), True, 4),
         Column("int8", lambda _, c: units.percent(c.artifact.int8_mac_share if c.artifact else None, 0), True, 7),
         Column("numerics", lambda _, c: c.artifact.numerics if c.artifact else "–", False, 8),
-        Column("float islands", lambda _, c: str(c.artifact.float_layer_count) if c.artifact else "–", True, 9),
-        Column("executed by", _delegate, False, 10),
+        Column("float layers", lambda _, c: str(c.artifact.float_layer_count) if c.artifact else "–", True, 9),
+        Column("provider / delegate", _delegate, False, 10),
         Column("verified", _verified, False, 11),
     )
 

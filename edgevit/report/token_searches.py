@@ -1,6 +1,6 @@
-"""How token plans were found, the same for the report and for the terminal.
+"""How token plans were found; the same for the report and for the terminal.
 
-Measured and predicted block times never share their words.
+Measured and predicted block latencies are never described in the same words.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from edgevit import units
 from edgevit.report.contributions import ms_change
 from edgevit.report.markdown_text import code, escape, table
-from edgevit.report.table import interval
+from edgevit.report.table import accuracy_change, interval
 from edgevit.results.candidate import Candidate
 from edgevit.results.measurement import HOST
 from edgevit.results.run import Run
@@ -18,30 +18,30 @@ from edgevit.results.token_search import SitePoint, TokenSearch, TriedPlan
 from edgevit.spec.token_plan import parse_plan
 
 _LEGEND = (
-    "Plans stand in the order of trying: damage is what their single sites did to the model's answers, added up; lost is"
-    " the drop of top-1, or without labels the share of images that got another class, when the whole plan was carried"
-    " out in PyTorch. Tokens are those that enter a block, with prefix tokens, which plans do not count. Steps are the"
-    " numbers that were searched: no larger one is as fast."
+    "Plans are listed in the order in which they were tried. KL divergence is that of the model with a single site"
+    " from the dense model, summed over the sites of the plan; the change is that of top-1, or without labels of the"
+    " agreement with the float model, with the whole plan in PyTorch. Tokens are those that enter a block, with prefix"
+    " tokens, which plans do not count. Steps are the token counts that were searched: no larger count is as fast."
 )
 
 
 @dataclass(frozen=True)
 class Stop:
-    """A count of tokens on the way through the model by a plan."""
+    """A token count along the model under a plan."""
 
     block: int
-    """After whose attention there are so many, counted from 1; 0 where they enter the model."""
+    """After whose attention there are so many, counted from 1; 0 for the input of the first block."""
     tokens: int
     """Prefix tokens included."""
 
     @property
     def place(self) -> str:
-        """Where it is, in words."""
+        """The place in words."""
         return f"after the attention of block {self.block}" if self.block else "at the start"
 
 
 def stops(search: TokenSearch) -> tuple[Stop, ...]:
-    """Returns the counts of tokens of the plan that was found, by rising block; none without a plan."""
+    """Returns the token counts of the plan that was found, by increasing block; none without a plan."""
     if search.plan is None or not search.steps:
         return ()
     schedule = parse_plan(search.plan).schedule
@@ -50,7 +50,7 @@ def stops(search: TokenSearch) -> tuple[Stop, ...]:
 
 
 def goal(search: TokenSearch) -> str:
-    """Returns what for plans were searched, such as "openvino on this host within 1.05 points"."""
+    """Returns what plans were searched for, such as "openvino on this host within 1.05 points"."""
     return f"{search.backend} on {_target(search)} within {search.limit_points:g} points"
 
 
@@ -59,8 +59,8 @@ def _target(search: TokenSearch) -> str:
 
 
 def search_line(search: TokenSearch) -> str:
-    """Returns what a search found, or why nothing, in plain text."""
-    how = "block times measured" if search.source == "measured" else "block times predicted, not measured"
+    """Returns what a search found, or why it found nothing, in plain text."""
+    how = "block latencies measured" if search.source == "measured" else "block latencies predicted, not measured"
     if search.plan is None:
         found = f"no plan: {search.note}" if search.note else "no plan"
     else:
@@ -72,9 +72,9 @@ def _found_ms(search: TokenSearch) -> str:
     found, dense = units.milliseconds(search.predicted_ms), units.milliseconds(search.dense_ms)
     faster = units.ratio(search.dense_ms / search.predicted_ms) if search.predicted_ms else "–"
     if search.source == "measured":
-        return f"whose blocks add up to {found} as timed one by one, against {dense} with all tokens ({faster})"
+        return f"whose blocks, each measured alone, sum to {found}, against {dense} with all tokens ({faster})"
     return (
-        f"whose blocks are predicted to take {found}, against a predicted {dense} with all tokens"
+        f"whose blocks are predicted to sum to {found}, against a predicted {dense} with all tokens"
         f" ({faster}, without an interval)"
     )
 
@@ -84,13 +84,13 @@ def token_searches_section(run: Run, picture: str | None) -> str:
 
     Args:
         run: The run.
-        picture: Link to the picture of the block times; None where there is none.
+        picture: Link to the picture of the block latencies; None where there is none.
     """
     if not run.token_searches:
         return ""
     parts = ["## Token search"]
     if picture:
-        parts.append(f"![Time of one block by its number of tokens, with the steps and the plans found]({picture})")
+        parts.append(f"![Latency of one block by its number of tokens, with the steps and the plans found]({picture})")
     for number, search in enumerate(run.token_searches):
         parts += [f"### Tokens for {escape(goal(search))}", _sentences(run, search), _tried(search)]
         if (search.target, search.blocks) not in [(e.target, e.blocks) for e in run.token_searches[:number]]:
@@ -100,12 +100,12 @@ def token_searches_section(run: Run, picture: str | None) -> str:
 
 def _sentences(run: Run, search: TokenSearch) -> str:
     how = (
-        "each block was timed alone on this host, in float32"
+        "each block was measured alone on this host, in float32"
         if search.source == "measured"
-        else "block times are what the device's cost model predicts, and nothing was timed"
+        else "block latencies are what the device's cost model predicts, and nothing was timed"
     )
     text = (
-        f"Searched for the fastest plan that loses at most {search.limit_points:g} points on {search.samples} images:"
+        f"Searched for the fastest plan that drops at most {search.limit_points:g} points on {search.samples} images:"
         f" {how}."
     )
     if search.plan is None:
@@ -115,7 +115,7 @@ def _sentences(run: Run, search: TokenSearch) -> str:
 
 
 def _carried_out(run: Run, search: TokenSearch) -> list[str]:
-    """What became of the plan, by the pipeline's own measurements and predictions of whole artifacts."""
+    """Measurements and predictions of whole artifacts made with the plan."""
     made = [candidate for candidate in run.candidates if _is_by(candidate, search)]
     timed = [
         f"{code(candidate.id)} {ms_change(step)} ({units.ratio(step.speed_up)}{_unless_usable(candidate)})"
@@ -128,7 +128,7 @@ def _carried_out(run: Run, search: TokenSearch) -> list[str]:
     if timed:
         sentences.append(f"Whole artifacts, measured on this host{other}: {'; '.join(timed)}.")
     else:
-        sentences.append("No artifact made by it was measured.")
+        sentences.append("No artifact made with it was measured.")
     dense = [c for c in run.candidates if c.backend == search.backend and c.scheme == "fp32" and c.parent is None]
     reach = [
         f"{code(candidate.id)} {escape(interval(prediction))}"
@@ -160,19 +160,19 @@ def _tried(search: TokenSearch) -> str:
             tried.plan,
             units.milliseconds(tried.predicted_ms),
             f"{tried.divergence:.3g} nats",
-            f"{tried.drop_points:.2f} pt",
+            accuracy_change(tried.drop_points, 2),
             _outcome(search, tried),
         )
         for tried in search.tried
     ]
-    title = "timed blocks added up" if search.source == "measured" else "predicted, all blocks"
-    return table(("plan tried", title, "damage", "lost", ""), rows, range(1, 4))
+    title = "blocks measured, sum" if search.source == "measured" else "blocks predicted, sum"
+    return table(("plan tried", title, "KL divergence", "change", ""), rows, range(1, 4))
 
 
 def _outcome(search: TokenSearch, tried: TriedPlan) -> str:
     if tried.plan == search.plan:
         return "chosen"
-    return "loses too much" if tried.drop_points > search.limit_points + 1e-9 else "slower"
+    return "drops too much" if tried.drop_points > search.limit_points + 1e-9 else "slower"
 
 
 def _blocks(search: TokenSearch) -> str:
@@ -191,7 +191,7 @@ def _blocks(search: TokenSearch) -> str:
 
 
 def _site_costs(search: TokenSearch) -> str:
-    """What reducing itself costs, from the fewest to the most tokens that were looked at."""
+    """Extra latency of the reduction itself, from the lowest to the highest over token counts."""
     by_method: dict[str, list[SitePoint]] = {}
     for site in search.sites:
         by_method.setdefault(site.method, []).append(site)
@@ -201,5 +201,5 @@ def _site_costs(search: TokenSearch) -> str:
         forms = " or ".join(dict.fromkeys(site.form for site in sites))
         reach = units.milliseconds(low) if low == high else f"{units.milliseconds(low)} to {units.milliseconds(high)}"
         costs.append(f"{escape(method)} {reach} ({escape(forms)})")
-    verb = "took, as measured" if search.source == "measured" else "takes, as predicted"
-    return f"Reducing tokens {verb}, beyond the block itself: {', '.join(costs)}." if costs else ""
+    verb = "measured" if search.source == "measured" else "predicted"
+    return f"Extra latency of reducing tokens, {verb}: {', '.join(costs)}." if costs else ""

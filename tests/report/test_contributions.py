@@ -36,19 +36,19 @@ def test_the_chosen_one_step_by_step_and_the_others_in_a_row() -> None:
     assert contributions_section(a_run()).splitlines()[:16] == [
         "## What each step contributed",
         "",
-        "From the dense float candidate of `litert` to `litert/static_wi8_ai8/squeeze`, the chosen one:",
+        "From the dense float candidate of `litert` to the chosen `litert/static_wi8_ai8/squeeze`:",
         "",
-        "| step | settings | MACs | latency | speed-up | lost |",
+        "| step | settings | MACs | latency | speed-up | top-1 change |",
         "|---|---|--:|--:|--:|--:|",
-        "| reduce_tokens | squeeze:4=127,6=95 (squeeze-4=127-6=95-gather) | 1.25 G → 750.00 M | 12.2 → 8.20 ms | 1.49 × | +0.6 pt |",
-        "| quantize | static_wi8_ai8: mean min max | 750.00 M → 700.00 M | 8.40 → 2.80 ms | 3.00 × | -0.1 pt |",
-        "| total |  | 1.25 G → 700.00 M | – | 4.46 × | +0.5 pt |",
+        "| reduce_tokens | squeeze:4=127,6=95 (squeeze-4=127-6=95-gather) | 1.25 G → 750.00 M | 12.2 → 8.20 ms | 1.49 × | -0.6 pt |",
+        "| quantize | static_wi8_ai8: mean min max | 750.00 M → 700.00 M | 8.40 → 2.80 ms | 3.00 × | +0.1 pt |",
+        "| total |  | 1.25 G → 700.00 M | – | 4.46 × | -0.5 pt |",
         "",
         "Other usable candidates of several steps:",
         "",
-        "| candidate | steps | MACs | speed-up | lost |",
+        "| candidate | steps | MACs | speed-up | top-1 change |",
         "|---|---|--:|--:|--:|",
-        "| openvino/static_wi8_ai8/squeeze | reduce_tokens 1.49 × +0.6 pt, then quantize 3.00 × -0.1 pt | 1.25 G → 700.00 M | 4.46 × | +0.5 pt |",
+        "| openvino/static_wi8_ai8/squeeze | reduce_tokens 1.49 × (-0.6 pt), then quantize 3.00 × (+0.1 pt) | 1.25 G → 700.00 M | 4.46 × | -0.5 pt |",
         "",
     ]
     assert contributions_section(a_run()) in render_markdown(a_run(), None)
@@ -82,17 +82,20 @@ def test_what_is_not_known_of_a_step_is_not_known_of_all() -> None:
     assert "| 4.46 × | – |" in page
 
 
-def test_lost_means_another_class_where_there_are_no_labels() -> None:
+def test_the_change_is_that_of_agreement_where_there_are_no_labels() -> None:
     candidate = make_candidate(top1=None, contributions=(QUANTIZED,))
-    assert "another class" in contributions_section(make_run(candidate))
-    assert "percentage points of top-1" in contributions_section(a_run())
+    page = contributions_section(make_run(candidate))
+    assert "| agreement change |" in page
+    assert "agreement with the float model" in page
+    assert contribution_lines(candidate)[-1].endswith("(3.00 ×), agreement +0.1 pt")
+    assert "The change is that of top-1" in contributions_section(a_run())
 
 
 def test_lines_for_a_terminal() -> None:
     assert contribution_lines(a_run().candidates[0]) == [
-        "litert/static_wi8_ai8/squeeze, 2 steps from the dense float candidate: 4.46 × the speed, +0.5 pt",
-        "reduce_tokens squeeze:4=127,6=95: 1.25 G → 750.00 M MACs, 12.2 → 8.20 ms (1.49 ×), +0.6 pt",
-        "quantize static_wi8_ai8: 750.00 M → 700.00 M MACs, 8.40 → 2.80 ms (3.00 ×), -0.1 pt",
+        "litert/static_wi8_ai8/squeeze, 2 steps from the dense float candidate: 4.46 × the speed, top-1 -0.5 pt",
+        "reduce_tokens squeeze:4=127,6=95: 1.25 G → 750.00 M MACs, 12.2 → 8.20 ms (1.49 ×), top-1 -0.6 pt",
+        "quantize static_wi8_ai8: 750.00 M → 700.00 M MACs, 8.40 → 2.80 ms (3.00 ×), top-1 +0.1 pt",
     ]
     unknown = make_candidate("litert/fp32/squeeze", contributions=(replace(REDUCED, drop_points=None),))
     assert contribution_lines(unknown) == [

@@ -72,16 +72,16 @@ def test_a_measured_search() -> None:
         "",
         "### Tokens for litert on this host within 0.7 points",
         "",
-        "Searched for the fastest plan that loses at most 0.7 points on 200 images: each block was timed alone on this host, in"
-        " float32. **Found: `squeeze:4=127,6=95`**, whose blocks add up to 8.00 ms as timed one by one, against 12.0 ms with all"
+        "Searched for the fastest plan that drops at most 0.7 points on 200 images: each block was measured alone on this"
+        " host, in float32. **Found: `squeeze:4=127,6=95`**, whose blocks, each measured alone, sum to 8.00 ms, against 12.0 ms with all"
         " tokens (1.50 ×). Whole artifacts, measured on this host: `litert/fp32/squeeze-gather` 12.2 → 8.20 ms (1.49 ×);"
         " `litert/fp32/squeeze-arithmetic` 12.2 → 8.20 ms (1.49 ×, rejected).",
         "",
-        "| plan tried | timed blocks added up | damage | lost |  |",
+        "| plan tried | blocks measured, sum | KL divergence | change |  |",
         "|---|--:|--:|--:|---|",
-        "| evit:4=95 | 7.00 ms | 0.05 nats | 2.25 pt | loses too much |",
-        "| squeeze:4=127,6=95 | 8.00 ms | 0.0123 nats | 0.50 pt | chosen |",
-        "| tome:6=127 | 9.00 ms | 0.01 nats | 0.25 pt | slower |",
+        "| evit:4=95 | 7.00 ms | 0.05 nats | -2.25 pt | drops too much |",
+        "| squeeze:4=127,6=95 | 8.00 ms | 0.0123 nats | -0.50 pt | chosen |",
+        "| tome:6=127 | 9.00 ms | 0.01 nats | -0.25 pt | slower |",
         "",
         "| tokens | one block, measured |  | plan found |",
         "|--:|--:|---|---|",
@@ -90,7 +90,7 @@ def test_a_measured_search() -> None:
         "| 120 | 0.700 ms |  |  |",
         "| 96 | 0.500 ms | step | after the attention of block 6 |",
         "",
-        "Reducing tokens took, as measured, beyond the block itself: squeeze 0.030 ms to 0.050 ms (gather or arithmetic).",
+        "Extra latency of reducing tokens, measured: squeeze 0.030 ms to 0.050 ms (gather or arithmetic).",
         "",
         token_searches_section(a_run(MEASURED), None).splitlines()[-1],
     ]
@@ -102,16 +102,16 @@ def test_a_predicted_search_is_told_in_other_words() -> None:
     assert lines[2:5] == [
         "### Tokens for litert on raspberry-pi-5 within 0.7 points",
         "",
-        "Searched for the fastest plan that loses at most 0.7 points on 200 images: block times are what the device's cost"
-        " model predicts, and nothing was timed. **Found: `squeeze:4=127,6=95`**, whose blocks are predicted to take"
+        "Searched for the fastest plan that drops at most 0.7 points on 200 images: block latencies are what the device's"
+        " cost model predicts, and nothing was timed. **Found: `squeeze:4=127,6=95`**, whose blocks are predicted to sum to"
         " 8.00 ms, against a predicted 12.0 ms with all tokens (1.50 ×, without an interval). Whole artifacts, measured on"
         " this host, which is not raspberry-pi-5: `litert/fp32/squeeze-gather` 12.2 → 8.20 ms (1.49 ×);"
         " `litert/fp32/squeeze-arithmetic` 12.2 → 8.20 ms (1.49 ×, rejected). Whole artifacts, predicted for"
         " raspberry-pi-5: `litert/fp32/dense` 20.0 ms to 50.0 ms; `litert/fp32/squeeze-gather` 10.0 ms to 30.0 ms.",
     ]
-    assert "| plan tried | predicted, all blocks | damage | lost |  |" in lines
+    assert "| plan tried | blocks predicted, sum | KL divergence | change |  |" in lines
     assert "| tokens | one block, predicted |  | plan found |" in lines
-    assert any(line.startswith("Reducing tokens takes, as predicted,") for line in lines)
+    assert any(line.startswith("Extra latency of reducing tokens, predicted:") for line in lines)
     tables = [line for line in lines if line.startswith("|")]
     assert not any("measured" in line or "timed" in line for line in tables)
     assert "predict" not in token_searches_section(a_run(MEASURED), None)
@@ -120,13 +120,13 @@ def test_a_predicted_search_is_told_in_other_words() -> None:
 def test_nothing_found_is_said_with_the_reason() -> None:
     page = token_searches_section(a_run(NOTHING), None)
     assert "**No plan was found**: every plan tried loses more than 0.7 points.\n" in page
-    assert "| evit:4=95 | 7.00 ms | 0.05 nats | 2.25 pt | loses too much |" in page
+    assert "| evit:4=95 | 7.00 ms | 0.05 nats | -2.25 pt | drops too much |" in page
     assert "chosen" not in page
     assert "at the start" not in page
 
 
 def test_a_plan_that_no_artifact_has() -> None:
-    assert "No artifact made by it was measured." in token_searches_section(
+    assert "No artifact made with it was measured." in token_searches_section(
         make_run(token_searches=(MEASURED,)), "a.png"
     )
 
@@ -140,7 +140,7 @@ def test_each_search_has_a_part_and_all_have_one_picture() -> None:
     page = token_searches_section(a_run(MEASURED, PREDICTED, NOTHING), "report-tokens.png")
     assert page.count("\n### Tokens for ") == 3
     assert page.count("](report-tokens.png)") == 1
-    assert page.count("Plans stand in the order of trying") == 1
+    assert page.count("Plans are listed in the order") == 1
 
 
 def test_block_times_of_a_second_search_for_the_same_target_are_not_shown_again() -> None:
@@ -148,23 +148,23 @@ def test_block_times_of_a_second_search_for_the_same_target_are_not_shown_again(
     page = token_searches_section(a_run(MEASURED, careful, PREDICTED), None)
     assert page.count("| tokens | one block, measured |") == 1
     assert page.count("| tokens | one block, predicted |") == 1
-    assert page.count("Reducing tokens took, as measured") == 1
-    assert page.count("| plan tried | timed blocks added up |") == 2
+    assert page.count("Extra latency of reducing tokens, measured") == 1
+    assert page.count("| plan tried | blocks measured, sum |") == 2
     assert "### Tokens for litert on this host within 0.35 points" in page
 
 
 def test_lines_for_a_terminal() -> None:
     assert search_line(MEASURED) == (
-        "token search for litert on this host within 0.7 points (block times measured): squeeze:4=127,6=95,"
-        " whose blocks add up to 8.00 ms as timed one by one, against 12.0 ms with all tokens (1.50 ×)"
+        "token search for litert on this host within 0.7 points (block latencies measured): squeeze:4=127,6=95,"
+        " whose blocks, each measured alone, sum to 8.00 ms, against 12.0 ms with all tokens (1.50 ×)"
     )
     assert search_line(PREDICTED) == (
-        "token search for litert on raspberry-pi-5 within 0.7 points (block times predicted, not measured): squeeze:4=127,6=95,"
-        " whose blocks are predicted to take 8.00 ms, against a predicted 12.0 ms with all tokens"
+        "token search for litert on raspberry-pi-5 within 0.7 points (block latencies predicted, not measured): squeeze:4=127,6=95,"
+        " whose blocks are predicted to sum to 8.00 ms, against a predicted 12.0 ms with all tokens"
         " (1.50 ×, without an interval)"
     )
     assert search_line(NOTHING) == (
-        "token search for litert on this host within 0.7 points (block times measured): no plan:"
+        "token search for litert on this host within 0.7 points (block latencies measured): no plan:"
         " every plan tried loses more than 0.7 points"
     )
 

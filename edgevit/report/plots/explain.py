@@ -1,4 +1,4 @@
-"""The pictures of how a vision transformer reads an image."""
+"""The pictures of ``edgevit explain``: patches after each site, attention rollout, and attention distance."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from edgevit.results.explanation import AttentionDistance, ImageView, SiteView
 
 Segment = tuple[tuple[float, float], tuple[float, float]]
-"""A line from (x, y) to (x, y), in patches from the upper left corner."""
+"""A line from (x, y) to (x, y), in patches from the top left corner."""
 
 _MOST_COLUMNS = 7
 _PANEL_INCHES = 2.3
@@ -28,17 +28,17 @@ _TITLE_LETTERS, _NOTE_LETTERS = 11, 14
 """How many fit in an inch."""
 _BLUE, _GREY, _ORANGE = "#0072B2", "#555555", "#D55E00"
 _HEAT = "inferno"
-"""Brighter wherever there is more, so that neither colour-blind eyes nor grey prints lose it."""
+"""Perceptually uniform, so that it can be read by colour-blind people and in grey."""
 _HEAT_OPACITY = 0.7
-_LEFT_BRIGHTNESS = 0.25
-_PRUNED = "Dark and struck out: patches that left."
-_FUSED = "Dark and struck out: patches that left; their weighted sum goes on as one token."
-_MERGED = "Of one colour, with a border around them: patches that go on as one token, in their mean colour."
-_ROLLOUT = "Rollout: how much of each patch reaches what the head reads, in the dense model."
+_PRUNED_BRIGHTNESS = 0.25
+_PRUNED = "Dark and struck out: pruned patches."
+_FUSED = "Dark and struck out: pruned patches; their weighted sum is kept as one token."
+_MERGED = "Of one colour, within a border: patches merged into one token, in their mean colour."
+_ROLLOUT = "Attention rollout: contribution of each patch to what the head reads, in the dense model."
 
 
 def draw_image(view: ImageView, path: Path) -> None:
-    """Draws one image as PNG, atomically: as the model sees it, after each site, and its attention rollout.
+    """Draws one image as PNG, atomically: the model's input, the patches after each site, and the attention rollout.
 
     Args:
         view: What to draw.
@@ -67,10 +67,10 @@ def draw_image(view: ImageView, path: Path) -> None:
 
 
 def draw_distances(found: AttentionDistance, title: str, path: Path) -> None:
-    """Draws how far each head of each block looks as PNG, atomically.
+    """Draws the mean attention distance of each head of each block as PNG, atomically.
 
     Args:
-        found: One number per head and block.
+        found: The distances.
         title: Which model, and which images.
         path: File to write.
     """
@@ -91,7 +91,7 @@ def draw_distances(found: AttentionDistance, title: str, path: Path) -> None:
     axes.axhline(
         found.uniform_pixels, color=_GREY, linestyle="--", linewidth=1, label="attention to all patches alike", zorder=1
     )
-    axes.set_title(f"How far heads look: {title}", loc="left", fontsize=10)
+    axes.set_title(f"Attention distance of each head: {title}", loc="left", fontsize=10)
     axes.set_xlabel("block")
     axes.set_ylabel("mean attention distance, pixels")
     axes.set_xticks(blocks)
@@ -104,32 +104,32 @@ def draw_distances(found: AttentionDistance, title: str, path: Path) -> None:
 
 
 def darkened(pixels: npt.NDArray[np.uint8], kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
-    """Makes patches that left dark and grey.
+    """Returns an image with its pruned patches dark and grey.
 
     Args:
         pixels: uint8 [height, width, 3], whole patches.
         kept: bool [rows, columns] of patches.
 
     Returns:
-        As ``pixels``; patches that are kept stay as they are.
+        uint8 [height, width, 3]; kept patches are unchanged.
     """
-    left = ~_to_pixels(kept, pixels)
+    pruned = ~_to_pixels(kept, pixels)
     painted = pixels.copy()
-    painted[left] = (pixels[left].mean(axis=1, keepdims=True) * _LEFT_BRIGHTNESS).round()
+    painted[pruned] = (pixels[pruned].mean(axis=1, keepdims=True) * _PRUNED_BRIGHTNESS).round()
     return painted
 
 
 def painted_groups(pixels: npt.NDArray[np.uint8], groups: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-    """Paints each patch with the mean colour of the group that it was merged into.
+    """Returns an image with each patch in the mean colour of the group that it was merged into.
 
     Source: Bolya et al., "Token Merging: Your ViT but Faster", ICLR 2023, figure 4.
 
     Args:
         pixels: uint8 [height, width, 3], whole patches.
-        groups: int [rows, columns] of patches: the group of each.
+        groups: int64 [rows, columns] of patches: the group of each.
 
     Returns:
-        As ``pixels``.
+        uint8 [height, width, 3].
     """
     groups = _to_pixels(groups, pixels)
     painted = pixels.copy()
@@ -140,7 +140,7 @@ def painted_groups(pixels: npt.NDArray[np.uint8], groups: npt.NDArray[np.int64])
 
 
 def borders(groups: npt.NDArray[Any]) -> list[Segment]:
-    """Finds the lines between neighbouring patches of different groups, given as [rows, columns]."""
+    """Returns the lines between adjacent patches of different groups; ``groups`` is [rows, columns] of any dtype."""
     rows, columns = groups.shape
     lines: list[Segment] = []
     for y in range(rows):
@@ -180,8 +180,8 @@ def _draw_site(axes: Axes, view: ImageView, site: SiteView) -> None:
         return
     kept = site.groups >= 0
     _show(axes, view, darkened(view.pixels, kept), title)
-    left = [(x, y) for y, row in enumerate(kept.tolist()) for x, stays in enumerate(row) if not stays]
-    _draw_lines(axes, [((x, y + 1), (x + 1, y)) for x, y in left], "#8c8c8c", 0.5)
+    pruned = [(x, y) for y, row in enumerate(kept.tolist()) for x, stays in enumerate(row) if not stays]
+    _draw_lines(axes, [((x, y + 1), (x + 1, y)) for x, y in pruned], "#8c8c8c", 0.5)
     _draw_lines(axes, borders(kept), "white", 0.9)
 
 
@@ -214,7 +214,7 @@ def _draw_rollout(axes: Axes, view: ImageView) -> None:
 
 
 def _notes(view: ImageView) -> list[str]:
-    """What the panels show, for those who see them for the first time."""
+    """Explanations of the panels."""
     if not view.sites:
         return [_ROLLOUT]
     if view.sites[0].merges:

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from matplotlib.text import Annotation
     from matplotlib.transforms import Bbox
 
-# Okabe and Ito's palette, which colour-blind people can tell apart; a marker says the same without colour.
+# Okabe and Ito's colour-blind-safe palette; the marker carries the same information.
 _LOOKS = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"), ("#56B4E9", "P"))
 _GREY = "#555555"
 _LEAST_SPAN = 2.0
-"""Least percentage points that the vertical axis looks for usable candidates in."""
+"""Smallest reach of the vertical axis below the best candidate, in percentage points."""
 _MOST_COVERED = 0.12
 """Largest share of a label that others may cover."""
 _OFFSETS = tuple(
@@ -45,7 +45,7 @@ class _Point:
 
 
 def can_draw(run: Run) -> bool:
-    """Whether any candidate has both a latency on this host and an accuracy (or agreement) to draw."""
+    """Returns whether any candidate has both a latency on this host and an accuracy (or agreement) to draw."""
     return bool(_points(run))
 
 
@@ -53,8 +53,8 @@ def draw_front(run: Run, path: Path) -> None:
     """Draws a run as PNG, atomically.
 
     The picture shows top-1 (top-1 agreement where there are no labels) against p50 latency on this host: the chosen
-    candidate ringed, rejected ones hollow, the float baseline and the largest allowed drop as lines. Points far below
-    the rest sit on the lower edge with an arrow and their value, so that the others stay apart.
+    candidate ringed, rejected ones hollow, the float baseline and the largest drop allowed as lines. Points far below
+    the rest are drawn on the lower edge with an arrow and their value.
 
     Args:
         run: The run.
@@ -118,7 +118,7 @@ def _levels(run: Run) -> tuple[float | None, float | None]:
 
 
 def _vertical_range(points: list[_Point], baseline: float | None, lowest: float | None) -> tuple[float, float]:
-    """The range that shows the usable candidates apart; what lies below is drawn on the lower edge."""
+    """The range in percent that separates the usable candidates; points below it are drawn on the lower edge."""
     usable = [point.percent for point in points if point.status == "ok"] or [point.percent for point in points]
     levels = [level for level in (baseline, lowest) if level is not None]
     top, bottom = max(*usable, *levels, usable[0]), min(*usable, *levels, usable[0])
@@ -217,7 +217,7 @@ def _draw_legend(axes: Axes, points: list[_Point]) -> None:
 
 
 def _draw_labels(figure: Figure, axes: Axes, points: list[_Point], floor: float, levels: list[float]) -> None:
-    """Labels each point at the first offset, nearest first, where it covers least; the chosen one has first choice."""
+    """Labels each point at the nearest offset with the least overlap, the chosen candidate first."""
     from matplotlib.transforms import Bbox
 
     figure.draw_without_rendering()
@@ -248,9 +248,9 @@ def _draw_labels(figure: Figure, axes: Axes, points: list[_Point], floor: float,
 
 
 def _place(label: Annotation, taken: list[Bbox], frame: Bbox, *, must_stay: bool) -> Bbox:
-    """Moves a label to its best offset and returns the box it then covers, in pixels.
+    """Moves a label to the offset with the least overlap and returns its box in pixels.
 
-    A label that would still be covered too much to be read is taken away, unless it must stay.
+    A label that would still be covered too much to be read is hidden, unless ``must_stay``.
     """
     from matplotlib.transforms import Bbox
 

@@ -1,4 +1,4 @@
-"""The picture of what each layer loses when it alone is quantized."""
+"""The picture of layer sensitivity: one bar per layer, quantized alone."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
     from edgevit.results.sensitivity import LayerSensitivity, SensitivityReport
 
-# Okabe and Ito's palette, which colour-blind people can tell apart; a hatch says the same without colour.
+# Okabe and Ito's colour-blind-safe palette; the hatch carries the same information.
 _LOOKS = {"linear": ("#0072B2", ""), "conv": ("#E69F00", "////"), "depthwise_conv": ("#009E73", "....")}
 _OTHER = ("#CC79A7", "xxxx")
 _GREY = "#555555"
 _LOSS = "#A03C00"
 _ROW_INCHES = 0.17
 _MOST_LETTERS = 40
-"""Of a layer's name, so that the bars keep their room."""
+"""Of a layer's label; longer names are cut so that the bars keep their width."""
 _AROUND_INCHES = 1.7
 """Height of the title, the axis and the legend."""
 
@@ -29,11 +29,11 @@ _AROUND_INCHES = 1.7
 def draw_layers(report: SensitivityReport, path: Path) -> None:
     """Draws one bar per layer as PNG, atomically.
 
-    The order is that of the graph, from the top; a bar's length is the signal-to-noise ratio of the logits, so the short
-    ones are the layers that lose most, and beside it stands the share of images that keep their class.
+    Layers are in graph order from the top. The length of a bar is the signal-to-noise ratio of the logits, so the
+    shortest bars are the most sensitive layers; the number beside it is the top-1 agreement.
 
     Args:
-        report: What was found; at least one layer.
+        report: Sensitivity of at least one layer.
         path: File to write.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -83,7 +83,7 @@ def _set_axes(axes: Axes, report: SensitivityReport, layers: list[LayerSensitivi
     low, high = min([0.0, *known]), max([0.0, *known]) or 1.0
     axes.set_xlim(low * 1.05, high * 1.14)
     axes.set_xlabel(
-        "signal-to-noise ratio of the logits, dB (short is bad); beside it the images that keep their class", fontsize=9
+        "signal-to-noise ratio of the logits, dB (shorter: more sensitive); beside it the top-1 agreement", fontsize=9
     )
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="#e6e6e6", linewidth=0.8)
@@ -92,7 +92,7 @@ def _set_axes(axes: Axes, report: SensitivityReport, layers: list[LayerSensitivi
 
 
 def _label(layer: LayerSensitivity) -> str:
-    """The module; where it is not known the op, whose name begins with what sets it apart."""
+    """The module path, or the op's name where the module is not known; long ones are cut."""
     name = layer.module or layer.name
     return name if len(name) <= _MOST_LETTERS else f"{name[: _MOST_LETTERS - 1]}…"
 

@@ -1,4 +1,4 @@
-"""The picture of token searches: what one block costs by its number of tokens, and where the plans go."""
+"""The picture of token searches: latency of one block by its number of tokens, and the token counts of the plans."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, which colour-blind people can tell apart; marker, line and words say the same without colour.
+# Okabe and Ito's colour-blind-safe palette; marker, line and words carry the same information.
 _LOOKS = {"measured": ("#0072B2", "-"), "predicted": ("#009E73", ":")}
 _PLAN = "#D55E00"
 _GREY = "#555555"
@@ -27,26 +27,26 @@ _AROUND_INCHES = 0.5
 
 
 def can_draw_staircases(run: Run) -> bool:
-    """Whether any token search has block times to draw."""
+    """Returns whether any token search has block latencies to draw."""
     return any(_is_drawable(search) for search in run.token_searches)
 
 
 def draw_staircases(run: Run, path: Path) -> None:
     """Draws the token searches of a run as PNG, atomically, one panel each.
 
-    A panel shows the time of one block for every number of tokens that was looked at, the steps as filled squares with
-    the stairs that they make, and the numbers of tokens that the plan found goes down to, ringed, with their blocks.
+    A panel shows the latency of one block for every token count that was measured or predicted, the steps as filled
+    squares joined by a staircase, and the token counts of the plan found as rings labelled with their blocks.
 
     Args:
         run: The run.
         path: File to write.
 
     Raises:
-        UsageError: there is no search with block times; see :func:`can_draw_staircases`.
+        UsageError: there is no search with block latencies; see :func:`can_draw_staircases`.
     """
     searches = [search for search in run.token_searches if _is_drawable(search)]
     if not searches:
-        raise UsageError("nothing to draw: no token search has block times")
+        raise UsageError("nothing to draw: no token search has block latencies")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -99,7 +99,7 @@ def _draw_steps(axes: Axes, search: TokenSearch) -> None:
 
 
 def _draw_plan(axes: Axes, search: TokenSearch) -> None:
-    """Rings the numbers of the plan; where they begin stands to the lower right, where stairs that climb are not."""
+    """Rings the token counts of the plan; labels are to the lower right, away from the rising staircase."""
     times = {point.tokens: point.ms for point in search.blocks}
     for stop in stops(search):
         ms = times.get(stop.tokens)
@@ -127,7 +127,7 @@ def _draw_legend(figure: Figure, searches: list[TokenSearch]) -> None:
     entries = []
     for source in dict.fromkeys(search.source for search in searches):
         colour, line = _LOOKS[source]
-        label = f"step, {source}: no larger number is as fast"
+        label = f"step, {source}: no larger count is as fast"
         entries.append(Line2D([], [], linestyle=line, color=colour, marker="s", markersize=6, label=label))
     entries.append(
         Line2D(
