@@ -55,6 +55,12 @@ def closest(value: str, known: Iterable[str], limit: int = 3) -> list[str]:
     return [by_lower[match] for match in matches]
 
 
+def first_line(error: BaseException) -> str:
+    """Returns the first line of an error's text that is not blank, or the name of its class."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__)
+
+
 def unknown_name(kind: str, value: str, known: Iterable[str], *, next_step: str | None = None) -> UsageError:
     """Builds the error for a name that is not in a list, with the nearest names.
 
@@ -63,6 +69,9 @@ def unknown_name(kind: str, value: str, known: Iterable[str], *, next_step: str 
         value: What was given.
         known: Every valid name.
         next_step: What to do if none of the nearest names is meant; the whole list when omitted.
+
+    Returns:
+        The error, for the caller to raise.
     """
     names = sorted(known)
     near = closest(value, names)

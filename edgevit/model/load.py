@@ -12,27 +12,21 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from edgevit.backends import all_backends
-from edgevit.errors import UsageError, unknown_name
+from edgevit.errors import UsageError, first_line, unknown_name
 from edgevit.model.bundled import BUNDLED_MODELS
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
-from edgevit.model.weights import (
-    _first_line,
-    load_weights,
-    refuse_non_finite,
-    refuse_quantized_module,
-)
+from edgevit.model.weights import load_weights, refuse_non_finite, refuse_quantized_module
 from edgevit.results.artifact import Preprocessing
 from edgevit.spec.spec import ModelSpec
 
 
 @dataclass(frozen=True)
 class Model:
-    """A PyTorch classifier and all that is needed to feed it."""
+    """A PyTorch classifier and what its images need."""
 
     name: str
     module: nn.Module
-    """In eval mode, float32, on the CPU: float32 [n, 3, h, w] to logits [n, classes]."""
+    """In eval mode, float32, on the CPU: float32 [n, 3, h, w] to logits float32 [n, classes]."""
     preprocessing: Preprocessing
     num_classes: int
     random_weights: bool
@@ -44,20 +38,19 @@ class Model:
 
 
 def load_model(spec: ModelSpec, seed: int = 0) -> Model:
-    """Makes the module, loads its weights and reads its preprocessing.
+    """Builds the module, loads its weights and reads its preprocessing.
 
     Args:
         spec: Which model, and where its weights come from.
-        seed: Of random weights, so that the same run can be made again.
+        seed: Of random weights, so that a run can be repeated.
+
+    Returns:
+        The model in eval mode, float32, on the CPU, without gradients.
 
     Raises:
-        UsageError: unknown name, an exported file in place of a model, no or several sources of weights, weights that
-            cannot be read, do not fit, are quantized already or hold NaN or infinity, or preprocessing that neither
-            the model nor the spec states.
+        UsageError: unknown name, no source of weights, weights that cannot be read, do not fit, are quantized already
+            or hold NaN or infinity, or preprocessing that neither the model nor the spec states.
     """
-    for given in (spec.name, spec.weights):
-        if given is not None:
-            _refuse_artifact(Path(given))
     if ":" not in spec.name and spec.name not in BUNDLED_MODELS:
         _check_timm_name(spec.name)
     if spec.name not in BUNDLED_MODELS and not (spec.weights or spec.pretrained or spec.random_weights):
@@ -84,16 +77,6 @@ def load_model(spec: ModelSpec, seed: int = 0) -> Model:
     refuse_non_finite(module, str(spec.weights or spec.name))
     preprocessing = _preprocessing(module, spec)
     return Model(spec.name, module, preprocessing, _count_classes(module, preprocessing), spec.random_weights)
-
-
-def _refuse_artifact(file: Path) -> None:
-    for backend in all_backends():
-        if file.suffix.lower() == backend.suffix:
-            raise UsageError(
-                f"{file} is a file for {backend.title}, not a PyTorch model or its weights",
-                "to compress, name the PyTorch model and give its float checkpoint: MODEL --weights FILE;"
-                f" `edgevit inspect {file}`, and eval and bench, take the file as it is",
-            )
 
 
 def _call_factory(spec: ModelSpec) -> nn.Module:
@@ -161,7 +144,7 @@ def _from_timm(spec: ModelSpec) -> nn.Module:
         if not spec.pretrained:
             raise _not_made(spec.name, arguments, error) from error
         raise UsageError(
-            f"could not get pretrained weights of {spec.name}: {type(error).__name__}: {str(error).splitlines()[0]}",
+            f"could not get pretrained weights of {spec.name}: {type(error).__name__}: {first_line(error)}",
             "offline, or no such weights? give a file with --weights FILE",
         ) from error
     except (TypeError, ValueError, AssertionError) as error:
@@ -170,7 +153,7 @@ def _from_timm(spec: ModelSpec) -> nn.Module:
 
 def _not_made(name: str, arguments: dict[str, Any], error: Exception) -> UsageError:
     asked = ", ".join(f"{key}={value}" for key, value in arguments.items()) or "its own settings"
-    return UsageError(f"timm cannot make {name} with {asked}: {_first_line(error)}")
+    return UsageError(f"timm cannot make {name} with {asked}: {first_line(error)}")
 
 
 def _preprocessing(module: nn.Module, spec: ModelSpec) -> Preprocessing:
@@ -184,7 +167,7 @@ def _preprocessing(module: nn.Module, spec: ModelSpec) -> Preprocessing:
     missing = [key for key in ("input_size", "mean", "std") if key not in merged]
     if missing:
         raise UsageError(
-            f"{spec.name} states no {', '.join(missing)}", "say them in [model.preprocessing], or on the command line"
+            f"{spec.name} states no {', '.join(missing)}", "set them in [model.preprocessing], or on the command line"
         )
     if merged.get("crop_mode", "center") not in ("center", "squash"):
         raise UsageError(
@@ -207,7 +190,7 @@ def _count_classes(module: nn.Module, preprocessing: Preprocessing) -> int:
             logits = module(torch.zeros(1, 3, height, width))
     except (RuntimeError, AssertionError, ValueError, TypeError, IndexError) as error:
         raise UsageError(
-            f"the model does not take an image [1, 3, {height}, {width}]: {_first_line(error)}", "is input_size right?"
+            f"the model does not take an image [1, 3, {height}, {width}]: {first_line(error)}", "is input_size right?"
         ) from error
     if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or logits.shape[0] != 1:
         shape = list(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__

@@ -1,4 +1,4 @@
-"""Let ``import timm`` work where torchvision cannot load its compiled operators.
+"""Lets ``import timm`` work where torchvision cannot load its compiled operators.
 
 timm imports torchvision, and torchvision describes two of its compiled operators to ``torch.export`` while it
 is being imported. Where the compiled file does not load (a torchvision built for CUDA beside a CPU-only torch
@@ -21,15 +21,15 @@ _OPERATORS = ("nms", "qnms")  # the two that torchvision registers by name at im
 
 @functools.cache
 def ensure_torchvision_schemas() -> torch.library.Library | None:
-    """Declare torchvision's import-time operators if, and only if, torchvision's own file cannot.
+    """Declares torchvision's import-time operators if, and only if, torchvision's own file cannot.
 
-    Call it before the first ``import timm`` of a module. The compiled file is loaded first, just as
-    torchvision itself would, so a healthy installation keeps its real operators. torchvision is not imported
-    here. Later calls cost nothing and return the same object.
+    To be called before the first ``import timm`` of a module. The compiled file is loaded first, as torchvision itself
+    does, so an intact installation keeps its real operators. torchvision is not imported here. Later calls cost nothing
+    and return the same object.
 
     Returns:
-        The library object that holds the declarations (they live as long as it does; this function's cache
-        keeps it), or None where nothing was missing or torchvision is not installed.
+        The library object that holds the declarations (they live as long as it does; this function's cache keeps it),
+        or None where nothing was missing or torchvision is not installed.
     """
     if importlib.util.find_spec("torchvision") is None:
         return None
@@ -44,7 +44,7 @@ def ensure_torchvision_schemas() -> torch.library.Library | None:
 
 
 def _load_compiled_operators() -> None:
-    """Load torchvision's ``_C`` file as torchvision would; where it does not load, define nothing."""
+    """Loads torchvision's ``_C`` file as torchvision does; a file that does not load is skipped."""
     package = importlib.util.find_spec("torchvision")
     folders = package.submodule_search_locations if package is not None else None
     for folder in folders or ():

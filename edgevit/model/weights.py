@@ -1,4 +1,4 @@
-"""Whether weights are what compression starts from: floating-point, finite, and of a model that nobody quantized yet."""
+"""Loads weights into a module, and refuses those that compression cannot start from: quantized already, or not finite."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError
 from torch import fx, nn
 
-from edgevit.errors import UsageError
+from edgevit.errors import UsageError, first_line
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 
 _QUANTIZERS = (
@@ -22,10 +22,10 @@ _QUANTIZERS = (
     "quanto", "brevitas", "pytorch_quantization", "modelopt.torch.quantization", "nncf.torch.quantization",
     "auto_gptq", "gptqmodel", "hqq", "compressed_tensors",
 )  # fmt: skip
-"""Modules whose layers, observers and tensors a float model has none of."""
+"""Modules of quantizers: a float model has none of their layers, observers and tensors."""
 
 _STILL_FLOAT = ("FloatFunctional", "FXFloatFunctional")
-"""Layers of torch.ao.nn.quantized that compute in float until the model is converted; torchvision's models have them."""
+"""Layers of ``torch.ao.nn.quantized`` that compute in float until the model is converted; torchvision's models have them."""
 
 _MARKS = {
     "_packed_params", "weight_fake_quant", "activation_post_process", "weight_quantizer", "input_quantizer", "SCB",
@@ -41,21 +41,76 @@ _NARROW = {
     )
     if hasattr(torch, name)
 }  # fmt: skip
-"""What quantizers store weights in; which of the last there are depends on torch."""
+"""Types that quantizers store weights in; which of the last exist depends on the version of torch."""
 
 _QUANTIZED_OP = re.compile(r"quantize_per_|^quantized(_decomposed)?\.|^torchao\.")
-"""In the target of a node of a graph; the first takes torch's own functions too."""
+"""Matches the target of a quantizing node of a graph; the first alternative matches torch's own functions too."""
+
+_BROKEN_FILE = (
+    OSError, RuntimeError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, AssertionError, struct.error,
+    pickle.UnpicklingError, SafetensorError,
+)  # fmt: skip
+"""What torch and safetensors raise on a file that is damaged or no file of weights."""
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Loads a state dict, strictly, from safetensors or from a torch file read with ``weights_only=True``.
+
+    Args:
+        module: Float model; left as it is when the weights are refused.
+        path: File of weights.
+
+    Raises:
+        UsageError: the file cannot be read, holds more than tensors, is of a quantized model, or does not fit;
+            missing, unexpected and mis-shaped keys are listed.
+    """
+    ensure_torchvision_schemas()
+    from timm.models import load_state_dict
+
+    try:
+        state = load_state_dict(str(path), use_ema=False, weights_only=True)
+    except _BROKEN_FILE as error:
+        refuse_quantized_pickle(error, str(path))
+        raise UsageError(
+            f"cannot read weights from {path}: {type(error).__name__}: {first_line(error)}",
+            "safetensors, or a torch file with nothing but a state dict",
+        ) from error
+    except AttributeError as error:  # timm took something else for a dict of names
+        raise UsageError(f"{path} does not hold a state dict of tensors") from error
+    if isinstance(state, Mapping):
+        refuse_quantized_file(state, module, str(path))
+    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise UsageError(f"{path} does not hold a state dict of tensors")
+    own = module.state_dict()
+    complaints = [
+        _listing("missing", sorted(own.keys() - state.keys())),
+        _listing("unexpected", sorted(state.keys() - own.keys())),
+        _listing(
+            "of another shape",
+            [
+                f"{key} {list(state[key].shape)}, not {list(own[key].shape)}"
+                for key in sorted(own.keys() & state.keys())
+                if own[key].shape != state[key].shape
+            ],
+        ),
+    ]
+    if any(complaints):
+        raise UsageError(
+            f"{path} does not fit the model:\n  " + "\n  ".join(filter(None, complaints)),
+            "is it the same architecture, with the same number of classes and input size?",
+        )
+    module.load_state_dict(state)
 
 
 def refuse_quantized_file(state: Mapping[Any, Any], module: nn.Module, where: str) -> None:
     """Refuses the state dict of a quantized model, whoever quantized it.
 
-    What the module has itself under the same key and with the same type of number is no sign of that.
+    An entry that the module has too, under the same key and of the same type, is no sign of that.
 
     Args:
         state: As it was read: keys to tensors, or to anything else.
-        module: That the weights are for, a float one.
-        where: They come from.
+        module: Float model that the weights are for.
+        where: Source of the weights, for the message.
 
     Raises:
         UsageError: names the first entries that show it.
@@ -82,6 +137,10 @@ def refuse_quantized_file(state: Mapping[Any, Any], module: nn.Module, where: st
 def refuse_quantized_pickle(error: Exception, where: str) -> None:
     """Refuses a file that torch would not read because it holds classes of a quantizer.
 
+    Args:
+        error: What torch raised.
+        where: The file, for the message.
+
     Raises:
         UsageError: names the first of them.
     """
@@ -94,7 +153,11 @@ def refuse_quantized_pickle(error: Exception, where: str) -> None:
 def refuse_quantized_module(module: nn.Module, where: str) -> None:
     """Refuses a module with quantized layers, observers, fake quantization or integer weights.
 
-    A model that is only ready to be quantized, with QuantStub and FloatFunctional, is a float model.
+    A model that is only prepared for quantization, with ``QuantStub`` and ``FloatFunctional``, is a float model.
+
+    Args:
+        module: To look at.
+        where: Name or source of the module, for the message.
 
     Raises:
         UsageError: names the first parts that show it.
@@ -102,6 +165,36 @@ def refuse_quantized_module(module: nn.Module, where: str) -> None:
     signs = list(_quantized_parts(module))
     if signs:
         raise _already_quantized(where, signs)
+
+
+def refuse_non_finite(module: nn.Module, where: str) -> None:
+    """Refuses weights with NaN or infinity, which no quantizer can give a scale.
+
+    A buffer may hold minus infinity, as attention masks do, unless it is a running statistic.
+
+    Args:
+        module: After its weights were loaded, in float32.
+        where: Source of the weights, for the message.
+
+    Raises:
+        UsageError: names the first tensors and says how many of their values are affected.
+    """
+    parameters = dict(module.named_parameters(remove_duplicate=False))
+    broken = []
+    for name, tensor in module.state_dict().items():
+        if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
+            continue
+        wrong = ~torch.isfinite(tensor)
+        if name not in parameters and "running_" not in name.rpartition(".")[2]:
+            wrong &= ~torch.isneginf(tensor)
+        count = int(wrong.sum())
+        if count:
+            broken.append(f"{name} ({count} of {tensor.numel()} values)")
+    if broken:
+        raise UsageError(
+            f"{where}: NaN or infinity in {len(broken)} tensors: {_shortened(broken)}",
+            "the training diverged, or the file was cast to a type too narrow: give an earlier or the original checkpoint",
+        )
 
 
 def _quantized_parts(module: nn.Module) -> Iterator[str]:
@@ -154,99 +247,10 @@ def _already_quantized(where: str, signs: list[str]) -> UsageError:
     )
 
 
-def refuse_non_finite(module: nn.Module, where: str) -> None:
-    """Refuses weights with NaN or infinity, which no quantizer can give a scale.
-
-    A buffer may hold minus infinity, as attention masks do, unless it is a running statistic.
-
-    Args:
-        module: After its weights were loaded, in float32.
-        where: They come from.
-
-    Raises:
-        UsageError: names the first tensors and says how many of their values are affected.
-    """
-    parameters = dict(module.named_parameters(remove_duplicate=False))
-    broken = []
-    for name, tensor in module.state_dict().items():
-        if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
-            continue
-        wrong = ~torch.isfinite(tensor)
-        if name not in parameters and "running_" not in name.rpartition(".")[2]:
-            wrong &= ~torch.isneginf(tensor)
-        count = int(wrong.sum())
-        if count:
-            broken.append(f"{name} ({count} of {tensor.numel()} values)")
-    if broken:
-        raise UsageError(
-            f"{where}: NaN or infinity in {len(broken)} tensors: {_shortened(broken)}",
-            "the training diverged, or the file was cast to a type too narrow: give an earlier or the original checkpoint",
-        )
+def _listing(title: str, keys: list[str]) -> str:
+    return f"{title} ({len(keys)}): {_shortened(keys, 8)}" if keys else ""
 
 
 def _shortened(items: list[str], limit: int = 4) -> str:
     more = f" and {len(items) - limit} more" if len(items) > limit else ""
     return ", ".join(items[:limit]) + more
-
-
-_BROKEN_FILE = (
-    OSError, RuntimeError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, AssertionError, struct.error,
-    pickle.UnpicklingError, SafetensorError,
-)  # fmt: skip
-"""What torch and safetensors raise on a file that is damaged or no file of weights."""
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-
-
-def load_weights(module: nn.Module, path: Path) -> None:
-    """Loads a state dict, strictly, from safetensors or from a torch file read with ``weights_only=True``.
-
-    Raises:
-        UsageError: the file cannot be read, holds more than tensors, is of a quantized model, or does not fit;
-            missing, unexpected and mis-shaped keys are listed.
-    """
-    ensure_torchvision_schemas()
-    from timm.models import load_state_dict
-
-    try:
-        state = load_state_dict(str(path), use_ema=False, weights_only=True)
-    except _BROKEN_FILE as error:
-        refuse_quantized_pickle(error, str(path))
-        raise UsageError(
-            f"cannot read weights from {path}: {type(error).__name__}: {_first_line(error)}",
-            "safetensors, or a torch file with nothing but a state dict",
-        ) from error
-    except AttributeError as error:  # timm took something else for a dict of names
-        raise UsageError(f"{path} does not hold a state dict of tensors") from error
-    if isinstance(state, Mapping):
-        refuse_quantized_file(state, module, str(path))
-    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise UsageError(f"{path} does not hold a state dict of tensors")
-    own = module.state_dict()
-    complaints = [
-        _listing("missing", sorted(own.keys() - state.keys())),
-        _listing("unexpected", sorted(state.keys() - own.keys())),
-        _listing(
-            "of another shape",
-            [
-                f"{key} {list(state[key].shape)}, not {list(own[key].shape)}"
-                for key in sorted(own.keys() & state.keys())
-                if own[key].shape != state[key].shape
-            ],
-        ),
-    ]
-    if any(complaints):
-        raise UsageError(
-            f"{path} does not fit the model:\n  " + "\n  ".join(filter(None, complaints)),
-            "is it the same architecture, with the same number of classes and input size?",
-        )
-    module.load_state_dict(state)
-
-
-def _listing(title: str, keys: list[str], limit: int = 8) -> str:
-    if not keys:
-        return ""
-    more = f" and {len(keys) - limit} more" if len(keys) > limit else ""
-    return f"{title} ({len(keys)}): {', '.join(keys[:limit])}{more}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -71,3 +73,8 @@ def test_unknown_part_names_the_known_ones() -> None:
         load_split("tset")
     assert caught.value.hint is not None
     assert "did you mean test" in caught.value.hint
+
+
+def test_importing_the_module_loads_neither_torch_nor_sklearn() -> None:
+    code = "import sys, edgevit.data.digits; sys.exit(any(name in sys.modules for name in ('torch', 'sklearn')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

@@ -1,4 +1,4 @@
-"""The models that ship with edgevit, with their weights."""
+"""The models that ship with edgevit, and where their weights are."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class BundledModel:
     factory: str
     """"package.module:function" that makes the module."""
     weights: Path
-    """safetensors."""
+    """State dict as safetensors."""
 
 
 _FOLDER = Path(__file__).parent

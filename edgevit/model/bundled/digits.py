@@ -1,8 +1,8 @@
-"""The two digit models: a plain ViT to compress and the small CNN that teaches it.
+"""The two digit models: a plain ViT to compress, and the small CNN that is its teacher.
 
-Both take float32 [n, 3, 32, 32] normalised as their `default_cfg` says (pixels in 0..1, mean 0.5, standard
-deviation 0.5, thus -1..1) and return logits float32 [n, 10]. The factories return random weights; the trained
-ones are the safetensors files beside this module.
+Both take float32 [n, 3, 32, 32] normalized as their ``default_cfg`` says (pixels in 0..1, mean 0.5, standard deviation
+0.5, thus -1..1) and return logits float32 [n, 10]. The factories return random weights; the trained ones are the
+safetensors files beside this module.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ INPUT_CONFIG: Final[dict[str, object]] = {
 
 
 def digits_vit(patch_size: int = 2) -> VisionTransformer:
-    """A plain vision transformer for the digits, with random weights.
+    """Returns a plain vision transformer for the digits, with random weights.
 
     Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, made small: 16 x 16 patches of 2 x 2 pixels and a
     class token (257 tokens), 6 blocks of width 48 with 3 heads, no convolutional stem.
@@ -39,8 +39,8 @@ def digits_vit(patch_size: int = 2) -> VisionTransformer:
         patch_size: Side of a patch in pixels, a divisor of 32; the bundled weights are for 2.
 
     Returns:
-        A timm `VisionTransformer` in training mode whose `default_cfg` and `pretrained_cfg` are
-        `INPUT_CONFIG`.
+        A timm ``VisionTransformer`` in training mode whose ``default_cfg`` and ``pretrained_cfg`` are
+        ``INPUT_CONFIG``.
     """
     ensure_torchvision_schemas()
     from timm.models import VisionTransformer
@@ -73,18 +73,18 @@ class DigitsCnn(nn.Module):
         self.default_cfg = self.pretrained_cfg = dict(INPUT_CONFIG)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits float32 [n, 10] of images float32 [n, 3, 32, 32]."""
+        """Returns logits float32 [n, 10] of images float32 [n, 3, 32, 32]."""
         logits: Tensor = self.head(self.features(images))
         return logits
 
 
 def digits_cnn() -> DigitsCnn:
-    """The convolutional teacher for the digits, with random weights, in training mode."""
+    """Returns the convolutional teacher for the digits, with random weights, in training mode."""
     return DigitsCnn()
 
 
 def weights_path(name: Literal["digits_vit", "digits_cnn"]) -> Path:
-    """Where the trained weights of a model lie: its state dict as safetensors; its card ends in `.json`."""
+    """Returns the file of a model's trained weights, a state dict as safetensors; its card beside it ends in ``.json``."""
     return Path(__file__).with_name(f"{name}.safetensors")
 
 

@@ -1,1 +1,1 @@
-"""The captured graph: how it is made, looked at, folded and exported again."""
+"""The captured graph: capture, analysis, constant folding, changed parameters, and export after a change."""

@@ -20,11 +20,11 @@ _PRODUCTS = (
 
 
 def is_transformer(program: ExportedProgram) -> bool:
-    """Whether the network has self-attention, softmax or linear: fused, or as two chained products of activations.
+    """Returns whether the network has self-attention (softmax or linear), fused or as two chained matrix products.
 
-    Chained means that one factor of the second product comes from the first and the other does not, as in
-    (q @ k) @ v and q @ (k @ v). Gates that only scale activations are not attention: squeeze-and-excite, selective
-    kernels, but also the separable attention of MobileViTv2, whose layers are convolutions.
+    Both are products of activations. Chained means that one factor of the second product comes from the first and the
+    other does not, as in (q @ k) @ v and q @ (k @ v). Gates that only scale activations are not attention:
+    squeeze-and-excite, selective kernels, but also the separable attention of MobileViTv2, whose layers are convolutions.
     """
     image = set(program.graph_signature.user_inputs)
     parts = [part.graph for part in program.graph_module.modules() if isinstance(part, fx.GraphModule)]

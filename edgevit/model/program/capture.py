@@ -1,4 +1,4 @@
-"""Turns a module into the one static float32 graph that every exporter starts from.
+"""Captures a module as the one static float32 graph that every exporter starts from.
 
 Re-parameterizable blocks are merged and batch normalization is folded into the convolution or linear layer beside
 it, so that export and calibration see the network as it will run.
@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
-from edgevit.errors import UsageError
+from edgevit.errors import UsageError, first_line
 from edgevit.model.program.fold import fold_batch_norm, fold_constant_resampling
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 from edgevit.run.files import write_atomically
@@ -32,10 +32,10 @@ def capture(module: nn.Module, input_size: tuple[int, int]) -> ExportedProgram:
         input_size: Height and width in pixels.
 
     Returns:
-        A program with one input, ``input`` float32 [1, 3, h, w], and one output, logits float32 [1, classes].
+        Program with one input, ``input`` float32 [1, 3, h, w], and one output, logits float32 [1, classes].
 
     Raises:
-        UsageError: torch.export cannot capture the module, or its fused form does not compute the same.
+        UsageError: torch.export cannot capture the module, or the captured program differs from it by more than rounding.
     """
     example = _image_like(input_size)
     with torch.inference_mode():
@@ -45,14 +45,14 @@ def capture(module: nn.Module, input_size: tuple[int, int]) -> ExportedProgram:
         program = torch.export.export(NamedInput(merged), (example,))
     except (RuntimeError, ValueError, TypeError, torch._dynamo.exc.TorchDynamoException) as error:
         raise UsageError(
-            f"torch.export cannot capture the model: {str(error).strip().splitlines()[0]}",
+            f"torch.export cannot capture the model: {first_line(error)}",
             "data-dependent control flow and shapes cannot be exported",
         ) from error
     if not _is_static(program):
         raise UsageError(
             "a shape inside the model depends on the image", "data-dependent control flow and shapes cannot be exported"
         )
-    program.graph.eliminate_dead_code()  # what one model computes and another reads
+    program.graph.eliminate_dead_code()  # values that no output depends on
     folded = program.module()
     if fold_batch_norm(folded) + fold_constant_resampling(folded):
         program = torch.export.export(folded, (example,))
@@ -64,10 +64,10 @@ def capture(module: nn.Module, input_size: tuple[int, int]) -> ExportedProgram:
 
 
 def _image_like(size: tuple[int, int]) -> torch.Tensor:
-    """Smooth colours with a little noise, float32 [1, 3, h, w], mean about 0 and deviation about 1.
+    """Returns smooth colours with a little noise, float32 [1, 3, h, w], mean about 0 and standard deviation about 1.
 
-    White noise would drive a network far out of the range its norms were made for, where float32 rounding alone
-    (folded or not) moves the logits of a LeViT by 3 %.
+    White noise drives activations far out of the range that the norms' statistics are for, where float32 rounding alone
+    (folded or not) changes the logits of a LeViT by 3 %.
     """
     generator = torch.Generator().manual_seed(0)
     colours = nn.functional.interpolate(torch.randn(1, 3, 6, 6, generator=generator), size=size, mode="bicubic")
@@ -75,14 +75,14 @@ def _image_like(size: tuple[int, int]) -> torch.Tensor:
 
 
 class NamedInput(nn.Module):
-    """Gives the input of the exported graph its name: "input"."""
+    """Names the input of the exported graph: "input"."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """As the module does."""
+        """Returns what the module returns for images float32 [n, 3, h, w]."""
         return cast(torch.Tensor, self.module(input))
 
 
@@ -94,7 +94,7 @@ def _is_static(program: ExportedProgram) -> bool:
 
 def save_program(program: ExportedProgram, path: Path) -> None:
     """Writes a program so that another process can load it."""
-    buffer = io.BytesIO()  # torch's own writer has no words for a full disk
+    buffer = io.BytesIO()  # torch's own writer raises no OSError on a full disk
     torch.export.save(program, buffer)
     write_atomically(path, buffer.getvalue())
 
@@ -106,7 +106,11 @@ def load_program(path: Path) -> ExportedProgram:
 
 
 def count_macs(program: ExportedProgram) -> int:
-    """Counts multiply-accumulate operations of one inference by running it under torch's FLOP counter."""
+    """Counts multiply-accumulate operations of one inference by running it under torch's FLOP counter.
+
+    Raises:
+        UsageError: the program was saved without example inputs.
+    """
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -121,7 +125,7 @@ def count_macs(program: ExportedProgram) -> int:
 
 
 def _reparameterize(module: nn.Module) -> nn.Module:
-    """Merges multi-branch blocks into their inference form, where timm's modules know how."""
+    """Merges multi-branch blocks into their inference form, where timm's modules support it."""
     ensure_torchvision_schemas()
     from timm.utils import reparameterize_model
 

@@ -1,4 +1,4 @@
-"""Folds what is constant out of a captured graph: batch normalization, and resampled parameters."""
+"""Constant folding in a captured graph: batch normalization into layers, and resampled parameters."""
 
 from __future__ import annotations
 
@@ -9,28 +9,27 @@ import torch
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
-_LINEAR = torch.ops.aten.linear.default
-_CONVOLUTIONS = (torch.ops.aten.conv1d.default, torch.ops.aten.conv2d.default, torch.ops.aten.conv2d.padding)
+from edgevit.model.program.layers import CONVOLUTIONS, LINEAR, argument
 
 
 def fold_batch_norm(module: fx.GraphModule) -> int:
     """Folds batch normalization into a convolution or linear layer, in place.
 
-    That is the layer before it, if it feeds nothing else; or the one after it, if nothing else reads the
-    normalized values and no padding mixes with them.
+    That is the layer before it, if nothing else reads the layer's output; or the one after it, if nothing else reads
+    the normalized values and the layer does not pad them.
 
     Args:
         module: ATen graph of an eval-mode module, as ``ExportedProgram.module()`` gives it.
 
     Returns:
-        How many were folded.
+        Number of folded normalizations.
     """
     folded = 0
     for norm in list(module.graph.nodes):
         if norm.op != "call_function" or norm.target is not torch.ops.aten.batch_norm.default:
             continue
         gamma, beta, mean, var = (_value(module, node) for node in norm.args[1:5])
-        if mean is None or var is None or norm.args[5]:  # [5]: works with the batch's own statistics
+        if mean is None or var is None or norm.args[5]:  # [5]: uses the batch's own statistics
             continue
         statistics = _Statistics(mean, var, norm.args[7], gamma, beta)
         before, after = norm.args[0], next(iter(norm.users), None)
@@ -40,7 +39,7 @@ def fold_batch_norm(module: fx.GraphModule) -> int:
             layer, fuse = after, _fold_on
         else:
             continue
-        weight, bias = _value(module, layer.args[1]), _value(module, _argument(layer, 2, "bias"))
+        weight, bias = _value(module, layer.args[1]), _value(module, argument(layer, 2, "bias"))
         if weight is None:
             continue
         new_weight, new_bias = fuse(layer, weight, bias, statistics)
@@ -63,14 +62,14 @@ def fold_batch_norm(module: fx.GraphModule) -> int:
 def fold_constant_resampling(module: fx.GraphModule) -> int:
     """Replaces every interpolation of parameters alone by its result, in place.
 
-    timm's models with ``dynamic_img_size`` resample their position embeddings on each call, even to the size that
-    they have; LiteRT has no such op, and with a static input the result is a constant.
+    timm's models with ``dynamic_img_size`` resample their position embeddings on each call, even to their present size;
+    LiteRT has no such op, and with a static input the result is a constant.
 
     Args:
         module: ATen graph of an eval-mode module, as ``ExportedProgram.module()`` gives it.
 
     Returns:
-        How many were replaced.
+        Number of replaced interpolations.
     """
     resampled = [
         node
@@ -105,7 +104,7 @@ def _evaluate(module: fx.GraphModule, node: fx.Node) -> Any:
 
 @dataclass(frozen=True)
 class _Statistics:
-    """What a batch normalization in eval mode computes with, each [channels]."""
+    """Parameters of a batch normalization in eval mode, each float32 [channels] but ``eps``."""
 
     mean: torch.Tensor
     var: torch.Tensor
@@ -121,23 +120,23 @@ def _can_fold_back(norm: fx.Node, layer: Any) -> bool:
 def _can_fold_on(norm: fx.Node, layer: fx.Node) -> bool:
     if not _is_layer(norm, layer) or len(norm.users) != 1 or layer.args[0] is not norm:
         return False
-    if layer.target is _LINEAR:
+    if layer.target is LINEAR:
         return True
-    padding = _argument(layer, 4, "padding")
+    padding = argument(layer, 4, "padding")
     return not any(padding) if isinstance(padding, list | tuple) else padding in (None, 0, "valid")
 
 
 def _is_layer(norm: fx.Node, layer: Any) -> bool:
-    """Whether a node is a convolution, or a linear layer over the axis that the norm works on."""
+    """Whether a node is a convolution, or a linear layer over the axis that is normalized."""
     if not isinstance(layer, fx.Node) or layer.op != "call_function":
         return False
-    return layer.target in _CONVOLUTIONS or (layer.target is _LINEAR and norm.meta["val"].ndim == 2)
+    return layer.target in CONVOLUTIONS or (layer.target is LINEAR and norm.meta["val"].ndim == 2)
 
 
 def _fold_back(
     layer: fx.Node, weight: torch.Tensor, bias: torch.Tensor | None, norm: _Statistics
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    fuse: Any = fuse_linear_bn_weights if layer.target is _LINEAR else fuse_conv_bn_weights
+    fuse: Any = fuse_linear_bn_weights if layer.target is LINEAR else fuse_conv_bn_weights
     gamma = torch.ones_like(norm.mean) if norm.gamma is None else norm.gamma
     beta = torch.zeros_like(norm.mean) if norm.beta is None else norm.beta
     return cast(tuple[torch.Tensor, torch.Tensor], fuse(weight, bias, norm.mean, norm.var, norm.eps, gamma, beta))
@@ -153,17 +152,13 @@ def _fold_on(
     shift = -norm.mean * scale
     if norm.beta is not None:
         shift = shift + norm.beta
-    groups = 1 if layer.target is _LINEAR else _argument(layer, 6, "groups") or 1
+    groups = 1 if layer.target is LINEAR else argument(layer, 6, "groups") or 1
     per_output = (len(weight), weight.shape[1], *[1] * (weight.ndim - 2))
     scales, shifts = (
         value.view(groups, -1).repeat_interleave(len(weight) // groups, 0).view(per_output) for value in (scale, shift)
     )
     constant = (weight * shifts).flatten(1).sum(1)
     return weight * scales, constant if bias is None else constant + bias
-
-
-def _argument(node: fx.Node, position: int, name: str) -> Any:
-    return node.args[position] if len(node.args) > position else node.kwargs.get(name)
 
 
 def _value(module: fx.GraphModule, node: Any) -> torch.Tensor | None:

@@ -1,4 +1,4 @@
-"""The convolutions and linear layers of a captured graph, and new parameters for them."""
+"""Convolutions and linear layers of a captured graph: finding them, changing their parameters, running the graph."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ class Layer:
 
     node: fx.Node
     weight: torch.Tensor
-    """float32 [out, in / groups, ...], the rest being the kernel."""
+    """float32 [out, in / groups, *kernel]."""
     bias: torch.Tensor | None
     """float32 [out]."""
     groups: int
 
     def input_channels(self) -> torch.Tensor:
-        """Which input channel each weight reads, int64 [out, in / groups]."""
+        """Returns the index of the input channel that each weight reads, int64 [out, in / groups]."""
         outputs, inputs = self.weight.shape[:2]
         group = torch.arange(outputs).div(outputs // self.groups, rounding_mode="floor")
         return group[:, None] * inputs + torch.arange(inputs)
 
 
 def find_layer(module: fx.GraphModule, node: fx.Node) -> Layer | None:
-    """The layer that a node is, or None for any other node."""
+    """Returns the layer that a node computes, or None for any other node."""
     if node.op != "call_function" or node.target not in (LINEAR, *CONVOLUTIONS):
         return None
     weight_node, bias_node = argument(node, 1, "weight"), argument(node, 2, "bias")
@@ -49,17 +49,17 @@ def find_layer(module: fx.GraphModule, node: fx.Node) -> Layer | None:
 
 
 def find_layers(module: fx.GraphModule) -> list[Layer]:
-    """All layers of a graph, in the order in which they run."""
+    """Returns all layers of a graph, in execution order."""
     return [layer for layer in (find_layer(module, node) for node in module.graph.nodes) if layer]
 
 
 def argument(node: fx.Node, position: int, name: str) -> Any:
-    """An argument of a node, wherever it is given; None when it is not."""
+    """Returns an argument of a node, given by position or by name; None when it is not given."""
     return node.args[position] if len(node.args) > position else node.kwargs.get(name)
 
 
 def constant(module: fx.GraphModule, node: Any) -> torch.Tensor | None:
-    """The tensor behind a parameter, or behind what is computed from parameters alone; None for all else."""
+    """Returns the value of a node that is a parameter or depends on parameters alone; None for any other node."""
     if not isinstance(node, fx.Node):
         return None
     if node.op == "get_attr":
@@ -84,13 +84,13 @@ def _is_constant(node: fx.Node) -> bool:
 
 
 def set_parameters(module: fx.GraphModule, node: fx.Node, first: int, **values: torch.Tensor | None) -> None:
-    """Gives a node parameters of its own; others that read the old ones keep them.
+    """Gives a node parameters of its own; other nodes that read the old ones keep them.
 
     Args:
         module: The graph that holds the node.
         node: A call to an ATen op.
         first: Position of the first of these arguments; the others follow it.
-        values: The arguments by name, in their order; float, rounded to float32 here.
+        values: The arguments by name, in their order; any float type, rounded to float32 here.
     """
     with module.graph.inserting_before(node):
         parameters = [None if value is None else attach(module, value) for value in values.values()]
@@ -99,7 +99,7 @@ def set_parameters(module: fx.GraphModule, node: fx.Node, first: int, **values: 
 
 
 def attach(module: fx.GraphModule, value: torch.Tensor) -> fx.Node:
-    """Adds a parameter at the insertion point: a copy of a value, rounded to float32."""
+    """Adds a parameter at the insertion point, a copy of a value rounded to float32; returns its node."""
     name = next(name for name in map("_derived_{}".format, itertools.count()) if not hasattr(module, name))
     parameter = nn.Parameter(value.detach().to(torch.float32, copy=True), requires_grad=False)
     module.register_parameter(name, parameter)
@@ -112,8 +112,11 @@ def export_again(module: fx.GraphModule, program: ExportedProgram) -> ExportedPr
     """Exports a program's changed graph, without the parameters that nothing reads any more.
 
     Args:
-        module: What ``program.module()`` gave, then changed.
-        program: Where it came from; left as it is.
+        module: What ``program.module()`` returned, changed since.
+        program: The program before the change; left as it is.
+
+    Raises:
+        UsageError: the program was saved without example inputs.
     """
     if program.example_inputs is None:
         raise UsageError("the program was saved without example inputs")
@@ -137,7 +140,7 @@ def run_images(
     Args:
         module: float32 [1, 3, h, w] to logits [1, classes].
         images: float32 [n, 3, h, w], preprocessed.
-        watched: Nodes to look at, none of which works in place.
+        watched: Nodes to observe; none of them may be an in-place op.
         see: Called with each of them, its first argument and its result, before anything can overwrite them.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Which module of the PyTorch model a layer of an artifact is: every format has names of its own."""
+"""Maps the layers of an artifact to modules of the PyTorch model, since every format has names of its own."""
 
 from __future__ import annotations
 
@@ -25,20 +25,21 @@ class ModuleLayer:
     """A convolution or linear layer of a captured program."""
 
     module: str
-    """Path such as "blocks.7.mlp.fc2"; where other layers cannot be told from it, such as query, key and value, the
-    path that all of them lie in; "" if there is none."""
+    """Path such as "blocks.7.mlp.fc2"; for layers that cannot be told apart, such as query, key and value, the path of
+    the module that holds all of them; "" if there is none."""
     macs: int
+    """Of one inference."""
     weights: int
-    """Values of the weight, without the bias."""
+    """Number of values of the weight, without the bias."""
 
     @property
     def size(self) -> tuple[int, int]:
-        """What stays the same in every format."""
+        """MACs and number of weights, which are the same in every format."""
         return self.macs, self.weights
 
 
 def module_layers(program: ExportedProgram) -> tuple[ModuleLayer, ...]:
-    """The layers of a captured program, in the order in which they run."""
+    """Returns the layers of a captured program, in execution order."""
     from edgevit.model.program.layers import find_layers
 
     layers = find_layers(program.module())
@@ -52,16 +53,17 @@ def module_layers(program: ExportedProgram) -> tuple[ModuleLayer, ...]:
 
 
 def modules_of(graph: Graph, known: Sequence[ModuleLayer]) -> tuple[str, ...]:
-    """Names the layers of an artifact.
+    """Returns the module path of each layer of an artifact.
 
-    Layers of one size follow each other as they do in the program, for no runtime runs a layer before what it reads.
+    Layers of the same size keep the order that they have in the program, since no runtime runs a layer before its inputs
+    exist.
 
     Args:
         graph: Of a float artifact.
         known: The layers of the program that it was exported from.
 
     Returns:
-        One path for each of ``graph.layers``; all "" unless both have as many layers of every size.
+        One path for each of ``graph.layers``; all "" unless both have the same number of layers of every size.
     """
     sizes = [(op.macs, _weights(graph, op)) for op in graph.layers]
     if Counter(sizes) != Counter(layer.size for layer in known):
@@ -73,7 +75,7 @@ def modules_of(graph: Graph, known: Sequence[ModuleLayer]) -> tuple[str, ...]:
 
 
 def _weights(graph: Graph, op: Op) -> int:
-    """Values of the largest constant that an op reads."""
+    """Number of values of the largest constant that an op reads."""
     constants = (graph.tensor[name] for name in op.inputs if graph.tensor[name].constant)
     return max((math.prod(tensor.shape) for tensor in constants), default=0)
 
@@ -85,7 +87,7 @@ def _size(layer: Layer) -> tuple[int, int]:
 
 
 def _path(layer: Layer) -> str:
-    """From the name of the weight; for one that folding made, from the module that was running."""
+    """From the name of the weight; for a weight made by folding, from the module that computed the layer."""
     from edgevit.model.program.layers import argument
 
     owner, _, name = str(getattr(argument(layer.node, 1, "weight"), "target", "")).rpartition(".")
@@ -97,7 +99,7 @@ def _path(layer: Layer) -> str:
 
 
 def _before(layers: Sequence[Layer]) -> list[int]:
-    """For each layer, those whose results reach it, as a bit set."""
+    """For each layer, the layers that its input depends on, as a bit set."""
     numbers = {layer.node: number for number, layer in enumerate(layers)}
     reached: dict[object, int] = {}
     for node in layers[0].node.graph.nodes if layers else ():
@@ -108,7 +110,7 @@ def _before(layers: Sequence[Layer]) -> list[int]:
 
 
 def _indistinct(sizes: Sequence[tuple[int, int]], before: Sequence[int]) -> list[list[int]]:
-    """Groups of layers of one size whose order another format may change: neither of two needs the other's result."""
+    """Groups of layers of one size whose order another format may change, as neither depends on the other's result."""
     groups: list[list[int]] = []
     for index, size in enumerate(sizes):
         joined = [
@@ -119,6 +121,6 @@ def _indistinct(sizes: Sequence[tuple[int, int]], before: Sequence[int]) -> list
 
 
 def _common(paths: list[str]) -> str:
-    """The path that all lie in."""
+    """The longest path that all have in common."""
     names = zip(*(path.split(".") for path in paths), strict=False)
     return ".".join(same[0] for same in itertools.takewhile(lambda one: len(set(one)) == 1, names))
