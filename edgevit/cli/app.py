@@ -1,4 +1,4 @@
-"""The ``edgevit`` command: its sub-commands and the one edge where errors become messages and exit codes."""
+"""The ``edgevit`` command: its sub-commands, and the one place where errors become messages and exit codes."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ COMMANDS = (
     ("doctor", "doctor"),
     ("schema", "schema"),
 )
-"""Every command in the order of the help: its name, which is also its module's but for hyphens, and the function or
-group in it."""
+"""Every command in the order of ``--help``: its name, also that of its module (hyphens become underscores), and the
+function or group in it."""
 
 _BROKEN_PIPE = 141
-"""What a shell reports of any tool whose reader went away; it is no verdict, so it is not 0 or 1."""
+"""Exit code that shells report for a broken pipe (128 + SIGPIPE); it is no verdict, so neither 0 nor 1."""
 
 _ENVIRONMENT = {
     errno.ENOSPC,
@@ -56,7 +56,7 @@ _ENVIRONMENT = {
     errno.EEXIST,
     errno.ENAMETOOLONG,
 }
-"""Failures of the file system that are the machine's state, not a bug."""
+"""Errors of the file system that come from the machine's state, not from a bug."""
 
 
 def main() -> None:
@@ -74,10 +74,10 @@ def run(arguments: Sequence[str]) -> int:
     """Runs one command line.
 
     Args:
-        arguments: Without the name of the program.
+        arguments: Arguments without the name of the program.
 
     Returns:
-        The exit code, an :class:`ExitCode` or 141 for a broken pipe; never raises but for SystemExit.
+        The exit code: an :class:`ExitCode`, or 141 for a broken pipe. Nothing but SystemExit is raised.
     """
     try:
         try:
@@ -94,7 +94,7 @@ def run(arguments: Sequence[str]) -> int:
             return _report(UsageError(message[:1].lower() + message[1:].rstrip("."), hint))
         except EdgevitError as error:
             return _report(error)
-        except Exception as error:  # noqa: BLE001  the error edge: anything else is a bug, and has to exit as one
+        except Exception as error:  # noqa: BLE001  anything else is a bug, and has to exit as one
             known = _environment_error(error)
             return _report(known) if known else _report_bug(error, arguments)
     except BrokenPipeError:  # while an error was being reported
@@ -172,11 +172,12 @@ def _usage_hint(error: TyperException) -> str:
 
 
 def _environment_error(error: Exception) -> EdgevitError | None:
-    """Recognises what the user's machine lacks: room, rights or an optional package."""
+    """The error for what the machine lacks (space, permissions or an optional package), or None for anything else."""
     if isinstance(error, OSError) and error.errno in _ENVIRONMENT:
         where = f": {error.filename}" if error.filename else ""
         return UsageError(
-            f"{os.strerror(error.errno or 0).lower()}{where}", "give another path, or the room and rights that it needs"
+            f"{os.strerror(error.errno or 0).lower()}{where}",
+            "give another path, or free the space or set the permissions it needs",
         )
     if isinstance(error, ModuleNotFoundError) and error.name:
         from edgevit.measure.host import extra_of_module
@@ -200,7 +201,7 @@ def _report_bug(error: Exception, arguments: Sequence[str]) -> int:
 
 
 def _write_log(error: Exception, arguments: Sequence[str]) -> Path | None:
-    """Writes the traceback where logs belong and returns its path; None when no folder takes it."""
+    """Writes the traceback to a log file and returns its path; None when no folder can be written."""
     head = f"edgevit {__version__}\nPython {sys.version}\narguments: {list(arguments)}\n\n"
     text = head + "".join(traceback.format_exception(error))
     for folder in _log_folders():
@@ -226,7 +227,7 @@ def _say(text: str) -> None:
 
 
 def _discard_output() -> None:
-    """Points the broken stream elsewhere, so that the interpreter's last flush does not complain."""
+    """Redirects the broken stream to the null device, so that the interpreter's last flush succeeds."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     with contextlib.suppress(BrokenPipeError):

@@ -1,4 +1,4 @@
-"""``edgevit doctor``: what is installed and what works."""
+"""``edgevit doctor``: shows what is installed and what works."""
 
 from __future__ import annotations
 

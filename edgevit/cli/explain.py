@@ -1,4 +1,4 @@
-"""``edgevit explain``: pictures of what a vision transformer looks at, and of what a token plan leaves."""
+"""``edgevit explain``: draws where a vision transformer attends, and which patches a token plan keeps."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def explain(
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="runs/<model>-explain-<time> when not given.")] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show what a vision transformer looks at, and which patches of an image a token plan leaves.
+    """Show where a vision transformer attends, and which patches of an image a token plan keeps.
 
-    Writes a picture for each image: the image as the model sees it, the patches that stayed or were merged after each
-    site of the plan, and the attention rollout of the dense model; and one picture of how far each head looks. Of a
-    spec only the model counts. Prints the files written; --json adds the numbers.
+    Writes a picture for each image: the image as the model sees it, the patches kept or merged after each site of the
+    plan, and the attention rollout of the dense model; and one picture of the attention distance of each head. Of a
+    spec only the model is used. Prints the files written; --json adds the numbers.
 
     \b
     Examples:

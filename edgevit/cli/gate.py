@@ -1,4 +1,4 @@
-"""``edgevit gate``: judges a run against a budget."""
+"""``edgevit gate``: tests a run against a budget."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def gate(
 ) -> None:
     """Test a run against a budget.
 
-    Exit 0 if every limit is met, 1 otherwise. A limit without a value fails; a prediction passes only if its whole
-    interval is within the limit.
+    Exit 0 if every limit is met, 1 otherwise. A limit whose value is not known fails; a prediction passes only if its
+    whole interval is within the limit.
 
     \b
     Example of a budget.toml:

@@ -1,4 +1,4 @@
-"""``edgevit models``: the models that can be named."""
+"""``edgevit models``: lists the bundled models and timm's."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ VERIFIED_FAMILIES = {
     "vgg": "VGG",
     "vit_": "ViT",
 }
-"""Families of which the smallest member is converted and checked on every backend, by how timm's names begin."""
+"""Families whose smallest member is converted and checked on every backend, by the prefix of timm's names."""
 
 
 def models(
@@ -39,7 +39,7 @@ def models(
     """List the models: bundled ones and timm's.
 
     Where the note says "verified family", the family's smallest member is converted and checked on every backend. Your
-    own model enters as "package.module:factory".
+    own model is named as "package.module:factory".
 
     \b
     Example:
@@ -72,7 +72,7 @@ def _begins(name: str, start: str) -> bool:
 
 
 def _timm_names() -> list[str]:
-    """timm's models; none, with a word on stderr, where timm is not installed."""
+    """timm's models; none, with a message on stderr, where timm is not installed."""
     from edgevit.cli import terminal
     from edgevit.measure.host import version_of
 

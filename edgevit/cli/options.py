@@ -1,4 +1,4 @@
-"""Options that several commands share, and how the command line becomes part of a spec."""
+"""Options that several commands share, and the conversion of the command line into part of a spec."""
 
 from __future__ import annotations
 
@@ -24,21 +24,23 @@ Target = Annotated[
 ]
 Precision = Annotated[str, typer.Option(help="f32, bf16, or fastest: let the runtime choose its float precision.")]
 Weights = Annotated[Path | None, typer.Option(help="safetensors, or a torch file that holds a state dict.")]
-Pretrained = Annotated[bool, typer.Option("--pretrained", help="Get timm's weights over the network.")]
+Pretrained = Annotated[bool, typer.Option("--pretrained", help="Download timm's weights.")]
 RandomWeights = Annotated[bool, typer.Option("--random-weights", help="For trying out; accuracy is not reported.")]
 Calibration = Annotated[
     str | None,
     typer.Option(help="Images for static quantization: a source as for --data, or a part of it, such as 20%."),
 ]
 Data = Annotated[str | None, typer.Option(help="Images to evaluate: digits, a folder, an .npz, or a manifest (.toml).")]
-Samples = Annotated[int | None, typer.Option(min=1, help="Evaluate on that many images, chosen by the seed.")]
+Samples = Annotated[int | None, typer.Option(min=1, help="Evaluate on that many images, sampled with the seed.")]
 Exports = Annotated[str | None, typer.Option("--export", help="onnx,openvino,tflite, or some of them.")]
 Schemes = Annotated[str | None, typer.Option("--scheme", help="auto, or names such as fp32,static_wi8_ai8.")]
 Tokens = Annotated[
     str | None,
     typer.Option(help="none, auto, or plans such as evit:0.7, tome:8, squeeze:0.8@4,7, resolution:192; see README."),
 ]
-Form = Annotated[str | None, typer.Option(help="How tokens are picked: gather, arithmetic, or auto, which tries both.")]
+Form = Annotated[
+    str | None, typer.Option(help="Export form of token selection: gather, arithmetic, or auto, which tries both.")
+]
 Profile = Annotated[str | None, typer.Option(help="A shipped recipe; `edgevit profiles` lists them.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads; 1 when not given.")]
 Setting = Annotated[
@@ -53,15 +55,18 @@ Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in --ou
 
 
 def split(names: str | None) -> list[str] | None:
-    """Splits "a,b" into its names; None stays None."""
+    """Returns the names in "a,b"; None for None."""
     return None if names is None else [name.strip() for name in names.split(",") if name.strip()]
 
 
 def nested(**values: Any) -> dict[str, Any]:
-    """Makes a nested document of what the user gave.
+    """Returns a nested document of what the user gave.
 
     Args:
         **values: Keys with "__" between the levels; None and False mean "not given".
+
+    Raises:
+        UsageError: a key is given twice.
     """
     document: dict[str, Any] = {}
     for key, value in values.items():
@@ -71,10 +76,10 @@ def nested(**values: Any) -> dict[str, Any]:
 
 
 def with_settings(document: dict[str, Any], settings: list[str] | None) -> dict[str, Any]:
-    """Adds ``KEY=VALUE`` settings to a document; a value is read as TOML, or else as text.
+    """Adds ``KEY=VALUE`` settings to a document and returns it; a value is read as TOML, else as text.
 
     Raises:
-        UsageError: a setting is not of that form, or its key is there already.
+        UsageError: a setting is not of that form, or its key is in the document already.
     """
     import contextlib
 
@@ -102,12 +107,16 @@ def _put(document: dict[str, Any], path: list[str], value: Any) -> None:
 
 
 def spec_file_or_model(target: str) -> tuple[Path | None, str | None]:
-    """Reads the first argument of a command: a spec file if it ends in .toml, a model's name otherwise."""
+    """Returns the spec file, or else the model's name, that the first argument of a command is: .toml means a spec."""
     return (Path(target), None) if target.endswith(".toml") else (None, target)
 
 
 def check_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
-    """Refuses a value that is not among the choices of an option."""
+    """Checks the value of an option.
+
+    Raises:
+        UsageError: it is not among the choices.
+    """
     from edgevit.errors import unknown_name
 
     if value not in choices:
@@ -115,7 +124,7 @@ def check_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
 
 
 def channels(option: str, text: str | None) -> tuple[float, float, float] | None:
-    """Reads one number for all channels, or three for red, green and blue.
+    """Parses one number for all channels, or three for red, green and blue; None for None.
 
     Raises:
         UsageError: it is neither.

@@ -1,4 +1,4 @@
-"""``edgevit profiles``: the recipes that edgevit ships."""
+"""``edgevit profiles``: lists or shows the shipped profiles."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Results as text on stdout, one function per kind of result. Nothing depends on colour.
 
-:func:`print_run` prints all that ``edgevit compress`` and ``export`` show of a run, from the headline to the line "chosen:" and
-any hint that follows it.
+:func:`print_run` prints everything that ``edgevit compress`` and ``edgevit export`` show of a run, from the headline to
+the line "chosen:"; hints that follow "chosen:" belong there too.
 """
 
 from __future__ import annotations
@@ -28,10 +28,7 @@ _MOST_LAYERS = 20
 
 
 def print_run(run: Run) -> None:
-    """Prints a run: headline, candidates, reasons, predictions, token searches, contributions, notes and the choice.
-
-    Hints about the choice belong after its last line.
-    """
+    """Prints a run: headline, candidates, reasons, predictions, token searches, contributions, notes, the choice."""
     from edgevit.report.contributions import contribution_lines
     from edgevit.report.table import columns
     from edgevit.report.token_searches import search_line

@@ -1,4 +1,4 @@
-"""``edgevit schemes``: what each runtime can be quantized to."""
+"""``edgevit schemes``: lists the schemes of each runtime."""
 
 from __future__ import annotations
 
