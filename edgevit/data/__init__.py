@@ -1,1 +1,1 @@
-"""Images: where they come from, which are chosen, and what is done to them before a model sees them."""
+"""Images: sources, sampling, preprocessing, and checks of calibration sets."""

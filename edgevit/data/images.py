@@ -1,4 +1,4 @@
-"""Image sources: what images there are, and their labels."""
+"""Image sources: folders, tables, arrays, the digits and calibration manifests, read as one kind of set."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ from edgevit.spec.toml_files import find, names, read_toml
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 NOISE = "noise"
-"""Source of made-up images, for verifying a model that came without data."""
+"""Source of random images, for verifying a model that came without data."""
+_PIXELS = "uint8 [n, h, w, 3] or [n, h, w]"
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Chosen images of a source: enough for any process to read the same ones again."""
+    """Names of chosen images of a source, by which any process can open the same images again."""
 
     source: str
     ids: tuple[str, ...]
@@ -35,7 +36,7 @@ class Samples:
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images of one source."""
+    """Images of one source, read one at a time."""
 
     source: str
     ids: tuple[str, ...]
@@ -44,7 +45,7 @@ class ImageSet:
     _read: Callable[[str], bytes | np.ndarray]
     """Encoded file or uint8 [h, w, 3] pixels of an image, by id."""
     _digests: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
-    """Of the images that were read for it, by id; a set shares it with those selected from it."""
+    """Digests computed so far, by id; a set shares them with those selected from it."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -53,17 +54,17 @@ class ImageSet:
         """Returns one image as upright 8-bit RGB.
 
         Raises:
-            UsageError: the file is missing, broken or of a kind that cannot be read; it is named.
+            UsageError: the file is missing, broken or of a kind that cannot be read; the message names it.
         """
         try:
             stored = self._read(image_id)
             return to_rgb(Image.fromarray(stored) if isinstance(stored, np.ndarray) else Image.open(io.BytesIO(stored)))
         except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
             reason = "not an image" if isinstance(error, UnidentifiedImageError) else error
-            raise UsageError(f"{self.source}: cannot read image {image_id}: {reason}", "mend or remove it") from error
+            raise UsageError(f"{self.source}: cannot read image {image_id}: {reason}", "fix or remove it") from error
 
     def sha256(self, image_id: str) -> str:
-        """Digest of one image as stored, when it was first asked for; an image is read for this once."""
+        """Returns the SHA-256 digest of one image as stored, in hex; each image is read once for it."""
         if image_id not in self._digests:
             stored = self._read(image_id)
             content = stored.tobytes() if isinstance(stored, np.ndarray) else stored
@@ -71,7 +72,7 @@ class ImageSet:
         return self._digests[image_id]
 
     def select(self, ids: tuple[str, ...]) -> ImageSet:
-        """Returns the set with these images alone, in this order.
+        """Returns the set with only these images, in this order.
 
         Raises:
             UsageError: an id is not in the source.
@@ -85,11 +86,11 @@ class ImageSet:
 
     @property
     def samples(self) -> Samples:
-        """The images by id."""
+        """Names of the images, to open them again in another process."""
         return Samples(self.source, self.ids)
 
     def batches(self, contract: Preprocessing) -> Iterator[np.ndarray]:
-        """Yields every image preprocessed, float32 [1, 3, h, w]."""
+        """Yields every image, preprocessed as the model expects, float32 [1, 3, h, w]."""
         for image_id in self.ids:
             yield preprocess(self.image(image_id), contract)[None]
 
@@ -100,7 +101,7 @@ def open_images(source: str) -> ImageSet:
     Args:
         source: "digits" (its test images), "digits:train|calibration|test", a folder of class sub-folders, a folder
             with labels.csv, a folder of images (no labels), an .npz with "images" and "labels", a calibration
-            manifest (.toml, or the name of a shipped one behind "calibration:"), or "noise:N".
+            manifest (.toml, or "calibration:" and the name of a shipped one), or "noise:N".
 
     Raises:
         UsageError: there is no such source, it is empty, or malformed.
@@ -110,7 +111,7 @@ def open_images(source: str) -> ImageSet:
     if source.startswith(f"{NOISE}:"):
         return _noise(source)
     if source.startswith("calibration:"):
-        return _manifest(find("calibration", source.removeprefix("calibration:")), source)
+        return _read_manifest(find("calibration", source.removeprefix("calibration:")), source)
     path = Path(source)
     if not path.exists():
         known = ["digits", *(f"calibration:{name}" for name in names("calibration"))]
@@ -122,7 +123,7 @@ def open_images(source: str) -> ImageSet:
     elif path.suffix == ".npz":
         images = _npz(path)
     elif path.suffix == ".toml":
-        images = _manifest(path, source)
+        images = _read_manifest(path, source)
     else:
         raise UsageError(
             f"cannot read images from {source}", "give a folder, an .npz or a calibration manifest (.toml)"
@@ -133,8 +134,34 @@ def open_images(source: str) -> ImageSet:
 
 
 def open_samples(samples: Samples) -> ImageSet:
-    """Opens chosen images again, in another process for instance."""
+    """Opens chosen images again, for example in another process."""
     return open_images(samples.source).select(samples.ids)
+
+
+def set_sha256(images: ImageSet) -> str:
+    """Returns the SHA-256 digest of a set of images in any order: that of their sorted digests in hex, one per line."""
+    return hashlib.sha256("\n".join(sorted_digests(images)).encode()).hexdigest()
+
+
+def sorted_digests(images: ImageSet) -> tuple[str, ...]:
+    """Returns the SHA-256 digests of the images as stored, in hex, one per image, sorted."""
+    return tuple(sorted(map(images.sha256, images.ids)))
+
+
+def manifest(images: ImageSet, about: str) -> str:
+    """Returns the manifest of a calibration set, a TOML document that :func:`open_images` reads back.
+
+    Args:
+        images: The calibration set.
+        about: One line that says what the images are.
+    """
+    ids = "".join(f"    {json.dumps(image_id)},\n" for image_id in images.ids)
+    return (
+        f"about = {json.dumps(about)}\n"
+        f"source = {json.dumps(images.source)}\n"
+        f'# sha256 of the sorted sha256 digests of the images, one a line\nsha256 = "{set_sha256(images)}"\n'
+        f"ids = [\n{ids}]\n"
+    )
 
 
 def _digits(source: str) -> ImageSet:
@@ -174,7 +201,7 @@ def _labelled_by_csv(folder: Path) -> ImageSet:
     for number, row in enumerate(rows, start=2):
         name, label = row["file"] or "", row["class_index"] or ""
         if not label.isascii() or not label.isdigit():
-            raise UsageError(f"{table} line {number}: class_index {label!r} is not a whole number from 0 on")
+            raise UsageError(f"{table} line {number}: class_index {label!r} is not an integer ≥ 0")
         place = next((place for place in (folder / name, folder / "images" / name) if place.is_file()), None)
         if place is None or not place.resolve().is_relative_to(folder.resolve()):
             raise UsageError(f"{table} line {number}: no file {name!r} beside it or under images/")
@@ -186,7 +213,7 @@ def _labelled_by_csv(folder: Path) -> ImageSet:
 
 
 def _folder(folder: Path) -> ImageSet:
-    """Class sub-folders in the order of their names; or, without sub-folders that hold images, images without labels."""
+    """One class per sub-folder, in the order of their names; images without labels if no sub-folder holds images."""
     sub_folders = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
     class_folders = [path for path in sub_folders if _images_in(path)]
     if class_folders:
@@ -225,7 +252,7 @@ def _npz(path: Path) -> ImageSet:
     _check_pixels(images, path)
     if labels is not None and (labels.shape != (len(images),) or labels.dtype.kind not in "iu" or (labels < 0).any()):
         raise UsageError(
-            f'{path}: "labels" must be {len(images)} whole numbers from 0 on, one an image; it is {_described(labels)}'
+            f'{path}: "labels" must be {len(images)} integers ≥ 0, one per image; it is {_described(labels)}'
             f"{' with negative numbers' if labels.dtype.kind == 'i' and (labels < 0).any() else ''}",
             "give the class index of every image, or leave labels out",
         )
@@ -235,15 +262,8 @@ def _npz(path: Path) -> ImageSet:
     )
 
 
-_PIXELS = "uint8 [n, h, w, 3] or [n, h, w]"
-
-
-def _described(array: np.ndarray) -> str:
-    return f"{array.dtype} {list(array.shape)}"
-
-
 def _check_pixels(images: np.ndarray, path: Path) -> None:
-    """Refuses an array that is not 8-bit pictures; says which are broken, or how to make it so."""
+    """Refuses an array that does not hold 8-bit images; names broken ones, or says how to convert it."""
     if images.dtype.kind in "fc" and images.ndim > 1:
         finite = np.isfinite(images).all(axis=tuple(range(1, images.ndim)))
         broken = [str(index) for index in np.flatnonzero(~finite)]
@@ -251,24 +271,28 @@ def _check_pixels(images: np.ndarray, path: Path) -> None:
             more = f" and {len(broken) - 10} more" if len(broken) > 10 else ""
             raise UsageError(
                 f"{path}: {len(broken)} of {len(images)} images hold NaN or infinity: {', '.join(broken[:10])}{more}",
-                f'mend or remove them, and give "images" as {_PIXELS}',
+                f'fix or remove them, and give "images" as {_PIXELS}',
             )
     steps = []
     if images.dtype != np.uint8:
         steps.append("give pixels from 0 to 255 as uint8, not normalized: edgevit does that as the model asks")
     if images.ndim == 4 and images.shape[3] != 3:
-        forms = {1: "drop the last axis: images[..., 0]", 4: "leave out alpha: images[..., :3]"}
+        forms = {1: "drop the last axis: images[..., 0]", 4: "drop the alpha channel: images[..., :3]"}
         by_channels_first = "put the channels last: images.transpose(0, 2, 3, 1)" if images.shape[1] in (1, 3) else None
-        steps.append(forms.get(images.shape[3]) or by_channels_first or "the last axis has to be red, green and blue")
+        steps.append(forms.get(images.shape[3]) or by_channels_first or "the last axis must be red, green, blue")
     elif images.ndim == 2 or (images.ndim == 3 and images.shape[2] == 3):
         steps.append("it looks like a single image: images[None]")
     elif images.ndim not in (3, 4):
-        steps.append("one image after the other along the first axis")
+        steps.append("stack the images along the first axis")
     if steps:
         raise UsageError(f'{path} needs an array "images", {_PIXELS}; it is {_described(images)}', "; ".join(steps))
 
 
-def _manifest(path: Path, source: str) -> ImageSet:
+def _described(array: np.ndarray) -> str:
+    return f"{array.dtype} {list(array.shape)}"
+
+
+def _read_manifest(path: Path, source: str) -> ImageSet:
     document = read_toml(path)
     unknown = document.keys() - {"about", "source", "ids", "sha256"}
     inner, ids = document.get("source"), document.get("ids")
@@ -288,29 +312,3 @@ def _manifest(path: Path, source: str) -> ImageSet:
             f"{path}: the images of {inner} are not the ones that the manifest was made from (sha256 differs)"
         )
     return ImageSet(source, chosen.ids, chosen.labels, chosen._read, chosen._digests)
-
-
-def set_sha256(images: ImageSet) -> str:
-    """Digest of a set of images, whatever their order: sha256 of their sorted sha256 digests, one a line."""
-    return hashlib.sha256("\n".join(sorted_digests(images)).encode()).hexdigest()
-
-
-def sorted_digests(images: ImageSet) -> tuple[str, ...]:
-    """Digests of the images as stored, one an image, sorted."""
-    return tuple(sorted(map(images.sha256, images.ids)))
-
-
-def manifest(images: ImageSet, about: str) -> str:
-    """Returns the TOML document that :func:`edgevit.data.images.open_images` reads back.
-
-    Args:
-        images: The calibration set.
-        about: One line for people.
-    """
-    ids = "".join(f"    {json.dumps(image_id)},\n" for image_id in images.ids)
-    return (
-        f"about = {json.dumps(about)}\n"
-        f"source = {json.dumps(images.source)}\n"
-        f'# sha256 of the sorted sha256 digests of the images, one a line\nsha256 = "{set_sha256(images)}"\n'
-        f"ids = [\n{ids}]\n"
-    )

@@ -1,4 +1,4 @@
-"""From an image file to the numbers a model sees, with nothing but numpy and Pillow: the same on a host and a board."""
+"""Preprocessing from a decoded image to a model's input, with numpy and Pillow alone: the same on a host and a board."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _RESAMPLING = {
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Turns any picture into upright 8-bit RGB.
+    """Converts any image to upright 8-bit RGB.
 
-    EXIF rotation is applied; grey is repeated; 16-bit grey is scaled to 8 bits (Pillow alone would cut it off);
-    CMYK and palettes are converted; alpha is dropped, as training pipelines do.
+    EXIF rotation is applied; grey is repeated; 16-bit grey is scaled to 8 bits (Pillow alone would clip it); CMYK and
+    palettes are converted; alpha is dropped, as training pipelines do.
 
     Raises:
         ValueError: floating-point pixels, which have no agreed range, or no pixels.
@@ -40,10 +40,14 @@ def to_rgb(image: Image.Image) -> Image.Image:
 def preprocess(image: Image.Image, contract: Preprocessing) -> np.ndarray:
     """Resizes, crops and normalizes an RGB image as timm's evaluation transform does.
 
+    Args:
+        image: 8-bit RGB, see :func:`to_rgb`.
+        contract: Input size, interpolation, crop, mean and standard deviation.
+
     Returns:
-        float32 [3, height, width].
+        float32 [3, height, width], contiguous.
     """
-    # in float64 and rounded once: integer inputs are quantized from this, and many of their values lie half-way
+    # in float64 and rounded once: int8 inputs are quantized from this, and many values lie half-way between two steps
     normalized = (resize_and_crop(image, contract) / 255.0 - np.asarray(contract.mean)) / np.asarray(contract.std)
     return np.ascontiguousarray(normalized.transpose(2, 0, 1), dtype=np.float32)
 
@@ -63,10 +67,10 @@ def resize_and_crop(image: Image.Image, contract: Preprocessing) -> np.ndarray:
 
 
 def _resize_to_cover(image: Image.Image, contract: Preprocessing, resampling: Image.Resampling) -> Image.Image:
-    """Keeps the aspect ratio; the image then covers ``input_size / crop_pct`` with one side equal to it."""
+    """Resizes with the aspect ratio kept: the image covers ``input_size / crop_pct`` and equals it along one side."""
     target = _covering_size(contract)
     height, width = image.height, image.width
-    if target[0] != target[1]:  # here timm rounds, where it cuts off for a square
+    if target[0] != target[1]:  # timm rounds here, and truncates for a square
         ratio = min(height / target[0], width / target[1])
         new = (round(width / ratio), round(height / ratio))
     elif target[0] / height >= target[1] / width:

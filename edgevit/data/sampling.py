@@ -1,4 +1,4 @@
-"""Which images a run uses: chosen by the seed, apart from each other, and whole."""
+"""Which images a run uses: drawn by the seed, disjoint, and checked before use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEFAULT_CALIBRATION_SAMPLES = 128
 
 @dataclass(frozen=True)
 class RunData:
-    """The images of a run; the two sets share none."""
+    """The images of a run; the two sets share no image."""
 
     evaluation: ImageSet | None
     calibration: ImageSet | None
@@ -25,18 +25,18 @@ class RunData:
 def choose_data(
     evaluation: str | None, calibration: str | None, samples: int | None, calibration_samples: int | None, seed: int
 ) -> RunData:
-    """Chooses the images of a run, by the seed.
+    """Draws the images of a run, by the seed.
 
     Args:
         evaluation: Source of labelled images, or None.
-        calibration: Another source, or a percentage of the evaluation images, such as "20%", to hold out.
-        samples: How many to evaluate on; all when None.
-        calibration_samples: How many to calibrate with; up to 128 when None.
-        seed: Of the choice.
+        calibration: Another source, or a percentage of the evaluation images, such as "20%", to hold out; or None.
+        samples: Number of evaluation images; all when None.
+        calibration_samples: Number of calibration images; up to 128 when None.
+        seed: Of the random draw.
 
     Raises:
-        UsageError: a set is smaller than asked, the evaluation set has one class only, or the sets overlap. What a
-            calibration set lacks is a warning: see :mod:`edgevit.data.calibration_warnings`.
+        UsageError: a set is smaller than asked, the evaluation set has one class only, or the sets overlap. A poor
+            calibration set is no error, see :mod:`edgevit.data.calibration_warnings`.
     """
     evaluation_set = open_images(evaluation) if evaluation else None
     calibration_set: ImageSet | None
@@ -64,10 +64,15 @@ def choose_data(
 
 
 def check_images(images: ImageSet, num_classes: int, on_progress: Callable[[int, int], None]) -> None:
-    """Decodes every image once and checks the labels, before anything heavy starts.
+    """Decodes every image once and checks the labels, before anything expensive starts.
+
+    Args:
+        images: To check.
+        num_classes: Number of classes of the model.
+        on_progress: Progress callback: images done, and in all.
 
     Raises:
-        UsageError: broken images, all named; a label outside the model's classes.
+        UsageError: broken images, the first ten named; a label outside the model's classes.
     """
     outside = sorted({label for label in images.labels or () if label >= num_classes})
     if outside:
@@ -86,21 +91,21 @@ def check_images(images: ImageSet, num_classes: int, on_progress: Callable[[int,
         more = f"\n  and {len(broken) - 10} more" if len(broken) > 10 else ""
         raise UsageError(
             f"{images.source}: {len(broken)} broken images:\n  " + "\n  ".join(broken[:10]) + more,
-            "mend or remove them",
+            "fix or remove them",
         )
 
 
 def sample_images(images: ImageSet, count: int, seed: int, what: str) -> ImageSet:
-    """Chooses images to judge by, by the seed, in the order of the source.
+    """Draws images to evaluate on, by the seed, in the order of the source.
 
     Args:
-        images: To choose from.
-        count: How many.
-        seed: Of the choice.
-        what: What they are for: "evaluation".
+        images: To draw from.
+        count: Number of images, at least 1.
+        seed: Of the random draw.
+        what: Purpose of the images, for messages: "evaluation".
 
     Raises:
-        UsageError: there are fewer, none are asked for, or the chosen ones are all of one class.
+        UsageError: there are fewer, none are asked for, or those drawn are all of one class.
     """
     images = _draw(images, count, seed, what)
     if images.labels is not None and len(set(images.labels)) < 2:
@@ -108,6 +113,26 @@ def sample_images(images: ImageSet, count: int, seed: int, what: str) -> ImageSe
             f"the {len(images)} {what} images of {images.source} are all of one class", "give images of several classes"
         )
     return images
+
+
+def refuse_overlap(images: ImageSet, others: ImageSet, what: str) -> None:
+    """Refuses two sets that share an image, compared by its stored bytes.
+
+    Args:
+        images: One set, such as the evaluation images.
+        others: The set that must be disjoint from it.
+        what: Purpose of ``others``, for the message: "calibration".
+
+    Raises:
+        UsageError: they share an image; the message names one.
+    """
+    seen = {images.sha256(image_id): image_id for image_id in images.ids}
+    shared = [seen[digest] for image_id in others.ids if (digest := others.sha256(image_id)) in seen]
+    if shared:
+        raise UsageError(
+            f"{len(shared)} {what} images of {others.source} are in {images.source} too, such as {shared[0]}",
+            "give sets that share no image; --calibration 20% holds out a part of --data",
+        )
 
 
 def _draw(images: ImageSet, count: int, seed: int, what: str) -> ImageSet:
@@ -122,7 +147,7 @@ def _draw(images: ImageSet, count: int, seed: int, what: str) -> ImageSet:
 
 
 def _split(images: ImageSet, share: float, seed: int) -> tuple[ImageSet, ImageSet]:
-    """Holds out ``share`` of every class; returns the rest and the held-out part."""
+    """Holds out ``share`` of every class, 0..1; returns the rest and the held-out set."""
     if not 0 < share < 1:
         raise UsageError(
             f"cannot hold out {share:.0%} of the evaluation images for calibration", "between 0 % and 100 %"
@@ -137,23 +162,3 @@ def _split(images: ImageSet, share: float, seed: int) -> tuple[ImageSet, ImageSe
         raise UsageError(f"{share:.0%} of {len(images)} images leaves one side of the split empty")
     rest = images.select(tuple(image_id for index, image_id in enumerate(images.ids) if index not in held))
     return rest, images.select(tuple(image_id for index, image_id in enumerate(images.ids) if index in held))
-
-
-def refuse_overlap(images: ImageSet, others: ImageSet, what: str) -> None:
-    """Refuses two sets that share an image, by its stored bytes.
-
-    Args:
-        images: Evaluation images, say.
-        others: Images that must be others.
-        what: What ``others`` are for: "calibration".
-
-    Raises:
-        UsageError: names one image that is in both.
-    """
-    seen = {images.sha256(image_id): image_id for image_id in images.ids}
-    shared = [seen[digest] for image_id in others.ids if (digest := others.sha256(image_id)) in seen]
-    if shared:
-        raise UsageError(
-            f"{len(shared)} {what} images of {others.source} are in {images.source} too, such as {shared[0]}",
-            "give sets that share no image; --calibration 20% holds out a part of --data",
-        )
