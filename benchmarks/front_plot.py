@@ -20,7 +20,7 @@ from matplotlib.transforms import Bbox
 
 from edgevit.run.files import write_atomically
 
-# Okabe and Ito's palette, which colour-blind people can tell apart; a marker says the same without colour.
+# Okabe and Ito's colour-blind-safe palette; the marker carries the same information.
 LOOKS = {
     "dense": ("#777777", "o"),
     "evit": ("#0072B2", "s"),
@@ -35,7 +35,7 @@ LOOKS = {
 _GREY = "#555555"
 _TICKS = (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 1.75, 2, 2.5, 3, 3.5, 4, 5, 6, 8)
 _SHOWN_DROP = 4.0
-"""Percentage points below the baseline; points that lost more sit on the lower edge, with their value."""
+"""Percentage points below the baseline; points further down are drawn on the lower edge, with their value."""
 _HALO = [withStroke(linewidth=2, foreground="white")]
 _OFFSETS = tuple(
     (round(radius * math.cos(angle)), round(radius * math.sin(angle)))
@@ -50,7 +50,7 @@ class Point:
 
     label: str
     named: bool
-    """Whether the label is written beside it wherever it is; else on the lower edge alone."""
+    """Whether the label is always shown; otherwise only on the lower edge."""
     method: str
     """One of :data:`LOOKS`."""
     filled: bool
@@ -61,7 +61,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Region:
-    """A goal: at least so fast at no more than so many percentage points lost."""
+    """A goal: a least speed-up within a largest drop in percentage points."""
 
     label: str
     speed_up: float
@@ -76,10 +76,10 @@ class Panel:
     title: str
     points: tuple[Point, ...]
     fronts: tuple[tuple[Point, ...], ...]
-    """Each by rising speed; the first is the front of all points, drawn solid."""
+    """Each by increasing speed; the first is the front of all points, drawn solid."""
     regions: tuple[Region, ...] = ()
     marks: tuple[tuple[str, float], ...] = ()
-    """Vertical lines: what they say, and the speed-up at which they stand."""
+    """Vertical lines: label and speed-up."""
 
 
 def draw_panels(panels: tuple[Panel, ...], baseline: float, title: str, path: Path) -> None:
@@ -123,7 +123,7 @@ def _set_axes(axes: Axes, panel: Panel) -> None:
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_title(panel.title, loc="left", fontsize=11)
-    axes.set_xlabel("times as fast as dense float32, run in turn (right is better)")
+    axes.set_xlabel("speed-up over dense float32, interleaved (right is better)")
     axes.grid(color="#ececec", linewidth=0.7)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -182,7 +182,7 @@ def _draw_legend(figure: Figure, points: list[Point]) -> None:
 
 
 def _draw_labels(axes: Axes, panel: Panel, floor: float) -> None:
-    """Labels each point at the first offset, nearest first, where it covers least."""
+    """Labels each point at the nearest offset with the least overlap."""
     pixels = axes.figure.dpi / 72
     taken = [
         Bbox.from_bounds(x - 5 * pixels, y - 5 * pixels, 10 * pixels, 10 * pixels)
@@ -202,7 +202,7 @@ def _draw_labels(axes: Axes, panel: Panel, floor: float) -> None:
 
 
 def _place(axes: Axes, label: Annotation, taken: list[Bbox]) -> Bbox:
-    """Moves a label to its best offset and returns the box it then covers, in pixels."""
+    """Moves a label to the offset with the least overlap and returns its box in pixels."""
     frame = axes.get_window_extent()
     best = min(range(len(_OFFSETS)), key=lambda index: (_cost(_move(label, index), taken, frame), index))
     box = _move(label, best)

@@ -1,4 +1,4 @@
-"""What each runtime's own quantizer gives when it is called as its documentation shows, nothing set."""
+"""Each runtime's own quantizer, called as its documentation shows, with its defaults."""
 
 from __future__ import annotations
 
@@ -25,20 +25,21 @@ class LibraryJob:
 
 
 @dataclass(frozen=True)
-class MadeArtifact:
-    """Its main file."""
+class LibraryArtifact:
+    """A quantized artifact."""
 
     path: Path
+    """Its main file."""
 
 
-def make_default(job: LibraryJob) -> MadeArtifact:
-    """Quantizes, in a process of its own; what an earlier run of the benchmark made is taken as it is."""
+def make_default(job: LibraryJob) -> LibraryArtifact:
+    """Quantizes, in a child process; the result of an earlier run of the benchmark is reused."""
     job.folder.mkdir(parents=True, exist_ok=True)
     path = job.folder / job.parent.name
     if not path.exists():
         images = np.concatenate(list(open_samples(job.calibration).batches(job.preprocessing)))
         DEFAULTS[job.runtime][job.name](job.parent, images, path)
-    return MadeArtifact(path)
+    return LibraryArtifact(path)
 
 
 def _onnxruntime_dynamic(parent: Path, images: np.ndarray, path: Path) -> None:

@@ -2,7 +2,7 @@
 
     python benchmarks/make_probes.py
 
-Writes edgevit/probes/. The files are committed, so this runs only when a backend is added or a format changes.
+Writes edgevit/commands/probes/. The files are committed, so this runs only when a backend is added or a format changes.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Quantization against each library's plain defaults, in one run: ``make bench-quantize``.
 
 For every model and runtime: what the runtime's own quantizer gives when it is called as its documentation shows, and
-what ``edgevit compress --scheme auto`` gives under the drop that is allowed. All artifacts of a runtime start from the
-same float32 file and the same calibration images, are scored on the same images, and are timed in turn with that file
-one thread, warm runs. ImageNet and flower models need the data folder; a MobileNetV3-Small with random
+what ``edgevit compress --scheme auto`` gives within the drop allowed. All artifacts of a runtime start from the same
+float32 file and the same calibration images, are scored on the same images, and are measured interleaved with that
+file, one thread, warm runs. ImageNet and flower models need the data folder; a MobileNetV3-Small with random
 weights shows that nothing slower than float is chosen.
 
     python -m benchmarks.quantize [--data DIR] [--out DIR] [--only NAME] [--runtime NAME]
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.library_defaults import DEFAULTS, LibraryJob, MadeArtifact, make_default
+from benchmarks.library_defaults import DEFAULTS, LibraryArtifact, LibraryJob, make_default
 from benchmarks.models import Case, default_data, digits, real
 from benchmarks.ratios import compared, finished_run
 from edgevit.artifacts.evaluate import run_once, score
@@ -29,9 +29,10 @@ from edgevit.backends import get_backend
 from edgevit.cli.terminal import print_line, print_table, say
 from edgevit.data.images import Samples, open_samples
 from edgevit.errors import CandidateFailed, UsageError
+from edgevit.report.table import accuracy_change
 from edgevit.results.candidate import Candidate
 from edgevit.results.run import Run
-from edgevit.run.child_process import isolated
+from edgevit.run.child_process import Task, run_in_child
 from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.spec import Spec, resolve_spec
 
@@ -129,7 +130,7 @@ def _rows(case: Case, runtime: str, folder: Path) -> list[Row]:
 
 
 def _rewritten(model: str, run: Run, folder: Path) -> Iterator[Row]:
-    """The float32 files that quantization started from, where the graph was rewritten: their share of the speed."""
+    """The float32 files that quantization started from, where the graph was rewritten: their part of the speed-up."""
     dense = run.candidates[0]
     backend = get_backend(dense.backend)
     for path in sorted((folder / "work" / "prepared" / backend.name).glob(f"*/model{backend.suffix}")):
@@ -167,8 +168,8 @@ def _ours(model: str, goal: Goal, run: Run, folder: Path) -> Iterator[Row]:
 
 def _numerics(candidate: Candidate) -> str:
     assert candidate.artifact is not None
-    islands = candidate.artifact.float_layer_count
-    return candidate.artifact.numerics + (f", {islands} in float" if islands else "")
+    in_float = candidate.artifact.float_layer_count
+    return candidate.artifact.numerics + (f", {in_float} in float" if in_float else "")
 
 
 def _defaults(model: str, runtime: str, run: Run, spec: Spec, folder: Path) -> Iterator[Row]:
@@ -181,14 +182,18 @@ def _defaults(model: str, runtime: str, run: Run, spec: Spec, folder: Path) -> I
         job = LibraryJob(runtime, name, folder / dense.artifact.path, samples, dense.artifact.preprocessing, target)
         say(f"{model}: {runtime}, {name} …")
         try:
-            made = isolated(make_default, job, timeout_seconds=TIMEOUT_SECONDS, log=folder / "library-defaults.log")
+            made = run_in_child(
+                Task(make_default, job, LibraryArtifact),
+                timeout_seconds=TIMEOUT_SECONDS,
+                log=folder / "library-defaults.log",
+            )
         except (CandidateFailed, UsageError) as error:
             yield _failed(model, runtime, name, error.message)
             continue
         yield _default_row(model, name, made, run, spec, folder)
 
 
-def _default_row(model: str, name: str, made: MadeArtifact, run: Run, spec: Spec, folder: Path) -> Row:
+def _default_row(model: str, name: str, made: LibraryArtifact, run: Run, spec: Spec, folder: Path) -> Row:
     dense = run.candidates[0]
     assert dense.artifact is not None
     backend = get_backend(dense.backend)
@@ -219,7 +224,7 @@ def _default_row(model: str, name: str, made: MadeArtifact, run: Run, spec: Spec
 
 
 def _evaluation(run: Run, spec: Spec) -> Samples | None:
-    """The images that the run was judged on."""
+    """The images that the run was evaluated on."""
     from edgevit.data.sampling import choose_data
 
     data = choose_data(
@@ -241,7 +246,7 @@ def _print(rows: list[Row]) -> None:
         "numerics",
         "top-1",
         "agreement",
-        "drop",
+        "change",
         "float32 ms",
         "ms",
         "ratio",
@@ -256,7 +261,7 @@ def _print(rows: list[Row]) -> None:
             row.numerics,
             _cell(row.top1, "{:.2%}"),
             _cell(row.agreement, "{:.1%}"),
-            _cell(row.drop_points, "{:+.2f}"),
+            accuracy_change(row.drop_points, 2),
             _cell(row.float_ms, "{:.3f}"),
             _cell(row.ms, "{:.3f}"),
             _cell(row.speed_up, "{:.2f}"),

@@ -1,8 +1,9 @@
 """Accuracy and speed of the main job, per model and runtime: ``make bench``.
 
-Runs ``edgevit compress`` on the bundled digits and, where the data is there, on ImageNet and flower models; then times
-each float artifact and the int8 and token-reduced ones made from it in turn in a fresh process, one thread. The
-ratio is that of warm runs (see edgevit/measure/duel.py), which repeats to one or two percent where absolute times drift by a tenth.
+Runs ``edgevit compress`` on the bundled digits and, where the data folder is there, on ImageNet and flower models; then
+measures each float artifact interleaved with the int8 and token-reduced ones made from it, in a fresh process, one
+thread. The ratio is that of warm runs (see edgevit/measure/paired.py), which repeats to one or two percent where
+absolute latencies drift by a tenth.
 
     python -m benchmarks.ratios [--data DIR] [--out DIR] [--only NAME]
 """
@@ -19,9 +20,10 @@ from benchmarks.models import Case, default_data, digits, real
 from edgevit import compress
 from edgevit.cli.terminal import make_progress, print_table
 from edgevit.measure.paired import PairedLatency, PairedLatencyJob, paired_latency
+from edgevit.report.table import accuracy_change
 from edgevit.results.candidate import Candidate
 from edgevit.results.run import Run, load_run
-from edgevit.run.child_process import isolated
+from edgevit.run.child_process import Task, run_in_child
 from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.spec import Spec, resolve_spec
 
@@ -34,7 +36,7 @@ PASSES = {
 
 
 def cases(data: Path | None) -> Iterator[Case]:
-    """The models whose images are there, with the passes that are measured on them."""
+    """Yields the models whose images are there, with the passes that are measured on them."""
     for case in (digits(), *(real(data) if data else ())):
         document = {**case.document, "passes": PASSES.get(case.name, {})}
         if "distill" in document["passes"]:
@@ -58,12 +60,23 @@ def main() -> None:
         if arguments.only in (None, case.name):
             folder = arguments.out / case.name
             rows += _rows(case.name, finished_run(resolve_spec(None, None, case.document), folder), folder)
-    titles = ("model", "artifact", "status", "float32 top-1", "top-1", "drop", "float32 ms", "ms", "ratio", "int8 MACs")
+    titles = (
+        "model",
+        "artifact",
+        "status",
+        "float32 top-1",
+        "top-1",
+        "change",
+        "float32 ms",
+        "ms",
+        "ratio",
+        "int8 MACs",
+    )
     print_table(titles, rows, numeric=range(3, len(titles)))
 
 
 def finished_run(spec: Spec, folder: Path) -> Run:
-    """The run in a folder, begun or continued where it is not finished."""
+    """Returns the run in a folder; starts or resumes it where it is not finished."""
     if (folder / "run.json").is_file():
         return load_run(folder)
     with make_progress() as progress:
@@ -71,14 +84,15 @@ def finished_run(spec: Spec, folder: Path) -> Run:
 
 
 def _rows(model: str, run: Run, folder: Path) -> list[tuple[str, ...]]:
-    """One row per artifact, each timed against the dense float32 one of the same runtime."""
+    """One row per artifact, each measured against the dense float32 one of the same runtime."""
     floats = {c.backend: c for c in run.candidates if c.scheme == "fp32" and c.parent is None}
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for candidate in run.candidates:
         dense = floats[candidate.backend]
         if candidate.artifact is None or dense.artifact is None:
             rows.append((model, candidate.id, candidate.status, *("–",) * 7))
             continue
+        accuracy = candidate.accuracy
         artifact, precision = folder / candidate.artifact.path, SCHEMES[candidate.scheme].precision
         found = None if candidate is dense else compared(dense, folder, artifact, precision)
         rows.append(
@@ -87,10 +101,8 @@ def _rows(model: str, run: Run, folder: Path) -> list[tuple[str, ...]]:
                 candidate.id,
                 "chosen" if candidate.id == run.selected else candidate.status,
                 _percent(run.baseline.top1),
-                _percent(candidate.accuracy and candidate.accuracy.top1),
-                f"{candidate.accuracy.drop_points:+.2f}"
-                if candidate.accuracy and candidate.accuracy.drop_points is not None
-                else "–",
+                _percent(accuracy.top1 if accuracy else None),
+                accuracy_change(accuracy.drop_points if accuracy else None, 2),
                 f"{found.first_ms:.3f}" if found else "–",
                 f"{found.second_ms:.3f}" if found else "–",
                 f"{found.speed_up:.2f}" if found else "1",
@@ -105,7 +117,7 @@ def _percent(fraction: float | None) -> str:
 
 
 def compared(dense: Candidate, folder: Path, artifact: Path, precision: str) -> PairedLatency:
-    """Runs an artifact in turn with a float one of the same runtime, in a fresh process, one thread."""
+    """Measures an artifact interleaved with a float one of the same runtime, in a fresh process, one thread."""
     if dense.artifact is None:
         raise ValueError(f"{dense.id} has no artifact")
     job = PairedLatencyJob(
@@ -117,7 +129,8 @@ def compared(dense: Candidate, folder: Path, artifact: Path, precision: str) -> 
         threads=1,
         bursts=BURSTS,
     )
-    return isolated(paired_latency, job, timeout_seconds=600.0, log=folder / "logs" / "compared.log")
+    task = Task(paired_latency, job, PairedLatency)
+    return run_in_child(task, timeout_seconds=600.0, log=folder / "logs" / "compared.log")
 
 
 if __name__ == "__main__":

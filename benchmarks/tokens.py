@@ -1,9 +1,9 @@
 """The front of accuracy and latency that token reduction reaches, in one run: ``make bench-tokens``.
 
 For every runtime, ``edgevit compress`` makes ViT-Tiny by every method, schedule and baseline of token reduction, and
-quantizes those that promise most; all are evaluated on all images. Then each artifact is run in turn with the
-dense float32 one of its runtime, in a fresh process, one thread; the ratio is that of warm runs. A table, a
-picture and the goals come out. Without a data folder a few plans are run on the bundled digits.
+quantizes the most promising ones; all are evaluated on all images. Then each artifact is measured interleaved with the
+dense float32 one of its runtime, in a fresh process, one thread; the ratio is that of warm runs. The output is a table,
+a picture and the goals. Without a data folder a few plans are run on the bundled digits.
 
     python -m benchmarks.tokens [--data DIR] [--out DIR] [--runtime NAME] [--plans PLANS] [--form FORM] [--redraw]
 """
@@ -27,6 +27,7 @@ from edgevit.backends import get_backend
 from edgevit.cli.terminal import print_line, print_table, say
 from edgevit.errors import CandidateFailed, UsageError
 from edgevit.measure.paired import PairedLatency
+from edgevit.report.table import accuracy_change
 from edgevit.results.candidate import Candidate
 from edgevit.results.run import Run
 from edgevit.run.files import write_atomically
@@ -43,9 +44,9 @@ REWRITTEN = "dense, rewritten"
 """The plan of a row of a dense float32 file that int8 starts from."""
 MAX_DROP = 2.0
 SEARCHED_MAX_DROP = 1.5
-"""For "auto", which goes as far as it may."""
+"""For "auto", which uses all of the drop allowed."""
 MAX_MINUTES = 1.0
-"""For the repair of one quantized candidate; more would go into those that no goal is reached with."""
+"""For the repair of one quantized candidate; more would be spent on candidates that reach no goal."""
 
 Kind = Literal["float32", "int8", "other"]
 
@@ -82,9 +83,9 @@ class Row:
     searched: bool
     """Whether "auto" found the plan for this runtime."""
     form: str
-    """How its graph picks tokens."""
+    """Export form of its token selection."""
     other_form: str
-    """What became of the form that was not gone on with."""
+    """The form that was not continued, and its speed-up."""
     kind: Kind
     numerics: str
     gmacs: float | None
@@ -125,7 +126,7 @@ class Group:
     plans: str
     scheme: str
     form: str
-    """How graphs pick tokens: one of the forms, or "auto" for the faster one of both."""
+    """Export form of token selection: one of the forms, or "auto" for the faster of both."""
     max_drop: float
     """See :class:`edgevit.spec.spec.BudgetSpec`."""
 
@@ -155,7 +156,7 @@ def main() -> None:
 
 
 def groups(plans: str, form: str = "auto") -> tuple[Group, ...]:
-    """Parts plans in those that are quantized too and those that stay float32."""
+    """Returns the plans grouped by whether they are quantized too or stay in float32."""
     names = [str(plan) for plan in parse_plans(plans)]
     quantized = [name for name in names if name in PROMISING]
     floats = [name for name in names if name not in (*quantized, AUTO)]
@@ -190,7 +191,7 @@ def _made(case: Case, part: Group, runtimes: tuple[str, ...], folder: Path) -> R
         "export": {"backends": runtimes, "schemes": [part.scheme]},
         "budget": {"max_drop": part.max_drop},
         "quantize": {"max_minutes": MAX_MINUTES},
-        "measure": {"min_seconds": 0.2},  # latencies are measured anew
+        "measure": {"min_seconds": 0.2},  # latencies are measured again, interleaved
     }
     say(f"{case.name}, {', '.join(runtimes)}, {part.scheme}: {part.plans} …")
     begin = time.monotonic()
@@ -206,7 +207,7 @@ def _search_notes(run: Run) -> Iterator[str]:
 
 
 def _rows(runtime: str, run: Run, folder: Path, *, with_dense: bool) -> Iterator[Row]:
-    """One row for every artifact but those of a form that was not gone on with, timed against the dense one."""
+    """One row for every artifact, except those of a form that was not continued, measured against the dense one."""
     candidates = [candidate for candidate in run.candidates if candidate.backend == runtime]
     dense = candidates[0]
     if dense.artifact is None:
@@ -219,7 +220,7 @@ def _rows(runtime: str, run: Run, folder: Path, *, with_dense: bool) -> Iterator
         if candidate.artifact is None or candidate.status == "failed":
             yield row
             continue
-        say(f"{candidate.id}: in turn with {dense.id} …")
+        say(f"{candidate.id}: interleaved with {dense.id} …")
         artifact, precision = folder / candidate.artifact.path, SCHEMES[candidate.scheme].precision
         yield _timed(row, dense, folder, artifact, precision)
         if candidate is dense:
@@ -238,7 +239,7 @@ def _timed(row: Row, dense: Candidate, folder: Path, artifact: Path, precision: 
 
 
 def _rewritten(runtime: str, folder: Path) -> list[Path]:
-    """Dense float32 files that were rewritten for int8: their share of the speed is not due to fewer tokens."""
+    """Dense float32 files that were rewritten for int8; their speed-up is not due to fewer tokens."""
     return sorted((folder / "work" / "prepared" / runtime).glob(f"dense-*/model{get_backend(runtime).suffix}"))
 
 
@@ -256,7 +257,7 @@ def _forms(candidates: list[Candidate]) -> tuple[list[Candidate], dict[str, Cand
 
 def _row(run: Run, candidate: Candidate, dropped: dict[str, Candidate]) -> Row:
     plan, scheme = _plan(candidate), SCHEMES[candidate.scheme]
-    islands = candidate.artifact.float_layer_count if candidate.artifact else 0
+    in_float = candidate.artifact.float_layer_count if candidate.artifact else 0
     accuracy, measured = candidate.accuracy, candidate.measurement()
     macs = candidate.passes[-1].macs_after if candidate.passes else run.baseline.macs
     return Row(
@@ -269,7 +270,7 @@ def _row(run: Run, candidate: Candidate, dropped: dict[str, Candidate]) -> Row:
         kind="float32" if candidate.scheme == "fp32" else "int8" if scheme.is_int8 else "other",
         numerics="float32"
         if candidate.scheme == "fp32"
-        else candidate.scheme + (f", {islands} in float" * (islands > 0)),
+        else candidate.scheme + (f", {in_float} in float" * (in_float > 0)),
         gmacs=macs / 1e9,
         top1=accuracy.top1 if accuracy else None,
         drop_points=accuracy.drop_points if accuracy else None,
@@ -301,7 +302,7 @@ def _other_form(candidate: Candidate | None) -> str:
 
 
 def front(rows: Iterable[Row]) -> tuple[Row, ...]:
-    """The rows that no other beats in accuracy without being slower, by rising speed."""
+    """Returns the Pareto front: rows that no other row beats in accuracy without being slower, by increasing speed."""
     found: list[Row] = []
     for row in sorted(_measured(rows), key=lambda row: (-(row.speed_up or 0.0), -(row.top1 or 0.0))):
         if not found or (row.top1 or 0.0) > (found[-1].top1 or 0.0):
@@ -315,8 +316,8 @@ def _measured(rows: Iterable[Row]) -> list[Row]:
 
 def _show(findings: Findings, out: Path) -> None:
     titles = (
-        "runtime", "plan", "method", "form", "other form", "numerics", "GMACs", "top-1", "drop", "dense ms", "ms", "ratio",
-        "runs as", "front", "status", "note",
+        "runtime", "plan", "method", "form", "other form", "numerics", "GMACs", "top-1", "change", "dense ms", "ms", "ratio",
+        "provider / delegate", "front", "status", "note",
     )  # fmt: skip
     rows = [row for runtime in RUNTIMES for row in _ordered(findings, runtime)]
     print_table(titles, [_cells(row, findings) for row in rows], numeric=range(6, 12))
@@ -359,7 +360,7 @@ def _cells(row: Row, findings: Findings) -> tuple[str, ...]:
         row.numerics,
         _cell(row.gmacs, "{:.3f}"),
         _cell(row.top1, "{:.2%}"),
-        _cell(row.drop_points, "{:+.2f}"),
+        accuracy_change(row.drop_points, 2),
         _cell(row.dense_ms, "{:.3f}"),
         _cell(row.ms, "{:.3f}"),
         _cell(row.speed_up, "{:.2f}"),
@@ -381,7 +382,7 @@ def _cell(value: float | None, form: str) -> str:
 
 
 def _print_goals(findings: Findings) -> None:
-    """Says of every goal which plan reaches it, fastest first, or what comes nearest."""
+    """Prints for every goal which plans reach it, fastest first, or which comes nearest."""
     rows = []
     for runtime in RUNTIMES:
         for goal in GOALS[runtime]:
@@ -396,7 +397,7 @@ def _print_goals(findings: Findings) -> None:
 
 
 def _within(findings: Findings, runtime: str, goal: Goal) -> list[Row]:
-    """Usable rows that keep the drop of a goal, fastest first."""
+    """Usable rows within the drop of a goal, fastest first."""
     rows = [
         row
         for row in _measured(_of(findings, runtime, goal.kind))
@@ -411,7 +412,7 @@ def _name(row: Row) -> str:
 
 def _brief(row: Row) -> str:
     form = "" if row.form == "–" else f" {row.form}"
-    return f"{_name(row)}{form} {row.speed_up:.2f} × at {row.drop_points:+.2f} pt"
+    return f"{_name(row)}{form} {row.speed_up:.2f} × at {accuracy_change(row.drop_points, 2)}"
 
 
 def _panel(findings: Findings, runtime: str) -> Panel:

@@ -1,17 +1,17 @@
-"""Make the bundled digit models again: ``python -m benchmarks.train_digits``.
+"""Retrains the bundled digit models: ``python -m benchmarks.train_digits``.
 
 The teacher is a CNN, trained by cross entropy with the labels. The student, a ViT, is trained twice on the same
-distorted images with the same schedules and start: by `edgevit.distillation.distill` from the teacher, which gives the
-bundled weights, and by cross entropy with the labels alone, whose weights are not kept: it is there so that nobody
-has to guess what distilling brings. `digits_vit.json` states both scores.
+augmented images with the same schedules and initial weights: by ``edgevit.distillation.distill`` from the teacher,
+which gives the bundled weights, and by cross entropy with the labels alone, as a reference that shows what distillation
+gains; its weights are not kept. ``digits_vit.json`` states both scores.
 
 A ViT has to learn from the images which patches lie side by side. With 1,097 images and 256 patches it hardly does
 in a few dozen epochs, so each student first learns with 64 patches of 4 x 4 pixels; patch and
 position embeddings are then resampled for 2 x 2 pixels (Beyer et al., "FlexiViT", CVPR 2023), and it trains on.
 
-The `test` part is looked at once, at the end, for the three scores that the cards (`digits_*.json`) state. The recipe
-was chosen without it, on `calibration`. On one thread of one machine the files come out the same each time; other
-processors and versions of torch round differently.
+The ``test`` part is used once, at the end, for the three scores that the cards (``digits_*.json``) state. The recipe was
+chosen without it, on ``calibration``. On one thread of one machine the files are reproducible; other processors and
+versions of torch round differently.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ VIT_RECIPE: Final = DistillSettings(epochs=15, learning_rate=1e-3, temperature=4
 
 
 def train_bundled(folder: Path) -> dict[str, float]:
-    """Train all three from random weights and write the two bundled ones with their cards.
+    """Trains all three from random weights and writes the two bundled ones with their cards.
 
     Args:
-        folder: receives `digits_cnn.safetensors`, `digits_cnn.json`, `digits_vit.safetensors` and
-            `digits_vit.json`; existing ones are replaced.
+        folder: Where ``digits_cnn.safetensors``, ``digits_cnn.json``, ``digits_vit.safetensors`` and
+            ``digits_vit.json`` are written; existing ones are replaced.
 
     Returns:
         Test top-1, 0..1, of "digits_cnn", "digits_vit_reference" and "digits_vit".
@@ -113,7 +113,7 @@ def refined(coarse: nn.Module) -> nn.Module:
 
 
 def top1(model: nn.Module, part: DigitsSplit) -> float:
-    """Share 0..1 of a part's images whose largest logit is the label's; puts the model in evaluation mode."""
+    """Returns the top-1 accuracy, 0..1, on a part of the digits; puts the model in evaluation mode."""
     model.eval()
     images = torch.from_numpy(part.images).permute(0, 3, 1, 2).float().div(255)
     with torch.no_grad():
@@ -125,7 +125,7 @@ def top1(model: nn.Module, part: DigitsSplit) -> float:
 def _write(
     folder: Path, name: str, model: nn.Module, recipe: DistillSettings, score: float, more: dict[str, object]
 ) -> None:
-    """Write `name`.safetensors (float32 state dict) and its card `name`.json."""
+    """Writes ``name``.safetensors (float32 state dict) and its card ``name``.json."""
     weights = folder / f"{name}.safetensors"
     unused = {"temperature"} if recipe.hard_label_weight == 1 else set()
     weights.write_bytes(save({key: value.contiguous() for key, value in model.state_dict().items()}))
@@ -146,7 +146,7 @@ def _write(
 
 
 def _progress(title: str) -> OnStep:
-    """A line on stderr that counts the steps and the seconds left."""
+    """A callback that prints the steps and the seconds left on stderr."""
     start = time.monotonic()
 
     def show(done: int, total: int) -> None:
@@ -167,7 +167,7 @@ def _progress(title: str) -> OnStep:
 
 
 def main() -> None:
-    """Train on one thread (which fixes the rounding), write beside this module, print the scores as JSON."""
+    """Trains on one thread (which fixes the rounding), writes the bundled files, prints the scores as JSON."""
     torch.set_num_threads(1)
     print(json.dumps(train_bundled(weights_path("digits_vit").parent), indent=2))
 
