@@ -1,1 +1,1 @@
-"""Whether a run keeps a budget."""
+"""The gate: tests whether a run is within a budget."""

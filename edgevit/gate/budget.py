@@ -1,4 +1,4 @@
-"""A budget: the limits that a user states, read from TOML."""
+"""A budget: the limits that a user states in TOML."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class DeviceBudget(BaseModel):
     latency_p50_ms: _Limit | None = None
     """Median milliseconds for one image."""
     peak_memory_bytes: _Limit | None = None
+    """Peak resident memory of the process, or the predicted peak."""
 
     @model_validator(mode="after")
     def _not_empty(self) -> DeviceBudget:
@@ -30,14 +31,14 @@ class DeviceBudget(BaseModel):
 
 
 class Budget(BaseModel):
-    """What an artifact may cost; at least one limit is given."""
+    """Limits on an artifact; at least one is given."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     size_bytes: _Limit | None = None
-    """Size of the artifact's files."""
+    """Size of the artifact's files together."""
     accuracy_drop_points: _Points | None = None
-    """Loss of top-1 against the float model, in percentage points."""
+    """Largest drop of top-1 against the float baseline, in percentage points, 0..100."""
     devices: dict[str, DeviceBudget] = {}
     """By device name; "host" is the machine that the run was made on."""
 
@@ -49,7 +50,7 @@ class Budget(BaseModel):
 
 
 def load_budget(path: Path) -> Budget:
-    """Reads a budget from TOML.
+    """Loads a budget from a TOML file.
 
     Raises:
         UsageError: the file cannot be read, has an unknown key or a limit that is not finite and positive, or states

@@ -1,4 +1,4 @@
-"""Judges a run against the limits a user states. Pure, and fails closed: what is not known does not pass."""
+"""Judges a run against a budget. Pure, and fails closed: a value that is not known never passes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Outcome = Literal["pass", "fail", "inconclusive"]
 Metric = Literal["candidate", "size", "accuracy drop", "latency p50", "peak memory"]
 Unit = Literal["", "bytes", "points", "ms"]
 Source = Literal["run", "file", "evaluated", "measured", "predicted", "none"]
-"""Where a value is from: "run" is the run's own account of a candidate, "none" means that there is no value."""
+"""Where a value is from: "run" means the candidate's status and verification, "none" that there is no value."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Check:
     """Device name, or None where the metric has none."""
     operator: Literal["<=", "is"]
     limit: float | None
-    """In ``unit``; None for the check that the candidate is usable at all."""
+    """In ``unit``; None for the check that the candidate is usable."""
     actual: float | None
-    """In ``unit``; the middle of the interval for a prediction, None where there is no finite value."""
+    """In ``unit``; p50 of a prediction, None where there is no finite value."""
     unit: Unit
     source: Source
     verdict: Outcome
@@ -52,7 +52,7 @@ class Verdict:
 
     @property
     def outcome(self) -> Outcome:
-        """Tells "pass" only if there are checks and every one passed."""
+        """Returns "pass" only if there are checks and every one passed."""
         outcomes = {check.verdict for check in self.checks}
         if outcomes == {"pass"}:
             return "pass"
@@ -65,16 +65,20 @@ class Verdict:
 
 
 def decide(run: Run, budget: Budget, candidate_id: str | None = None) -> Verdict:
-    """Judges a candidate and keeps its id with the checks; arguments and errors as in :func:`judge`."""
+    """Judges a candidate and returns its id with the checks; arguments and errors as in :func:`judge`.
+
+    Raises:
+        UsageError: ``candidate_id`` is not in the run.
+    """
     return Verdict(candidate_id or run.selected, judge(run, budget, candidate_id))
 
 
 def judge(run: Run, budget: Budget, candidate_id: str | None = None) -> tuple[Check, ...]:
     """Tests every limit of a budget on one candidate of a run.
 
-    Never raises on a miss: a value that is missing, not finite or impossible is a failed check with a reason. Where a
-    device was measured, predictions for it are not used. Where it has several values (thread counts, compute units),
-    each is a check of its own, so the best of them cannot hide the others.
+    A value that is missing, not finite or impossible is a failed check with a reason, not an error. Where a device was
+    measured, predictions for it are not used. Where it has several values (thread counts, compute units), each is a
+    check of its own, so that the best does not hide the others.
 
     Args:
         run: The run.
@@ -117,7 +121,7 @@ _UNITS: dict[Metric, Unit] = {
 
 
 def _usable(candidate: Candidate) -> tuple[Check, ...]:
-    """A failed check if the run itself holds something against the candidate, else nothing."""
+    """A failed check if the candidate is not ok or not verified in the run, else nothing."""
     verification = candidate.verification
     if candidate.status != "ok":
         reason = f"{candidate.id} was {candidate.status}: {'; '.join(candidate.reasons) or 'no reason recorded'}"
@@ -215,7 +219,7 @@ def _missing(metric: Metric, device: str | None, limit: float, reason: str) -> C
 
 
 def _texts(unit: Unit, *values: float) -> tuple[str, ...]:
-    """Formats values for people; in full where two that differ would read alike."""
+    """Formats values rounded, or in full where two that differ would be printed alike."""
     rounded = tuple(_rounded(unit, value) for value in values)
     if len(set(rounded)) == len(set(values)):
         return rounded
