@@ -1,4 +1,4 @@
-"""What the README says is so."""
+"""What the README and CONTRIBUTING say is so."""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ from edgevit.gate.budget import load_budget
 from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.spec import Spec
 from edgevit.spec.toml_files import tomllib
+from tests.test_layers import MAY_IMPORT
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/families.md")
 
 
 def blocks(language: str) -> list[str]:
@@ -85,12 +88,43 @@ def test_the_table_of_schemes_is_what_the_backends_have() -> None:
             assert has == (scheme in backend.schemes), f"{backend.title} {scheme}"
 
 
-def test_the_tree_in_the_readme_is_there() -> None:
-    house = README[README.index("## The house") :]
-    named = set(re.findall(r"\b([a-z_]+\.py)\b", house))
-    assert len(named) > 15
-    for name in named:
-        assert (ROOT / "edgevit" / name).is_file(), name
+def test_the_map_in_the_readme_has_every_package() -> None:
+    packages = {path.parent.name for path in (ROOT / "edgevit").glob("*/__init__.py")}
+    rows = re.findall(r"^\| \[([a-z_]+)/\]\(edgevit/([a-z_]+)\) \| \S", README, re.MULTILINE)
+    assert [shown for shown, linked in rows if shown != linked] == []
+    assert len(rows) == len(packages)
+    assert {name for name, _ in rows} == packages
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_to_files_exist(name: str) -> None:
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / name).read_text(encoding="utf-8"))
+    assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
+
+
+def test_files_named_in_the_guide_exist() -> None:
+    named = re.findall(r"`((?:edgevit|tests|devices|profiles|docs|benchmarks)/[\w./-]*)`", GUIDE)
+    assert len(set(named)) > 30
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_names_in_the_guide_are_in_their_files() -> None:
+    pairs = re.findall(r"`(\w+)`(?: of| in) `(edgevit/[\w./]+\.py)`", GUIDE)
+    assert len(pairs) > 10
+    missing = [
+        (name, file)
+        for name, file in pairs
+        if not re.search(rf"^\s*(def |class )?{name}\b", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert missing == []
+
+
+def test_the_guide_shows_who_may_import_whom() -> None:
+    table = GUIDE[GUIDE.index("| package | may import |\n|---|---|\n") :].partition("\n\n")[0]
+    shown: dict[str, set[str]] = {}
+    for name, words in re.findall(r"^\| (\w+) \| ([a-z –]+) \|$", table.partition("|---|---|")[2], re.MULTILINE):
+        shown[name] = set(shown) if words == "all above" else set(words.split()) - {"–"}
+    assert shown == {name: set(below) for name, below in MAY_IMPORT.items() if not name.startswith("__")}
 
 
 def test_the_table_of_families_is_the_measured_one() -> None:
