@@ -15,7 +15,6 @@ def to_document(value: Any) -> Any:
 def to_json(value: Any) -> bytes:
     """Returns a frozen dataclass as an indented JSON document that ends in a newline.
 
-    Raises:
-        ValueError: it holds a NaN or an infinity, which is a bug.
+    A NaN or an infinity becomes null: unknown where a field may be null, else a document that is refused when read.
     """
     return TypeAdapter(type(value)).dump_json(value, indent=1, by_alias=True) + b"\n"

@@ -105,11 +105,7 @@ _RUN = TypeAdapter(Run)
 
 
 def run_to_json(run: Run) -> bytes:
-    """Returns ``run`` as an indented JSON document.
-
-    Raises:
-        ValueError: it holds a NaN or an infinity, which is a bug.
-    """
+    """Returns ``run`` as an indented JSON document, see :func:`edgevit.results.document.to_json`."""
     return to_json(run)
 
 
