@@ -1,4 +1,4 @@
-"""Makes a model cheaper with no new operation: smaller images, or larger patches. What token reduction has to beat."""
+"""Cheaper models with no new operation: smaller images, or larger patches. The baseline that token reduction has to beat."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from edgevit.errors import UsageError
+from edgevit.errors import UsageError, first_line
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 from edgevit.spec.token_plan import ResizePlan
 
@@ -21,7 +21,7 @@ _USUAL_STRIDE = 32
 """Total stride of most hierarchical models: the sizes proposed instead of a refused one are multiples of it."""
 
 _PROPOSALS = 4
-"""How many sizes are tried out to propose one."""
+"""How many sizes are tried to propose one."""
 
 
 @dataclass(frozen=True)
@@ -34,86 +34,120 @@ class Resized:
 
 
 def resize(module: nn.Module, plan: ResizePlan, input_size: tuple[int, int]) -> Resized:
-    """Carries out a plan; see :func:`resize_input` and :func:`resize_patches`.
+    """Returns a model resized as a plan says; see :func:`resize_input` and :func:`resize_patches`.
+
+    Args:
+        module: Classifier, float32 [n, 3, h, w] to logits [n, classes], in eval mode; stays as it is.
+        plan: Resolution or patch in pixels.
+        input_size: Height and width in pixels that the model takes now.
 
     Raises:
-        UsageError: the model cannot be resized so, or is of that size.
+        UsageError: see :func:`check_resizable`.
+    """
+    check_resizable(module, plan, input_size)
+    if plan.method == "resolution":
+        return _resized(module, (plan.size, plan.size))
+    return _resized(module, _whole_patches(plan.size, input_size), patch_size=(plan.size, plan.size))
+
+
+def check_resizable(module: nn.Module, plan: ResizePlan, input_size: tuple[int, int]) -> None:
+    """Refuses a plan that :func:`resize` would refuse, without copying the weights.
+
+    What the arithmetic of sizes and patches does not decide, the model does: its weights are run on one image of the new
+    size.
+
+    Args:
+        module: As for :func:`resize`.
+        plan: As for :func:`resize`.
+        input_size: As for :func:`resize`.
+
+    Raises:
+        UsageError: the model cannot be resized so, or is of that size; names the nearest size that works.
     """
     present = input_size[0] if plan.method == "resolution" else _own_patch(module)
     if plan.size == present and input_size[0] == input_size[1]:
         raise UsageError(f"{plan} is no reduction: it is what the model has", "give a smaller image or larger patches")
-    way = resize_input if plan.method == "resolution" else resize_patches
-    return way(module, plan.size, input_size)
+    check = _check_input if plan.method == "resolution" else _check_patches
+    check(module, plan.size, input_size)
 
 
 def resize_input(module: nn.Module, resolution: int, input_size: tuple[int, int]) -> Resized:
-    """Returns a model for smaller images; ``module`` stays as it is.
+    """Returns a model for smaller images.
 
     Position embeddings and windows follow where timm's ``set_input_size`` moves them; any other model keeps its weights
     and has to run on images of that size as it is, as convolutions do. The model returned has run once.
 
     Args:
-        module: Classifier, float32 [n, 3, h, w] to logits [n, classes], in eval mode.
+        module: Classifier, float32 [n, 3, h, w] to logits [n, classes], in eval mode; stays as it is.
         resolution: Height and width in pixels, at most those of ``input_size``; the same gives an equal model.
-        input_size: Height and width that the model takes now.
+        input_size: Height and width in pixels that the model takes now.
 
     Raises:
         UsageError: images of this size are no smaller, or the model cannot take them; names the nearest it can.
     """
-    height, width = input_size
-    if height != width:
-        raise UsageError(
-            f"resolution:{resolution} makes square images, and this model takes {height} x {width}",
-            "it would change the aspect ratio; bring a model with a square input",
-        )
-    if resolution == height:
+    if input_size == (resolution, resolution):
         return Resized(copy.deepcopy(module), input_size)
-    _check_resolution(resolution, height, _step(module))
-    try:
-        return _resized(module, (resolution, resolution))
-    except _REFUSALS as error:
-        raise UsageError(
-            f"the model cannot take {resolution} x {resolution} images: {_first_line(error)}",
-            _other_size(module, resolution, height),
-        ) from error
+    _check_input(module, resolution, input_size)
+    return _resized(module, (resolution, resolution))
 
 
 def resize_patches(module: nn.Module, patch: int, input_size: tuple[int, int]) -> Resized:
-    """Returns a vision transformer with larger, thus fewer patches; ``module`` stays as it is.
+    """Returns a vision transformer with larger and thus fewer patches.
 
     The patch embedding is resized by the pseudo-inverse of bicubic upscaling (Beyer et al., "FlexiViT", 2023), the
     position embedding is interpolated, both by timm. The image becomes as many whole patches as come nearest to its
-    size, so that no border is cut: 224 x 224 pixels become 216 x 216 with patches of 18.
+    size, so that no border is cut: 224 x 224 pixels become 216 x 216 with patches of 18. The model returned has run once.
 
     Args:
         module: timm ``VisionTransformer`` (ViT, DeiT, distilled DeiT), ``Eva``, ``Beit`` or ``VisionTransformerRelPos``
-            with a square patch embedding, in eval mode.
+            with a square patch embedding, in eval mode; stays as it is.
         patch: Side of a patch in pixels, at least that of the model's own; the same gives an equal model.
         input_size: Height and width in pixels that the model takes now.
 
     Raises:
         UsageError: the model has no such patches, or the tokens would not become fewer; names the nearest that works.
     """
+    if patch == _own_patch(module):
+        return Resized(copy.deepcopy(module), input_size)
+    _check_patches(module, patch, input_size)
+    return _resized(module, _whole_patches(patch, input_size), patch_size=(patch, patch))
+
+
+def _check_input(module: nn.Module, resolution: int, input_size: tuple[int, int]) -> None:
+    height, width = input_size
+    if height != width:
+        raise UsageError(
+            f"resolution:{resolution} makes square images, and this model takes {height} x {width}",
+            "it would change the aspect ratio; bring a model with a square input",
+        )
+    _check_resolution(resolution, height, _step(module))
+    try:
+        _try_size(module, (resolution, resolution))
+    except _REFUSALS as error:
+        raise UsageError(
+            f"the model cannot take {resolution} x {resolution} images: {first_line(error)}",
+            _other_size(module, resolution, height),
+        ) from error
+
+
+def _check_patches(module: nn.Module, patch: int, input_size: tuple[int, int]) -> None:
     own = _own_patch(module)
     if own is None:
         raise UsageError(
             f"patch:{patch} needs a plain vision transformer (ViT, DeiT) whose patches one square convolution embeds",
             f"this {type(module).__name__} can use resolution:N, which resizes the image",
         )
-    if patch == own:
-        return Resized(copy.deepcopy(module), input_size)
     if not _reduces(patch, own, input_size):
         raise UsageError(
             f"patch:{patch} is no reduction: the model has {_tokens(own, input_size)} patches of {own} x {own} pixels in "
             f"{input_size[0]} x {input_size[1]}",
             _other_patch(patch, own, input_size),
         )
-    size = (patch * _grid(input_size[0], patch), patch * _grid(input_size[1], patch))
     try:
-        return _resized(module, size, patch_size=(patch, patch))
+        _try_size(module, _whole_patches(patch, input_size), patch_size=(patch, patch))
     except _REFUSALS as error:
         raise UsageError(
-            f"the model cannot take patches of {patch} x {patch} pixels: {_first_line(error)}",
+            f"the model cannot take patches of {patch} x {patch} pixels: {first_line(error)}",
             "use resolution:N, which resizes the image",
         ) from error
 
@@ -121,15 +155,29 @@ def resize_patches(module: nn.Module, patch: int, input_size: tuple[int, int]) -
 def _resized(module: nn.Module, size: tuple[int, int], **patches: Any) -> Resized:
     """A copy for images of ``size``, which has run on one."""
     resized = copy.deepcopy(module)
-    if hasattr(resized, "set_input_size"):
-        cast(Any, resized).set_input_size(img_size=size, **patches)
-    with torch.no_grad():
-        resized(torch.zeros(1, 3, *size))
+    _set_size(resized, size, **patches)
     return Resized(resized, size)
 
 
+def _try_size(module: nn.Module, size: tuple[int, int], **patches: Any) -> None:
+    """Raises what the model raises on images of ``size``, found out with a copy that shares the model's weights."""
+    shared: dict[int, Any] = {}
+    if not hasattr(module, "set_input_size") or type(module).__module__.startswith("timm."):
+        # these write into no weight; a user's own ``set_input_size`` might, so it gets weights of its own
+        shared = {id(weight): nn.Parameter(weight.detach(), weight.requires_grad) for weight in module.parameters()}
+    _set_size(copy.deepcopy(module, shared), size, **patches)
+
+
+def _set_size(module: nn.Module, size: tuple[int, int], **patches: Any) -> None:
+    """Changes a model for images of ``size``, and runs it on one."""
+    if hasattr(module, "set_input_size"):
+        cast(Any, module).set_input_size(img_size=size, **patches)
+    with torch.no_grad():
+        module(torch.zeros(1, 3, *size))
+
+
 def _step(module: nn.Module) -> int:
-    """Pixels that the side of an image has to be a multiple of; timm cuts or pads others, silently in some models."""
+    """Pixels that the side of an image has to be a multiple of; timm crops or pads others, silently in some models."""
     embed: Any = getattr(module, "patch_embed", None)
     if hasattr(module, "set_input_size") and hasattr(embed, "feat_ratio"):
         return math.lcm(*embed.feat_ratio(as_scalar=False))
@@ -137,7 +185,7 @@ def _step(module: nn.Module) -> int:
 
 
 def _check_resolution(resolution: int, own: int, step: int) -> None:
-    """Refuses what is no smaller image, or not made of whole patches."""
+    """Refuses a size that is no smaller, or not a multiple of the patch."""
     smaller = 0 < resolution < own
     if smaller and resolution % step == 0:
         return
@@ -158,12 +206,12 @@ def _check_resolution(resolution: int, own: int, step: int) -> None:
 
 
 def _other_size(module: nn.Module, refused: int, own: int) -> str:
-    """What to give instead of a size that the model refused: the nearest that it was seen to take."""
+    """Hint for a size that the model refused: the nearest that it takes."""
     sizes = sorted(range(_USUAL_STRIDE, own, _USUAL_STRIDE), key=lambda size: abs(size - refused))
     tried = [size for size in sizes if size != refused][:_PROPOSALS]
     for size in tried:
         try:
-            _resized(module, (size, size))
+            _try_size(module, (size, size))
         except _REFUSALS:
             continue
         return f"resolution:{size} works"
@@ -172,7 +220,7 @@ def _other_size(module: nn.Module, refused: int, own: int) -> str:
 
 
 def _own_patch(module: nn.Module) -> int | None:
-    """Side of the patches; None where they are not square, overlap, or are not all there is before the blocks."""
+    """Side of the patches in pixels; None where they are not square, overlap, or more than they embeds the image."""
     ensure_torchvision_schemas()
     from timm.layers.patch_embed import PatchEmbed
     from timm.models.beit import Beit
@@ -180,7 +228,7 @@ def _own_patch(module: nn.Module) -> int | None:
     from timm.models.vision_transformer import VisionTransformer
     from timm.models.vision_transformer_relpos import VisionTransformerRelPos
 
-    # Swin has the same patch embedding, but its windows and merging were made for the grid of its own patches.
+    # Swin has the same patch embedding, but its windows and merging depend on the grid of its own patches.
     if not isinstance(module, VisionTransformer | Eva | Beit | VisionTransformerRelPos):
         return None
     embed = module.patch_embed
@@ -191,17 +239,22 @@ def _own_patch(module: nn.Module) -> int | None:
 
 
 def _grid(pixels: int, patch: int) -> int:
-    """How many patches come nearest to a length; halves upwards."""
+    """Number of patches that come nearest to a length in pixels; halves round up."""
     return max(1, (2 * pixels + patch) // (2 * patch))
 
 
+def _whole_patches(patch: int, input_size: tuple[int, int]) -> tuple[int, int]:
+    """Height and width in pixels of the image that as many whole patches make as come nearest to the present size."""
+    return patch * _grid(input_size[0], patch), patch * _grid(input_size[1], patch)
+
+
 def _tokens(own: int, input_size: tuple[int, int]) -> int:
-    """Patches that the model has now; it cuts a border that is no whole patch."""
+    """Number of patches that the model has now; it crops a border that is no whole patch."""
     return (input_size[0] // own) * (input_size[1] // own)
 
 
 def _reduces(patch: int, own: int, input_size: tuple[int, int]) -> bool:
-    """Whether larger patches become fewer: on small images a little larger ones are as many, of a larger image."""
+    """Whether larger patches are fewer: slightly larger ones may be as many on a small image, which then grows."""
     if not own < patch <= min(input_size):
         return False
     return _grid(input_size[0], patch) * _grid(input_size[1], patch) < _tokens(own, input_size)
@@ -212,7 +265,3 @@ def _other_patch(refused: int, own: int, input_size: tuple[int, int]) -> str:
     if not sizes:
         return "larger patches leave no fewer; use resolution:N, which resizes the image"
     return f"nearest: patch:{min(sizes, key=lambda size: abs(size - refused))}"
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -21,9 +21,9 @@ from torch.nn import functional as F  # noqa: E402
 from edgevit.errors import UsageError  # noqa: E402
 from edgevit.model.bundled.digits import digits_cnn  # noqa: E402
 from edgevit.model.program.capture import capture, count_macs  # noqa: E402
-from edgevit.spec.token_plan import parse_plan  # noqa: E402
+from edgevit.spec.token_plan import ResizePlan, parse_plan  # noqa: E402
 from edgevit.tokens.reduce import plan_sites, reduce_tokens  # noqa: E402
-from edgevit.tokens.resize import Resized, resize_input, resize_patches  # noqa: E402
+from edgevit.tokens.resize import Resized, check_resizable, resize, resize_input, resize_patches  # noqa: E402
 
 Resize = Callable[[nn.Module, int, tuple[int, int]], Resized]
 
@@ -310,3 +310,108 @@ def test_patches_are_of_plain_transformers_alone(make: Callable[[], nn.Module]) 
     message = refusal(resize_patches, model, 8, (64, 64))
     assert message.startswith("patch:8 needs a plain vision transformer")
     assert message.endswith(f"this {type(model).__name__} can use resolution:N, which resizes the image")
+
+
+def said(call: Callable[..., object], *arguments: object) -> str:
+    with pytest.raises(UsageError) as error:
+        call(*arguments)
+    return f"{error.value.message}; {error.value.hint}"
+
+
+@pytest.mark.parametrize(
+    ("make", "plan", "size", "message"),
+    [
+        (small_vit, ResizePlan("resolution", 18), (32, 32), "is not a multiple of the model's patch"),
+        (small_vit, ResizePlan("resolution", 32), (32, 32), "is no reduction: it is what the model has"),
+        (small_vit, ResizePlan("resolution", 36), (32, 32), "is no reduction: 32 is the present"),
+        (lambda: small_vit(img_size=(32, 20)), ResizePlan("resolution", 16), (32, 20), "takes 32 x 20"),
+        (digits_cnn, ResizePlan("resolution", 40), (32, 32), "give a size in pixels below 32"),
+        (lambda: Fussy((192, 224)), ResizePlan("resolution", 200), (224, 224), "not 200 pixels; resolution:192 works"),
+        (lambda: FussyWithSize((224,)), ResizePlan("resolution", 200), (224, 224), "its size seems fixed"),
+        (small_vit, ResizePlan("patch", 4), (32, 32), "is no reduction: it is what the model has"),
+        (small_vit, ResizePlan("patch", 3), (32, 32), "the model has 64 patches of 4 x 4 pixels"),
+        (lambda: small_vit(img_size=(32, 20)), ResizePlan("patch", 4), (32, 20), "the model has 40 patches"),
+        (digits_cnn, ResizePlan("patch", 8), (32, 32), "needs a plain vision transformer"),
+    ],
+)
+def test_a_check_refuses_what_resizing_refuses(
+    make: Callable[[], nn.Module], plan: ResizePlan, size: tuple[int, int], message: str
+) -> None:
+    module = make().eval()
+    assert message in said(check_resizable, module, plan, size)
+    assert said(check_resizable, module, plan, size) == said(resize, module, plan, size)
+
+
+@pytest.mark.parametrize("plan", [ResizePlan("resolution", 16), ResizePlan("patch", 8)])
+def test_a_plan_is_carried_out_as_its_method_says(plan: ResizePlan) -> None:
+    model = small_vit()
+    way = {"resolution": resize_input, "patch": resize_patches}[plan.method]
+    found, expected = resize(model, plan, (32, 32)), way(model, plan.size, (32, 32))
+    assert found.input_size == expected.input_size
+    assert torch.equal(found.module(image(found.input_size[0])), expected.module(image(found.input_size[0])))
+
+
+@pytest.mark.parametrize(
+    ("make", "plan", "side"),
+    [
+        (small_vit, ResizePlan("resolution", 16), 32),
+        (small_vit, ResizePlan("patch", 8), 32),
+        (small_swin, ResizePlan("resolution", 48), 64),
+        (digits_cnn, ResizePlan("resolution", 23), 32),
+        (lambda: timm.create_model("test_vit"), ResizePlan("resolution", 96), 160),
+        (lambda: timm.create_model("test_efficientnet"), ResizePlan("resolution", 96), 160),
+    ],
+)
+def test_a_check_changes_nothing(make: Callable[[], nn.Module], plan: ResizePlan, side: int) -> None:
+    module = make().eval()
+    before, structure, expected = copy.deepcopy(module.state_dict()), repr(module), module(image(side))
+    check_resizable(module, plan, (side, side))
+    assert all(torch.equal(tensor, before[key]) for key, tensor in module.state_dict().items())
+    assert repr(module) == structure
+    assert torch.equal(module(image(side)), expected)
+
+
+class Watched(nn.Module):
+    """Notes where in memory its weight lies when it runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight, self.buffer = nn.Parameter(torch.ones(3)), nn.Buffer(torch.ones(3))
+        self.seen: list[int] = []
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Watched:
+        copied = Watched()
+        copied.weight, copied.buffer = copy.deepcopy(self.weight, memo), copy.deepcopy(self.buffer, memo)
+        copied.seen = self.seen
+        return copied
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.seen += [self.weight.data_ptr(), self.buffer.data_ptr()]
+        return images.mean(dim=(2, 3)) * self.weight * self.buffer
+
+
+class WatchedWithSize(Watched):
+    """A user's own model with a way to change its size, which writes into its weight."""
+
+    def set_input_size(self, img_size: tuple[int, int]) -> None:
+        with torch.no_grad():
+            self.weight.zero_()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Watched:
+        copied = super().__deepcopy__(memo)
+        copied.__class__ = WatchedWithSize
+        return copied
+
+
+def test_a_check_runs_on_the_models_own_weights() -> None:
+    module = Watched()
+    check_resizable(module, ResizePlan("resolution", 16), (32, 32))
+    assert module.seen[0] == module.weight.data_ptr()
+    assert module.seen[1] != module.buffer.data_ptr()
+
+
+def test_a_users_own_way_to_change_the_size_gets_weights_of_its_own() -> None:
+    module = WatchedWithSize()
+    check_resizable(module, ResizePlan("resolution", 16), (32, 32))
+    assert len(module.seen) == 2 and module.seen[0] != module.weight.data_ptr()
+    assert module.weight.tolist() == [1.0, 1.0, 1.0]
