@@ -1,6 +1,6 @@
 """Backends: one runtime and its format each.
 
-A backend is a package in this folder whose ``__init__`` states its facts as ``BACKEND``; it is found by its folder, and its
+A backend is a package in this folder whose ``__init__`` describes it as ``BACKEND``; it is found by its folder, and its
 parts are imported when they are first used. To add one, add a folder with ``__init__.py``, ``export.py`` (``export``),
 ``quantize.py`` (``quantize``), ``graph.py`` (``read_graph``) and ``session.py`` (``RuntimeSession``), as the methods of
 :class:`Backend` describe them; the contract tests pick it up.
@@ -38,34 +38,41 @@ class Session(Protocol):
     outputs: tuple[TensorSpec, ...]
     runtime_version: str
     precision: str
-    """Inference precision asked for, such as "f32"."""
+    """Inference precision, such as "f32"."""
     delegate: str
-    """What executes the graph, with partitions where the runtime tells."""
+    """Execution provider or delegate, with its number of partitions where the runtime reports it."""
 
     def run(self, feeds: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-        """Runs once: arrays as ``inputs`` declares them (shape, dtype) to arrays as ``outputs`` does."""
+        """Runs once.
+
+        Args:
+            feeds: Arrays of the shapes and dtypes in ``inputs``, in that order.
+
+        Returns:
+            New arrays of the shapes and dtypes in ``outputs``, in that order.
+        """
 
 
 @dataclass(frozen=True, eq=False)
 class Backend:
-    """One runtime with its format: what it can do, and its parts, each imported when it is first used."""
+    """One runtime with its format: what it supports, and its parts, each imported when it is first used."""
 
     name: str
     """The runtime: the first part of a candidate id, and the package in this folder."""
     title: str
-    """The runtime as its makers write it."""
+    """The runtime's name as its vendor writes it."""
     format: str
     """The format's name on the command line, also the pip extra that installs the runtime."""
     suffix: str
     """Suffix of the main file."""
     runtime: str
-    """Distribution that runs the artifacts, as pip knows it."""
+    """Distribution that runs the artifacts, by its name in pip."""
     schemes: Mapping[str, tuple[OpKind, ...]]
-    """What can be made, and the kinds of ops that each scheme stores or computes in its own numbers; "fp32" first."""
+    """Its schemes, "fp32" first, each with the kinds of ops that it stores or computes in other numbers."""
     policy: tuple[FirstGuess, ...]
-    """What "auto" tries, see :mod:`edgevit.quantization.policy`; one for processors for each architecture at least."""
+    """What "auto" tries, see :mod:`edgevit.quantization.policy`; has a guess for any processor for each architecture."""
     gptq_schemes: tuple[str, ...] = ()
-    """Schemes that its quantizer can round weights with GPTQ for."""
+    """Schemes for which its quantizer can round weights by GPTQ."""
     has_integer_io: bool = False
     """Whether its static artifacts can have integers as input and output."""
 
@@ -75,8 +82,8 @@ class Backend:
         Args:
             program: Captured, with one input and logits as the only output.
             folder: Where to write; exists.
-            fused: Whether to use this runtime's newest fused ops (attention, GELU), for an artifact that it alone
-                reads; else ops that many readers of the format know.
+            fused: Whether to use this runtime's newest fused ops (attention, GELU), for an artifact that only it has to
+                read; otherwise ops that most readers of the format know.
 
         Returns:
             The main file, inside ``folder``.
@@ -89,19 +96,20 @@ class Backend:
     def quantize(self, parent: Path, recipe: Recipe, calibration: np.ndarray | None, folder: Path) -> Path:
         """Writes the artifact of another scheme from a float32 one.
 
-        What the recipe prepares is done already in the float32 one, and its float layers are all named.
+        Rewrites, weight changes and export options of the recipe have been applied to the float32 one already, and all
+        layers that stay float are named in ``float_layers``.
 
         Args:
             parent: Main file of the float32 artifact.
             recipe: Its scheme is one of ``schemes``, not "fp32"; its float layers are ops of ``read_graph(parent)``.
-            calibration: float32 [n, 3, h, w], preprocessed; None if there are none, for a scheme that can do without.
+            calibration: float32 [n, 3, h, w], preprocessed; None if there are none, for a scheme that works without.
             folder: Where to write.
 
         Returns:
             The main file, inside ``folder``.
 
         Raises:
-            UsageError: the recipe asks for what this runtime has not.
+            ValueError: the scheme needs calibration images, and there are none.
         """
         return cast(Path, self._part("quantize").quantize(parent, recipe, calibration, folder))
 
@@ -122,13 +130,13 @@ class Backend:
             precision: "f32" to compute floats in float32; "fastest" to let the runtime choose; "bf16" for bfloat16.
 
         Raises:
-            UsageError: the file is not one of this format, or needs ops that the runtime lacks, or this processor or
-                runtime does not have that precision.
+            UsageError: the file is not one of this format, or needs ops that the runtime does not have, or this
+                processor or runtime does not have that precision.
         """
         return cast(Session, self._part("session").RuntimeSession(path, threads, precision))
 
     def import_runtime(self) -> None:
-        """Imports what ``open_session`` needs, so that a clock that starts afterwards does not count it."""
+        """Imports what ``open_session`` needs, so that a timer started afterwards does not include it."""
         self._part("session")
 
     def _part(self, name: str) -> ModuleType:
@@ -139,13 +147,13 @@ _FOLDER = Path(__file__).parent
 
 
 def backend_names() -> list[str]:
-    """Names of all backends, sorted, without importing any."""
+    """Returns the names of all backends, sorted, without importing any."""
     return sorted(path.parent.name for path in _FOLDER.glob("*/__init__.py"))
 
 
 @cache
 def all_backends() -> tuple[Backend, ...]:
-    """Every backend, in the order of their names."""
+    """Returns all backends, sorted by name."""
     modules = (importlib.import_module(f"{__name__}.{name}") for name in backend_names())
     return tuple(cast(Backend, module.BACKEND) for module in modules)
 
@@ -154,7 +162,7 @@ def get_backend(name: str) -> Backend:
     """Returns a backend by its name or by its format: "litert" or "tflite".
 
     Raises:
-        UsageError: there is none; the nearest names are given.
+        UsageError: there is no such backend; the nearest names are given.
     """
     for backend in all_backends():
         if name in (backend.name, backend.format):
@@ -179,10 +187,10 @@ def backend_of_file(path: Path) -> Backend:
 
 
 def check_scheme(backend: Backend, scheme: str) -> None:
-    """Refuses a scheme that a backend lacks.
+    """Checks that a backend has a scheme.
 
     Raises:
-        UsageError: with the list of what it has.
+        UsageError: it does not; those that it has are listed.
     """
     if scheme not in backend.schemes:
         raise UsageError(

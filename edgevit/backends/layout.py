@@ -1,4 +1,4 @@
-"""What the axes of a tensor are and mean, read off its shape."""
+"""Shapes of tensors for single images, and the layout of their axes, guessed from the shape."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ def fixed_shape(lengths: Sequence[int | None], name: str, path: Path) -> tuple[i
     """Returns a shape for single images: an open batch axis becomes 1.
 
     Args:
-        lengths: Of every axis; None where the file leaves it open.
-        name: Of the tensor, for the message.
-        path: Of the file, for the message.
+        lengths: Length of every axis; None where the file leaves it open.
+        name: Name of the tensor, for the message.
+        path: Path of the file, for the message.
 
     Raises:
-        UsageError: another axis than the first is open.
+        UsageError: an axis other than the first is open.
     """
     if any(length is None for length in lengths[1:]):
         axes = ", ".join("?" if length is None else str(length) for length in lengths)

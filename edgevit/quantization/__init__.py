@@ -1,1 +1,1 @@
-"""What is done to a captured program before export, so that int8 loses less: for every runtime alike."""
+"""Which recipes are tried, and what is done to a program before export so that int8 loses less; for all runtimes."""

@@ -23,19 +23,20 @@ class Histogram:
     limit: float = 0.0
     """Bins cover -limit..limit."""
     counts: np.ndarray = field(default_factory=lambda: np.zeros(_BINS, np.int64))
+    """int64 [4096]."""
     low: float = 0.0
     high: float = 0.0
     """Extremes so far, zero included."""
     sum_low: float = 0.0
     sum_high: float = 0.0
-    """Of each image's extremes."""
+    """Sums of each image's extremes."""
     images: int = 0
 
     def add(self, values: np.ndarray, *, binned: bool) -> None:
         """Counts the values of one image.
 
         Args:
-            values: Finite floats of any shape.
+            values: float array of any shape, finite.
             binned: Whether to fill the bins too, which is slower; the extremes are always kept.
         """
         low, high = float(values.min(initial=0.0)), float(values.max(initial=0.0))
@@ -56,22 +57,27 @@ class Histogram:
 
     @property
     def centers(self) -> np.ndarray:
-        """Middle of each bin."""
+        """Middle of each bin, float64 [4096]."""
         return (np.arange(_BINS) + 0.5) * (2 * self.limit / _BINS) - self.limit
 
 
 def min_max(histogram: Histogram) -> tuple[float, float]:
-    """The extremes over all images."""
+    """Returns the extremes over all images."""
     return histogram.low, histogram.high
 
 
 def mean_min_max(histogram: Histogram) -> tuple[float, float]:
-    """The mean over the images of each one's extremes, which one odd image cannot widen much."""
+    """Returns the mean over the images of each one's extremes, which a single outlier image hardly widens."""
     return histogram.sum_low / histogram.images, histogram.sum_high / histogram.images
 
 
 def percentile(histogram: Histogram, percent: float) -> tuple[float, float]:
-    """The range that leaves out ``100 - percent`` percent of the values, half of them at each end."""
+    """Returns the range that excludes ``100 - percent`` percent of the values, half of them at each end.
+
+    Args:
+        histogram: With filled bins.
+        percent: 0..100.
+    """
     cumulative = np.cumsum(histogram.counts)
     if cumulative[-1] == 0:
         return 0.0, 0.0
@@ -83,7 +89,7 @@ def percentile(histogram: Histogram, percent: float) -> tuple[float, float]:
 
 
 def least_squares(histogram: Histogram, levels: int = 255) -> tuple[float, float]:
-    """The range with the least squared error when it is divided into ``levels`` steps.
+    """Returns the range with the least squared error when it is divided into ``levels`` steps.
 
     Rounding inside a step of width s costs s²/12 for each value, clipping the squared distance to the bound (the model
     of Banner et al., "Post training 4-bit quantization of convolutional networks", 2019); all pairs of bounds on a grid
@@ -107,12 +113,12 @@ def least_squares(histogram: Histogram, levels: int = 255) -> tuple[float, float
 def tensor_ranges(
     images: Iterable[dict[str, np.ndarray]], method: RangeMethod, unclipped: frozenset[str] = frozenset()
 ) -> dict[str, tuple[float, float]]:
-    """Finds the range of each tensor; every range holds zero.
+    """Returns the range of each tensor; every range includes zero.
 
     Args:
-        images: For each image, its activations by the tensor's name.
+        images: For each image, its activations by the tensor's name: float arrays of any shape, finite.
         method: See :data:`edgevit.spec.recipe.RangeMethod`.
-        unclipped: Tensors that keep their extremes whatever the method: clipped logits tie.
+        unclipped: Tensors that keep their extremes with every method, such as the logits: clipped ones would tie.
 
     Returns:
         Lower and upper bound by the tensor's name.

@@ -1,4 +1,4 @@
-"""Takes out the shift that rounding the weights to int8 gives every output channel on average.
+"""Removes the mean shift that rounding the weights to int8 causes in every output channel.
 
 Source: Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", 2019, section 4.2, with
 the mean input measured over images instead of derived from batch normalization.
@@ -41,7 +41,7 @@ def correct_bias(program: ExportedProgram, images: np.ndarray) -> Corrected:
         images: float32 [n, 3, h, w], preprocessed.
 
     Raises:
-        CandidateFailed: a correction is not a number.
+        CandidateFailed: a correction is not finite.
         UsageError: there are no images, or the program has no example inputs.
     """
     module = program.module()
@@ -83,7 +83,12 @@ def round_weights(weight: torch.Tensor) -> torch.Tensor:
 
 
 def _shift(layer: Layer, mean: torch.Tensor) -> torch.Tensor:
-    """What a layer makes of its mean input with Wq - W for weights, averaged over positions; float64 [out]."""
+    """Returns a layer's output for its mean input with Wq - W for weights, averaged over positions; float64 [out].
+
+    Args:
+        layer: The layer.
+        mean: float64 [in] for a linear layer, [1, in, ...] for a convolution.
+    """
     difference = round_weights(layer.weight) - layer.weight.double()
     if layer.node.target is LINEAR:
         return difference @ mean

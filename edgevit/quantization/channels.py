@@ -40,24 +40,24 @@ _MIXES = {
 
 @dataclass(frozen=True)
 class Reach:
-    """Where the channels of one tensor end up."""
+    """What reads the channels of one tensor."""
 
     readers: Mapping[fx.Node, torch.Tensor]
-    """Layers that read them, and the channel behind each of their input channels, int64 [in]."""
+    """Layers that read them, each with the channel that each of its input channels is, int64 [in]."""
     free: torch.Tensor
-    """Which channels only those layers read, bool [channels]."""
+    """Channels that only those layers read, bool [channels]."""
     obstacles: Counter[str]
     """The other ops that read some, by name."""
 
 
 def follow(module: fx.GraphModule, source: fx.Node, axis: int, channels: int) -> Reach:
-    """Follows the channels that a node makes.
+    """Returns what reads the channels that a node makes.
 
     Args:
         module: ATen graph as ``ExportedProgram.module()`` gives it.
         source: The node; its result is a tensor of its own, no view of another.
-        axis: Of the channels in it.
-        channels: How many there are.
+        axis: Axis of the channels in its result.
+        channels: Number of channels.
     """
     shape = source.meta["val"].shape
     along = torch.arange(channels, dtype=torch.int32)
@@ -83,7 +83,7 @@ def follow(module: fx.GraphModule, source: fx.Node, axis: int, channels: int) ->
 
 
 def _pass(user: fx.Node, node: fx.Node, labels: Any) -> Any:
-    """The channel numbers of a node's result; None where scaling does not pass through it."""
+    """Returns the channel numbers of a node's result; None where scaling does not pass through it."""
     target = cast(Any, user.target)
     place = _MIXES.get(target, 0)
     if user.op != "call_function" or not _reads_once(user, node, place):
@@ -102,7 +102,7 @@ def _pass(user: fx.Node, node: fx.Node, labels: Any) -> Any:
 
 
 def _same_along(labels: torch.Tensor, axes: Any, user: fx.Node) -> torch.Tensor | None:
-    """The labels of a result in which elements along some axes were mixed, if each mixes one channel with itself."""
+    """Returns the labels of a result that mixes elements along some axes; None if it mixes different channels."""
     lowest, highest = labels.amin(axes, keepdim=True), labels.amax(axes, keepdim=True)
     if not torch.equal(lowest, highest):
         return None
@@ -111,7 +111,7 @@ def _same_along(labels: torch.Tensor, axes: Any, user: fx.Node) -> torch.Tensor 
 
 
 def _columns(module: fx.GraphModule, user: fx.Node, node: fx.Node, labels: Any) -> torch.Tensor | None:
-    """The channel behind each input channel of a layer, int64 [in]; None if the node is no layer that reads it so."""
+    """Returns the channel that each input channel of a layer is, int64 [in]; None if the node is no such layer."""
     layer = find_layer(module, user)
     if layer is None or not _reads_once(user, node, 0):
         return None
@@ -124,14 +124,14 @@ def _columns(module: fx.GraphModule, user: fx.Node, node: fx.Node, labels: Any) 
 
 
 def _reads_once(user: fx.Node, node: fx.Node, place: int) -> bool:
-    """Whether a node reads another as its argument at one place, and nowhere else."""
+    """Returns whether a node reads another as its argument at one position, and nowhere else."""
     read: list[fx.Node] = []
     fx.node.map_arg((user.args, user.kwargs), read.append)
     return len(user.args) > place and user.args[place] is node and read.count(node) == 1
 
 
 def _name(node: fx.Node) -> str:
-    """What an op is called: "hardtanh" for aten.hardtanh_.default."""
+    """Returns the name of an op: "hardtanh" for aten.hardtanh_.default."""
     if isinstance(node.target, torch._ops.OpOverload):
         return node.target._schema.name.rpartition("::")[2].rstrip("_")
     return node.op if node.op != "call_function" else getattr(node.target, "__name__", str(node.target))

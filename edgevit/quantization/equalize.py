@@ -1,4 +1,4 @@
-"""Moves the ranges of channels from one layer to the next, so that one int8 grid fits them all; the function stays.
+"""Moves the ranges of channels from one layer to the next, so that one int8 grid fits them all; the logits stay.
 
 Scaling a channel by 1/s where it is made and by s where it is read changes nothing, as long as all that lies between
 passes a positive factor through. int8 has one scale for a whole activation, and one for a row of weights: channels
@@ -51,7 +51,7 @@ class Equalized:
     pairs: int
     """How many layers or layer normalizations were equalized, each with all layers that read it."""
     skipped: Mapping[str, int]
-    """How many were not, by the ops that stand in the way: hardtanh (ReLU6), gelu, add (a residual)."""
+    """How many were not, by the ops that prevent it: hardtanh (ReLU6), gelu, add (a residual)."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +72,14 @@ def equalize(program: ExportedProgram, images: np.ndarray) -> Equalized:
     With r1 the range of a channel where it is made (largest weight of its row, or a 30th of its bias; after a layer
     normalization largest absolute value over the images) and r2 where it is read (largest weight), s = sqrt(r1 / r2),
     so that both ranges become sqrt(r1 r2): Nagel's rule, and SmoothQuant's with alpha 0.5. After a layer normalization
-    the geometric mean of s is 1. All pairs are done in turn until nothing changes.
+    the geometric mean of s is 1. All pairs are balanced repeatedly until no scale changes.
 
     Args:
         program: One input, float32 [1, 3, h, w], one output, logits [1, classes]; left untouched.
         images: float32 [n, 3, h, w], preprocessed.
 
     Raises:
-        CandidateFailed: the logits changed by more than :data:`TOLERANCE`, or are no numbers.
+        CandidateFailed: the logits changed by more than :data:`TOLERANCE`, or are not finite.
         UsageError: there are no images, or the program has no example inputs.
     """
     module = program.module()
@@ -111,7 +111,7 @@ def equalize(program: ExportedProgram, images: np.ndarray) -> Equalized:
 
 
 def _is_norm(module: fx.GraphModule, node: fx.Node) -> bool:
-    """Whether a node is a layer normalization over the last axis alone, with constant parameters or none."""
+    """Returns whether a node is a layer normalization over the last axis alone, with constant parameters or none."""
     if node.op != "call_function" or node.target is not _NORM or len(cast(list[int], node.args[1])) != 1:
         return False
     parameters = (argument(node, 2, "weight"), argument(node, 3, "bias"))
@@ -121,7 +121,7 @@ def _is_norm(module: fx.GraphModule, node: fx.Node) -> bool:
 def _find_pairs(
     module: fx.GraphModule, layers: Mapping[fx.Node, Layer], norms: list[fx.Node]
 ) -> tuple[list[_Pair], dict[str, int]]:
-    """All pairs with a channel that may be scaled; and how many other sources there are, by what stands in the way."""
+    """Returns all pairs with a channel that may be scaled, and the number of other sources by what prevents it."""
     pairs, skipped = [], Counter[str]()
     for node in module.graph.nodes:
         if node in layers:
@@ -139,7 +139,7 @@ def _find_pairs(
 
 
 class _Scales:
-    """What every channel is to be divided by where it is made, and multiplied with where it is read; float64."""
+    """What each channel is to be divided by where it is made, and multiplied with where it is read; float64."""
 
     def __init__(self, layers: Mapping[fx.Node, Layer], peaks: Mapping[fx.Node, torch.Tensor]) -> None:
         self._layers, self._peaks = layers, peaks
@@ -183,7 +183,7 @@ class _Scales:
             set_parameters(module, node, 1, weight=layer.weight * factors, bias=bias)
 
     def _factors(self, node: fx.Node) -> torch.Tensor:
-        """What the weights of a layer are to be multiplied with, [out, in / groups]."""
+        """Returns what the weights of a layer are to be multiplied with, float64 [out, in / groups]."""
         factors = torch.ones_like(self._sizes[node])
         if node in self._read:
             factors = self._read[node][self._inputs[node]]

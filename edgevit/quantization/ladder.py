@@ -1,4 +1,4 @@
-"""The repair ladder: what is tried, in which order, when a quantized artifact loses too much."""
+"""The repair ladder: what is tried, in which order, when a quantized artifact exceeds the accuracy budget."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from edgevit.spec.recipe import TRANSFORMER_FLOAT_KINDS, WEIGHT_CHANGES, RangeMe
 from edgevit.spec.schemes import SCHEMES
 
 FIRST = "policy"
-"""Name of the attempt that no rung had a part in."""
+"""Rung of the attempt with the policy's recipe."""
 PLAIN = "without rewrites"
-_ISLANDS = (1, 2, 4, 8, 16)
+"""Rung of the attempt with the policy's recipe, but without its preparations."""
+_LAYERS_IN_FLOAT = (1, 2, 4, 8, 16)
 
 Ranking = Callable[[Recipe], tuple[str, ...]]
-"""Gives the layers, the one that loses most by quantization first; costly, so asked for only when needed.
+"""Returns the layers, the one that loses most by quantization first; costly, so called only when needed.
 
-Raises CandidateFailed where that cannot be found out."""
-
+Raises CandidateFailed where they cannot be ranked."""
 
 Change = Callable[[Recipe, Ranking], Recipe]
-"""Makes the next recipe from the best so far; the same one where there is nothing left to change."""
+"""Returns the next recipe, given the best so far; the same one where there is nothing to change."""
 
 
 @dataclass(frozen=True)
 class Rung:
-    """One thing to try."""
+    """One change to try."""
 
     name: str
+    """A value in ``run.json``."""
     change: Change
 
 
@@ -41,9 +42,9 @@ def rungs(first: Recipe, guess: FirstGuess, gptq_schemes: tuple[str, ...]) -> It
     Calibration method → equalization → bias correction → kinds of ops in float → the worst layers in float → GPTQ.
 
     Args:
-        first: What the policy begins with.
+        first: The policy's recipe.
         guess: Names the calibration methods.
-        gptq_schemes: Schemes that the backend's quantizer has GPTQ for.
+        gptq_schemes: Schemes for which the backend's quantizer has GPTQ.
     """
     scheme = SCHEMES[first.scheme]
     if scheme.is_float:
@@ -58,8 +59,8 @@ def rungs(first: Recipe, guess: FirstGuess, gptq_schemes: tuple[str, ...]) -> It
     if first.integer_io == "none":
         if scheme.calibrated and not first.float_kinds:
             yield Rung("adds, normalization, activations in float", _float_kinds)
-        for count in _ISLANDS:
-            yield Rung(f"float islands: {count}", _islands(count))
+        for count in _LAYERS_IN_FLOAT:
+            yield Rung(f"float islands: {count}", _worst_layers_in_float(count))
     if first.scheme in gptq_schemes:
         yield Rung("GPTQ", _gptq)
 
@@ -76,7 +77,7 @@ def _float_kinds(best: Recipe, ranking: Ranking) -> Recipe:
     return replace(best, float_kinds=TRANSFORMER_FLOAT_KINDS)
 
 
-def _islands(count: int) -> Change:
+def _worst_layers_in_float(count: int) -> Change:
     return lambda best, ranking: replace(best, float_layers=ranking(best)[:count])
 
 
@@ -92,26 +93,26 @@ def climb(
     max_drop_points: float,
     has_time: Callable[[], bool],
 ) -> tuple[Attempt, ...]:
-    """Tries the first recipe, then one rung after the other until one holds.
+    """Tries the first recipe, then one rung after the other until an attempt is within the accuracy budget.
 
-    Each rung starts from the best recipe so far, so gains add up. Where the first recipe cannot be made, it is tried
-    without what it prepares, such as a rewrite that this model does not bear.
+    Each rung starts from the best recipe so far, so gains add up. Where the first recipe fails, it is tried again
+    without its preparations, such as a rewrite that fails for this model.
 
     Args:
-        first: What the policy begins with.
+        first: The policy's recipe.
         ladder: See :func:`rungs`.
-        attempt: Makes and judges an artifact; an attempt without ``drop_points`` failed.
+        attempt: Makes and evaluates an artifact; an attempt without ``drop_points`` failed.
         ranking: See :data:`Ranking`.
-        max_drop_points: The attempt that loses no more holds, and is the last.
-        has_time: Asked before each rung.
+        max_drop_points: The accuracy budget, in percentage points; the first attempt that loses no more is the last.
+        has_time: Called before each rung.
 
     Returns:
-        Every attempt in order; :func:`best` tells which one to keep.
+        Every attempt in order; :func:`best` returns the one to keep.
     """
     tried = [attempt(FIRST, first)]
     if tried[0].note and first.preparations:
         tried.append(attempt(PLAIN, replace(first, preparations=())))
-    for rung in takewhile(lambda _: not _holds(best(tried), max_drop_points) and has_time(), ladder):
+    for rung in takewhile(lambda _: not _within_budget(best(tried), max_drop_points) and has_time(), ladder):
         try:
             recipe = rung.change(best(tried).recipe, ranking)
         except CandidateFailed as error:  # the layers could not be ranked
@@ -123,7 +124,7 @@ def climb(
 
 
 def best(attempts: list[Attempt] | tuple[Attempt, ...]) -> Attempt:
-    """Returns the attempt that loses least; the earlier, simpler one of two that lose the same; a failed one last."""
+    """Returns the attempt that loses least; of equal ones the earlier, simpler one; a failed one only if all failed."""
     return min(attempts, key=lambda attempt: (attempt.note != "", _lost(attempt)))
 
 
@@ -131,5 +132,5 @@ def _lost(attempt: Attempt) -> float:
     return float("inf") if attempt.drop_points is None else attempt.drop_points
 
 
-def _holds(attempt: Attempt, max_drop_points: float) -> bool:
+def _within_budget(attempt: Attempt, max_drop_points: float) -> bool:
     return attempt.drop_points is not None and attempt.drop_points <= max_drop_points + 1e-9

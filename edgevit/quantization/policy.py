@@ -1,4 +1,4 @@
-"""The policy: what "auto" tries first, by architecture, runtime and unit. A first guess that measurement overrules.
+"""The policy: what "auto" tries first, by architecture, runtime and unit; measurements then decide.
 
 The guesses themselves are data of each backend (``POLICY`` in its ``__init__``).
 """
@@ -26,17 +26,17 @@ class FirstGuess:
     isa: tuple[str, ...] = ()
     """Only for processors with one of these instruction sets; for any when empty."""
     schemes: tuple[str, ...]
-    """The one expected to win first; each next one only if none before it was usable."""
+    """In order of preference; each is tried only if none before it was usable."""
     ranges: tuple[RangeMethod, ...]
     """Calibration methods of static schemes, in the order in which they are tried."""
     float_kinds: tuple[OpKind, ...] = ()
     """Kinds of ops that static schemes leave in float."""
     rewrites: Mapping[Numerics, tuple[Preparation, ...]] = field(default_factory=dict)
-    """Changes of the graph that the runtime's int8 gains from, by how it multiplies."""
+    """Preparations that make the runtime's int8 faster or more accurate, by how the scheme multiplies."""
     float_stem: bool = False
-    """See :class:`edgevit.spec.recipe.Recipe`; of int8 schemes."""
+    """See :class:`edgevit.spec.recipe.Recipe`; for int8 schemes."""
     float_below_mac_share: float = 0.0
-    """See :class:`edgevit.spec.recipe.Recipe`; of int8 schemes."""
+    """See :class:`edgevit.spec.recipe.Recipe`; for int8 schemes."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Target:
 
     architecture: Architecture
     npu: bool
-    """Whether a unit that runs no dynamic int8 is among the devices."""
+    """Whether one of the devices has a unit without dynamic int8."""
     integer_io: IntegerIo
     isa: tuple[str, ...]
     """Instruction sets of this host."""

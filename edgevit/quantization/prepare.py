@@ -1,4 +1,4 @@
-"""Preparing a captured program for int8, in a process of its own (see :mod:`edgevit.run.child_process`)."""
+"""Prepares a captured program for int8, in a process of its own (see :mod:`edgevit.run.child_process`)."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class PrepareJob:
 
     program: Path
     calibration: Samples | None
-    """None where no step looks at images."""
+    """None where no step needs images."""
     preprocessing: Preprocessing
     steps: tuple[Preparation, ...]
-    """Rewrites are done first, in the order of :data:`edgevit.spec.recipe.Rewrite`, then weight changes in the order given
-    here. Options of the exporter and the quantizer are passed over."""
+    """Rewrites are done first, in the order of :data:`edgevit.spec.recipe.Rewrite`; then weight changes, in the order
+    given here. Options of the exporter and the quantizer are ignored."""
     target: Path
     """Appears whole, or not at all."""
 
@@ -45,11 +45,11 @@ class Prepared:
 
 
 def prepare(job: PrepareJob) -> Prepared:
-    """Rewrites a program, equalizes it, corrects its biases: whatever the job asks for.
+    """Carries out the steps of a job, and saves the changed program.
 
     Raises:
-        CandidateFailed: a step broke the program.
-        UsageError: there are no calibration images, or one cannot be read.
+        CandidateFailed: a step changed what the program computes.
+        UsageError: a step needs calibration images and there are none, or one cannot be read.
     """
     torch.set_num_threads(1)  # single images are too small to share out, and busy cores make it far slower
     program = load_program(job.program)
@@ -83,9 +83,10 @@ CHANGE_WEIGHTS: Mapping[Preparation, Callable[[ExportedProgram, np.ndarray], tup
     "equalize": _equalize,
     "bias_correction": _correct_bias,
 }
-"""The function of each :data:`edgevit.spec.recipe.WeightChange`: a program and images float32 [n, 3, h, w] to the changed
-program and a note of what was done."""
+"""The function of each :data:`edgevit.spec.recipe.WeightChange`: takes a program and images float32 [n, 3, h, w],
+returns the changed program and a note of what was done."""
 
 
 def _images(samples: Samples, preprocessing: Preprocessing) -> np.ndarray:
+    """Returns the preprocessed images, float32 [n, 3, h, w]."""
     return np.concatenate(list(open_samples(samples).batches(preprocessing)))

@@ -72,11 +72,11 @@ Quantizing them costs a ViT most of its accuracy (docs of TinyNeuralNetwork, NNC
 
 
 class Layer(Protocol):
-    """What a recipe has to know of a layer."""
+    """What a recipe needs to know about a layer."""
 
     @property
     def name(self) -> str:
-        """Of the op in the float artifact."""
+        """Name of the op in the float artifact."""
 
     @property
     def kind(self) -> str:
@@ -84,12 +84,12 @@ class Layer(Protocol):
 
     @property
     def macs(self) -> int:
-        """For one inference."""
+        """Multiply-accumulates of one inference."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides the numbers of an artifact but its float parent and the images."""
+    """Everything that decides the numbers of an artifact, except its float parent and the calibration images."""
 
     scheme: str
     ranges: RangeMethod = "min_max"
@@ -101,7 +101,7 @@ class Recipe:
     """Whether the convolution that reads the image stays float, and where a depthwise one follows it, that one and the
     next: with three input channels int8 gains little, and errors made first grow most."""
     float_below_mac_share: float = 0.0
-    """Layers with a smaller share of the MACs, 0..1, stay float: int8 would save no time there."""
+    """Layers with a smaller share of the model's MACs stay float, for int8 would save no time there; 0..1."""
     preparations: tuple[Preparation, ...] = ()
     rounding: Literal["nearest", "gptq"] = "nearest"
     """GPTQ: Frantar et al., 2022."""
@@ -110,10 +110,10 @@ class Recipe:
     integer_io: IntegerIo = "none"
 
     def resolved(self, layers: Sequence[Layer]) -> Recipe:
-        """Names the layers that stay float by their place or size.
+        """Returns the recipe with every layer that stays float by its position or size in ``float_layers``.
 
         Args:
-            layers: Of the float parent, in order.
+            layers: Layers of the float parent, in order.
         """
         total = sum(layer.macs for layer in layers)
         separable = len(layers) > 1 and layers[1].kind == "depthwise_conv"
@@ -124,19 +124,19 @@ class Recipe:
 
     @property
     def summary(self) -> str:
-        """What sets it apart, in a few words."""
-        said = [self.ranges.replace("_", " ")] if SCHEMES[self.scheme].calibrated else []
-        said += [preparation.replace("_", " ") for preparation in self.preparations]
+        """How it differs from the quantizer's defaults, in a few words."""
+        parts = [self.ranges.replace("_", " ")] if SCHEMES[self.scheme].calibrated else []
+        parts += [preparation.replace("_", " ") for preparation in self.preparations]
         if self.float_stem:
-            said.append("stem in float")
+            parts.append("stem in float")
         if self.float_below_mac_share:
-            said.append(f"layers below {self.float_below_mac_share:.2%} of the MACs in float")
+            parts.append(f"layers below {self.float_below_mac_share:.2%} of the MACs in float")
         if self.float_layers:
-            said.append(f"{len(self.float_layers)} layers in float")
+            parts.append(f"{len(self.float_layers)} layers in float")
         if self.rounding != "nearest":
-            said.append(self.rounding)
+            parts.append(self.rounding)
         if self.reduce_range:
-            said.append("7-bit weights")
+            parts.append("7-bit weights")
         if self.integer_io != "none":
-            said.append(f"{self.integer_io} in and out")
-        return ", ".join(said) or "as the runtime's quantizer does by default"
+            parts.append(f"{self.integer_io} in and out")
+        return ", ".join(parts) or "as the runtime's quantizer does by default"

@@ -29,8 +29,8 @@ class Scheme:
     numerics: Numerics
     """How the layers that it quantizes multiply; an artifact in which they do not is refused."""
     precision: Literal["f32", "bf16", "fastest"]
-    """What a session is asked to compute floats in: a float artifact in float32, one with integers in the fastest
-    floats that the runtime has."""
+    """Float precision requested of a session: float32 for a float artifact, the runtime's fastest for one with
+    integers."""
     calibrated: bool
     """Whether quantizing needs calibration images."""
     description: str
@@ -80,10 +80,10 @@ AUTO = "auto"
 
 
 def parse_schemes(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Checks scheme names; "auto" stands alone.
+    """Checks scheme names and returns them unchanged; "auto" must be the only one.
 
     Raises:
-        UsageError: a name is unknown, repeated, or "auto" has company.
+        UsageError: a name is unknown or repeated, or "auto" is given with others, or there are none.
     """
     for name in names:
         if name != AUTO and name not in SCHEMES:

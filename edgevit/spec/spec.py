@@ -23,7 +23,7 @@ Triple = tuple[float, float, float]
 
 
 class Section(BaseModel):
-    """A part of a user's file: frozen, and no key that is not known."""
+    """A part of a user's file: frozen, and without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -48,7 +48,7 @@ class ModelSpec(Section):
     weights: Path | None = None
     """safetensors, or a torch file that holds a state dict."""
     pretrained: bool = False
-    """Ask timm's own source; needs the network."""
+    """Downloads the weights from timm's own source."""
     random_weights: bool = False
     """Accuracy is then not reported."""
     num_classes: Positive | None = None
@@ -70,9 +70,9 @@ class DataSpec(Section):
     train: str | None = None
     """For passes that train."""
     samples: Positive | None = None
-    """Evaluate on that many images, chosen by the seed; all when not given."""
+    """Number of evaluation images, chosen by the seed; all when not given."""
     calibration_samples: Positive | None = None
-    """Calibrate with that many images; up to 128 when not given."""
+    """Number of calibration images; up to 128 when not given."""
 
 
 class DistillSpec(Section):
@@ -89,11 +89,11 @@ class PassesSpec(Section):
 
     distill: DistillSpec | None = None
     tokens: str = NONE
-    """How to have fewer tokens, each with commas between for a candidate of its own, such as
-    "evit:0.7@4,7,10,tome:8,auto"; see :mod:`edgevit.spec.token_plan`."""
+    """Token plans separated by commas, each for a candidate of its own, such as "evit:0.7@4,7,10,tome:8,auto"; see
+    :mod:`edgevit.spec.token_plan`."""
     form: Literal["auto", "gather", "arithmetic"] = "auto"
-    """How a graph picks tokens; auto makes both, and goes on with the one that the devices of the spec support, or that
-    measures faster."""
+    """How a graph picks tokens; auto makes both, and continues with the one that the devices of the spec support, or
+    that measures faster."""
 
     @field_validator("tokens")
     @classmethod
@@ -119,7 +119,7 @@ class QuantizeSpec(Section):
     """How far quantization may go to keep the accuracy drop."""
 
     max_minutes: PositiveFloat = 20.0
-    """For each candidate, time after which the repair ladder takes no further rung."""
+    """Minutes for each candidate after which no further rung of the repair ladder is tried."""
     integer_io: IntegerIo = "none"
     """int8 or uint8: integers from input to output, as some NPUs need it; TFLite only."""
 
@@ -137,9 +137,9 @@ class MeasureSpec(Section):
     threads: Positive = 1
     min_runs: Annotated[int, Field(ge=50)] = 50
     min_seconds: Annotated[float, Field(ge=0)] = 2.0
-    """Runs go on until both minima are reached."""
+    """Runs continue until both minima are reached."""
     timeout_seconds: Annotated[float, Field(gt=0)] = 900.0
-    """For one child process: a conversion, an evaluation or a measurement."""
+    """Time limit of one child process: a conversion, an evaluation or a measurement."""
 
 
 class Spec(Section):
@@ -171,12 +171,12 @@ def _as_value_error(check: Callable[[Given], Checked], value: Given) -> Checked:
 
 
 def resolve_spec(file: Path | None, profile: str | None, overrides: dict[str, Any]) -> Spec:
-    """Makes the spec of a run: what a profile proposes, replaced by the file, replaced by the command line.
+    """Returns the spec of a run: a profile's values, overridden by the file's, overridden by the command line's.
 
     Args:
         file: A spec in TOML; relative paths in it start at its folder.
         profile: Name of a shipped profile, or a profile file.
-        overrides: Nested like the spec; only what the user gave.
+        overrides: Values of the command line, nested like the spec; only those that were given.
 
     Raises:
         UsageError: a file cannot be read, or the outcome is not a valid spec.

@@ -1,4 +1,4 @@
-"""Token plans: which method leaves how many patch tokens after the attention of which blocks."""
+"""Token plans: which method keeps how many patch tokens after the attention of which blocks."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ METHODS = ("evit", "evit_fused", "tome", "squeeze")
 RESIZINGS = ("resolution", "patch")
 """Ways to have fewer tokens from the start: a smaller image, or larger patches."""
 AUTO: Literal["auto"] = "auto"
-"""Stands for the plan that a search finds, see :mod:`edgevit.pipeline.token_search`."""
+"""Means the plan that a search finds, see :mod:`edgevit.pipeline.token_search`."""
 NONE = "none"
 EXAMPLES = "such as evit:0.7, tome:8, squeeze:0.7@4,7,10, squeeze:4=150,7=100, resolution:192, auto, or none"
 
 _LONGEST_SLUG = 64
-"""Letters; a name of a stage, in a file's name of at most 255, may hold two."""
+"""Characters. The name of a stage may contain two slugs, and becomes a file name, which may have 255."""
 
 Form = Literal["gather", "arithmetic"]
 """How a graph picks tokens: by TopK, ArgMax, Gather and compare, or by sums, products, minima and maxima alone."""
@@ -32,40 +32,40 @@ FORMS: tuple[Form, ...] = ("gather", "arithmetic")
 
 @dataclass(frozen=True)
 class Site:
-    """A block that tokens leave."""
+    """A block after whose attention patch tokens are removed."""
 
     block: int
-    """Counted from 1; they leave after its attention."""
+    """Counted from 1."""
     tokens: int
-    """Patch tokens that go on, with the one that EViT fuses others into."""
+    """Patch tokens that remain, including the one that EViT fuses others into."""
 
 
 @dataclass(frozen=True)
 class KeepRatio:
-    """The same share of the patch tokens stays at each site."""
+    """The same share of the patch tokens is kept at each site."""
 
     ratio: Fraction
     """0 < ratio < 1; exact, so that rounding is."""
 
     def after(self, tokens: int) -> int:
-        """Tokens that stay of so many, rounded up."""
+        """Returns how many of ``tokens`` remain, rounded up."""
         return -int(-(tokens * self.ratio) // 1)
 
     def __str__(self) -> str:
-        """The ratio with all the digits that were written."""
+        """Returns the ratio with all the digits that were written."""
         exact = Decimal(self.ratio.numerator) / Decimal(self.ratio.denominator)
         return format(exact.normalize(), "f")
 
 
 @dataclass(frozen=True)
 class RemoveEach:
-    """The same number of patch tokens leaves at each site; with evit_fused, one comes back for them."""
+    """The same number of patch tokens is removed at each site; evit_fused adds one fused token for them."""
 
     tokens: int
     """1 or more."""
 
     def after(self, tokens: int) -> int:
-        """Tokens that stay of so many; may be negative, which no model can carry out."""
+        """Returns how many of ``tokens`` remain; negative where fewer were there."""
         return tokens - self.tokens
 
     def __str__(self) -> str:
@@ -79,8 +79,8 @@ class TokenPlan:
     method: str
     schedule: KeepRatio | RemoveEach | tuple[Site, ...]
     blocks: tuple[int, ...] = ()
-    """Sites of a ratio or number, rising from 1. None given: every block for a number, and for a ratio three sites that
-    part the model in four, which are 4, 7 and 10 of 12 blocks as in EViT's paper."""
+    """Blocks of a ratio or number, counted from 1, ascending. When empty: every block for a number; for a ratio, three
+    that divide the model into four parts, which are 4, 7 and 10 of 12 blocks as in EViT's paper."""
 
     def sites(self, patches: int, depth: int) -> tuple[Site, ...]:
         """Resolves the plan for a model.
@@ -90,11 +90,11 @@ class TokenPlan:
             depth: Blocks of the model.
 
         Returns:
-            The sites, by rising block, with fewer and fewer tokens; sites at which all would stay are left out.
+            The sites, by ascending block, with strictly fewer tokens at each; sites that would remove none are omitted.
 
         Raises:
-            UsageError: a block is beyond the last, or a site would leave no token, more than there are, for tome fewer
-                than half, or for evit_fused the fused one alone.
+            UsageError: a block is beyond the last, or a site would keep no token, more than there are, for tome fewer
+                than half, or for evit_fused only the fused one.
         """
         wanted = self.schedule if isinstance(self.schedule, tuple) else self._each(self.schedule, patches, depth)
         before, found = patches, []
@@ -132,7 +132,7 @@ class TokenPlan:
 
     @property
     def slug(self) -> str:
-        """The plan as a part of a candidate id or file name; a long one ends in a digest, for names have limits."""
+        """The plan as a part of a candidate id or file name; a long one is cut and ends in a digest."""
         whole = re.sub(r"[:@,]", "-", str(self))
         if len(whole) <= _LONGEST_SLUG:
             return whole
@@ -161,10 +161,10 @@ Plan = TokenPlan | ResizePlan
 
 
 def parse_plans(text: str) -> tuple[Plan | Literal["auto"], ...]:
-    """Reads what ``--tokens`` takes: plans with commas between; "none" adds nothing, for the dense model always comes.
+    """Parses the value of ``--tokens``: plans separated by commas. "none" adds no plan; the dense model is always made.
 
     Raises:
-        UsageError: one is no plan, or is given twice.
+        UsageError: one is not a plan, or is given twice.
     """
     parts = re.split(r"\s*,\s*(?=[A-Za-z])", text.strip())
     plans = tuple(_parse(part) for part in parts if part != NONE)
@@ -175,10 +175,10 @@ def parse_plans(text: str) -> tuple[Plan | Literal["auto"], ...]:
 
 
 def check_form(form: str, plans: Iterable[Plan | Literal["auto"]]) -> None:
-    """Refuses a form where no plan picks tokens.
+    """Checks that a form other than "auto" has a plan to apply to.
 
     Raises:
-        UsageError: it would change nothing.
+        UsageError: no plan picks tokens, so the form would have no effect.
     """
     if form != "auto" and all(isinstance(plan, ResizePlan) for plan in plans):
         raise UsageError(
@@ -188,10 +188,10 @@ def check_form(form: str, plans: Iterable[Plan | Literal["auto"]]) -> None:
 
 
 def parse_plan(text: str) -> TokenPlan:
-    """Reads one token plan.
+    """Parses one token plan.
 
     Raises:
-        UsageError: it is none.
+        UsageError: the text is not exactly one token plan.
     """
     plans = parse_plans(text)
     if len(plans) != 1 or not isinstance(plans[0], TokenPlan):
@@ -232,7 +232,7 @@ def _schedule(text: str, amount: str) -> KeepRatio | RemoveEach:
     if not 0 < ratio < 1:
         raise UsageError(
             f"token plan {text!r}: the keep ratio must lie between 0 and 1, both excluded",
-            "a whole number, such as 8, is how many tokens leave at each site",
+            "an integer ≥ 1, such as 8, is how many tokens leave at each site",
         )
     return KeepRatio(ratio)
 

@@ -1,6 +1,6 @@
-"""Finds the files that edgevit ships: profiles, devices and calibration manifests.
+"""Reads and validates TOML, and finds the files that edgevit ships: profiles, devices and calibration manifests.
 
-In a checkout they lie beside the package, in an installed wheel inside it.
+In a checkout those are beside the package, in an installed wheel inside it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def find(kind: Kind, name: str) -> Path:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Reads a TOML document.
+    """Reads a TOML document and returns it as nested dictionaries.
 
     Raises:
         UsageError: the file cannot be read, or is not TOML; the line is named.
@@ -71,11 +71,11 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def validate(model: type[Model], document: dict[str, Any], where: str) -> Model:
-    """Validates ``document`` as ``model``.
+    """Returns ``document`` as an instance of ``model``.
 
     Args:
         model: The pydantic class of the document.
-        document: What was read.
+        document: What :func:`read_toml` returned.
         where: File or source of the document, for the message.
 
     Raises:

@@ -291,7 +291,7 @@ def test_hints() -> None:
     assert "did you mean evit" in str(caught.value.hint)
     with pytest.raises(UsageError) as caught:
         parse_plans("evit:1.0")
-    assert "a whole number, such as 8, is how many tokens leave" in str(caught.value.hint)
+    assert "an integer ≥ 1, such as 8, is how many tokens leave" in str(caught.value.hint)
     with pytest.raises(UsageError) as caught:
         parse_plans("evit:half")
     for example in str(caught.value.hint).removeprefix("such as ").replace("or none", "none").split(", "):

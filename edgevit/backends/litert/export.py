@@ -18,6 +18,12 @@ def export(program: ExportedProgram, folder: Path, *, fused: bool = False) -> Pa
         program: One input, logits as the only output.
         folder: Exists.
         fused: Has no effect: the format has one form of each op.
+
+    Returns:
+        The main file.
+
+    Raises:
+        ValueError: the program was saved without example inputs.
     """
     path = folder / "model.tflite"
     if program.example_inputs is None:

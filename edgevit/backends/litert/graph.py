@@ -16,7 +16,7 @@ from edgevit.spec.schemes import Numerics
 
 _IDENTIFIER = b"TFL3"
 _PARSE_ERRORS = (struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError)
-"""What the generated flatbuffer code raises on offsets that lead nowhere."""
+"""What the generated flatbuffer code raises on invalid offsets."""
 
 _DTYPES = {
     value: {"BOOL": "bool", "STRING": "object"}.get(name, name.lower())
@@ -54,14 +54,14 @@ _NAMES: dict[OpKind, str] = {
 """Native names of each kind; what is not named is "other"."""
 _KINDS: dict[str, OpKind] = {name: kind for kind, names in _NAMES.items() for name in names.split()}
 _WEIGHTS_AT = {name: 1 for name, kind in _KINDS.items() if kind in ("conv", "depthwise_conv", "linear", "matmul")}
-"""Which input of an op with MACs holds the weights, or the second matrix; the data is ``_DATA_AT``, input 0 else."""
+"""Which input of an op with MACs is the weights, or the second matrix; the data is ``_DATA_AT``, otherwise input 0."""
 _DATA_AT = {"TRANSPOSE_CONV": 2, "CONV_3D_TRANSPOSE": 2}
 
 
 def read_graph(path: Path) -> Graph:
     """Reads the first (main) subgraph of a TensorFlow Lite model.
 
-    The MACs of a composite are those of the subgraph it stands for. Custom and Flex ops keep their own names.
+    The MACs of a composite are those of the subgraph that it calls. Custom and Flex ops keep their own names.
 
     Raises:
         UsageError: the file cannot be read, is not a TensorFlow Lite model, or is damaged.
@@ -182,12 +182,12 @@ class _Reader:
 
 
 def _indices(indices: Any) -> list[int]:
-    """Tensor indices without the -1 of optional inputs that are not given."""
+    """Returns tensor indices without the -1 of optional inputs that are not given."""
     return [int(index) for index in indices if index >= 0] if indices is not None else []
 
 
 def _operands(native: str, indices: Any, tensors: dict[int, Tensor]) -> tuple[Tensor | None, Tensor | None]:
-    """Weights (or second matrix) and data of an op with MACs; None for other ops."""
+    """Returns weights (or second matrix) and data of an op with MACs; None for other ops."""
     if native not in _WEIGHTS_AT:
         return None, None
     return tensors[int(indices[_WEIGHTS_AT[native]])], tensors[int(indices[_DATA_AT.get(native, 0)])]
@@ -205,7 +205,7 @@ def _kind(native: str, weights: Tensor | None, data: Tensor | None) -> OpKind:
 
 
 def _numerics(weights: Tensor | None, data: Tensor | None, inputs: list[Tensor], expanded: set[str]) -> Numerics:
-    """How LiteRT computes an op: kernels are chosen by the dtypes of what they read.
+    """Returns how LiteRT computes an op: it chooses kernels by the dtypes of their inputs.
 
     Float data with int8 weights runs as a hybrid kernel, which quantizes the data at run time, unless a DEQUANTIZE
     op has expanded the weights (``expanded`` has their names).

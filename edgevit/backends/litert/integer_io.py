@@ -1,4 +1,4 @@
-"""Turns the int8 input and output of a TFLite file into uint8, as some NPUs and cameras want them."""
+"""Turns the int8 input and output of a TFLite file into uint8, as some NPUs and cameras require it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
 
 _ZERO = 128
-"""What int8 and uint8 differ by: the same scale, the zero point moved."""
+"""Difference between the zero points of uint8 and int8 with the same scale."""
 
 
 def with_uint8_io(content: bytes) -> bytes:
@@ -18,13 +18,16 @@ def with_uint8_io(content: bytes) -> bytes:
     Args:
         content: A TFLite file whose inputs and outputs are int8.
 
+    Returns:
+        The content of the changed file.
+
     Raises:
         ValueError: one of them is not.
     """
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     graph = model.subgraphs[0]
     code = _quantize_code(model)
-    moved = {int(index): _uint8_twin(graph, int(index)) for index in (*graph.inputs, *graph.outputs)}
+    moved = {int(index): _add_uint8(graph, int(index)) for index in (*graph.inputs, *graph.outputs)}
     entries = [_converts(code, moved[int(index)], int(index)) for index in graph.inputs]
     exits = [_converts(code, int(index), moved[int(index)]) for index in graph.outputs]
     graph.operators = [*entries, *graph.operators, *exits]
@@ -37,7 +40,7 @@ def with_uint8_io(content: bytes) -> bytes:
 
 
 def _quantize_code(model: Any) -> int:
-    """Index of the QUANTIZE operator among the model's operator codes."""
+    """Returns the index of QUANTIZE among the model's operator codes, to which it is added if need be."""
     quantize = schema.BuiltinOperator.QUANTIZE
     for index, code in enumerate(model.operatorCodes):
         if code.builtinCode == quantize:
@@ -49,18 +52,18 @@ def _quantize_code(model: Any) -> int:
     return len(model.operatorCodes) - 1
 
 
-def _uint8_twin(graph: Any, index: int) -> int:
-    """Adds a uint8 tensor that stands for the same values as an int8 one; returns its index."""
+def _add_uint8(graph: Any, index: int) -> int:
+    """Adds a uint8 tensor of the same values as an int8 one; returns its index."""
     tensor = graph.tensors[index]
     if tensor.type != schema.TensorType.INT8:
         raise ValueError(f"{tensor.name!r} is not int8")
-    twin = copy.deepcopy(tensor)
-    twin.type = schema.TensorType.UINT8
-    twin.buffer = 0
-    twin.name = tensor.name
+    added = copy.deepcopy(tensor)
+    added.type = schema.TensorType.UINT8
+    added.buffer = 0
+    added.name = tensor.name
     tensor.name = (tensor.name if isinstance(tensor.name, bytes) else tensor.name.encode()) + b"_int8"
-    twin.quantization.zeroPoint = [int(point) + _ZERO for point in tensor.quantization.zeroPoint]
-    graph.tensors.append(twin)
+    added.quantization.zeroPoint = [int(point) + _ZERO for point in tensor.quantization.zeroPoint]
+    graph.tensors.append(added)
     return len(graph.tensors) - 1
 
 

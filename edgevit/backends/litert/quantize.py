@@ -21,16 +21,19 @@ from edgevit.spec.schemes import SCHEMES
 _Op = qtyping.TFLOperationName
 _EVERYWHERE = ".*"
 _MOVES: tuple[OpKind, ...] = ("reshape", "layout", "gather", "pooling")
-"""Kinds that only move values: beside float ops they are float."""
-
+"""Kinds that only move values: between float ops they are float."""
 _GPTQ_IMAGES = 16
-"""Enough for the Hessians of a vision transformer, whose every token is a sample; the library runs them slowly."""
+"""Enough for the Hessians of a vision transformer, each of whose tokens is a sample; the library runs them slowly."""
 
 Statistics = dict[str, qtyping.QSV]
 
 
 def quantize(parent: Path, recipe: Recipe, calibration: np.ndarray | None, folder: Path) -> Path:
-    """Writes ``model.tflite`` in another scheme; see :class:`edgevit.backends.Backend` for the arguments."""
+    """Writes ``model.tflite`` in another scheme; see :meth:`edgevit.backends.Backend.quantize` for the arguments.
+
+    Raises:
+        ValueError: the scheme needs calibration images, and there are none.
+    """
     path = folder / "model.tflite"
     rules = recipe_manager.RecipeManager()
     statistics: Statistics | None = None
@@ -61,7 +64,7 @@ def quantize(parent: Path, recipe: Recipe, calibration: np.ndarray | None, folde
 
 
 def _half_weights(rules: recipe_manager.RecipeManager) -> None:
-    """Weights stored as float16 and expanded before use."""
+    """Stores weights as float16, which are expanded before use."""
     rules.add_quantization_config(
         regex=_EVERYWHERE,
         operation_name=_Op.ALL_SUPPORTED,
@@ -75,9 +78,9 @@ def _half_weights(rules: recipe_manager.RecipeManager) -> None:
 
 
 def _static(rules: recipe_manager.RecipeManager, recipe: Recipe, parent: Path) -> None:
-    """Integers throughout, but unless integer I/O is asked for, float in and out.
+    """Quantizes everything, but unless the recipe has integer I/O, keeps input and output in float.
 
-    Quantized logits tie and clip, which decides between classes.
+    Quantized logits would tie, and clipping would change the predicted class.
     """
     rules.add_static_config(
         _EVERYWHERE,
@@ -102,7 +105,7 @@ def _static(rules: recipe_manager.RecipeManager, recipe: Recipe, parent: Path) -
 
 
 def _exactly(output: str) -> str:
-    """Regular expression for the op that makes one tensor."""
+    """Returns a regular expression for the op that makes one tensor."""
     return f"^{re.escape(output)};?$"
 
 
@@ -110,7 +113,7 @@ def _leave_out(rules: recipe_manager.RecipeManager, parent: Path, float_layers: 
     """Keeps single ops in float, named as :func:`read_graph` does."""
     if not float_layers:
         return
-    quantizable = {op.value for op in _Op}  # the library never touches the others
+    quantizable = {op.value for op in _Op}  # the library never quantizes the others
     for op in read_graph(parent).ops:
         if op.name in float_layers and op.native in quantizable:
             rules.add_quantization_config(
@@ -119,7 +122,7 @@ def _leave_out(rules: recipe_manager.RecipeManager, parent: Path, float_layers: 
 
 
 def _heads(parent: Path) -> list[tuple[qtyping.TFLOperationName, str]]:
-    """The op that makes each output and the name of what it makes, back through ops that only change the shape."""
+    """Returns the op that makes each output and its tensor's name, also those before ops that only change the shape."""
     model = tfl_flatbuffer_utils.read_model(str(parent))
     graph = model.subgraphs[0]
     maker = {output: op for op in graph.operators for output in op.outputs}
@@ -128,7 +131,7 @@ def _heads(parent: Path) -> list[tuple[qtyping.TFLOperationName, str]]:
         op = maker.get(pending.pop())
         operation = op and tfl_flatbuffer_utils.TFL_OP_CODE_TO_NAME.get(model.operatorCodes[op.opcodeIndex].builtinCode)
         if op is None or operation is None:
-            continue  # the model's input, or an op that the quantizer leaves alone
+            continue  # the model's input, or an op that the library never quantizes
         heads.append((operation, graph.tensors[op.outputs[0]].name.decode()))
         if operation in (_Op.RESHAPE, _Op.TRANSPOSE):
             pending.append(op.inputs[0])
@@ -136,7 +139,7 @@ def _heads(parent: Path) -> list[tuple[qtyping.TFLOperationName, str]]:
 
 
 def _library_statistics(rules: recipe_manager.RecipeManager, parent: Path, images: np.ndarray) -> Statistics:
-    """What the library itself collects over images, by tensor."""
+    """Returns what the library itself collects over images float32 [n, 3, h, w], by tensor."""
     measuring = calibrator.Calibrator(str(parent), num_threads=1)
     signature, names = next(iter(Interpreter(model_path=str(parent)).get_signature_list().items()))
     measuring.calibrate({signature: [{names["inputs"][0]: image[None]} for image in images]}, rules)
@@ -145,9 +148,9 @@ def _library_statistics(rules: recipe_manager.RecipeManager, parent: Path, image
 
 
 def _with_ranges(known: Statistics, recipe: Recipe, parent: Path, calibration: np.ndarray) -> Statistics:
-    """The statistics that the library needs, with the ranges of the recipe.
+    """Returns the statistics that the library needs, with ranges by the recipe's method.
 
-    Its own is a moving average, which depends on the order of the images.
+    The library's own ranges are a moving average, which depends on the order of the images.
     """
     logits = frozenset(read_graph(parent).outputs)
     ranges = tensor_ranges(_activations(parent, calibration, set(known)), recipe.ranges, logits)
@@ -160,7 +163,7 @@ def _with_ranges(known: Statistics, recipe: Recipe, parent: Path, calibration: n
 
 
 def _activations(parent: Path, calibration: np.ndarray, wanted: set[str]) -> Iterator[dict[str, np.ndarray]]:
-    """Float activations of each image, by name."""
+    """Yields the float activations of each image by name: float32 arrays of the tensors' shapes."""
     interpreter = Interpreter(model_path=str(parent), experimental_preserve_all_tensors=True, num_threads=1)
     interpreter.allocate_tensors()
     given = interpreter.get_input_details()[0]["index"]

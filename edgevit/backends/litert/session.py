@@ -23,7 +23,7 @@ except ModuleNotFoundError:  # boards that have only the runtime under its forme
 
 
 class RuntimeSession:
-    """See :class:`edgevit.backends.Session`."""
+    """An :class:`edgevit.backends.Session`; see :meth:`edgevit.backends.Backend.open_session` for the arguments."""
 
     def __init__(self, path: Path, threads: int, precision: str) -> None:
         if precision == "bf16":
@@ -44,10 +44,10 @@ class RuntimeSession:
         self.delegate = _delegate(self._interpreter)
 
     def run(self, feeds: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-        """See :class:`edgevit.backends.Session`.
+        """Runs once, see :meth:`edgevit.backends.Session.run`.
 
         Raises:
-            UsageError: the graph has an op that the runtime lacks, which some files show only now.
+            UsageError: the graph has an op that the runtime does not have, which some files show only when they run.
         """
         for place, feed in zip(self._input_places, feeds, strict=True):
             self._interpreter.set_tensor(place, feed)
@@ -74,7 +74,7 @@ def _describe(detail: dict[str, Any]) -> TensorSpec:
 
 
 def _delegate(interpreter: Any) -> str:
-    """Names the delegate and counts its partitions, which are ops of their own after delegation."""
+    """Returns the delegate with its number of partitions, which are ops of their own after delegation."""
     partitions = sum(op["op_name"] == "DELEGATE" for op in interpreter._get_ops_details())
     return f"XNNPACK, {partitions} partition{'' if partitions == 1 else 's'}" if partitions else "reference kernels"
 

@@ -14,8 +14,8 @@ SCHEMES: dict[str, tuple[OpKind, ...]] = {
     "weight_only_wi8_afp32": ("linear",),
     "weight_only_wi4_afp32": ("linear",),
 }
-"""No fp16 and bf16: the CPU provider has no such kernels and would cast back and forth. No int16 activations: it
-computes them in float. Dynamic convolutions (ConvInteger) are slower than float ones, so they stay float."""
+"""No fp16 and bf16: the CPU execution provider has no such kernels and would cast back and forth. No int16 activations:
+it computes them in float. Dynamic convolutions (ConvInteger) are slower than float ones, so they stay float."""
 _REWRITES: tuple[Rewrite, ...] = (
     "class_token_only", "position_before_concat", "split_query_key_value", "split_massive_neurons",
 )  # fmt: skip
@@ -60,4 +60,4 @@ BACKEND = Backend(
     schemes=SCHEMES,
     policy=POLICY,
 )
-"""Without GPTQ: its quantizer leaves that to neural-compressor, which is not among edgevit's libraries."""
+"""Without GPTQ: its quantizer delegates that to neural-compressor, on which edgevit does not depend."""

@@ -11,9 +11,9 @@ from torch.export import ExportedProgram
 from edgevit.backends.onnxruntime.fused_attention import expand_masks, join_heads
 
 OPSET = 18
-"""LayerNormalization is one op from opset 17 on; per-channel QDQ needs 13."""
+"""LayerNormalization is one op since opset 17; per-channel QDQ needs 13."""
 FUSED_OPSET = 23
-"""GELU is one op from 20 on, attention from 23."""
+"""GELU is one op since opset 20, attention since 23."""
 
 
 def export(program: ExportedProgram, folder: Path, *, fused: bool = False) -> Path:
@@ -22,7 +22,13 @@ def export(program: ExportedProgram, folder: Path, *, fused: bool = False) -> Pa
     Args:
         program: One input, logits as the only output.
         folder: Exists.
-        fused: Whether GELU and attention become one op each, which ONNX Runtime knows from release 1.23 on.
+        fused: Whether GELU and attention become one op each, which ONNX Runtime has since release 1.23.
+
+    Returns:
+        The file.
+
+    Raises:
+        RuntimeError: torch's exporter returned nothing.
     """
     path = folder / "model.onnx"
     exported = torch.onnx.export(

@@ -1,9 +1,8 @@
-"""Gives ONNX's Attention op its inputs as ONNX Runtime likes them.
+"""Changes the inputs of ONNX's Attention op to the form that ONNX Runtime supports and computes fastest.
 
-It can take query, key and value before they become heads, so that nothing has to be permuted:
-torch's exporter gives it four axes, [batch, heads, tokens, width], each made by a Reshape and a Transpose, and undone
-by two more. With three axes and the number of heads the op does that itself. Source: Attention-23 in the operator list
-of ONNX.
+The op can read query, key and value before they become heads, so that nothing has to be permuted: torch's exporter
+passes four axes, [batch, heads, tokens, width], each made by a Reshape and a Transpose, and undone by two more. With
+three axes and the number of heads the op does that itself. Source: Attention-23 in the operator list of ONNX.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ _HEADS_AND_TOKENS = [0, 2, 1, 3]
 
 
 def join_heads(model: onnx.ModelProto) -> int:
-    """Replaces Attention with four axes by Attention with three, in place, where it is that alone.
+    """Replaces Attention with four axes by Attention with three, in place.
 
     One with a past or further outputs stays, and so does one whose query or key is changed head by head.
 
     Args:
-        model: With the shapes of its tensors, as exporters note them.
+        model: With the shapes of its tensors in ``value_info``, as exporters write them.
 
     Returns:
         How many were replaced.
@@ -50,12 +49,12 @@ def join_heads(model: onnx.ModelProto) -> int:
 
 
 def expand_masks(model: onnx.ModelProto) -> int:
-    """Gives masks that are the same for all queries one row for each query, in place, as ONNX Runtime wants them.
+    """Expands masks that are the same for all queries to one row for each query, in place, as ONNX Runtime requires.
 
-    Attention with three axes stays, and so does what has no noted shape.
+    Attention with three axes stays, and so does one whose shapes are not in the file.
 
     Args:
-        model: With the shapes of its tensors, as exporters note them.
+        model: With the shapes of its tensors in ``value_info``, as exporters write them.
 
     Returns:
         How many masks were expanded.
@@ -78,7 +77,7 @@ def expand_masks(model: onnx.ModelProto) -> int:
 
 
 def _expand(graph: onnx.GraphProto, reader: onnx.NodeProto, name: str, shape: tuple[int, ...], dtype: int) -> str:
-    """Adds an Expand before the node that reads it; returns the name of what it makes."""
+    """Adds an Expand before the node that reads it; returns the name of its output."""
     lengths, made = f"{name}_lengths_{shape[-2]}", f"{name}_for_{shape[-2]}_queries"
     graph.initializer.append(helper.make_tensor(lengths, onnx.TensorProto.INT64, [len(shape)], shape))
     node = helper.make_node("Expand", [name, lengths], [made], name=made)
@@ -88,7 +87,7 @@ def _expand(graph: onnx.GraphProto, reader: onnx.NodeProto, name: str, shape: tu
 
 
 class _Edges:
-    """Who makes and who reads each tensor of a graph."""
+    """Which node makes and which nodes read each tensor of a graph."""
 
     def __init__(self, graph: onnx.GraphProto) -> None:
         self._graph = graph
@@ -101,18 +100,18 @@ class _Edges:
         self._values = {value.name: value for value in (*graph.input, *graph.value_info, *graph.output)}
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """The noted shape of a tensor; () where there is none, or a length is open."""
+        """Returns the shape of a tensor in the file; () where there is none, or a length is open."""
         if name not in self._values:
             return ()
         dims = self._values[name].type.tensor_type.shape.dim
         return tuple(dim.dim_value for dim in dims) if all(dim.HasField("dim_value") for dim in dims) else ()
 
     def dtype(self, name: str) -> int:
-        """The noted element type of a tensor, as ONNX counts them."""
+        """Returns the element type of a tensor in the file, as a number of ONNX's ``TensorProto.DataType``."""
         return int(self._values[name].type.tensor_type.elem_type)
 
     def before_heads(self, name: str) -> str | None:
-        """The tensor [batch, tokens, heads x width] that one of [batch, heads, tokens, width] is made of."""
+        """Returns the tensor [batch, tokens, heads x width] that one of [batch, heads, tokens, width] is made from."""
         transpose = self._makers.get(name)
         if transpose is None or not _swaps(transpose):
             return None
@@ -122,7 +121,7 @@ class _Edges:
         return reshape.input[0] if self._cuts_last(self.shape(reshape.input[0]), transpose.input[0]) else None
 
     def after_heads(self, name: str) -> str | None:
-        """The tensor [batch, tokens, heads x width] that alone is made of one of [batch, heads, tokens, width]."""
+        """Returns the tensor [batch, tokens, heads x width] that one of [batch, heads, tokens, width] only becomes."""
         transpose = self._only_reader(name)
         if transpose is None or not _swaps(transpose):
             return None
@@ -140,7 +139,7 @@ class _Edges:
         return readers[0] if len(readers) == 1 and name not in self._outputs else None
 
     def _cuts_last(self, whole: tuple[int, ...], name: str) -> bool:
-        """Whether a tensor of four axes is one of three with its last axis in two."""
+        """Returns whether a tensor of four axes is one of three axes whose last was split in two."""
         cut = self.shape(name)
         return len(cut) == 4 and whole == (cut[0], cut[1], cut[2] * cut[3])
 
@@ -150,7 +149,7 @@ def _swaps(node: onnx.NodeProto) -> bool:
 
 
 def _drop_unread(graph: onnx.GraphProto) -> None:
-    """Removes the nodes that nothing reads any more, and what is noted of their results."""
+    """Removes the nodes that nothing reads any more, with their constants and ``value_info``."""
     outputs = {value.name for value in graph.output}
     while True:
         read = outputs | {name for node in graph.node for name in node.input}

@@ -1,7 +1,7 @@
-"""Stand-ins for ONNX Runtime's own ops, so that onnx's shape inference can see past them.
+"""Stand-ins for ONNX Runtime's own ops, so that onnx's shape inference can pass them.
 
-Each op of the com.microsoft domain that onnx has no schema for is replaced, for inference alone, by standard ops that
-make tensors of the same shapes. Source: ContribOperators.md of microsoft/onnxruntime.
+Each op of the com.microsoft domain that onnx has no schema for is replaced, for shape inference only, by standard ops
+that make tensors of the same shapes. Source: ContribOperators.md of microsoft/onnxruntime.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def stand_in(node: onnx.NodeProto, constants: _Shapes, model: onnx.ModelProto) -
     Args:
         node: A node of the com.microsoft domain, or a standard op in a version before it was standard.
         constants: Shapes of the initializers, by name.
-        model: Takes the initializers (without values) that a stand-in needs.
+        model: Receives the initializers (without values) that a stand-in needs.
     """
     build = _STAND_INS.get(node.op_type)
     made = build(node, constants, model) if build else None
@@ -45,7 +45,7 @@ def _node(op_type: str, node: onnx.NodeProto, inputs: list[str], **attributes: A
 
 
 def _kept(node: onnx.NodeProto, *names: str) -> dict[str, Any]:
-    """Those of the named attributes that the node has."""
+    """Returns those of the named attributes that the node has."""
     given = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
     return {name: given[name] for name in names if name in given}
 
@@ -65,7 +65,7 @@ def _broadcast(*positions: int) -> Callable[..., onnx.NodeProto]:
 
 
 def _standard(*attributes: str) -> Callable[..., onnx.NodeProto]:
-    """The standard op of the same name, or its fused form with the activation left out."""
+    """Makes the standard op of the same name; that of a fused op is without the activation."""
 
     def build(node: onnx.NodeProto, constants: _Shapes, model: onnx.ModelProto) -> onnx.NodeProto:
         op_type = node.op_type.removeprefix("Fused")
@@ -104,7 +104,12 @@ def _attention(node: onnx.NodeProto, constants: _Shapes, model: onnx.ModelProto)
 
 
 def attention_widths(node: onnx.NodeProto, weights: tuple[int, ...]) -> tuple[int, int, int]:
-    """Widths of query, key and value of an Attention or QAttention node, from its weights [hidden, widths]."""
+    """Returns the widths of query, key and value of an Attention or QAttention node.
+
+    Args:
+        node: The node.
+        weights: Shape of its weights, [hidden, query + key + value].
+    """
     sizes = attribute(node, "qkv_hidden_sizes", None) or [weights[1] // 3] * 3
     return int(sizes[0]), int(sizes[1]), int(sizes[2])
 

@@ -1,4 +1,4 @@
-"""Gives ONNX's GlobalAveragePool its name back: torch's exporter writes ReduceMean, which ONNX Runtime has not in int8."""
+"""Restores ONNX's GlobalAveragePool: torch's exporter writes ReduceMean, for which ONNX Runtime has no int8 kernel."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from edgevit.backends.onnxruntime.fused_ops import attribute
 
 
 def pool_globally(model: onnx.ModelProto) -> int:
-    """Replaces ReduceMean over height and width by GlobalAveragePool, in place; the same numbers come out.
+    """Replaces ReduceMean over height and width by GlobalAveragePool, in place; the results are the same.
 
     Args:
-        model: With the shapes of its tensors, as exporters note them.
+        model: With the shapes of its tensors in ``value_info``, as exporters write them.
 
     Returns:
         How many were replaced.
@@ -34,7 +34,7 @@ def pool_globally(model: onnx.ModelProto) -> int:
 
 
 def _axes(node: onnx.NodeProto, constants: dict[str, onnx.TensorProto]) -> set[int]:
-    """Axes of a mean over four; an input from opset 18 on, an attribute before."""
+    """Returns the axes 0..3 of a mean; they are an input since opset 18, an attribute before."""
     axes = attribute(node, "axes", ())
     if len(node.input) > 1 and node.input[1] in constants:
         axes = numpy_helper.to_array(constants[node.input[1]]).tolist()
@@ -52,7 +52,7 @@ def _pooling(node: onnx.NodeProto) -> list[onnx.NodeProto]:
 
 
 def _copy(node: onnx.NodeProto) -> onnx.NodeProto:
-    """A node that outlives the list it was in."""
+    """Returns a copy, which remains valid when the list of nodes is cleared."""
     copied = onnx.NodeProto()
     copied.CopyFrom(node)
     return copied

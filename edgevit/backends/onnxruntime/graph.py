@@ -74,15 +74,15 @@ _DATA_INPUTS: dict[str, tuple[int, ...]] = {
     "MatMulIntegerToFloat": (0, 1, 6),
     "MatMulNBits": (0, 1),
 }
-"""Where quantized ops have their data, weights and biases; the rest are scales and zero points."""
+"""Positions of data, weights and biases among the inputs of quantized ops; the rest are scales and zero points."""
 _MOST_SHAPE_VALUES = 4096
-"""Initializers with more values than this are never shapes, so that inference does without their values."""
+"""Initializers with more values than this are never shapes, so shape inference does not need their values."""
 
 
 def read_graph(path: Path) -> Graph:
     """Reads an ONNX model with static shapes; an open batch size is taken as 1.
 
-    Shapes are inferred anew. Functions are inlined; bodies of loops and branches are not entered.
+    Shapes are inferred, not taken from the file. Functions are inlined; bodies of loops and branches are not entered.
 
     Raises:
         UsageError: the file cannot be read, is no ONNX model, is damaged, lacks its external data, or has shapes that
@@ -203,7 +203,7 @@ class _Reader:
         )
 
     def _infer(self) -> dict[str, onnx.ValueInfoProto]:
-        """Infers every shape from the inputs and constants alone; what the file says of the rest may be stale."""
+        """Infers every shape from the inputs and constants alone; other shapes in the file may be wrong."""
         model = onnx.ModelProto()
         model.CopyFrom(self._model)
         graph = model.graph
@@ -236,7 +236,7 @@ class _Reader:
         return {value.name: value for value in (*graph.input, *graph.value_info, *graph.output)}
 
     def _unpack(self, node: onnx.NodeProto) -> None:
-        """Gives packed weights [out, blocks, bytes] of MatMulNBits the shape [in, out] that they stand for."""
+        """Replaces the shape [out, blocks, bytes] of packed weights of MatMulNBits by the unpacked one, [in, out]."""
         packed = self._tensors[node.input[1]]
         shape = (int(attribute(node, "K", 0)), int(attribute(node, "N", 0)))
         bits = int(attribute(node, "bits", 4))
@@ -261,7 +261,7 @@ class _Reader:
         return math.prod(made) * (data[-2] if transposed and len(data) > 1 else data[-1])
 
     def _attention_macs(self, node: onnx.NodeProto, made: tuple[int, ...]) -> int:
-        """MACs of scaled dot product attention, and of the projection that the com.microsoft ops do first.
+        """Returns the MACs of scaled dot product attention, and of the projection that com.microsoft's ops include.
 
         Past keys are not counted.
         """
@@ -316,7 +316,7 @@ class _Reader:
 
 @cache
 def _first_versions() -> dict[tuple[str, str], int]:
-    """The version of its domain in which each op that onnx knows came into being, by domain and name."""
+    """Returns the version of its domain in which each op of onnx was introduced, by domain and name."""
     first: dict[tuple[str, str], int] = {}
     for schema in onnx.defs.get_all_schemas_with_history():
         key = (schema.domain, schema.name)
@@ -325,7 +325,7 @@ def _first_versions() -> dict[tuple[str, str], int]:
 
 
 def _is_standard(node: onnx.NodeProto, versions: dict[str, int]) -> bool:
-    """Whether the op existed in the version of its domain that the model imports."""
+    """Returns whether the op existed in the version of its domain that the model imports."""
     domain = "" if node.domain == "ai.onnx" else node.domain
     first = _first_versions().get((domain, node.op_type))
     return first is not None and first <= versions.get(domain, 0)
@@ -339,12 +339,12 @@ def _static_shape(value: onnx.ValueInfoProto | None) -> tuple[int, ...] | None:
 
 
 def _second(node: onnx.NodeProto) -> int:
-    """Position of the weights among the inputs of a convolution."""
+    """Returns the position of the weights among the inputs of a convolution."""
     return _DATA_INPUTS.get(node.op_type, (0, 1))[1]
 
 
 def _einsum_macs(equation: str, shapes: list[tuple[int, ...]], made: tuple[int, ...]) -> int:
-    """MACs of an Einsum: values made times the lengths of the axes that are summed over; 0 if none is."""
+    """Returns the MACs of an Einsum: output elements times the lengths of the summed axes; 0 if none is summed."""
     left, _, right = equation.replace(" ", "").partition("->")
     lengths: dict[str, int] = {}
     for term, shape in zip(left.split(","), shapes, strict=True):

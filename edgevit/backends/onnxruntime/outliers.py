@@ -1,8 +1,8 @@
-"""Finds linear layers whose input has outlier tokens, which per-tensor dynamic quantization would spoil.
+"""Finds linear layers whose input has outlier tokens, for which per-tensor dynamic quantization is inaccurate.
 
 ONNX Runtime takes one 8-bit range for a layer's whole input at run time. A token with values far beyond all others
-then leaves the others a few steps each. The error of single rows shows it; that of the whole matrix hides it, because
-the outlier dominates the norm.
+then leaves only a few steps for the others. The error of single rows shows it; that of the whole matrix hides it,
+because the outlier dominates the norm.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import onnxruntime as ort
 from onnx import numpy_helper
 
 IMAGES = 8
-"""Enough to see outliers: in vision transformers they sit in the same layers for every image."""
+"""Enough to find outliers: in vision transformers they are in the same layers for every image."""
 LARGEST_ROW_ERROR = 0.1
-"""Mean relative error of a layer's output rows above which it stays float. In a ViT-Tiny one layer has 0.45 and
-accounts for nearly all of the error in the logits; the next has 0.06."""
+"""Mean relative error of a layer's output rows above which it stays float. In a ViT-Tiny one layer has 0.45 and causes
+nearly all of the error in the logits; the next has 0.06."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class _Layer:
 
 
 def find_outlier_layers(model: onnx.ModelProto, images: np.ndarray) -> list[str]:
-    """Returns the names of MatMul and Gemm nodes that should stay float.
+    """Returns the names of MatMul and Gemm nodes with constant weights that should stay float.
 
     Args:
         model: Float model with one image input; left untouched.
@@ -49,7 +49,7 @@ def find_outlier_layers(model: onnx.ModelProto, images: np.ndarray) -> list[str]
 
 
 def row_error(values: np.ndarray, weight: np.ndarray) -> float:
-    """Mean over rows of the relative output error that one 8-bit range for the whole input causes.
+    """Returns the relative output error that one 8-bit range for the whole input causes, averaged over rows.
 
     Args:
         values: float [..., in], a layer's input.
@@ -75,7 +75,7 @@ def _linear_layers(model: onnx.ModelProto) -> list[_Layer]:
 
 
 def session_with_outputs(model: onnx.ModelProto, tensors: set[str]) -> ort.InferenceSession:
-    """Opens the model with more tensors as outputs."""
+    """Opens a model with more float tensors, by name, as outputs."""
     watched = onnx.ModelProto()
     watched.CopyFrom(model)
     known = {output.name for output in model.graph.output} | {entry.name for entry in model.graph.input}

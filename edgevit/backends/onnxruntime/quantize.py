@@ -25,15 +25,19 @@ from edgevit.spec.schemes import SCHEMES
 
 _LINEAR = ("MatMul", "Gemm")
 _MOVES: tuple[OpKind, ...] = ("reshape", "layout", "gather")
-"""Kinds that only move values: they take the numbers of their neighbours, so beside float ones they are float."""
+"""Kinds that only move values: they use the numbers of the ops around them, so between float ops they are float."""
 _FUSED = "/MatMulAddFusion"
-"""What ONNX Runtime adds to the name of a MatMul that has become a Gemm."""
+"""Suffix that ONNX Runtime adds to the name of a MatMul that it has made a Gemm."""
 _BLOCK = 32
-"""Weights that share a scale in a weight-only scheme."""
+"""Number of weights that share a scale in a weight-only scheme."""
 
 
 def quantize(parent: Path, recipe: Recipe, calibration: np.ndarray | None, folder: Path) -> Path:
-    """Writes ``model.onnx`` in another scheme; see :class:`edgevit.backends.Backend` for the arguments."""
+    """Writes ``model.onnx`` in another scheme; see :meth:`edgevit.backends.Backend.quantize` for the arguments.
+
+    Raises:
+        ValueError: the scheme needs calibration images, and there are none.
+    """
     path = folder / "model.onnx"
     if recipe.scheme == "dynamic_wi8_afp32":
         _quantize_dynamic(_loaded(parent), recipe, calibration, path)
@@ -47,9 +51,9 @@ def quantize(parent: Path, recipe: Recipe, calibration: np.ndarray | None, folde
 
 
 def _quantize_dynamic(model: onnx.ModelProto, recipe: Recipe, calibration: np.ndarray | None, path: Path) -> None:
-    """Per-channel int8 weights of linear layers; convolutions stay float, for ConvInteger is slower than Conv.
+    """Quantizes linear layers, with per-channel weights; convolutions stay float, for ConvInteger is slower than Conv.
 
-    Where there are images, linear layers that a single outlier token would spoil stay float too.
+    Where there are images, linear layers whose input has outlier tokens stay float too.
     """
     outliers = find_outlier_layers(model, calibration) if calibration is not None else []
     quantize_dynamic(
@@ -59,12 +63,12 @@ def _quantize_dynamic(model: onnx.ModelProto, recipe: Recipe, calibration: np.nd
 
 
 def _with_gemm(names: Iterable[str]) -> list[str]:
-    """Adds the names that a Gemm has after the quantizers have made a MatMul and an Add of it."""
+    """Adds the names that a Gemm has after the quantizers have split it into a MatMul and an Add."""
     return sorted({name for given in names for name in (given, f"{given}_MatMul")})
 
 
 def _loaded(parent: Path) -> onnx.ModelProto:
-    """Without the shapes that torch's exporter notes for weights: quantizers transpose weights and then trip over them."""
+    """Loads a model without the shapes of its weights: the quantizers transpose weights and then find them untrue."""
     model = onnx.load(parent)
     weights = {initializer.name for initializer in model.graph.initializer}
     kept = [info for info in model.graph.value_info if info.name not in weights]
@@ -74,7 +78,7 @@ def _loaded(parent: Path) -> onnx.ModelProto:
 
 
 def _quantize_weights(model: onnx.ModelProto, recipe: Recipe, path: Path) -> None:
-    """Block-wise symmetric weights of MatMul, which MatMulNBits expands to float32 as it multiplies."""
+    """Quantizes the weights of MatMul block by block, symmetrically; MatMulNBits expands them as it multiplies."""
     bits = 4 if recipe.scheme == "weight_only_wi4_afp32" else 8
     separate = ONNXModel(model)
     separate.replace_gemm_with_matmul()
@@ -87,9 +91,9 @@ def _quantize_weights(model: onnx.ModelProto, recipe: Recipe, path: Path) -> Non
 
 
 def _quantize_static(parent: Path, recipe: Recipe, calibration: np.ndarray, path: Path) -> None:
-    """QDQ with uint8 activations and per-channel int8 weights.
+    """Quantizes to QDQ format with uint8 activations and per-channel int8 weights.
 
-    What a linear layer makes stays float: clipping the logits would decide between classes.
+    The outputs of linear layers stay float: clipped logits would tie.
     """
     model = _prepared(parent, path.with_name("prepared.onnx"))
     pool_globally(model)
@@ -118,7 +122,7 @@ def _quantize_static(parent: Path, recipe: Recipe, calibration: np.ndarray, path
 
 
 def _prepared(parent: Path, path: Path) -> onnx.ModelProto:
-    """Lets ONNX Runtime make a Gemm of each MatMul and Add first: after quantization it would, and lose the int8 kernel."""
+    """Lets ONNX Runtime fuse each MatMul and Add to a Gemm; fused after quantization, they would have no int8 kernel."""
     quant_pre_process(parent, path, skip_symbolic_shape=True)
     prepared = onnx.load(path)
     path.unlink()
@@ -126,7 +130,7 @@ def _prepared(parent: Path, path: Path) -> onnx.ModelProto:
 
 
 def _left_in_float(graph: Graph, recipe: Recipe) -> set[str]:
-    """Names of the ops that a static scheme leaves alone: those of the recipe, and activations of such layers."""
+    """Returns the names of ops that a static scheme keeps in float: the recipe's, and activations after such layers."""
     kinds = {*recipe.float_kinds, *(_MOVES if recipe.float_kinds else ())}
     names = {op.name for op in graph.ops if op.kind in kinds or op.name in recipe.float_layers}
     maker = {output: op.name for op in graph.ops for output in op.outputs}
@@ -137,7 +141,7 @@ def _left_in_float(graph: Graph, recipe: Recipe) -> set[str]:
 
 
 def _activations(model: onnx.ModelProto, calibration: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
-    """Every float activation of each image, by name."""
+    """Yields the float activations of each image by name, float32 [1, ...] and the input [3, h, w]."""
     made = {name for node in model.graph.node for name in node.output}
     floats = {
         value.name

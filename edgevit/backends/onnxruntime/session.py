@@ -25,7 +25,7 @@ _DTYPES = {
 
 
 class RuntimeSession:
-    """See :class:`edgevit.backends.Session`."""
+    """An :class:`edgevit.backends.Session`; see :meth:`edgevit.backends.Backend.open_session` for the arguments."""
 
     def __init__(self, path: Path, threads: int, precision: str) -> None:
         if precision == "bf16":
@@ -41,11 +41,11 @@ class RuntimeSession:
         self.inputs = tuple(_describe(node, path) for node in self._session.get_inputs())
         self.outputs = tuple(_describe(node, path) for node in self._session.get_outputs())
         self.runtime_version = ort.__version__
-        self.precision = "f32"  # the CPU provider computes in the types that the graph states
+        self.precision = "f32"  # the CPU execution provider computes in the types of the graph
         self.delegate = "CPUExecutionProvider"
 
     def run(self, feeds: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-        """See :class:`edgevit.backends.Session`."""
+        """Runs once, see :meth:`edgevit.backends.Session.run`."""
         named = {spec.name: feed for spec, feed in zip(self.inputs, feeds, strict=True)}
         return tuple(self._session.run(None, named))
 

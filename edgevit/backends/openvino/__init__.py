@@ -15,7 +15,7 @@ SCHEMES: dict[str, tuple[OpKind, ...]] = {
     "weight_only_wi8_afp32": LAYER_KINDS,
     "weight_only_wi4_afp32": LAYER_KINDS,  # NNCF gives convolutions int8 weights
 }
-"""No dynamic: the CPU plugin quantizes activations at run time for weight-compressed language models only."""
+"""No dynamic schemes: the CPU plugin quantizes activations at run time for weight-compressed language models only."""
 POLICY = (
     FirstGuess(
         architecture="transformer",

@@ -16,6 +16,12 @@ def export(program: ExportedProgram, folder: Path, *, fused: bool = False) -> Pa
         program: One input, logits as the only output.
         folder: Exists.
         fused: Has no effect: the format has one form of each op.
+
+    Returns:
+        The main file.
+
+    Raises:
+        ValueError: the program was saved without example inputs.
     """
     path = folder / "model.xml"
     if program.example_inputs is None:
@@ -31,7 +37,7 @@ def export(program: ExportedProgram, folder: Path, *, fused: bool = False) -> Pa
 
 
 def _name_by_place(model: ov.Model) -> None:
-    """Replaces names that count what this process converted, so that the same program gives the same file."""
+    """Replaces names that contain a counter of the process, so that the same program gives the same file."""
     model.set_friendly_name("model")
     for place, op in enumerate(model.get_ordered_ops()):
         if re.fullmatch(r"[A-Z]\w*_\d+", op.get_friendly_name()):  # an op's type and a count

@@ -58,8 +58,8 @@ def read_graph(path: Path) -> Graph:
     """Reads an OpenVINO IR; a batch size that the file leaves open is taken as 1.
 
     Weights are recognised behind the ops that expand compressed constants (Convert, Subtract, Multiply, Reshape).
-    An op is int8 if FakeQuantize ops, or ops that only move what these make, feed it together with int8 weights:
-    that is what the CPU plugin executes in int8. Attention of which only query and key are int8 counts as float.
+    An op is int8 if it reads FakeQuantize ops, or ops that only move the outputs of these, together with int8 weights:
+    that is what the CPU plugin computes in int8. Attention of which only query and key are int8 counts as float.
     Bodies of loops and branches are not entered.
 
     Raises:
@@ -100,7 +100,7 @@ class _Reader:
         self._path = path
         self._tensors: dict[str, Tensor] = {}
         self._int8: set[str] = set()
-        """Tensors that hold, or stand for, 8-bit integers."""
+        """Tensors of 8-bit integers, or of floats that the plugin computes as such."""
 
     def graph(self, model: Any) -> Graph:
         ops: list[Op] = []
@@ -157,7 +157,7 @@ class _Reader:
         return tensor
 
     def _track_int8(self, kind: OpKind, inputs: list[Tensor], outputs: list[Tensor]) -> None:
-        """Marks what an op makes as int8 if it quantizes, only moves int8, or expands int8 constants."""
+        """Marks the outputs of an op as int8 if it quantizes, only moves int8, or expands int8 constants."""
         data = [tensor for tensor in inputs if not tensor.constant]
         moves = kind in _MOVES and data and all(tensor.name in self._int8 for tensor in data)
         expands = not data and any(tensor.name in self._int8 for tensor in inputs)
@@ -207,5 +207,5 @@ def _macs(node: Any, native: str, inputs: list[Tensor], outputs: list[Tensor]) -
 
 
 def _contracted(shape: tuple[int, ...], transposed: bool) -> int:
-    """Length of the axis that a matrix product sums over, from the shape of the left factor."""
+    """Returns the length of the axis that a matrix product sums over, from the shape of the left factor."""
     return shape[-2] if transposed and len(shape) > 1 else shape[-1]

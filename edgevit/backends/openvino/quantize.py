@@ -22,12 +22,12 @@ from edgevit.spec.recipe import RangeMethod, Recipe
 from edgevit.spec.schemes import SCHEMES
 
 _OUTLIERS = 5e-6
-"""Share of the values beyond each bound: 99.999 % lie between the two."""
+"""Share of the values beyond each bound: 99.999 % are between the two."""
 _GROUP = 64
-"""Weights that share an int4 scale; divides the widths of all ViTs."""
+"""Number of weights that share an int4 scale; divides the widths of all ViTs."""
 _RANGE_ESTIMATORS: dict[RangeMethod, RangeEstimatorParameters] = {
     "min_max": RangeEstimatorParametersSet.MINMAX,
-    "mean_min_max": RangeEstimatorParameters(),  # NNCF's own choice: per channel, where it can, the extremes
+    "mean_min_max": RangeEstimatorParameters(),  # NNCF's default: the extremes, per channel where it can
     "mse": RangeEstimatorParametersSet.HISTOGRAM,
     "percentile_99.999": RangeEstimatorParameters(
         StatisticsCollectorParameters(StatisticsType.QUANTILE, AggregatorType.MIN, quantile_outlier_prob=_OUTLIERS),
@@ -37,7 +37,11 @@ _RANGE_ESTIMATORS: dict[RangeMethod, RangeEstimatorParameters] = {
 
 
 def quantize(parent: Path, recipe: Recipe, calibration: np.ndarray | None, folder: Path) -> Path:
-    """Writes ``model.xml`` and ``model.bin`` in another scheme; see :class:`edgevit.backends.Backend`."""
+    """Writes ``model.xml`` and ``model.bin`` in another scheme; see :meth:`edgevit.backends.Backend.quantize`.
+
+    Raises:
+        ValueError: the scheme needs calibration images, and there are none.
+    """
     path = folder / "model.xml"
     model = ov.Core().read_model(parent)
     if recipe.scheme in ("fp16", "bf16"):
@@ -50,14 +54,14 @@ def quantize(parent: Path, recipe: Recipe, calibration: np.ndarray | None, folde
     else:
         quantized = _quantize_static(model, recipe, calibration)
         if "polynomial_gelu" in recipe.preparations:
-            polynomial_gelu(quantized)  # now, for NNCF would quantize the steps of the polynomial
+            polynomial_gelu(quantized)  # after NNCF, which would quantize the ops of the polynomial
     _name_by_position(quantized)
     ov.save_model(quantized, path, compress_to_fp16=False)
     return path
 
 
 def _compress_weights(model: ov.Model, recipe: Recipe, calibration: np.ndarray | None) -> ov.Model:
-    """Symmetric weights, per channel for int8 and in groups for int4; both expanded to float when they are used."""
+    """Quantizes weights symmetrically, per channel for int8, in groups for int4; they are used as floats."""
     if recipe.scheme == "weight_only_wi8_afp32":
         return nncf.compress_weights(
             model, mode=nncf.CompressWeightsMode.INT8_SYM, ignored_scope=_ignored(recipe.float_layers)
@@ -75,11 +79,10 @@ def _compress_weights(model: ov.Model, recipe: Recipe, calibration: np.ndarray |
 
 
 def _quantize_static(model: ov.Model, recipe: Recipe, calibration: np.ndarray) -> ov.Model:
-    """NNCF's post-training quantization.
+    """Quantizes with NNCF's post-training quantization.
 
-    Its transformer mode keeps residual adds, LayerNorm, GELU, softmax and its product with the values in float, which
-    is what the recipe's float kinds ask for, but for the product of query and key; without it a ViT-Tiny loses all its
-    accuracy.
+    Its transformer mode keeps residual adds, LayerNorm, GELU, softmax and its product with the values in float: the
+    recipe's float kinds, except for the product of query and key. Without it a ViT-Tiny loses all its accuracy.
     """
     return nncf.quantize(
         model,
@@ -103,7 +106,7 @@ def _ignored(layers: tuple[str, ...]) -> nncf.IgnoredScope | None:
 
 
 def _name_by_position(model: ov.Model) -> None:
-    """Replaces names that hold a counter of the process, so that the same inputs give the same file."""
+    """Replaces names that contain a counter of the process, so that the same inputs give the same file."""
     for position, op in enumerate(model.get_ordered_ops()):
         if re.fullmatch(r"[A-Za-z]+_\d+", op.get_friendly_name()):
             op.set_friendly_name(f"{op.get_type_name()}_at_{position}")

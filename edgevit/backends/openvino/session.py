@@ -13,7 +13,7 @@ from edgevit.results.artifact import TensorSpec
 
 
 class RuntimeSession:
-    """See :class:`edgevit.backends.Session`."""
+    """An :class:`edgevit.backends.Session`; see :meth:`edgevit.backends.Backend.open_session` for the arguments."""
 
     def __init__(self, path: Path, threads: int, precision: str) -> None:
         if path.suffix == ".xml" and path.is_file() and b"<net" not in path.read_bytes()[:4096]:
@@ -23,7 +23,7 @@ class RuntimeSession:
         if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise UsageError("this processor has no bfloat16 arithmetic", "ask for f32, or fastest")
         if precision != "fastest":
-            config["INFERENCE_PRECISION_HINT"] = precision  # the plugin's own choice is bf16 where the CPU has it
+            config["INFERENCE_PRECISION_HINT"] = precision  # the plugin's default is bf16 where the CPU has it
         try:
             self._compiled = core.compile_model(core.read_model(path), "CPU", config)
         except RuntimeError as error:
@@ -36,8 +36,8 @@ class RuntimeSession:
         self.delegate = "CPU plugin"
 
     def run(self, feeds: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-        """See :class:`edgevit.backends.Session`."""
-        for place, feed in enumerate(feeds):  # infer() would do the same, and look at everything anew each time
+        """Runs once, see :meth:`edgevit.backends.Session.run`."""
+        for place, feed in enumerate(feeds):  # infer() does the same, but checks everything again on each call
             self._request.set_input_tensor(place, ov.Tensor(np.ascontiguousarray(feed), shared_memory=True))
         self._request.start_async()
         self._request.wait()
@@ -52,6 +52,6 @@ def _describe(port: ov.ConstOutput, path: Path) -> TensorSpec:
 
 
 def _reason(error: RuntimeError) -> str:
-    """The last line with words in it: OpenVINO puts source places first."""
+    """Returns the last line that is not empty: OpenVINO writes positions in its source first."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else "no reason given"

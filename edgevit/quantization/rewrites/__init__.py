@@ -1,4 +1,4 @@
-"""Exact rewrites of a captured program: the same function, in a form that a runtime computes faster or int8 fits better.
+"""Exact rewrites of a captured program: the same logits, in a form that is faster in a runtime or better for int8.
 
 Each is a file of its own, with a function of the file's name; it changes the places that it knows to be safe, leaves
 all others as they are, and returns how many it changed. To add one, add such a file, and its name to
@@ -24,7 +24,7 @@ from edgevit.spec.recipe import REWRITES, Rewrite
 TOLERANCE = 1e-5
 """Largest difference that rewriting may make, relative to the largest logit (it is float32 rounding)."""
 IMAGES = 8
-"""Most images that are looked at."""
+"""Most images that are run."""
 
 RewriteFunction = Callable[[fx.GraphModule, np.ndarray], int]
 """Changes an ATen graph in place, given images float32 [n, 3, h, w]; returns the number of places changed."""
@@ -45,7 +45,7 @@ def find_rewrite(name: Rewrite) -> RewriteFunction:
 
 
 def rewrite(program: ExportedProgram, names: Collection[str], images: np.ndarray | None = None) -> Rewritten:
-    """Rewrites a program, and checks that it still computes the same.
+    """Rewrites a program, and checks that its logits stay the same.
 
     Args:
         program: One input, float32 [1, 3, h, w], one output, logits [1, classes]; left untouched.
@@ -54,10 +54,10 @@ def rewrite(program: ExportedProgram, names: Collection[str], images: np.ndarray
             model was captured with.
 
     Returns:
-        The program that came in where nothing was changed.
+        The rewritten program; the given one where nothing was changed.
 
     Raises:
-        CandidateFailed: the logits changed by more than :data:`TOLERANCE`, or are no numbers.
+        CandidateFailed: the logits changed by more than :data:`TOLERANCE`, or are not finite.
         UsageError: a name is unknown, there are no images, or the program has no example inputs.
     """
     for name in names:
@@ -79,7 +79,7 @@ def rewrite(program: ExportedProgram, names: Collection[str], images: np.ndarray
 
 
 def _probe(program: ExportedProgram) -> np.ndarray:
-    """The image that a program was captured with, float32 [1, 3, h, w]."""
+    """Returns the image that a program was captured with, float32 [1, 3, h, w]."""
     if program.example_inputs is None:
         raise UsageError("the program was saved without example inputs")
     example: torch.Tensor = program.example_inputs[0][0]

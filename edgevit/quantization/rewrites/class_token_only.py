@@ -1,7 +1,7 @@
 """Lets the last block of a vision transformer compute only the tokens that the head reads.
 
 Keys and values of the last attention need all tokens; its query, its projection, and all that follows need only the
-class token (and the distillation token, where a head reads it). What is left out was never read.
+class token (and the distillation token, where a head reads it). The outputs of the other tokens are never read.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def class_token_only(module: fx.GraphModule, images: np.ndarray) -> int:
 
     Args:
         module: ATen graph of an eval-mode module, as ``ExportedProgram.module()`` gives it.
-        images: Not looked at.
+        images: float32 [n, 3, h, w]; not used.
 
     Returns:
         How many token sequences were narrowed.
@@ -57,7 +57,7 @@ def class_token_only(module: fx.GraphModule, images: np.ndarray) -> int:
 
 
 def _kept(sequence: fx.Node) -> tuple[int, int, int] | None:
-    """First token that is read, how many from there on, and of how many; None unless single tokens are all that is."""
+    """Returns the first token that is read, how many from there on, and of how many; None unless single ones are."""
     tokens = shape(sequence)
     if len(tokens) != 3 or not sequence.users:
         return None
@@ -73,12 +73,13 @@ class _Trace:
     """What is read of the nodes before a sequence, each with the axis that its tokens lie along."""
 
     inner: Mapping[fx.Node, int]
-    """Nodes of which only some tokens are read, and that can compute these from the same tokens of their inputs."""
+    """Nodes of which only some tokens are read, and which compute those from the same tokens of their inputs."""
     edge: Mapping[fx.Node, int]
     """The other nodes of which only some tokens are read."""
 
 
 def _trace(sequence: fx.Node) -> _Trace:
+    """Follows the tokens that are read of a sequence back through the graph."""
     inner, edge = {}, {}
     asked: dict[fx.Node, dict[fx.Node, set[int]]] = {sequence: {pick: {1} for pick in sequence.users}}
     for node in reversed(list(sequence.graph.nodes)):
@@ -97,9 +98,9 @@ def _trace(sequence: fx.Node) -> _Trace:
 
 
 def _needs(node: fx.Node, axis: int) -> list[tuple[fx.Node, int]] | None:
-    """The inputs that only the same tokens are needed of, each with its axis of tokens.
+    """Returns the inputs of which only the same tokens are needed, each with its axis of tokens.
 
-    None if the node is not known to treat the tokens one by one along the axis.
+    None if the node is not known to process the tokens along the axis one by one.
     """
     if node.op != "call_function" or not shape(node):
         return None
@@ -155,7 +156,7 @@ def _only_query_is_wanted(packed: Packed, trace: _Trace) -> bool:
 
 
 def _take_query_out(module: fx.GraphModule, packed: Packed, layer: Layer) -> None:
-    """Gives the query a linear layer of its own, so that it can be narrowed while keys and values stay."""
+    """Adds a linear layer for the query alone, so that it can be narrowed while keys and values stay."""
     source, rows = layer.node.args[0], packed.heads * packed.width
     with module.graph.inserting_before(packed.permute):
 
@@ -177,7 +178,7 @@ def _take_query_out(module: fx.GraphModule, packed: Packed, layer: Layer) -> Non
 
 
 def _narrow(module: fx.GraphModule, wanted: Mapping[fx.Node, int], first: int, count: int, tokens: int) -> None:
-    """Has each wanted node read only the tokens from ``first`` on, from inputs that are narrowed where they enter."""
+    """Makes each wanted node read only ``count`` tokens from ``first`` on; inputs from other nodes are sliced."""
     narrow: dict[tuple[fx.Node, int], fx.Node] = {}
 
     def enter(source: fx.Node, axis: int) -> fx.Node:

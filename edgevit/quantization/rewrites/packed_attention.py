@@ -19,7 +19,7 @@ ATTENTION = _aten.scaled_dot_product_attention.default
 
 
 def is_plain_attention(node: Any) -> bool:
-    """Whether something attends without causality, dropout or shared heads, and from three tensors of its own.
+    """Returns whether a node is attention over three different tensors, not causal, without dropout or shared heads.
 
     It may have a mask that is the same for all queries and heads, as proportional attention has.
     """
@@ -35,12 +35,12 @@ def is_plain_attention(node: Any) -> bool:
 
 
 def _is_added_to_keys(mask: fx.Node, keys: int) -> bool:
-    """Whether a mask is one number for each key, not true or false."""
+    """Returns whether a mask is one float for each key, not a bool."""
     return bool(mask.meta["val"].is_floating_point()) and math.prod(shape(mask)) == keys == shape(mask)[-1]
 
 
 def attention_mask(node: fx.Node) -> fx.Node | None:
-    """What an attention adds to the products of query and key."""
+    """Returns what an attention adds to the products of query and key; None if nothing."""
     return cast("fx.Node | None", argument(node, 3, "attn_mask"))
 
 
@@ -49,7 +49,7 @@ class Packed:
     """Tensors [batch, heads, tokens, width] that are made as one, [batch, tokens, parts x heads x width]."""
 
     source: fx.Node
-    """Makes all of them; nothing else reads it."""
+    """Makes all of them, and is read by nothing else."""
     permute: fx.Node
     """Comes after the source and before every part."""
     parts: Mapping[int, tuple[fx.Node, ...]]
@@ -63,7 +63,7 @@ class Packed:
 
 
 def find_packed(module: fx.GraphModule) -> list[Packed]:
-    """All places where a tensor is cut into [batch, tokens, parts, heads, width] and permuted part by part."""
+    """Returns all places where a tensor is cut into [batch, tokens, parts, heads, width] and permuted part by part."""
     return [packed for packed in map(_packed, module.graph.nodes) if packed]
 
 
@@ -83,7 +83,7 @@ def _packed(permute: fx.Node) -> Packed | None:
 
 
 def _parts(permute: fx.Node) -> dict[int, tuple[fx.Node, ...]]:
-    """The nodes that are one part each, by its place; {} if anything else reads the permuted tensor."""
+    """Returns the nodes that are one part each, by its position; {} if anything else reads the permuted tensor."""
     unbind = only_user(permute)
     takers = list(permute.users)
     if unbind is not None and is_call(unbind, _aten.unbind.int) and not argument(unbind, 1, "dim"):

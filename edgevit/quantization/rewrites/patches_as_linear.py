@@ -24,7 +24,7 @@ def patches_as_linear(module: fx.GraphModule, images: np.ndarray) -> int:
 
     Args:
         module: ATen graph of an eval-mode module, as ``ExportedProgram.module()`` gives it.
-        images: Not looked at.
+        images: float32 [n, 3, h, w]; not used.
 
     Returns:
         How many were replaced.
@@ -51,7 +51,7 @@ def patches_as_linear(module: fx.GraphModule, images: np.ndarray) -> int:
 
 
 def _reads_patches(layer: Layer) -> bool:
-    """Whether a convolution reads the image of the model, in patches that touch each other and fill it."""
+    """Returns whether a convolution reads the model's image in patches that cover it without overlap."""
     node, source, kernel = layer.node, cast(fx.Node, layer.node.args[0]), tuple(layer.weight.shape[2:])
     image = shape(source)
     if node.target is not _aten.conv2d.default or source.op != "placeholder" or len(image) != 4 or layer.groups != 1:
@@ -70,7 +70,7 @@ def _pair(given: list[int] | int | None, default: int) -> tuple[int, int]:
 
 
 def _tokens(conv: fx.Node) -> fx.Node | None:
-    """The node that makes [batch, tokens, channels] of a convolution's [batch, channels, h, w]; None if others read it."""
+    """Returns the node that makes [batch, tokens, channels] of a convolution's output; None if others read that."""
     flat = only_user(conv)
     tokens = only_user(flat) if flat is not None else None
     if flat is None or tokens is None or len(shape(conv)) != 4:

@@ -1,7 +1,7 @@
-"""Adds the position embedding to the patches before the class token joins them: the same sums, one by one.
+"""Adds the position embedding to the patches before they are concatenated with the class token: the same sums.
 
-ONNX Runtime fuses an addition and the layer normalization behind it, and then broadcasts the embedding slowly; what is
-added to the class token is a constant beforehand.
+ONNX Runtime fuses an addition and the layer normalization after it, and then broadcasts the embedding slowly. The class
+token and its embedding are constants, whose sum is computed beforehand.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def position_before_concat(module: fx.GraphModule, images: np.ndarray) -> int:
 
     Args:
         module: ATen graph of an eval-mode module, as ``ExportedProgram.module()`` gives it.
-        images: Not looked at.
+        images: float32 [n, 3, h, w]; not used.
 
     Returns:
         How many additions were moved.

@@ -1,8 +1,8 @@
-"""Takes hidden neurons with massive activations out of the layers that become int8.
+"""Moves hidden neurons with massive activations out of the layers that become int8.
 
 In a trained vision transformer one neuron of one MLP may reach 200 where all others stay under 9, for any image: int8
-with one scale for the tensor then has 5 of its 127 steps for all the others. Computed beside the layer, in its own
-numbers, such a neuron costs next to nothing.
+with one scale for the tensor then has 5 of its 127 steps for all the others. Computed in a layer of its own, with its
+own scale, such a neuron costs next to nothing.
 
 Source of the phenomenon: Sun et al., "Massive Activations in Large Language Models", 2024 (section on ViTs).
 """
@@ -21,24 +21,24 @@ from edgevit.model.program.layers import LINEAR, Layer, attach, find_layer, find
 from edgevit.model.program.nodes import ACTIVATIONS, call, is_call, is_idle_dropout, only_user, tidy
 
 RATIO = 8
-"""How many times as far the other neurons' range must be exceeded: that is 3 of the 8 bits."""
+"""Least ratio of a massive neuron's range to that of the others; 8 is 3 of the 8 bits."""
 MOST = 4
-"""Most neurons that are taken out of a layer; each is a small layer of its own afterwards."""
+"""Most neurons that are moved out of a layer; each becomes a small layer of its own."""
 _aten = torch.ops.aten
 
 
 def split_massive_neurons(module: fx.GraphModule, images: np.ndarray) -> int:
-    """Takes massive neurons out of every MLP (linear, activation, linear), in place.
+    """Moves massive neurons out of every MLP (linear, activation, linear), in place.
 
     Their weights become zero in both layers, which keep their shapes, and ``w2[:, j] * act(w1[j] x + b1[j])`` is
-    added to what the second makes.
+    added to the output of the second.
 
     Args:
         module: ATen graph of an eval-mode module, as ``ExportedProgram.module()`` gives it.
-        images: float32 [n, 3, h, w], preprocessed, 1 or more; a few will do, and so does capture's probe image.
+        images: float32 [n, 3, h, w], preprocessed, 1 or more; a few suffice, or the image that capture used.
 
     Returns:
-        How many neurons were taken out.
+        How many neurons were moved.
     """
     mlps = {mlp.second.node: mlp for mlp in (_mlp(module, layer) for layer in find_layers(module)) if mlp}
     if not mlps:
@@ -54,7 +54,7 @@ def split_massive_neurons(module: fx.GraphModule, images: np.ndarray) -> int:
     for node, mlp in mlps.items():
         neurons = massive(peaks[node])
         if neurons:
-            _take_out(module, mlp, neurons)
+            _move_out(module, mlp, neurons)
             count += len(neurons)
     if count:
         tidy(module)
@@ -62,7 +62,7 @@ def split_massive_neurons(module: fx.GraphModule, images: np.ndarray) -> int:
 
 
 def massive(peaks: torch.Tensor) -> list[int]:
-    """The few neurons, :data:`MOST` at most, that exceed all others :data:`RATIO` times or more.
+    """Returns the few neurons, :data:`MOST` at most, whose peaks are :data:`RATIO` times those of all others or more.
 
     Args:
         peaks: Largest absolute value of each neuron, float [neurons].
@@ -83,7 +83,7 @@ class _Mlp:
 
 
 def _mlp(module: fx.GraphModule, second: Layer) -> _Mlp | None:
-    """The MLP that a layer is the second of, if nothing else reads what is inside; None for any other layer."""
+    """Returns the MLP whose second layer is given, if nothing else reads its inner tensors; None for other layers."""
     if second.node.target is not LINEAR:
         return None
     node = cast(fx.Node, second.node.args[0])
@@ -97,7 +97,7 @@ def _mlp(module: fx.GraphModule, second: Layer) -> _Mlp | None:
     return _Mlp(first, node, second)
 
 
-def _take_out(module: fx.GraphModule, mlp: _Mlp, neurons: list[int]) -> None:
+def _move_out(module: fx.GraphModule, mlp: _Mlp, neurons: list[int]) -> None:
     first, second, source = mlp.first, mlp.second, mlp.first.node.args[0]
     with module.graph.inserting_before(second.node.next):
         values = []

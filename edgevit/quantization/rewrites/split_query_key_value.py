@@ -1,6 +1,6 @@
-"""Takes query, key and value apart before they become heads: one split, where timm permutes five axes.
+"""Separates query, key and value before they become heads: by one split, where timm permutes five axes.
 
-Each of the three is then [batch, tokens, heads x width] on its way, which is what ONNX's ``Attention`` reads.
+Each of the three is then [batch, tokens, heads x width] at first, which is what ONNX's ``Attention`` reads.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def split_query_key_value(module: fx.GraphModule, images: np.ndarray) -> int:
 
     Args:
         module: ATen graph of an eval-mode module, as ``ExportedProgram.module()`` gives it.
-        images: Not looked at.
+        images: float32 [n, 3, h, w]; not used.
 
     Returns:
         How many permutations were replaced.
