@@ -1,4 +1,4 @@
-"""Makes a plain vision transformer go on with fewer patch tokens after the attention of chosen blocks."""
+"""Token reduction in a plain vision transformer: fewer patch tokens after the attention of chosen blocks."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def reduce_tokens(module: nn.Module, plan: TokenPlan, form: Form = "gather") -> 
 
     Args:
         module: timm ``VisionTransformer`` (ViT, DeiT, distilled DeiT), with a class token or average pooling.
-        plan: How many patch tokens stay after the attention of which blocks.
-        form: How the graph picks tokens, see :mod:`edgevit.tokens.maths`.
+        plan: How many patch tokens are kept after the attention of which blocks.
+        form: How the graph selects tokens, see :mod:`edgevit.tokens.maths`.
 
     Raises:
         UsageError: the model is not a plain vision transformer, or cannot carry out the plan.
@@ -34,7 +34,14 @@ def reduce_tokens(module: nn.Module, plan: TokenPlan, form: Form = "gather") -> 
 
 
 def plan_sites(module: nn.Module, plan: TokenPlan) -> tuple[Site, ...]:
-    """Resolves a plan for a model, and refuses a model that it cannot be carried out on.
+    """Resolves a plan for a model, without copying or running it.
+
+    Args:
+        module: As for :func:`reduce_tokens`.
+        plan: To resolve.
+
+    Returns:
+        At least one block with the number of patch tokens kept after its attention.
 
     Raises:
         UsageError: says why, and what the model can use instead.
@@ -48,7 +55,7 @@ def plan_sites(module: nn.Module, plan: TokenPlan) -> tuple[Site, ...]:
 
 
 def check_reducible(module: nn.Module) -> None:
-    """Refuses a model that token reduction does not know.
+    """Refuses a model that token reduction does not support.
 
     Raises:
         UsageError: says why, and what the model can use instead.
@@ -78,7 +85,7 @@ def check_reducible(module: nn.Module) -> None:
 
 
 class TokenReduction(nn.Module):
-    """What happens at one site. A module of its own, so that its ops can be told from the others in a graph."""
+    """Reduction at one site, a module of its own so that its ops can be told from others in a graph."""
 
     def __init__(self, method: str, keep: int, form: Form) -> None:
         super().__init__()
@@ -87,7 +94,7 @@ class TokenReduction(nn.Module):
         self.form: Form = form
 
     def forward(self, patches: Patches, attention: Tensor, metric: Tensor) -> Patches:
-        """Reduces patches; see :mod:`edgevit.tokens.maths` for the arguments."""
+        """Returns fewer patches; see :mod:`edgevit.tokens.maths` for the arguments."""
         if self.method == "tome":
             return maths.tome(patches, metric, self.keep, self.form)
         if self.method == "squeeze":
@@ -97,7 +104,7 @@ class TokenReduction(nn.Module):
         return Patches(kept, patches.sizes[:, : self.keep])
 
     def margin(self, attention: Tensor, metric: Tensor) -> Tensor:
-        """How close the closest decision is, float [batch]; near 0 rounding takes it."""
+        """Returns the smallest margin of the decisions, float [batch]; near 0, rounding decides."""
         if self.method == "tome":
             return maths.tome_margin(metric, self.keep)
         if self.method == "squeeze":
@@ -106,13 +113,13 @@ class TokenReduction(nn.Module):
 
     @property
     def merges(self) -> bool:
-        """Whether tokens stand for several patches afterwards, and attention has to count them so."""
+        """Whether tokens stand for several patches afterwards, which attention has to take into account."""
         return self.method in ("tome", "squeeze")
 
 
 @dataclass(frozen=True)
-class Arrival:
-    """What a site decides by."""
+class SiteInputs:
+    """What the decisions at a site depend on."""
 
     sizes: Tensor
     """float [batch, patches, 1], see :class:`edgevit.tokens.maths.Patches`."""
@@ -123,7 +130,7 @@ class Arrival:
 
 
 class ReducedVisionTransformer(nn.Module):
-    """A vision transformer whose patch tokens become fewer, at counts that do not depend on the image."""
+    """A vision transformer with fewer patch tokens after each site, in numbers that do not depend on the image."""
 
     def __init__(self, vit: Any, method: str, sites: tuple[Site, ...], form: Form) -> None:
         super().__init__()
@@ -133,20 +140,20 @@ class ReducedVisionTransformer(nn.Module):
         self.reductions = nn.ModuleDict({str(site.block): TokenReduction(method, site.tokens, form) for site in sites})
 
     def forward(self, images: Tensor) -> Tensor:
-        """float32 [n, 3, h, w] to logits [n, classes]."""
+        """Returns logits float32 [n, classes] of images float32 [n, 3, h, w]."""
         return self._run(images)[0]
 
     def margins(self, images: Tensor) -> Tensor:
-        """float32 [n, 3, h, w] to the closest decision of each image over all sites, [n, 1]."""
+        """Returns the smallest margin of each image over all sites, float32 [n, 1], of images float32 [n, 3, h, w]."""
         found = [reduction.margin(at.attention, at.metric) for reduction, at in self._decisions(images)]
         return torch.stack(found, dim=1).amin(dim=1, keepdim=True)
 
     def sources(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Tells for images float32 [n, 3, h, w] which patches each token is made of after each site.
+        """Returns which patches each token consists of after each site, for images float32 [n, 3, h, w].
 
         Returns:
             For each site, float [n, tokens, patches of the image]: more than 0 where a patch is part of a token, all 0
-            for a patch that left.
+            for a pruned patch.
         """
         patches, found = self.vit.patch_embed.num_patches, []
         parts = torch.eye(patches).expand(len(images), -1, -1)
@@ -155,61 +162,66 @@ class ReducedVisionTransformer(nn.Module):
             found.append(parts)
         return tuple(found)
 
-    def _decisions(self, images: Tensor) -> list[tuple[TokenReduction, Arrival]]:
+    def _decisions(self, images: Tensor) -> list[tuple[TokenReduction, SiteInputs]]:
         reductions = [cast(TokenReduction, reduction) for reduction in self.reductions.values()]
         return list(zip(reductions, self._run(images)[1], strict=True))
 
-    def _run(self, images: Tensor) -> tuple[Tensor, list[Arrival]]:
+    def _run(self, images: Tensor) -> tuple[Tensor, list[SiteInputs]]:
         vit, first = self.vit, self.num_prefix_tokens
         x = vit.norm_pre(vit.patch_drop(vit._pos_embed(vit.patch_embed(images))))
-        sizes = x[:, first:, :1] * 0 + 1  # computed: XNNPACK does not concatenate constants
+        sizes = x[:, first:, :1] * 0 + 1  # computed, since XNNPACK does not concatenate constants
         log_sizes: Tensor | None = None
-        arrivals = []
+        inputs = []
         for number, block in enumerate(vit.blocks, start=1):
             query, keys, values = query_key_value(block.attn, block.norm1(x))
             x = x + block.ls1(_attend(block.attn, query, keys, values, log_sizes))
             if str(number) in self.reductions:
                 reduction = cast(TokenReduction, self.reductions[str(number)])
                 attention = maths.attention_received(self._reader(query), keys, block.attn.scale, log_sizes)
-                at = Arrival(sizes, attention[:, first:], keys[:, :, first:].mean(dim=1))
+                at = SiteInputs(sizes, attention[:, first:], keys[:, :, first:].mean(dim=1))
                 patches, sizes = reduction(Patches(x[:, first:], sizes), at.attention, at.metric)
                 x = torch.cat([x[:, :first], patches], dim=1)
                 log_sizes = _log_sizes(sizes, first) if reduction.merges else None
-                arrivals.append(at)
+                inputs.append(at)
             x = x + block.ls2(block.mlp(block.norm2(x)))
         x = vit.norm(x)
         if log_sizes is not None and vit.global_pool == "avg":
             x = x * self._shares(sizes)
-        return cast(Tensor, vit.forward_head(x)), arrivals
+        return cast(Tensor, vit.forward_head(x)), inputs
 
     def _shares(self, sizes: Tensor) -> Tensor:
-        """What makes the head's mean over tokens one over the patches that they stand for, [batch, tokens, 1]."""
+        """Weights with which the head's mean over tokens is one over image patches, float [batch, tokens, 1]."""
         first = self.num_prefix_tokens
         others = first if self.vit.pool_include_prefix else 0
         share = (sizes.shape[1] + others) / (int(self.vit.patch_embed.num_patches) + others)
         return (F.pad(sizes - 1, (0, 0, first, 0)) + 1) * share  # XNNPACK pads with zeros only
 
     def _reader(self, query: Tensor) -> Tensor:
-        """The query of what the head reads: of the class token, or the mean of all patches where there is none."""
+        """Query of what the head reads: of the class token, or the mean over all patches where there is none."""
         if self.vit.has_class_token:
             return query[:, :, :1]
         return query[:, :, self.num_prefix_tokens :].mean(dim=2, keepdim=True)
 
 
 class CutMargins(nn.Module):
-    """A reduced vision transformer that answers with its margins instead of logits."""
+    """A reduced vision transformer that returns margins instead of logits."""
 
     def __init__(self, reduced: ReducedVisionTransformer) -> None:
         super().__init__()
         self.reduced = reduced
 
     def forward(self, images: Tensor) -> Tensor:
-        """float32 [n, 3, h, w] to [n, 1]."""
+        """Returns margins float32 [n, 1] of images float32 [n, 3, h, w]."""
         return self.reduced.margins(images)
 
 
 def query_key_value(attn: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Query, key and value of timm's ``Attention``, each [batch, heads, tokens, width]."""
+    """Returns query, key and value of timm's ``Attention``, each float [batch, heads, tokens, width].
+
+    Args:
+        attn: timm's ``Attention``.
+        x: Its input, float [batch, tokens, channels].
+    """
     batch, tokens, _ = x.shape
     qkv = attn.qkv(x).reshape(batch, tokens, 3, attn.num_heads, attn.head_dim).permute(2, 0, 3, 1, 4)
     query, keys, values = qkv.unbind(0)
@@ -217,13 +229,13 @@ def query_key_value(attn: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _attend(attn: Any, query: Tensor, keys: Tensor, values: Tensor, log_sizes: Tensor | None) -> Tensor:
-    """The rest of timm's ``Attention`` in eval mode, not gated; [batch, tokens, channels]."""
+    """The rest of timm's ungated ``Attention`` in eval mode, float [batch, tokens, channels]."""
     mixed = F.scaled_dot_product_attention(query, keys, values, log_sizes, scale=attn.scale)
     batch, _, tokens, _ = mixed.shape
-    joined = mixed.transpose(1, 2).reshape(batch, tokens, -1)  # as timm writes it, and the rewrites know it
+    joined = mixed.transpose(1, 2).reshape(batch, tokens, -1)  # as in timm, which the graph rewrites match
     return cast(Tensor, attn.proj(attn.norm(joined)))
 
 
 def _log_sizes(sizes: Tensor, prefix: int) -> Tensor:
-    """What proportional attention adds to the products of all keys, [batch, 1, 1, tokens] (ToMe, equation 1)."""
+    """Term that proportional attention adds to the products of all keys, float [batch, 1, 1, tokens] (ToMe, equation 1)."""
     return F.pad(sizes.detach().log().transpose(1, 2), (prefix, 0)).unsqueeze(1)

@@ -1,8 +1,8 @@
-"""Finds the ops of a graph that choose among tokens: quantizers have to leave them alone.
+"""Finds the ops of a graph that select tokens, which quantizers have to keep in float.
 
-They compute with ranks, differences of scores made steep, and zeros and ones; an int8 step there picks other tokens, or
-mixes them, and the model is lost. Exporters and rewrites keep no name of the module that an op is from, so the ops are
-known by what they do.
+They compute with ranks, scaled differences of scores, and zeros and ones; rounding to int8 there selects other tokens, or
+mixes them, and accuracy collapses. Exporters and rewrites keep no name of the module that an op comes from, so the ops
+are recognized by what they compute.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _MOVES = ("reshape", "layout", "quantize")
 
 
 def token_selection_ops(graph: Graph) -> tuple[str, ...]:
-    """Names of the ops that choose tokens, in the order in which they run.
+    """Returns the names of the ops that select tokens, in execution order.
 
-    These are products of two activations outside attention (choices as matrices), products whose result a maximum is
-    taken of (similarities) and the attention of a class token that scores tokens, with the arithmetic from the one to
-    the other and what serves similarities alone. Empty for a model that keeps all tokens.
+    These are products of two activations outside attention (selection matrices), products over whose result a maximum
+    is taken (similarities) and the attention of a class token that scores tokens; also the arithmetic between them, and
+    ops that feed similarities alone. Empty for a model that keeps all tokens.
     """
     walk = _Walk(graph)
     products = [op for op in graph.ops if op.kind == "matmul" and walk.multiplies_activations(op)]
@@ -40,13 +40,13 @@ def token_selection_ops(graph: Graph) -> tuple[str, ...]:
 
 
 def touched_selection(graph: Graph) -> tuple[str, ...]:
-    """Products among the ops that choose tokens that a quantizer did not leave in float."""
+    """Returns the names of the products among :func:`token_selection_ops` that a quantizer did not keep in float."""
     chosen = set(token_selection_ops(graph))
     return tuple(op.name for op in graph.ops if op.name in chosen and op.macs and op.numerics != "float")
 
 
 class _Walk:
-    """Goes from op to op along the tensors of a graph."""
+    """Follows the tensors of a graph from op to op."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
@@ -59,7 +59,7 @@ class _Walk:
         return sum(not self._graph.tensor[name].constant for name in op.inputs) > 1
 
     def attention_of(self, op: Op) -> set[str]:
-        """Both products of an attention that starts with this one; none if it does not start one."""
+        """Names of both products of the attention that this one starts; empty if it starts none."""
         first = self._next(op, (*_MOVES, "elementwise"))
         seconds = [
             reader
@@ -78,9 +78,9 @@ class _Walk:
         return any(reader.native in _MAXIMA or reader.kind == "topk" for reader in nexts)
 
     def behind(self, sources: Iterable[Op], through: tuple[str, ...]) -> set[str]:
-        """Names of the ops of these kinds that results reach, up to where larger values that do not stem from them join.
+        """Names of the ops of these kinds that depend on the sources, up to where a larger tensor from elsewhere joins.
 
-        Those are the tokens: with them the way would lead on to all that comes after.
+        Such a tensor holds the tokens: beyond it every later op would depend on the sources.
         """
         known = {name for op in sources for name in op.outputs}
         found: set[str] = set()
@@ -95,7 +95,7 @@ class _Walk:
         return found
 
     def only_for(self, goals: Iterable[Op], through: tuple[str, ...]) -> set[str]:
-        """Names of the ops of these kinds whose results serve nothing but these ops."""
+        """Names of the ops of these kinds whose results only the goals depend on."""
         goal_names = {op.name for op in goals}
         found: set[str] = set()
         for op in reversed(self._graph.ops):
@@ -105,7 +105,7 @@ class _Walk:
         return found
 
     def _forward(self, start: Op, through: Callable[[Op], bool]) -> list[Op]:
-        """The ops that an op's result reaches by way of ops that may be gone through, and are so themselves."""
+        """Ops downstream of an op, reached through ops that satisfy ``through``, as they do themselves."""
         found: dict[str, Op] = {}
         waiting = [start]
         while waiting:
@@ -116,7 +116,7 @@ class _Walk:
         return list(found.values())
 
     def _next(self, op: Op, through: tuple[str, ...]) -> list[Op]:
-        """The first ops behind this one that are not of kinds to be gone through, while the number of values stays."""
+        """The first ops downstream that are not of the kinds in ``through``, while the number of values stays the same."""
         values = self._values(op)
         passed = [op, *self._forward(op, lambda reader: reader.kind in through and self._values(reader) == values)]
         return [

@@ -119,9 +119,9 @@ def test_nearest_takes_the_first_of_equals(form: Form) -> None:
 
 
 @pytest.mark.parametrize("kind", ["random", "few", "quantized", "neighbours"])
-@pytest.mark.parametrize("hosts", [1, 2, 25, 98])
-def test_nearest_has_one_answer(hosts: int, kind: str) -> None:
-    similarity = tied_scores(200, hosts * 3, kind).reshape(200, hosts, 3).clamp(max=3)
+@pytest.mark.parametrize("destinations", [1, 2, 25, 98])
+def test_nearest_has_one_answer(destinations: int, kind: str) -> None:
+    similarity = tied_scores(200, destinations * 3, kind).reshape(200, destinations, 3).clamp(max=3)
     found = [maths.nearest(similarity, form) for form in FORMS]
     assert torch.equal(*found)
     assert torch.equal(found[0].sum(dim=1), torch.ones(200, 3))
@@ -130,9 +130,9 @@ def test_nearest_has_one_answer(hosts: int, kind: str) -> None:
 
 
 def test_cosine_known_answer() -> None:
-    hosts = torch.tensor([[[3.0, 4.0], [0.0, 0.0]]])
-    movers = torch.tensor([[[6.0, 8.0], [-3.0, -4.0], [4.0, -3.0]]])
-    torch.testing.assert_close(maths.cosine(hosts, movers), torch.tensor([[[3.0, 1.0, 2.0], [2.0, 2.0, 2.0]]]))
+    destinations = torch.tensor([[[3.0, 4.0], [0.0, 0.0]]])
+    sources = torch.tensor([[[6.0, 8.0], [-3.0, -4.0], [4.0, -3.0]]])
+    torch.testing.assert_close(maths.cosine(destinations, sources), torch.tensor([[[3.0, 1.0, 2.0], [2.0, 2.0, 2.0]]]))
 
 
 def test_attention_received_known_answer() -> None:
@@ -183,13 +183,13 @@ def reference_tome(patches: Patches, metric: Tensor, keep: int) -> Patches:
     order = best.argsort(dim=1, descending=True, stable=True)
 
     def merge(values: Tensor) -> Tensor:
-        movers, hosts = values[:, 1::2], values[:, 0::2]
+        sources, destinations = values[:, 1::2], values[:, 0::2]
         width = values.shape[2]
         gone = order[:, :leaving].unsqueeze(2).expand(-1, -1, width)
         stay = order[:, leaving:].sort(dim=1).values.unsqueeze(2).expand(-1, -1, width)
         into = host.unsqueeze(2).expand(-1, -1, width).gather(1, gone)
-        hosts = hosts.scatter_reduce(1, into, movers.gather(1, gone), "sum")
-        return torch.cat([movers.gather(1, stay), hosts], dim=1)
+        destinations = destinations.scatter_reduce(1, into, sources.gather(1, gone), "sum")
+        return torch.cat([sources.gather(1, stay), destinations], dim=1)
 
     sizes = merge(patches.sizes)
     tokens = merge(patches.tokens * patches.sizes)
@@ -253,7 +253,7 @@ def test_squeeze_known_answer(form: Form) -> None:
 
 @both_forms
 def test_tome_keeps_the_order_of_both_halves(form: Form) -> None:
-    """Rows 1, 3 and 5 may leave; 3 looks like 4, and goes; 1 and 5 come first, then the hosts 0, 2, 4 and 6."""
+    """Rows 1, 3 and 5 may be merged; 3 is like 4, and is; 1 and 5 come first, then the destinations 0, 2, 4 and 6."""
     tokens = torch.arange(7.0).reshape(1, 7, 1)
     metric = torch.eye(8)[None, :7] + 0.01
     metric[0, 3] = metric[0, 4]
@@ -264,7 +264,7 @@ def test_tome_keeps_the_order_of_both_halves(form: Form) -> None:
 
 @both_forms
 def test_a_planted_cluster_merges(form: Form) -> None:
-    """The movers 3, 7 and 9 look like the hosts 4 and 8, and nothing else looks like anything."""
+    """The sources 3, 7 and 9 are similar to the destinations 4 and 8; no others are similar."""
     metric = torch.eye(12).unsqueeze(0)
     cluster = [3, 4, 7, 8, 9]
     metric[0, cluster] = torch.ones(12) + 0.01 * torch.randn(5, 12, generator=generator(0))
@@ -374,7 +374,7 @@ def direction(*degrees: float) -> Tensor:
 
 
 def test_tome_margin_known_answer() -> None:
-    """Hosts at 0° and 90°, movers at 10° and 120°, which are 10° and 30° from their nearest ones."""
+    """Destinations at 0° and 90°, sources at 10° and 120°, which are 10° and 30° from their nearest ones."""
     metric = direction(0, 10, 90, 120)
     cosines = direction(10, 80, 30, 120)[0, :, 0].tolist()
     leaves_first = (cosines[0] - cosines[2]) / (cosines[0] + 2)
@@ -384,7 +384,7 @@ def test_tome_margin_known_answer() -> None:
     assert maths.tome_margin(direction(0, 45, 90, 92), 3).item() > 0.01
     assert maths.tome_margin(direction(0, 45, 90, 135), 3).item() == pytest.approx(
         0, abs=1e-6
-    )  # both movers are as near
+    )  # both sources are as near
 
 
 def test_squeeze_margin_known_answer() -> None:

@@ -74,7 +74,7 @@ DEIT_TINY_GMACS = [
     ("evit_fused:0.9", 1.092), ("evit_fused:0.8", 0.942), ("evit_fused:0.7", 0.821), ("evit_fused:0.5", 0.629),
     ("evit:50@4,7,10", 0.796), ("squeeze:50@4,7,10", 0.796), ("tome:8", 0.924), ("tome:13", 0.731),
 ]  # fmt: skip
-"""Of EViT, PPT and ToMe, without what choosing costs; sources in tests/test_token_plan.py."""
+"""Of EViT, PPT and ToMe, without what choosing costs; sources in tests/spec/test_token_plan.py."""
 
 
 def counted(model: nn.Module) -> tuple[int, int]:
@@ -486,8 +486,8 @@ def test_margins_are_small_where_two_scores_nearly_tie(method: str) -> None:
     assert margins[2] < min(1e-3, 0.1 * margins[0])
 
 
-def test_margins_are_small_where_two_hosts_are_as_near() -> None:
-    """Two hosts are alike, and a mover between them."""
+def test_margins_are_small_where_two_destinations_are_as_near() -> None:
+    """Two destinations are alike, and a source lies between them."""
     tokens = torch.randn(1, 1 + VIT_PATCHES, 48, generator=torch.Generator().manual_seed(0))
     for host in (10, 20):
         tokens[0, 1 + host] = tokens[0, 1 + 7] + 1e-4 * torch.randn(48, generator=torch.Generator().manual_seed(host))
