@@ -34,7 +34,7 @@ def test_the_table_has_a_row_for_each_site(call: Call, tmp_path: Path) -> None:
     code, out, _ = call("digits_vit", "--tokens", "squeeze:0.5@2,4", "--form", "arithmetic", "--out", "mine.pt2")
     lines = [line.split() for line in out.splitlines()]
     assert code == 0
-    assert out.startswith("digits_vit by squeeze:0.5@2,4, arithmetic form, input 32 × 32\n")
+    assert out.startswith("digits_vit with squeeze:0.5@2,4, arithmetic form, input 32 × 32\n")
     assert ["2", "256", "128"] in lines
     assert ["4", "128", "64"] in lines
     assert "MACs: " in out

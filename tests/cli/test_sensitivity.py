@@ -97,7 +97,7 @@ def test_the_worst_twenty_and_how_many_more(asked: list[tuple[Spec, Path]], call
     rows = [line.split() for line in lines[4:24]]
     assert rows[0] == ["op_0", "blocks.0.fc", "linear", "1.00", "M", "20.0", "dB", "50.0", "%"]
     assert [row[0] for row in rows] == [f"op_{n}" for n in range(20)]
-    assert lines[24] == "and 5 more that lose less: sensitivity.json has all"
+    assert lines[24] == "and 5 less sensitive layers: sensitivity.json has all"
     assert lines[25:27] == ["note: only 2 calibration images", "note: random weights"]
     assert lines[27] == f"written: {tmp_path}"
 
@@ -113,7 +113,7 @@ def test_the_table_fits(columns: int, monkeypatch: pytest.MonkeyPatch, capsys: p
     def make(stream: object = None) -> Console:
         return Console(file=sys.stdout, width=columns, markup=False, highlight=False, color_system=None)
 
-    monkeypatch.setattr(render, "console", make)
+    monkeypatch.setattr("edgevit.cli.terminal.console", make)
     name = "convolution_12/aten.convolution.default/Convolution"
     render.print_sensitivity(
         make_sensitivity_report(make_layer(0, None, name=name, module="")), Path("out/sensitivity.json")
