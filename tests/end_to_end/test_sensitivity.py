@@ -79,5 +79,5 @@ def test_a_spec_with_fewer_tokens_and_what_a_scheme_leaves_alone(tmp_path: Path)
     check_layers(document["layers"])
     alone = [layer for layer in document["layers"] if layer["kind"] == "conv"]
     assert [(layer["snr_db"], layer["agreement"]) for layer in alone] == [(None, 1.0)]
-    assert f"and {len(document['layers']) - 20} more that lose less" in done.stdout
+    assert f"and {len(document['layers']) - 20} less sensitive layers" in done.stdout
     assert str(folder) in done.stdout
