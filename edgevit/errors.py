@@ -8,7 +8,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What a finished command tells the shell; CI relies on these numbers."""
+    """Exit codes of commands; CI relies on these numbers."""
 
     DONE = 0
     CHECK_FAILED = 1

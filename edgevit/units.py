@@ -1,4 +1,4 @@
-"""The only place that rounds: numbers with their units, as people read them."""
+"""Formats numbers with their units for people; nothing else rounds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 
 def milliseconds(value: float | None) -> str:
-    """Formats a latency in milliseconds with three significant digits, never fewer than the unit digit."""
+    """Formats a latency in ms with three significant digits or all integer digits; "–" for None."""
     if value is None:
         return "–"
     if not math.isfinite(value):
@@ -16,7 +16,7 @@ def milliseconds(value: float | None) -> str:
 
 
 def size(value: int | float | None) -> str:
-    """Formats bytes in decimal units: 950 B, 12.3 kB, 22.9 MB, 1.2 GB."""
+    """Formats bytes in decimal units: 950 B, 12.3 kB, 22.9 MB, 1.20 GB; "–" for None."""
     if value is None:
         return "–"
     amount = float(value)
@@ -28,7 +28,7 @@ def size(value: int | float | None) -> str:
 
 
 def percent(fraction: float | None, digits: int = 1) -> str:
-    """Formats a fraction in 0..1 as a percentage."""
+    """Formats a fraction in 0..1 as a percentage; "–" for None."""
     return "–" if fraction is None else f"{100 * fraction:.{digits}f} %"
 
 
@@ -38,12 +38,12 @@ def points(value: float | None) -> str:
 
 
 def ratio(value: float | None) -> str:
-    """Formats a speed-up such as 2.13 ×."""
+    """Formats a speed-up such as 2.13 ×; "–" for None or a ratio that is not finite."""
     return "–" if value is None or not math.isfinite(value) else f"{value:.2f} ×"
 
 
 def count(value: int | float | None) -> str:
-    """Formats a count with a decimal prefix: 950, 12.3 k, 5.72 M, 1.25 G."""
+    """Formats a count with a decimal prefix: 950, 12.3 k, 5.72 M, 1.25 G; "–" for None."""
     if value is None:
         return "–"
     for limit, divisor, suffix, digits in ((1e3, 1, "", 0), (1e6, 1e3, " k", 1), (1e9, 1e6, " M", 2)):
@@ -53,7 +53,7 @@ def count(value: int | float | None) -> str:
 
 
 def decibels(value: float | None) -> str:
-    """Formats a signal-to-noise ratio; None means that the outputs are identical."""
+    """Formats a signal-to-noise ratio in dB; None means that the outputs are identical."""
     return "identical" if value is None else f"{value:.1f} dB"
 
 

@@ -1,4 +1,5 @@
-"""Devices: hardware facts (``profile``), which ops they run (``op_support``), and what an artifact would cost there.
+"""Devices: hardware facts (``device``), supported ops (``op_support``), and predictions for an artifact there.
 
-``cost`` predicts latency from data sheets, ``memory`` computes peak memory from tensor lifetimes; both are pure.
+``cost`` predicts latency from data sheets, ``peak_memory`` computes peak memory from tensor lifetimes; both are pure
+functions. ``predict`` runs them in a child process.
 """

@@ -1,19 +1,19 @@
-"""Predicts latency on a device that is not there, from its data sheet: a roofline for each op, summed.
+"""Predicts latency on a device from its data sheet: a roofline for each op, summed.
 
 For each op, with the peak rate ``P`` (operations per second) of the arithmetic it runs in, the published share ``e``
 of it that its family reaches, and the reached bandwidth ``B`` (bytes per second):
 
     seconds = max(2 * MACs / (P * e), bytes moved / B) + overhead
 
-and the median is their sum (Williams, Waterman and Patterson, "Roofline", CACM 2009, with efficiencies).
+and the predicted median is their sum (Williams, Waterman and Patterson, "Roofline", CACM 2009, with efficiencies).
 
 Bytes moved are the computed tensors that an op reads and writes, at the width the unit computes in (one byte for static
-int8), and its weights as stored. "reshape", "constant" and "quantize" ops, and an activation that alone reads the
-result of an op with MACs, are taken as fused: they cost nothing. A unit with on-chip memory keeps activations there,
-and as many weights as fit: then the bytes an op moves are the same share of its weights as does not fit in all, and the
-inputs and outputs of the graph cross its link once more.
+int8), and its weights as stored. "reshape", "constant" and "quantize" ops, and an activation that is the only reader of
+the result of an op with MACs, are assumed to be fused: they cost nothing. A unit with on-chip memory keeps activations
+there, and as many weights as fit: then an op moves the share of its weights that does not fit over all ops, and the
+inputs and outputs of the graph cross its link once.
 
-Spec-sheet rooflines are 1.5 to 6 times off, and the error differs between models on one device, hence the interval.
+Data-sheet rooflines are wrong by a factor of 1.5 to 6, which differs between models on one device, hence the interval.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ _FAMILIES = tuple(Efficiency.model_fields)
 
 
 def predict_latency(graph: Graph, device: Device, *, unit: str | None = None) -> Prediction:
-    """Predicts latency and memory of an artifact on a device.
+    """Predicts latency in ms and peak memory in bytes of an artifact on a device.
 
     Args:
         graph: Ops of the artifact.
         device: Hardware facts.
-        unit: Name of a compute unit; when not given, the fastest one that runs every op, or else the first one that
-            reads the format.
+        unit: Name of a compute unit; by default the fastest one that runs every op, or else the first one that reads
+            the format.
 
     Returns:
-        A prediction with ``latency_ms`` None if the unit cannot run every op, or does not read the format; then
-        ``unsupported_ops`` says why.
+        The prediction; its ``latency_ms`` is None if the unit cannot run every op, or does not read the format, for
+        which ``unsupported_ops`` gives the reasons.
 
     Raises:
         UsageError: the device has no such unit.
@@ -88,7 +88,7 @@ def _basis(unit: Unit, missing: tuple[str, ...]) -> str:
 
 
 def _seconds(graph: Graph, unit: Unit) -> list[float]:
-    """Time of each op in seconds, and last that of the inputs and outputs of a unit with on-chip memory."""
+    """Time of each op in seconds, and at the end that of inputs and outputs on a unit with on-chip memory."""
     bandwidth = unit.memory_bandwidth_bytes_per_second.value * unit.bandwidth_efficiency.value
     overhead = unit.per_op_overhead_ms.value / 1000
     on_chip = unit.on_chip_memory_bytes
@@ -112,7 +112,7 @@ def _seconds(graph: Graph, unit: Unit) -> list[float]:
 
 
 def _bytes(tensor: Tensor, width: int, unit: Unit) -> int:
-    """Bytes that a tensor moves: at most ``width`` for each value, or 2 on a unit that computes in float16."""
+    """Bytes moved for a tensor: at most ``width`` per value, or 2 on a unit that computes in float16."""
     if "float" in unit.numerics and unit.numerics["float"].arithmetic == "float16":
         width = min(width, 2)
     return min(tensor.size_bytes, width * math.prod(tensor.shape))
@@ -128,7 +128,7 @@ def _compute_seconds(op: Op, unit: Unit) -> float:
 
 
 def _fused(graph: Graph) -> set[str]:
-    """Outputs of activations that alone read the result of an op with MACs."""
+    """Outputs of activations that are the only readers of the result of an op with MACs."""
     macs = {name: op.macs for op in graph.ops for name in op.outputs}
     readers = Counter(name for op in graph.ops for name in op.inputs)
     fused: set[str] = set()

@@ -1,4 +1,4 @@
-"""A device as its TOML file states it: every number has a unit in its name and a source beside it."""
+"""A device as described by its TOML file: every number has its unit in its name, and a source."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ Text = Annotated[str, Field(min_length=3)]
 
 
 class Quantity(Section):
-    """A positive number and where it is from."""
+    """A positive number and its source."""
 
     value: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     source: Text
-    """Public source, or the arithmetic on one."""
+    """Public source, or a calculation from one."""
 
 
 class Share(Section):
-    """A fraction of a peak, above 0 and up to 1, and where it is from."""
+    """A fraction of a peak, in (0, 1], and its source."""
 
     value: Annotated[float, Field(gt=0, le=1)]
     source: Text
@@ -41,7 +41,7 @@ class Peaks(Section):
 
 
 class Efficiency(Section):
-    """Share of the peak rate that ops of each family reach."""
+    """Share of the peak rate that ops of each family achieve."""
 
     conv: Share
     depthwise_conv: Share
@@ -57,16 +57,16 @@ class Execution(Section):
 
 
 class Interval(Section):
-    """Where the true latency is believed to lie, as factors on the predicted median."""
+    """Interval of the true latency, as factors on the predicted median."""
 
     low_factor: Annotated[float, Field(gt=0, le=1)]
     high_factor: Annotated[float, Field(ge=1, allow_inf_nan=False)]
     source: Text
-    """Why the interval is that wide."""
+    """Reason for the width of the interval."""
 
 
 class OpLimits(Section):
-    """What a unit cannot run, beyond number formats."""
+    """Ops that a unit cannot run, number formats aside."""
 
     supported: tuple[str, ...] | None = None
     """Native names; when given, every other op is unsupported."""
@@ -86,18 +86,18 @@ class Unit(Section):
     """Processor, clock and number of threads, for people."""
     formats: tuple[Literal["onnx", "openvino", "tflite"], ...]
     runtime: Text
-    """Software that the efficiencies hold for."""
+    """Software that the efficiencies apply to."""
     numerics: dict[Numerics, Execution]
-    """What the unit runs; ops with other numerics are unsupported."""
+    """Numerics that the unit runs; ops with others are unsupported."""
     peak_ops_per_second: Peaks
     memory_bandwidth_bytes_per_second: Quantity
-    """Of the memory, or of the link when the unit keeps activations on chip."""
+    """Of the memory, or of the link if the unit keeps activations on chip."""
     bandwidth_efficiency: Share
-    """Share of the bandwidth that a program reaches."""
+    """Share of the bandwidth that programs achieve."""
     on_chip_memory_bytes: Quantity | None = None
-    """Memory that holds weights between inferences, and activations, so that these cost no bandwidth."""
+    """Memory that holds activations, and weights between inferences, so that they need no bandwidth."""
     per_op_overhead_ms: Quantity
-    """Fixed cost of starting an op."""
+    """Fixed launch cost of each op."""
     ops: OpLimits = OpLimits()
     interval: Interval
 
@@ -119,7 +119,7 @@ class Unit(Section):
         """Returns the peak rate in operations per second.
 
         Raises:
-            KeyError: the unit lacks that arithmetic.
+            KeyError: the unit does not support that arithmetic.
         """
         quantity: Quantity | None = getattr(self.peak_ops_per_second, arithmetic)
         if quantity is None:
@@ -128,22 +128,22 @@ class Unit(Section):
 
 
 class Device(Section):
-    """A device that artifacts are meant for."""
+    """A target device of artifacts."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
     title: Text
-    """Product and power mode, as people name it."""
+    """Product and power mode, for people."""
     kind: Literal["single-board computer", "gpu module", "phone", "accelerator"]
     about: str = ""
-    """What a user should know about the predictions."""
+    """Remarks on the predictions, for people."""
     memory_bytes: Quantity | None = None
     """Main memory; None when the host's is used."""
     units: Annotated[tuple[Unit, ...], Field(min_length=1)]
-    """Compute units, the one to prefer first."""
+    """Compute units, in order of preference."""
 
     @property
     def needs_static_int8(self) -> bool:
-        """Whether int8 has to be static to run on the first unit, as on NPUs and in TensorRT."""
+        """Whether the first unit runs int8 only if it is static, as on NPUs and in TensorRT."""
         return "int8_static" in self.units[0].numerics and "int8_dynamic" not in self.units[0].numerics
 
     @model_validator(mode="after")
@@ -155,10 +155,10 @@ class Device(Section):
 
 
 def load_device(name: str) -> Device:
-    """Reads a shipped device by its name, or a device file by its path.
+    """Loads a shipped device by its name, or a device file by its path.
 
     Raises:
-        UsageError: there is none, or the file is not a valid device.
+        UsageError: there is no such device, or the file is not valid.
     """
     path = find("devices", name)
     return validate(Device, read_toml(path), str(path))

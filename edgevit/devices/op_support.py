@@ -8,21 +8,28 @@ from edgevit.devices.device import Unit
 from edgevit.results.graph import Graph, Op
 
 _FORMAT_OF_SUFFIX = {"xml": "openvino"}
+_WORDS = {
+    "float": "float",
+    "int8_static": "static int8",
+    "int8_dynamic": "dynamic int8",
+    "int16_static": "static int16",
+    "int8_weights": "int8 weights with wider activations",
+}
 
 
 def accepts(graph: Graph, unit: Unit) -> bool:
-    """Whether the unit's runtime reads the format of the artifact."""
+    """Returns whether the unit's runtime reads the format of the artifact."""
     return _FORMAT_OF_SUFFIX.get(graph.format, graph.format) in unit.formats
 
 
 def unsupported_ops(graph: Graph, unit: Unit) -> tuple[str, ...]:
-    """Lists what a unit cannot run, most frequent first.
+    """Returns the ops that a unit cannot run, most frequent first.
 
-    Ops that convert the number format of an input or output of the graph are left out: the host does that.
+    Ops that convert the number format of an input or output of the graph are left out: the host runs those.
 
     Returns:
-        One entry for each native op and reason, with the number of such ops, such as "GELU (12 x)",
-        "CONV_2D in float (3 x)" or "TRANSPOSE with 5 axes (12 x)"; empty when every op runs.
+        One entry per native op and reason, with the number of such ops, such as "GELU (12 x)", "CONV_2D in float (3 x)"
+        or "TRANSPOSE with 5 axes (12 x)"; empty when the unit runs every op.
     """
     reasons = Counter(reason for op in graph.ops if (reason := _reason(op, graph, unit)))
     return tuple(f"{reason} ({count} x)" for reason, count in reasons.most_common())
@@ -44,12 +51,3 @@ def _reason(op: Op, graph: Graph, unit: Unit) -> str | None:
     if op.numerics not in unit.numerics and op.kind not in ("quantize", "constant"):
         return f"{op.native} in {_WORDS[op.numerics]}"
     return None
-
-
-_WORDS = {
-    "float": "float",
-    "int8_static": "static int8",
-    "int8_dynamic": "dynamic int8",
-    "int16_static": "static int16",
-    "int8_weights": "int8 weights with wider activations",
-}

@@ -1,4 +1,4 @@
-"""Peak memory of an artifact, from the lifetimes of its tensors."""
+"""Peak memory of an artifact, computed from the lifetimes of its tensors."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ def weights_bytes(graph: Graph) -> int:
 
 
 def peak_activation_bytes(graph: Graph) -> int:
-    """Returns the most bytes that live computed tensors take at any moment of one inference.
+    """Returns the largest number of bytes that live activations take at any point of one inference.
 
-    A tensor lives from the op that makes it to the last op that reads it, an input of the graph from the start,
-    an output to the end. While an op runs, its inputs and outputs all live. A "reshape" shares the memory of what
-    it reads. Scratch memory inside ops, padding and the order of allocation are not counted, so that no
-    planner can do with less, and a real one may need more. Tensors count at the width that the file declares: a graph
-    of quantize and dequantize pairs, which runtimes fuse, seems to need more than the same graph with int8 tensors.
+    A tensor is live from the op that computes it to the last op that reads it, an input of the graph from the start, an
+    output to the end. While an op runs, all its inputs and outputs are live. A "reshape" shares the memory of its input.
+    Scratch memory inside ops, padding and fragmentation are not counted: this is a lower bound for any memory planner.
+    Tensors count at the width that the file declares: a graph of quantize and dequantize pairs, which runtimes fuse,
+    appears to need more than the same graph with int8 tensors.
     """
     shares: dict[str, str] = {}
     for op in graph.ops:
@@ -26,12 +26,12 @@ def peak_activation_bytes(graph: Graph) -> int:
             shares[op.outputs[0]] = shares.get(op.inputs[0], op.inputs[0])
     first: dict[str, int] = dict.fromkeys(graph.inputs, 0)
     last: dict[str, int] = {}
-    for moment, op in enumerate(graph.ops):
+    for time, op in enumerate(graph.ops):
         for name in (*op.inputs, *op.outputs):
             if not graph.tensor[name].constant:
                 owner = shares.get(name, name)
-                first.setdefault(owner, moment)
-                last[owner] = moment
+                first.setdefault(owner, time)
+                last[owner] = time
     for name in graph.outputs:
         last[shares.get(name, name)] = max(len(graph.ops) - 1, 0)
     changes = [0] * (len(graph.ops) + 2)
@@ -47,5 +47,5 @@ def peak_activation_bytes(graph: Graph) -> int:
 
 
 def peak_memory_bytes(graph: Graph) -> int:
-    """Returns weights plus peak activations in bytes; the runtime's own memory is not part of it."""
+    """Returns weights plus peak activations in bytes, without the runtime's own memory."""
     return weights_bytes(graph) + peak_activation_bytes(graph)

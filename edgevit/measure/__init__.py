@@ -1,1 +1,1 @@
-"""Measures latency and memory of artifacts on this host."""
+"""Measurements on this machine: latency, resident memory, and the facts that they depend on."""

@@ -1,4 +1,4 @@
-"""Times an artifact in a process of its own: batch 1, warm-up apart, raw samples kept."""
+"""Measures latency and memory of an artifact in a child process: batch 1, after a warm-up, raw samples kept."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class BenchJob:
 
 @dataclass(frozen=True)
 class Timing:
-    """Raw times of one loop."""
+    """Raw times of repeated calls, in ms."""
 
     first_run_ms: float
     warmup_runs: int
@@ -44,9 +44,9 @@ class Timing:
 
 
 def bench(job: BenchJob) -> Measurement:
-    """Measures load time, first run, latency and memory of an artifact on this host.
+    """Measures load time, first run and latency in ms, and resident memory in bytes, of an artifact on this host.
 
-    The runtime is imported before the clock and the memory baseline start, so that neither counts it.
+    The runtime is imported before the clock starts and the memory baseline is taken, so that neither includes it.
     """
     load_average = os.getloadavg()[0]
     backend = get_backend(job.backend)
@@ -85,12 +85,12 @@ def time_calls(call: Callable[[], object], min_runs: int, min_seconds: float) ->
     """Calls a function until both minima are reached.
 
     Args:
-        call: What to time.
-        min_runs: At least that many timed calls.
-        min_seconds: At least that much time in timed calls, in seconds.
+        call: Function to time.
+        min_runs: Least number of timed calls.
+        min_seconds: Least total duration of the timed calls, in seconds.
 
     Returns:
-        Milliseconds of each timed call; the first call and the warm-up (10 calls or 0.3 s, whichever is later) apart.
+        Each timed call in ms; the first call and the warm-up (10 calls or 0.3 s, whichever ends later) are separate.
     """
     first_run_ms = milliseconds(call)
     warmup_runs, begin = 0, time.perf_counter()
@@ -109,26 +109,26 @@ def time_calls(call: Callable[[], object], min_runs: int, min_seconds: float) ->
 
 
 def summarize(samples_ms: tuple[float, ...]) -> LatencyMs:
-    """Minimum and percentiles (linear interpolation) of latencies in milliseconds."""
+    """Returns minimum and percentiles (linear interpolation) of at least one latency in ms."""
     p50, p90, p99 = np.percentile(samples_ms, (50, 90, 99))
     return LatencyMs(min(samples_ms), float(p50), float(p90), float(p99))
 
 
 def milliseconds(call: Callable[[], object]) -> float:
-    """How long a call takes."""
+    """Returns the duration of a call in ms."""
     begin = time.perf_counter_ns()
     call()
     return (time.perf_counter_ns() - begin) / 1e6
 
 
 def noise_call(session: Session) -> Callable[[], object]:
-    """A function that runs a session on noise, the same each time."""
+    """Returns a function that runs a session on the same noise each time."""
     feeds = noise_feeds(np.random.default_rng(0), session)
     return lambda: session.run(feeds)
 
 
 def noise_feeds(generator: np.random.Generator, session: Session) -> tuple[np.ndarray, ...]:
-    """Noise of the shapes and dtypes that a session takes; latency does not depend on the values."""
+    """Returns noise of the shapes and dtypes of a session's inputs; latency does not depend on the values."""
     return tuple(_noise(generator, spec.shape, spec.dtype) for spec in session.inputs)
 
 

@@ -1,4 +1,4 @@
-"""Facts about this machine and its installed packages, read without importing any of them."""
+"""Facts about this machine and its installed packages, read without importing them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ISA_OF_INTEREST = (
     "sve",
     "sme",
 )
-"""Instruction sets, in Linux's words, that decide how fast float and int8 models run."""
+"""Instruction sets, named as in Linux, that determine the speed of float and int8 models."""
 
 EXTRAS: dict[str, str] = {
     "onnxruntime": "onnx",
@@ -47,7 +47,7 @@ EXTRAS: dict[str, str] = {
     "scikit-learn": "compress",
     "matplotlib": "compress",
 }
-"""Optional distributions, each with the pip extra that installs it."""
+"""Optional distributions, and the pip extra that installs each."""
 
 BASE = ("numpy", "pydantic", "typer", "rich", "pillow")
 """Distributions of the base install."""
@@ -67,18 +67,18 @@ _ARM_PARTS = {
 
 
 def governor() -> str:
-    """CPU frequency governor, or "unknown" where the system does not tell."""
+    """Returns the CPU frequency governor, or "unknown" where the system does not report it."""
     return _read(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")).strip() or "unknown"
 
 
 def host_fingerprint(threads: int) -> Host:
-    """Describes this machine.
+    """Returns a description of this machine.
 
     Args:
-        threads: CPU threads that inference is given, 1 or more.
+        threads: CPU threads that inference uses, ≥ 1.
 
     Returns:
-        The facts; what the system does not tell is "unknown", or 0 for memory.
+        The facts; what the system does not report is "unknown", or 0 bytes for memory.
     """
     cpu, isa = parse_cpuinfo(_read(Path("/proc/cpuinfo")))
     return Host(

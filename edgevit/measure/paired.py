@@ -1,10 +1,10 @@
-"""Compares the latency of two artifacts that take turns in one process.
+"""Compares the latency of two artifacts whose runs are interleaved in one process.
 
-Absolute latencies drift by a tenth within a minute, and more where other work goes on; taking turns, both sides see the
-same drift. A turn is a burst of runs, for each artifact finds the other's weights in the processor's caches at first. Run
-one by one (A B A B …), a small artifact would never have them warm, as it has on its own, while a large float parent has
-them cold either way: the ratio would be too low. Of each turn the fastest run counts, which is one with warm caches that
-nothing disturbed; of the turns the median.
+Absolute latencies drift by 10 % within a minute, and more under load; interleaved, both artifacts see the same drift. They
+alternate in bursts of runs, since the first runs of a burst find the other artifact's weights in the processor's caches.
+Alternating single runs (A B A B …) would never let a small artifact have warm caches, as it has when deployed, while a
+large float parent has cold ones either way: the ratio would be too low. Of each burst the fastest run counts, one with
+warm caches and undisturbed; of the bursts the median.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from edgevit.measure.bench import milliseconds, noise_call
 from edgevit.run.child_process import report_progress
 
 BURSTS = 10
-"""Turns of each artifact."""
+"""Bursts of each artifact."""
 BURST = 10
-"""Runs of one turn."""
+"""Runs per burst."""
 
 
 @dataclass(frozen=True)
 class PairedLatencyJob:
-    """Two artifacts of one backend."""
+    """Two artifacts of one backend to compare."""
 
     backend: str
     first: Path
@@ -38,21 +38,21 @@ class PairedLatencyJob:
 
 @dataclass(frozen=True)
 class PairedLatency:
-    """Median over turns of the fastest run of each, in milliseconds."""
+    """Median over bursts of the fastest run in each, in ms."""
 
     first_ms: float
     second_ms: float
     turns: int
-    """Of each."""
+    """Number of bursts of each."""
 
     @property
     def speed_up(self) -> float:
-        """How many times faster the second one is."""
+        """Latency of the first over that of the second: above 1 the second is faster."""
         return self.first_ms / self.second_ms
 
 
 def paired_latency(job: PairedLatencyJob) -> PairedLatency:
-    """Loads both artifacts and runs them in turn."""
+    """Loads both artifacts and measures them interleaved."""
     backend = get_backend(job.backend)
     return interleave(
         backend.open_session(job.first, job.threads, job.first_precision),
@@ -62,7 +62,13 @@ def paired_latency(job: PairedLatencyJob) -> PairedLatency:
 
 
 def interleave(first: Session, second: Session, bursts: int = BURSTS) -> PairedLatency:
-    """Runs two sessions in turn, each on noise of its own input's type; the first turn of each warms up."""
+    """Measures two sessions in alternating bursts, each on noise of its own input's type.
+
+    Args:
+        first: Session of one artifact.
+        second: Session of the other.
+        bursts: Number of measured bursts of each, ≥ 1; one more before them warms up.
+    """
     calls = [noise_call(session) for session in (first, second)]
     samples: list[list[float]] = [[], []]
     for turn in range(1 + bursts):

@@ -1,4 +1,4 @@
-"""Resident memory of this process, as Linux counts it."""
+"""Resident memory of this process in bytes, as Linux counts it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _CLEAR = Path("/proc/self/clear_refs")
 
 
 def resident_bytes() -> int:
-    """Memory that the process holds now; its peak where the system does not tell the present."""
+    """Returns the resident memory of the process now, or its peak where the system reports only that."""
     if _STATUS.exists():
         return _status_bytes("VmRSS")
     return peak_resident_bytes()
 
 
 def peak_resident_bytes() -> int:
-    """Most memory that the process ever held, since :func:`reset_peak` where that works."""
+    """Returns the peak resident memory of the process, since :func:`reset_peak` where that is supported."""
     if _STATUS.exists():
         return _status_bytes("VmHWM")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -26,7 +26,7 @@ def peak_resident_bytes() -> int:
 
 
 def reset_peak() -> bool:
-    """Lets the peak count from here on; returns whether the system could (Linux with /proc writable)."""
+    """Restarts the peak from the present; returns whether the system supports it (Linux with a writable /proc)."""
     try:
         _CLEAR.write_text("5")
     except OSError:

@@ -1,4 +1,4 @@
-"""Timing with a clock that a test winds."""
+"""Timing with a fake clock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgevit.measure.bench import WARMUP_RUNS, WARMUP_SECONDS, summarize, time_c
 
 
 class Clock:
-    """Stands still but for what calls take."""
+    """A fake clock that advances only during calls."""
 
     def __init__(self, take_ms: Callable[[int], float]) -> None:
         self.now_ns = 1_000_000_000
@@ -33,7 +33,7 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], float]], Clock]:
-    """Puts a clock in the place of the real one."""
+    """Replaces the real clock."""
 
     def make(take_ms: Callable[[int], float]) -> Clock:
         clock = Clock(take_ms)
@@ -45,7 +45,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], float]],
 
 @pytest.fixture
 def reports(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    """What would go to the parent process."""
+    """Progress that would be sent to the parent process."""
     seen: list[tuple[int, int]] = []
     monkeypatch.setattr(module, "report_progress", lambda done, total: seen.append((done, total)))
     return seen

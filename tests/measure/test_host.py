@@ -1,4 +1,4 @@
-"""The fingerprint names what decides speed, and is whole where a system tells little."""
+"""The fingerprint names what determines speed, and is complete where a system reports little."""
 
 from __future__ import annotations
 

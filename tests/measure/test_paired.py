@@ -1,4 +1,4 @@
-"""Two artifacts run in turn: what one costs more than the other, and nothing else, decides."""
+"""Interleaved measurement: the ratio depends on what the artifacts cost and on nothing else."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgevit.results.artifact import TensorSpec
 
 
 class Clock:
-    """Time that passes only when a session runs."""
+    """A fake clock that advances only when a session runs."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_ns = 0
@@ -21,7 +21,7 @@ class Clock:
 
 
 class Stopwatch:
-    """A session that takes its time, and more while the caches are full of another one's weights."""
+    """A session of known latency, longer while the caches hold another one's weights."""
 
     runtime_version, precision, delegate, outputs = "1", "f32", "none", ()
 
@@ -38,7 +38,7 @@ class Stopwatch:
         return ()
 
 
-def test_sessions_take_turns_in_bursts_of_which_the_fastest_run_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sessions_alternate_in_bursts_of_which_the_fastest_run_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, calls = Clock(monkeypatch), list[str]()
     first: Any = Stopwatch("a", 12.0, 13.0, "float32", clock, calls)
     second: Any = Stopwatch("b", 3.0, 5.0, "int8", clock, calls)

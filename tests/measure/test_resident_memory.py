@@ -12,7 +12,7 @@ from edgevit.measure import resident_memory as memory
 MEGABYTE = 1_000_000
 
 PROGRAM = """
-from edgevit.measure.memory import peak_resident_bytes, reset_peak, resident_bytes
+from edgevit.measure.resident_memory import peak_resident_bytes, reset_peak, resident_bytes
 early = bytearray(b"x") * 200_000_000
 del early
 before_reset = peak_resident_bytes()
