@@ -1,4 +1,4 @@
-"""Equalization: the same function with better ranges, and hands off whatever scaling does not pass through."""
+"""Equalization: the same logits with better ranges; channels that scaling does not pass through stay."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class Branches(nn.Module):
 
 
 class Halves(nn.Module):
-    """Six channels that a convolution reads, of which three meet a GELU too."""
+    """Six channels that a convolution reads, of which a GELU reads three too."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -120,12 +120,12 @@ def test_each_scheme_has_the_rungs_that_make_sense(scheme: str, expected: list[s
     assert names(climbed(lambda recipe: 5.0, first=replace(FIRST, scheme=scheme)))[: len(expected)] == expected
 
 
-def test_integers_throughout_leave_no_islands() -> None:
+def test_integer_io_keeps_no_layer_in_float() -> None:
     attempts = climbed(lambda recipe: 5.0, first=replace(FIRST, integer_io="int8"))
     assert names(attempts)[-1] == "bias correction"
 
 
-def test_layers_that_cannot_be_ranked_end_the_islands_and_not_the_search() -> None:
+def test_layers_that_cannot_be_ranked_fail_their_rungs_and_not_the_search() -> None:
     def attempt(rung: str, recipe: Recipe) -> Attempt:
         return Attempt(rung, recipe, None, None, 5.0, 1.0)
 

@@ -1,4 +1,4 @@
-"""The spec: strict, all errors at once, and whose word counts."""
+"""The spec: strict, all errors at once, and which source overrides which."""
 
 from __future__ import annotations
 
