@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,31 +17,21 @@ def bench(
     min_seconds: Annotated[float, typer.Option(min=0, help="At least that many seconds of timed runs.")] = 2.0,
     as_json: options.Json = False,
 ) -> None:
-    """Measure latency and memory of an artifact, in a process of its own.
+    """Measure latency and memory of an artifact, in a child process.
 
     \b
     Example:
       edgevit bench model.tflite --threads 4
     """
-    import tempfile
-
-    from edgevit.backends import backend_of_file
     from edgevit.cli import render, terminal
-    from edgevit.measure.bench import BenchJob
-    from edgevit.measure.bench import bench as run_bench
+    from edgevit.commands.bench import measure_file
     from edgevit.results.document import to_document
-    from edgevit.run.child_process import isolated
     from edgevit.spec.spec import MeasureSpec
 
-    backend = backend_of_file(artifact)
     options.check_choice("precision", precision, options.PRECISIONS)
-    job = BenchJob(backend.name, artifact.resolve(), threads or 1, precision, min_runs, min_seconds)
-    timeout = MeasureSpec().timeout_seconds + min_seconds
-    with terminal.make_progress() as progress, tempfile.TemporaryDirectory() as folder:
-        measurement = isolated(
-            run_bench, job, timeout_seconds=timeout, log=Path(folder, "bench.log"),
-            on_progress=lambda done, total: progress.stage(f"measure {artifact.name}", done, total),
-        )  # fmt: skip
+    settings = MeasureSpec(threads=threads or 1, min_runs=min_runs, min_seconds=min_seconds)
+    with terminal.make_progress() as progress:
+        measurement = measure_file(artifact, precision, settings, progress)
     if as_json:
         terminal.print_json({"artifact": str(artifact), "measurement": to_document(measurement)})
     else:

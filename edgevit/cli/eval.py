@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -38,18 +37,12 @@ def evaluate(
       edgevit eval run/artifacts/litert/fp32/dense/model.tflite --data digits
       edgevit eval mobilenet_v2.tflite --data val/ --mean 0.5 --std 0.5 --class-offset 1
     """
-    import tempfile
-
-    from edgevit.backends import backend_of_file
     from edgevit.cli import render, terminal
-    from edgevit.commands.eval import FileJob, choose_samples, preprocessing_of, score_file
+    from edgevit.commands.eval import FileEvaluation, evaluate_file
     from edgevit.results.document import to_document
-    from edgevit.results.run import find_run
-    from edgevit.run.child_process import isolated
-    from edgevit.spec.spec import MeasureSpec, PreprocessingOverrides
+    from edgevit.spec.spec import PreprocessingOverrides
     from edgevit.spec.toml_files import validate
 
-    backend = backend_of_file(artifact)
     options.check_choice("precision", precision, options.PRECISIONS)
     given = options.nested(
         mean=options.channels("--mean", mean),
@@ -58,14 +51,17 @@ def evaluate(
         crop_pct=crop_pct,
         crop_mode=crop_mode,
     )
-    contract = preprocessing_of(artifact, find_run, validate(PreprocessingOverrides, given, "command line"))
-    chosen = choose_samples(data, samples, seed=0)
-    job = FileJob(backend.name, artifact.resolve(), chosen, contract, class_offset, threads or 1, precision)
-    with terminal.make_progress() as progress, tempfile.TemporaryDirectory() as folder:
-        accuracy = isolated(
-            score_file, job, timeout_seconds=MeasureSpec().timeout_seconds, log=Path(folder, "eval.log"),
-            on_progress=lambda done, total: progress.stage(f"evaluate {artifact.name}", done, total),
-        )  # fmt: skip
+    asked = FileEvaluation(
+        artifact=artifact,
+        data=data,
+        preprocessing=validate(PreprocessingOverrides, given, "command line"),
+        class_offset=class_offset,
+        samples=samples,
+        threads=threads or 1,
+        precision=precision,
+    )
+    with terminal.make_progress() as progress:
+        accuracy = evaluate_file(asked, progress)
     if as_json:
         terminal.print_json({"artifact": str(artifact), "data": data, "accuracy": to_document(accuracy)})
     else:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from edgevit.backends import Backend, all_backends, get_backend
@@ -13,7 +11,9 @@ from edgevit.commands import probes
 from edgevit.errors import EdgevitError
 from edgevit.measure import host
 from edgevit.results.measurement import Host
-from edgevit.run.child_process import isolated
+from edgevit.run.child_process import Task
+from edgevit.run.progress import Silent
+from edgevit.run.stages import child_runner
 from edgevit.version import __version__
 
 TIMEOUT_SECONDS = 60.0
@@ -98,10 +98,9 @@ def probe_backend(backend: Backend, timeout_seconds: float = TIMEOUT_SECONDS) ->
     if version is None:
         return Probe(backend.name, runtime, None, "missing", f"pip install 'edgevit[{backend.format}]'")
     status: Literal["works", "broken"] = "broken"
-    with tempfile.TemporaryDirectory(prefix="edgevit-doctor-") as folder:
-        log, job = Path(folder) / "probe.log", ProbeJob(backend.name)
+    with child_runner(Silent(), timeout_seconds) as children:
         try:
-            answer = isolated(run_probe, job, timeout_seconds=timeout_seconds, log=log)
+            answer = children.run(backend.name, Task(run_probe, ProbeJob(backend.name), ProbeAnswer))
         except EdgevitError as error:
             detail = error.message.partition("; see ")[0]  # the log is gone when this is read
         else:

@@ -1,27 +1,49 @@
-"""Scores one artifact file on labelled images, in a process of its own; the file need not be edgevit's."""
+"""Scores one artifact file on labelled images, in a child process; the file need not be edgevit's."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from edgevit.artifacts.evaluate import check_classifier, image_size, run_once, score
-from edgevit.backends import get_backend
+from edgevit.backends import backend_of_file, get_backend
 from edgevit.data.images import Samples, open_images, open_samples
 from edgevit.data.sampling import sample_images
 from edgevit.errors import UsageError
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.candidate import Accuracy
-from edgevit.results.run import Run
-from edgevit.run.child_process import report_progress
+from edgevit.results.run import find_run
+from edgevit.run.child_process import Task, report_progress
+from edgevit.run.progress import Progress
+from edgevit.run.stages import child_runner
 from edgevit.spec.spec import PreprocessingOverrides
+
+_SEED = 0
+"""Of the choice among the images."""
 
 
 @dataclass(frozen=True)
-class FileJob:
+class FileEvaluation:
+    """What is asked of a file."""
+
+    artifact: Path
+    data: str
+    """Source of labelled images."""
+    preprocessing: PreprocessingOverrides
+    """What the user said; the input size is not among it, for it is the file's own."""
+    class_offset: int
+    """Logit of class 0."""
+    samples: int | None
+    """Images to score it on; all when None."""
+    threads: int
+    precision: str
+    """"f32", "bf16" or "fastest", see :meth:`edgevit.backends.Backend.open_session`."""
+
+
+@dataclass(frozen=True)
+class ScoreFileJob:
     """A file to score."""
 
     backend: str
@@ -34,7 +56,33 @@ class FileJob:
     precision: str
 
 
-def score_file(job: FileJob) -> Accuracy:
+def evaluate_file(asked: FileEvaluation, progress: Progress) -> Accuracy:
+    """Scores a file on labelled images.
+
+    Args:
+        asked: The file, the images, and how they are fed to it.
+        progress: Progress callback.
+
+    Raises:
+        UsageError: no backend reads the file, the images cannot be read or have no labels, the file is not a
+            classifier of single images, or nobody said how images are normalized.
+        CandidateFailed: the runtime crashed, or ran out of time.
+    """
+    backend = backend_of_file(asked.artifact)
+    job = ScoreFileJob(
+        backend=backend.name,
+        artifact=asked.artifact.resolve(),
+        samples=choose_samples(asked.data, asked.samples, _SEED),
+        preprocessing=preprocessing_of(asked.artifact, asked.preprocessing),
+        class_offset=asked.class_offset,
+        threads=asked.threads,
+        precision=asked.precision,
+    )
+    with child_runner(progress) as children:
+        return children.run(f"evaluate {asked.artifact.name}", Task(score_file, job, Accuracy))
+
+
+def score_file(job: ScoreFileJob) -> Accuracy:
     """Runs the file over the images and scores its logits.
 
     Raises:
@@ -69,14 +117,11 @@ def choose_samples(source: str, count: int | None, seed: int) -> Samples:
     return (images if count is None else sample_images(images, count, seed, "evaluation")).samples
 
 
-def preprocessing_of(
-    artifact: Path, find_run: Callable[[Path], Run | None], overrides: PreprocessingOverrides
-) -> Preprocessing:
+def preprocessing_of(artifact: Path, overrides: PreprocessingOverrides) -> Preprocessing:
     """The preprocessing of a file: that of the run it lies in, each value replaced by the user's.
 
     Args:
         artifact: The file.
-        find_run: Reads the run in a folder, or gives None where there is none.
         overrides: What the user said; the input size is not among it, for it is the file's own.
 
     Raises:
@@ -91,7 +136,7 @@ def preprocessing_of(
     missing = [f"--{key}" for key in ("mean", "std") if key not in given]
     if missing:
         raise UsageError(
-            f"{artifact} is not part of a run, so how its images are normalized has to be said",
+            f"{artifact} is not part of a run, so edgevit cannot know how its images are normalized",
             f"give {' and '.join(missing)}; for pixels in -1..1 that is --mean 0.5 --std 0.5",
         )
     return Preprocessing(input_size=(1, 1), **given)

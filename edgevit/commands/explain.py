@@ -17,7 +17,8 @@ from edgevit.data.images import ImageSet
 from edgevit.data.preprocess import preprocess, resize_and_crop
 from edgevit.data.sampling import check_images
 from edgevit.errors import UsageError
-from edgevit.model.load import Model, load_model
+from edgevit.model.load import Model
+from edgevit.pipeline.inputs import open_model
 from edgevit.report.plots.explain import draw_distances, draw_image
 from edgevit.results.explanation import (
     AttentionDistance,
@@ -54,7 +55,7 @@ def explain(
         images: Image files, or ids of the digits' test images; at least one.
         plan: What to show; None for attention alone.
         out: Folder for the pictures; of what it holds, pictures of the same names are replaced.
-        progress: Hears what is going on.
+        progress: Progress callback.
         seed: Of random weights.
 
     Raises:
@@ -63,7 +64,7 @@ def explain(
     """
     opened = open_given(images)
     pictures = _pictures(opened, out)
-    model = load_model(spec, seed)
+    model = open_model(spec, seed)
     _check(model)
     reduced = reduce_tokens(model.module, plan) if plan else None
     check_images(opened, model.num_classes, lambda done, total: progress.stage("check images", done, total))

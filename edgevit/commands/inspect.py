@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgevit.backends import backend_of_file, get_backend
 from edgevit.results.graph_summary import OpCount, Summary
-from edgevit.run.child_process import isolated
-from edgevit.spec.spec import MeasureSpec
+from edgevit.run.child_process import Task
+from edgevit.run.progress import Silent
+from edgevit.run.stages import child_runner
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,14 @@ def summarize(job: InspectJob) -> Summary:
 
 
 def inspect_file(artifact: Path) -> Summary:
-    """Sums up an artifact in a process of its own.
+    """Sums up an artifact in a child process.
 
     Raises:
         UsageError: no such file, or no backend can read it.
+        CandidateFailed: the runtime crashed.
     """
     backend = backend_of_file(artifact)
-    with tempfile.TemporaryDirectory() as folder:
-        return isolated(
-            summarize, InspectJob(backend.name, artifact.resolve()),
-            timeout_seconds=MeasureSpec().timeout_seconds, log=Path(folder, "inspect.log"),
-        )  # fmt: skip
+    with child_runner(Silent()) as children:
+        return children.run(
+            f"inspect {artifact.name}", Task(summarize, InspectJob(backend.name, artifact.resolve()), Summary)
+        )

@@ -10,16 +10,17 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from edgevit.artifacts.evaluate import score
+from edgevit.artifacts.evaluate import LogitsFile, score
 from edgevit.artifacts.pytorch_reference import ReferenceJob, reference_logits
 from edgevit.data.images import ImageSet, open_images
 from edgevit.data.sampling import check_images, sample_images
 from edgevit.errors import UsageError
-from edgevit.model.load import load_model
 from edgevit.model.program.capture import capture, count_macs, save_program
+from edgevit.pipeline.inputs import open_model
 from edgevit.results.reduction import ReductionReport
-from edgevit.run.child_process import isolated
+from edgevit.run.child_process import Task
 from edgevit.run.progress import Progress
+from edgevit.run.stages import child_runner
 from edgevit.spec.spec import Spec
 from edgevit.spec.token_plan import Form, Plan, Site, TokenPlan, check_form, parse_plans
 from edgevit.tokens.reduce import plan_sites, reduce_tokens
@@ -33,7 +34,7 @@ def reduce_model(spec: Spec, out: Path, progress: Progress) -> ReductionReport:
         spec: Model, plan, form and, to see what it costs, evaluation images; all else does not matter. Form "auto" is
             the gather form here, for no runtime is asked.
         out: File to write, ``.pt2``.
-        progress: Hears what is going on.
+        progress: Progress callback.
 
     Raises:
         UsageError: the spec has no single plan, or the model cannot carry it out.
@@ -44,7 +45,7 @@ def reduce_model(spec: Spec, out: Path, progress: Progress) -> ReductionReport:
         raise UsageError("accuracy of random weights is not reported", "leave out --data, or give weights")
     if out.is_dir() or out.suffix != ".pt2":
         raise UsageError(f"--out {out} is not a .pt2 file", "such as --out reduced.pt2")
-    model = load_model(spec.model, spec.seed)
+    model = open_model(spec.model, spec.seed)
     before = model.preprocessing
     form: Form | None = None
     sites: tuple[Site, ...] = ()
@@ -70,25 +71,21 @@ def reduce_model(spec: Spec, out: Path, progress: Progress) -> ReductionReport:
         macs_before=count_macs(original),
         macs_after=count_macs(program),
     )
-    with tempfile.TemporaryDirectory() as temporary:
-        logits = []
-        for name, one, preprocessing in (("before", original, before), ("after", program, after)):
-            if images is None:
-                break
-            file = Path(temporary, f"{name}.pt2")
-            save_program(one, file)
-            job = ReferenceJob(file, images.samples, preprocessing, file.with_suffix(".npy"))
-            stage = f"evaluate {name} in PyTorch"
-            answer = isolated(
-                reference_logits,
-                job,
-                timeout_seconds=spec.measure.timeout_seconds,
-                log=Path(temporary, "log"),
-                on_progress=functools.partial(progress.stage, stage),
-            )
-            logits.append(np.load(answer.logits))
+    if images is not None:
+        with (
+            tempfile.TemporaryDirectory() as temporary,
+            child_runner(progress, spec.measure.timeout_seconds) as children,
+        ):
+            logits = []
+            for name, one, preprocessing in (("before", original, before), ("after", program, after)):
+                file = Path(temporary, f"{name}.pt2")
+                save_program(one, file)
+                job = ReferenceJob(file, images.samples, preprocessing, file.with_suffix(".npy"))
+                task = Task(reference_logits, job, LogitsFile)
+                logits.append(np.load(children.run(f"evaluate {name} in PyTorch", task).logits))
+        report = _evaluated(report, images, *logits)
     save_program(program, out)
-    return _judged(report, images, *logits) if images else report
+    return report
 
 
 def _only_plan(spec: Spec) -> Plan:
@@ -117,7 +114,7 @@ def _patches(module: nn.Module) -> int | None:
     return int(found) if isinstance(found, int) else None
 
 
-def _judged(report: ReductionReport, images: ImageSet, before: np.ndarray, after: np.ndarray) -> ReductionReport:
+def _evaluated(report: ReductionReport, images: ImageSet, before: np.ndarray, after: np.ndarray) -> ReductionReport:
     return replace(
         report,
         samples=len(images),

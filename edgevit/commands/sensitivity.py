@@ -5,16 +5,14 @@ from __future__ import annotations
 import functools
 import importlib.util
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TypeVar
 
 from torch.export import ExportedProgram
 
 from edgevit.artifacts.layer_sensitivity import Sensitivity, SensitivityJob, choose_images, layer_sensitivity
-from edgevit.artifacts.make import ExportJob, export_float
+from edgevit.artifacts.make import ExportJob, MadeArtifact, export_float
 from edgevit.backends import Backend, check_scheme, get_backend
 from edgevit.data.calibration_warnings import calibration_warnings
 from edgevit.data.images import ImageSet, set_sha256
@@ -22,27 +20,26 @@ from edgevit.data.sampling import check_images, choose_data
 from edgevit.devices.device import load_device
 from edgevit.errors import UsageError
 from edgevit.measure.host import host_fingerprint, tool_versions
-from edgevit.model.load import Model, load_model
+from edgevit.model.load import Model
 from edgevit.model.program.architecture import is_transformer
 from edgevit.model.program.capture import capture, load_program, save_program
 from edgevit.model.program.module_names import ModuleLayer, module_layers
+from edgevit.pipeline.inputs import open_model
 from edgevit.quantization.policy import Target, first_guess, first_recipe
-from edgevit.quantization.prepare import PrepareJob, prepare
+from edgevit.quantization.prepare import Prepared, PrepareJob, prepare
 from edgevit.report.plots.sensitivity import draw_layers
 from edgevit.results.document import to_json
 from edgevit.results.sensitivity import ComparedImages, SensitivityReport
-from edgevit.run.child_process import isolated
+from edgevit.run.child_process import Task
 from edgevit.run.files import write_atomically
 from edgevit.run.progress import Progress
+from edgevit.run.stages import ChildRunner
 from edgevit.spec.recipe import Recipe
 from edgevit.spec.schemes import AUTO, SCHEMES
 from edgevit.spec.spec import Spec
 from edgevit.spec.token_plan import NONE, TokenPlan, parse_plan
 from edgevit.tokens.reduce import plan_sites, reduce_tokens
 from edgevit.version import __version__
-
-Argument = TypeVar("Argument")
-Answer = TypeVar("Answer")
 
 DOCUMENT, PICTURE, LOG = "sensitivity.json", "sensitivity.png", "sensitivity.log"
 
@@ -56,15 +53,17 @@ def analyse(spec: Spec, out: Path, progress: Progress) -> SensitivityReport:
     Args:
         spec: Model, calibration images, tokens, backend and scheme; budget and measurement do not matter.
         out: Folder for ``sensitivity.json``, for ``sensitivity.png`` where matplotlib is installed, and for the log.
-        progress: Hears what is going on.
+        progress: Progress callback.
 
     Raises:
-        UsageError: the spec asks for something that cannot be had, has no calibration images, or ``out`` holds a
+        UsageError: the spec asks for something that does not exist or does not fit, has no calibration images, or ``out`` holds a
             result already; nothing heavy was started.
         CandidateFailed: the runtime, its exporter or its quantizer failed.
     """
     backend = _check(spec, out)
-    model = load_model(spec.model, spec.seed)
+    npu = any(load_device(name).needs_static_int8 for name in spec.devices)
+    host = host_fingerprint(spec.measure.threads)
+    model = open_model(spec.model, spec.seed)
     plan = None if spec.passes.tokens == NONE else parse_plan(spec.passes.tokens)
     if plan:
         plan_sites(model.module, plan)
@@ -73,12 +72,15 @@ def analyse(spec: Spec, out: Path, progress: Progress) -> SensitivityReport:
     for warning in warnings:
         progress.message(f"warning: {warning}")
     with tempfile.TemporaryDirectory() as temporary:
-        shop = _Shop(spec, backend, model, images, Path(temporary), out / LOG, progress)
-        program = shop.capture(plan)
-        recipe = _recipe(spec, backend, is_transformer(program))
+        children = ChildRunner(spec.measure.timeout_seconds, out / LOG, progress)
+        analysis = _Analysis(spec, backend, model, images, Path(temporary), children)
+        program = analysis.capture(plan)
+        recipe = _recipe(
+            spec, backend, Target("transformer" if is_transformer(program) else "cnn", npu, "none", host.isa)
+        )
         if recipe.preparations:
-            program = shop.prepare(program, recipe)
-        found = shop.rank(shop.export(program, recipe), recipe, module_layers(program))
+            program = analysis.prepare(program, recipe)
+        found = analysis.rank(analysis.export(program, recipe), recipe, module_layers(program))
     report = SensitivityReport(
         edgevit_version=__version__,
         created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -88,7 +90,7 @@ def analyse(spec: Spec, out: Path, progress: Progress) -> SensitivityReport:
         recipe=recipe,
         spec=spec.model_dump(mode="json"),
         images=ComparedImages(images.source, images.ids, set_sha256(images), warnings),
-        host=host_fingerprint(spec.measure.threads),
+        host=host,
         tool_versions=tool_versions(),
         layers=found.layers,
         notes=_notes(model, found),
@@ -110,8 +112,6 @@ def _check(spec: Spec, out: Path) -> Backend:
         for scheme in spec.export.schemes:
             check_scheme(backend, scheme)
         _first_integer_scheme(backend, spec.export.schemes)
-    for name in spec.devices:
-        load_device(name)
     if spec.passes.distill:
         raise UsageError(
             "layers of a model that is yet to be distilled cannot be compared",
@@ -146,14 +146,8 @@ def _images(spec: Spec, model: Model, progress: Progress) -> ImageSet:
     return images
 
 
-def _recipe(spec: Spec, backend: Backend, transformer: bool) -> Recipe:
+def _recipe(spec: Spec, backend: Backend, target: Target) -> Recipe:
     """What the policy begins with, as far as a single layer goes."""
-    target = Target(
-        architecture="transformer" if transformer else "cnn",
-        npu=any(load_device(name).needs_static_int8 for name in spec.devices),
-        integer_io="none",
-        isa=host_fingerprint(spec.measure.threads).isa,
-    )
     automatic = spec.export.schemes == (AUTO,)
     schemes = first_guess(backend.policy, target).schemes if automatic else spec.export.schemes
     first = first_recipe(backend.policy, _first_integer_scheme(backend, schemes), target)
@@ -163,24 +157,23 @@ def _recipe(spec: Spec, backend: Backend, transformer: bool) -> Recipe:
 
 
 @dataclass(frozen=True)
-class _Shop:
-    """Where the steps are carried out; what runs a runtime or a quantizer does so in a process of its own."""
+class _Analysis:
+    """The steps of an analysis; what runs a runtime or a quantizer does so in a child process."""
 
     spec: Spec
     backend: Backend
     model: Model
     images: ImageSet
     folder: Path
-    log: Path
-    progress: Progress
+    children: ChildRunner
 
     def capture(self, plan: TokenPlan | None) -> ExportedProgram:
         """Captures the model, with fewer tokens if there is a plan."""
         stage = f"capture {self.model.name}"
-        self.progress.stage(stage, 0, 1)
+        self.children.progress.stage(stage, 0, 1)
         module = reduce_tokens(self.model.module, plan) if plan else self.model.module
         program = capture(module, self.model.preprocessing.input_size)
-        self.progress.stage(stage, 1, 1)
+        self.children.progress.stage(stage, 1, 1)
         return program
 
     def prepare(self, program: ExportedProgram, recipe: Recipe) -> ExportedProgram:
@@ -192,16 +185,17 @@ class _Shop:
             steps=recipe.preparations,
             target=self.folder / "prepared.pt2",
         )
-        return load_program(self._in_child(f"prepare {self.model.name}", prepare, job).program)
+        return load_program(self.children.run(f"prepare {self.model.name}", Task(prepare, job, Prepared)).program)
 
     def export(self, program: ExportedProgram, recipe: Recipe) -> Path:
         """Exports a program as float32, as the recipe wants it, and returns the artifact's main file."""
         fused = "fused_ops" in recipe.preparations
         job = ExportJob(self.backend.name, self._saved(program), self.folder / "artifact", fused=fused)
-        return self._in_child(f"export {self.model.name} for {self.backend.title}", export_float, job).main
+        stage = f"export {self.model.name} for {self.backend.title}"
+        return self.children.run(stage, Task(export_float, job, MadeArtifact)).main
 
     def rank(self, artifact: Path, recipe: Recipe, modules: tuple[ModuleLayer, ...]) -> Sensitivity:
-        """Quantizes each layer of a float artifact alone."""
+        """Quantizes each layer of a float artifact alone; the time limit is for one layer."""
         job = SensitivityJob(
             backend=self.backend.name,
             parent=artifact,
@@ -212,27 +206,14 @@ class _Shop:
             seed=self.spec.seed,
             modules=modules,
         )
-        return self._in_child(f"quantize each layer alone ({recipe.scheme})", layer_sensitivity, job, len(modules))
+        limit = self.children.timeout_seconds * max(1, len(modules))
+        task = Task(layer_sensitivity, job, Sensitivity)
+        return replace(self.children, timeout_seconds=limit).run(f"quantize each layer alone ({recipe.scheme})", task)
 
     def _saved(self, program: ExportedProgram) -> Path:
         file = self.folder / "model.pt2"
         save_program(program, file)
         return file
-
-    def _in_child(
-        self, stage: str, function: Callable[[Argument], Answer], argument: Argument, limits: int = 1
-    ) -> Answer:
-        """Calls a function in a child, which gets so many times the limit for one child."""
-        self.progress.stage(stage, 0, 1)
-        answer = isolated(
-            function,
-            argument,
-            timeout_seconds=self.spec.measure.timeout_seconds * max(1, limits),
-            log=self.log,
-            on_progress=lambda done, total: self.progress.stage(stage, done, total),
-        )
-        self.progress.stage(stage, 1, 1)
-        return answer
 
 
 def _notes(model: Model, found: Sensitivity) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgevit.backends import get_backend
 from edgevit.devices.cost import predict_latency
-from edgevit.devices.device import load_device
+from edgevit.devices.device import Device
 from edgevit.results.measurement import Prediction
 
 
@@ -17,7 +17,7 @@ class PredictDevicesJob:
 
     backend: str
     artifact: Path
-    devices: tuple[str, ...]
+    devices: tuple[Device, ...]
 
 
 @dataclass(frozen=True)
@@ -30,4 +30,4 @@ class Predictions:
 def predict_for_devices(job: PredictDevicesJob) -> Predictions:
     """Reads an artifact's graph and predicts its latency and memory on each device."""
     graph = get_backend(job.backend).read_graph(job.artifact)
-    return Predictions(tuple(predict_latency(graph, load_device(name)) for name in job.devices))
+    return Predictions(tuple(predict_latency(graph, device) for device in job.devices))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
-from edgevit.artifacts.evaluate import InferenceJob, run_images, score
+from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, run_images
 from edgevit.artifacts.make import ExportJob, MadeArtifact, export_float
 from edgevit.artifacts.pytorch_reference import ReferenceJob, reference_logits
 from edgevit.artifacts.verify import (
@@ -21,27 +19,32 @@ from edgevit.artifacts.verify import (
 )
 from edgevit.backends import Backend
 from edgevit.data.images import Samples
-from edgevit.devices.predict import PredictDevicesJob, predict_for_devices
+from edgevit.devices.predict import PredictDevicesJob, Predictions, predict_for_devices
 from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, UsageError
 from edgevit.measure.bench import BenchJob, bench
 from edgevit.measure.paired import PairedLatency, PairedLatencyJob, paired_latency
-from edgevit.pipeline.context import Draft, Job, Variant
-from edgevit.pipeline.recipe_trials import quantize_and_repair
+from edgevit.pipeline.choose import failed, judge
+from edgevit.pipeline.context import CandidateDraft, RunContext, Step, Variant
+from edgevit.pipeline.recipe_trials import quantize_candidate
 from edgevit.results.artifact import Artifact
-from edgevit.results.candidate import Candidate, Contribution, Status, Verification
+from edgevit.results.candidate import Candidate, Contribution
 from edgevit.results.measurement import Measurement
+from edgevit.run.child_process import Task
 from edgevit.run.files import file_sha256
 from edgevit.spec.schemes import SCHEMES
 
-Step = Callable[[Job, Draft], Candidate]
 
-
-def build(
-    job: Job, steps: tuple[Step, ...], backend: Backend, scheme: str, variant: Variant, parent: Candidate | None
-) -> Candidate:
-    """Takes a candidate through its steps; a failure ends its way, not the run's.
+def build(context: RunContext, backend: Backend, scheme: str, variant: Variant, parent: Candidate | None) -> Candidate:
+    """Takes a candidate through the steps of a run; a failure ends its way, not the run's.
 
     A rejected candidate is still measured, so that people see what they would have got.
+
+    Args:
+        context: The run.
+        backend: What it is for.
+        scheme: Its numerics.
+        variant: What it is made from.
+        parent: Float candidate to quantize, or to compare with; None for the dense float one.
 
     Raises:
         DiskFull: nothing can be written any more.
@@ -54,35 +57,33 @@ def build(
         passes=variant.passes,
         parent=parent.id if parent else None,
     )
-    for step in steps:
+    for step in context.steps:
         try:
-            candidate = step(job, Draft(backend, variant, parent, candidate))
+            found = step(context, CandidateDraft(backend, variant, parent, candidate))
         except DiskFull:
             raise
         except (CandidateFailed, CheckFailed, UsageError) as error:
-            candidate = _marked(candidate, "failed", error.message)
+            candidate = failed(candidate, error.message)
+        else:
+            candidate = judge(found, parent, context.limits)
         if candidate.status == "failed":
             break
     if candidate.status != "ok":
-        job.shop.progress.message(f"{candidate.id}: {candidate.status}: {'; '.join(candidate.reasons)}")
+        context.stages.progress.message(f"{candidate.id}: {candidate.status}: {'; '.join(candidate.reasons)}")
     return candidate
 
 
-def _marked(candidate: Candidate, status: Status, reason: str) -> Candidate:
-    return replace(candidate, status=status, reasons=(*candidate.reasons, reason))
-
-
-def make(job: Job, draft: Draft) -> Candidate:
-    """Exports, or quantizes and repairs, and describes what came out."""
-    candidate, folder = draft.candidate, job.shop.folder
+def make_artifact(context: RunContext, draft: CandidateDraft) -> Candidate:
+    """Exports, or quantizes by recipes until the drop is kept, and describes what came out."""
+    candidate, folder = draft.candidate, context.stages.folder
     if candidate.scheme == "fp32":
-        target = folder.path / "artifacts" / candidate.id
-        export_job = ExportJob(candidate.backend, draft.variant.program, target)
-        made = job.shop.in_child(f"export {candidate.id}", candidate.id, export_float, export_job, _files)
+        job = ExportJob(candidate.backend, draft.variant.program, folder.path / "artifacts" / candidate.id)
+        task = Task(export_float, job, MadeArtifact, lambda answer: answer.files)
+        made = context.stages.run_in_child(f"export {candidate.id}", candidate.id, task)
     else:
-        repaired = quantize_and_repair(job, draft)
-        made = repaired.made
-        candidate = replace(candidate, recipe=repaired.recipe, attempts=repaired.attempts)
+        quantized = quantize_candidate(context, draft)
+        made = quantized.made
+        candidate = replace(candidate, recipe=quantized.recipe, attempts=quantized.attempts)
     artifact = Artifact(
         path=folder.relative(made.main),
         files=tuple(folder.relative(path) for path in made.files),
@@ -101,130 +102,89 @@ def make(job: Job, draft: Draft) -> Candidate:
     return replace(candidate, artifact=artifact)
 
 
-def _files(made: MadeArtifact) -> tuple[Path, ...]:
-    return made.files
-
-
-def verify(job: Job, draft: Draft) -> Candidate:
+def verify_artifact(context: RunContext, draft: CandidateDraft) -> Candidate:
     """Compares the artifact with PyTorch, or with the float artifact it was quantized from."""
     candidate = draft.candidate
     artifact = _artifact(candidate)
-    dtype = "float32" if job.target.integer_io == "none" or candidate.scheme == "fp32" else job.target.integer_io
+    integer_io = context.target.integer_io
+    dtype = "float32" if integer_io == "none" or candidate.scheme == "fp32" else integer_io
     input_size = draft.variant.preprocessing.input_size
-    verify_signature(artifact.inputs, artifact.outputs, input_size, job.num_classes, dtype)
-    logits = _logits(job, draft)
+    verify_signature(artifact.inputs, artifact.outputs, input_size, context.inputs.model.num_classes, dtype)
+    logits = _logits(context, draft)
     if candidate.scheme == "fp32":
-        reference, name, tolerance = np.load(draft.variant.reference), "pytorch", FLOAT_TOLERANCE
-        undecided = _undecided(job, draft, far_images(logits, reference, tolerance))
-        verification = compare(logits, reference, name, tolerance, undecided)
+        reference = np.load(draft.variant.reference)
+        undecided = _undecided(context, draft, far_images(logits, reference, FLOAT_TOLERANCE))
+        verification = compare(logits, reference, "pytorch", FLOAT_TOLERANCE, undecided)
     else:
         name = f"{draft.backend.name}/fp32/{draft.variant.slug}"
-        path = job.logits_path(name)
+        path = context.logits_path(name)
         if not path.is_file():
             raise CandidateFailed(f"cannot be verified: {name} gave no logits")
-        reference = np.load(path)
-        verification = compare(logits, reference, name, HALF_TOLERANCE if candidate.scheme == "fp16" else None)
-    verified = replace(candidate, verification=verification)
-    return verified if verification.passed else _marked(verified, "failed", _difference(verification))
+        tolerance = HALF_TOLERANCE if candidate.scheme == "fp16" else None
+        verification = compare(logits, np.load(path), name, tolerance)
+    return replace(candidate, verification=verification)
 
 
-def _difference(verification: Verification) -> str:
-    left_out = f", {verification.undecided} images left out as undecided" if verification.undecided else ""
-    return (
-        f"differs from {verification.reference} by {verification.max_rel_diff:.1e} (relative), top-1 agreement "
-        f"{verification.top1_agreement:.4f} on {verification.samples} images{left_out}"
-    )
-
-
-def _undecided(job: Job, draft: Draft, far: tuple[int, ...]) -> tuple[int, ...]:
+def _undecided(context: RunContext, draft: CandidateDraft, far: tuple[int, ...]) -> tuple[int, ...]:
     """Which of the images whose logits differ had a token selection that rounding decided."""
     if not far or draft.variant.margins is None:
         return ()
-    name = draft.candidate.id
-    samples = Samples(job.images.source, tuple(job.images.ids[index] for index in far))
-    target = job.shop.folder.work(f"{name.replace('/', '--')}.margins.npy")
-    margins_job = ReferenceJob(draft.variant.margins, samples, draft.variant.preprocessing, target)
-    answer = job.shop.in_child(f"margins {name}", name, reference_logits, margins_job, lambda found: (found.logits,))
-    margins = np.load(answer.logits)[:, 0]
+    name, images = draft.candidate.id, context.inputs.images
+    samples = Samples(images.source, tuple(images.ids[index] for index in far))
+    target = context.stages.folder.work(f"{name.replace('/', '--')}.margins.npy")
+    job = ReferenceJob(draft.variant.margins, samples, draft.variant.preprocessing, target)
+    task = Task(reference_logits, job, LogitsFile, lambda answer: (answer.logits,))
+    margins = np.load(context.stages.run_in_child(f"margins {name}", name, task).logits)[:, 0]
     return tuple(index for index, margin in zip(far, margins, strict=True) if margin < UNDECIDED_MARGIN)
 
 
-def evaluate(job: Job, draft: Draft) -> Candidate:
-    """Scores the artifact against labels, or against the float model where there are none."""
-    candidate = draft.candidate
-    logits = _logits(job, draft)
-    evaluated = replace(candidate, accuracy=score(logits, job.labels, job.baseline_top1))
-    limit = job.shop.spec.budget.max_drop
-    lost = job.drop_points(logits)
-    if lost is None:
-        lossless = candidate.scheme == "fp32" and not draft.variant.passes
-        reason = "" if lossless else "accuracy unknown: give images with --data or --calibration"
-    elif lost <= limit + 1e-9:
-        reason = ""
-    elif job.labels is not None:
-        reason = f"drops {lost:.1f} points, {limit:g} allowed"
-    else:
-        reason = f"disagrees with the float model on {lost:.1f} % of the images, {limit:g} % allowed"
-    if reason and len(candidate.attempts) > 1:
-        reason += f"; best of {len(candidate.attempts)} attempts"
-    return _marked(evaluated, "rejected", reason) if reason else evaluated
+def evaluate_candidate(context: RunContext, draft: CandidateDraft) -> Candidate:
+    """Scores the artifact against labels, and against the model as brought."""
+    return replace(draft.candidate, accuracy=context.evaluate(_logits(context, draft)))
 
 
-def measure(job: Job, draft: Draft) -> Candidate:
-    """Measures the artifact on this host, and rejects it if it is slower than its float parent."""
-    candidate, settings = draft.candidate, job.shop.spec.measure
-    bench_job = BenchJob(
+def measure_candidate(context: RunContext, draft: CandidateDraft) -> Candidate:
+    """Measures the artifact on this host, alone and interleaved with its float parent."""
+    candidate, settings = draft.candidate, context.inputs.spec.measure
+    job = BenchJob(
         backend=candidate.backend,
-        artifact=job.shop.folder.path / _artifact(candidate).path,
+        artifact=context.stages.folder.path / _artifact(candidate).path,
         threads=settings.threads,
         precision=SCHEMES[candidate.scheme].precision,
         min_runs=settings.min_runs,
         min_seconds=settings.min_seconds,
     )
-    measurement = job.shop.in_child(f"measure {candidate.id}", candidate.id, bench, bench_job)
-    measured = replace(candidate, measurements=(measurement,))
-    if draft.parent is None:
+    task = Task(bench, job, Measurement)
+    measured = replace(
+        candidate, measurements=(context.stages.run_in_child(f"measure {candidate.id}", candidate.id, task),)
+    )
+    parent = draft.parent
+    if parent is None or parent.artifact is None or parent.status == "failed":
         return measured
-    if draft.parent.artifact is None or draft.parent.status == "failed":
-        return _marked(measured, "rejected", f"cannot be compared: {measured.parent} was not measured")
     paired_job = PairedLatencyJob(
         backend=candidate.backend,
-        first=job.shop.folder.path / draft.parent.artifact.path,
-        first_precision=SCHEMES[draft.parent.scheme].precision,
-        second=bench_job.artifact,
-        second_precision=bench_job.precision,
+        first=context.stages.folder.path / parent.artifact.path,
+        first_precision=SCHEMES[parent.scheme].precision,
+        second=job.artifact,
+        second_precision=job.precision,
         threads=settings.threads,
     )
-    compared = job.shop.in_child(
-        f"compare {candidate.id} with {draft.parent.id}", candidate.id, paired_latency, paired_job
-    )
-    contribution = _contribution(job, draft, draft.parent, compared)
-    contributions = (*draft.parent.contributions, contribution)
-    measured = replace(measured, speed_up=compared.speed_up, contributions=contributions)
-    if compared.speed_up > 1:
-        return measured
-    slower = (
-        f"slower than {measured.parent}: {compared.second_ms:.3g} ms against {compared.first_ms:.3g} ms"
-        f" ({compared.speed_up:.2f} ×, run in turn)"
-    )
-    if job.target.npu and SCHEMES[candidate.scheme].calibrated:
-        return replace(
-            measured, reasons=(*measured.reasons, f"{slower}; kept, for a device of this run needs static int8")
-        )
-    return _marked(measured, "rejected", slower + _why(candidate, measurement, draft.parent))
+    paired_task = Task(paired_latency, paired_job, PairedLatency)
+    compared = context.stages.run_in_child(f"compare {candidate.id} with {parent.id}", candidate.id, paired_task)
+    contributions = (*parent.contributions, _contribution(context, draft, parent, compared))
+    return replace(measured, speed_up=compared.speed_up, contributions=contributions)
 
 
-def _contribution(job: Job, draft: Draft, parent: Candidate, compared: PairedLatency) -> Contribution:
+def _contribution(
+    context: RunContext, draft: CandidateDraft, parent: Candidate, compared: PairedLatency
+) -> Contribution:
     candidate = draft.candidate
     if candidate.recipe:
         name, settings = "quantize", f"{candidate.scheme}: {candidate.recipe.summary}"
     else:
         last, form = candidate.passes[-1], draft.variant.form
         name, settings = last.name, f"{last.settings} ({form} form)" if form else last.settings
-    before, after = (
-        job.drop_points(np.load(path)) if (path := job.logits_path(each)).is_file() else None
-        for each in (parent.id, candidate.id)
-    )
+    before, after = context.drop_points(parent.id), context.drop_points(candidate.id)
     return Contribution(
         name=name,
         settings=settings,
@@ -236,49 +196,37 @@ def _contribution(job: Job, draft: Draft, parent: Candidate, compared: PairedLat
     )
 
 
-def _why(candidate: Candidate, measurement: Measurement, parent: Candidate) -> str:
-    """What in the file may make it slow: more delegate partitions than the parent has, or conversions of numbers."""
-    delegates = [measurement.conditions.delegate]
-    if before := parent.measurement():
-        delegates.append(before.conditions.delegate)
-    said = [f"runs as {' against '.join(delegates)}"] if len(set(delegates)) > 1 else []
-    if candidate.artifact and candidate.artifact.conversions:
-        said.append(f"{candidate.artifact.conversions} conversions between number formats")
-    if candidate.artifact and candidate.artifact.float_layer_count:
-        said.append(f"{candidate.artifact.float_layer_count} layers in float")
-    return f"; {', '.join(said)}" if said else ""
-
-
-def predict_devices(job: Job, draft: Draft) -> Candidate:
-    """Predicts latency and memory for the devices of the spec."""
-    candidate, devices = draft.candidate, job.shop.spec.devices
+def predict_candidate(context: RunContext, draft: CandidateDraft) -> Candidate:
+    """Predicts latency and memory for the devices of the run."""
+    candidate, devices = draft.candidate, context.inputs.devices
     if not devices:
         return candidate
-    devices_job = PredictDevicesJob(candidate.backend, job.shop.folder.path / _artifact(candidate).path, devices)
-    answer = job.shop.in_child(f"predict {candidate.id}", candidate.id, predict_for_devices, devices_job)
+    artifact = context.stages.folder.path / _artifact(candidate).path
+    task = Task(predict_for_devices, PredictDevicesJob(candidate.backend, artifact, devices), Predictions)
+    answer = context.stages.run_in_child(f"predict {candidate.id}", candidate.id, task)
     return replace(candidate, predictions=answer.predictions)
 
 
-COMPRESS_STEPS: tuple[Step, ...] = (make, verify, evaluate, measure, predict_devices)
-EXPORT_STEPS: tuple[Step, ...] = (make, verify)
+EXPORT_STEPS: tuple[Step, ...] = (make_artifact, verify_artifact)
+COMPRESS_STEPS: tuple[Step, ...] = (*EXPORT_STEPS, evaluate_candidate, measure_candidate, predict_candidate)
 
 
-def _logits(job: Job, draft: Draft) -> np.ndarray:
+def _logits(context: RunContext, draft: CandidateDraft) -> np.ndarray:
     """Runs a float artifact over the images, once; the logits of a quantized one were kept when it was chosen."""
     candidate = draft.candidate
-    path = job.logits_path(candidate.id)
+    path = context.logits_path(candidate.id)
     if candidate.scheme == "fp32":
-        inference_job = InferenceJob(
+        job = InferenceJob(
             backend=candidate.backend,
-            artifact=job.shop.folder.path / _artifact(candidate).path,
-            samples=job.images,
+            artifact=context.stages.folder.path / _artifact(candidate).path,
+            samples=context.inputs.images,
             preprocessing=draft.variant.preprocessing,
-            threads=job.shop.spec.measure.threads,
+            threads=context.inputs.spec.measure.threads,
             precision=SCHEMES[candidate.scheme].precision,
             logits=path,
         )
-        name = f"evaluate {candidate.id}"
-        job.shop.in_child(name, candidate.id, run_images, inference_job, lambda answer: (answer.logits,))
+        task = Task(run_images, job, LogitsFile, lambda answer: (answer.logits,))
+        context.stages.run_in_child(f"evaluate {candidate.id}", candidate.id, task)
     logits: np.ndarray = np.load(path)
     return logits
 

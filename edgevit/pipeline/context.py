@@ -1,20 +1,27 @@
-"""What the candidates of a run share, and what one is made from."""
+"""What all candidates of a run share, what one is made from, and one while it is made."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
 from edgevit.artifacts.evaluate import score
+from edgevit.artifacts.pytorch_reference import LatencyJob, pytorch_latency
 from edgevit.backends import Backend
-from edgevit.data.images import Samples
+from edgevit.pipeline.choose import Limits, counted_drop
+from edgevit.pipeline.inputs import Inputs
+from edgevit.pipeline.snapshot import Snapshot, take_snapshot
 from edgevit.quantization.policy import Target
 from edgevit.results.artifact import PassRecord, Preprocessing
-from edgevit.results.candidate import Candidate
-from edgevit.run.stages import Workshop
+from edgevit.results.candidate import Accuracy, Candidate
+from edgevit.results.measurement import LatencyMs
+from edgevit.results.run import Baseline
+from edgevit.run.child_process import Task
+from edgevit.run.stages import Stages
 from edgevit.spec.token_plan import Form
 
 
@@ -31,9 +38,9 @@ class Variant:
     reference: Path
     """PyTorch's logits on the images that artifacts are verified with."""
     form: Form | None = None
-    """How the graph picks tokens; None where none leave."""
+    """How the graph selects tokens; None where all stay."""
     margins: Path | None = None
-    """Captured program that tells how close an image's token selection was; None where no tokens leave."""
+    """Captured program that tells how close an image's token selection was; None where all tokens stay."""
 
 
 Alternatives: TypeAlias = tuple[Variant, ...]
@@ -41,43 +48,7 @@ Alternatives: TypeAlias = tuple[Variant, ...]
 
 
 @dataclass(frozen=True)
-class Job:
-    """What all candidates of a run share."""
-
-    shop: Workshop
-    num_classes: int
-    target: Target
-    images: Samples
-    """Artifacts are verified, and where there are labels evaluated, on these."""
-    labels: tuple[int, ...] | None
-    judged: bool
-    """Whether ``images`` are real, so that agreement on them means something."""
-    calibration: Samples | None
-    baseline_top1: float | None
-    baseline_logits: Path
-
-    def drop_points(self, logits: np.ndarray) -> float | None:
-        """What logits lose against the model as brought, in percentage points.
-
-        Returns:
-            The drop of top-1; without labels the share of images on which the classes differ; None if the images
-            are made up.
-        """
-        if self.labels is not None:
-            return score(logits, self.labels, self.baseline_top1).drop_points
-        return 100 * (1 - self.agreement(logits)) if self.judged else None
-
-    def agreement(self, logits: np.ndarray) -> float:
-        """Share of the images that get the same class as from the model as brought."""
-        return float((logits.argmax(axis=1) == np.load(self.baseline_logits).argmax(axis=1)).mean())
-
-    def logits_path(self, candidate_id: str) -> Path:
-        """Where the logits of a candidate are kept."""
-        return self.shop.folder.work(f"{candidate_id.replace('/', '--')}.logits.npy")
-
-
-@dataclass(frozen=True)
-class Draft:
+class CandidateDraft:
     """A candidate while it is made, with what it is made from."""
 
     backend: Backend
@@ -85,3 +56,71 @@ class Draft:
     parent: Candidate | None
     """Float candidate to compare with; None for the dense float one."""
     candidate: Candidate
+
+
+Step: TypeAlias = Callable[["RunContext", CandidateDraft], Candidate]
+"""Adds to a candidate what one step found out about it."""
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """A run that has begun: what it works with, where, and the model as the user brought it."""
+
+    inputs: Inputs
+    stages: Stages
+    steps: tuple[Step, ...]
+    """What each candidate goes through."""
+    original: Snapshot
+    """The model as brought, in PyTorch."""
+    baseline: Baseline
+    target: Target
+
+    @property
+    def limits(self) -> Limits:
+        """What candidates are judged by."""
+        return Limits(self.inputs.spec.budget.max_drop, keeps_slow_static_int8=self.target.npu)
+
+    def evaluate(self, logits: np.ndarray) -> Accuracy:
+        """Scores logits against labels, and real images against the model as brought.
+
+        Args:
+            logits: float [images, classes], on the images of the run.
+        """
+        accuracy = score(logits, self.inputs.labels, self.baseline.top1)
+        return replace(accuracy, agreement=self.agreement(logits)) if self.inputs.has_real_images else accuracy
+
+    def agreement(self, logits: np.ndarray) -> float:
+        """Share of the images, 0..1, that get the same class as from the model as brought.
+
+        Args:
+            logits: float [images, classes].
+        """
+        return float((logits.argmax(axis=1) == np.load(self.original.logits).argmax(axis=1)).mean())
+
+    def drop_points(self, candidate_id: str) -> float | None:
+        """Accuracy drop of a candidate, see :func:`edgevit.pipeline.choose.counted_drop`; None if it gave no logits."""
+        path = self.logits_path(candidate_id)
+        return counted_drop(self.evaluate(np.load(path))) if path.is_file() else None
+
+    def logits_path(self, candidate_id: str) -> Path:
+        """Where the logits of a candidate are kept, float32 [images, classes]."""
+        return self.stages.folder.work(f"{candidate_id.replace('/', '--')}.logits.npy")
+
+
+def open_context(inputs: Inputs, stages: Stages, steps: tuple[Step, ...]) -> RunContext:
+    """Begins a run: captures the model as the user brought it, and takes its accuracy and latency in PyTorch."""
+    model, settings = inputs.model, inputs.spec.measure
+    original = take_snapshot(stages, inputs, "original", model.module, model.preprocessing)
+    accuracy = score(np.load(original.logits), inputs.labels, None)
+    job = LatencyJob(original.captured.program, settings.threads, settings.min_runs, settings.min_seconds)
+    baseline = Baseline(
+        top1=accuracy.top1,
+        top5=accuracy.top5,
+        samples=accuracy.samples,
+        params=model.params,
+        macs=original.captured.macs,
+        latency_ms=stages.run_in_child(
+            "measure original in PyTorch", "pytorch-original", Task(pytorch_latency, job, LatencyMs)
+        ),
+    )
+    return RunContext(inputs, stages, steps, original, baseline, inputs.target(original.captured.transformer))

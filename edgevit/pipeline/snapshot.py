@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from edgevit.artifacts.evaluate import score
+from edgevit.artifacts.evaluate import LogitsFile, score
 from edgevit.artifacts.pytorch_reference import ReferenceJob, reference_logits
-from edgevit.data.images import Samples
 from edgevit.model.program.architecture import is_transformer
 from edgevit.model.program.capture import capture, count_macs, save_program
+from edgevit.pipeline.inputs import Inputs
 from edgevit.results.artifact import PassRecord, Preprocessing
-from edgevit.run.stages import Workshop
+from edgevit.run.child_process import Task
+from edgevit.run.stages import Stages
 
 
 @dataclass(frozen=True)
@@ -32,40 +33,41 @@ class Snapshot:
 
     captured: Captured
     logits: Path
-    """PyTorch's, on the images of the run."""
+    """PyTorch's, float32 [images, classes], on the images of the run."""
     top1: float | None
 
 
-@dataclass(frozen=True)
-class Bench:
-    """Where snapshots are taken."""
+def take_snapshot(
+    stages: Stages, inputs: Inputs, slug: str, module: nn.Module, preprocessing: Preprocessing
+) -> Snapshot:
+    """Captures a module and runs it over the images of a run.
 
-    shop: Workshop
-    labels: tuple[int, ...] | None
-    images: Samples
-    """PyTorch's logits are taken on these, for artifacts to be compared with."""
-
-    def snapshot(self, slug: str, module: nn.Module, preprocessing: Preprocessing) -> Snapshot:
-        """Captures a module and runs it over the images."""
-        captured = self.capture(slug, module, preprocessing)
-        job = ReferenceJob(captured.program, self.images, preprocessing, self.shop.folder.work(f"{slug}.logits.npy"))
-        logits = self.shop.in_child(
-            f"evaluate {slug} in PyTorch", f"pytorch-{slug}", reference_logits, job, lambda answer: (answer.logits,)
-        ).logits
-        return Snapshot(captured, logits, score(np.load(logits), self.labels, None).top1)
-
-    def capture(self, slug: str, module: nn.Module, preprocessing: Preprocessing) -> Captured:
-        """Captures a module without running it over the images."""
-        path = self.shop.folder.work(f"{slug}.pt2")
-
-        def make() -> Captured:
-            program = capture(module, preprocessing.input_size)
-            save_program(program, path)
-            return Captured(path, count_macs(program), is_transformer(program))
-
-        return self.shop.here(f"capture {slug}", make, Captured, lambda answer: (answer.program,))
+    Args:
+        stages: Of the run.
+        inputs: Their images are what it is run over.
+        slug: Names the files.
+        module: In eval mode, float32 [1, 3, h, w] to logits [1, classes].
+        preprocessing: Of the module.
+    """
+    captured = capture_module(stages, slug, module, preprocessing)
+    job = ReferenceJob(captured.program, inputs.images, preprocessing, stages.folder.work(f"{slug}.logits.npy"))
+    task = Task(reference_logits, job, LogitsFile, lambda answer: (answer.logits,))
+    logits = stages.run_in_child(f"evaluate {slug} in PyTorch", f"pytorch-{slug}", task).logits
+    return Snapshot(captured, logits, score(np.load(logits), inputs.labels, None).top1)
 
 
-def record(name: str, settings: str, before: Snapshot, after: Snapshot) -> PassRecord:
+def capture_module(stages: Stages, slug: str, module: nn.Module, preprocessing: Preprocessing) -> Captured:
+    """Captures a module without running it over the images; see :func:`take_snapshot`."""
+    path = stages.folder.work(f"{slug}.pt2")
+
+    def make() -> Captured:
+        program = capture(module, preprocessing.input_size)
+        save_program(program, path)
+        return Captured(path, count_macs(program), is_transformer(program))
+
+    return stages.run(f"capture {slug}", make, Captured, lambda answer: (answer.program,))
+
+
+def pass_record(name: str, settings: str, before: Snapshot, after: Snapshot) -> PassRecord:
     """What a pass changed."""
     return PassRecord(name, settings, before.captured.macs, after.captured.macs, before.top1, after.top1)

@@ -1,136 +1,107 @@
-"""Makes the variants of a model that compute fewer tokens: by a plan, by a search, or from a smaller start."""
+"""Makes the variants of a model that compute fewer tokens: by a plan, by a search, or from a smaller input."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
-
-import numpy as np
 
 from edgevit.backends import Backend
-from edgevit.devices.device import Device, load_device
-from edgevit.errors import CandidateFailed, UsageError
-from edgevit.model.load import Model
-from edgevit.pipeline.context import Alternatives, Variant
+from edgevit.devices.device import Device
+from edgevit.errors import CandidateFailed
+from edgevit.pipeline.context import Alternatives, RunContext, Variant
+from edgevit.pipeline.inputs import RequestedPlan
 from edgevit.pipeline.model_passes import TrainedModel
-from edgevit.pipeline.snapshot import Bench, record
+from edgevit.pipeline.snapshot import capture_module, pass_record, take_snapshot
 from edgevit.pipeline.token_search.find import find_plan
 from edgevit.results.measurement import HOST
 from edgevit.results.token_search import TokenSearch
 from edgevit.spec.schemes import AUTO as AUTO_SCHEME
 from edgevit.spec.schemes import SCHEMES
-from edgevit.spec.spec import Spec
-from edgevit.spec.token_plan import AUTO, Form, Plan, ResizePlan, TokenPlan, check_form, parse_plan, parse_plans
-from edgevit.tokens.reduce import CutMargins, check_reducible, plan_sites, reduce_tokens
+from edgevit.spec.token_plan import AUTO, ResizePlan, TokenPlan, parse_plan
+from edgevit.tokens.reduce import CutMargins, reduce_tokens
 from edgevit.tokens.resize import resize
 
-_ROOM_FOR_INTEGERS = 0.7
+_INT8_SHARE = 0.7
 """Share of the drop allowed that a search may spend where the result is quantized afterwards, which costs more."""
-_ROOM_WHEN_CAREFUL = 0.35
-"""The same where integers cost a plan found with that room more than was left."""
+_CONSERVATIVE_SHARE = 0.35
+"""The same where int8 cost a plan found with that share more than was left."""
 
 
 @dataclass(frozen=True)
-class Reduced:
-    """Variants for one backend, and how it came to those that were searched for."""
+class ReducedVariants:
+    """Variants for one backend, and how those that were searched for were found."""
 
     variants: tuple[Alternatives, ...]
     searches: tuple[TokenSearch, ...]
     notes: tuple[str, ...]
     """Searches that could not be made."""
 
-    def and_then(self, later: Reduced) -> Reduced:
+    def and_then(self, later: ReducedVariants) -> ReducedVariants:
         """Both, one after the other."""
-        return Reduced(self.variants + later.variants, self.searches + later.searches, self.notes + later.notes)
+        return ReducedVariants(self.variants + later.variants, self.searches + later.searches, self.notes + later.notes)
 
 
-def check_tokens(spec: Spec, model: Model) -> None:
-    """Refuses plans that the model cannot carry out, before anything heavy starts.
-
-    Raises:
-        UsageError: says which and why.
-    """
-    plans = parse_plans(spec.passes.tokens)
-    check_form(spec.passes.form, plans)
-    for plan in plans:
-        if isinstance(plan, TokenPlan):
-            plan_sites(model.module, plan)
-        elif isinstance(plan, ResizePlan):
-            resize(model.module, plan, model.preprocessing.input_size)
-        else:
-            check_reducible(model.module)
-            if spec.data.evaluation is None and spec.data.calibration is None:
-                raise UsageError(
-                    "--tokens auto needs images to see what plans lose",
-                    "give --data, best with labels, or --calibration",
-                )
-
-
-def reduce_for(backend: Backend, bench: Bench, model: Model, passed: TrainedModel) -> Reduced:
-    """Makes what the spec asks for; what does not depend on the backend is made once.
+def reduce_for(context: RunContext, trained: TrainedModel, backend: Backend) -> ReducedVariants:
+    """Makes the variants that the spec asks for; what does not depend on the backend is made once.
 
     Args:
+        context: The run.
+        trained: The model after the passes before.
         backend: Searches look for the fastest plan in it.
-        bench: Where the model is captured.
-        model: As the user brought it, for its preprocessing.
-        passed: The model after the passes before.
     """
-    plans = parse_plans(bench.shop.spec.passes.tokens)
-    return _reduced(plans, _ROOM_FOR_INTEGERS, backend, bench, model, passed)
+    return _reduce(context, trained, backend, context.inputs.plans, _INT8_SHARE)
 
 
-def reduce_carefully_for(backend: Backend, bench: Bench, model: Model, passed: TrainedModel) -> Reduced:
-    """Searches once more, for a plan that leaves integers more of the drop allowed; see :func:`reduce_for`."""
+def reduce_conservatively_for(context: RunContext, trained: TrainedModel, backend: Backend) -> ReducedVariants:
+    """Searches once more, for a plan that leaves int8 more of the drop allowed; see :func:`reduce_for`."""
     note = (
-        f"integers cost the token plan found for {backend.title} more than was left of the drop allowed: searched once"
-        " more, for one that leaves them more"
+        f"{backend.title}: int8 exceeded the remaining accuracy budget of the token plan found; searching a more"
+        " conservative plan"
     )
-    bench.shop.progress.message(note)
-    found = _reduced((AUTO,), _ROOM_WHEN_CAREFUL, backend, bench, model, passed)
+    context.stages.progress.message(note)
+    found = _reduce(context, trained, backend, (AUTO,), _CONSERVATIVE_SHARE)
     return replace(found, notes=(note, *found.notes))
 
 
-def _reduced(
-    plans: tuple[Plan | Literal["auto"], ...],
-    room: float,
+def _reduce(
+    context: RunContext,
+    trained: TrainedModel,
     backend: Backend,
-    bench: Bench,
-    model: Model,
-    passed: TrainedModel,
-) -> Reduced:
+    plans: tuple[RequestedPlan, ...],
+    share: float,
+) -> ReducedVariants:
     variants: list[Alternatives] = []
     searches: list[TokenSearch] = []
     notes: list[str] = []
     for plan in plans:
         if isinstance(plan, ResizePlan):
-            variants.append(_with_resized_input(plan, bench, model, passed))
-            continue
-        if plan == AUTO:
-            search, failures = _search(room, backend, bench, model, passed)
+            variants.append(_with_resized_input(context, trained, plan))
+        elif isinstance(plan, TokenPlan):
+            variants.append(_with_fewer_tokens(context, trained, plan))
+        else:
+            search, failures = _search(context, trained, backend, share)
             notes += failures
-            if search is None:
-                continue
-            searches.append(search)
-            if search.plan is None:
-                bench.shop.progress.message(f"token search for {backend.title}: {search.note}")
-                continue
-            plan = parse_plan(search.plan)
-        variants.append(_with_fewer_tokens(plan, bench, model, passed))
-    return Reduced(tuple(dict.fromkeys(variants)), tuple(searches), tuple(notes))
+            if search and search.plan is None:
+                context.stages.progress.message(f"token search for {backend.title}: {search.note}")
+            elif search and search.plan:
+                variants.append(_with_fewer_tokens(context, trained, parse_plan(search.plan)))
+            searches += [search] if search else []
+    return ReducedVariants(tuple(dict.fromkeys(variants)), tuple(searches), tuple(notes))
 
 
-def _with_fewer_tokens(plan: TokenPlan, bench: Bench, model: Model, passed: TrainedModel) -> Alternatives:
+def _with_fewer_tokens(context: RunContext, trained: TrainedModel, plan: TokenPlan) -> Alternatives:
     """One variant for each form; they give the same logits, so PyTorch runs one of them."""
-    first, *others = _forms(bench.shop.spec)
-    reduced = reduce_tokens(passed.module, plan, first)
-    snapshot = bench.snapshot(f"{plan.slug}-{first}", reduced, model.preprocessing)
-    margins = bench.capture(f"{plan.slug}-margins", CutMargins(reduced), model.preprocessing)
+    inputs, stages, preprocessing = context.inputs, context.stages, context.inputs.model.preprocessing
+    first, *others = inputs.forms
+    reduced = reduce_tokens(trained.module, plan, first)
+    snapshot = take_snapshot(stages, inputs, f"{plan.slug}-{first}", reduced, preprocessing)
+    margins = capture_module(stages, f"{plan.slug}-margins", CutMargins(reduced), preprocessing)
+    record = pass_record("reduce_tokens", str(plan), trained.snapshot, snapshot)
     variants = [
         Variant(
             slug=f"{plan.slug}-{first}",
             program=snapshot.captured.program,
-            preprocessing=model.preprocessing,
-            passes=(*passed.dense.passes, record("reduce_tokens", str(plan), passed.snapshot, snapshot)),
+            preprocessing=preprocessing,
+            passes=(*trained.dense.passes, record),
             reference=snapshot.logits,
             form=first,
             margins=margins.program,
@@ -138,52 +109,35 @@ def _with_fewer_tokens(plan: TokenPlan, bench: Bench, model: Model, passed: Trai
     ]
     for form in others:
         slug = f"{plan.slug}-{form}"
-        captured = bench.capture(slug, reduce_tokens(passed.module, plan, form), model.preprocessing)
-        *before, last = variants[0].passes
-        passes = (*before, replace(last, macs_after=captured.macs))
+        captured = capture_module(stages, slug, reduce_tokens(trained.module, plan, form), preprocessing)
+        passes = (*trained.dense.passes, replace(record, macs_after=captured.macs))
         variants.append(replace(variants[0], slug=slug, program=captured.program, passes=passes, form=form))
     return tuple(variants)
 
 
-def _forms(spec: Spec) -> tuple[Form, ...]:
-    return get_args(Form) if spec.passes.form == "auto" else (spec.passes.form,)
-
-
-def _with_resized_input(plan: ResizePlan, bench: Bench, model: Model, passed: TrainedModel) -> Alternatives:
-    resized = resize(passed.module, plan, model.preprocessing.input_size)
-    preprocessing = replace(model.preprocessing, input_size=resized.input_size)
-    snapshot = bench.snapshot(plan.slug, resized.module, preprocessing)
-    passes = (*passed.dense.passes, record("resize", str(plan), passed.snapshot, snapshot))
+def _with_resized_input(context: RunContext, trained: TrainedModel, plan: ResizePlan) -> Alternatives:
+    before = context.inputs.model.preprocessing
+    resized = resize(trained.module, plan, before.input_size)
+    preprocessing = replace(before, input_size=resized.input_size)
+    snapshot = take_snapshot(context.stages, context.inputs, plan.slug, resized.module, preprocessing)
+    passes = (*trained.dense.passes, pass_record("resize", str(plan), trained.snapshot, snapshot))
     return (Variant(plan.slug, snapshot.captured.program, preprocessing, passes, snapshot.logits),)
 
 
 def _search(
-    room: float, backend: Backend, bench: Bench, model: Model, passed: TrainedModel
+    context: RunContext, trained: TrainedModel, backend: Backend, share: float
 ) -> tuple[TokenSearch | None, list[str]]:
     """Searches for the first device of the run that can run the blocks, else for this host; tells what could not."""
-    spec = bench.shop.spec
-    floats_only = all(name != AUTO_SCHEME and SCHEMES[name].is_float for name in spec.export.schemes)
-    limit = spec.budget.max_drop * (1 if floats_only else room)
-    logits, failures = np.load(passed.baseline_logits), []
-    for device in (*(name for name in spec.devices if _reads(load_device(name), backend)), None):
+    inputs, failures = context.inputs, list[str]()
+    floats_only = all(name != AUTO_SCHEME and SCHEMES[name].is_float for name in inputs.spec.export.schemes)
+    limit = inputs.spec.budget.max_drop * (1 if floats_only else share)
+    for device in (*(device for device in inputs.devices if _reads(device, backend)), None):
         try:
-            search = find_plan(
-                bench.shop,
-                passed.module,
-                backend,
-                model.preprocessing,
-                bench.images,
-                bench.labels,
-                logits,
-                limit,
-                device,
-                _forms(spec),
-            )
+            return find_plan(context, trained.module, backend, device, limit), failures
         except CandidateFailed as error:
-            failures.append(f"no token plan was searched for {backend.title} on {device or HOST}: {error.message}")
-            bench.shop.progress.message(failures[-1])
-        else:
-            return search, failures
+            target = device.name if device else HOST
+            failures.append(f"no token plan was searched for {backend.title} on {target}: {error.message}")
+            context.stages.progress.message(failures[-1])
     return None, failures
 
 

@@ -26,7 +26,6 @@ from typing import IO, Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from edgevit.errors import DiskFull, UsageError
-from edgevit.model.bundled import BUNDLED_MODELS
 from edgevit.results.document import to_document
 from edgevit.results.run import Run, Stage, run_to_json
 from edgevit.run.files import file_sha256, write_atomically
@@ -40,8 +39,14 @@ _LOCK = ".lock"
 class RunFolder:
     """A run folder that this process alone writes to."""
 
-    def __init__(self, path: Path, spec: Spec, resume: bool) -> None:
+    def __init__(self, path: Path, spec: Spec, input_files: Iterable[Path], resume: bool) -> None:
         """Checks that ``spec`` may run in ``path``; writes nothing.
+
+        Args:
+            path: The folder; made when the run begins.
+            spec: What the run does.
+            input_files: Files that it reads and that must not change while it goes on.
+            resume: Continue the run in ``path``.
 
         Raises:
             UsageError: the folder is another run's, holds a run already, or other files.
@@ -49,7 +54,7 @@ class RunFolder:
         self.path = path
         self.stages: list[Stage] = []
         self._spec = spec
-        self._inputs = {str(file): file_sha256(file) for file in _input_files(spec)}
+        self._inputs = {str(file): file_sha256(file) for file in input_files}
         self._lock: IO[str] | None = None
         begin = path / "begin.json"
         if path.exists() and not path.is_dir():
@@ -244,12 +249,6 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     except ValueError:
         return None
     return document if isinstance(document, dict) else None
-
-
-def _input_files(spec: Spec) -> list[Path]:
-    models = [spec.model, *([spec.passes.distill.teacher] if spec.passes.distill else [])]
-    bundled = [BUNDLED_MODELS[model.name].weights for model in models if model.name in BUNDLED_MODELS]
-    return [*bundled, *(model.weights for model in models if model.weights and model.weights.is_file())]
 
 
 def _file_name(name: str) -> str:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Receives what a run does; edgevit.cli.render shows it to people."""
+    """Receives what a run does; edgevit.cli.terminal shows it to people."""
 
     def stage(self, name: str, done: int, total: int) -> None:
         """A stage reached step ``done`` of ``total``; the first call of a name begins it."""

@@ -40,8 +40,8 @@ class StubSession:
 class StubBackend:
     """A runtime with layers whose errors are known."""
 
-    NAME = "stub"
-    SCHEMES: dict[str, tuple[OpKind, ...]] = {  # noqa: RUF012
+    name = "stub"
+    schemes: dict[str, tuple[OpKind, ...]] = {  # noqa: RUF012
         "static_wi8_ai8": ("linear", "conv"),
         "dynamic_wi8_afp32": ("linear",),
     }
@@ -56,7 +56,7 @@ class StubBackend:
         ops += [Op("attention", "X", "matmul", (), (), 10), Op("gelu", "X", "activation", (), (), 0)]
         return Graph("stub", tuple(ops), (Tensor("w", (5,), "float32", 20, constant=True),), (), ())
 
-    def quantize_artifact(self, parent: Path, recipe: Recipe, calibration: np.ndarray | None, folder: Path) -> Path:
+    def quantize(self, parent: Path, recipe: Recipe, calibration: np.ndarray | None, folder: Path) -> Path:
         self.recipes.append(recipe)
         self.calibrations.append(calibration)
         (quantized,) = set(self.errors) - set(recipe.float_layers)
@@ -263,7 +263,7 @@ def test_nothing_else_is_quantized(name: str, workspace: Path, monkeypatch: pyte
         def __getattr__(self, attribute: str) -> object:
             return getattr(self._backend, attribute)
 
-        def quantize_artifact(self, *arguments: object) -> Path:
+        def quantize(self, *arguments: object) -> Path:
             path = self._backend.quantize(*arguments)  # type: ignore[arg-type]
             made.append(self._backend.read_graph(path))
             return path

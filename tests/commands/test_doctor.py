@@ -10,6 +10,7 @@ from edgevit.backends import Backend, all_backends
 from edgevit.commands import doctor, probes
 from edgevit.errors import CandidateFailed
 from edgevit.measure import host
+from edgevit.run import stages
 
 
 def backends() -> list[pytest.param]:  # type: ignore[valid-type]
@@ -53,14 +54,14 @@ def test_a_crash_or_hang_is_a_row(monkeypatch: pytest.MonkeyPatch, backend: Back
     def crash(*_: object, **__: object) -> None:
         raise CandidateFailed("run probe: the process was killed by SIGSEGV; see /tmp/gone.log")
 
-    monkeypatch.setattr(doctor, "isolated", crash)
+    monkeypatch.setattr(stages, "run_in_child", crash)
     probe = doctor.probe_backend(backend)
     assert (probe.status, probe.detail) == ("broken", "run probe: the process was killed by SIGSEGV")
 
 
 @pytest.mark.parametrize("values", [(-1.0, 1.0, 3.0, 6.1), (), (float("nan"),) * 4])
 def test_a_wrong_answer_is_a_row(monkeypatch: pytest.MonkeyPatch, backend: Backend, values: tuple[float, ...]) -> None:
-    monkeypatch.setattr(doctor, "isolated", lambda *_, **__: doctor.ProbeAnswer(values, "cpu"))
+    monkeypatch.setattr(stages, "run_in_child", lambda *_, **__: doctor.ProbeAnswer(values, "cpu"))
     assert doctor.probe_backend(backend).status == "broken"
 
 

@@ -56,7 +56,7 @@ def registers_vit() -> Any:
     return small_vit(reg_tokens=3)
 
 
-SPEC = ModelSpec(name="test_explain:small_vit", random_weights=True)
+SPEC = ModelSpec(name=f"{__name__}:small_vit", random_weights=True)
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def run(
     from edgevit.model.load import Model
 
     model = Model(spec.name, module, CONTRACT, 5, True)
-    monkeypatch.setattr(command, "load_model", lambda *question: model)
+    monkeypatch.setattr(command, "open_model", lambda *question: model)
     return explain(spec, images, parse_plan(plan) if plan else None, out, Silent())
 
 
@@ -209,7 +209,7 @@ def test_a_file_goes_before_an_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ("model", "message"),
     [
         ("digits_cnn", "cannot explain digits_cnn: .* not DigitsCnn"),
-        ("test_explain:wrong_size", "28 x 44 pixels: its 8 x 12 patches"),
+        (f"{__name__}:wrong_size", "28 x 44 pixels: its 8 x 12 patches"),
     ],
 )
 def test_models_that_cannot_be_explained(model: str, message: str, images: list[str], tmp_path: Path) -> None:

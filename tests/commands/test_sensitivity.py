@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,8 @@ from edgevit.errors import UsageError
 from edgevit.quantization.prepare import Prepared, PrepareJob
 from edgevit.results.document import to_json
 from edgevit.results.sensitivity import SensitivityReport
+from edgevit.run import stages
+from edgevit.run.child_process import Task
 from edgevit.run.progress import Silent
 from edgevit.spec.spec import Spec, resolve_spec
 from tests.factories import make_layer
@@ -44,7 +45,8 @@ class Children:
     limits: list[float] = field(default_factory=list)
     layers: tuple[Any, ...] = LAYERS
 
-    def __call__(self, function: Callable[..., Any], job: Any, *, timeout_seconds: float, **_: object) -> object:
+    def __call__(self, task: Task[Any, Any], *, timeout_seconds: float, **_: object) -> object:
+        job = task.argument
         self.jobs.append(job)
         self.limits.append(timeout_seconds)
         if isinstance(job, ExportJob):
@@ -63,7 +65,7 @@ class Children:
 @pytest.fixture
 def children(monkeypatch: pytest.MonkeyPatch) -> Children:
     made = Children()
-    monkeypatch.setattr(command, "isolated", made)
+    monkeypatch.setattr(stages, "run_in_child", made)
     return made
 
 

@@ -14,8 +14,8 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from edgevit.artifacts.evaluate import InferenceJob, run_images, save_logits
-from edgevit.artifacts.make import ExportJob, export_float
+from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, run_images, save_logits
+from edgevit.artifacts.make import ExportJob, MadeArtifact, export_float
 from edgevit.artifacts.verify import FLOAT_TOLERANCE, compare, verify_signature
 from edgevit.data.images import Samples, open_samples
 from edgevit.model.load import load_model
@@ -23,7 +23,7 @@ from edgevit.model.program.architecture import is_transformer
 from edgevit.model.program.capture import capture, count_macs, save_program
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.candidate import Verification
-from edgevit.run.child_process import isolated
+from edgevit.run.child_process import Task, run_in_child
 from edgevit.spec.spec import ModelSpec
 
 IMAGES = 3
@@ -132,15 +132,11 @@ def convert(prepared: Prepared, backend: str, folder: Path, timeout_seconds: flo
         EdgevitError: the exporter or the runtime failed, or the artifact does not declare what it should.
     """
     log = folder / "log.txt"
-    made = isolated(
-        export_float,
-        ExportJob(backend, prepared.program, folder / "artifact"),
-        timeout_seconds=timeout_seconds,
-        log=log,
-    )
+    export = Task(export_float, ExportJob(backend, prepared.program, folder / "artifact"), MadeArtifact)
+    made = run_in_child(export, timeout_seconds=timeout_seconds, log=log)
     verify_signature(made.inputs, made.outputs, prepared.preprocessing.input_size, prepared.num_classes, "float32")
     job = InferenceJob(backend, made.main, prepared.images, prepared.preprocessing, 1, "f32", folder / "logits.npy")
-    logits = np.load(isolated(run_images, job, timeout_seconds=timeout_seconds, log=log).logits)
+    logits = np.load(run_in_child(Task(run_images, job, LogitsFile), timeout_seconds=timeout_seconds, log=log).logits)
     return compare(logits, np.load(prepared.logits), "pytorch", FLOAT_TOLERANCE)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from edgevit.artifacts.verify import FLOAT_TOLERANCE
 from edgevit.backends import all_backends
 from edgevit.errors import EdgevitError
-from edgevit.run.child_process import isolated
+from edgevit.run.child_process import Task, run_in_child
 from edgevit.version import __version__
 from tests.contract.families import FAMILIES, IMAGES, LEAST_VARIATION, Family, Prepared, PrepareJob, convert, prepare
 
@@ -61,8 +61,8 @@ def main() -> None:
 
 def _row(family: Family, folder: Path) -> Row:
     try:
-        job = PrepareJob(family.model, folder)
-        prepared = isolated(prepare, job, timeout_seconds=TIMEOUT_SECONDS, log=folder / "log.txt")
+        task = Task(prepare, PrepareJob(family.model, folder), Prepared)
+        prepared = run_in_child(task, timeout_seconds=TIMEOUT_SECONDS, log=folder / "log.txt")
         if prepared.variation < LEAST_VARIATION:
             raise EdgevitError(
                 f"the logits differ by only {prepared.variation:.1e} between images: parity would prove nothing"

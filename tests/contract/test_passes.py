@@ -22,7 +22,7 @@ from torch import Tensor, nn  # noqa: E402
 
 from edgevit.artifacts.verify import FLOAT_TOLERANCE  # noqa: E402
 from edgevit.backends import get_backend  # noqa: E402
-from edgevit.distillation.distill import DistillSettings, distill  # noqa: E402
+from edgevit.distillation.distill import DistillSettings, Student, Teacher, TrainingImages, distill  # noqa: E402
 from edgevit.model.program.capture import capture, count_macs  # noqa: E402
 from edgevit.spec.token_plan import FORMS, METHODS, RESIZINGS, Form, TokenPlan, parse_plans  # noqa: E402
 from edgevit.tokens.reduce import reduce_tokens  # noqa: E402
@@ -41,12 +41,9 @@ Pass = Callable[[nn.Module], Resized]
 def _distilled(module: nn.Module) -> Resized:
     generator = np.random.default_rng(0)
     student = distill(
-        module,
-        small_vit(depth=1),
-        generator.integers(0, 256, (8, SIDE, SIDE, 3), dtype=np.uint8),
-        None,
-        student_normalization=PLAIN,
-        teacher_normalization=PLAIN,
+        Student(module, PLAIN),
+        Teacher(small_vit(depth=1), PLAIN),
+        TrainingImages(generator.integers(0, 256, (8, SIDE, SIDE, 3), dtype=np.uint8)),
         settings=DistillSettings(epochs=1, batch_size=4),
     )
     return Resized(student, (SIDE, SIDE))

@@ -1,18 +1,181 @@
-"""The choice: the fastest usable candidate, and which of several forms a backend goes on with."""
+"""Every reason to reject a candidate, the choice, and which of several forms a backend goes on with."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgevit.pipeline.choose import choose, choose_form, lost_by_integers
+from edgevit.pipeline.choose import (
+    Limits,
+    choose,
+    counted_drop,
+    ends_policy,
+    int8_exceeds_budget,
+    judge,
+    reject_worse_forms,
+)
 from edgevit.results.artifact import PassRecord
-from edgevit.results.candidate import Attempt, Candidate
+from edgevit.results.candidate import Accuracy, Attempt, Candidate, Contribution, Verification
 from edgevit.spec.recipe import Recipe
-from tests.factories import make_candidate, make_measurement, make_prediction
+from tests.factories import make_artifact, make_candidate, make_measurement, make_prediction
+
+PARENT = "onnxruntime/fp32/dense"
+INT8 = "onnxruntime/dynamic_wi8_afp32/dense"
+STATIC = "onnxruntime/static_wi8_ai8/dense"
+LIMITS = Limits(1.0)
+
+
+def verdict(
+    candidate: Candidate, parent: Candidate | None = None, limits: Limits = LIMITS
+) -> tuple[str, tuple[str, ...]]:
+    judged = judge(candidate, parent, limits)
+    return judged.status, judged.reasons
+
+
+def accurate(drop: float | None = None, agreement: float | None = None) -> Accuracy:
+    """On labelled images where there is a drop, else on images without labels, or made-up ones."""
+    return Accuracy(None if drop is None else 0.9 - drop / 100, None, 100, drop, agreement)
+
+
+# Failed: it differs from the model it came from.
+
+
+def test_a_difference_from_the_origin_fails_and_says_by_how_much() -> None:
+    verification = Verification("pytorch", 0.3, 0.01, 40.0, 0.995, 200, False)
+    expected = "differs from pytorch by 1.0e-02 (relative), top-1 agreement 0.9950 on 200 images"
+    assert verdict(make_candidate(PARENT, verification=verification)) == ("failed", (expected,))
+    undecided = replace(verification, undecided=3)
+    assert verdict(make_candidate(PARENT, verification=undecided))[1] == (
+        f"{expected}, 3 images left out as undecided",
+    )
+    assert verdict(make_candidate(PARENT, verification=replace(verification, passed=True))) == ("ok", ())
+
+
+# Rejected: it loses too much accuracy.
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "max_drop", "reasons"),
+    [
+        (accurate(drop=1.0, agreement=0.5), 1.0, ()),  # the limit itself is kept; with labels agreement is no reason
+        (accurate(drop=-2.0), 0.0, ()),
+        (accurate(drop=100 * (0.95 - 0.94)), 1.0, ()),  # 1.0000000000000009
+        (accurate(drop=25.0), 24.9, ("drops 25.0 points, 24.9 allowed",)),
+        (accurate(agreement=0.75), 25.0, ()),
+        (accurate(agreement=0.75), 1, ("disagrees with the float model on 25.0 % of the images, 1 % allowed",)),
+    ],
+)
+def test_the_accuracy_drop_is_a_limit(accuracy: Accuracy, max_drop: float, reasons: tuple[str, ...]) -> None:
+    found = verdict(make_candidate(INT8, accuracy=accuracy, p50_ms=None), limits=Limits(max_drop))
+    assert found == ("rejected" if reasons else "ok", reasons)
+
+
+def test_of_several_attempts_the_reason_says_how_many() -> None:
+    attempts = tuple(Attempt(f"rung {n}", Recipe("static_wi8_ai8"), None, None, 5.0, 1.0) for n in range(3))
+    candidate = make_candidate(STATIC, accuracy=accurate(drop=5.0), attempts=attempts)
+    assert verdict(candidate) == ("rejected", ("drops 5.0 points, 1 allowed; best of 3 attempts",))
+    assert "best of" not in verdict(replace(candidate, attempts=attempts[:1]))[1][0]
+
+
+def test_without_images_only_what_loses_nothing_may_be_chosen() -> None:
+    unknown = ("rejected", ("accuracy unknown: give images with --data or --calibration",))
+    assert verdict(make_candidate(PARENT, accuracy=accurate())) == ("ok", ())
+    assert verdict(make_candidate(INT8, accuracy=accurate())) == unknown
+    reduced = (PassRecord("reduce_tokens", "evit:0.7@1", 10, 7),)
+    assert verdict(make_candidate("onnxruntime/fp32/evit", accuracy=accurate(), passes=reduced)) == unknown
+
+
+def test_what_counts_against_the_budget() -> None:
+    assert counted_drop(accurate(drop=0.5, agreement=0.9)) == 0.5
+    assert counted_drop(accurate(agreement=0.75)) == 25.0
+    assert counted_drop(accurate()) is None
+
+
+# Rejected: it is not faster than its float parent.
+
+
+def compared(name: str, float_ms: float, ms: float, **changes: Any) -> Candidate:
+    """Measured alone, and interleaved with its parent."""
+    step = Contribution("quantize", "int8", 10, 10, float_ms, ms, None)
+    values: dict[str, Any] = {"speed_up": float_ms / ms, "contributions": (step,), "p50_ms": ms} | changes
+    return make_candidate(name, parent=PARENT, **values)
+
+
+SLOWER = "slower than onnxruntime/fp32/dense: {} ms against 10 ms ({} ×, interleaved)"
+
+
+@pytest.mark.parametrize(
+    ("ms", "reasons"),
+    [(9.9, ()), (10.0, (SLOWER.format(10, "1.00"),)), (15.0, (SLOWER.format(15, "0.67"),))],
+)
+def test_what_is_not_faster_than_its_parent_is_rejected(ms: float, reasons: tuple[str, ...]) -> None:
+    found = verdict(compared(INT8, 10.0, ms), make_candidate(PARENT, p50_ms=10.0))
+    assert found == ("rejected" if reasons else "ok", reasons)
+
+
+def test_interleaved_runs_decide_not_two_medians_taken_apart() -> None:
+    """Other work on the host made the measurement alone slow."""
+    candidate = compared(INT8, 10.0, 5.0, p50_ms=30.0)
+    assert verdict(candidate, make_candidate(PARENT, p50_ms=10.0)) == ("ok", ())
+
+
+def test_the_reason_tells_what_may_make_it_slow() -> None:
+    slow = make_measurement(20.0)
+    slow = replace(slow, conditions=replace(slow.conditions, delegate="XNNPACK, 122 partitions"))
+    artifact = replace(make_artifact("a.tflite"), conversions=50, float_layer_count=3)
+    candidate = compared(STATIC, 10.0, 20.0, measurements=(slow,), artifact=artifact)
+    parent = make_candidate(PARENT, p50_ms=10.0)
+    ((reason,),) = (verdict(candidate, parent)[1],)
+    for words in (
+        "runs as XNNPACK, 122 partitions against",
+        "50 conversions between number formats",
+        "3 layers in float",
+    ):
+        assert words in reason
+
+
+def test_static_int8_for_an_npu_may_be_slow_here() -> None:
+    parent, limits = make_candidate(PARENT, p50_ms=10.0), Limits(1.0, keeps_slow_static_int8=True)
+    status, (reason,) = verdict(compared(STATIC, 10.0, 20.0), parent, limits)
+    assert status == "ok"
+    assert reason.endswith("kept, for a device of this run needs static int8")
+    assert verdict(compared(INT8, 10.0, 20.0), parent, limits)[0] == "rejected"
+    lossy = compared(STATIC, 10.0, 20.0, accuracy=accurate(drop=9.0))
+    assert verdict(lossy, parent, limits)[0] == "rejected"
+
+
+def test_what_cannot_be_compared_is_rejected() -> None:
+    candidate = make_candidate(INT8, parent=PARENT, p50_ms=1.0)
+    parent = make_candidate(PARENT, p50_ms=None, status="failed")
+    assert verdict(candidate, parent) == ("rejected", (f"cannot be compared: {PARENT} was not measured",))
+
+
+def test_a_dense_float_one_needs_no_comparison_nor_does_what_was_not_measured() -> None:
+    assert verdict(make_candidate(PARENT, p50_ms=1.0)) == ("ok", ())
+    assert verdict(make_candidate(INT8, p50_ms=None), make_candidate(PARENT)) == ("ok", ())
+
+
+def test_reasons_add_up_and_judging_again_changes_nothing() -> None:
+    candidate = compared(INT8, 10.0, 20.0, accuracy=accurate(drop=9.0))
+    parent = make_candidate(PARENT, p50_ms=10.0)
+    judged = judge(candidate, parent, LIMITS)
+    assert [reason.split()[0] for reason in judged.reasons] == ["drops", "slower"]
+    assert judge(judged, parent, LIMITS) == judged
+
+
+@pytest.mark.parametrize(
+    ("status", "parent", "ends"),
+    [("ok", "ok", True), ("rejected", "ok", False), ("failed", "ok", False), ("rejected", "rejected", True)],
+)
+def test_the_policy_goes_on_where_a_scheme_spoiled_a_usable_float_model(status: Any, parent: Any, ends: bool) -> None:
+    assert ends_policy(make_candidate(INT8, status=status), make_candidate(PARENT, status=parent)) == ends
+
+
+# The choice.
 
 A, B, C = "a/fp32/dense", "b/fp32/dense", "c/fp32/dense"
 
@@ -69,6 +232,12 @@ def form(name: str, speed_up: float | None, missing: tuple[tuple[str, ...], ...]
     """One form of a variant; ``missing`` are the ops that each device of the run lacks."""
     predictions = tuple(make_prediction(1.0, 2.0, unsupported_ops=ops) for ops in missing)
     return make_candidate(name, speed_up=speed_up, predictions=predictions, parent="a/fp32/dense", **changes)
+
+
+def choose_form(alternatives: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+    """All of them, the worse ones rejected."""
+    worse = reject_worse_forms(alternatives)
+    return tuple(worse.get(candidate.id, candidate) for candidate in alternatives)
 
 
 def outcome(*alternatives: Candidate) -> list[tuple[str, tuple[str, ...]]]:
@@ -180,4 +349,4 @@ def integers(*lost: float | None, plan: str = PLAN, scheme: str = "static_wi8_ai
     ],
 )  # fmt: skip
 def test_integers_of_a_plan_lose_too_much_if_none_of_them_holds(candidates: tuple[Candidate, ...], lost: bool) -> None:
-    assert lost_by_integers(candidates, PLAN, 1.5) == lost
+    assert int8_exceeds_budget(candidates, PLAN, 1.5) == lost

@@ -1,4 +1,4 @@
-"""The variants with fewer tokens: which there are, what they share, and what is refused before anything is made."""
+"""The variants with fewer tokens: which there are, and what they share."""
 
 from __future__ import annotations
 
@@ -18,28 +18,29 @@ ensure_torchvision_schemas()
 pytest.importorskip("timm")
 
 from edgevit.backends import get_backend  # noqa: E402
-from edgevit.data.images import open_images  # noqa: E402
-from edgevit.errors import CandidateFailed, UsageError  # noqa: E402
-from edgevit.model.bundled.digits import digits_cnn  # noqa: E402
+from edgevit.data.sampling import RunData  # noqa: E402
+from edgevit.errors import CandidateFailed  # noqa: E402
 from edgevit.model.load import Model  # noqa: E402
 from edgevit.model.program.capture import count_macs, load_program  # noqa: E402
 from edgevit.pipeline import token_passes  # noqa: E402
-from edgevit.pipeline.context import Variant  # noqa: E402
-from edgevit.pipeline.model_passes import TrainedModel, run_passes  # noqa: E402
-from edgevit.pipeline.snapshot import Bench  # noqa: E402
-from edgevit.pipeline.token_passes import Reduced, check_tokens, reduce_carefully_for, reduce_for  # noqa: E402
+from edgevit.pipeline.candidate import COMPRESS_STEPS  # noqa: E402
+from edgevit.pipeline.context import RunContext, Variant, open_context  # noqa: E402
+from edgevit.pipeline.model_passes import TrainedModel, run_model_passes  # noqa: E402
+from edgevit.pipeline.token_passes import ReducedVariants, reduce_conservatively_for, reduce_for  # noqa: E402
 from edgevit.results.artifact import Preprocessing  # noqa: E402
 from edgevit.results.token_search import TokenSearch  # noqa: E402
-from edgevit.run import stages as workshop  # noqa: E402
+from edgevit.run import stages  # noqa: E402
+from edgevit.run.child_process import Task  # noqa: E402
 from edgevit.run.folder import RunFolder  # noqa: E402
 from edgevit.run.progress import Silent  # noqa: E402
-from edgevit.run.stages import Workshop  # noqa: E402
+from edgevit.run.stages import Stages  # noqa: E402
 from edgevit.spec.spec import Spec  # noqa: E402
 from edgevit.spec.token_plan import parse_plan  # noqa: E402
 from edgevit.tokens.reduce import reduce_tokens  # noqa: E402
 
 # isort: split
 from tests.models import small_vit  # noqa: E402
+from tests.pipeline.contexts import make_inputs, noise  # noqa: E402
 
 CONTRACT = Preprocessing((32, 32), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 LABELS = (0, 1, 2, 3, 4, 0)
@@ -50,64 +51,9 @@ def vit() -> Model:
     return Model("small_vit", small_vit(depth=2), CONTRACT, 5, random_weights=False)
 
 
-def cnn() -> Model:
-    return Model("digits_cnn", digits_cnn().eval(), CONTRACT, 10, random_weights=False)
-
-
 def spec(tokens: str, form: str = "auto", **others: Any) -> Spec:
     document = {"model": {"name": "digits_vit"}, "passes": {"tokens": tokens, "form": form}, **others}
     return Spec.model_validate({"export": {"backends": ["onnx", "openvino"]}, **document})
-
-
-# What is refused.
-
-
-@pytest.mark.parametrize(
-    ("make", "tokens", "message"),
-    [
-        (cnn, "evit:0.7", "token reduction needs a plain vision transformer .* not DigitsCnn"),
-        (cnn, "tome:8", "token reduction needs a plain vision transformer"),
-        (cnn, "auto", "token reduction needs a plain vision transformer"),
-        (cnn, "patch:8", "patch:8 needs a plain vision transformer"),
-        (vit, "evit:0.7@3", "names block 3, the model has 2"),
-        (vit, "tome:60", "leaves 4 of 64 patch tokens at block 1: tome merges at most half"),
-        (vit, "evit:0.999", "keeps all 64 patch tokens"),
-        (vit, "resolution:27", "27"),
-        (vit, "resolution:64", "64"),
-        (vit, "resolution:32", "resolution:32 is no reduction: it is what the model has"),
-        (vit, "patch:4", "patch:4 is no reduction: it is what the model has"),
-        (cnn, "resolution:32", "resolution:32 is no reduction"),
-        (vit, "patch:2", "patch:2 is no reduction"),
-        (vit, "evit:0.7,tome:60", "tome merges at most half"),  # the second of two
-        (vit, "auto", "--tokens auto needs images"),
-    ],
-)
-def test_a_plan_that_the_model_cannot_carry_out_is_refused(
-    make: Callable[[], Model], tokens: str, message: str
-) -> None:
-    with pytest.raises(UsageError, match=message) as caught:
-        check_tokens(spec(tokens), make())
-    assert caught.value.hint or "names block 3" in message
-
-
-@pytest.mark.parametrize(
-    ("make", "given"),
-    [
-        (vit, spec("none")),
-        (vit, spec("evit:0.7,evit_fused:0.5@2,tome:8,squeeze:1=40,resolution:24,patch:8")),
-        (vit, spec("auto", data={"evaluation": "digits"})),
-        (vit, spec("auto", data={"calibration": "digits"})),
-        (cnn, spec("none")),
-        (cnn, spec("resolution:24")),
-    ],
-)
-def test_plans_that_it_can_are_not_and_the_model_stays_as_it_is(make: Callable[[], Model], given: Spec) -> None:
-    model = make()
-    before = {name: value.clone() for name, value in model.module.state_dict().items()}
-    check_tokens(given, model)
-    after = model.module.state_dict()
-    assert before.keys() == after.keys()
-    assert all(torch.equal(before[name], after[name]) for name in before)
 
 
 # What is made.
@@ -117,17 +63,16 @@ def test_plans_that_it_can_are_not_and_the_model_stays_as_it_is(make: Callable[[
 class World:
     """A run of a small ViT; what child processes would do is done here, and counted."""
 
-    bench: Bench
-    model: Model
-    passed: TrainedModel
+    context: RunContext
+    trained: TrainedModel
     ran: list[Any]
 
-    def reduce(self, backend: str = "onnx") -> Reduced:
-        return reduce_for(get_backend(backend), self.bench, self.model, self.passed)
+    def reduce(self, backend: str = "onnx") -> ReducedVariants:
+        return reduce_for(self.context, self.trained, get_backend(backend))
 
     @property
     def stages(self) -> list[str]:
-        return [stage.name for stage in self.bench.shop.folder.stages]
+        return [stage.name for stage in self.context.stages.folder.stages]
 
 
 @pytest.fixture
@@ -136,20 +81,21 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     folders: list[RunFolder] = []
     ran: list[Any] = []
 
-    def directly(function: Callable[[Any], Any], argument: Any, **_: Any) -> Any:
-        ran.append(argument)
-        return function(argument)
+    def directly(task: Task[Any, Any], **_: Any) -> Any:
+        ran.append(task.argument)
+        return task.function(task.argument)
 
     def begin(tokens: str, form: str = "auto", labels: tuple[int, ...] | None = LABELS, **others: Any) -> World:
         given = spec(tokens, form, measure={"min_seconds": 0}, **others)
-        folders.append(RunFolder(tmp_path / "run", given, False).__enter__())
-        bench = Bench(Workshop(given, folders[-1], Silent()), labels, open_images(f"noise:{len(LABELS)}").samples)
-        passed = run_passes(bench, vit())
+        folders.append(RunFolder(tmp_path / "run", given, (), False).__enter__())
+        inputs = make_inputs(given, model=vit(), data=RunData(noise(len(LABELS), labels), None))
+        context = open_context(inputs, Stages(folders[-1], 60.0, Silent()), COMPRESS_STEPS)
+        trained = run_model_passes(context)
         ran.clear()
         folders[-1].stages.clear()
-        return World(bench, vit(), passed, ran)
+        return World(context, trained, ran)
 
-    monkeypatch.setattr(workshop, "isolated", directly)
+    monkeypatch.setattr(stages, "run_in_child", directly)
     threads = torch.get_num_threads()
     yield begin
     torch.set_num_threads(threads)
@@ -164,7 +110,7 @@ def logits(variant: Variant) -> np.ndarray:
 
 def test_no_plan_no_variant(world: Callable[..., World]) -> None:
     made = world("none")
-    assert made.reduce() == Reduced((), (), ())
+    assert made.reduce() == ReducedVariants((), (), ())
     assert made.stages == []
 
 
@@ -178,7 +124,7 @@ def test_both_forms_share_the_reference_and_the_margins(world: Callable[..., Wor
     assert gather.preprocessing == arithmetic.preprocessing == CONTRACT
     assert len(made.ran) == 1  # PyTorch ran one of them over the images
     image = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    expected = reduce_tokens(made.model.module, parse_plan(PLAN))(image)
+    expected = reduce_tokens(made.context.inputs.model.module, parse_plan(PLAN))(image)
     for variant in (gather, arithmetic):
         program = load_program(variant.program).module()
         torch.testing.assert_close(program(image), expected, rtol=1e-5, atol=1e-6)  # type: ignore[operator]
@@ -193,11 +139,11 @@ def test_the_record_tells_macs_and_accuracy_before_and_after(world: Callable[...
     ((gather, arithmetic),) = made.reduce().variants
     (record,), (other,) = gather.passes, arithmetic.passes
     assert (record.name, record.settings) == ("reduce_tokens", PLAN)
-    assert record.macs_before == other.macs_before == made.passed.baseline.macs
+    assert record.macs_before == other.macs_before == made.context.baseline.macs
     assert record.macs_after == count_macs(load_program(gather.program)) < record.macs_before
     assert other.macs_after == count_macs(load_program(arithmetic.program)) > record.macs_after
     assert other == replace(record, macs_after=other.macs_after)
-    assert record.top1_before == made.passed.baseline.top1
+    assert record.top1_before == made.context.baseline.top1
     assert record.top1_after == (logits(gather).argmax(1) == LABELS).mean()
     assert logits(gather).shape == (len(LABELS), 5)
 
@@ -266,7 +212,7 @@ def searches(monkeypatch: pytest.MonkeyPatch, plans: dict[str, str | None]) -> l
     """Replaces the search by known answers, by backend; what it was asked is kept."""
     asked: list[tuple[Any, ...]] = []
 
-    def find(shop: Any, module: Any, backend: Any, *rest: Any) -> TokenSearch:
+    def find(context: Any, module: Any, backend: Any, *rest: Any) -> TokenSearch:
         asked.append((module, backend.name, *rest))
         return replace(FOUND, backend=backend.name, plan=plans[backend.name], predicted_ms=0.5)
 
@@ -329,12 +275,9 @@ def test_a_search_leaves_room_for_what_integers_cost(
     asked = searches(monkeypatch, {"onnxruntime": None})
     made = world("auto", export={"backends": ["onnx"], "schemes": schemes}, budget={"max_drop": 2.0})
     made.reduce()
-    (module, backend, preprocessing, images, labels, dense, limit_points, device, forms), = asked  # fmt: skip
-    assert (module, backend, preprocessing) == (made.passed.module, "onnxruntime", CONTRACT)
-    assert (images, labels, device) == (made.bench.images, LABELS, None)
-    np.testing.assert_array_equal(dense, np.load(made.passed.baseline_logits))
+    ((module, backend, device, limit_points),) = asked
+    assert (module, backend, device) == (made.trained.module, "onnxruntime", None)
     assert limit_points == pytest.approx(limit)
-    assert forms == ("gather", "arithmetic")
 
 
 def test_a_careful_search_leaves_integers_more_and_makes_nothing_but_what_it_finds(
@@ -342,11 +285,11 @@ def test_a_careful_search_leaves_integers_more_and_makes_nothing_but_what_it_fin
 ) -> None:
     asked = searches(monkeypatch, {"onnxruntime": "tome:2=50"})
     made = world(f"auto,{PLAN}", "gather", export={"backends": ["onnx"]}, budget={"max_drop": 2.0})
-    careful = reduce_carefully_for(get_backend("onnx"), made.bench, made.model, made.passed)
+    careful = reduce_conservatively_for(made.context, made.trained, get_backend("onnx"))
     assert [variant.slug for (variant,) in careful.variants] == ["tome-2=50-gather"]
-    assert [(rest[-3], rest[-1]) for rest in asked] == [(pytest.approx(0.7), ("gather",))]
+    assert [rest[-1] for rest in asked] == [pytest.approx(0.7)]
     (note,) = careful.notes
-    assert "integers cost the token plan found for ONNX Runtime more than was left" in note
+    assert "ONNX Runtime: int8 exceeded the remaining accuracy budget" in note
     first = made.reduce()
     both = first.and_then(careful)
     assert both.searches == (*first.searches, *careful.searches)
@@ -364,7 +307,7 @@ def test_a_search_is_for_the_first_device_that_reads_the_format(
     others = [name for name in sorted(formats) if "onnx" not in formats[name]]
     asked = searches(monkeypatch, {"onnxruntime": None})
     world("auto", devices=[*others[:1], reads]).reduce()
-    assert asked[0][-2] == reads
+    assert asked[0][-2].name == reads
 
 
 def test_a_device_that_cannot_run_blocks_leaves_the_search_to_the_next_and_then_to_this_host(
@@ -373,8 +316,9 @@ def test_a_device_that_cannot_run_blocks_leaves_the_search_to_the_next_and_then_
     tried: list[str | None] = []
 
     def find(*arguments: Any) -> TokenSearch:
-        tried.append(arguments[-2])
-        if arguments[-2]:
+        device = arguments[-2]
+        tried.append(device.name if device else None)
+        if device:
             raise CandidateFailed("cannot run a block: ADD in float (2 x)")
         return replace(FOUND, backend="onnxruntime", plan=PLAN, predicted_ms=0.5)
 

@@ -43,7 +43,7 @@ class Stages:
         self.made: list[str] = []
 
     def run(self, *, resume: bool, spec: Spec | None = None, fail: str = "") -> tuple[MadeArtifact, int]:
-        with RunFolder(self.path, spec or make_spec(), resume) as folder:
+        with RunFolder(self.path, spec or make_spec(), (), resume) as folder:
 
             def write() -> MadeArtifact:
                 self.made.append("write")
@@ -89,7 +89,7 @@ def test_a_stage_that_was_stopped_is_made_again(stages: Stages) -> None:
 
 
 def test_a_failed_stage_is_told_as_such(tmp_path: Path) -> None:
-    with RunFolder(tmp_path / "run", make_spec(), False) as folder:
+    with RunFolder(tmp_path / "run", make_spec(), (), False) as folder:
         with pytest.raises(ZeroDivisionError):
             folder.stage("divide", int, lambda: 1 // 0)
         assert [(stage.name, stage.status) for stage in folder.stages] == [("divide", "failed")]
@@ -162,19 +162,19 @@ def test_a_folder_of_another_spec_names_the_key(stages: Stages, changes: dict[st
     stages.run(resume=False)
     for resume in (False, True):
         with pytest.raises(UsageError, match=f"belongs to another spec; it {named}"):
-            RunFolder(stages.path, make_spec(**changes), resume)
+            RunFolder(stages.path, make_spec(**changes), (), resume)
 
 
 def test_changed_weights_are_another_run(tmp_path: Path) -> None:
     weights = tmp_path / "w.pt"
     weights.write_bytes(b"one")
     spec = make_spec(model={"name": "a", "weights": str(weights)})
-    with RunFolder(tmp_path / "run", spec, False):
+    with RunFolder(tmp_path / "run", spec, (weights,), False):
         pass
-    RunFolder(tmp_path / "run", spec, True)
+    RunFolder(tmp_path / "run", spec, (weights,), True)
     weights.write_bytes(b"two")
     with pytest.raises(UsageError, match=r"w.pt has changed since the run in .* began"):
-        RunFolder(tmp_path / "run", spec, True)
+        RunFolder(tmp_path / "run", spec, (weights,), True)
 
 
 def test_a_run_is_not_continued_unasked(stages: Stages) -> None:
@@ -186,15 +186,15 @@ def test_a_run_is_not_continued_unasked(stages: Stages) -> None:
 
 def test_folders_that_are_no_runs(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no run to resume"):
-        RunFolder(tmp_path / "nowhere", make_spec(), True)
+        RunFolder(tmp_path / "nowhere", make_spec(), (), True)
     with pytest.raises(UsageError, match="there is no run to resume"):
-        RunFolder(tmp_path, make_spec(), True)
-    RunFolder(tmp_path, make_spec(), False)
+        RunFolder(tmp_path, make_spec(), (), True)
+    RunFolder(tmp_path, make_spec(), (), False)
     (tmp_path / "letter.txt").write_text("mine")
     with pytest.raises(UsageError, match="is not empty and holds no run"):
-        RunFolder(tmp_path, make_spec(), False)
+        RunFolder(tmp_path, make_spec(), (), False)
     with pytest.raises(UsageError, match="is a file"):
-        RunFolder(tmp_path / "letter.txt", make_spec(), False)
+        RunFolder(tmp_path / "letter.txt", make_spec(), (), False)
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
@@ -202,37 +202,40 @@ def test_folders_that_are_no_runs(tmp_path: Path) -> None:
 def test_a_spoiled_beginning_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "begin.json").write_bytes(content.encode("latin-1"))
     with pytest.raises(UsageError, match=r"begin.json is not what edgevit wrote"):
-        RunFolder(tmp_path, make_spec(), True)
+        RunFolder(tmp_path, make_spec(), (), True)
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match="cannot write to"), RunFolder(tmp_path / "file" / "run", make_spec(), False):
+    with (
+        pytest.raises(UsageError, match="cannot write to"),
+        RunFolder(tmp_path / "file" / "run", make_spec(), (), False),
+    ):
         pass
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
-    with RunFolder(tmp_path / "run", make_spec(), False):
-        second = RunFolder(tmp_path / "run", make_spec(), True)
+    with RunFolder(tmp_path / "run", make_spec(), (), False):
+        second = RunFolder(tmp_path / "run", make_spec(), (), True)
         with pytest.raises(UsageError, match="another process is writing"), second:
             pass
-    with RunFolder(tmp_path / "run", make_spec(), True):
+    with RunFolder(tmp_path / "run", make_spec(), (), True):
         pass
 
 
 def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
     program = (
         "import os; from pathlib import Path; from edgevit.run.folder import RunFolder; from edgevit.spec.spec import Spec\n"
-        "RunFolder(Path('run'), Spec.model_validate({'model': {'name': 'digits_vit'}}), False).__enter__(); os._exit(9)"
+        "RunFolder(Path('run'), Spec.model_validate({'model': {'name': 'digits_vit'}}), (), False).__enter__(); os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=False).returncode == 9
-    with RunFolder(tmp_path / "run", make_spec(), True):
+    with RunFolder(tmp_path / "run", make_spec(), (), True):
         pass
 
 
 def test_two_that_began_at_once_do_not_mix(tmp_path: Path) -> None:
-    late = RunFolder(tmp_path / "run", make_spec(seed=1), False)
-    with RunFolder(tmp_path / "run", make_spec(), False):
+    late = RunFolder(tmp_path / "run", make_spec(seed=1), (), False)
+    with RunFolder(tmp_path / "run", make_spec(), (), False):
         pass
     with pytest.raises(UsageError, match="belongs to another spec; it differs in seed"), late:
         pass
@@ -247,12 +250,12 @@ def test_a_disk_that_is_full_from_the_first_byte_on_can_be_resumed(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(module, "write_atomically", full)
-        with pytest.raises(DiskFull) as caught, RunFolder(tmp_path / "run", make_spec(), False):
+        with pytest.raises(DiskFull) as caught, RunFolder(tmp_path / "run", make_spec(), (), False):
             pass
     assert caught.value.hint and "--resume" in caught.value.hint
     (tmp_path / "run" / ".begin.json.123.tmp").write_text("{")  # what a killed process leaves
     for resume in (True, False):
-        with RunFolder(tmp_path / "run", make_spec(), resume):
+        with RunFolder(tmp_path / "run", make_spec(), (), resume):
             pass
         (tmp_path / "run" / "begin.json").unlink()
 
@@ -262,7 +265,7 @@ def test_a_disk_that_fills_up_in_a_stage(stages: Stages, code: int) -> None:
     def fill() -> int:
         raise OSError(code, "full")
 
-    with RunFolder(stages.path, make_spec(), False) as folder:
+    with RunFolder(stages.path, make_spec(), (), False) as folder:
         with pytest.raises(DiskFull, match="the disk of .* is full"):
             folder.stage("count", int, fill)
         with pytest.raises(PermissionError):
@@ -272,7 +275,7 @@ def test_a_disk_that_fills_up_in_a_stage(stages: Stages, code: int) -> None:
 
 
 def test_a_disk_that_fills_up_while_a_stage_is_recorded(stages: Stages, monkeypatch: pytest.MonkeyPatch) -> None:
-    with RunFolder(stages.path, make_spec(), False) as folder, monkeypatch.context() as patch:
+    with RunFolder(stages.path, make_spec(), (), False) as folder, monkeypatch.context() as patch:
         patch.setattr(module, "write_atomically", full)
         with pytest.raises(DiskFull):
             folder.stage("count", int, lambda: 42)
@@ -285,7 +288,7 @@ def test_a_disk_that_fills_up_while_a_stage_is_recorded(stages: Stages, monkeypa
 
 def test_a_run_is_written_whole(tmp_path: Path) -> None:
     run = make_run()
-    with RunFolder(tmp_path / "run", make_spec(), False) as folder:
+    with RunFolder(tmp_path / "run", make_spec(), (), False) as folder:
         folder.finish(run)
         assert folder.created_at.endswith("+00:00")
         assert folder.relative(folder.work("a.bin")) == "work/a.bin"
@@ -306,11 +309,11 @@ def test_digests_are_of_the_contents_in_order(tmp_path: Path) -> None:
 
 def test_what_is_pinned_may_not_change(tmp_path: Path) -> None:
     spec = Spec.model_validate({"model": {"name": "digits_vit"}})
-    with RunFolder(tmp_path / "run", spec, resume=False) as folder:
+    with RunFolder(tmp_path / "run", spec, (), resume=False) as folder:
         folder.pin("evaluation images", "a")
         folder.pin("evaluation images", "a")
     with (
-        RunFolder(tmp_path / "run", spec, resume=True) as folder,
+        RunFolder(tmp_path / "run", spec, (), resume=True) as folder,
         pytest.raises(UsageError, match="the evaluation images changed since the run"),
     ):
         folder.pin("evaluation images", "b")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from edgevit.backends import Backend, get_backend
 from edgevit.devices.cost import predict_latency
-from edgevit.devices.device import load_device
+from edgevit.devices.device import Device
 from edgevit.errors import CandidateFailed
 from edgevit.measure.bench import milliseconds, noise_call
 from edgevit.pipeline.token_search.staircase import BlockCurve
@@ -48,7 +48,7 @@ class BlockLatencyJob:
     folder: Path
     """For the exported blocks; is deleted at the end."""
     threads: int
-    device: str | None
+    device: Device | None
     """Predict for this device instead of measuring on this host."""
     rounds: int = ROUNDS
 
@@ -85,15 +85,15 @@ def _export(job: BlockLatencyJob, backend: Backend) -> list[Path]:
 def _predicted(backend: Backend, files: list[Path], job: BlockLatencyJob) -> list[float]:
     """Milliseconds of each block; infinite for a site that the device cannot run, as where it has no TopK."""
     assert job.device is not None
-    device, found, missing = load_device(job.device), [], set[str]()
+    found, missing = [], set[str]()
     for program, file in zip(job.programs, files, strict=True):
-        prediction = predict_latency(backend.read_graph(file), device)
+        prediction = predict_latency(backend.read_graph(file), job.device)
         if prediction.latency_ms is None and not program.method:
-            raise CandidateFailed(f"{job.device} cannot run a block: {', '.join(prediction.unsupported_ops)}")
+            raise CandidateFailed(f"{job.device.name} cannot run a block: {', '.join(prediction.unsupported_ops)}")
         missing |= set(prediction.unsupported_ops)
         found.append(prediction.latency_ms.p50 if prediction.latency_ms else math.inf)
     if all(math.isinf(ms) for program, ms in zip(job.programs, found, strict=True) if program.method):
-        raise CandidateFailed(f"{job.device} cannot run what reduces tokens: {', '.join(sorted(missing))}")
+        raise CandidateFailed(f"{job.device.name} cannot run what reduces tokens: {', '.join(sorted(missing))}")
     return found
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
@@ -12,22 +11,31 @@ import torch
 from torch import Tensor, nn
 
 from edgevit.pipeline.token_search.site_divergence import DivergencePoint
+from edgevit.pipeline.token_search.vit_parts import tail
 from edgevit.spec.token_plan import Site
 from edgevit.tokens.reduce import ReducedVisionTransformer
 
-SHARES = {"squeeze": (0.9, 0.75, 0.6, 0.45, 0.3), "tome": (0.9, 0.75, 0.6, 0.5)}
+Answer = TypeVar("Answer")
+Shares = Mapping[str, tuple[float, ...]]
+
+SHARES: Shares = {"squeeze": (0.9, 0.75, 0.6, 0.45, 0.3), "tome": (0.9, 0.75, 0.6, 0.5)}
 """Methods that are looked at, and the shares of patch tokens that stay; tome merges at most half of them at once."""
 
 
 def site_divergences(
-    module: nn.Module, batches: Iterable[Tensor], blocks: tuple[int, ...], on_batch: Callable[[], None] = lambda: None
+    module: nn.Module,
+    batches: Iterable[Tensor],
+    blocks: tuple[int, ...],
+    shares: Shares = SHARES,
+    on_batch: Callable[[], None] = lambda: None,
 ) -> tuple[DivergencePoint, ...]:
-    """Measures what each site alone does, for every method and share of ``SHARES``.
+    """Measures what each site alone does, for every method and share.
 
     Args:
         module: A model that :func:`edgevit.tokens.reduce.check_reducible` accepts, in eval mode.
         batches: Images, float32 [n, 3, h, w].
         blocks: Where to reduce, counted from 1.
+        shares: Of the patch tokens that stay, 0..1, by method.
         on_batch: Called after each batch.
 
     Returns:
@@ -38,8 +46,8 @@ def site_divergences(
     patches = vit.patch_embed.num_patches
     keeps = [
         (method, keep)
-        for method, shares in SHARES.items()
-        for keep in sorted({-int(-patches * share // 1) for share in shares}, reverse=True)
+        for method, kept in shares.items()
+        for keep in sorted({-int(-patches * share // 1) for share in kept}, reverse=True)
         if (patches + 1) // 2 <= keep < patches or (method != "tome" and keep < patches)
     ]
     sites = [(method, block, keep) for block in blocks for method, keep in keeps]
@@ -83,9 +91,6 @@ def _divergence(dense: Tensor, reduced: Tensor) -> Tensor:
     return (expected.exp() * (expected - actual)).sum(dim=1)
 
 
-Answer = TypeVar("Answer")
-
-
 def over_batches(function: Callable[[Tensor], Answer], batches: Iterable[Tensor]) -> Iterator[Answer]:
     """Yields what a function makes of each batch, in their order, without gradients.
 
@@ -99,58 +104,3 @@ def over_batches(function: Callable[[Tensor], Answer], batches: Iterable[Tensor]
 
     with ThreadPoolExecutor(os.cpu_count() or 1, initializer=lambda: torch.set_num_threads(1)) as pool:
         yield from pool.map(run, batches)
-
-
-def tail(vit: Any, first: int) -> Any:
-    """The blocks from one on and the head: tokens that enter that block to logits.
-
-    It is a model of the same type, so that token reduction treats it as it treats the whole.
-
-    Args:
-        vit: timm ``VisionTransformer``.
-        first: Block, counted from 1.
-
-    Returns:
-        Module, float32 [n, tokens, channels] to [n, classes].
-    """
-    part = copy.copy(vit)
-    part._modules = dict(vit._modules)  # the copy shares it, and what follows would change the original
-    part.patch_embed = _Entering(int(vit.patch_embed.num_patches))
-    part.patch_drop = part.norm_pre = nn.Identity()
-    part._pos_embed = _as_is
-    part.blocks = vit.blocks[first - 1 :]
-    return part
-
-
-def one_block(vit: Any, block: int) -> Any:
-    """One block: tokens that enter it to tokens that leave it.
-
-    Args:
-        vit: timm ``VisionTransformer``.
-        block: Counted from 1.
-
-    Returns:
-        Module, float32 [n, tokens, channels] to the same with as many tokens as stay.
-    """
-    part = tail(vit, block)
-    part.blocks = part.blocks[:1]
-    part.norm = part.fc_norm = part.head = nn.Identity()
-    part._parameters = {}  # class token and position embedding
-    part.global_pool = ""
-    part.forward_head = _as_is
-    return part
-
-
-class _Entering(nn.Module):
-    """Stands where a vision transformer embeds patches."""
-
-    def __init__(self, num_patches: int) -> None:
-        super().__init__()
-        self.num_patches = num_patches
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        return tokens
-
-
-def _as_is(tokens: Tensor) -> Tensor:
-    return tokens

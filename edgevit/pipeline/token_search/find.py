@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -16,8 +17,10 @@ from edgevit.artifacts.evaluate import score
 from edgevit.backends import Backend
 from edgevit.data.images import Samples, open_samples
 from edgevit.data.preprocess import preprocess
+from edgevit.devices.device import Device
+from edgevit.pipeline.context import RunContext
 from edgevit.pipeline.token_search.block_latency import BlockLatencyJob, block_latency
-from edgevit.pipeline.token_search.block_programs import capture_blocks
+from edgevit.pipeline.token_search.block_programs import BlockSampling, capture_blocks
 from edgevit.pipeline.token_search.divergence import over_batches, site_divergences
 from edgevit.pipeline.token_search.search import Choice, ModelShape, PlannedPlan, choose_plan, faster_plans
 from edgevit.pipeline.token_search.site_divergence import SiteDivergence
@@ -25,54 +28,53 @@ from edgevit.pipeline.token_search.staircase import BlockCurve
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.measurement import HOST
 from edgevit.results.token_search import TokenSearch
-from edgevit.run.stages import Workshop
-from edgevit.spec.token_plan import Form, TokenPlan
+from edgevit.run.child_process import Task
+from edgevit.spec.token_plan import TokenPlan
 from edgevit.tokens.reduce import check_reducible, reduce_tokens
 
-DIVERGENCE_IMAGES = 96
-"""At most; a mean over images needs fewer of them than a count of lost ones."""
-MOST_IMAGES = 2000
-"""Lost points are counted on at most so many; whatever is chosen is evaluated on all later on."""
 _DIVERGENCE_BLOCKS = 5
 _BATCH = 16
 
 
 @dataclass(frozen=True)
-class LostPoints:
+class SearchEffort:
+    """How much a search looks at."""
+
+    divergence_images: int = 96
+    """At most; a mean over images needs fewer of them than a count of lost ones."""
+    trial_images: int = 2000
+    """The accuracy drop is counted on at most so many; whatever is chosen is evaluated on all later on."""
+    blocks: BlockSampling = field(default_factory=BlockSampling)
+
+
+@dataclass(frozen=True)
+class PlanDrop:
     """What a plan lost."""
 
     points: float
 
 
 def find_plan(
-    shop: Workshop,
+    context: RunContext,
     module: nn.Module,
     backend: Backend,
-    preprocessing: Preprocessing,
-    images: Samples,
-    labels: tuple[int, ...] | None,
-    dense_logits: np.ndarray,
+    device: Device | None,
     limit_points: float,
-    device: str | None,
-    forms: tuple[Form, ...],
+    effort: SearchEffort = SearchEffort(),
 ) -> TokenSearch:
-    """Finds the fastest token plan that loses no more than the limit.
+    """Finds the fastest token plan whose accuracy drop is no larger than the limit.
 
-    What a plan loses does not depend on the backend: stages that find it out are shared by all searches of a run, which
-    therefore have to be for the same module and images.
+    The drop does not depend on the backend: stages that find it out are shared by all searches of a run, which
+    therefore have to be for the same module.
 
     Args:
-        shop: Where the run takes place.
+        context: The run; plans are carried out in PyTorch on its images, which are real.
         module: As it would be exported without token reduction, in eval mode.
         backend: Whose artifacts are to be fast.
-        preprocessing: Of the module.
-        images: Real ones; plans are carried out on them in PyTorch.
-        labels: Of ``images``; None where there are none.
-        dense_logits: What lost points are counted from, float32 [images, classes].
-        limit_points: Lost points allowed: drop of top-1, or without labels share of images that get another class; in
-            percentage points.
         device: Predict block times for it; None to measure them on this host.
-        forms: How graphs may pick tokens; the fastest of them that the target runs is priced.
+        limit_points: Drop of top-1 allowed, or without labels share of images that get another class; in percentage
+            points.
+        effort: How much to look at.
 
     Raises:
         UsageError: the model is none that token reduction knows.
@@ -80,13 +82,13 @@ def find_plan(
     """
     check_reducible(module)
     shape = _shape(module)
-    curve = _block_times(shop, module, backend, device, forms)
-    plans = faster_plans(curve, _site_divergence(shop, module, preprocessing, images, shape), shape)
-    trials = _Trials(shop, module, preprocessing, images, labels, dense_logits)
+    curve = _block_times(context, module, backend, device, effort.blocks)
+    plans = faster_plans(curve, _site_divergence(context, module, shape, effort), shape)
+    trials = _Trials(context, module, effort)
     choice = choose_plan(plans, trials.drop_points, limit_points)
     return TokenSearch(
         backend=backend.name,
-        target=device or HOST,
+        target=device.name if device else HOST,
         source="predicted" if device else "measured",
         dense_ms=curve.plan_ms("", (), shape.prefix, shape.depth),
         blocks=curve.blocks,
@@ -117,43 +119,43 @@ def _shape(module: nn.Module) -> ModelShape:
 
 
 def _block_times(
-    shop: Workshop, module: nn.Module, backend: Backend, device: str | None, forms: tuple[Form, ...]
+    context: RunContext, module: nn.Module, backend: Backend, device: Device | None, sampling: BlockSampling
 ) -> BlockCurve:
-    name = f"{backend.name}-{device or HOST}"
+    stages, name = context.stages, f"{backend.name}-{device.name if device else HOST}"
 
     def make() -> BlockCurve:
-        folder = shop.folder.work(f"blocks-{name}")
+        folder = stages.folder.work(f"blocks-{name}")
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         try:
-            programs = capture_blocks(module, folder, forms)
-            job = BlockLatencyJob(backend.name, programs, folder / "artifacts", shop.spec.measure.threads, device)
-            verb = "predict" if device else "measure"
-            return shop.in_child(f"{verb} blocks {name}", f"blocks-{name}", block_latency, job)
+            programs = capture_blocks(module, folder, context.inputs.forms, sampling)
+            threads = context.inputs.spec.measure.threads
+            job = BlockLatencyJob(backend.name, programs, folder / "artifacts", threads, device)
+            stage = f"{'predict' if device else 'measure'} blocks {name}"
+            return stages.run_in_child(stage, f"blocks-{name}", Task(block_latency, job, BlockCurve))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    return shop.here(f"token search: block times {name}", make, BlockCurve, lambda answer: ())
+    return stages.run(f"token search: block times {name}", make, BlockCurve, lambda answer: ())
 
 
-def _site_divergence(
-    shop: Workshop, module: nn.Module, preprocessing: Preprocessing, images: Samples, shape: ModelShape
-) -> SiteDivergence:
-    stage = "token search: divergence of single sites"
-    chosen = _Chosen(images, _evenly(len(images.ids), DIVERGENCE_IMAGES), preprocessing)
+def _site_divergence(context: RunContext, module: nn.Module, shape: ModelShape, effort: SearchEffort) -> SiteDivergence:
+    stage, images = "token search: divergence of single sites", context.inputs.images
+    places = _evenly(len(images.ids), effort.divergence_images)
+    chosen = _Chosen(images, places, context.inputs.model.preprocessing)
     total = -(-len(chosen) // _BATCH)
 
     def make() -> SiteDivergence:
-        done = iter(range(1, total + 1))
+        done = itertools.count(1)
         found = site_divergences(
             module,
             chosen.batches(),
             _spread(shape.site_blocks(), _DIVERGENCE_BLOCKS),
-            lambda: shop.progress.stage(stage, next(done), total + 1),
+            on_batch=lambda: context.stages.progress.stage(stage, next(done), total + 1),
         )
         return SiteDivergence(found)
 
-    return shop.here(stage, make, SiteDivergence, lambda answer: ())
+    return context.stages.run(stage, make, SiteDivergence, lambda answer: ())
 
 
 def _spread(blocks: tuple[int, ...], most: int) -> tuple[int, ...]:
@@ -195,35 +197,29 @@ class _Chosen:
 class _Trials:
     """Carries out plans on the images in PyTorch, each once in a run."""
 
-    def __init__(
-        self,
-        shop: Workshop,
-        module: nn.Module,
-        preprocessing: Preprocessing,
-        images: Samples,
-        labels: tuple[int, ...] | None,
-        dense_logits: np.ndarray,
-    ) -> None:
-        places = _evenly(len(images.ids), MOST_IMAGES)
-        self.chosen = _Chosen(images, places, preprocessing)
-        self._shop, self._module = shop, module
+    def __init__(self, context: RunContext, module: nn.Module, effort: SearchEffort) -> None:
+        images, labels = context.inputs.images, context.inputs.labels
+        places = _evenly(len(images.ids), effort.trial_images)
+        self.chosen = _Chosen(images, places, context.inputs.model.preprocessing)
+        self._stages, self._module = context.stages, module
         self._labels = None if labels is None else tuple(labels[place] for place in places)
-        self._dense_logits = dense_logits[list(places)]
+        self._dense_logits = np.load(context.original.logits)[list(places)]
 
     def drop_points(self, plan: TokenPlan) -> float:
         """See ``limit_points`` of :func:`find_plan`."""
         stage = f"token search: try {plan}"
 
-        def make() -> LostPoints:
+        def make() -> PlanDrop:
             reduced, rows = reduce_tokens(self._module, plan), []
             for logits in over_batches(reduced, self.chosen.batches()):
                 rows.append(logits.numpy())
-                self._shop.progress.stage(stage, min(len(rows) * _BATCH, len(self.chosen)), len(self.chosen) + 1)
-            return LostPoints(self._lost(np.concatenate(rows)))
+                done = min(len(rows) * _BATCH, len(self.chosen))
+                self._stages.progress.stage(stage, done, len(self.chosen) + 1)
+            return PlanDrop(self._drop_points(np.concatenate(rows)))
 
-        return self._shop.here(stage, make, LostPoints, lambda answer: ()).points
+        return self._stages.run(stage, make, PlanDrop, lambda answer: ()).points
 
-    def _lost(self, logits: np.ndarray) -> float:
+    def _drop_points(self, logits: np.ndarray) -> float:
         if self._labels is None:
             return float(100 * (logits.argmax(axis=1) != self._dense_logits.argmax(axis=1)).mean())
         drop = score(logits, self._labels, score(self._dense_logits, self._labels, None).top1).drop_points

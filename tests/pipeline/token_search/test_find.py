@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,27 +21,28 @@ from torch import nn  # noqa: E402
 from edgevit.backends import all_backends, get_backend  # noqa: E402
 from edgevit.data.images import open_images  # noqa: E402
 from edgevit.data.preprocess import preprocess  # noqa: E402
+from edgevit.data.sampling import RunData  # noqa: E402
+from edgevit.devices.device import load_device  # noqa: E402
 from edgevit.errors import CandidateFailed  # noqa: E402
+from edgevit.model.load import Model  # noqa: E402
 from edgevit.pipeline.token_search.block_latency import BlockLatencyJob, BlockProgram, block_latency, to_curve  # noqa: E402
-from edgevit.pipeline.token_search.block_programs import block_counts, capture_blocks  # noqa: E402
-from edgevit.pipeline.token_search.divergence import (  # noqa: E402
-    site_divergences,
-    tail,
-)
-from edgevit.pipeline.token_search.find import find_plan  # noqa: E402
+from edgevit.pipeline.token_search.block_programs import BlockSampling, block_counts, capture_blocks  # noqa: E402
+from edgevit.pipeline.token_search.divergence import site_divergences  # noqa: E402
+from edgevit.pipeline.token_search.find import SearchEffort, find_plan  # noqa: E402
 from edgevit.pipeline.token_search.staircase import BlockCurve  # noqa: E402
+from edgevit.pipeline.token_search.vit_parts import tail  # noqa: E402
 from edgevit.results.artifact import Preprocessing  # noqa: E402
 from edgevit.results.token_search import BlockPoint, SitePoint, TokenSearch  # noqa: E402
-from edgevit.run import stages as workshop  # noqa: E402
-from edgevit.run.folder import RunFolder  # noqa: E402
-from edgevit.run.progress import Silent  # noqa: E402
-from edgevit.run.stages import Workshop  # noqa: E402
+from edgevit.run import stages  # noqa: E402
+from edgevit.run.child_process import Task  # noqa: E402
 from edgevit.spec.spec import Spec  # noqa: E402
 from edgevit.spec.token_plan import FORMS, Form, parse_plan  # noqa: E402
 from edgevit.tokens.reduce import reduce_tokens  # noqa: E402
+from tests.pipeline.contexts import make_context, make_inputs, noise  # noqa: E402
 
 PREPROCESSING = Preprocessing((32, 32), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-IMAGES = open_images("noise:24").samples
+FEW = BlockSampling(lambda tokens: (33, tokens), (1.0,))
+"""Two numbers of tokens, and a site in the larger one."""
 
 
 @pytest.fixture(scope="module")
@@ -83,10 +85,9 @@ def test_the_tail_is_the_model_from_a_block_on(vit: Any) -> None:
     assert len(vit.blocks) == 6  # the model is as it was
 
 
-def test_divergence_is_that_of_the_reduced_model(vit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgevit.pipeline.token_search.divergence.SHARES", {"tome": (0.5,)})
+def test_divergence_is_that_of_the_reduced_model(vit: Any) -> None:
     images = pixels()
-    (point,) = site_divergences(vit, images.split(7), (4,))
+    (point,) = site_divergences(vit, images.split(7), (4,), {"tome": (0.5,)})
     with torch.inference_mode():
         dense = vit(images).double().log_softmax(1)
         reduced = reduce_tokens(vit, parse_plan("tome:4=32"))(images).double().log_softmax(1)
@@ -94,18 +95,15 @@ def test_divergence_is_that_of_the_reduced_model(vit: Any, monkeypatch: pytest.M
     assert point.nats == pytest.approx(float((dense.exp() * (dense - reduced)).sum(1).mean()), rel=1e-4)
 
 
-def test_keeping_all_does_nothing(vit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgevit.pipeline.token_search.divergence.SHARES", {"squeeze": (1.0, 0.999)})
-    assert site_divergences(vit, [pixels()], (2,)) == ()
+def test_keeping_all_does_nothing(vit: Any) -> None:
+    assert site_divergences(vit, [pixels()], (2,), {"squeeze": (1.0, 0.999)}) == ()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", [backend.name for backend in all_backends()])
 def test_every_backend_times_blocks(backend: str, vit: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip(f"edgevit.backends.{backend}.session")
-    monkeypatch.setattr("edgevit.pipeline.token_search.block_programs.block_counts", lambda tokens: (33, tokens))
-    monkeypatch.setattr("edgevit.pipeline.token_search.block_programs._SITE_SHARES", (1.0,))
-    programs = capture_blocks(vit, tmp_path, FORMS)
+    programs = capture_blocks(vit, tmp_path, FORMS, FEW)
     assert [(one.tokens, one.after, one.method) for one in programs[:3]] == [
         (33, 33, ""), (65, 65, ""), (65, 46, "squeeze")
     ]  # fmt: skip
@@ -118,10 +116,8 @@ def test_every_backend_times_blocks(backend: str, vit: Any, tmp_path: Path, monk
 
 
 def test_devices_are_predicted(vit: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgevit.pipeline.token_search.block_programs._SITE_SHARES", (1.0,))
-    monkeypatch.setattr("edgevit.pipeline.token_search.block_programs.block_counts", lambda tokens: (33, tokens))
-    programs = tuple(one for one in capture_blocks(vit, tmp_path, FORMS) if one.method != "tome")
-    job = BlockLatencyJob("onnxruntime", programs, tmp_path / "blocks", 1, "raspberry-pi-5")
+    programs = tuple(one for one in capture_blocks(vit, tmp_path, FORMS, FEW) if one.method != "tome")
+    job = BlockLatencyJob("onnxruntime", programs, tmp_path / "blocks", 1, load_device("raspberry-pi-5"))
     curve = block_latency(job)
     assert 0 < curve.blocks[0].ms < curve.blocks[1].ms
     assert all(site.ms > 0 for site in curve.sites)
@@ -129,10 +125,8 @@ def test_devices_are_predicted(vit: Any, tmp_path: Path, monkeypatch: pytest.Mon
 
 def npu(tmp_path: Path, backend: str, forms: tuple[Form, ...], vit: Any, monkeypatch: pytest.MonkeyPatch) -> BlockCurve:
     """Blocks with squeeze, predicted for an NPU that has no TopK."""
-    monkeypatch.setattr("edgevit.pipeline.token_search.block_programs._SITE_SHARES", (1.0,))
-    monkeypatch.setattr("edgevit.pipeline.token_search.block_programs.block_counts", lambda tokens: (33, tokens))
-    programs = tuple(one for one in capture_blocks(vit, tmp_path, forms) if one.method in ("", "squeeze"))
-    return block_latency(BlockLatencyJob(backend, programs, tmp_path / "blocks", 1, "galaxy-s24-npu"))
+    programs = tuple(one for one in capture_blocks(vit, tmp_path, forms, FEW) if one.method in ("", "squeeze"))
+    return block_latency(BlockLatencyJob(backend, programs, tmp_path / "blocks", 1, load_device("galaxy-s24-npu")))
 
 
 def test_a_site_that_a_device_cannot_run_has_no_price(
@@ -145,11 +139,9 @@ def test_a_site_that_a_device_cannot_run_has_no_price(
 
 
 def test_a_device_that_cannot_run_a_block_says_why(vit: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgevit.pipeline.token_search.block_programs._SITE_SHARES", ())
-    monkeypatch.setattr("edgevit.pipeline.token_search.block_programs.block_counts", lambda tokens: (tokens,))
-    programs = capture_blocks(vit, tmp_path, FORMS)
+    programs = capture_blocks(vit, tmp_path, FORMS, BlockSampling(lambda tokens: (tokens,), ()))
     with pytest.raises(CandidateFailed, match="coral-edge-tpu cannot run a block: .* in float"):
-        block_latency(BlockLatencyJob("litert", programs, tmp_path / "blocks", 1, "coral-edge-tpu"))
+        block_latency(BlockLatencyJob("litert", programs, tmp_path / "blocks", 1, load_device("coral-edge-tpu")))
 
 
 def test_a_site_costs_what_its_block_does_not() -> None:
@@ -176,6 +168,9 @@ STAIRS = BlockCurve(
 )
 
 
+NO_SITES = SearchEffort(blocks=BlockSampling(site_shares=()))
+
+
 class World:
     """A run whose block times are made up."""
 
@@ -186,10 +181,10 @@ class World:
         with torch.inference_mode():
             self.logits = module(pixels()).numpy()
 
-    def answer(self, function: Any, argument: BlockLatencyJob, **_: Any) -> BlockCurve:
-        assert function is block_latency
-        assert all(program.file.is_file() for program in argument.programs)
-        self.asked.append(argument)
+    def answer(self, task: Task[Any, Any], **_: Any) -> BlockCurve:
+        assert task.function is block_latency
+        assert all(program.file.is_file() for program in task.argument.programs)
+        self.asked.append(task.argument)
         return STAIRS
 
     def find(
@@ -197,22 +192,22 @@ class World:
         limit: float,
         labels: tuple[int, ...] | None = None,
         device: str | None = None,
-        forms: tuple[Form, ...] = FORMS,
+        form: str = "auto",
+        effort: SearchEffort = NO_SITES,
     ) -> TokenSearch:
-        spec = Spec.model_validate({"model": {"name": "digits_vit"}})
-        with RunFolder(self.folder, spec, self.folder.exists()) as folder:
-            shop = Workshop(spec, folder, Silent())
-            backend = get_backend("onnxruntime")
-            return find_plan(
-                shop, self.module, backend, PREPROCESSING, IMAGES, labels, self.logits, limit, device, forms
-            )
+        spec = Spec.model_validate({"model": {"name": "m"}, "passes": {"form": form}})
+        model = Model("m", self.module, PREPROCESSING, 5, random_weights=False)
+        inputs = make_inputs(spec, model=model, data=RunData(noise(24, labels), None))
+        context = make_context(inputs, self.folder, self.logits, resume=(self.folder / "run").exists())
+        with context.stages.folder:
+            target = load_device(device) if device else None
+            return find_plan(context, self.module, get_backend("onnxruntime"), target, limit, effort)
 
 
 @pytest.fixture
 def world(vit: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    made = World(vit, tmp_path / "run")
-    monkeypatch.setattr(workshop, "isolated", made.answer)
-    monkeypatch.setattr("edgevit.pipeline.token_search.block_programs._SITE_SHARES", ())
+    made = World(vit, tmp_path)
+    monkeypatch.setattr(stages, "run_in_child", made.answer)
     return made
 
 
@@ -228,13 +223,12 @@ def test_a_plan_is_found_and_holds(world: World) -> None:
     different = 100 * float((logits.argmax(1) != world.logits.argmax(1)).mean())
     assert chosen.drop_points == pytest.approx(different)
     assert different <= 30.0
-    assert not list((world.folder / "work").iterdir())
+    assert not list((world.folder / "run" / "work").iterdir())
 
 
 def test_labels_count_the_drop_on_the_images_that_are_looked_at(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgevit.pipeline.token_search.find.MOST_IMAGES", 10)
     labels = tuple((int(label) + place % 2) % 5 for place, label in enumerate(world.logits.argmax(1)))
-    found = world.find(limit=30.0, labels=labels)
+    found = world.find(limit=30.0, labels=labels, effort=replace(NO_SITES, trial_images=10))
     places = [place * 23 // 9 for place in range(10)]  # the first and the last of 24 among them
     wanted = np.array(labels)[places]
     before = (world.logits[places].argmax(1) == wanted).mean()
@@ -248,8 +242,8 @@ def test_labels_count_the_drop_on_the_images_that_are_looked_at(world: World, mo
 
 @pytest.mark.parametrize("form", FORMS)
 def test_only_forms_that_may_be_had_are_priced(world: World, form: Form, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgevit.pipeline.token_search.block_programs._SITE_SHARES", (1.0,))
-    world.find(limit=30.0, forms=(form,))
+    sites = SearchEffort(blocks=BlockSampling(site_shares=(1.0,)))
+    world.find(limit=30.0, form=form, effort=sites)
     (job,) = world.asked
     assert {program.form for program in job.programs} == {"", form}
 
@@ -271,7 +265,7 @@ def test_no_plan_says_why(world: World) -> None:
 
 def test_no_plan_pays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     flat = BlockCurve(tuple(BlockPoint(tokens, 1.0) for tokens in (32, 65)), STAIRS.sites)
-    monkeypatch.setattr(workshop, "isolated", lambda *_, **__: flat)
+    monkeypatch.setattr(stages, "run_in_child", lambda *_, **__: flat)
     found = world.find(limit=30.0)
     assert (found.plan, found.tried, found.steps) == (None, (), (65,))
     assert "costs more than it gains" in found.note

@@ -1,0 +1,298 @@
+"""Everything that a spec names, resolved once and checked before anything heavy starts."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from edgevit.backends import Backend, all_backends, check_scheme, get_backend
+from edgevit.data.calibration_warnings import calibration_warnings
+from edgevit.data.images import NOISE, ImageSet, Samples, open_images, set_sha256, sorted_digests
+from edgevit.data.sampling import RunData, check_images, choose_data, refuse_overlap
+from edgevit.devices.device import Device, load_device
+from edgevit.errors import UsageError
+from edgevit.measure.host import host_fingerprint
+from edgevit.model.bundled import BUNDLED_MODELS
+from edgevit.model.load import Model, load_model
+from edgevit.quantization.policy import Target
+from edgevit.results.measurement import Host
+from edgevit.results.run import CalibrationRecord
+from edgevit.run.folder import RunFolder
+from edgevit.run.progress import Progress
+from edgevit.spec.schemes import AUTO as AUTO_SCHEME
+from edgevit.spec.schemes import SCHEMES
+from edgevit.spec.spec import ModelSpec, Spec
+from edgevit.spec.token_plan import AUTO, Form, Plan, ResizePlan, TokenPlan, check_form, parse_plans
+from edgevit.tokens.reduce import check_reducible, plan_sites
+from edgevit.tokens.resize import check_resizable
+from edgevit.version import __version__
+
+NOISE_SAMPLES = 16
+"""Made-up images to verify with when a run has no real ones."""
+
+RequestedPlan = Plan | Literal["auto"]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run works with."""
+
+    spec: Spec
+    backends: tuple[Backend, ...]
+    devices: tuple[Device, ...]
+    """To predict latency and memory for."""
+    host: Host
+    model: Model
+    """As the user brought it; its module is left untouched."""
+    teacher: Model | None
+    """To distill from; None where the spec does not ask for it."""
+    training_images: ImageSet | None
+    """To distill with."""
+    data: RunData
+    calibration_record: CalibrationRecord | None
+    plans: tuple[RequestedPlan, ...]
+    """Token plans, each for a candidate of its own."""
+    forms: tuple[Form, ...]
+    """How graphs may select tokens."""
+
+    @property
+    def images(self) -> Samples:
+        """Images that artifacts are verified with, and where there are labels evaluated on; made up if there are no real ones."""
+        images = self.data.evaluation or self.data.calibration
+        return images.samples if images else open_images(f"{NOISE}:{NOISE_SAMPLES}").samples
+
+    @property
+    def labels(self) -> tuple[int, ...] | None:
+        """Class index of each of ``images``; None where there are none."""
+        return self.data.evaluation.labels if self.data.evaluation else None
+
+    @property
+    def has_real_images(self) -> bool:
+        """Whether ``images`` are real, so that agreement on them means something."""
+        return self.data.evaluation is not None or self.data.calibration is not None
+
+    @property
+    def calibration(self) -> Samples | None:
+        """Images that quantizers are calibrated with."""
+        return self.data.calibration.samples if self.data.calibration else None
+
+    @property
+    def npus(self) -> tuple[str, ...]:
+        """Names of the devices whose first unit runs static int8 but no dynamic int8."""
+        return tuple(device.name for device in self.devices if device.needs_static_int8)
+
+    def target(self, transformer: bool) -> Target:
+        """What artifacts are made for, as far as quantization depends on it.
+
+        Args:
+            transformer: Whether the captured model is a transformer.
+        """
+        return Target(
+            architecture="transformer" if transformer else "cnn",
+            npu=bool(self.npus),
+            integer_io=self.spec.quantize.integer_io,
+            isa=self.host.isa,
+        )
+
+    def schemes(self, automatic: tuple[str, ...]) -> tuple[str, ...]:
+        """Schemes to quantize in: those of the spec, or the automatic ones, as far as they fit its integer I/O."""
+        names = automatic if self.is_automatic else self.spec.export.schemes
+        if self.spec.quantize.integer_io != "none":
+            names = tuple(filter(_fits_integer_io, names))
+        return tuple(name for name in names if name != "fp32")
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether the policy chooses the scheme."""
+        return self.spec.export.schemes == (AUTO_SCHEME,)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What people have to know of these inputs to read the results."""
+        evaluation, calibration = self.data.evaluation, self.data.calibration
+        notes = list(self.calibration_record.warnings) if self.calibration_record else []
+        if self.model.random_weights:
+            notes.append("random weights: accuracy is not reported")
+        elif evaluation is None:
+            notes.append("no evaluation images: accuracy is not reported")
+        elif evaluation.labels is None:
+            notes.append("no labels: candidates are judged by agreement with the float model")
+        if evaluation is None and calibration is not None:
+            notes.append("candidates are judged by agreement with the float model on the calibration images")
+        schemes = self.spec.export.schemes
+        if calibration is None and any(name == AUTO_SCHEME or SCHEMES[name].calibrated for name in schemes):
+            notes.append("no calibration images: static schemes were not possible")
+        return tuple(notes)
+
+
+def open_inputs(spec: Spec, progress: Progress) -> Inputs:
+    """Resolves every name of a spec, opens its images, and loads its models.
+
+    Args:
+        spec: What to do.
+        progress: Progress callback.
+
+    Raises:
+        UsageError: the spec asks for something that does not exist or does not fit together.
+    """
+    backends = _open_backends(spec)
+    devices = tuple(map(load_device, spec.devices))
+    model = open_model(spec.model, spec.seed)
+    data = _open_data(spec, model, progress)
+    teacher, training_images = _open_teacher(spec, model, data)
+    plans = parse_plans(spec.passes.tokens)
+    check_form(spec.passes.form, plans)
+    check_plans(plans, model, data)
+    return Inputs(
+        spec=spec,
+        backends=backends,
+        devices=devices,
+        host=host_fingerprint(spec.measure.threads),
+        model=model,
+        teacher=teacher,
+        training_images=training_images,
+        data=data,
+        calibration_record=_record_calibration(data, spec.seed, progress),
+        plans=plans,
+        forms=get_args(Form) if spec.passes.form == "auto" else (spec.passes.form,),
+    )
+
+
+def open_model(spec: ModelSpec, seed: int) -> Model:
+    """Loads a model, unless its name or its weights are an exported artifact.
+
+    Raises:
+        UsageError: they are, or the model cannot be loaded; see :func:`edgevit.model.load.load_model`.
+    """
+    for given in (spec.name, spec.weights):
+        if given is not None:
+            _refuse_artifact(Path(given))
+    return load_model(spec, seed)
+
+
+def input_files(spec: Spec) -> tuple[Path, ...]:
+    """Files that hold weights of a run; they must not change while it goes on."""
+    models = [spec.model, *([spec.passes.distill.teacher] if spec.passes.distill else [])]
+    bundled = [BUNDLED_MODELS[model.name].weights for model in models if model.name in BUNDLED_MODELS]
+    return (*bundled, *(model.weights for model in models if model.weights and model.weights.is_file()))
+
+
+def pin_inputs(folder: RunFolder, inputs: Inputs) -> None:
+    """Ties a run to this version of edgevit and to its images, so that a resumed one cannot mix two.
+
+    Raises:
+        UsageError: the run began with others.
+    """
+    folder.pin("version of edgevit", __version__)
+    for images, name in ((inputs.data.evaluation, "evaluation"), (inputs.data.calibration, "calibration")):
+        if images is not None:
+            folder.pin(f"{name} images", set_sha256(images))
+
+
+def check_plans(plans: tuple[RequestedPlan, ...], model: Model, data: RunData) -> None:
+    """Refuses token plans that a model cannot carry out.
+
+    Raises:
+        UsageError: says which and why.
+    """
+    for plan in plans:
+        if isinstance(plan, TokenPlan):
+            plan_sites(model.module, plan)
+        elif isinstance(plan, ResizePlan):
+            check_resizable(model.module, plan, model.preprocessing.input_size)
+        else:
+            assert plan == AUTO
+            check_reducible(model.module)
+            if data.evaluation is None and data.calibration is None:
+                raise UsageError(
+                    "--tokens auto needs images to see what plans lose",
+                    "give --data, best with labels, or --calibration",
+                )
+
+
+def _open_backends(spec: Spec) -> tuple[Backend, ...]:
+    backends = tuple({backend.name: backend for backend in map(get_backend, spec.export.backends)}.values())
+    if not backends:
+        raise UsageError("no backend is asked for", "give --export onnx,openvino,tflite")
+    if spec.quantize.integer_io != "none":
+        _check_integer_io(spec, backends)
+    for backend in backends:
+        for scheme in spec.export.schemes:
+            if scheme != AUTO_SCHEME:
+                check_scheme(backend, scheme)
+    return backends
+
+
+def _check_integer_io(spec: Spec, backends: tuple[Backend, ...]) -> None:
+    for backend in backends:
+        if not backend.has_integer_io:
+            raise UsageError(
+                f"{backend.title} artifacts have float inputs and outputs",
+                "integer I/O works only with --export tflite",
+            )
+    others = [name for name in spec.export.schemes if name != AUTO_SCHEME and not _fits_integer_io(name)]
+    if others:
+        raise UsageError(f"integer I/O needs static int8, not {others[0]}", "give --scheme static_wi8_ai8")
+
+
+def _fits_integer_io(scheme: str) -> bool:
+    return SCHEMES[scheme].numerics == "int8_static"
+
+
+def _refuse_artifact(file: Path) -> None:
+    for backend in all_backends():
+        if file.suffix.lower() == backend.suffix:
+            raise UsageError(
+                f"{file} is a file for {backend.title}, not a PyTorch model or its weights",
+                "to compress, name the PyTorch model and give its float checkpoint: MODEL --weights FILE;"
+                f" `edgevit inspect {file}`, and eval and bench, take the file as it is",
+            )
+
+
+def _open_data(spec: Spec, model: Model, progress: Progress) -> RunData:
+    if spec.model.random_weights and spec.data.evaluation:
+        raise UsageError("accuracy of random weights is not reported", "leave out --data, or give weights")
+    data = choose_data(
+        spec.data.evaluation, spec.data.calibration, spec.data.samples, spec.data.calibration_samples, spec.seed
+    )
+    for images, name in ((data.evaluation, "evaluation"), (data.calibration, "calibration")):
+        if images is not None:
+            check_images(images, model.num_classes, functools.partial(progress.stage, f"check {name} images"))
+    return data
+
+
+def _open_teacher(spec: Spec, model: Model, data: RunData) -> tuple[Model | None, ImageSet | None]:
+    """The teacher to distill from and the images to do it with, which share none with the others."""
+    if spec.passes.distill is None:
+        return None, None
+    teacher = open_model(spec.passes.distill.teacher, seed=0)
+    if teacher.num_classes != model.num_classes:
+        raise UsageError(f"the teacher has {teacher.num_classes} classes, the model {model.num_classes}")
+    if spec.data.train is None:
+        raise UsageError("distillation needs images to train on", "give --train, apart from --data and --calibration")
+    images = open_images(spec.data.train)
+    for other in (data.evaluation, data.calibration):
+        if other is not None:
+            refuse_overlap(other, images, "training")
+    return teacher, images
+
+
+def _record_calibration(data: RunData, seed: int, progress: Progress) -> CalibrationRecord | None:
+    """Notes which images calibrate, and tells at once what is doubtful about them."""
+    images = data.calibration
+    if images is None:
+        return None
+    warnings = calibration_warnings(images, functools.partial(progress.stage, "check calibration images for doubts"))
+    for warning in warnings:
+        progress.message(f"warning: {warning}")
+    return CalibrationRecord(
+        source=images.source,
+        ids=images.ids,
+        sha256=set_sha256(images),
+        seed=seed,
+        images_sha256=sorted_digests(images),
+        count=len(images),
+        warnings=warnings,
+    )

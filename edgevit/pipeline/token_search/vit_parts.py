@@ -1,0 +1,63 @@
+"""Parts of a vision transformer that take tokens instead of images, and share its weights."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from torch import Tensor, nn
+
+
+def tail(vit: Any, first: int) -> Any:
+    """The blocks from one on and the head: tokens that enter that block to logits.
+
+    It is a model of the same type, so that token reduction treats it as it treats the whole.
+
+    Args:
+        vit: timm ``VisionTransformer``.
+        first: Block, counted from 1.
+
+    Returns:
+        Module, float32 [n, tokens, channels] to [n, classes].
+    """
+    part = copy.copy(vit)
+    part._modules = dict(vit._modules)  # the copy shares it, and what follows would change the original
+    part.patch_embed = _Entering(int(vit.patch_embed.num_patches))
+    part.patch_drop = part.norm_pre = nn.Identity()
+    part._pos_embed = _as_is
+    part.blocks = vit.blocks[first - 1 :]
+    return part
+
+
+def one_block(vit: Any, block: int) -> Any:
+    """One block: tokens that enter it to tokens that leave it.
+
+    Args:
+        vit: timm ``VisionTransformer``.
+        block: Counted from 1.
+
+    Returns:
+        Module, float32 [n, tokens, channels] to the same with as many tokens as stay.
+    """
+    part = tail(vit, block)
+    part.blocks = part.blocks[:1]
+    part.norm = part.fc_norm = part.head = nn.Identity()
+    part._parameters = {}  # class token and position embedding
+    part.global_pool = ""
+    part.forward_head = _as_is
+    return part
+
+
+class _Entering(nn.Module):
+    """Stands where a vision transformer embeds patches."""
+
+    def __init__(self, num_patches: int) -> None:
+        super().__init__()
+        self.num_patches = num_patches
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return tokens
+
+
+def _as_is(tokens: Tensor) -> Tensor:
+    return tokens

@@ -1,0 +1,79 @@
+"""Runs that have begun, made from the few values that a test cares about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from edgevit.backends import get_backend
+from edgevit.data.images import ImageSet, open_images
+from edgevit.data.sampling import RunData
+from edgevit.devices.device import load_device
+from edgevit.model.load import Model
+from edgevit.pipeline.candidate import COMPRESS_STEPS
+from edgevit.pipeline.context import RunContext
+from edgevit.pipeline.inputs import Inputs
+from edgevit.pipeline.snapshot import Captured, Snapshot
+from edgevit.quantization.policy import Target
+from edgevit.results.artifact import Preprocessing
+from edgevit.results.run import Baseline
+from edgevit.run.folder import RunFolder
+from edgevit.run.progress import Silent
+from edgevit.run.stages import Stages
+from edgevit.spec.spec import Spec
+from edgevit.spec.token_plan import FORMS, parse_plans
+from tests.factories import make_run
+
+CONTRACT = Preprocessing((4, 4), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+
+def noise(count: int, labels: tuple[int, ...] | None = None) -> ImageSet:
+    """Images of noise that pass for real ones, with labels if there are any."""
+    images = open_images(f"noise:{count}")
+    return ImageSet(images.source, images.ids, labels, images._read)
+
+
+def make_inputs(spec: Spec, **changes: Any) -> Inputs:
+    """Inputs of a model of four classes and no images, with changes."""
+    values: dict[str, Any] = {
+        "spec": spec,
+        "backends": tuple(map(get_backend, spec.export.backends)),
+        "devices": tuple(map(load_device, spec.devices)),
+        "host": make_run().host,
+        "model": Model("small", nn.Identity(), CONTRACT, 4, random_weights=False),
+        "teacher": None,
+        "training_images": None,
+        "data": RunData(None, None),
+        "calibration_record": None,
+        "plans": parse_plans(spec.passes.tokens),
+        "forms": FORMS if spec.passes.form == "auto" else (spec.passes.form,),
+    }
+    return Inputs(**(values | changes))
+
+
+def make_context(
+    inputs: Inputs, folder: Path, logits: np.ndarray, *, resume: bool = False, **changes: Any
+) -> RunContext:
+    """A run in ``folder`` / "run" that has begun.
+
+    Args:
+        inputs: What it works with.
+        folder: Holds the run folder, and the logits of the model as brought.
+        logits: Of the model as brought, float32 [images, classes].
+        resume: Continue the run that is there.
+        **changes: Of the context.
+    """
+    np.save(folder / "original.npy", logits)
+    run_folder = RunFolder(folder / "run", inputs.spec, (), resume)
+    values: dict[str, Any] = {
+        "inputs": inputs,
+        "stages": Stages(run_folder, inputs.spec.measure.timeout_seconds, Silent()),
+        "steps": COMPRESS_STEPS,
+        "original": Snapshot(Captured(folder / "original.pt2", 1000, True), folder / "original.npy", 1.0),
+        "baseline": Baseline(1.0 if inputs.labels else None, None, len(logits), 10, 1000, None),
+        "target": Target("transformer", False, "none", ("avx2", "avx512_vnni")),
+    }
+    return RunContext(**(values | changes))

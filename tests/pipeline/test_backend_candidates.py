@@ -1,0 +1,112 @@
+"""What a backend's candidates are made from, and when a token search is made once more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgevit.backends import get_backend
+from edgevit.pipeline import backend_candidates
+from edgevit.pipeline.backend_candidates import BackendCandidates, make_candidates
+from edgevit.pipeline.context import RunContext, Variant
+from edgevit.pipeline.token_passes import ReducedVariants
+from edgevit.results.artifact import PassRecord
+from edgevit.results.candidate import Attempt, Candidate
+from edgevit.results.token_search import TokenSearch
+from edgevit.spec.recipe import Recipe
+from edgevit.spec.spec import Spec
+from tests.factories import make_candidate
+from tests.pipeline.contexts import CONTRACT, make_context, make_inputs
+
+DENSE = Variant("dense", Path("dense.pt2"), CONTRACT, (), Path("dense.npy"))
+
+
+def variant(plan: str) -> Variant:
+    return replace(DENSE, slug=plan, passes=(PassRecord("reduce_tokens", plan, 10, 5),))
+
+
+def search(plan: str | None) -> TokenSearch:
+    return TokenSearch("openvino", "host", "measured", 1.0, (), (), 1, (), (), plan, None, 0.7, 6)
+
+
+def found(plan: str | None) -> ReducedVariants:
+    return ReducedVariants(((variant(plan),),) if plan else (), (search(plan),), ())
+
+
+class World:
+    """A run whose candidates are known answers: int8 by each plan loses what is said."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, folder: Path, first: str | None, careful: str | None, **lost: float
+    ) -> None:
+        self.searched_again = 0
+        self.parents: list[str | None] = []
+        self._careful, self._lost = careful, lost
+        monkeypatch.setattr(backend_candidates, "reduce_for", lambda *_: found(first))
+        monkeypatch.setattr(backend_candidates, "reduce_conservatively_for", self._search_again)
+        monkeypatch.setattr(backend_candidates, "build", self._build)
+        spec = Spec.model_validate(
+            {"model": {"name": "m"}, "export": {"schemes": ["static_wi8_ai8"]}, "budget": {"max_drop": 1.5}}
+        )
+        self._context = make_context(make_inputs(spec), folder, np.eye(4, dtype=np.float32))
+
+    def make(self) -> tuple[BackendCandidates, list[str]]:
+        trained: Any = SimpleNamespace(dense=DENSE)
+        made = make_candidates(self._context, trained, get_backend("openvino"))
+        return made, [candidate.id for candidate in made.candidates]
+
+    def _search_again(self, *_: object) -> ReducedVariants:
+        self.searched_again += 1
+        return found(self._careful)
+
+    def _build(
+        self, context: RunContext, backend: Any, scheme: str, variant: Variant, parent: Candidate | None
+    ) -> Candidate:
+        candidate = make_candidate(f"openvino/{scheme}/{variant.slug}", speed_up=2.0, passes=variant.passes)
+        if scheme == "fp32":
+            self.parents.append(parent.id if parent else None)
+            return candidate
+        lost = self._lost.get(variant.slug.replace(":", "_"), 0.0)
+        return replace(candidate, attempts=(Attempt("policy", Recipe(scheme), None, None, lost, 1.0),))
+
+
+FP32, INT8 = "openvino/fp32", "openvino/static_wi8_ai8"
+
+
+def test_a_plan_whose_integers_hold_is_searched_for_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    world = World(monkeypatch, tmp_path, "tome:9", "tome:4", tome_9=1.5)
+    reduced, made = world.make()
+    assert made == [f"{FP32}/dense", f"{INT8}/dense", f"{FP32}/tome:9", f"{INT8}/tome:9"]
+    assert (reduced.searches, world.searched_again) == ((search("tome:9"),), 0)
+
+
+def test_a_plan_that_integers_spoil_is_followed_by_a_more_careful_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    world = World(monkeypatch, tmp_path, "tome:9", "tome:4", tome_9=1.6, tome_4=1.7)
+    reduced, made = world.make()
+    assert made[2:] == [f"{FP32}/tome:9", f"{INT8}/tome:9", f"{FP32}/tome:4", f"{INT8}/tome:4"]
+    assert [each.plan for each in reduced.searches] == ["tome:9", "tome:4"]
+    assert world.parents == [None, f"{FP32}/dense", f"{FP32}/dense"]
+    assert world.searched_again == 1
+
+
+@pytest.mark.parametrize("careful", ["tome:9", None])
+def test_a_careful_search_that_finds_nothing_new_makes_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, careful: str | None
+) -> None:
+    world = World(monkeypatch, tmp_path, "tome:9", careful, tome_9=1.6)
+    reduced, made = world.make()
+    assert len(made) == 4
+    assert [each.plan for each in reduced.searches] == ["tome:9", careful]
+
+
+def test_what_dense_integers_lose_is_no_reason_to_search_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    world = World(monkeypatch, tmp_path, None, "tome:4", dense=9.0)
+    assert world.make()[1] == [f"{FP32}/dense", f"{INT8}/dense"]
+    assert world.searched_again == 0

@@ -1,0 +1,226 @@
+"""What a spec names is resolved once, and what does not fit is refused before anything heavy starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from edgevit.model.torchvision_schemas import ensure_torchvision_schemas  # noqa: E402
+
+ensure_torchvision_schemas()
+pytest.importorskip("timm")
+
+from edgevit.data.sampling import RunData  # noqa: E402
+from edgevit.errors import UsageError  # noqa: E402
+from edgevit.model.bundled import BUNDLED_MODELS  # noqa: E402
+from edgevit.model.bundled.digits import digits_cnn  # noqa: E402
+from edgevit.model.load import Model  # noqa: E402
+from edgevit.pipeline import inputs as module  # noqa: E402
+from edgevit.pipeline.inputs import check_plans, input_files, open_inputs, open_model, pin_inputs  # noqa: E402
+from edgevit.results.artifact import Preprocessing  # noqa: E402
+from edgevit.run.folder import RunFolder  # noqa: E402
+from edgevit.run.progress import Silent  # noqa: E402
+from edgevit.spec.spec import ModelSpec, Spec, resolve_spec  # noqa: E402
+from edgevit.spec.token_plan import FORMS, parse_plans  # noqa: E402
+from tests.models import small_vit  # noqa: E402
+from tests.pipeline.contexts import make_inputs, noise  # noqa: E402
+
+CONTRACT = Preprocessing((32, 32), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+DIGITS = {"evaluation": "digits", "calibration": "calibration:digits", "samples": 20}
+
+
+def vit() -> Model:
+    return Model("small_vit", small_vit(depth=2), CONTRACT, 5, random_weights=False)
+
+
+def cnn() -> Model:
+    return Model("digits_cnn", digits_cnn().eval(), CONTRACT, 10, random_weights=False)
+
+
+def spec(**sections: Any) -> Spec:
+    return resolve_spec(None, None, {"model": {"name": "digits_vit"}, **sections})
+
+
+# What is resolved.
+
+
+def test_every_name_is_resolved_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+    load, load_device = module.load_model, module.load_device
+    monkeypatch.setattr(module, "load_model", lambda given, seed: loaded.append(given.name) or load(given, seed))
+    monkeypatch.setattr(module, "load_device", lambda name: loaded.append(name) or load_device(name))
+    opened = open_inputs(
+        spec(
+            data={**DIGITS, "train": "digits:train"},
+            devices=["raspberry-pi-5", "galaxy-s24-npu"],
+            passes={"distill": {"teacher": {"name": "digits_cnn"}}, "tokens": "evit:0.7,resolution:24"},
+            export={"backends": ["tflite", "onnx", "litert"]},
+        ),
+        Silent(),
+    )
+    assert sorted(loaded) == ["digits_cnn", "digits_vit", "galaxy-s24-npu", "raspberry-pi-5"]
+    assert [backend.name for backend in opened.backends] == ["litert", "onnxruntime"]
+    assert [device.name for device in opened.devices] == ["raspberry-pi-5", "galaxy-s24-npu"]
+    assert opened.npus == ("galaxy-s24-npu",)
+    assert opened.teacher is not None and opened.teacher.name == "digits_cnn"
+    assert opened.training_images is not None and len(opened.training_images) == 1097
+    assert (opened.plans, opened.forms) == (parse_plans("evit:0.7,resolution:24"), FORMS)
+    assert len(opened.images.ids) == 20 and opened.labels is not None and opened.has_real_images
+    assert opened.calibration is not None and opened.calibration_record is not None
+    assert opened.calibration_record.ids == opened.calibration.ids
+    target = opened.target(transformer=True)
+    assert (target.architecture, target.npu, target.isa) == ("transformer", True, opened.host.isa)
+
+
+def test_without_data_images_are_made_up() -> None:
+    opened = open_inputs(spec(), Silent())
+    assert opened.images.source == "noise:16"
+    assert (opened.labels, opened.has_real_images, opened.calibration, opened.calibration_record) == (
+        None,
+        False,
+        None,
+        None,
+    )
+    assert (opened.teacher, opened.training_images, opened.plans, opened.forms) == (None, None, (), FORMS)
+    assert opened.notes == (
+        "no evaluation images: accuracy is not reported", "no calibration images: static schemes were not possible",
+    )  # fmt: skip
+
+
+def test_calibration_images_are_judged_by_where_there_are_no_others() -> None:
+    given = make_inputs(spec(), data=RunData(None, noise(3)))
+    assert given.images == given.calibration
+    assert (given.labels, given.has_real_images) == (None, True)
+    assert given.notes[-1] == "candidates are judged by agreement with the float model on the calibration images"
+    unlabelled = make_inputs(spec(), data=RunData(noise(3), noise(2)))
+    assert unlabelled.notes == ("no labels: candidates are judged by agreement with the float model",)
+
+
+def test_schemes_are_those_asked_for_or_of_the_policy() -> None:
+    policy = ("dynamic_wi8_afp32", "static_wi8_ai8", "fp32")
+    assert make_inputs(spec()).schemes(policy) == policy[:2]
+    integers = make_inputs(spec(quantize={"integer_io": "int8"}, export={"backends": ["tflite"]}))
+    assert integers.schemes(policy) == ("static_wi8_ai8",)
+    named = make_inputs(spec(export={"schemes": ["fp32", "fp16"], "backends": ["tflite"]}))
+    assert named.schemes(policy) == ("fp16",)
+
+
+def test_files_of_weights_are_what_a_run_reads(tmp_path: Path) -> None:
+    weights = tmp_path / "w.safetensors"
+    weights.write_bytes(b"x")
+    given = spec(
+        model={"name": "vit_tiny_patch16_224", "weights": str(weights)},
+        passes={"distill": {"teacher": {"name": "digits_cnn"}}},
+    )
+    assert input_files(given) == (BUNDLED_MODELS["digits_cnn"].weights, weights)
+    weights.unlink()
+    assert input_files(given) == (BUNDLED_MODELS["digits_cnn"].weights,)
+
+
+def test_a_run_is_tied_to_its_images(tmp_path: Path) -> None:
+    given = spec()
+    with RunFolder(tmp_path / "run", given, (), False) as folder:
+        pin_inputs(folder, make_inputs(given, data=RunData(noise(3), None)))
+        pin_inputs(folder, make_inputs(given, data=RunData(noise(3), None)))
+        with pytest.raises(UsageError, match="the evaluation images changed"):
+            pin_inputs(folder, make_inputs(given, data=RunData(noise(2), None)))
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "folder/model.tflite", "MODEL.XML"])
+def test_an_exported_file_is_neither_a_model_nor_weights(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} is a file for .*, not a PyTorch model") as caught:
+        open_model(ModelSpec(name=name), 0)
+    assert caught.value.hint and "--weights FILE" in caught.value.hint and "edgevit inspect" in caught.value.hint
+    with pytest.raises(UsageError, match=f"{name} is a file for .*, not a PyTorch model"):
+        open_model(ModelSpec(name="digits_vit", weights=tmp_path / name), 0)
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"export": {"backends": []}}, "no backend is asked for"),
+        ({"export": {"backends": ["tensorrt"]}}, "tensorrt"),
+        ({"export": {"backends": ["onnx"], "schemes": ["fp16"]}}, "ONNX Runtime has no scheme 'fp16'"),
+        ({"devices": ["raspberry-pi-6"]}, "raspberry-pi-6"),
+        ({"quantize": {"integer_io": "int8"}}, "artifacts have float inputs and outputs"),
+        (
+            {"quantize": {"integer_io": "int8"}, "export": {"backends": ["tflite"], "schemes": ["fp16"]}},
+            "integer I/O needs static int8, not fp16",
+        ),
+        (
+            {"model": {"name": "digits_vit", "random_weights": True}, "data": {"evaluation": "digits"}},
+            "accuracy of random",
+        ),
+        ({"passes": {"distill": {"teacher": {"name": "digits_cnn"}}}}, "distillation needs images to train on"),
+        (
+            {"passes": {"distill": {"teacher": {"name": "digits_cnn"}}}, "data": {**DIGITS, "train": "digits"}},
+            "training",
+        ),
+        (
+            {"passes": {"distill": {"teacher": {"name": "resnet18", "random_weights": True}}}},
+            "the teacher has 1000 classes, the model 10",
+        ),
+        ({"passes": {"form": "gather", "tokens": "resolution:24"}}, "form"),
+    ],
+)
+def test_what_does_not_fit_is_refused(sections: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        open_inputs(spec(**sections), Silent())
+
+
+@pytest.mark.parametrize(
+    ("make", "tokens", "message"),
+    [
+        (cnn, "evit:0.7", "token reduction needs a plain vision transformer .* not DigitsCnn"),
+        (cnn, "tome:8", "token reduction needs a plain vision transformer"),
+        (cnn, "auto", "token reduction needs a plain vision transformer"),
+        (cnn, "patch:8", "patch:8 needs a plain vision transformer"),
+        (vit, "evit:0.7@3", "names block 3, the model has 2"),
+        (vit, "tome:60", "leaves 4 of 64 patch tokens at block 1: tome merges at most half"),
+        (vit, "evit:0.999", "keeps all 64 patch tokens"),
+        (vit, "resolution:27", "27"),
+        (vit, "resolution:64", "64"),
+        (vit, "resolution:32", "resolution:32 is no reduction: it is what the model has"),
+        (vit, "patch:4", "patch:4 is no reduction: it is what the model has"),
+        (cnn, "resolution:32", "resolution:32 is no reduction"),
+        (vit, "patch:2", "patch:2 is no reduction"),
+        (vit, "evit:0.7,tome:60", "tome merges at most half"),  # the second of two
+        (vit, "auto", "--tokens auto needs images"),
+    ],
+)
+def test_a_plan_that_the_model_cannot_carry_out_is_refused(
+    make: Callable[[], Model], tokens: str, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        check_plans(parse_plans(tokens), make(), RunData(None, None))
+    assert caught.value.hint or "names block 3" in message
+
+
+@pytest.mark.parametrize(
+    ("make", "tokens", "data"),
+    [
+        (vit, "none", RunData(None, None)),
+        (vit, "evit:0.7,evit_fused:0.5@2,tome:8,squeeze:1=40,resolution:24,patch:8", RunData(None, None)),
+        (vit, "auto", RunData(noise(2), None)),
+        (vit, "auto", RunData(None, noise(2))),
+        (cnn, "none", RunData(None, None)),
+        (cnn, "resolution:24", RunData(None, None)),
+    ],
+)
+def test_plans_that_it_can_are_not_and_the_model_stays_as_it_is(
+    make: Callable[[], Model], tokens: str, data: RunData
+) -> None:
+    model = make()
+    before = {name: value.clone() for name, value in model.module.state_dict().items()}
+    check_plans(parse_plans(tokens), model, data)
+    after = model.module.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)

@@ -1,0 +1,74 @@
+"""Tasks in child processes: progress, time limits, and logs that stay only where an error names them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgevit.errors import CandidateFailed, UsageError
+from edgevit.run.child_process import Task
+from edgevit.run.folder import RunFolder
+from edgevit.run.stages import Stages, child_runner
+from edgevit.spec.spec import Spec
+from tests.run import child_jobs as jobs
+from tests.run.child_jobs import Answer, Question
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets a child import the functions of ``child_jobs``."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+
+
+class Heard:
+    """Progress that is kept."""
+
+    def __init__(self) -> None:
+        self.stages: list[tuple[str, int, int]] = []
+
+    def stage(self, name: str, done: int, total: int) -> None:
+        self.stages.append((name, done, total))
+
+    def message(self, text: str) -> None:
+        """Not of interest here."""
+
+
+def test_a_command_needs_no_run_folder_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    heard = Heard()
+    with child_runner(heard) as children:
+        assert children.run("add up", Task(jobs.add, Question(numbers=(1.0, 2.0)), Answer)).total == 3.0
+        assert children.run("count", Task(jobs.count, Question(), Answer)).total == 0
+    assert heard.stages[:2] == [("add up", 0, 1), ("add up", 1, 1)]
+    assert heard.stages[2:] == [("count", 0, 1), ("count", 1, 3), ("count", 2, 3), ("count", 3, 3), ("count", 1, 1)]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_log_that_an_error_names_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(CandidateFailed) as caught, child_runner(Heard(), timeout_seconds=0.01) as children:
+        children.run("sleep", Task(jobs.sleep, Question(), Answer))
+    assert "0.01 s" in caught.value.message
+    assert [path.name for path in tmp_path.glob("*/*")] == ["log"]
+
+
+def test_after_wrong_input_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(UsageError), child_runner(Heard()):
+        raise UsageError("wrong")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stage_of_a_run_is_carried_out_once(tmp_path: Path) -> None:
+    spec, heard = Spec.model_validate({"model": {"name": "m"}}), Heard()
+    task = Task(jobs.add, Question(numbers=(1.0, 2.0)), Answer)
+    with RunFolder(tmp_path / "run", spec, (), False) as folder:
+        stages = Stages(folder, 60.0, heard)
+        first = stages.run_in_child("add up", "adding", task)
+        assert stages.run_in_child("add up", "adding", task) == first  # the process id too: it was read back
+        assert [stage.name for stage in folder.stages] == ["add up"]
+        assert folder.log("adding").read_text().startswith("--- tests.run.child_jobs:add")
+    once = [("add up", 0, 1), ("add up", 0, 1), ("add up", 1, 1), ("add up", 1, 1)]
+    assert heard.stages == [*once, ("add up", 0, 1), ("add up", 1, 1)]
