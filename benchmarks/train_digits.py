@@ -31,7 +31,17 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from edgevit.data.digits import SPLITS, DigitsSplit, load_split
-from edgevit.distillation.distill import DistillSettings, Normalization, OnStep, distill, normalize, train
+from edgevit.distillation.distill import (
+    DistillSettings,
+    Normalization,
+    OnStep,
+    Student,
+    Teacher,
+    TrainingImages,
+    distill,
+    normalize,
+    train,
+)
 from edgevit.model.bundled.digits import digits_cnn, digits_vit, weights_path
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 
@@ -63,8 +73,8 @@ def train_bundled(folder: Path) -> dict[str, float]:
 
     def taught(student: nn.Module, recipe: DistillSettings, hard_label_weight: float, title: str) -> nn.Module:
         return distill(
-            student, cnn, train_part.images, train_part.labels,
-            student_normalization=NORMALIZATION, teacher_normalization=NORMALIZATION,
+            Student(student, NORMALIZATION), Teacher(cnn, NORMALIZATION),
+            TrainingImages(train_part.images, train_part.labels),
             settings=dataclasses.replace(recipe, hard_label_weight=hard_label_weight), on_progress=_progress(title),
         )  # fmt: skip
 

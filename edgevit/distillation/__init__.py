@@ -1,1 +1,1 @@
-"""Training a student on the answers of a teacher."""
+"""Training with a teacher's predictions as targets."""

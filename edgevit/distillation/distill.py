@@ -1,8 +1,8 @@
-"""Distillation: train a student to give its teacher's answers.
+"""Knowledge distillation: trains a student to match its teacher's predictions.
 
-The loss is that of Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015. Teacher
-and student see the same distorted view of each image, which is what makes a long training pay: Beyer et al.,
-"Knowledge distillation: A good teacher is patient and consistent", CVPR 2022.
+The loss is that of Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015. Teacher and student
+see the same augmented view of each image, without which long training does not help: Beyer et al., "Knowledge
+distillation: A good teacher is patient and consistent", CVPR 2022.
 """
 
 from __future__ import annotations
@@ -23,43 +23,39 @@ from edgevit.errors import UsageError
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 
 Normalization: TypeAlias = tuple[Sequence[float], Sequence[float]]
-"""Mean and standard deviation per channel, of pixels in 0..1."""
+"""Mean and standard deviation per channel, for pixels in 0..1."""
 
 Augment: TypeAlias = Callable[[Tensor, torch.Generator], Tensor]
-"""Pixels float32 [b, c, h, w] in 0..1 and the source of chance, to distorted pixels of the same kind."""
+"""Augmentation: pixels float32 [b, c, h, w] in 0..1 and a random generator, to pixels of the same shape and range."""
 
 OnStep: TypeAlias = Callable[[int, int], None]
-"""Called after each step with the steps done and the steps in all."""
+"""Progress callback: steps done, and in all."""
 
 _WEIGHT_DECAY = 0.05  # AdamW for vision transformers: Touvron et al., DeiT, 2021, table 9
-_GRADIENT_NORM = 1.0  # longest gradient taken as it is; longer ones are cut to this length
+_GRADIENT_NORM = 1.0  # gradients of a larger norm are clipped to it
 _WARMUP_SHARE = 0.1  # of all steps, in which the learning rate rises linearly; then a cosine to zero
 
 
 @dataclass(frozen=True)
 class DistillSettings:
-    """How to distill. The defaults touch up a student that is already trained; from scratch takes far more.
-
-    Attributes:
-        epochs: times each image is seen, >= 1.
-        learning_rate: the highest of the schedule, > 0.
-        temperature: T > 0, softens both models' answers; higher shows more of what the teacher knows of wrong
-            classes.
-        hard_label_weight: share 0..1 of the cross entropy with the labels in the loss; the rest is the soft
-            loss.
-        batch_size: most images in one step, >= 1.
-        seed: of order, distortion and dropout, >= 0.
+    """Hyperparameters. The defaults fine-tune a student that is already trained; from scratch takes many more epochs.
 
     Raises:
         UsageError: a value is out of its range.
     """
 
     epochs: int = 1
+    """Passes over the images, ≥ 1."""
     learning_rate: float = 3e-5
+    """Maximum of the schedule, > 0."""
     temperature: float = 4.0
+    """T > 0, softens both models' predictions; a higher one gives more weight to the wrong classes."""
     hard_label_weight: float = 0.0
+    """Share 0..1 of the cross entropy with the labels in the loss; the rest is the soft-label loss."""
     batch_size: int = 64
+    """Most images in one step, ≥ 1."""
     seed: int = 0
+    """Of order, augmentation and dropout, ≥ 0."""
 
     def __post_init__(self) -> None:
         for name, value, holds, expected in (
@@ -74,6 +70,38 @@ class DistillSettings:
                 raise UsageError(f"distill: {name} = {value}", hint=f"{name} must be {expected}")
 
 
+@dataclass(frozen=True)
+class Student:
+    """A model to train."""
+
+    module: nn.Module
+    """float32 [b, c, h, w] to logits float32 [b, classes]; a copy is trained."""
+    normalization: Normalization
+    """That the model was trained with."""
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A model to learn from."""
+
+    module: nn.Module
+    """float32 [b, c, h, w] to logits float32 [b, classes], the student's classes in the same order."""
+    normalization: Normalization
+    """That the model was trained with."""
+    input_size: tuple[int, int] | None = None
+    """Height and width in pixels that it takes, reached by bilinear interpolation; None for the student's."""
+
+
+@dataclass(frozen=True)
+class TrainingImages:
+    """Images, with labels where there are any."""
+
+    pixels: npt.NDArray[np.uint8] | Tensor
+    """uint8 [n, h, w, c] at the student's input size."""
+    labels: npt.NDArray[np.int64] | Tensor | None = None
+    """int64 [n], 0 .. classes - 1; None only where ``hard_label_weight`` is 0."""
+
+
 def random_affine(
     pixels: Tensor,
     generator: torch.Generator,
@@ -82,21 +110,21 @@ def random_affine(
     max_shift: float = 0.1,
     max_zoom: float = 0.1,
 ) -> Tensor:
-    """Turn, shift and zoom each image by its own random amount; what comes in from outside is black.
+    """Rotates, shifts and scales each image by its own random amount, padding with black.
 
     Args:
-        pixels: float32 [b, c, h, w], in 0..1.
-        generator: the only source of chance.
-        max_degrees: rotations are uniform in +- this many degrees.
-        max_shift: shifts along each axis are uniform in +- this share of the image's side.
-        max_zoom: the side is scaled by a factor uniform in 1 +- this.
+        pixels: float32 [b, c, h, w], in 0..1; stays as it is.
+        generator: The only source of randomness.
+        max_degrees: Rotations are uniform in ± this many degrees.
+        max_shift: Shifts along each axis are uniform in ± this share of the image's side.
+        max_zoom: The scale is uniform in 1 ± this.
 
     Returns:
-        float32 [b, c, h, w], in 0..1; the input is not changed.
+        float32 [b, c, h, w], in 0..1.
     """
     turn, right, down, zoom = torch.rand(4, pixels.shape[0], generator=generator).to(pixels).mul(2).sub(1)
     angle, scale = torch.deg2rad(turn * max_degrees), 1 / (1 + zoom * max_zoom)
-    # grid_sample's axes run from -1 to 1: the whole side is 2, and one pixel differs where h != w.
+    # grid_sample's axes run from -1 to 1: a side is 2, and a pixel is not square where h != w.
     aspect = pixels.shape[2] / pixels.shape[3]
     rows = [
         torch.stack([scale * angle.cos(), -scale * angle.sin() * aspect, right * (2 * max_shift)], dim=1),
@@ -107,10 +135,9 @@ def random_affine(
 
 
 def soft_label_loss(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
-    """T^2 x KL(teacher || student) of the answers softened by T, mean over images.
+    """Returns T² KL(teacher || student) of the predictions softened by T, mean over images.
 
-    The factor keeps the gradient's size about the same for every temperature (Hinton et al. 2015,
-    section 2).
+    The factor keeps the magnitude of the gradient about the same for every temperature (Hinton et al. 2015, section 2).
 
     Args:
         student_logits: float32 [b, classes].
@@ -118,7 +145,7 @@ def soft_label_loss(student_logits: Tensor, teacher_logits: Tensor, temperature:
         temperature: T > 0.
 
     Returns:
-        float32 scalar >= 0, in nats; 0 where both give the same answers.
+        float32 scalar ≥ 0, in nats; 0 for equal predictions.
     """
     divergence = F.kl_div(
         F.log_softmax(student_logits / temperature, dim=1),
@@ -130,7 +157,7 @@ def soft_label_loss(student_logits: Tensor, teacher_logits: Tensor, temperature:
 
 
 def normalize(pixels: Tensor, normalization: Normalization) -> Tensor:
-    """Pixels float32 [b, c, h, w] in 0..1, less the mean and over the standard deviation of their channel."""
+    """Returns pixels float32 [b, c, h, w] in 0..1 minus the mean and divided by the standard deviation per channel."""
     mean, std = (torch.tensor(values).to(pixels).view(1, -1, 1, 1) for values in normalization)
     return (pixels - mean) / std
 
@@ -144,23 +171,22 @@ def train(
     augment: Augment | None = random_affine,
     on_progress: OnStep | None = None,
 ) -> nn.Module:
-    """Train a copy of a model with AdamW, warm-up and cosine decay; the same result for the same seed.
+    """Trains a copy of a model with AdamW, warm-up and cosine decay; the same result for the same seed.
 
     Args:
-        model: trained as a copy, on the device where it is; not changed.
-        images: uint8 [n, h, w, c]; turned into floats one batch at a time, so that memory stays bounded.
-        loss: gives the scalar to minimise from the copy, pixels float32 [b, c, h, w] in 0..1 and the images'
-            indices int64 [b].
-        settings: epochs, learning rate, batch size and seed are used; what concerns teachers is the loss's
-            business.
-        augment: distorts each batch; None to train on the images as they are.
-        on_progress: told after each step.
+        model: Copied, and trained on the device where it is.
+        images: uint8 [n, h, w, c]; converted to float one batch at a time, so that memory stays bounded.
+        loss: Returns the scalar to minimize from the copy, pixels float32 [b, c, h, w] in 0..1 and the images' indices
+            int64 [b].
+        settings: Epochs, learning rate, batch size and seed are used here, the others in the loss alone.
+        augment: Augmentation of each batch, or None.
+        on_progress: Progress callback, called after each step.
 
     Returns:
-        The trained copy, in evaluation mode. The caller's random state is as before.
+        The trained copy, in eval mode. The caller's random state is as before.
 
     Raises:
-        UsageError: no images, nothing to train, or the loss stopped being a number.
+        UsageError: no images, no trainable parameter, or a loss that is NaN or infinite.
     """
     ensure_torchvision_schemas()
     from timm.optim import create_optimizer_v2  # type: ignore[attr-defined]
@@ -206,59 +232,50 @@ def train(
 
 
 def distill(
-    student: nn.Module,
-    teacher: nn.Module,
-    images: npt.NDArray[np.uint8] | Tensor,
-    labels: npt.NDArray[np.int64] | Tensor | None,
+    student: Student,
+    teacher: Teacher,
+    images: TrainingImages,
     *,
-    student_normalization: Normalization,
-    teacher_normalization: Normalization,
     settings: DistillSettings,
-    teacher_size: tuple[int, int] | None = None,
     augment: Augment | None = random_affine,
     on_progress: OnStep | None = None,
 ) -> nn.Module:
-    """Train a copy of the student to give the teacher's answers on these images.
+    """Trains a copy of the student to match the teacher's predictions on these images.
 
-    The loss is (1 - w) T^2 KL(teacher || student) + w CE(student, labels), with w = `hard_label_weight`.
+    The loss is (1 - w) T² KL(teacher || student) + w CE(student, labels), with w = ``hard_label_weight``.
 
     Args:
-        student: takes float32 [b, c, h, w], gives logits [b, classes]; not changed.
-        teacher: the same classes in the same order; used in evaluation mode as a copy, not changed.
-        images: uint8 [n, h, w, c] at the student's input size.
-        labels: int64 [n], 0 .. classes - 1, or None: none are needed where `hard_label_weight` is 0.
-        student_normalization: mean and standard deviation per channel that the student was trained with.
-        teacher_normalization: the same for the teacher.
-        settings: how long, how fast, how soft.
-        teacher_size: height and width in pixels that the teacher takes, reached by bilinear interpolation;
-            None where it takes the images as they are.
-        augment: distorts each batch before both models see it; None for no distortion. One that mixes images
-            (mixup) goes with `hard_label_weight` 0 only, since labels are not mixed along.
-        on_progress: told the steps done and in all, after each step.
+        student: Its module stays as it is.
+        teacher: A copy is used, in eval mode.
+        images: With labels unless ``hard_label_weight`` is 0.
+        settings: Hyperparameters.
+        augment: Augmentation of each batch before both models see it, or None. One that mixes images (mixup) needs
+            ``hard_label_weight`` 0, since labels are not mixed.
+        on_progress: Progress callback, called after each step.
 
     Returns:
-        A new trained module in evaluation mode, the same one for the same seed, threads and machine.
+        A new trained module in eval mode, the same for the same seed, number of threads and machine.
 
     Raises:
-        UsageError: no images, images that are not uint8 [n, h, w, c], models of different classes, labels
-            missing, of another number than the images or outside the classes, or a loss that stopped being a
-            number.
+        UsageError: no images, images that are not uint8 [n, h, w, c], models of different classes, labels missing, of
+            another number than the images or outside the classes, or a loss that is NaN or infinite.
     """
-    pixels = _as_image_tensor(images)
-    guide = copy.deepcopy(teacher).eval().requires_grad_(False)
+    pixels = _as_image_tensor(images.pixels)
+    frozen = copy.deepcopy(teacher.module).eval().requires_grad_(False)
 
     def teach(views: Tensor) -> Tensor:
-        if teacher_size is not None and tuple(views.shape[2:]) != teacher_size:
-            views = F.interpolate(views, size=teacher_size, mode="bilinear", align_corners=False, antialias=True)
-        logits: Tensor = guide(normalize(views, teacher_normalization))
+        size = teacher.input_size
+        if size is not None and tuple(views.shape[2:]) != size:
+            views = F.interpolate(views, size=size, mode="bilinear", align_corners=False, antialias=True)
+        logits: Tensor = frozen(normalize(views, teacher.normalization))
         return logits
 
-    classes = _common_classes(student, teach, pixels, student_normalization)
-    targets = _checked_labels(labels, len(pixels), classes, settings)
+    classes = _common_classes(student, teach, pixels)
+    targets = _checked_labels(images.labels, len(pixels), classes, settings)
     share = settings.hard_label_weight
 
     def loss(model: nn.Module, views: Tensor, chosen: Tensor) -> Tensor:
-        logits: Tensor = model(normalize(views, student_normalization))
+        logits: Tensor = model(normalize(views, student.normalization))
         value = logits.new_zeros(())
         if share < 1:
             with torch.no_grad():
@@ -268,11 +285,11 @@ def distill(
             value = value + share * F.cross_entropy(logits, targets[chosen].to(logits.device))
         return value
 
-    return train(student, pixels, loss, settings=settings, augment=augment, on_progress=on_progress)
+    return train(student.module, pixels, loss, settings=settings, augment=augment, on_progress=on_progress)
 
 
 def _as_image_tensor(images: npt.NDArray[np.uint8] | Tensor) -> Tensor:
-    """The images as a uint8 tensor [n, h, w, c] without a copy, or a UsageError."""
+    """Returns the images as a tensor uint8 [n, h, w, c], without a copy where possible; refuses others."""
     tensor = images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))
     if tensor.dtype != torch.uint8 or tensor.ndim != 4:
         raise UsageError(
@@ -284,20 +301,15 @@ def _as_image_tensor(images: npt.NDArray[np.uint8] | Tensor) -> Tensor:
     return tensor
 
 
-def _common_classes(
-    student: nn.Module,
-    teach: Callable[[Tensor], Tensor],
-    pixels: Tensor,
-    student_normalization: Normalization,
-) -> int:
-    """How many classes both models answer with, found by showing each the first image."""
-    view = pixels[:1].to(next(student.parameters()).device).permute(0, 3, 1, 2).float().div(255)
+def _common_classes(student: Student, teach: Callable[[Tensor], Tensor], pixels: Tensor) -> int:
+    """Number of classes of both models, found by running each on the first image."""
+    view = pixels[:1].to(next(student.module.parameters()).device).permute(0, 3, 1, 2).float().div(255)
     with torch.no_grad():
-        mine = copy.deepcopy(student).eval()(normalize(view, student_normalization)).shape
+        mine = copy.deepcopy(student.module).eval()(normalize(view, student.normalization)).shape
         theirs = teach(view).shape
     if mine != theirs:
         raise UsageError(
-            f"the student answers with shape {list(mine)} and the teacher with {list(theirs)} for one image",
+            f"the student returns shape {list(mine)} and the teacher {list(theirs)} for one image",
             hint="choose a teacher of the same classes in the same order",
         )
     return int(mine[1])
@@ -306,7 +318,7 @@ def _common_classes(
 def _checked_labels(
     labels: npt.NDArray[np.int64] | Tensor | None, count: int, classes: int, settings: DistillSettings
 ) -> Tensor | None:
-    """The labels as int64 [count], each in 0 .. classes - 1; None where none are given nor needed."""
+    """Returns the labels as int64 [count], each in 0 .. classes - 1; None if there are none and none are needed."""
     if labels is None:
         if settings.hard_label_weight > 0:
             raise UsageError(
@@ -320,7 +332,7 @@ def _checked_labels(
     low, high = int(targets.min()), int(targets.max())
     if low < 0 or high >= classes:
         raise UsageError(
-            f"labels run from {low} to {high} but the models know the classes 0..{classes - 1}",
+            f"labels run from {low} to {high} but the models have the classes 0..{classes - 1}",
             hint="number the labels in the models' class order, starting at 0",
         )
     return targets

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,17 @@ pytest.importorskip("timm")
 
 from torch import Tensor, nn  # noqa: E402
 
-from edgevit.distillation.distill import DistillSettings, distill, normalize, random_affine, soft_label_loss, train  # noqa: E402
+from edgevit.distillation.distill import (  # noqa: E402
+    DistillSettings,
+    Student,
+    Teacher,
+    TrainingImages,
+    distill,
+    normalize,
+    random_affine,
+    soft_label_loss,
+    train,
+)
 from edgevit.errors import UsageError  # noqa: E402
 
 GREY = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -41,12 +52,12 @@ IMAGES = np.random.RandomState(0).randint(0, 256, (20, 8, 8, 3)).astype(np.uint8
 LABELS = np.arange(20) % 4
 
 
-def _distill(student: nn.Module, teacher: nn.Module, **changes: object) -> nn.Module:
-    arguments: dict[str, object] = {
-        "images": IMAGES, "labels": LABELS, "student_normalization": GREY, "teacher_normalization": GREY,
-        "settings": DistillSettings(epochs=2, batch_size=8, learning_rate=1e-2),
-    }  # fmt: skip
-    return distill(student, teacher, **{**arguments, **changes})  # type: ignore[arg-type]
+def _distill(student: nn.Module, teacher: nn.Module | Teacher, **changes: Any) -> nn.Module:
+    """Distills with settings for a test; ``images`` and ``labels`` replace those of the test."""
+    images = TrainingImages(changes.pop("images", IMAGES), changes.pop("labels", LABELS))
+    settings = changes.pop("settings", DistillSettings(epochs=2, batch_size=8, learning_rate=1e-2))
+    taught_by = teacher if isinstance(teacher, Teacher) else Teacher(teacher, GREY)
+    return distill(Student(student, GREY), taught_by, images, settings=settings, **changes)
 
 
 def _same(left: nn.Module, right: nn.Module) -> bool:
@@ -150,15 +161,14 @@ def test_progress_counts_every_step() -> None:
 def test_the_teacher_gets_its_own_size_and_normalization() -> None:
     seen: list[Tensor] = []
 
-    class Teacher(nn.Module):
+    class Recorder(nn.Module):
         def forward(self, images: Tensor) -> Tensor:
             seen.append(images)
             logits: Tensor = images.mean(dim=(2, 3)) @ torch.ones(3, 4)
             return logits
 
     white = np.full((6, 8, 8, 3), 255, np.uint8)
-    teaching = {"teacher_normalization": SHIFTED, "teacher_size": (12, 16)}
-    _distill(_net(0), Teacher(), images=white, labels=None, augment=None, **teaching)
+    _distill(_net(0), Teacher(Recorder(), SHIFTED, (12, 16)), images=white, labels=None, augment=None)
     expected = torch.tensor([0.9, 0.4, 0.175]).view(1, 3, 1, 1)
     assert all(images.shape[1:] == (3, 12, 16) for images in seen)
     assert all(torch.allclose(images, expected.expand_as(images), atol=1e-6) for images in seen)
@@ -192,13 +202,13 @@ def test_random_affine_turns_without_stretching_a_wide_image() -> None:
         ({"images": IMAGES.astype(np.float32)}, "float32"),
         ({"images": IMAGES[0]}, "8, 8, 3"),
         ({"labels": LABELS[:5]}, "20 images"),
-        ({"labels": LABELS + 1}, "1 to 4 but the models know the classes 0..3"),
+        ({"labels": LABELS + 1}, "1 to 4 but the models have the classes 0..3"),
         ({"labels": LABELS - 1}, "-1 to 2"),
         ({"labels": None, "settings": DistillSettings(hard_label_weight=0.5)}, "no labels"),
         ({"settings": DistillSettings(learning_rate=1e30, epochs=3)}, "the loss is"),
     ],
 )
-def test_bad_input_is_refused_with_what_to_do(changes: dict[str, object], message: str) -> None:
+def test_bad_input_is_refused_with_what_to_do(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
         _distill(_net(0), _net(1), **changes)
     assert caught.value.hint
