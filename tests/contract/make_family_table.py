@@ -104,7 +104,7 @@ def _document(rows: list[Row], seconds: float) -> str:
         "with zeros or ones: biases, LayerScale, batch statistics) and is float32. It passes if its logits for",
         f"{IMAGES} images differ from PyTorch's by at most {FLOAT_TOLERANCE:.0e} of the largest logit and the top-1",
         "class is the same for each. In parentheses: that difference, and the seconds that exporting, loading and",
-        "running took in child processes of their own.",
+        "running took in child processes.",
         "",
         _line(*header),
         _line(*("---",) * len(header)),

@@ -30,7 +30,7 @@ from edgevit.spec.token_plan import FORMS, METHODS, Form, parse_plan  # noqa: E4
 from edgevit.tokens.reduce import CutMargins, reduce_tokens  # noqa: E402
 
 # isort: split
-from tests.models import VIT_PATCHES, image, small_vit, swap_patches  # noqa: E402
+from tests.models import SMALL_VIT_PATCHES, image, small_vit, swap_patches  # noqa: E402
 
 SITES = "1=40,2=20"
 ROUNDING = 1e-5
@@ -174,7 +174,7 @@ def test_images_are_what_they_are_called(method: str) -> None:
     assert margins["noise"].min() > UNDECIDED_MARGIN
     assert margins["one colour"].tolist() == margins["equal keys"].tolist() == [[0.0], [0.0]]
     expected = logits(module, given["equal keys"])
-    others = logits(module, swap_patches(given["equal keys"], range(VIT_PATCHES - 1, -1, -1)))
+    others = logits(module, swap_patches(given["equal keys"], range(SMALL_VIT_PATCHES - 1, -1, -1)))
     assert (others - expected).abs().max() > 1000 * FLOAT_TOLERANCE * expected.abs().max()
 
 

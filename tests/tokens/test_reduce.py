@@ -25,11 +25,11 @@ from edgevit.errors import UsageError  # noqa: E402
 from edgevit.model.program.capture import capture, count_macs  # noqa: E402
 from edgevit.spec.token_plan import FORMS, METHODS, Form, Site, TokenPlan, parse_plan  # noqa: E402
 from edgevit.tokens.reduce import CutMargins, ReducedVisionTransformer, check_reducible, plan_sites, reduce_tokens  # noqa: E402
-from tests.models import VIT_KINDS, VIT_PATCHES, VIT_PREFIX, image, small_vit, swap_patches  # noqa: E402
+from tests.models import SMALL_VIT_KINDS, SMALL_VIT_PATCHES, SMALL_VIT_PREFIX, image, small_vit, swap_patches  # noqa: E402
 
 all_methods = pytest.mark.parametrize("method", METHODS)
 both_forms = pytest.mark.parametrize("form", FORMS)
-all_models = pytest.mark.parametrize("kind", VIT_KINDS)
+all_models = pytest.mark.parametrize("kind", SMALL_VIT_KINDS)
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -64,7 +64,7 @@ def tokens_per_block(model: Any, pixels: Tensor) -> list[int]:
 def swap_positions(model: Any, order: Sequence[int] | Tensor) -> None:
     """Gives patch i the position embedding of patch ``order[i]``, in place."""
     with torch.no_grad():
-        position = model.pos_embed[:, -VIT_PATCHES:]
+        position = model.pos_embed[:, -SMALL_VIT_PATCHES:]
         position.copy_(position[:, torch.as_tensor(order)].clone())
 
 
@@ -132,7 +132,7 @@ def test_macs_of_the_captured_model_are_those_counted() -> None:
 def test_the_counts_of_the_plan_are_kept(kind: str, method: str) -> None:
     """ceil(0.6 x 64) = 39 and ceil(0.6 x 39) = 24; with a fused token more 40, then ceil(0.6 x 40) + 1 = 25."""
     first, second = (40, 25) if method == "evit_fused" else (39, 24)
-    model, prefix = reduced(at(method, 1, 3), kind), VIT_PREFIX[kind]
+    model, prefix = reduced(at(method, 1, 3), kind), SMALL_VIT_PREFIX[kind]
     assert model.num_prefix_tokens == prefix
     assert model.sites == (Site(1, first), Site(3, second))
     assert tokens_per_block(model, image()) == [prefix + first, prefix + first, prefix + second]
@@ -144,7 +144,7 @@ def test_the_counts_of_the_plan_are_kept(kind: str, method: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "given"),
     [
-        *((kind, {}) for kind in VIT_KINDS),
+        *((kind, {}) for kind in SMALL_VIT_KINDS),
         ("class token", {"qk_norm": True, "qkv_bias": False}),
         ("class token", {"init_values": 0.5, "pre_norm": True}),
         ("class token", {"scale_attn_norm": True, "fc_norm": True}),
@@ -172,7 +172,7 @@ def test_sites_that_keep_all_are_left_out(method: str) -> None:
 
 def plant_duplicates(model: Any, pixels: Tensor, copies: dict[int, int]) -> Tensor:
     """Makes patches the same as others, with their positions: ``copies`` tells which from which."""
-    order = [copies.get(place, place) for place in range(VIT_PATCHES)]
+    order = [copies.get(place, place) for place in range(SMALL_VIT_PATCHES)]
     swap_positions(model, order)
     return swap_patches(pixels, order)
 
@@ -190,7 +190,7 @@ def test_tome_merges_duplicates_first_and_the_logits_stay(block: int, kind: str,
     model = small_vit(kind, **given)
     copies = {1: 0, 11: 40, 33: 12, 35: 12, 63: 6, 21: 20}
     pixels = plant_duplicates(model, image(), copies)
-    fewer = reduce_tokens(model, TokenPlan("tome", (Site(block, VIT_PATCHES - len(copies)),)))
+    fewer = reduce_tokens(model, TokenPlan("tome", (Site(block, SMALL_VIT_PATCHES - len(copies)),)))
     groups = [row.nonzero().flatten().tolist() for row in fewer.sources(pixels)[0][0]]
     assert sorted(group for group in groups if len(group) > 1) == [[0, 1], [6, 63], [11, 40], [12, 33, 35], [20, 21]]
     torch.testing.assert_close(logits(fewer, pixels), logits(model, pixels), rtol=1e-5, atol=1e-5)
@@ -274,7 +274,7 @@ def test_graphs_can_be_captured(kind: str, form: Form, method: str) -> None:
 def test_permuting_patches_with_their_positions_changes_nothing(kind: str, method: str) -> None:
     model, pixels = reduced(at(method, 1, 3), kind), image()
     expected = logits(model, pixels)
-    order = torch.randperm(VIT_PATCHES, generator=torch.Generator().manual_seed(4))
+    order = torch.randperm(SMALL_VIT_PATCHES, generator=torch.Generator().manual_seed(4))
     assert (logits(model, swap_patches(pixels, order)) - expected).abs().max() > 1e-3
     swap_positions(model.vit, order)
     torch.testing.assert_close(logits(model, swap_patches(pixels, order)), expected, rtol=1e-4, atol=1e-5)
@@ -283,9 +283,11 @@ def test_permuting_patches_with_their_positions_changes_nothing(kind: str, metho
 def test_tome_parts_patches_by_order() -> None:
     """At one site a permutation within even and within odd places changes nothing; one that mixes them does."""
     expected = logits(reduced("tome:20@2"), image())
-    even, odd = (torch.randperm(VIT_PATCHES // 2, generator=torch.Generator().manual_seed(seed)) for seed in (1, 2))
+    even, odd = (
+        torch.randperm(SMALL_VIT_PATCHES // 2, generator=torch.Generator().manual_seed(seed)) for seed in (1, 2)
+    )
     apart = torch.stack([2 * even, 2 * odd + 1], dim=1).flatten()
-    mixed = torch.randperm(VIT_PATCHES, generator=torch.Generator().manual_seed(3))
+    mixed = torch.randperm(SMALL_VIT_PATCHES, generator=torch.Generator().manual_seed(3))
     found = []
     for order in (apart, mixed):
         model = reduced("tome:20@2")
@@ -336,7 +338,7 @@ def test_weights_are_trained_as_before() -> None:
 def test_prefix_tokens_never_leave(kind: str, method: str) -> None:
     """In a model whose blocks change nothing, they come out as they went in, however few patches stay."""
     model = reduced("tome:0.5@1,2,3" if method == "tome" else f"{method}:0.01@1,2,3", kind)
-    vit, prefix = model.vit, VIT_PREFIX[kind]
+    vit, prefix = model.vit, SMALL_VIT_PREFIX[kind]
     with torch.no_grad():
         for name in ("cls_token", "dist_token", "reg_token"):
             if getattr(vit, name, None) is not None:
@@ -350,7 +352,7 @@ def test_prefix_tokens_never_leave(kind: str, method: str) -> None:
         norm.register_forward_hook(lambda *call: seen.append(call[1][0]))
     logits(model, image(batch=2))
     entering, leaving = seen
-    assert leaving.shape[1] == prefix + model.sites[-1].tokens < entering.shape[1] == prefix + VIT_PATCHES
+    assert leaving.shape[1] == prefix + model.sites[-1].tokens < entering.shape[1] == prefix + SMALL_VIT_PATCHES
     assert torch.equal(leaving[:, :prefix], entering[:, :prefix])
 
 
@@ -373,8 +375,8 @@ def plant_tokens(model: Any, tokens: Tensor) -> Any:
 def test_planted_patches_survive(method: str, form: Form) -> None:
     """Keys of three patches point where the class token's query does, at places that are drawn."""
     for seed in range(5):
-        places = torch.randperm(VIT_PATCHES, generator=torch.Generator().manual_seed(seed))[:3].tolist()
-        tokens = 0.1 * torch.randn(1, 1 + VIT_PATCHES, 48, generator=torch.Generator().manual_seed(seed))
+        places = torch.randperm(SMALL_VIT_PATCHES, generator=torch.Generator().manual_seed(seed))[:3].tolist()
+        tokens = 0.1 * torch.randn(1, 1 + SMALL_VIT_PATCHES, 48, generator=torch.Generator().manual_seed(seed))
         tokens[0, 0] = 1.0
         for strength, place in zip((2.0, 1.6, 1.3), places, strict=True):
             tokens[0, 1 + place] += strength
@@ -390,7 +392,7 @@ def test_planted_patches_survive(method: str, form: Form) -> None:
 @both_forms
 def test_a_planted_cluster_merges(form: Form) -> None:
     """Patches that look alike, half of them at even places, end in the tokens of those."""
-    tokens = torch.randn(1, 1 + VIT_PATCHES, 48, generator=torch.Generator().manual_seed(0))
+    tokens = torch.randn(1, 1 + SMALL_VIT_PATCHES, 48, generator=torch.Generator().manual_seed(0))
     cluster = [2, 5, 9, 20, 31, 44, 63]
     look = torch.randn(48, generator=torch.Generator().manual_seed(1))
     tokens[0, 1 + torch.tensor(cluster)] = look + 0.05 * torch.randn(
@@ -410,8 +412,8 @@ def test_a_planted_cluster_merges(form: Form) -> None:
 def test_sources(kind: str, method: str, form: Form) -> None:
     model = reduced(at(method, 1, 2), kind, form)
     found = model.sources(image(batch=2))
-    assert [parts.shape for parts in found] == [(2, site.tokens, VIT_PATCHES) for site in model.sites]
-    earlier = torch.ones(2, VIT_PATCHES, dtype=torch.bool)
+    assert [parts.shape for parts in found] == [(2, site.tokens, SMALL_VIT_PATCHES) for site in model.sites]
+    earlier = torch.ones(2, SMALL_VIT_PATCHES, dtype=torch.bool)
     for parts in found:
         owners = (parts > 0).sum(dim=1)
         assert (parts >= 0).all()
@@ -428,7 +430,9 @@ def test_sources(kind: str, method: str, form: Form) -> None:
         earlier = owners.bool()
     if method == "evit_fused":
         assert set(found[0][:, :-1].flatten().tolist()) == {0, 1}
-        assert torch.equal((found[0] > 0).sum(dim=1), torch.ones(2, VIT_PATCHES))  # the fused token has all the others
+        assert torch.equal(
+            (found[0] > 0).sum(dim=1), torch.ones(2, SMALL_VIT_PATCHES)
+        )  # the fused token has all the others
 
 
 @both_forms
@@ -441,7 +445,9 @@ def test_sizes_are_conserved(method: str, form: Form) -> None:
         reduction.register_forward_hook(lambda *call: given.extend((call[1][0].sizes, call[2].sizes)))
     logits(model, image(batch=2))
     arrived, left = given[0:6:2], given[1:6:2]
-    assert all(torch.equal(sizes.sum(dim=1), torch.full((2, 1), float(VIT_PATCHES))) for sizes in (*arrived, *left))
+    assert all(
+        torch.equal(sizes.sum(dim=1), torch.full((2, 1), float(SMALL_VIT_PATCHES))) for sizes in (*arrived, *left)
+    )
     counts = [(parts > 0).sum(dim=2, keepdim=True).float() for parts in model.sources(image(batch=2))]
     assert all(torch.equal(made, count) for made, count in zip(left, counts, strict=True))
 
@@ -471,7 +477,7 @@ def test_margins_are_of_the_closest_site(method: str) -> None:
 def test_margins_are_small_where_two_scores_nearly_tie(method: str) -> None:
     """The first patch to leave becomes nearly the same as the last that stays."""
     plan = parse_plan(f"{method}:1={4 if method == 'evit_fused' else 3}")
-    tokens = torch.randn(1, 1 + VIT_PATCHES, 48, generator=torch.Generator().manual_seed(0))
+    tokens = torch.randn(1, 1 + SMALL_VIT_PATCHES, 48, generator=torch.Generator().manual_seed(0))
     one_more = parse_plan("evit:1=4")
     order = reduce_tokens(plant_tokens(small_vit(depth=1), tokens), one_more).sources(image())[0][0].argmax(dim=1)
     last, first_out = 1 + int(order[2]), 1 + int(order[3])
@@ -488,7 +494,7 @@ def test_margins_are_small_where_two_scores_nearly_tie(method: str) -> None:
 
 def test_margins_are_small_where_two_destinations_are_as_near() -> None:
     """Two destinations are alike, and a source lies between them."""
-    tokens = torch.randn(1, 1 + VIT_PATCHES, 48, generator=torch.Generator().manual_seed(0))
+    tokens = torch.randn(1, 1 + SMALL_VIT_PATCHES, 48, generator=torch.Generator().manual_seed(0))
     for host in (10, 20):
         tokens[0, 1 + host] = tokens[0, 1 + 7] + 1e-4 * torch.randn(48, generator=torch.Generator().manual_seed(host))
     model = reduce_tokens(plant_tokens(small_vit(depth=1), tokens), parse_plan("tome:1@1"))
@@ -546,5 +552,5 @@ def test_plans_that_are_refused(plan: str, message: str) -> None:
 
 
 def test_plain_models_are_not_refused() -> None:
-    for kind in VIT_KINDS:
+    for kind in SMALL_VIT_KINDS:
         check_reducible(small_vit(kind))
