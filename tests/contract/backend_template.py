@@ -1,4 +1,4 @@
-"""What every backend has to do, whoever wrote it: one template, and no backend is named in it."""
+"""The contract of backends as checks, none of which names a backend."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgevit.quantization.policy import Target, first_guess
 from edgevit.results.graph import Graph
 
 SAMPLES = 16
-"""Images that artifacts are compared on; the quantizers are calibrated with the same."""
+"""Images that artifacts are compared on and that quantizers are calibrated with."""
 FLOAT_TOLERANCE = 1e-4
 LEAST_SNR_DB = {"fp16": 45.0, "bf16": 45.0, "weight_only_wi8_afp32": 30.0, "best": 20.0, "other": 3.0}
 """Half-precision weights; a float file; int8 weights alone; the scheme that "auto" tries first for the architecture; any
@@ -64,7 +64,7 @@ def check_signature(session: Session, network: Network) -> None:
 
 
 def check_session(session: Session, network: Network) -> None:
-    """What a session tells of itself, and that running is pure."""
+    """A session describes itself, and a run has no side effect."""
     assert session.runtime_version[0].isdigit()
     assert session.delegate
     assert session.precision

@@ -1,7 +1,7 @@
-"""The model families that edgevit promises to convert, and the way from a name to a verified artifact.
+"""The model families that edgevit supports, and the steps from a name to a verified artifact.
 
-The contract test and the published table both go it; it is the product's own: load → capture → export in a child →
-predict in a child → compare with PyTorch.
+The contract test and the published table both take these steps, as ``edgevit compress`` does: load → capture → export in
+a child process → run images in a child process → compare with PyTorch.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class PrepareJob:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A captured family and PyTorch's answers."""
+    """A captured family and its logits by PyTorch."""
 
     program: Path
     images: Samples
@@ -100,7 +100,7 @@ class Prepared:
 
 
 def prepare(job: PrepareJob) -> Prepared:
-    """Loads a family with lively random weights, asks PyTorch for its logits and captures it once for all backends."""
+    """Loads a family with random weights, computes its logits by PyTorch and captures it once for all backends."""
     torch.manual_seed(0)
     model = load_model(ModelSpec(name=job.model, random_weights=True))
     enliven(model.module, model.preprocessing.input_size)
@@ -141,11 +141,11 @@ def convert(prepared: Prepared, backend: str, folder: Path, timeout_seconds: flo
 
 
 def enliven(module: nn.Module, input_size: tuple[int, int]) -> None:
-    """Gives a freshly made module the parameters and statistics of one that was trained, in kind if not in worth.
+    """Gives a newly initialized module parameters and statistics that resemble those of a trained one.
 
-    Parameters that start as one repeated value (biases, LayerScale, position biases, the last norm of a residual
-    branch) would hide what conversion does to them: they become random. Batch normalization gets the statistics of
-    four made-up images, shaken, so that signals neither die out nor explode and folding has something to fold.
+    Parameters that are initialized to one repeated value (biases, LayerScale, position biases, the last norm of a
+    residual branch) would hide errors of conversion: they become random. Batch normalization gets the statistics of four
+    random images, perturbed, so that activations neither vanish nor explode and folding is not trivial.
     """
     generator = torch.Generator().manual_seed(1)
     scales = {id(part.weight) for part in module.modules() if "Norm" in type(part).__name__ and hasattr(part, "weight")}

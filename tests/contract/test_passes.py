@@ -1,4 +1,4 @@
-"""Every pass against one template: model in, model out. A new token method or resizing is picked up unedited."""
+"""Every pass against one contract: model in, model out. A new token method or resizing needs no change here."""
 
 from __future__ import annotations
 
@@ -69,23 +69,18 @@ PASSES: dict[str, Pass] = {
 
 every_pass = pytest.mark.parametrize("name", PASSES)
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Any:
-    """Models this small are run faster by one thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @functools.cache
 def passed(name: str) -> Resized:
+    """Returns what a pass makes of a small ViT."""
     return PASSES[name](small_vit(depth=2))
 
 
 @functools.cache
 def captured(name: str) -> Any:
+    """Returns the captured program of :func:`passed`."""
     made = passed(name)
     return capture(made.module, made.input_size)
 
@@ -125,7 +120,7 @@ def test_it_gives_one_finite_row_of_logits_for_each_image(name: str) -> None:
         found = logits(made.module, images(made.input_size, count))
         assert (found.shape, found.dtype) == ((count, CLASSES), torch.float32)
         assert found.isfinite().all()
-    assert found.std(dim=0).max() > 0.01 * found.abs().max(), "all images get the same: the tests would see nothing"
+    assert found.std(dim=0).max() > 0.01 * found.abs().max(), "all images get the same logits: the tests could not fail"
 
 
 @every_pass

@@ -1,4 +1,4 @@
-"""What every backend makes of every token reduction method, in both export forms; new ones are picked up unedited."""
+"""Every backend with every token reduction method in both export forms; new ones need no change here."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ ROUNDING = 1e-5
 """Largest relative difference between the forms, which compute the same but for the order of sums."""
 FAST = ("tome", "squeeze")
 FAST_ON_LITERT = ("squeeze",)
-"""What is not left to the slow half: they do all that the others do, and LiteRT converts for seconds."""
-CHOOSES = (
+"""Methods not marked as slow: they use every op that the others use, and LiteRT's conversion takes seconds."""
+SELECTING = (
     "topk", "sort", "argmax", "argmin", "gather", "embeddinglookup", "scatter", "onehot", "equal", "greater", "less",
     "where", "select", "nonzero", "unique", "cumsum", "dynamicslice", "dynamicupdateslice", "trilu", "eyelike",
 )  # fmt: skip
-"""Parts of the names of ops that choose or compare, in all formats, small and without underscores."""
+"""Parts of the names of ops that select or compare, in all formats, in lower case and without underscores."""
 
 
 def cases(*others: str) -> list[Any]:
@@ -69,15 +69,15 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def vit(key: float = 1.0) -> Any:
-    """A vision transformer whose first block finds all patches of an image without blue equally good, to the bit.
+    """Returns a ViT whose first block scores all patches of an image without blue equally, bit for bit.
 
-    Half of the channels of a patch see its blue alone, and the keys of the first block read these alone; there is no
-    normalization to mix them with the others. Without blue, what they add is zero, and all keys are the bias: ``key`` in
-    the first channel of each head, 0 in the others, so that products with it have one term and round the same wherever
-    a runtime computes them. The patches still differ in the other half, so that it matters which of them stay.
+    Half of the channels of a patch depend on its blue alone, and the keys of the first block on these channels alone; no
+    normalization mixes them with the others. Without blue they are zero, and all keys are the bias: ``key`` in the first
+    channel of each head, 0 in the others, so that products with it have one term and round the same in every runtime.
+    The patches still differ in the other half, so that it matters which of them are kept.
 
-    There is no position embedding, so that patches of one colour are the same in all blocks. The head reads the mean of
-    all patches; the class token, which ranks them, is past caring about what leaves after the last attention.
+    There is no position embedding, so that patches of one colour are equal in all blocks. The head reads the mean of all
+    patches; the class token, which ranks them, does not depend on what is pruned after the last attention.
     """
     model = small_vit("average", depth=2, pos_embed="none")
     first, proj, width = model.blocks[0], model.patch_embed.proj, model.embed_dim
@@ -97,10 +97,10 @@ def vit(key: float = 1.0) -> Any:
 
 
 def images() -> dict[str, Tensor]:
-    """Images by what is special about them, each float32 [2, 3, 32, 32].
+    """Returns images by their special property, each float32 [2, 3, 32, 32].
 
-    One colour is all that an image of equal patches can have: of the same patches among others, rounding decides which
-    of those that stand for more or fewer of them another one is merged into.
+    Equal patches occur only in an image of one colour: among others, rounding would decide which of the equal tokens, of
+    different sizes, another one is merged into.
     """
     without_blue = image(2, batch=2)
     without_blue[:, 2] = 0
@@ -120,7 +120,7 @@ def captured(method: str, form: Form) -> Any:
 
 @dataclass(frozen=True)
 class Exported:
-    """An artifact, loaded, and its answers."""
+    """A loaded artifact and its logits."""
 
     path: Path
     session: Session
@@ -134,7 +134,7 @@ Export = Callable[[str, str, Form], Exported]
 
 @pytest.fixture(scope="module")
 def export(tmp_path_factory: pytest.TempPathFactory) -> Export:
-    """Makes the artifact of a backend, a method and a form, once."""
+    """Returns a function that exports each backend, method and form once."""
 
     @functools.cache
     def make(name: str, method: str, form: Form) -> Exported:
@@ -148,7 +148,7 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Export:
 
 
 def logits(module: nn.Module, pixels: Tensor) -> Tensor:
-    """Of one image at a time, as artifacts take them, float32 [n, classes]."""
+    """Returns logits float32 [n, classes], computed one image at a time as artifacts do."""
     with torch.inference_mode():
         return torch.cat([module(one[None]) for one in pixels])
 
@@ -158,17 +158,17 @@ def exported_logits(session: Session, pixels: Tensor) -> np.ndarray:
 
 
 def ops_named(graph: Graph, *parts: str) -> Counter[str]:
-    """How often a graph has each op whose name contains one of these."""
+    """Counts the ops of a graph whose name contains one of these."""
     names = [op.native for op in graph.ops]
     return Counter(name for name in names if any(part in name.lower().replace("_", "") for part in parts))
 
 
-# What the other tests stand on.
+# Preconditions of the other tests.
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_images_are_what_they_are_called(method: str) -> None:
-    """On noise all choices are clear; where keys are equal none is, and another one gives other logits."""
+    """On noise all margins are large; for equal keys they are zero, and another selection gives other logits."""
     module, given = reduced(method, "gather"), images()
     margins = {name: logits(CutMargins(cast(Any, module)), pixels) for name, pixels in given.items()}
     assert margins["noise"].min() > UNDECIDED_MARGIN
@@ -199,17 +199,17 @@ def test_both_forms_agree(backend: str, method: str, export: Export) -> None:
 
 @every_form
 def test_shapes_are_static(backend: str, method: str, form: Form, export: Export) -> None:
-    """No length is open, nothing computes a shape as it runs, and no op is unknown: NonZero, loops and bodies are."""
+    """No dimension is dynamic, no shape is computed at run time, and no op is of unknown kind, as NonZero and loops are."""
     made = export(backend, method, form)
     assert all(type(length) is int and length > 0 for tensor in made.graph.tensors for length in tensor.shape)
     assert not {op.native for op in made.graph.ops if op.kind in ("constant", "other")}
     assert not ops_named(made.graph, "where", "select", "nonzero", "unique", "compress")
-    if backend == "litert":  # the readers of the others refuse open shapes; this one takes the shapes of an example
-        assert open_tensors(made.path) == []
+    if backend == "litert":  # the other readers refuse dynamic shapes; this one takes the shapes of an example
+        assert dynamic_tensors(made.path) == []
 
 
-def open_tensors(path: Path) -> list[bytes]:
-    """Names of the tensors of a TFLite file of one subgraph whose shapes may change from run to run."""
+def dynamic_tensors(path: Path) -> list[bytes]:
+    """Returns the names of the tensors with dynamic shapes in a TFLite file of one subgraph."""
     from ai_edge_litert import schema_py_generated as schema
 
     (subgraph,) = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0).subgraphs
@@ -218,23 +218,23 @@ def open_tensors(path: Path) -> list[bytes]:
 
 
 @every_form
-def test_ops_that_choose_are_in_the_gather_form_alone(backend: str, method: str, form: Form, export: Export) -> None:
+def test_only_the_gather_form_has_selecting_ops(backend: str, method: str, form: Form, export: Export) -> None:
     graph = export(backend, method, form).graph
-    if form == "gather":  # which shows that these are the names by which they would be found
+    if form == "gather":  # which proves that these names would find them
         assert ops_named(graph, "topk")
         assert ops_named(graph, "gather", "embeddinglookup")
         assert bool(ops_named(graph, "equal")) == (method in ("tome", "squeeze"))
         return
-    # No exception for the Gather at a constant place by which ONNX and OpenVINO fetch a class token for the head, in
-    # models that keep all tokens too: the head of this one reads a mean.
-    assert not ops_named(graph, *CHOOSES)
+    # ONNX and OpenVINO fetch a class token for the head by a Gather at a constant index, also in models that keep all
+    # tokens; it needs no exception here, since the head of this model reads a mean.
+    assert not ops_named(graph, *SELECTING)
 
 
 @pytest.mark.parametrize(("backend", "method"), [case for case in cases() if case.values[0] == "litert"])
 def test_litert_runs_the_arithmetic_form_in_one_piece(
     backend: str, method: str, export: Export, request: pytest.FixtureRequest
 ) -> None:
-    assert export(backend, method, "gather").session.delegate != "XNNPACK, 1 partition"  # which has no TopK
+    assert export(backend, method, "gather").session.delegate != "XNNPACK, 1 partition"  # XNNPACK has no TopK
     assert export(backend, method, "arithmetic").session.delegate == "XNNPACK, 1 partition"
 
 
@@ -242,7 +242,7 @@ def test_litert_runs_the_arithmetic_form_in_one_piece(
     "backend", [pytest.param(name, marks=[pytest.mark.slow] if name == "litert" else []) for name in backend_names()]
 )
 def test_keys_of_zeros_can_be_compared(backend: str, tmp_path: Path) -> None:
-    """They are equally far from all others, see :func:`edgevit.tokens.maths.cosine`."""
+    """They are equally similar to all others, see :func:`edgevit.tokens.maths.cosine`."""
     module, pixels = reduce_tokens(vit(key=0.0), parse_plan("tome:1=40")), images()["equal keys"]
     path = get_backend(backend).export(capture(module, (32, 32)), tmp_path)
     found = exported_logits(get_backend(backend).open_session(path, 1, "f32"), pixels)
