@@ -23,7 +23,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Imports the public names on first use, so that `import edgevit` stays light."""
+    """Imports the public names on first use, so that ``import edgevit`` stays light."""
     if name not in _HOMES:
         raise AttributeError(f"module 'edgevit' has no attribute {name!r}")
     import importlib

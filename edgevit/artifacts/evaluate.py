@@ -18,7 +18,7 @@ from edgevit.run.child_process import report_progress
 
 @dataclass(frozen=True)
 class InferenceJob:
-    """An artifact to run over images in a process of its own."""
+    """An artifact to run over images in a child process."""
 
     backend: str
     artifact: Path

@@ -1,4 +1,4 @@
-"""Making artifacts, each in a process of its own (see :mod:`edgevit.run.child_process`)."""
+"""Making artifacts, each in a child process (see :mod:`edgevit.run.child_process`)."""
 
 from __future__ import annotations
 

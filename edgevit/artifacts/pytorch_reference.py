@@ -1,4 +1,4 @@
-"""The PyTorch side of a run: reference logits and latency of a captured program, in a process of its own."""
+"""The PyTorch side of a run: reference logits and latency of a captured program, in a child process."""
 
 from __future__ import annotations
 
@@ -55,7 +55,11 @@ def reference_logits(job: ReferenceJob) -> LogitsFile:
 
 
 def pytorch_latency(job: LatencyJob) -> LatencyMs:
-    """Times a captured program in PyTorch, batch 1."""
+    """Times a captured program in PyTorch, batch 1.
+
+    Raises:
+        ValueError: the program was saved without example inputs.
+    """
     torch.set_num_threads(job.threads)
     program = load_program(job.program)
     if program.example_inputs is None:

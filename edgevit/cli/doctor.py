@@ -15,7 +15,7 @@ def doctor(
 ) -> None:
     """Show what is installed and what works.
 
-    Runs a tiny model on every backend, each in a process of its own. Exit 0 if the base install and at least one
+    Runs a tiny model on every backend, each in a child process. Exit 0 if the base install and at least one
     backend work, 2 otherwise.
 
     \b

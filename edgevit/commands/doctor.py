@@ -1,4 +1,4 @@
-"""What is installed here, and what of it works: every runtime is tried in a child process of its own."""
+"""What is installed here, and what of it works: every runtime is tried in a child process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predicting for devices in a process of its own, because reading a graph may load a runtime's native code."""
+"""Predicting for devices in a child process, because reading a graph may load a runtime's native code."""
 
 from __future__ import annotations
 

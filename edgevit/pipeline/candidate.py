@@ -103,7 +103,12 @@ def make_artifact(context: RunContext, draft: CandidateDraft) -> Candidate:
 
 
 def verify_artifact(context: RunContext, draft: CandidateDraft) -> Candidate:
-    """Compares the artifact with PyTorch, or with the float artifact it was quantized from."""
+    """Compares the artifact with PyTorch, or with the float artifact it was quantized from.
+
+    Raises:
+        CheckFailed: it does not declare what it should, or gives NaN.
+        CandidateFailed: the float artifact gave no logits.
+    """
     candidate = draft.candidate
     artifact = _artifact(candidate)
     integer_io = context.target.integer_io

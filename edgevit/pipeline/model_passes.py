@@ -16,7 +16,14 @@ from torch import nn
 
 from edgevit.data.images import ImageSet
 from edgevit.data.preprocess import resize_and_crop
-from edgevit.distillation.distill import DistillSettings, distill
+from edgevit.distillation.distill import (
+    DistillSettings,
+    Normalization,
+    Student,
+    Teacher,
+    TrainingImages,
+    distill,
+)
 from edgevit.model.load import Model
 from edgevit.pipeline.context import RunContext, Variant
 from edgevit.pipeline.snapshot import Snapshot, pass_record, take_snapshot
@@ -87,13 +94,9 @@ def _train(context: RunContext, settings: DistillSpec, teacher: Model, images: I
     model, defaults = context.inputs.model, DistillSettings()
     pixels = np.stack([resize_and_crop(images.image(image_id), model.preprocessing) for image_id in images.ids])
     return distill(
-        copy.deepcopy(model.module).requires_grad_(True),
-        teacher.module,
-        pixels,
-        None,
-        student_normalization=(model.preprocessing.mean, model.preprocessing.std),
-        teacher_normalization=(teacher.preprocessing.mean, teacher.preprocessing.std),
-        teacher_size=teacher.preprocessing.input_size,
+        Student(copy.deepcopy(model.module).requires_grad_(True), _normalization(model)),
+        Teacher(teacher.module, _normalization(teacher), teacher.preprocessing.input_size),
+        TrainingImages(pixels),
         settings=DistillSettings(
             epochs=settings.epochs,
             learning_rate=settings.learning_rate or defaults.learning_rate,
@@ -102,3 +105,7 @@ def _train(context: RunContext, settings: DistillSpec, teacher: Model, images: I
         ),
         on_progress=lambda done, total: context.stages.progress.stage("distill", done, total + 1),
     )
+
+
+def _normalization(model: Model) -> Normalization:
+    return model.preprocessing.mean, model.preprocessing.std

@@ -60,7 +60,7 @@ def rungs(first: Recipe, guess: FirstGuess, gptq_schemes: tuple[str, ...]) -> It
         if scheme.calibrated and not first.float_kinds:
             yield Rung("adds, normalization, activations in float", _float_kinds)
         for count in _LAYERS_IN_FLOAT:
-            yield Rung(f"float islands: {count}", _worst_layers_in_float(count))
+            yield Rung(f"layers in float: {count}", _worst_layers_in_float(count))
     if first.scheme in gptq_schemes:
         yield Rung("GPTQ", _gptq)
 

@@ -1,4 +1,4 @@
-"""Prepares a captured program for int8, in a process of its own (see :mod:`edgevit.run.child_process`)."""
+"""Prepares a captured program for int8, in a child process (see :mod:`edgevit.run.child_process`)."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def _candidates(run: Run) -> str:
     candidates = table([c.title for c in chosen], rows, numeric=[i for i, c in enumerate(chosen) if c.numeric])
     change = " Change is that of top-1 against the float baseline; positive is a gain." if has_labels(run) else ""
     legend = (
-        "Latency is milliseconds for one image, measured on this host in a process of its own; memory is that process's"
+        "Latency is milliseconds for one image, measured on this host in a child process; memory is that process's"
         f" peak.{change} Speed-up compares with the float parent in the same runtime, both interleaved. int8 is the"
         " share of multiply-accumulates in int8, numerics how the layers multiply, float layers the number of layers"
         " kept in float beside quantized ones: all read from the file."

@@ -39,7 +39,7 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Latency and memory of an artifact, measured in a process of its own on a named device."""
+    """Latency and memory of an artifact, measured in a child process on a named device."""
 
     device: str
     latency_ms: LatencyMs

@@ -1,4 +1,4 @@
-"""Runs a function in a process of its own, with a time limit: a crash in native code is an error, not a dead tool.
+"""Runs a function in a child process, with a time limit: a crash in native code is an error, not a dead tool.
 
 The argument goes in on stdin as JSON; the answer and progress come back on stdout as lines that begin with a mark;
 everything else the child says goes to a log file.

@@ -29,7 +29,7 @@ COMMANDS = [name for name, _ in app_module.COMMANDS]
 
 
 def edgevit_command(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs the real command in a process of its own."""
+    """Runs the real command in a child process."""
     return subprocess.run(
         [sys.executable, "-m", "edgevit", *map(str, arguments)],
         capture_output=True,

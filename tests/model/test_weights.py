@@ -212,7 +212,7 @@ def test_a_pickle_that_torch_refuses_for_a_quantizers_class_is_called_quantized(
 
 
 def test_the_command_refuses_a_torchao_checkpoint_with_exit_2(tmp_path: Path) -> None:
-    """In a process of its own, where torchao is not imported and torch cannot read its tensors."""
+    """In a child process, where torchao is not imported and torch cannot read its tensors."""
     torch.save(with_torchao().state_dict(), tmp_path / "w.pt")
     done = subprocess.run(
         [sys.executable, "-m", "edgevit", "compress", "digits_cnn", "--weights", str(tmp_path / "w.pt")],

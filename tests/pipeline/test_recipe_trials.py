@@ -158,7 +158,7 @@ def test_prepared_weights_are_exported_anew(world: World) -> None:
 def test_the_worst_layers_are_kept_in_float(world: World) -> None:
     world.wrong = lambda recipe: 0 if {"c", "a"} <= set(recipe.float_layers) else 5
     quantized_artifact = world.quantize()
-    assert rungs(quantized_artifact)[-1] == "float islands: 2"
+    assert rungs(quantized_artifact)[-1] == "layers in float: 2"
     assert quantized_artifact.recipe.float_layers[:2] == ("c", "a")
     assert len([job for job in world.asked if isinstance(job, SensitivityJob)]) == 1
 
@@ -166,7 +166,7 @@ def test_the_worst_layers_are_kept_in_float(world: World) -> None:
 def test_a_ranking_that_fails_is_not_tried_twice(world: World) -> None:
     world.wrong, world.rankable = (lambda recipe: 5), False
     quantized_artifact = world.quantize()
-    assert {a.note for a in quantized_artifact.attempts if a.rung.startswith("float islands")} == {
+    assert {a.note for a in quantized_artifact.attempts if a.rung.startswith("layers in float")} == {
         "no result within 900 s"
     }
     assert len([job for job in world.asked if isinstance(job, SensitivityJob)]) == 1

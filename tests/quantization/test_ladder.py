@@ -55,18 +55,18 @@ def test_the_rungs_in_order() -> None:
         "equalize",
         "bias correction",
         "adds, normalization, activations in float",
-        "float islands: 1",
-        "float islands: 2",
-        "float islands: 4",
-        "float islands: 8",
-        "float islands: 16",
+        "layers in float: 1",
+        "layers in float: 2",
+        "layers in float: 4",
+        "layers in float: 8",
+        "layers in float: 16",
         "GPTQ",
     ]
 
 
 def test_it_stops_at_the_first_rung_that_holds() -> None:
     attempts = climbed(lambda recipe: 0.5 if len(recipe.float_layers) >= 2 else 5.0)
-    assert names(attempts)[-1] == "float islands: 2"
+    assert names(attempts)[-1] == "layers in float: 2"
     assert best(attempts).recipe.float_layers == ("a", "b")
 
 
@@ -110,9 +110,9 @@ def test_time_bounds_the_search() -> None:
 @pytest.mark.parametrize(
     ("scheme", "expected"),
     [
-        ("dynamic_wi8_afp32", ["policy", "equalize", "bias correction", "float islands: 1"]),
-        ("mixed_wi8_ai8", ["policy", "adds, normalization, activations in float", "float islands: 1"]),
-        ("weight_only_wi4_afp32", ["policy", "float islands: 1"]),
+        ("dynamic_wi8_afp32", ["policy", "equalize", "bias correction", "layers in float: 1"]),
+        ("mixed_wi8_ai8", ["policy", "adds, normalization, activations in float", "layers in float: 1"]),
+        ("weight_only_wi4_afp32", ["policy", "layers in float: 1"]),
         ("fp16", ["policy"]),
     ],
 )
@@ -134,7 +134,7 @@ def test_layers_that_cannot_be_ranked_fail_their_rungs_and_not_the_search() -> N
 
     ladder = rungs(FIRST, GUESS, ("static_wi8_ai8",))
     attempts = climb(FIRST, ladder, attempt, ranking, 1.0, lambda: True)
-    assert [a.note for a in attempts if a.rung.startswith("float islands")] == ["no result within 900 s"] * 5
+    assert [a.note for a in attempts if a.rung.startswith("layers in float")] == ["no result within 900 s"] * 5
     assert attempts[-1].rung == "GPTQ"
     assert best(attempts).rung == "policy"
 

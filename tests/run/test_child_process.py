@@ -1,4 +1,4 @@
-"""Functions in processes of their own: what goes in comes out, and whatever happens is an answer or an error."""
+"""Functions in child processes: what goes in comes out, and whatever happens is an answer or an error."""
 
 from __future__ import annotations
 

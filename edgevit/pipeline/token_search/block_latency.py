@@ -1,6 +1,6 @@
 """What single transformer blocks cost on a target: measured in turn on this host, or predicted for a device.
 
-Runs in a process of its own (see :mod:`edgevit.run.child_process`).
+Runs in a child process (see :mod:`edgevit.run.child_process`).
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def site_divergences(
     batches: Iterable[Tensor],
     blocks: tuple[int, ...],
     shares: Shares = SHARES,
-    on_batch: Callable[[], None] = lambda: None,
+    on_batch: Callable[[int], None] = lambda done: None,
 ) -> tuple[DivergencePoint, ...]:
     """Measures what each site alone does, for every method and share.
 
@@ -36,7 +36,7 @@ def site_divergences(
         batches: Images, float32 [n, 3, h, w].
         blocks: Where to reduce, counted from 1.
         shares: Of the patch tokens that stay, 0..1, by method.
-        on_batch: Called after each batch.
+        on_batch: Progress callback, called after each batch with the number of batches done.
 
     Returns:
         Mean over the images of KL(dense || reduced) of the softmax of the logits, in nats. Shares that keep all patch
@@ -66,7 +66,7 @@ def site_divergences(
     parts = []
     for part in over_batches(diverge, batches):
         parts.append(part)
-        on_batch()
+        on_batch(len(parts))
     nats = torch.cat(parts, dim=1).mean(dim=1).tolist()
     return tuple(
         DivergencePoint(method, block, keep / patches, nat)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -146,12 +145,11 @@ def _site_divergence(context: RunContext, module: nn.Module, shape: ModelShape, 
     total = -(-len(chosen) // _BATCH)
 
     def make() -> SiteDivergence:
-        done = itertools.count(1)
         found = site_divergences(
             module,
             chosen.batches(),
             _spread(shape.site_blocks(), _DIVERGENCE_BLOCKS),
-            on_batch=lambda: context.stages.progress.stage(stage, next(done), total + 1),
+            on_batch=lambda done: context.stages.progress.stage(stage, done, total + 1),
         )
         return SiteDivergence(found)
 

@@ -1,0 +1,30 @@
+"""Summing up an artifact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgevit.commands import probes
+from edgevit.commands.inspect import inspect_file
+from edgevit.errors import UsageError
+
+
+@pytest.mark.parametrize(("suffix", "backend"), [(".onnx", "onnxruntime"), (".xml", "openvino"), (".tflite", "litert")])
+def test_the_probe_of_each_format_is_summed_up(suffix: str, backend: str) -> None:
+    pytest.importorskip({"onnxruntime": "onnx", "openvino": "openvino", "litert": "ai_edge_litert"}[backend])
+    path = probes.probe_path(suffix)
+    found = inspect_file(path)
+    assert (found.backend, found.macs, found.int8_mac_share) == (backend, 0, 0.0)  # 2 x + 1, one by one
+    files = [path, path.with_suffix(".bin")] if suffix == ".xml" else [path]
+    assert found.size_bytes == sum(file.stat().st_size for file in files)
+    assert len(found.inputs) == len(found.outputs) == 1
+    assert found.inputs[0].endswith("float32 [1, 4]")
+    assert all(op.count >= 1 for op in found.ops)
+
+
+def test_a_file_that_no_backend_reads_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.pt").write_bytes(b"")
+    with pytest.raises(UsageError, match="no backend reads .pt"):
+        inspect_file(tmp_path / "model.pt")

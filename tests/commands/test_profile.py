@@ -1,0 +1,29 @@
+"""Predictions for a file, or for a model that is exported for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgevit.commands import probes
+from edgevit.commands.profile import predict_for_target
+from edgevit.errors import UsageError
+from edgevit.run.progress import Silent
+
+
+def test_a_file_is_predicted_for_each_device_in_order() -> None:
+    pytest.importorskip("onnx")
+    devices = ("raspberry-pi-5", "raspberry-pi-4b")
+    found = predict_for_target(str(probes.probe_path(".onnx")), devices, None, "tflite", Silent())
+    assert tuple(prediction.device for prediction in found) == devices
+    assert all(prediction.latency_ms for prediction in found)
+
+
+def test_wrong_input_is_refused_before_anything_is_exported(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="raspberry-pi-6"):
+        predict_for_target("digits_vit", ("raspberry-pi-6",), None, "tflite", Silent())
+    with pytest.raises(UsageError, match="--weights is for a model"):
+        predict_for_target("m.onnx", ("raspberry-pi-5",), tmp_path / "w.safetensors", "tflite", Silent())
+    with pytest.raises(UsageError, match="no such file"):
+        predict_for_target(str(tmp_path / "m.onnx"), ("raspberry-pi-5",), None, "tflite", Silent())

@@ -1,0 +1,46 @@
+"""What single sites do to a model's answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from edgevit.pipeline.token_search.divergence import over_batches, site_divergences  # noqa: E402
+from edgevit.spec.token_plan import parse_plan  # noqa: E402
+from edgevit.tokens.reduce import reduce_tokens  # noqa: E402
+
+
+def test_every_method_and_share_is_looked_at(vit: Any, pixels: Any) -> None:
+    found = [(point.method, round(point.share * 64)) for point in site_divergences(vit, [pixels], (3,))]
+    assert {keep for method, keep in found if method == "squeeze"} == {58, 48, 39, 29, 20}
+    assert {keep for method, keep in found if method == "tome"} == {58, 48, 39, 32}
+
+
+def test_divergence_is_that_of_the_reduced_model(vit: Any, pixels: Any) -> None:
+    images = pixels
+    (point,) = site_divergences(vit, images.split(7), (4,), {"tome": (0.5,)})
+    with torch.inference_mode():
+        dense = vit(images).double().log_softmax(1)
+        reduced = reduce_tokens(vit, parse_plan("tome:4=32"))(images).double().log_softmax(1)
+    assert point.share == 0.5
+    assert point.nats == pytest.approx(float((dense.exp() * (dense - reduced)).sum(1).mean()), rel=1e-4)
+
+
+def test_keeping_all_does_nothing(vit: Any, pixels: Any) -> None:
+    assert site_divergences(vit, [pixels], (2,), {"squeeze": (1.0, 0.999)}) == ()
+
+
+def test_progress_counts_batches(vit: Any, pixels: Any) -> None:
+    seen: list[int] = []
+    site_divergences(vit, pixels.split(10), (3,), {"squeeze": (0.5,)}, seen.append)
+    assert seen == [1, 2, 3]
+
+
+def test_batches_come_back_in_order_and_without_gradients() -> None:
+    weight = torch.ones(1, requires_grad=True)
+    found = list(over_batches(lambda batch: batch * weight, [torch.full((2,), float(place)) for place in range(9)]))
+    assert [int(each[0]) for each in found] == list(range(9))
+    assert not any(each.requires_grad for each in found)
