@@ -308,6 +308,8 @@ def test_a_users_own_factory(factories: str, tmp_path: Path) -> None:
         ("{}:pair", {}, "returns tuple for one image"),
     ],
 )
-def test_a_bad_factory_is_refused_with_the_reason(factories: str, name: str, given: dict[str, Any], message: str) -> None:
+def test_a_bad_factory_is_refused_with_the_reason(
+    factories: str, name: str, given: dict[str, Any], message: str
+) -> None:
     with pytest.raises(UsageError, match=message):
         load_model(spec(name.format(factories), **given))
