@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
@@ -20,12 +18,10 @@ ensure_torchvision_schemas()
 pytest.importorskip("timm")
 
 from safetensors.torch import save_file  # noqa: E402
-from torch import nn  # noqa: E402
 
 from edgevit.errors import UsageError  # noqa: E402
 from edgevit.model.bundled import BUNDLED_MODELS  # noqa: E402
 from edgevit.model.load import load_model  # noqa: E402
-from edgevit.model.weights import load_weights  # noqa: E402
 from edgevit.spec.spec import ModelSpec, PreprocessingOverrides  # noqa: E402
 
 
@@ -116,37 +112,6 @@ def test_weights_of_a_file_are_the_models(tmp_path: Path, suffix: str, nested: b
     assert all(torch.equal(value, state[key]) for key, value in source.module.state_dict().items())
 
 
-def test_half_precision_weights_become_float32(tmp_path: Path) -> None:
-    module = nn.Linear(2, 2)
-    torch.save({key: value.half() for key, value in module.state_dict().items()}, tmp_path / "w.pt")
-    load_weights(module, tmp_path / "w.pt")
-    assert module.weight.dtype == torch.float32
-
-
-def test_what_does_not_fit_is_listed(tmp_path: Path) -> None:
-    module = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
-    state = module.state_dict()
-    state["extra.weight"] = torch.zeros(1)
-    del state["0.bias"]
-    state["1.weight"] = torch.zeros(5, 3)
-    torch.save(state, tmp_path / "w.pt")
-    before = {key: value.clone() for key, value in module.state_dict().items()}
-    with pytest.raises(UsageError) as caught:
-        load_weights(module, tmp_path / "w.pt")
-    assert "missing (1): 0.bias" in caught.value.message
-    assert "unexpected (1): extra.weight" in caught.value.message
-    assert "of another shape (1): 1.weight [5, 3], not [2, 3]" in caught.value.message
-    assert caught.value.hint and "number of classes" in caught.value.hint
-    assert all(torch.equal(value, before[key]) for key, value in module.state_dict().items())
-
-
-def test_a_long_list_is_cut(tmp_path: Path) -> None:
-    torch.save({}, tmp_path / "w.pt")
-    module = nn.Sequential(*[nn.Linear(1, 1) for _ in range(10)])
-    with pytest.raises(UsageError, match=r"missing \(20\): .* and 12 more"):
-        load_weights(module, tmp_path / "w.pt")
-
-
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e39])
 def test_weights_that_are_not_finite_in_float32_are_refused(tmp_path: Path, value: float) -> None:
     path = tmp_path / "w.pt"
@@ -159,68 +124,6 @@ def test_weights_that_are_not_finite_in_float32_are_refused(tmp_path: Path, valu
     with pytest.raises(UsageError) as caught:
         load_model(ModelSpec(name="digits_cnn", weights=path))
     assert f"{path}: NaN or infinity in 1 tensors: {name} (2 of " in caught.value.message
-
-
-class Malicious:
-    """A pickle that would run a command."""
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (str(self.target),)
-
-
-def test_a_pickle_with_code_is_refused_and_not_run(tmp_path: Path) -> None:
-    torch.save({"weight": Malicious(tmp_path / "ran")}, tmp_path / "w.pt")
-    with pytest.raises(UsageError, match="cannot read weights from") as caught:
-        load_weights(nn.Linear(2, 2), tmp_path / "w.pt")
-    assert caught.value.hint and "safetensors" in caught.value.hint
-    assert not (tmp_path / "ran").exists()
-
-
-@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04", b"\x80\x04.", bytes(range(256)) * 9])
-@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
-def test_broken_files_are_named(tmp_path: Path, content: bytes, suffix: str) -> None:
-    path = tmp_path / f"w{suffix}"
-    path.write_bytes(content)
-    with pytest.raises(UsageError, match=f"w{suffix}"):
-        load_weights(nn.Linear(2, 2), path)
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_no_damage_to_a_file_escapes_as_anything_but_an_error_that_names_it(
-    tmp_path: Path, data: st.DataObject
-) -> None:
-    path = tmp_path / "w.pt"
-    old_format = data.draw(st.booleans())
-    torch.save({"weight": torch.ones(2, 2), "bias": torch.ones(2)}, path, _use_new_zipfile_serialization=not old_format)
-    content = bytearray(path.read_bytes())
-    for _ in range(data.draw(st.integers(1, 6))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    path.write_bytes(content)
-    said = ""
-    try:
-        load_weights(nn.Linear(2, 2), path)
-    except UsageError as error:
-        said = error.message
-    assert not said or "w.pt" in said
-
-
-def test_a_cut_file_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "w.pt"
-    torch.save(nn.Linear(64, 64).state_dict(), path)
-    path.write_bytes(path.read_bytes()[:-500])
-    with pytest.raises(UsageError, match="cannot read weights from"):
-        load_weights(nn.Linear(64, 64), path)
-
-
-@pytest.mark.parametrize("content", [[1], {1: torch.zeros(2)}, torch.zeros(2), {"weight": "text"}])
-def test_a_file_without_a_state_dict_is_refused(tmp_path: Path, content: Any) -> None:
-    torch.save(content, tmp_path / "w.pt")
-    with pytest.raises(UsageError, match="does not hold a state dict|does not fit the model"):
-        load_weights(nn.Linear(2, 2), tmp_path / "w.pt")
 
 
 FACTORIES = """
