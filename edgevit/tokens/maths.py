@@ -188,17 +188,12 @@ def tome(patches: Patches, metric: Tensor, keep: int, form: Form) -> Patches:
     n, channels = patches.tokens.shape[1:]
     sources, destinations = _halves(torch.cat([patches.tokens * patches.sizes, patches.sizes], dim=2))
     similarity = cosine(*reversed(_halves(metric)))
-    stay = sources.shape[1] - (n - keep)
-    stays = (
-        1 - (n - keep - ranks(similarity.amax(dim=1))).relu()
-    ).relu()  # no clamp to 0..1, which XNNPACK does not support
-    leaves = 1 - stays
-    destinations = destinations + (nearest(similarity, form) * leaves.unsqueeze(1)) @ sources
-    sums = (
-        torch.cat([take(sources, _order_of_stayers(stays), 0, stay, form), destinations], dim=1)
-        if stay
-        else destinations
-    )
+    count = sources.shape[1] - (n - keep)
+    kept = (1 - (n - keep - ranks(similarity.amax(dim=1))).relu()).relu()  # not by clamp, which XNNPACK lacks
+    merged = 1 - kept
+    sums = destinations + (nearest(similarity, form) * merged.unsqueeze(1)) @ sources
+    if count:
+        sums = torch.cat([take(sources, _order_of_kept(kept), 0, count, form), sums], dim=1)
     return Patches(sums[:, :, :channels] / sums[:, :, channels:], sums[:, :, channels:])
 
 
@@ -213,11 +208,11 @@ def _halves(values: Tensor) -> tuple[Tensor, Tensor]:
     return odd, (torch.cat([even, values[:, n - 1 :]], dim=1) if n % 2 else even)
 
 
-def _order_of_stayers(stays: Tensor) -> Tensor:
+def _order_of_kept(kept: Tensor) -> Tensor:
     """Returns for each 1 in [batch, n] the number of ones before it; for each 0, n or more."""
-    n = stays.shape[1]
-    before_less_after = (stays.unsqueeze(1) * _first_wins(stays)).sum(dim=2)
-    return (before_less_after + stays.sum(dim=1, keepdim=True)) / 2 + (1 - stays) * n
+    n = kept.shape[1]
+    before_less_after = (kept.unsqueeze(1) * _first_wins(kept)).sum(dim=2)
+    return (before_less_after + kept.sum(dim=1, keepdim=True)) / 2 + (1 - kept) * n
 
 
 def _first_wins(like: Tensor) -> Tensor:
@@ -294,10 +289,10 @@ def tome_margin(metric: Tensor, keep: int) -> Tensor:
     """Returns the smallest margin of the decisions of :func:`tome`, float [batch]: which patches merge, and into which."""
     similarity = cosine(*reversed(_halves(metric)))
     best = similarity.amax(dim=1)
-    leaving = metric.shape[1] - keep
+    merged = metric.shape[1] - keep
     order = best.argsort(dim=1, descending=True)
-    where = nearest_margins(similarity).gather(1, order[:, :leaving]).amin(dim=1)
-    return torch.minimum(where, cut_margin(best, leaving)) if leaving < best.shape[1] else where
+    where = nearest_margins(similarity).gather(1, order[:, :merged]).amin(dim=1)
+    return torch.minimum(where, cut_margin(best, merged)) if merged < best.shape[1] else where
 
 
 def squeeze_margin(attention: Tensor, metric: Tensor, keep: int) -> Tensor:
