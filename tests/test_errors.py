@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from edgevit.errors import CandidateFailed, CheckFailed, EdgevitError, ExitCode, UsageError, closest, unknown_name
+from edgevit.errors import (
+    CandidateFailed,
+    CheckFailed,
+    DiskFull,
+    EdgevitError,
+    ExitCode,
+    UsageError,
+    closest,
+    first_line,
+    unknown_name,
+)
 
 
 def test_the_numbers_that_ci_relies_on() -> None:
@@ -17,7 +27,9 @@ def test_the_numbers_that_ci_relies_on() -> None:
     }
 
 
-@pytest.mark.parametrize(("kind", "code"), [(EdgevitError, 2), (UsageError, 2), (CheckFailed, 1), (CandidateFailed, 1)])
+@pytest.mark.parametrize(
+    ("kind", "code"), [(EdgevitError, 2), (UsageError, 2), (DiskFull, 2), (CheckFailed, 1), (CandidateFailed, 1)]
+)
 def test_exit_code_of_an_error(kind: type[EdgevitError], code: int) -> None:
     error = kind("what is wrong", "what to do")
     assert (error.exit_code, str(error), error.hint) == (code, "what is wrong", "what to do")
@@ -37,3 +49,17 @@ def test_an_unknown_name_gets_the_nearest_and_the_list() -> None:
 def test_a_long_list_is_only_counted() -> None:
     assert unknown_name("model", "#", [f"m{n}" for n in range(31)]).hint == "31 are known"
     assert unknown_name("model", "#", ["a"], next_step="see `edgevit models`").hint == "see `edgevit models`"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("one line"), "one line"),
+        (ValueError("\n  \n  first \nsecond"), "first"),
+        (ValueError(), "ValueError"),
+        (KeyError("\n"), r"'\n'"),
+        (RuntimeError(" \n"), "RuntimeError"),
+    ],
+)
+def test_the_first_line_of_an_error(error: Exception, line: str) -> None:
+    assert first_line(error) == line
