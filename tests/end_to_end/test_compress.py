@@ -1,4 +1,4 @@
-"""The main path through the installed command, as a user meets it: done, stopped, resumed, refused."""
+"""The main path, :mod:`edgevit.pipeline.compress`, by the installed command: completed, stopped, resumed, refused."""
 
 from __future__ import annotations
 
