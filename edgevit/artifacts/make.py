@@ -28,7 +28,7 @@ class ExportJob:
     folder: Path
     """Appears whole, or not at all."""
     fused: bool = False
-    """See :meth:`edgevit.backends.Backend.export_program`."""
+    """See :meth:`edgevit.backends.Backend.export`."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("timm")
 
 from edgevit.data.sampling import RunData  # noqa: E402
 from edgevit.model.program.capture import count_macs, load_program  # noqa: E402
