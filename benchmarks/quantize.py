@@ -24,12 +24,12 @@ import numpy as np
 from benchmarks.library_defaults import DEFAULTS, LibraryArtifact, LibraryJob, make_default
 from benchmarks.models import Case, default_data, digits, real
 from benchmarks.ratios import compared, finished_run
+from edgevit import units
 from edgevit.artifacts.evaluate import run_once, score
 from edgevit.backends import get_backend
-from edgevit.cli.terminal import print_line, print_table, say
+from edgevit.cli.terminal import print_line, print_message, print_table
 from edgevit.data.images import Samples, open_samples
 from edgevit.errors import CandidateFailed, UsageError
-from edgevit.report.table import accuracy_change
 from edgevit.results.candidate import Candidate
 from edgevit.results.run import Run
 from edgevit.run.child_process import Task, run_in_child
@@ -102,7 +102,7 @@ def main() -> None:
     parser.add_argument("--runtime", choices=RUNTIMES, help="one runtime")
     arguments = parser.parse_args()
     if arguments.data is None:
-        say("no data folder: only the bundled digits are run (--data DIR, or EDGEVIT_DATA)")
+        print_message("no data folder: only the bundled digits are run (--data DIR, or EDGEVIT_DATA)")
     rows: list[Row] = []
     for case in cases(arguments.data):
         for runtime in RUNTIMES:
@@ -180,7 +180,7 @@ def _defaults(model: str, runtime: str, run: Run, spec: Spec, folder: Path) -> I
     for name in DEFAULTS[runtime]:
         target = folder / "library-defaults" / name
         job = LibraryJob(runtime, name, folder / dense.artifact.path, samples, dense.artifact.preprocessing, target)
-        say(f"{model}: {runtime}, {name} …")
+        print_message(f"{model}: {runtime}, {name} …")
         try:
             made = run_in_child(
                 Task(make_default, job, LibraryArtifact),
@@ -261,7 +261,7 @@ def _print(rows: list[Row]) -> None:
             row.numerics,
             _cell(row.top1, "{:.2%}"),
             _cell(row.agreement, "{:.1%}"),
-            accuracy_change(row.drop_points, 2),
+            units.accuracy_change(row.drop_points, 2),
             _cell(row.float_ms, "{:.3f}"),
             _cell(row.ms, "{:.3f}"),
             _cell(row.speed_up, "{:.2f}"),

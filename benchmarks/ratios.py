@@ -17,10 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.models import Case, default_data, digits, real
-from edgevit import compress
+from edgevit import compress, units
 from edgevit.cli.terminal import make_progress, print_table
 from edgevit.measure.paired import PairedLatency, PairedLatencyJob, paired_latency
-from edgevit.report.table import accuracy_change
 from edgevit.results.candidate import Candidate
 from edgevit.results.run import Run, load_run
 from edgevit.run.child_process import Task, run_in_child
@@ -102,7 +101,7 @@ def _rows(model: str, run: Run, folder: Path) -> list[tuple[str, ...]]:
                 "chosen" if candidate.id == run.selected else candidate.status,
                 _percent(run.baseline.top1),
                 _percent(accuracy.top1 if accuracy else None),
-                accuracy_change(accuracy.drop_points if accuracy else None, 2),
+                units.accuracy_change(accuracy.drop_points if accuracy else None, 2),
                 f"{found.first_ms:.3f}" if found else "–",
                 f"{found.second_ms:.3f}" if found else "–",
                 f"{found.speed_up:.2f}" if found else "1",

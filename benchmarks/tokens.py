@@ -23,11 +23,11 @@ from pydantic import TypeAdapter
 from benchmarks.front_plot import Panel, Point, Region, draw_panels
 from benchmarks.models import Case, default_data, digits, real
 from benchmarks.ratios import compared, finished_run
+from edgevit import units
 from edgevit.backends import get_backend
-from edgevit.cli.terminal import print_line, print_table, say
+from edgevit.cli.terminal import print_line, print_message, print_table
 from edgevit.errors import CandidateFailed, UsageError
 from edgevit.measure.paired import PairedLatency
-from edgevit.report.table import accuracy_change
 from edgevit.results.candidate import Candidate
 from edgevit.results.run import Run
 from edgevit.run.files import write_atomically
@@ -146,7 +146,7 @@ def main() -> None:
     out = arguments.out or Path("runs") / f"bench-tokens-{time.strftime('%Y%m%d-%H%M%S')}"
     if not arguments.redraw:
         if arguments.data is None:
-            say("no data folder: only the bundled digits are run (--data DIR, or EDGEVIT_DATA)")
+            print_message("no data folder: only the bundled digits are run (--data DIR, or EDGEVIT_DATA)")
         case = next(real(arguments.data)) if arguments.data else digits()
         plans = arguments.plans or (PLANS if arguments.data else DIGITS_PLANS)
         _measure(
@@ -193,10 +193,10 @@ def _made(case: Case, part: Group, runtimes: tuple[str, ...], folder: Path) -> R
         "quantize": {"max_minutes": MAX_MINUTES},
         "measure": {"min_seconds": 0.2},  # latencies are measured again, interleaved
     }
-    say(f"{case.name}, {', '.join(runtimes)}, {part.scheme}: {part.plans} …")
+    print_message(f"{case.name}, {', '.join(runtimes)}, {part.scheme}: {part.plans} …")
     begin = time.monotonic()
     run = finished_run(resolve_spec(None, None, document), folder)
-    say(f"{folder}: {(time.monotonic() - begin) / 60:.1f} minutes")
+    print_message(f"{folder}: {(time.monotonic() - begin) / 60:.1f} minutes")
     return run
 
 
@@ -220,7 +220,7 @@ def _rows(runtime: str, run: Run, folder: Path, *, with_dense: bool) -> Iterator
         if candidate.artifact is None or candidate.status == "failed":
             yield row
             continue
-        say(f"{candidate.id}: interleaved with {dense.id} …")
+        print_message(f"{candidate.id}: interleaved with {dense.id} …")
         artifact, precision = folder / candidate.artifact.path, SCHEMES[candidate.scheme].precision
         yield _timed(row, dense, folder, artifact, precision)
         if candidate is dense:
@@ -335,7 +335,7 @@ def _show(findings: Findings, out: Path) -> None:
     if panels:
         title = f"{findings.model}: token reduction on {findings.cpu}, 1 thread, {findings.samples} images"
         draw_panels(panels, 100 * findings.top1, title, out / "tokens.png")
-        say(f"picture: {out / 'tokens.png'}")
+        print_message(f"picture: {out / 'tokens.png'}")
 
 
 def _of(findings: Findings, runtime: str, kind: Kind | None = None) -> list[Row]:
@@ -360,7 +360,7 @@ def _cells(row: Row, findings: Findings) -> tuple[str, ...]:
         row.numerics,
         _cell(row.gmacs, "{:.3f}"),
         _cell(row.top1, "{:.2%}"),
-        accuracy_change(row.drop_points, 2),
+        units.accuracy_change(row.drop_points, 2),
         _cell(row.dense_ms, "{:.3f}"),
         _cell(row.ms, "{:.3f}"),
         _cell(row.speed_up, "{:.2f}"),
@@ -412,7 +412,7 @@ def _name(row: Row) -> str:
 
 def _brief(row: Row) -> str:
     form = "" if row.form == "–" else f" {row.form}"
-    return f"{_name(row)}{form} {row.speed_up:.2f} × at {accuracy_change(row.drop_points, 2)}"
+    return f"{_name(row)}{form} {row.speed_up:.2f} × at {units.accuracy_change(row.drop_points, 2)}"
 
 
 def _panel(findings: Findings, runtime: str) -> Panel:

@@ -42,7 +42,8 @@ from edgevit.distillation.distill import (
     normalize,
     train,
 )
-from edgevit.model.bundled.digits import digits_cnn, digits_vit, weights_path
+from edgevit.model.bundled import BUNDLED_MODELS
+from edgevit.model.bundled.digits import digits_cnn, digits_vit
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 
 SEED: Final = 0
@@ -179,7 +180,7 @@ def _progress(title: str) -> OnStep:
 def main() -> None:
     """Trains on one thread (which fixes the rounding), writes the bundled files, prints the scores as JSON."""
     torch.set_num_threads(1)
-    print(json.dumps(train_bundled(weights_path("digits_vit").parent), indent=2))
+    print(json.dumps(train_bundled(BUNDLED_MODELS["digits_vit"].weights.parent), indent=2))
 
 
 if __name__ == "__main__":

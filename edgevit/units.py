@@ -32,9 +32,14 @@ def percent(fraction: float | None, digits: int = 1) -> str:
     return "–" if fraction is None else f"{100 * fraction:.{digits}f} %"
 
 
-def points(value: float | None) -> str:
-    """Formats a difference in percentage points, signed; positive is a loss."""
-    return "–" if value is None else f"{value:+.1f} pt"
+def points(value: float) -> str:
+    """Formats a limit in percentage points."""
+    return f"{value:.1f} pt"
+
+
+def accuracy_change(drop_points: float | None, digits: int = 1) -> str:
+    """Formats a drop in percentage points as the change it is: "+0.6 pt" for a gain, "-0.6 pt" for a loss."""
+    return "–" if drop_points is None else f"{0.0 - drop_points:+.{digits}f} pt"
 
 
 def ratio(value: float | None) -> str:

@@ -108,7 +108,8 @@ MODULES = {module_name(path): path.read_text(encoding="utf-8") for path in sorte
 def package(name: str) -> str:
     """The package, or file at the top, that a full name lies in: "spec" for "edgevit.spec.recipe.Recipe"."""
     parts = name.split(".")
-    return parts[1] if len(parts) > 1 and parts[1] in TOP else "__init__"
+    is_inside = len(parts) > 2  # of a package, or of a file, whether listed or not
+    return parts[1] if is_inside or (len(parts) == 2 and parts[1] in TOP) else "__init__"
 
 
 TOP = {path.stem for path in PACKAGE.glob("*.py")} | {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
@@ -175,6 +176,7 @@ def test_the_check_can_fail(name: str, source: str) -> None:
 def test_the_check_fails_for_a_package_that_is_not_listed() -> None:
     known = {name: below for name, below in MAY_IMPORT.items() if name != "gate"}
     assert forbidden({"edgevit.gate.judge": ""}, known) == ["edgevit.gate.judge: the table does not list gate"]
+    assert forbidden({"edgevit.new.file": ""}, MAY_IMPORT) == ["edgevit.new.file: the table does not list new"]
 
 
 @pytest.mark.parametrize("name", within(PURE))

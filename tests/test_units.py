@@ -32,13 +32,16 @@ def test_size(value: int | None, text: str) -> None:
     assert units.size(value) == text
 
 
+@pytest.mark.parametrize(("drop_points", "text"), [(-0.6, "+0.6 pt"), (0.6, "-0.6 pt"), (0.0, "+0.0 pt"), (None, "–")])
+def test_a_gain_has_a_plus_and_a_loss_a_minus(drop_points: float | None, text: str) -> None:
+    assert units.accuracy_change(drop_points) == text
+
+
 def test_shares_and_differences() -> None:
     assert units.percent(0.8271) == "82.7 %"
     assert units.percent(0.8271, 0) == "83 %"
     assert units.percent(None) == "–"
-    assert units.points(0.46) == "+0.5 pt"
-    assert units.points(-0.2) == "-0.2 pt"
-    assert units.points(None) == "–"
+    assert units.points(0.46) == "0.5 pt"
     assert units.ratio(2.134) == "2.13 ×"
     assert units.ratio(None) == units.ratio(math.nan) == "–"
 

@@ -48,8 +48,20 @@ def verify_signature(
             raise CheckFailed(f"{name} is {dtype} without a scale and zero point")
 
 
+def tolerance_of(scheme: str) -> float | None:
+    """Returns the largest relative difference of an artifact's logits from those of the model it came from.
+
+    Args:
+        scheme: Of the artifact.
+
+    Returns:
+        None for a scheme whose worth accuracy decides.
+    """
+    return {"fp32": FLOAT_TOLERANCE, "fp16": HALF_TOLERANCE}.get(scheme)
+
+
 def far_images(logits: np.ndarray, reference: np.ndarray, tolerance: float) -> tuple[int, ...]:
-    """Indices of the images whose logits differ by more than the tolerance, or whose top-1 class does.
+    """Returns the indices of the images whose logits differ by more than the tolerance, or whose top-1 class does.
 
     Args:
         logits: float [n, classes] of the artifact.

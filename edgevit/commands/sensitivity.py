@@ -24,7 +24,7 @@ from edgevit.model.load import Model
 from edgevit.model.program.architecture import is_transformer
 from edgevit.model.program.capture import capture, load_program, save_program
 from edgevit.model.program.module_names import ModuleLayer, module_layers
-from edgevit.pipeline.inputs import open_model
+from edgevit.pipeline.inputs import open_model, target_of
 from edgevit.quantization.policy import Target, first_guess, first_recipe
 from edgevit.quantization.prepare import Prepared, PrepareJob, prepare
 from edgevit.report.plots.sensitivity import draw_layers
@@ -61,7 +61,7 @@ def analyse(spec: Spec, out: Path, progress: Progress) -> SensitivityReport:
         CandidateFailed: the runtime, its exporter or its quantizer failed.
     """
     backend = _check(spec, out)
-    npu = any(load_device(name).needs_static_int8 for name in spec.devices)
+    devices = tuple(map(load_device, spec.devices))
     host = host_fingerprint(spec.measure.threads)
     model = open_model(spec.model, spec.seed)
     plan = None if spec.passes.tokens == NONE else parse_plan(spec.passes.tokens)
@@ -75,9 +75,7 @@ def analyse(spec: Spec, out: Path, progress: Progress) -> SensitivityReport:
         children = ChildRunner(spec.measure.timeout_seconds, out / LOG, progress)
         analysis = _Analysis(spec, backend, model, images, Path(temporary), children)
         program = analysis.capture(plan)
-        recipe = _recipe(
-            spec, backend, Target("transformer" if is_transformer(program) else "cnn", npu, "none", host.isa)
-        )
+        recipe = _recipe(spec, backend, target_of(is_transformer(program), devices, host))
         if recipe.preparations:
             program = analysis.prepare(program, recipe)
         found = analysis.rank(analysis.export(program, recipe), recipe, module_layers(program))

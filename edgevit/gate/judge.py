@@ -230,4 +230,4 @@ def _texts(unit: Unit, *values: float) -> tuple[str, ...]:
 def _rounded(unit: Unit, value: float) -> str:
     if unit == "ms":
         return units.milliseconds(value)
-    return units.size(value) if unit == "bytes" else units.points(value).removeprefix("+")
+    return units.size(value) if unit == "bytes" else units.points(value)

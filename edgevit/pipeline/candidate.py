@@ -1,4 +1,4 @@
-"""The life of one candidate: made → verified → evaluated → measured → predicted, each step adding to it."""
+"""One candidate, step by step: made → verified → evaluated → measured → predicted."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from edgevit.artifacts.make import ExportJob, MadeArtifact, export_float
 from edgevit.artifacts.pytorch_reference import ReferenceJob, reference_logits
 from edgevit.artifacts.verify import (
     FLOAT_TOLERANCE,
-    HALF_TOLERANCE,
     UNDECIDED_MARGIN,
     compare,
     far_images,
+    tolerance_of,
     verify_signature,
 )
 from edgevit.backends import Backend
@@ -23,7 +23,7 @@ from edgevit.devices.predict import PredictDevicesJob, Predictions, predict_for_
 from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, UsageError
 from edgevit.measure.bench import BenchJob, bench
 from edgevit.measure.paired import PairedLatency, PairedLatencyJob, paired_latency
-from edgevit.pipeline.choose import failed, judge
+from edgevit.pipeline.choose import judge, mark_failed
 from edgevit.pipeline.context import CandidateDraft, RunContext, Step, Variant
 from edgevit.pipeline.recipe_trials import quantize_candidate
 from edgevit.results.artifact import Artifact
@@ -35,7 +35,7 @@ from edgevit.spec.schemes import SCHEMES
 
 
 def build(context: RunContext, backend: Backend, scheme: str, variant: Variant, parent: Candidate | None) -> Candidate:
-    """Takes a candidate through the steps of a run; a failure ends its way, not the run's.
+    """Takes a candidate through the steps of a run; a failure ends its steps, not the run.
 
     A rejected candidate is still measured, so that people see what they would have got.
 
@@ -63,7 +63,7 @@ def build(context: RunContext, backend: Backend, scheme: str, variant: Variant, 
         except DiskFull:
             raise
         except (CandidateFailed, CheckFailed, UsageError) as error:
-            candidate = failed(candidate, error.message)
+            candidate = mark_failed(candidate, error.message)
         else:
             candidate = judge(found, parent, context.limits)
         if candidate.status == "failed":
@@ -125,8 +125,7 @@ def verify_artifact(context: RunContext, draft: CandidateDraft) -> Candidate:
         path = context.logits_path(name)
         if not path.is_file():
             raise CandidateFailed(f"cannot be verified: {name} gave no logits")
-        tolerance = HALF_TOLERANCE if candidate.scheme == "fp16" else None
-        verification = compare(logits, np.load(path), name, tolerance)
+        verification = compare(logits, np.load(path), name, tolerance_of(candidate.scheme))
     return replace(candidate, verification=verification)
 
 
@@ -144,7 +143,7 @@ def _undecided(context: RunContext, draft: CandidateDraft, far: tuple[int, ...])
 
 
 def evaluate_candidate(context: RunContext, draft: CandidateDraft) -> Candidate:
-    """Scores the artifact against labels, and against the model as brought."""
+    """Scores the artifact against labels, and against the original model."""
     return replace(draft.candidate, accuracy=context.evaluate(_logits(context, draft)))
 
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from edgevit.results.candidate import Accuracy, Candidate, Verification
+from edgevit.results.candidate import Accuracy, Candidate, Verification, within_budget
 from edgevit.spec.schemes import SCHEMES
 
-_ROUNDING = 1e-9
-"""Percentage points by which a drop may exceed the limit that it equals."""
 _AS_FAST = 0.9
 """Of the best speed. Forms this close in float are both quantized: int8 need not favour the same one."""
 
@@ -47,7 +45,7 @@ def judge(candidate: Candidate, parent: Candidate | None, limits: Limits) -> Can
         limits: What it is judged by.
     """
     if candidate.verification and not candidate.verification.passed:
-        return failed(candidate, _difference(candidate.verification))
+        return mark_failed(candidate, _difference(candidate.verification))
     found = (*_judge_accuracy(candidate, limits.max_drop), *_judge_latency(candidate, parent, limits))
     rejected = any(finding.rejects for finding in found)
     return replace(
@@ -55,26 +53,21 @@ def judge(candidate: Candidate, parent: Candidate | None, limits: Limits) -> Can
     )
 
 
-def failed(candidate: Candidate, reason: str) -> Candidate:
-    """A candidate that cannot go on."""
+def mark_failed(candidate: Candidate, reason: str) -> Candidate:
+    """Returns a candidate that does not continue, with one reason more."""
     return replace(candidate, status="failed", reasons=(*candidate.reasons, reason))
 
 
 def counted_drop(accuracy: Accuracy) -> float | None:
-    """What counts against the budget, in percentage points.
+    """Returns what counts against the budget, in percentage points.
 
     Returns:
-        The drop of top-1; without labels the share of the images that get another class than from the model as
-        brought; None where neither is known.
+        The drop of top-1; without labels the share of the images that get another class than from the original float
+        model; None where neither is known.
     """
     if accuracy.top1 is not None:
         return accuracy.drop_points
     return None if accuracy.agreement is None else 100 * (1 - accuracy.agreement)
-
-
-def within(drop_points: float, max_drop: float) -> bool:
-    """Whether an accuracy drop is allowed; both in percentage points."""
-    return drop_points <= max_drop + _ROUNDING
 
 
 def _difference(verification: Verification) -> str:
@@ -89,13 +82,13 @@ def _judge_accuracy(candidate: Candidate, limit: float) -> Iterator[_Finding]:
     if candidate.accuracy is None:
         return
     drop = counted_drop(candidate.accuracy)
+    best_of = f"; best of {len(candidate.attempts)} attempts" if len(candidate.attempts) > 1 else ""
     if drop is None:
         if candidate.scheme != "fp32" or candidate.passes:  # else nothing can be lost
-            yield _Finding("accuracy unknown: give images with --data or --calibration")
+            yield _Finding(f"accuracy unknown: give images with --data or --calibration{best_of}")
         return
-    if within(drop, limit):
+    if within_budget(drop, limit):
         return
-    best_of = f"; best of {len(candidate.attempts)} attempts" if len(candidate.attempts) > 1 else ""
     if candidate.accuracy.top1 is not None:
         yield _Finding(f"drops {drop:.1f} points, {limit:g} allowed{best_of}")
     else:
@@ -124,12 +117,12 @@ def _judge_latency(candidate: Candidate, parent: Candidate | None, limits: Limit
 def _likely_cause(candidate: Candidate, parent: Candidate) -> str:
     """What in the file may make it slow: more delegate partitions than the parent has, or conversions of numbers."""
     delegates = [measurement.conditions.delegate for each in (candidate, parent) if (measurement := each.measurement())]
-    said = [f"runs as {' against '.join(delegates)}"] if len(set(delegates)) > 1 else []
+    parts = [f"runs as {' against '.join(delegates)}"] if len(set(delegates)) > 1 else []
     if candidate.artifact and candidate.artifact.conversions:
-        said.append(f"{candidate.artifact.conversions} conversions between number formats")
+        parts.append(f"{candidate.artifact.conversions} conversions between number formats")
     if candidate.artifact and candidate.artifact.float_layer_count:
-        said.append(f"{candidate.artifact.float_layer_count} layers in float")
-    return f"; {', '.join(said)}" if said else ""
+        parts.append(f"{candidate.artifact.float_layer_count} layers in float")
+    return f"; {', '.join(parts)}" if parts else ""
 
 
 def reject_worse_forms(alternatives: tuple[Candidate, ...]) -> dict[str, Candidate]:
@@ -174,9 +167,9 @@ def _why_worse(candidate: Candidate, best: Candidate) -> str:
 
 
 def ends_policy(candidate: Candidate, parent: Candidate) -> bool:
-    """Whether no further scheme of the policy is tried for a float candidate.
+    """Returns whether no further scheme of the policy is tried for a float candidate.
 
-    The policy's next scheme is for a usable float model that the one before spoiled.
+    The next scheme is for a usable float candidate whose quantized one is not usable.
 
     Args:
         candidate: Made by the last scheme that was tried.
@@ -186,7 +179,7 @@ def ends_policy(candidate: Candidate, parent: Candidate) -> bool:
 
 
 def int8_exceeds_budget(candidates: tuple[Candidate, ...], plan: str, max_drop: float) -> bool:
-    """Whether all integer candidates of a token plan lose too much, and those without a plan do not.
+    """Returns whether all integer candidates of a token plan lose too much, and those without a plan do not.
 
     Args:
         candidates: Of one backend.
@@ -198,7 +191,7 @@ def int8_exceeds_budget(candidates: tuple[Candidate, ...], plan: str, max_drop: 
 
 def _integers_lose(candidates: tuple[Candidate, ...], plan: str | None, max_drop: float) -> bool:
     integers = [c for c in candidates if not SCHEMES[c.scheme].is_float and _plan_of(c) == plan]
-    return bool(integers) and not any(within(_least_drop(candidate), max_drop) for candidate in integers)
+    return bool(integers) and not any(within_budget(_least_drop(candidate), max_drop) for candidate in integers)
 
 
 def _plan_of(candidate: Candidate) -> str | None:

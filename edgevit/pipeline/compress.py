@@ -53,6 +53,8 @@ def _run(spec: Spec, out: Path | None, resume: bool, progress: Progress, steps: 
     with folder:
         progress.message(f"run folder: {folder.path}")
         pin_inputs(folder, inputs)
+        for warning in inputs.calibration_record.warnings if inputs.calibration_record else ():
+            progress.message(f"warning: {warning}")
         context = open_context(inputs, Stages(folder, spec.measure.timeout_seconds, progress), steps)
         trained = run_model_passes(context)
         made = [make_candidates(context, trained, backend) for backend in inputs.backends]

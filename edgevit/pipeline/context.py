@@ -44,7 +44,7 @@ class Variant:
 
 
 Alternatives: TypeAlias = tuple[Variant, ...]
-"""Variants that compute the same in different ways; a backend goes on with the one that suits it best."""
+"""Variants that compute the same in different ways; a backend continues with the one that suits it best."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,14 @@ Step: TypeAlias = Callable[["RunContext", CandidateDraft], Candidate]
 
 @dataclass(frozen=True)
 class RunContext:
-    """A run that has begun: what it works with, where, and the model as the user brought it."""
+    """A run that has begun: what it works with, where, and the original model."""
 
     inputs: Inputs
     stages: Stages
     steps: tuple[Step, ...]
     """What each candidate goes through."""
     original: Snapshot
-    """The model as brought, in PyTorch."""
+    """The original model, in PyTorch."""
     baseline: Baseline
     target: Target
 
@@ -81,7 +81,7 @@ class RunContext:
         return Limits(self.inputs.spec.budget.max_drop, keeps_slow_static_int8=self.target.npu)
 
     def evaluate(self, logits: np.ndarray) -> Accuracy:
-        """Scores logits against labels, and real images against the model as brought.
+        """Scores logits against labels, and real images against the original model.
 
         Args:
             logits: float [images, classes], on the images of the run.
@@ -90,7 +90,7 @@ class RunContext:
         return replace(accuracy, agreement=self.agreement(logits)) if self.inputs.has_real_images else accuracy
 
     def agreement(self, logits: np.ndarray) -> float:
-        """Share of the images, 0..1, that get the same class as from the model as brought.
+        """Returns the share of the images, 0..1, that get the same class as from the original model.
 
         Args:
             logits: float [images, classes].
@@ -98,17 +98,17 @@ class RunContext:
         return float((logits.argmax(axis=1) == np.load(self.original.logits).argmax(axis=1)).mean())
 
     def drop_points(self, candidate_id: str) -> float | None:
-        """Accuracy drop of a candidate, see :func:`edgevit.pipeline.choose.counted_drop`; None if it gave no logits."""
+        """Returns the accuracy drop of a candidate, see :func:`edgevit.pipeline.choose.counted_drop`; None if it gave no logits."""
         path = self.logits_path(candidate_id)
         return counted_drop(self.evaluate(np.load(path))) if path.is_file() else None
 
     def logits_path(self, candidate_id: str) -> Path:
-        """Where the logits of a candidate are kept, float32 [images, classes]."""
+        """Returns where the logits of a candidate are kept, float32 [images, classes]."""
         return self.stages.folder.work(f"{candidate_id.replace('/', '--')}.logits.npy")
 
 
 def open_context(inputs: Inputs, stages: Stages, steps: tuple[Step, ...]) -> RunContext:
-    """Begins a run: captures the model as the user brought it, and takes its accuracy and latency in PyTorch."""
+    """Begins a run: captures the original model, and takes its accuracy and latency in PyTorch."""
     model, settings = inputs.model, inputs.spec.measure
     original = take_snapshot(stages, inputs, "original", model.module, model.preprocessing)
     accuracy = score(np.load(original.logits), inputs.labels, None)

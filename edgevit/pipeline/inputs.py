@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from edgevit.backends import Backend, all_backends, check_scheme, get_backend
 from edgevit.data.calibration_warnings import calibration_warnings
@@ -21,16 +22,17 @@ from edgevit.results.measurement import Host
 from edgevit.results.run import CalibrationRecord
 from edgevit.run.folder import RunFolder
 from edgevit.run.progress import Progress
+from edgevit.spec.recipe import IntegerIo
 from edgevit.spec.schemes import AUTO as AUTO_SCHEME
 from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.spec import ModelSpec, Spec
-from edgevit.spec.token_plan import AUTO, Form, Plan, ResizePlan, TokenPlan, check_form, parse_plans
+from edgevit.spec.token_plan import AUTO, FORMS, Form, Plan, ResizePlan, TokenPlan, check_form, parse_plans
 from edgevit.tokens.reduce import check_reducible, plan_sites
 from edgevit.tokens.resize import check_resizable
 from edgevit.version import __version__
 
 NOISE_SAMPLES = 16
-"""Made-up images to verify with when a run has no real ones."""
+"""Synthetic images to verify with when a run has no real ones."""
 
 RequestedPlan = Plan | Literal["auto"]
 
@@ -57,9 +59,9 @@ class Inputs:
     forms: tuple[Form, ...]
     """How graphs may select tokens."""
 
-    @property
+    @cached_property
     def images(self) -> Samples:
-        """Images that artifacts are verified with, and where there are labels evaluated on; made up if there are no real ones."""
+        """Images that artifacts are verified with, and evaluated on where there are labels; synthetic if none were given."""
         images = self.data.evaluation or self.data.calibration
         return images.samples if images else open_images(f"{NOISE}:{NOISE_SAMPLES}").samples
 
@@ -81,7 +83,7 @@ class Inputs:
     @property
     def npus(self) -> tuple[str, ...]:
         """Names of the devices whose first unit runs static int8 but no dynamic int8."""
-        return tuple(device.name for device in self.devices if device.needs_static_int8)
+        return tuple(device.name for device in _npus(self.devices))
 
     def target(self, transformer: bool) -> Target:
         """What artifacts are made for, as far as quantization depends on it.
@@ -89,12 +91,7 @@ class Inputs:
         Args:
             transformer: Whether the captured model is a transformer.
         """
-        return Target(
-            architecture="transformer" if transformer else "cnn",
-            npu=bool(self.npus),
-            integer_io=self.spec.quantize.integer_io,
-            isa=self.host.isa,
-        )
+        return target_of(transformer, self.devices, self.host, self.spec.quantize.integer_io)
 
     def schemes(self, automatic: tuple[str, ...]) -> tuple[str, ...]:
         """Schemes to quantize in: those of the spec, or the automatic ones, as far as they fit its integer I/O."""
@@ -110,7 +107,7 @@ class Inputs:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What people have to know of these inputs to read the results."""
+        """Returns what has to be known of these inputs to read the results."""
         evaluation, calibration = self.data.evaluation, self.data.calibration
         notes = list(self.calibration_record.warnings) if self.calibration_record else []
         if self.model.random_weights:
@@ -156,8 +153,24 @@ def open_inputs(spec: Spec, progress: Progress) -> Inputs:
         data=data,
         calibration_record=_record_calibration(data, spec.seed, progress),
         plans=plans,
-        forms=get_args(Form) if spec.passes.form == "auto" else (spec.passes.form,),
+        forms=FORMS if spec.passes.form == "auto" else (spec.passes.form,),
     )
+
+
+def target_of(transformer: bool, devices: tuple[Device, ...], host: Host, integer_io: IntegerIo = "none") -> Target:
+    """Returns what artifacts are made for, as far as quantization depends on it.
+
+    Args:
+        transformer: Whether the captured model is a transformer.
+        devices: That artifacts are for.
+        host: That they are made on.
+        integer_io: Number format of their input and output.
+    """
+    return Target("transformer" if transformer else "cnn", bool(_npus(devices)), integer_io, host.isa)
+
+
+def _npus(devices: tuple[Device, ...]) -> tuple[Device, ...]:
+    return tuple(device for device in devices if device.needs_static_int8)
 
 
 def open_model(spec: ModelSpec, seed: int) -> Model:
@@ -173,7 +186,7 @@ def open_model(spec: ModelSpec, seed: int) -> Model:
 
 
 def input_files(spec: Spec) -> tuple[Path, ...]:
-    """Files that hold weights of a run; they must not change while it goes on."""
+    """Returns the files that hold the weights of a run; they must not change while it goes on."""
     models = [spec.model, *([spec.passes.distill.teacher] if spec.passes.distill else [])]
     bundled = [BUNDLED_MODELS[model.name].weights for model in models if model.name in BUNDLED_MODELS]
     return (*bundled, *(model.weights for model in models if model.weights and model.weights.is_file()))
@@ -280,13 +293,10 @@ def _open_teacher(spec: Spec, model: Model, data: RunData) -> tuple[Model | None
 
 
 def _record_calibration(data: RunData, seed: int, progress: Progress) -> CalibrationRecord | None:
-    """Notes which images calibrate, and tells at once what is doubtful about them."""
     images = data.calibration
     if images is None:
         return None
-    warnings = calibration_warnings(images, functools.partial(progress.stage, "check calibration images for doubts"))
-    for warning in warnings:
-        progress.message(f"warning: {warning}")
+    warnings = calibration_warnings(images, functools.partial(progress.stage, "look for calibration warnings"))
     return CalibrationRecord(
         source=images.source,
         ids=images.ids,

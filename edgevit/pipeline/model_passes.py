@@ -35,7 +35,7 @@ DENSE = "dense"
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """The model after distillation, or as the user brought it."""
+    """The model after distillation, or the original one."""
 
     module: nn.Module
     snapshot: Snapshot
@@ -52,7 +52,7 @@ class WeightsFile:
 
 
 def run_model_passes(context: RunContext) -> TrainedModel:
-    """Runs the passes of a spec that change weights; the model as brought is left untouched."""
+    """Runs the passes of a spec that change weights; the original model is left untouched."""
     inputs, stages = context.inputs, context.stages
     module, snapshot = inputs.model.module, context.original
     records: tuple[PassRecord, ...] = ()
@@ -73,7 +73,7 @@ def _distilled(context: RunContext, settings: DistillSpec, teacher: Model, image
         _save(_train(context, settings, teacher, images), file)
         return WeightsFile(file)
 
-    context.stages.run("distill", make, WeightsFile, lambda answer: (answer.file,))
+    context.stages.run("distill", WeightsFile, make, lambda answer: (answer.file,))
     module = copy.deepcopy(context.inputs.model.module)
     load_tensors(module, str(file))
     return module.eval().requires_grad_(False)

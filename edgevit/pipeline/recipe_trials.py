@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from edgevit import units
 from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, run_images, save_logits
 from edgevit.artifacts.layer_sensitivity import Sensitivity, SensitivityJob, layer_sensitivity
 from edgevit.artifacts.make import ExportJob, MadeArtifact, QuantizeJob, export_float, quantize
@@ -20,7 +21,7 @@ from edgevit.pipeline.context import CandidateDraft, RunContext
 from edgevit.quantization.ladder import FIRST, Rung, best, climb, rungs
 from edgevit.quantization.policy import first_guess, first_recipe
 from edgevit.quantization.prepare import Prepared, PrepareJob, prepare
-from edgevit.results.candidate import Attempt
+from edgevit.results.candidate import Attempt, within_budget
 from edgevit.run.child_process import Task
 from edgevit.spec.recipe import Preparation, Recipe
 from edgevit.spec.schemes import SCHEMES
@@ -65,7 +66,7 @@ def quantize_candidate(context: RunContext, draft: CandidateDraft) -> QuantizedA
     if scheme.name == "mixed_wi8_ai8":
         first = replace(first, float_layers=trials.ranking(first)[:1])
     parent_drop = context.drop_points(draft.parent.id)
-    if inputs.calibration is not None and parent_drop is not None and parent_drop <= limit:
+    if inputs.calibration is not None and parent_drop is not None and within_budget(parent_drop, limit):
         ladder = rungs(first, guess, draft.backend.gptq_schemes)
     attempts = climb(first, ladder, trials.attempt, trials.ranking, limit, trials.has_time)
     chosen = best(attempts)
@@ -96,8 +97,8 @@ class RecipeTrials:
         logits = np.load(self.tried[rung][1])
         accuracy = self.context.evaluate(logits)
         drop = counted_drop(accuracy)
-        said = "not judged" if drop is None else f"accuracy drop {drop:.2f} points"
-        self.context.stages.progress.message(f"{self._id}: {rung}: {recipe.summary}: {said}")
+        outcome = "not judged" if drop is None else f"accuracy change {units.accuracy_change(drop, 2)}"
+        self.context.stages.progress.message(f"{self._id}: {rung}: {recipe.summary}: {outcome}")
         agreement = self.context.agreement(logits)
         return Attempt(rung, recipe, accuracy.top1, agreement, drop, self.seconds - before)
 
@@ -135,7 +136,7 @@ class RecipeTrials:
         return tuple(layer.name for layer in layers if layer.name not in in_float)
 
     def has_time(self) -> bool:
-        """Whether the search may go on."""
+        """Returns whether there is time for another rung."""
         return self.seconds < 60 * self.context.inputs.spec.quantize.max_minutes
 
     def keep(self, rung: str) -> MadeArtifact:
@@ -152,7 +153,7 @@ class RecipeTrials:
             save_logits(kept_logits, np.load(logits))
             return KeptFiles(files, kept_logits)
 
-        stages.run(f"keep {self._id}", copy, KeptFiles, lambda kept: (*kept.files, kept.logits))
+        stages.run(f"keep {self._id}", KeptFiles, copy, lambda kept: (*kept.files, kept.logits))
         return replace(made, main=folder / made.main.name, files=files)
 
     @property

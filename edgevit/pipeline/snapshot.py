@@ -65,9 +65,9 @@ def capture_module(stages: Stages, slug: str, module: nn.Module, preprocessing: 
         save_program(program, path)
         return Captured(path, count_macs(program), is_transformer(program))
 
-    return stages.run(f"capture {slug}", make, Captured, lambda answer: (answer.program,))
+    return stages.run(f"capture {slug}", Captured, make, lambda answer: (answer.program,))
 
 
 def pass_record(name: str, settings: str, before: Snapshot, after: Snapshot) -> PassRecord:
-    """What a pass changed."""
+    """Returns the record of what a pass changed."""
     return PassRecord(name, settings, before.captured.macs, after.captured.macs, before.top1, after.top1)

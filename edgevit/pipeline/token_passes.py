@@ -36,7 +36,7 @@ class ReducedVariants:
     """Searches that could not be made."""
 
     def and_then(self, later: ReducedVariants) -> ReducedVariants:
-        """Both, one after the other."""
+        """Returns both, one after the other."""
         return ReducedVariants(self.variants + later.variants, self.searches + later.searches, self.notes + later.notes)
 
 

@@ -8,7 +8,7 @@ from itertools import takewhile
 
 from edgevit.errors import CandidateFailed
 from edgevit.quantization.policy import FirstGuess
-from edgevit.results.candidate import Attempt
+from edgevit.results.candidate import Attempt, within_budget
 from edgevit.spec.recipe import TRANSFORMER_FLOAT_KINDS, WEIGHT_CHANGES, RangeMethod, Recipe, WeightChange
 from edgevit.spec.schemes import SCHEMES
 
@@ -133,4 +133,4 @@ def _lost(attempt: Attempt) -> float:
 
 
 def _within_budget(attempt: Attempt, max_drop_points: float) -> bool:
-    return attempt.drop_points is not None and attempt.drop_points <= max_drop_points + 1e-9
+    return attempt.drop_points is not None and within_budget(attempt.drop_points, max_drop_points)

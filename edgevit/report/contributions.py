@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from edgevit import units
 from edgevit.report.markdown_text import code, table
-from edgevit.report.table import accuracy_change, has_labels
+from edgevit.report.table import has_labels
 from edgevit.results.candidate import Candidate, Contribution
 from edgevit.results.run import Run
 
@@ -54,7 +54,7 @@ def _line(step: Contribution, what: str) -> str:
 
 
 def _change(what: str, drop_points: float | None) -> tuple[str, ...]:
-    return () if drop_points is None else (f"{what} {accuracy_change(drop_points)}",)
+    return () if drop_points is None else (f"{what} {units.accuracy_change(drop_points)}",)
 
 
 def _brief(step: Contribution) -> str:
@@ -88,11 +88,16 @@ def _step_by_step(steps: Sequence[Contribution], what: str) -> str:
             macs_change((step,)),
             ms_change(step),
             units.ratio(step.speed_up),
-            accuracy_change(step.drop_points),
+            units.accuracy_change(step.drop_points),
         )
         for step in steps
     ]
-    total = (macs_change(steps), "–", units.ratio(total_speed_up(steps)), accuracy_change(total_drop_points(steps)))
+    total = (
+        macs_change(steps),
+        "–",
+        units.ratio(total_speed_up(steps)),
+        units.accuracy_change(total_drop_points(steps)),
+    )
     titles = ("step", "settings", "MACs", "latency", "speed-up", f"{what} change")
     return table(titles, (*rows, ("total", "", *total)), range(2, 6))
 
@@ -104,7 +109,7 @@ def _compact(candidates: Sequence[Candidate], what: str) -> str:
             ", then ".join(_in_short(step) for step in steps),
             macs_change(steps),
             units.ratio(total_speed_up(steps)),
-            accuracy_change(total_drop_points(steps)),
+            units.accuracy_change(total_drop_points(steps)),
         )
         for candidate in candidates
         if (steps := candidate.contributions)
@@ -113,7 +118,7 @@ def _compact(candidates: Sequence[Candidate], what: str) -> str:
 
 
 def _in_short(step: Contribution) -> str:
-    change = "" if step.drop_points is None else f" ({accuracy_change(step.drop_points)})"
+    change = "" if step.drop_points is None else f" ({units.accuracy_change(step.drop_points)})"
     return f"{step.name} {units.ratio(step.speed_up)}{change}"
 
 

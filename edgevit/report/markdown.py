@@ -7,7 +7,7 @@ import json
 from edgevit import units
 from edgevit.report.contributions import contributions_section
 from edgevit.report.markdown_text import code, escape, section, table
-from edgevit.report.table import accuracy_change, columns, has_labels, interval, reference_of, speed_up, status_of
+from edgevit.report.table import columns, has_labels, interval, reference_of, speed_up, status_of
 from edgevit.report.token_searches import token_searches_section
 from edgevit.results.measurement import HOST
 from edgevit.results.run import Run
@@ -60,7 +60,7 @@ def _summary(run: Run) -> str:
     if chosen.accuracy and chosen.accuracy.top1 is not None:
         facts.append(
             f"top-1 {units.percent(chosen.accuracy.top1)} on {chosen.accuracy.samples} images"
-            f" (change {accuracy_change(chosen.accuracy.drop_points)})"
+            f" (change {units.accuracy_change(chosen.accuracy.drop_points)})"
         )
     elif chosen.verification:
         agreement = units.percent(chosen.verification.top1_agreement)
@@ -214,7 +214,7 @@ def _attempts(run: Run) -> str:
             a.recipe.summary,
             units.percent(a.top1),
             units.percent(a.agreement),
-            accuracy_change(a.drop_points, 2) if a.drop_points is not None else a.note or "not judged",
+            units.accuracy_change(a.drop_points, 2) if a.drop_points is not None else a.note or "not judged",
             units.seconds(a.seconds),
             "kept" if a.recipe == c.recipe else "",
         )
@@ -262,4 +262,4 @@ def _model_name(run: Run) -> str:
 def _max_drop(run: Run) -> str:
     budget = run.spec.get("budget")
     value = budget.get("max_drop") if isinstance(budget, dict) else None
-    return units.points(float(value)).removeprefix("+") if isinstance(value, int | float) else "not stated"
+    return units.points(float(value)) if isinstance(value, int | float) else "not stated"

@@ -54,11 +54,6 @@ def has_labels(run: Run) -> bool:
     return any(c.accuracy is not None and c.accuracy.top1 is not None for c in run.candidates)
 
 
-def accuracy_change(drop_points: float | None, digits: int = 1) -> str:
-    """Formats a drop in percentage points as the change it is: "+0.6 pt" for a gain, "-0.6 pt" for a loss."""
-    return "–" if drop_points is None else f"{0.0 - drop_points:+.{digits}f} pt"
-
-
 def interval(prediction: Prediction) -> str:
     """Returns the interval of a predicted latency, or "cannot run"."""
     latency = prediction.latency_ms
@@ -71,7 +66,7 @@ def columns(run: Run) -> tuple[Column, ...]:
     """Returns the columns of a run's table, with agreement instead of accuracy where there are no labels."""
     labelled = (
         Column("top-1", lambda _, c: units.percent(c.accuracy.top1 if c.accuracy else None), True, 1),
-        Column("change", lambda _, c: accuracy_change(c.accuracy.drop_points if c.accuracy else None), True, 3),
+        Column("change", lambda _, c: units.accuracy_change(c.accuracy.drop_points if c.accuracy else None), True, 3),
     )
     unlabelled = (Column("agreement", _agreement, True, 1),)
     return (

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from edgevit import units
 from edgevit.report.contributions import ms_change
 from edgevit.report.markdown_text import code, escape, table
-from edgevit.report.table import accuracy_change, interval
-from edgevit.results.candidate import Candidate
+from edgevit.report.table import interval
+from edgevit.results.candidate import Candidate, within_budget
 from edgevit.results.measurement import HOST
 from edgevit.results.run import Run
 from edgevit.results.token_search import SitePoint, TokenSearch, TriedPlan
@@ -160,7 +160,7 @@ def _tried(search: TokenSearch) -> str:
             tried.plan,
             units.milliseconds(tried.predicted_ms),
             f"{tried.divergence:.3g} nats",
-            accuracy_change(tried.drop_points, 2),
+            units.accuracy_change(tried.drop_points, 2),
             _outcome(search, tried),
         )
         for tried in search.tried
@@ -172,7 +172,7 @@ def _tried(search: TokenSearch) -> str:
 def _outcome(search: TokenSearch, tried: TriedPlan) -> str:
     if tried.plan == search.plan:
         return "chosen"
-    return "drops too much" if tried.drop_points > search.limit_points + 1e-9 else "slower"
+    return "slower" if within_budget(tried.drop_points, search.limit_points) else "drops too much"
 
 
 def _blocks(search: TokenSearch) -> str:

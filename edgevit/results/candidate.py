@@ -35,15 +35,32 @@ class Verification:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Accuracy on labelled images, as fractions; None where there are no labels."""
+    """Accuracy on images, as fractions."""
 
     top1: float | None
+    """None where there are no labels."""
     top5: float | None
+    """None where there are no labels, or no more than five classes."""
     samples: int
     drop_points: float | None
-    """Top-1 of the baseline minus this top-1, in percentage points, on the same images; negative for a gain."""
+    """Top-1 of the baseline minus this top-1, in percentage points, on the same images; negative for a gain. None where
+    there are no labels, or no baseline."""
     agreement: float | None = None
     """Share of the images, 0..1, with the same class as from the original float model; None where not known."""
+
+
+_ROUNDING = 1e-9
+"""Percentage points by which a drop may exceed the limit that it equals."""
+
+
+def within_budget(drop_points: float, max_drop: float) -> bool:
+    """Returns whether an accuracy drop is allowed.
+
+    Args:
+        drop_points: Percentage points; negative for a gain.
+        max_drop: Percentage points.
+    """
+    return drop_points <= max_drop + _ROUNDING
 
 
 @dataclass(frozen=True)

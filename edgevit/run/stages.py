@@ -59,7 +59,9 @@ def child_runner(progress: Progress, timeout_seconds: float | None = None) -> It
     folder = Path(tempfile.mkdtemp(prefix="edgevit-"))
     keep = False
     try:
-        yield ChildRunner(timeout_seconds or MeasureSpec().timeout_seconds, folder / "log", progress)
+        yield ChildRunner(
+            MeasureSpec().timeout_seconds if timeout_seconds is None else timeout_seconds, folder / "log", progress
+        )
     except CandidateFailed:
         keep = True
         raise
@@ -78,7 +80,11 @@ class Stages:
     progress: Progress
 
     def run(
-        self, stage: str, make: Callable[[], Answer], kind: type[Answer], files: Callable[[Answer], Iterable[Path]]
+        self,
+        stage: str,
+        kind: type[Answer],
+        make: Callable[[], Answer],
+        files: Callable[[Answer], Iterable[Path]] = lambda answer: (),
     ) -> Answer:
         """Carries out a stage in this process, unless it is finished; see :meth:`RunFolder.stage`."""
         self.progress.stage(stage, 0, 1)
@@ -94,5 +100,11 @@ class Stages:
             log: Name of the log that gets what the process prints.
             task: See :func:`edgevit.run.child_process.run_in_child`, also for what it raises.
         """
-        children = ChildRunner(self.timeout_seconds, self.folder.log(log), self.progress)
-        return self.run(stage, lambda: children.run(stage, task), task.answer, task.files)
+        make = functools.partial(
+            run_in_child,
+            task,
+            timeout_seconds=self.timeout_seconds,
+            log=self.folder.log(log),
+            on_progress=functools.partial(self.progress.stage, stage),
+        )
+        return self.run(stage, task.answer, make, task.files)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgevit.artifacts.verify import FLOAT_TOLERANCE, compare, far_images, verify_signature
+from edgevit.artifacts.verify import FLOAT_TOLERANCE, compare, far_images, tolerance_of, verify_signature
 from edgevit.errors import CheckFailed
 from edgevit.results.artifact import TensorSpec
 
@@ -135,3 +135,9 @@ def test_integers_need_a_scale() -> None:
         verify_signature((given,), (replace(out, scale=None),), (8, 6), 5, "int8")
     with pytest.raises(CheckFailed, match="input is int8, not uint8"):
         verify_signature((given,), (out,), (8, 6), 5, "uint8")
+
+
+def test_float_schemes_have_a_tolerance_and_integers_are_judged_by_accuracy() -> None:
+    assert tolerance_of("fp32") == 1e-4
+    assert tolerance_of("fp16") == 2e-2
+    assert tolerance_of("bf16") is tolerance_of("static_wi8_ai8") is None

@@ -469,7 +469,7 @@ def files(tmp_path: Path) -> Path:
     (tmp_path / "broken.onnx").write_bytes(b"no model")
     from safetensors.torch import load_file
 
-    state = load_file(REPOSITORY / "edgevit" / "digits" / "digits_vit.safetensors")
+    state = load_file(REPOSITORY / "edgevit" / "model" / "bundled" / "digits_vit.safetensors")
     name = next(key for key in state if key.endswith("weight"))
     torch.save({**state, name: state[name] * float("nan")}, tmp_path / "nan.pt")
     torch.save({**state, name: state[name].to(torch.int8), f"{name}_scale": torch.ones(1)}, tmp_path / "int8.pt")
@@ -499,7 +499,7 @@ BAD = [
     ((*MODEL, "--export", "openvino", "--scheme", "dynamic_wi8_afp32"), "OpenVINO has no scheme", "static_wi8_ai8"),
     ((*MODEL, "--device", "raspbery-pi-5"), "unknown device: 'raspbery-pi-5'", "raspberry-pi-5"),
     ((*MODEL, "--profile", "raspbery-pi-5"), "unknown profile: 'raspbery-pi-5'", "raspberry-pi-5"),
-    ((*MODEL, "--tokens", "evit:0@4"), "keep ratio must lie between", "tokens leave at each site"),
+    ((*MODEL, "--tokens", "evit:0@4"), "keep ratio must lie between", "tokens are removed at each site"),
     ((*MODEL, "--tokens", "evti:0.7"), "unknown token reduction method: 'evti'", "evit"),
     ((*MODEL, "--tokens", "tome:0.3@4"), "merges at most half", "can stay there"),
     ((*MODEL, "--tokens", "auto"), "needs images", "--data"),

@@ -39,14 +39,14 @@ def found(plan: str | None) -> ReducedVariants:
 
 
 class World:
-    """A run whose candidates are known answers: int8 by each plan loses what is said."""
+    """A run whose candidates are known answers: int8 by each plan has the accuracy drop given."""
 
     def __init__(
-        self, monkeypatch: pytest.MonkeyPatch, folder: Path, first: str | None, careful: str | None, **lost: float
+        self, monkeypatch: pytest.MonkeyPatch, folder: Path, first: str | None, conservative: str | None, **lost: float
     ) -> None:
         self.searched_again = 0
         self.parents: list[str | None] = []
-        self._careful, self._lost = careful, lost
+        self._conservative, self._lost = conservative, lost
         monkeypatch.setattr(backend_candidates, "reduce_for", lambda *_: found(first))
         monkeypatch.setattr(backend_candidates, "reduce_conservatively_for", self._search_again)
         monkeypatch.setattr(backend_candidates, "build", self._build)
@@ -62,7 +62,7 @@ class World:
 
     def _search_again(self, *_: object) -> ReducedVariants:
         self.searched_again += 1
-        return found(self._careful)
+        return found(self._conservative)
 
     def _build(
         self, context: RunContext, backend: Any, scheme: str, variant: Variant, parent: Candidate | None
@@ -85,7 +85,7 @@ def test_a_plan_whose_integers_hold_is_searched_for_once(monkeypatch: pytest.Mon
     assert (reduced.searches, world.searched_again) == ((search("tome:9"),), 0)
 
 
-def test_a_plan_that_integers_spoil_is_followed_by_a_more_careful_one(
+def test_a_plan_whose_integers_exceed_the_budget_is_followed_by_a_more_conservative_one(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     world = World(monkeypatch, tmp_path, "tome:9", "tome:4", tome_9=1.6, tome_4=1.7)
@@ -96,14 +96,14 @@ def test_a_plan_that_integers_spoil_is_followed_by_a_more_careful_one(
     assert world.searched_again == 1
 
 
-@pytest.mark.parametrize("careful", ["tome:9", None])
-def test_a_careful_search_that_finds_nothing_new_makes_nothing(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, careful: str | None
+@pytest.mark.parametrize("conservative", ["tome:9", None])
+def test_a_conservative_search_that_finds_nothing_new_makes_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, conservative: str | None
 ) -> None:
-    world = World(monkeypatch, tmp_path, "tome:9", careful, tome_9=1.6)
+    world = World(monkeypatch, tmp_path, "tome:9", conservative, tome_9=1.6)
     reduced, made = world.make()
     assert len(made) == 4
-    assert [each.plan for each in reduced.searches] == ["tome:9", careful]
+    assert [each.plan for each in reduced.searches] == ["tome:9", conservative]
 
 
 def test_what_dense_integers_lose_is_no_reason_to_search_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -79,6 +79,7 @@ def test_of_several_attempts_the_reason_says_how_many() -> None:
     candidate = make_candidate(STATIC, accuracy=accurate(drop=5.0), attempts=attempts)
     assert verdict(candidate) == ("rejected", ("drops 5.0 points, 1 allowed; best of 3 attempts",))
     assert "best of" not in verdict(replace(candidate, attempts=attempts[:1]))[1][0]
+    assert verdict(replace(candidate, accuracy=accurate()))[1][0].endswith("; best of 3 attempts")
 
 
 def test_without_images_only_what_loses_nothing_may_be_chosen() -> None:

@@ -27,6 +27,7 @@ from edgevit.run.folder import RunFolder  # noqa: E402
 from edgevit.run.progress import Silent  # noqa: E402
 from edgevit.spec.spec import ModelSpec, Spec, resolve_spec  # noqa: E402
 from edgevit.spec.token_plan import FORMS, parse_plans  # noqa: E402
+from edgevit.spec.toml_files import find  # noqa: E402
 from tests.models import small_vit  # noqa: E402
 from tests.pipeline.contexts import make_inputs, noise  # noqa: E402
 
@@ -77,7 +78,13 @@ def test_every_name_is_resolved_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (target.architecture, target.npu, target.isa) == ("transformer", True, opened.host.isa)
 
 
-def test_without_data_images_are_made_up() -> None:
+def test_a_device_in_a_file_has_the_name_that_it_states() -> None:
+    path = str(find("devices", "galaxy-s24-npu"))
+    opened = open_inputs(spec(devices=[path]), Silent())
+    assert ([device.name for device in opened.devices], opened.npus) == (["galaxy-s24-npu"], ("galaxy-s24-npu",))
+
+
+def test_without_data_images_are_synthetic() -> None:
     opened = open_inputs(spec(), Silent())
     assert opened.images.source == "noise:16"
     assert (opened.labels, opened.has_real_images, opened.calibration, opened.calibration_record) == (

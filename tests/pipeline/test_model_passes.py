@@ -1,4 +1,4 @@
-"""What the training pass writes."""
+"""Passes that change weights: what they change, and what they write."""
 
 from __future__ import annotations
 
@@ -6,10 +6,24 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
+
+from edgevit.data.sampling import RunData  # noqa: E402
+from edgevit.model.load import Model  # noqa: E402
+from edgevit.pipeline.model_passes import run_model_passes  # noqa: E402
+from edgevit.results.artifact import Preprocessing  # noqa: E402
+from edgevit.run import stages  # noqa: E402
+from edgevit.run.child_process import Task  # noqa: E402
+from edgevit.spec.spec import Spec  # noqa: E402
+from tests.models import small_vit  # noqa: E402
+from tests.pipeline.contexts import make_context, make_inputs, noise  # noqa: E402
+
+CONTRACT = Preprocessing((32, 32), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 def test_a_full_disk_is_an_error_of_the_system(tmp_path: Path) -> None:
@@ -26,3 +40,40 @@ def test_a_full_disk_is_an_error_of_the_system(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )  # fmt: skip
     assert done.stdout.strip() == "True"
+
+
+def test_distillation_changes_a_copy_and_is_done_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def directly(task: Task[Any, Any], **_: Any) -> Any:
+        return task.function(task.argument)
+
+    monkeypatch.setattr(stages, "run_in_child", directly)
+    document = {"model": {"name": "m"}, "passes": {"distill": {"teacher": {"name": "t"}, "learning_rate": 0.01}}}
+    spec = Spec.model_validate(document)
+    student, teacher = (Model(name, small_vit(depth=1), CONTRACT, 5, random_weights=False) for name in "mt")
+    before = {name: value.clone() for name, value in student.module.state_dict().items()}
+    inputs = make_inputs(
+        spec, model=student, teacher=teacher, training_images=noise(8), data=RunData(noise(4, (0, 1, 2, 3)), None)
+    )
+    threads = torch.get_num_threads()
+    context = make_context(inputs, tmp_path, np.eye(4, 5, dtype=np.float32))
+    with context.stages.folder:
+        trained = run_model_passes(context)
+        again = run_model_passes(context)
+        assert [stage.name for stage in context.stages.folder.stages].count("distill") == 1
+    torch.set_num_threads(threads)
+    assert all(torch.equal(before[name], value) for name, value in student.module.state_dict().items())
+    changed = trained.module.state_dict()
+    assert any(not torch.equal(before[name], value) for name, value in changed.items())
+    assert all(torch.equal(changed[name], value) for name, value in again.module.state_dict().items())
+    (record,) = trained.dense.passes
+    assert (record.name, record.settings, record.top1_after) == ("distill", "teacher t", trained.snapshot.top1)
+    assert (trained.dense.slug, trained.dense.reference) == ("dense", trained.snapshot.logits)
+
+
+def test_without_distillation_the_model_is_the_original(tmp_path: Path) -> None:
+    inputs = make_inputs(Spec.model_validate({"model": {"name": "m"}}))
+    context = make_context(inputs, tmp_path, np.eye(4, dtype=np.float32))
+    trained = run_model_passes(context)
+    assert trained.module is inputs.model.module
+    assert trained.snapshot is context.original
+    assert trained.dense.passes == ()

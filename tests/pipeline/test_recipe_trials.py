@@ -50,14 +50,21 @@ class World:
     asked: list[Any] = field(default_factory=list)
     recipes: dict[Path, Recipe] = field(default_factory=dict)
 
-    def quantize(self, scheme: str = "static_wi8_ai8", backend: str = "onnx", **changes: Any) -> QuantizedArtifact:
+    def quantize(
+        self,
+        scheme: str = "static_wi8_ai8",
+        backend: str = "onnx",
+        parent_logits: np.ndarray | None = LOGITS,
+        **changes: Any,
+    ) -> QuantizedArtifact:
         parent = make_candidate("onnxruntime/fp32/dense", artifact=make_artifact("artifacts/float/model.onnx"))
         parent = replace(parent, **changes)
         made_by = get_backend(backend)
         candidate = make_candidate(f"{made_by.name}/{scheme}/dense", artifact=None)
         folder = self.context.stages.folder
         with folder:
-            np.save(self.context.logits_path(parent.id), LOGITS)
+            if parent_logits is not None:
+                np.save(self.context.logits_path(parent.id), parent_logits)
             variant = Variant("dense", folder.path / "program.pt2", CONTRACT, (), folder.path / "reference.npy")
             return quantize_candidate(self.context, CandidateDraft(made_by, variant, parent, candidate))
 
@@ -225,6 +232,16 @@ def test_no_ladder_leads_above_a_float_parent_that_lost_too_much(world: World) -
     world.context = with_data(world.context, RunData(noise(10, (1, 0, *range(2, 10))), noise(1)))
     world.wrong = lambda recipe: 5
     assert rungs(world.quantize()) == ["policy"]
+
+
+def test_no_ladder_leads_above_a_float_parent_that_gave_no_logits(world: World) -> None:
+    world.wrong = lambda recipe: 5
+    assert rungs(world.quantize(parent_logits=None)) == ["policy"]
+
+
+def test_a_float_parent_at_the_limit_has_a_ladder(world: World) -> None:
+    world.wrong = lambda recipe: 5
+    assert len(rungs(world.quantize(parent_logits=LOGITS[[1, *range(1, 10)]]))) > 1  # 10.000000000000009 points
 
 
 def test_max_minutes_bounds_the_search(world: World) -> None:

@@ -268,7 +268,7 @@ def test_a_found_plan_that_was_asked_for_is_not_made_twice(
 @pytest.mark.parametrize(
     ("schemes", "limit"), [(["auto"], 1.4), (["static_wi8_ai8"], 1.4), (["fp32", "bf16"], 2.0), (["fp32", "fp16"], 2.0)]
 )
-def test_a_search_leaves_room_for_what_integers_cost(
+def test_a_search_uses_a_part_of_the_budget_where_integers_follow(
     world: Callable[..., World], monkeypatch: pytest.MonkeyPatch, schemes: list[str], limit: float
 ) -> None:
     """0.7 of the drop allowed where the result is quantized to integers, all of it where it is not."""
@@ -280,20 +280,20 @@ def test_a_search_leaves_room_for_what_integers_cost(
     assert limit_points == pytest.approx(limit)
 
 
-def test_a_careful_search_leaves_integers_more_and_makes_nothing_but_what_it_finds(
+def test_a_conservative_search_uses_less_of_the_budget_and_makes_nothing_but_what_it_finds(
     world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = searches(monkeypatch, {"onnxruntime": "tome:2=50"})
     made = world(f"auto,{PLAN}", "gather", export={"backends": ["onnx"]}, budget={"max_drop": 2.0})
-    careful = reduce_conservatively_for(made.context, made.trained, get_backend("onnx"))
-    assert [variant.slug for (variant,) in careful.variants] == ["tome-2=50-gather"]
+    conservative = reduce_conservatively_for(made.context, made.trained, get_backend("onnx"))
+    assert [variant.slug for (variant,) in conservative.variants] == ["tome-2=50-gather"]
     assert [rest[-1] for rest in asked] == [pytest.approx(0.7)]
-    (note,) = careful.notes
+    (note,) = conservative.notes
     assert "ONNX Runtime: int8 exceeded the remaining accuracy budget" in note
     first = made.reduce()
-    both = first.and_then(careful)
-    assert both.searches == (*first.searches, *careful.searches)
-    assert both.variants == (*first.variants, *careful.variants)
+    both = first.and_then(conservative)
+    assert both.searches == (*first.searches, *conservative.searches)
+    assert both.variants == (*first.variants, *conservative.variants)
 
 
 def test_a_search_is_for_the_first_device_that_reads_the_format(

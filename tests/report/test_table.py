@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from edgevit.report.table import accuracy_change, reference_of, speed_up
+from edgevit.report.table import reference_of, speed_up
 from tests.factories import make_realistic_run, make_run
 
 
@@ -19,8 +19,3 @@ def test_speed_is_compared_with_the_float_parent() -> None:
     orphan = replace(int8, id="litert/static", parent=None)
     assert reference_of(make_run(float32, orphan), orphan) == float32
     assert speed_up(run, run.candidate("openvino/dynamic_wi8_afp32")) is None
-
-
-@pytest.mark.parametrize(("drop_points", "text"), [(-0.6, "+0.6 pt"), (0.6, "-0.6 pt"), (0.0, "+0.0 pt"), (None, "–")])
-def test_a_gain_has_a_plus_and_a_loss_a_minus(drop_points: float | None, text: str) -> None:
-    assert accuracy_change(drop_points) == text

@@ -1,4 +1,4 @@
-"""What single transformer blocks cost on a target: measured in turn on this host, or predicted for a device.
+"""What single transformer blocks cost on a target: measured interleaved on this host, or predicted for a device.
 
 Runs in a child process (see :mod:`edgevit.run.child_process`).
 """
@@ -98,7 +98,7 @@ def _predicted(backend: Backend, files: list[Path], job: BlockLatencyJob) -> lis
 
 
 def _measured(backend: Backend, files: list[Path], job: BlockLatencyJob) -> list[float]:
-    """Fastest run of each block, in milliseconds; run in turn, so that all see the same drift of the host."""
+    """Fastest run of each block, in milliseconds; interleaved, so that all see the same drift of the host."""
     calls = [noise_call(backend.open_session(file, job.threads, "f32")) for file in files]
     for call in calls * _WARMUP_ROUNDS:
         call()

@@ -1,4 +1,4 @@
-"""Measures in PyTorch what single sites do to a model's answers (see :mod:`edgevit.pipeline.token_search.site_divergence`)."""
+"""Measures in PyTorch what single sites do to a model's predictions (see :mod:`edgevit.pipeline.token_search.site_divergence`)."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ def _block_times(
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    return stages.run(f"token search: block times {name}", make, BlockCurve, lambda answer: ())
+    return stages.run(f"token search: block times {name}", BlockCurve, make)
 
 
 def _site_divergence(context: RunContext, module: nn.Module, shape: ModelShape, effort: SearchEffort) -> SiteDivergence:
@@ -153,7 +153,7 @@ def _site_divergence(context: RunContext, module: nn.Module, shape: ModelShape, 
         )
         return SiteDivergence(found)
 
-    return context.stages.run(stage, make, SiteDivergence, lambda answer: ())
+    return context.stages.run(stage, SiteDivergence, make)
 
 
 def _spread(blocks: tuple[int, ...], most: int) -> tuple[int, ...]:
@@ -215,7 +215,7 @@ class _Trials:
                 self._stages.progress.stage(stage, done, len(self.chosen) + 1)
             return PlanDrop(self._drop_points(np.concatenate(rows)))
 
-        return self._stages.run(stage, make, PlanDrop, lambda answer: ()).points
+        return self._stages.run(stage, PlanDrop, make).points
 
     def _drop_points(self, logits: np.ndarray) -> float:
         if self._labels is None:

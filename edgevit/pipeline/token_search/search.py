@@ -1,4 +1,4 @@
-"""Searches token plans: which of them no other beats, and which of these is the fastest that the model bears."""
+"""Searches token plans: those that no other beats, and of these the fastest within the limit of accuracy drop."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SPACING = 0.01
 """Times that are bisected differ by at least this share."""
 _ALTERNATIVES = 4
 """Plans tried after bisection, to be faster still."""
-_HOPELESS = 4.0
+_FAR_BEYOND = 4.0
 """Percentage points beyond the limit after which no other plan that is as fast is tried."""
 _GAIN = 0.005
 """An alternative is predicted to be faster by at least this share."""
@@ -49,7 +49,7 @@ class ModelShape:
 
 @dataclass(frozen=True)
 class PlannedPlan:
-    """A plan and what is believed of it."""
+    """A plan and what is predicted for it."""
 
     plan: TokenPlan
     predicted_ms: float
@@ -117,7 +117,7 @@ def _plans_of(method: str, curve: BlockCurve, divergence: SiteDivergence, shape:
 
 
 def front(plans: list[PlannedPlan]) -> list[PlannedPlan]:
-    """The plans that no other plan beats in both time and divergence.
+    """Returns the plans that no other plan beats in both time and divergence.
 
     Args:
         plans: As :func:`faster_plans` returns them.
@@ -135,21 +135,21 @@ def front(plans: list[PlannedPlan]) -> list[PlannedPlan]:
 def choose_plan(plans: list[PlannedPlan], drop_points: Callable[[TokenPlan], float], limit_points: float) -> Choice:
     """Finds the fastest plan that loses no more than the limit.
 
-    Bisects the times of the front, as if all plans lost more where one that is as fast does. Damage ranks plans roughly
-    and few images count roughly, so a time is given up only after several plans of different shapes lost too much
-    there. Then it tries faster plans than the best, those with the least divergence first.
+    Bisects the times of the front, as if all plans lost more where one that is as fast does. Divergence ranks plans
+    roughly and few images count roughly, so a time is given up only after several plans of different shapes lost too
+    much there. Then it tries faster plans than the best, those with the least divergence first.
 
     Args:
         plans: As :func:`faster_plans` returns them.
-        drop_points: Carries out a plan and tells what it loses, in percentage points; slow.
-        limit_points: What may be lost.
+        drop_points: Carries out a plan and returns its accuracy drop in percentage points; slow.
+        limit_points: Largest drop allowed, in percentage points.
     """
     trial = _Trial(drop_points, limit_points)
     levels = _spaced(front(plans))
     low, high = 0, len(levels)
     while low < high:
         middle = (low + high) // 2
-        if _any_holds(_rivals(plans, levels[middle].predicted_ms), trial):
+        if _any_holds(_plans_to_try(plans, levels[middle].predicted_ms), trial):
             high = middle
         else:
             low = middle + 1
@@ -170,17 +170,17 @@ class _Trial:
         """The fastest that holds."""
         self.failed: set[tuple[str, tuple[int, ...]]] = set()
         """Shapes of which a plan lost too much while it was faster than the best."""
-        self._lost_points = drop_points
+        self._drop_points = drop_points
         self._limit_points = limit_points
-        self._lost: dict[TokenPlan, float] = {}
+        self._drops: dict[TokenPlan, float] = {}
 
     def excess(self, planned: PlannedPlan) -> float:
         """Percentage points that a plan loses beyond the limit; 0 or less if it holds."""
-        if planned.plan not in self._lost:
-            lost = self._lost_points(planned.plan)
-            self.tried.append(TriedPlan(str(planned.plan), planned.predicted_ms, planned.divergence, lost))
-            self._lost[planned.plan] = lost
-        excess = self._lost[planned.plan] - self._limit_points - 1e-9
+        if planned.plan not in self._drops:
+            drop = self._drop_points(planned.plan)
+            self.tried.append(TriedPlan(str(planned.plan), planned.predicted_ms, planned.divergence, drop))
+            self._drops[planned.plan] = drop
+        excess = self._drops[planned.plan] - self._limit_points - 1e-9
         if excess <= 0 and (self.best is None or _fastest_first(planned) < _fastest_first(self.best)):
             self.best = planned
         elif excess > 0 and self.best:
@@ -188,22 +188,22 @@ class _Trial:
         return excess
 
     def was_tried(self, planned: PlannedPlan) -> bool:
-        return planned.plan in self._lost
+        return planned.plan in self._drops
 
 
-def _any_holds(rivals: list[PlannedPlan], trial: _Trial) -> bool:
+def _any_holds(plans: list[PlannedPlan], trial: _Trial) -> bool:
     """Whether one of some plans holds; after one that loses far too much, the others are not tried."""
-    for planned in rivals:
+    for planned in plans:
         excess = trial.excess(planned)
         if excess <= 0:
             return True
-        if excess > _HOPELESS:
+        if excess > _FAR_BEYOND:
             return False
     return False
 
 
-def _rivals(plans: list[PlannedPlan], most_ms: float) -> list[PlannedPlan]:
-    """Plans that are as fast: the one with the least divergence, that of another method, and that of another shape."""
+def _plans_to_try(plans: list[PlannedPlan], most_ms: float) -> list[PlannedPlan]:
+    """Returns up to three plans that are as fast: the one with the least divergence, that of another method, and that of another shape."""
     fast = list(itertools.takewhile(lambda planned: planned.predicted_ms <= most_ms, plans))
     first = min(fast, key=_least_divergence_first)
     by_method = (planned for planned in fast if planned.plan.method != first.plan.method)
@@ -218,8 +218,8 @@ def _alternative(plans: list[PlannedPlan], trial: _Trial) -> PlannedPlan | None:
     assert trial.best is not None
     most_ms = trial.best.predicted_ms * (1 - _GAIN)
     faster = itertools.takewhile(lambda planned: planned.predicted_ms < most_ms, plans)
-    hopeful = (planned for planned in faster if planned.shape not in trial.failed and not trial.was_tried(planned))
-    return min(hopeful, key=_least_divergence_first, default=None)
+    untried = (planned for planned in faster if planned.shape not in trial.failed and not trial.was_tried(planned))
+    return min(untried, key=_least_divergence_first, default=None)
 
 
 def _least_divergence_first(planned: PlannedPlan) -> tuple[float, float, str]:

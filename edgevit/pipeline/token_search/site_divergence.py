@@ -1,4 +1,4 @@
-"""How much a token plan changes a model's answers, added up from what single sites do.
+"""How much a token plan changes a model's predictions, added up from what single sites do.
 
 A site that goes from a share of the tokens to a smaller one is taken to do what reducing to the smaller share at that
 block alone does, less what reducing to the larger share there alone does: two sites in one block then do what one does.

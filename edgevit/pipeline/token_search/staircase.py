@@ -1,6 +1,6 @@
 """What transformer blocks cost on a target, by their number of tokens.
 
-Kernels work in tiles, so that latency climbs in steps: all counts of a step are equally fast, and fewer tokens than its
+Kernels work in tiles, so that latency rises in steps: all counts of a step are equally fast, and fewer tokens than its
 largest lose accuracy for nothing.
 """
 
@@ -37,15 +37,15 @@ class BlockCurve:
         return tuple(dict.fromkeys(site.method for site in self.sites))
 
     def block_ms(self, tokens: float) -> float:
-        """Milliseconds of a block; between measured counts on a straight line, beyond them that of the nearest."""
+        """Returns milliseconds of a block; between measured counts on a straight line, beyond them that of the nearest."""
         return interpolate([(point.tokens, point.ms) for point in self.blocks], tokens)
 
     def site_ms(self, method: str, tokens: float) -> float:
-        """Milliseconds that reducing adds to a block that so many tokens enter; interpolated as blocks are."""
+        """Returns milliseconds that reducing adds to a block that so many tokens enter; interpolated as blocks are."""
         return interpolate([(site.tokens, site.ms) for site in self.sites if site.method == method], tokens)
 
     def steps(self, tolerance: float = TOLERANCE) -> tuple[int, ...]:
-        """Measured counts that are on a step: faster than each larger one on a step, by more than ``tolerance``.
+        """Returns measured counts that are on a step: faster than each larger one on a step, by more than ``tolerance``.
 
         Returns:
             Falling; the first is that of the dense model.
@@ -57,7 +57,7 @@ class BlockCurve:
         return tuple(point.tokens for point in on_step)
 
     def change_ms(self, method: str, block: int, before: int, after: int, depth: int) -> float:
-        """What a site adds to the time of all blocks; negative where it pays.
+        """Returns the milliseconds that a site adds to the time of all blocks; negative where it pays.
 
         The block of the site has all tokens in its attention and those that stay in its MLP; it counts as half a block
         of each.
@@ -73,7 +73,7 @@ class BlockCurve:
         return self.site_ms(method, before) - blocks_with_fewer * (self.block_ms(before) - self.block_ms(after))
 
     def plan_ms(self, method: str, sites: Sequence[Site], prefix: int, depth: int) -> float:
-        """Milliseconds of all blocks of a model.
+        """Returns milliseconds of all blocks of a model.
 
         Args:
             method: One of ``methods``; means nothing without sites.
@@ -90,7 +90,7 @@ class BlockCurve:
 
 
 def interpolate(points: Sequence[tuple[float, float]], x: float) -> float:
-    """The value at ``x`` on straight lines between points; that of the first or last point beyond them.
+    """Returns the value at ``x`` on straight lines between points; that of the first or last point beyond them.
 
     Args:
         points: (x, value) by rising x, at least one.

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 def tail(vit: Any, first: int) -> Any:
-    """The blocks from one on and the head: tokens that enter that block to logits.
+    """Returns the blocks from one on and the head: tokens that enter that block to logits.
 
     It is a model of the same type, so that token reduction treats it as it treats the whole.
 
@@ -30,7 +30,7 @@ def tail(vit: Any, first: int) -> Any:
 
 
 def one_block(vit: Any, block: int) -> Any:
-    """One block: tokens that enter it to tokens that leave it.
+    """Returns one block: tokens that enter it to tokens that leave it.
 
     Args:
         vit: timm ``VisionTransformer``.

@@ -34,7 +34,7 @@ def divergence(methods: tuple[str, ...] = ("squeeze",)) -> SiteDivergence:
 
 
 def exact(plans: list[PlannedPlan], points: float) -> dict[str, float]:
-    """Lost points in proportion to divergence."""
+    """Drops in percentage points, in proportion to divergence."""
     return {str(planned.plan): points * planned.divergence for planned in plans}
 
 
@@ -54,14 +54,14 @@ def test_plans_lie_on_steps_and_are_faster_than_dense() -> None:
 
 def test_the_best_plan_is_the_one_found_by_hand() -> None:
     plans = faster_plans(curve(), divergence(), SHAPE)
-    lost = exact(plans, 1.0)
-    found = choose_plan(plans, lambda plan: lost[str(plan)], limit_points=0.5)
+    drops = exact(plans, 1.0)
+    found = choose_plan(plans, lambda plan: drops[str(plan)], limit_points=0.5)
     # 0.5 nats buy: half of all tokens leaving at block 4 (0.5), or a sixth at block 2: not even the step at 24 (0.75).
     # 3 blocks at 5 ms, (5 + 2) / 2, 2 blocks at 2 ms and the site: 15 + 3.5 + 4 + 0.5
     assert found.chosen is not None
     assert str(found.chosen.plan) == "squeeze:4=16"
     assert found.chosen.predicted_ms == pytest.approx(23.0)
-    assert all(tried.drop_points == lost[tried.plan] for tried in found.tried)
+    assert all(tried.drop_points == drops[tried.plan] for tried in found.tried)
 
 
 def test_the_front_is_what_no_plan_beats() -> None:
@@ -76,12 +76,12 @@ def test_the_front_is_what_no_plan_beats() -> None:
 
 def test_a_larger_limit_never_gives_a_slower_plan() -> None:
     plans = faster_plans(curve(), divergence(("squeeze", "tome")), SHAPE)
-    lost = exact(plans, 1.0)
-    chosen = [choose_plan(plans, lambda plan: lost[str(plan)], limit / 10).chosen for limit in range(30)]
+    drops = exact(plans, 1.0)
+    chosen = [choose_plan(plans, lambda plan: drops[str(plan)], limit / 10).chosen for limit in range(30)]
     times = [planned.predicted_ms if planned else 30.0 for planned in chosen]
     assert times == sorted(times, reverse=True)
     assert times[0] == 30.0 and times[-1] < 15
-    assert all(planned is None or lost[str(planned.plan)] <= limit / 10 + 1e-9 for limit, planned in enumerate(chosen))
+    assert all(planned is None or drops[str(planned.plan)] <= limit / 10 + 1e-9 for limit, planned in enumerate(chosen))
 
 
 def test_tome_merges_no_more_than_half_at_once() -> None:
@@ -105,29 +105,29 @@ def test_there_is_no_plan_where_all_lose_too_much() -> None:
 
 def test_a_plan_of_another_shape_is_found_where_divergence_misjudged_it() -> None:
     plans = faster_plans(curve(), divergence(), SHAPE)
-    lost = {**exact(plans, 1.0), "squeeze:3=16": 0.0}
-    chosen = choose_plan(plans, lambda plan: lost[str(plan)], limit_points=0.5).chosen
+    drops = {**exact(plans, 1.0), "squeeze:3=16": 0.0}
+    chosen = choose_plan(plans, lambda plan: drops[str(plan)], limit_points=0.5).chosen
     assert chosen is not None
     assert str(chosen.plan) == "squeeze:3=16"
 
 
 def test_the_search_is_the_same_each_time() -> None:
     plans = faster_plans(curve(), divergence(("squeeze", "tome")), SHAPE)
-    lost = exact(plans, 1.0)
-    first, second = (choose_plan(plans, lambda plan: lost[str(plan)], 0.8) for _ in range(2))
+    drops = exact(plans, 1.0)
+    first, second = (choose_plan(plans, lambda plan: drops[str(plan)], 0.8) for _ in range(2))
     assert first == second
     assert len({tried.plan for tried in first.tried}) == len(first.tried)
 
 
 def test_a_plan_that_loses_by_chance_does_not_give_up_its_speed() -> None:
     plans = faster_plans(curve(), divergence(("squeeze", "tome")), SHAPE)
-    lost = {**exact(plans, 1.0), "squeeze:4=16": 1.5}
-    chosen = choose_plan(plans, lambda plan: lost[str(plan)], limit_points=0.5).chosen
+    drops = {**exact(plans, 1.0), "squeeze:4=16": 1.5}
+    chosen = choose_plan(plans, lambda plan: drops[str(plan)], limit_points=0.5).chosen
     assert chosen is not None
     assert str(chosen.plan) == "tome:4=16"
 
 
-def test_after_a_plan_that_loses_far_too_much_no_rival_is_tried() -> None:
+def test_after_a_plan_that_loses_far_too_much_no_other_that_is_as_fast_is_tried() -> None:
     plans = faster_plans(curve(), divergence(("squeeze", "tome")), SHAPE)
-    little, much = (choose_plan(plans, lambda plan, lost=lost: lost, 1.0).tried for lost in (2.0, 50.0))
+    little, much = (choose_plan(plans, lambda plan, drop=drop: drop, 1.0).tried for drop in (2.0, 50.0))
     assert len(much) < len(little)

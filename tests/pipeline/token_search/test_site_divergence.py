@@ -1,4 +1,4 @@
-"""Damage of plans from that of single sites."""
+"""Divergence of plans from that of single sites."""
 
 from __future__ import annotations
 
