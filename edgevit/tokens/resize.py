@@ -34,7 +34,16 @@ class Resized:
 
 
 def resize(module: nn.Module, plan: ResizePlan, input_size: tuple[int, int]) -> Resized:
-    """Returns a model resized as a plan says; see :func:`resize_input` and :func:`resize_patches`.
+    """Returns a model for smaller images, or with larger and thus fewer patches; it has run once.
+
+    Resolution: position embeddings and windows follow where timm's ``set_input_size`` moves them; any other model keeps
+    its weights and has to run on images of that size as it is, as convolutions do.
+
+    Patch: for timm's ``VisionTransformer`` (ViT, DeiT, distilled DeiT), ``Eva``, ``Beit`` and
+    ``VisionTransformerRelPos`` with a square patch embedding. It is resized by the pseudo-inverse of bicubic upscaling
+    (Beyer et al., "FlexiViT", 2023), the position embedding is interpolated, both by timm. The image becomes as many
+    whole patches as come nearest to its size, so that no border is cut: 224 x 224 pixels become 216 x 216 with patches
+    of 18.
 
     Args:
         module: Classifier, float32 [n, 3, h, w] to logits [n, classes], in eval mode; stays as it is.
@@ -62,55 +71,13 @@ def check_resizable(module: nn.Module, plan: ResizePlan, input_size: tuple[int, 
         input_size: As for :func:`resize`.
 
     Raises:
-        UsageError: the model cannot be resized so, or is of that size; names the nearest size that works.
+        UsageError: the model cannot be resized so, or its tokens would not become fewer; names the nearest size that works.
     """
     present = input_size[0] if plan.method == "resolution" else _own_patch(module)
     if plan.size == present and input_size[0] == input_size[1]:
         raise UsageError(f"{plan} is no reduction: it is what the model has", "give a smaller image or larger patches")
     check = _check_input if plan.method == "resolution" else _check_patches
     check(module, plan.size, input_size)
-
-
-def resize_input(module: nn.Module, resolution: int, input_size: tuple[int, int]) -> Resized:
-    """Returns a model for smaller images.
-
-    Position embeddings and windows follow where timm's ``set_input_size`` moves them; any other model keeps its weights
-    and has to run on images of that size as it is, as convolutions do. The model returned has run once.
-
-    Args:
-        module: Classifier, float32 [n, 3, h, w] to logits [n, classes], in eval mode; stays as it is.
-        resolution: Height and width in pixels, at most those of ``input_size``; the same gives an equal model.
-        input_size: Height and width in pixels that the model takes now.
-
-    Raises:
-        UsageError: images of this size are no smaller, or the model cannot take them; names the nearest it can.
-    """
-    if input_size == (resolution, resolution):
-        return Resized(copy.deepcopy(module), input_size)
-    _check_input(module, resolution, input_size)
-    return _resized(module, (resolution, resolution))
-
-
-def resize_patches(module: nn.Module, patch: int, input_size: tuple[int, int]) -> Resized:
-    """Returns a vision transformer with larger and thus fewer patches.
-
-    The patch embedding is resized by the pseudo-inverse of bicubic upscaling (Beyer et al., "FlexiViT", 2023), the
-    position embedding is interpolated, both by timm. The image becomes as many whole patches as come nearest to its
-    size, so that no border is cut: 224 x 224 pixels become 216 x 216 with patches of 18. The model returned has run once.
-
-    Args:
-        module: timm ``VisionTransformer`` (ViT, DeiT, distilled DeiT), ``Eva``, ``Beit`` or ``VisionTransformerRelPos``
-            with a square patch embedding, in eval mode; stays as it is.
-        patch: Side of a patch in pixels, at least that of the model's own; the same gives an equal model.
-        input_size: Height and width in pixels that the model takes now.
-
-    Raises:
-        UsageError: the model has no such patches, or the tokens would not become fewer; names the nearest that works.
-    """
-    if patch == _own_patch(module):
-        return Resized(copy.deepcopy(module), input_size)
-    _check_patches(module, patch, input_size)
-    return _resized(module, _whole_patches(patch, input_size), patch_size=(patch, patch))
 
 
 def _check_input(module: nn.Module, resolution: int, input_size: tuple[int, int]) -> None:

@@ -26,9 +26,9 @@ from edgevit.results.document import to_json  # noqa: E402
 from edgevit.results.reduction import ReductionReport  # noqa: E402
 from edgevit.run.progress import Silent  # noqa: E402
 from edgevit.spec.spec import Spec  # noqa: E402
-from edgevit.spec.token_plan import Form, Site, parse_plan  # noqa: E402
+from edgevit.spec.token_plan import Form, ResizePlan, Site, parse_plan  # noqa: E402
 from edgevit.tokens.reduce import reduce_tokens  # noqa: E402
-from edgevit.tokens.resize import resize_input, resize_patches  # noqa: E402
+from edgevit.tokens.resize import resize  # noqa: E402
 
 VIT = {"name": "digits_vit"}
 
@@ -76,13 +76,14 @@ def test_auto_form_is_gather_for_no_runtime_is_asked(tmp_path: Path) -> None:
     assert any("topk" in str(node.target) for node in torch.export.load(tmp_path / "a.pt2").graph.nodes)
 
 
-@pytest.mark.parametrize(("tokens", "size", "patches"), [("resolution:24", 24, 144), ("patch:4", 32, 64)])
-def test_resizing_has_no_form_and_no_sites(tokens: str, size: int, patches: int, tmp_path: Path) -> None:
-    report = reduce_model(spec(tokens), tmp_path / "r.pt2", Silent())
+@pytest.mark.parametrize(
+    ("plan", "size", "patches"), [(ResizePlan("resolution", 24), 24, 144), (ResizePlan("patch", 4), 32, 64)]
+)
+def test_resizing_has_no_form_and_no_sites(plan: ResizePlan, size: int, patches: int, tmp_path: Path) -> None:
+    report = reduce_model(spec(str(plan)), tmp_path / "r.pt2", Silent())
     assert (report.form, report.sites, report.input_size, report.patches) == (None, (), (size, size), patches)
     model = load_model(spec("none").model).module
-    resize = resize_input if tokens.startswith("resolution") else resize_patches
-    expected = resize(model, int(tokens.partition(":")[2]), (32, 32)).module
+    expected = resize(model, plan, (32, 32)).module
     program = torch.export.load(tmp_path / "r.pt2").module()
     torch.testing.assert_close(logits(program, image(size)), logits(expected, image(size)), rtol=1e-5, atol=1e-5)
 

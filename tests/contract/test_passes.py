@@ -24,9 +24,9 @@ from edgevit.artifacts.verify import FLOAT_TOLERANCE  # noqa: E402
 from edgevit.backends import get_backend  # noqa: E402
 from edgevit.distillation.distill import DistillSettings, Student, Teacher, TrainingImages, distill  # noqa: E402
 from edgevit.model.program.capture import capture, count_macs  # noqa: E402
-from edgevit.spec.token_plan import FORMS, METHODS, RESIZINGS, Form, TokenPlan, parse_plans  # noqa: E402
+from edgevit.spec.token_plan import FORMS, METHODS, RESIZINGS, Form, ResizePlan, TokenPlan, parse_plans  # noqa: E402
 from edgevit.tokens.reduce import reduce_tokens  # noqa: E402
-from edgevit.tokens.resize import Resized, resize_input, resize_patches  # noqa: E402
+from edgevit.tokens.resize import Resized, resize  # noqa: E402
 
 # isort: split
 from tests.models import small_vit  # noqa: E402
@@ -53,8 +53,8 @@ def _planned(text: str, form: Form, module: nn.Module) -> Resized:
     (plan,) = parse_plans(text)
     if isinstance(plan, TokenPlan):
         return Resized(reduce_tokens(module, plan, form), (SIDE, SIDE))
-    resize = {"resolution": resize_input, "patch": resize_patches}[plan.method]  # type: ignore[union-attr]
-    return resize(module, plan.size, (SIDE, SIDE))  # type: ignore[union-attr]
+    assert isinstance(plan, ResizePlan)
+    return resize(module, plan, (SIDE, SIDE))
 
 
 PASSES: dict[str, Pass] = {
