@@ -15,7 +15,8 @@ from torch import nn  # noqa: E402
 from torch.export import ExportedProgram  # noqa: E402
 
 from edgevit.errors import CandidateFailed, UsageError  # noqa: E402
-from edgevit.model.bundled.digits import digits_cnn, digits_vit, weights_path  # noqa: E402
+from edgevit.model.bundled import BUNDLED_MODELS  # noqa: E402
+from edgevit.model.bundled.digits import digits_cnn, digits_vit  # noqa: E402
 from edgevit.model.program.capture import capture  # noqa: E402
 from edgevit.model.program.layers import Layer, find_layers, run_images  # noqa: E402
 from edgevit.quantization.equalize import TOLERANCE, equalize  # noqa: E402
@@ -228,7 +229,7 @@ def test_the_function_stays(make: Callable[[], nn.Module], pairs: int) -> None:
 @pytest.mark.parametrize(("name", "make", "pairs"), [("digits_vit", digits_vit, 19), ("digits_cnn", digits_cnn, 6)])
 def test_the_function_of_a_trained_model_stays(name: str, make: Callable[[], nn.Module], pairs: int) -> None:
     module = make()
-    module.load_state_dict(load_file(weights_path(name)))  # type: ignore[arg-type]
+    module.load_state_dict(load_file(BUNDLED_MODELS[name].weights))
     program = capture(module.eval(), (32, 32))
     equalized = equalize(program, images(1, side=32))
     assert equalized.pairs == pairs  # 13 layer normalizations and the values of 6 attentions; all convolutions

@@ -7,8 +7,7 @@ safetensors files beside this module.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from torch import Tensor, nn
 
@@ -81,11 +80,6 @@ class DigitsCnn(nn.Module):
 def digits_cnn() -> DigitsCnn:
     """Returns the convolutional teacher for the digits, with random weights, in training mode."""
     return DigitsCnn()
-
-
-def weights_path(name: Literal["digits_vit", "digits_cnn"]) -> Path:
-    """Returns the file of a model's trained weights, a state dict as safetensors; its card beside it ends in ``.json``."""
-    return Path(__file__).with_name(f"{name}.safetensors")
 
 
 def _block(inputs: int, outputs: int) -> list[nn.Module]:

@@ -20,7 +20,8 @@ from safetensors.torch import load_file  # noqa: E402
 
 from benchmarks.train_digits import top1  # noqa: E402
 from edgevit.data.digits import load_split  # noqa: E402
-from edgevit.model.bundled.digits import INPUT_CONFIG, digits_cnn, digits_vit, weights_path  # noqa: E402
+from edgevit.model.bundled import BUNDLED_MODELS  # noqa: E402
+from edgevit.model.bundled.digits import INPUT_CONFIG, digits_cnn, digits_vit  # noqa: E402
 
 FACTORIES = {"digits_vit": digits_vit, "digits_cnn": digits_cnn}
 Name = Literal["digits_vit", "digits_cnn"]
@@ -28,7 +29,7 @@ Name = Literal["digits_vit", "digits_cnn"]
 
 @pytest.mark.parametrize("name", FACTORIES)
 def test_committed_weights_score_what_the_card_says(name: Name) -> None:
-    path = weights_path(name)
+    path = BUNDLED_MODELS[name].weights
     card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     assert path.stat().st_size <= 1_000_000
     assert hashlib.sha256(path.read_bytes()).hexdigest() == card["sha256"]
@@ -45,7 +46,7 @@ def test_committed_weights_score_what_the_card_says(name: Name) -> None:
 
 
 def test_the_students_card_also_says_what_labels_alone_reach() -> None:
-    card = json.loads(weights_path("digits_vit").with_suffix(".json").read_text(encoding="utf-8"))
+    card = json.loads(BUNDLED_MODELS["digits_vit"].weights.with_suffix(".json").read_text(encoding="utf-8"))
     assert 0.97 <= card["reference"]["test_top1"] <= 1
 
 

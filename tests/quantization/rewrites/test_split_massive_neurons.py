@@ -12,7 +12,8 @@ from safetensors.torch import load_file  # noqa: E402
 from torch import fx, nn  # noqa: E402
 from torch.export import ExportedProgram  # noqa: E402
 
-from edgevit.model.bundled.digits import digits_cnn, digits_vit, weights_path  # noqa: E402
+from edgevit.model.bundled import BUNDLED_MODELS  # noqa: E402
+from edgevit.model.bundled.digits import digits_cnn, digits_vit  # noqa: E402
 from edgevit.model.program.layers import LINEAR, export_again, run_images  # noqa: E402
 from edgevit.quantization.rewrites import TOLERANCE, rewrite  # noqa: E402
 from edgevit.quantization.rewrites.split_massive_neurons import massive, split_massive_neurons  # noqa: E402
@@ -120,7 +121,7 @@ def test_all_else_stays(make: Callable[[], nn.Module]) -> None:
 @pytest.mark.parametrize(("name", "make"), [("digits_vit", digits_vit), ("digits_cnn", digits_cnn)])
 def test_trained_models_without_any(name: str, make: Callable[[], nn.Module]) -> None:
     module = make()
-    module.load_state_dict(load_file(weights_path(name)))  # type: ignore[arg-type]
+    module.load_state_dict(load_file(BUNDLED_MODELS[name].weights))
     assert split_massive_neurons(program(module).module(), images()) == 0
 
 
