@@ -21,8 +21,6 @@ ERRORS = {"UsageError", "CandidateFailed", "CheckFailed", "DiskFull", "ValueErro
 FACTORIES = {"unknown_name": "UsageError"}
 """Functions that make an error to raise, with its class."""
 MOST_PARAMETERS = 6
-MANY_PARAMETERS = {"edgevit.pipeline.compress": {"compress", "export"}}
-"""Public functions that take what a command line gives, by module."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Definition = Function | ast.ClassDef
@@ -117,7 +115,7 @@ def long_signatures(module: str, source: str) -> list[str]:
             continue
         arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
         count = len([argument for argument in arguments if argument.arg not in ("self", "cls")])
-        if count > MOST_PARAMETERS and name not in MANY_PARAMETERS.get(module, set()):
+        if count > MOST_PARAMETERS:
             found.append(f"{module}.{name} has {count} parameters, more than {MOST_PARAMETERS}")
     return found
 

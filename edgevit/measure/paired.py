@@ -42,7 +42,7 @@ class PairedLatency:
 
     first_ms: float
     second_ms: float
-    turns: int
+    bursts: int
     """Number of bursts of each."""
 
     @property
@@ -71,9 +71,9 @@ def interleave(first: Session, second: Session, bursts: int = BURSTS) -> PairedL
     """
     calls = [noise_call(session) for session in (first, second)]
     samples: list[list[float]] = [[], []]
-    for turn in range(1 + bursts):
+    for burst in range(1 + bursts):
         for call, times in zip(calls, samples, strict=True):
             fastest = min(milliseconds(call) for _ in range(BURST))
-            times.extend([fastest] if turn else ())
-        report_progress(turn + 1, 1 + bursts)
+            times.extend([fastest] if burst else ())
+        report_progress(burst + 1, 1 + bursts)
     return PairedLatency(median(samples[0]), median(samples[1]), len(samples[0]))

@@ -18,7 +18,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Kind", "find", "names", "read_toml", "tomllib"]
+__all__ = ["Kind", "find", "names", "read_toml", "tomllib", "validate"]
 
 Kind = Literal["profiles", "devices", "calibration"]
 

@@ -47,9 +47,10 @@ def class_token_only(module: fx.GraphModule, images: np.ndarray) -> int:
                 _take_query_out(module, packed, layer)
         wanted = _trace(sequence).inner
         if any(is_call(node, LINEAR, ATTENTION) for node in wanted):
-            _narrow(module, wanted, *kept)
+            first, count, tokens = kept
+            _narrow(module, wanted, first, count)
             for pick in list(sequence.users):
-                pick.args = (sequence, 1, cast(int, pick.args[2]) % kept[2] - kept[0])
+                pick.args = (sequence, 1, cast(int, pick.args[2]) % tokens - first)
             narrowed += 1
     if narrowed:
         tidy(module)
@@ -177,7 +178,7 @@ def _take_query_out(module: fx.GraphModule, packed: Packed, layer: Layer) -> Non
     module.graph.eliminate_dead_code()
 
 
-def _narrow(module: fx.GraphModule, wanted: Mapping[fx.Node, int], first: int, count: int, tokens: int) -> None:
+def _narrow(module: fx.GraphModule, wanted: Mapping[fx.Node, int], first: int, count: int) -> None:
     """Makes each wanted node read only ``count`` tokens from ``first`` on; inputs from other nodes are sliced."""
     narrow: dict[tuple[fx.Node, int], fx.Node] = {}
 
