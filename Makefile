@@ -1,7 +1,7 @@
 # make install   .venv with every extra, pinned         make test      fast tests (under 10 minutes on 2 cores)
 # make demo      the main job on the bundled data       make test-all  every test
 # make lint      ruff and mypy                          make bench     measured ratios, side by side
-# make families  docs/families.md, written anew         make digits    retrains the bundled models
+# make families  docs/families.md, rewritten            make digits    retrains the bundled models
 # make readme    the demo's output into the README   make bench-quantize  int8 against the libraries' defaults
 # make bench-tokens   every way to have fewer tokens: table and picture
 

@@ -92,7 +92,7 @@ def check_classifier(session: Session) -> None:
 
 
 def image_size(spec: TensorSpec) -> tuple[int, int]:
-    """Height and width of an image input."""
+    """Returns height and width in pixels of an image input."""
     height, width = spec.shape[2:] if spec.layout == "NCHW" else spec.shape[1:3]
     return height, width
 
@@ -122,7 +122,7 @@ def to_input(spec: TensorSpec, images: np.ndarray) -> np.ndarray:
 
 
 def save_logits(path: Path, logits: np.ndarray) -> None:
-    """Writes logits so that the file is whole or not there."""
+    """Writes logits, float [n, classes], as float32 ``.npy``, so that the file is whole or not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.partial.npy")
     np.save(temporary, logits.astype(np.float32))

@@ -43,7 +43,7 @@ class SensitivityJob:
     threads: int
     seed: int
     modules: tuple[ModuleLayer, ...] = ()
-    """Layers of the program that the artifact was exported from; none where nobody asks for their names."""
+    """Layers of the program that the artifact was exported from; none where their names are not needed."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def layer_sensitivity(job: SensitivityJob) -> Sensitivity:
 
 
 def choose_images(images: ImageSet) -> ImageSet:
-    """The calibration images that layers are compared on: up to 32, evenly spaced; choosing again changes nothing."""
+    """Returns the calibration images that layers are compared on: up to 32, evenly spaced; idempotent."""
     count = min(len(images), IMAGES)
     return images.select(tuple(images.ids[index * len(images) // count] for index in range(count)))
 

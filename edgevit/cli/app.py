@@ -87,7 +87,7 @@ def run(arguments: Sequence[str]) -> int:
             _discard_output()
             return _BROKEN_PIPE
         except KeyboardInterrupt:
-            _say("interrupted")
+            _print_message("interrupted")
             return ExitCode.INTERRUPTED
         except TyperException as error:
             message, hint = error.format_message().replace("Value error, ", ""), _usage_hint(error)
@@ -160,9 +160,9 @@ def _invoke(arguments: Sequence[str]) -> int:
 
 
 def _report(error: EdgevitError) -> int:
-    _say(f"error: {error.message}")
+    _print_message(f"error: {error.message}")
     if error.hint:
-        _say(f"hint: {error.hint}")
+        _print_message(f"hint: {error.hint}")
     return error.exit_code
 
 
@@ -190,12 +190,12 @@ def _environment_error(error: Exception) -> EdgevitError | None:
 
 
 def _report_bug(error: Exception, arguments: Sequence[str]) -> int:
-    _say(f"error: edgevit failed unexpectedly: {type(error).__name__}: {error}")
+    _print_message(f"error: edgevit failed unexpectedly: {type(error).__name__}: {error}")
     log = _write_log(error, arguments)
     if log:
-        _say(f"hint: this is a bug in edgevit; please report it with {log}")
+        _print_message(f"hint: this is a bug in edgevit; please report it with {log}")
     else:
-        _say("hint: this is a bug in edgevit; no log could be written, so the traceback follows")
+        _print_message("hint: this is a bug in edgevit; no log could be written, so the traceback follows")
         traceback.print_exception(error)
     return ExitCode.BUG
 
@@ -222,7 +222,7 @@ def _log_folders() -> Iterator[Path]:
         yield Path(tempfile.gettempdir())
 
 
-def _say(text: str) -> None:
+def _print_message(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 

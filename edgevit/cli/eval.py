@@ -29,8 +29,8 @@ def evaluate(
 ) -> None:
     """Score an artifact on labelled images.
 
-    The input size is the file's own. How images are normalized is known for an artifact in a run folder; for any other
-    file it has to be said.
+    The input size is the file's own. How images are normalized is known for an artifact in a run folder; give
+    --mean and --std for any other file.
 
     \b
     Examples:

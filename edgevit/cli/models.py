@@ -77,8 +77,8 @@ def _timm_names() -> list[str]:
     from edgevit.measure.host import version_of
 
     if version_of("timm") is None or version_of("torch") is None:
-        terminal.say("timm is not installed, so only the bundled models are listed")
-        terminal.say("hint: pip install 'edgevit[compress]'")
+        terminal.print_message("timm is not installed, so only the bundled models are listed")
+        terminal.print_message("hint: pip install 'edgevit[compress]'")
         return []
     from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 

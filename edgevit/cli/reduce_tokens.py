@@ -27,7 +27,7 @@ def reduce_tokens(
     ),
     as_json: options.Json = False,
 ) -> None:
-    """Make a vision transformer go on with fewer tokens, and see what that costs in PyTorch.
+    """Reduce the tokens of a vision transformer, and see what that costs in PyTorch.
 
     Nothing is exported, quantized or timed; `edgevit compress --tokens` does all of it. With --data, the accuracy
     before and after.

@@ -29,5 +29,5 @@ def report(
     folder = out or (run if run.is_dir() else run.parent)
     path = write_report(load_run(run), folder)
     if f"({PICTURE})" not in path.read_text(encoding="utf-8"):
-        terminal.say("report without a picture: no candidate was measured, or matplotlib is not installed")
+        terminal.print_message("report without a picture: no candidate was measured, or matplotlib is not installed")
     terminal.print_line(str(path))

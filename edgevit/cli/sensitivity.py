@@ -34,7 +34,7 @@ def sensitivity(
     """Quantize each layer alone and show how far the logits move, worst first.
 
     Quantizer and runtime are the backend's own; all else stays float. The whole result is in sensitivity.json, the
-    picture in sensitivity.png. Exit 0 if it was found out, 1 if a runtime or quantizer failed, 2 for wrong input.
+    picture in sensitivity.png. Exit 0 on success, 1 if a runtime or quantizer failed, 2 for wrong input.
 
     \b
     Examples:

@@ -49,7 +49,7 @@ def print_line(text: str = "") -> None:
     sys.stdout.write(text + "\n")
 
 
-def say(text: str) -> None:
+def print_message(text: str) -> None:
     """Prints a line on stderr."""
     print(text, file=sys.stderr, flush=True)
 
@@ -118,7 +118,7 @@ class Lines:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._began: dict[str, float] = {}
-        self._spoke: dict[str, float] = {}
+        self._printed: dict[str, float] = {}
         self._ended: set[str] = set()
 
     def __enter__(self) -> Lines:
@@ -135,15 +135,15 @@ class Lines:
         if name in self._ended:
             return
         if name not in self._began:
-            self._began[name] = self._spoke[name] = now
+            self._began[name] = self._printed[name] = now
             if done < total:
                 self.message(f"{name}: started")
         elapsed = now - self._began[name]
         if done >= total:
             self._ended.add(name)
             self.message(f"{name}: done in {units.seconds(elapsed)}")
-        elif now - self._spoke[name] >= _PLAIN_INTERVAL:
-            self._spoke[name] = now
+        elif now - self._printed[name] >= _PLAIN_INTERVAL:
+            self._printed[name] = now
             self.message(f"{name}: {units.percent(done / total, 0)}, {_left(elapsed, done, total)}")
 
     def message(self, text: str) -> None:

@@ -38,7 +38,7 @@ class ProbeJob:
 
 @dataclass(frozen=True)
 class ProbeAnswer:
-    """What the probe model answered, and what executed it."""
+    """What the probe model answered, and the execution provider or delegate that ran it."""
 
     values: tuple[float, ...]
     delegate: str

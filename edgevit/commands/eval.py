@@ -32,7 +32,7 @@ class FileEvaluation:
     data: str
     """Source of labelled images."""
     preprocessing: PreprocessingOverrides
-    """What the user said; the input size is not among it, for it is the file's own."""
+    """What the user gave; the input size is not among it, for it is the file's own."""
     class_offset: int
     """Logit of class 0."""
     samples: int | None
@@ -65,7 +65,7 @@ def evaluate_file(asked: FileEvaluation, progress: Progress) -> Accuracy:
 
     Raises:
         UsageError: no backend reads the file, the images cannot be read or have no labels, the file is not a
-            classifier of single images, or nobody said how images are normalized.
+            classifier of single images, or the user gave no mean or standard deviation.
         CandidateFailed: the runtime crashed, or ran out of time.
     """
     backend = backend_of_file(asked.artifact)
@@ -118,11 +118,11 @@ def choose_samples(source: str, count: int | None, seed: int) -> Samples:
 
 
 def preprocessing_of(artifact: Path, overrides: PreprocessingOverrides) -> Preprocessing:
-    """The preprocessing of a file: that of the run it lies in, each value replaced by the user's.
+    """Returns the preprocessing of a file: that of the run it lies in, each value replaced by the user's.
 
     Args:
         artifact: The file.
-        overrides: What the user said; the input size is not among it, for it is the file's own.
+        overrides: What the user gave; the input size is not among it, for it is the file's own.
 
     Raises:
         UsageError: the file is not part of a run, and the user gave no mean or standard deviation.

@@ -59,7 +59,7 @@ def explain(
         seed: Of random weights.
 
     Raises:
-        UsageError: an image cannot be read or would be overwritten, the model or its weights cannot be had, it is no
+        UsageError: an image cannot be read or would be overwritten, the model or its weights cannot be loaded, it is no
             plain vision transformer, it cannot carry out the plan, or ``out`` cannot be made; nothing was written.
     """
     opened = open_given(images)

@@ -12,8 +12,8 @@ from edgevit.data.images import ImageSet
 
 MIN_IMAGES = 32
 """With fewer distinct images the range of an activation depends on which ones were drawn."""
-MIN_NEIGHBOUR_CORRELATION = 0.25
-"""Sets whose mean :func:`neighbour_correlation` is below this look like noise.
+MIN_ADJACENT_CORRELATION = 0.25
+"""Sets whose mean :func:`adjacent_correlation` is below this look like noise.
 
 Measured: uniform and normal noise 0.00, as JPEG of any quality at most 0.08, slightly reduced in size 0.16; photographs
 0.88 to 0.94 (CIFAR-10, ImageNet, flowers), reduced to 32 x 32 pixels 0.83, to 8 x 8 pixels 0.62; scikit-learn's digits
@@ -52,7 +52,7 @@ def calibration_warnings(
     return tuple(filter(None, (_few(found), _one_class(images), _of_one_colour(found), _noise(found))))
 
 
-def neighbour_correlation(pixels: np.ndarray) -> float | None:
+def adjacent_correlation(pixels: np.ndarray) -> float | None:
     """Returns the correlation of horizontally and vertically adjacent pixels: Moran's I.
 
     P. A. P. Moran, "Notes on continuous stochastic phenomena", Biometrika 37, 1950. Each channel is centred by its own
@@ -81,7 +81,7 @@ def neighbour_correlation(pixels: np.ndarray) -> float | None:
 def _statistics(pixels: np.ndarray) -> _Statistics:
     digest = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
     constant = bool((pixels == pixels[0, 0]).all())
-    return _Statistics(digest, None if constant else neighbour_correlation(pixels))
+    return _Statistics(digest, None if constant else adjacent_correlation(pixels))
 
 
 def _few(found: list[_Statistics]) -> str | None:
@@ -113,9 +113,9 @@ def _of_one_colour(found: list[_Statistics]) -> str | None:
 def _noise(found: list[_Statistics]) -> str | None:
     known = [one.correlation for one in found if one.correlation is not None]
     mean = float(np.mean(known)) if known else 1.0
-    if mean >= MIN_NEIGHBOUR_CORRELATION:
+    if mean >= MIN_ADJACENT_CORRELATION:
         return None
     return (
-        f"the calibration images look like random data: neighbouring pixels correlate by {mean:.2f}, in pictures by"
-        f" {MIN_NEIGHBOUR_CORRELATION} or more; ranges will not be those of real images"
+        f"the calibration images look like random data: adjacent pixels correlate by {mean:.2f}, in pictures by"
+        f" {MIN_ADJACENT_CORRELATION} or more; ranges will not be those of real images"
     )

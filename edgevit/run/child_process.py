@@ -1,7 +1,7 @@
 """Runs a function in a child process, with a time limit: a crash in native code is an error, not a dead tool.
 
 The argument goes in on stdin as JSON; the answer and progress come back on stdout as lines that begin with a mark;
-everything else the child says goes to a log file.
+everything else the child prints goes to a log file.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def _child_environment() -> dict[str, str]:
 
 
 def report_progress(done: int, total: int) -> None:
-    """Tells the parent how far this child is; does nothing in a process that is nobody's child."""
+    """Tells the parent how far this child is; does nothing in any other process."""
     if _CHANNEL is not None:
         _send({"done": done, "total": total})
 
@@ -194,7 +194,7 @@ _CHANNEL: IO[str] | None = None
 
 
 def serve(target: str, parent: int) -> None:
-    """The child's side: answers one call and ends the process.
+    """Answers one call in the child and ends the process.
 
     Args:
         target: "module:function".

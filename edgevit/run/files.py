@@ -23,7 +23,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def file_sha256(*paths: Path) -> str:
-    """Digest of the contents of files, one after the other."""
+    """Returns the sha256 digest, in hexadecimal, of the contents of files, one after the other."""
     digest = hashlib.sha256()
     for path in paths:
         with path.open("rb") as stream:
@@ -33,7 +33,7 @@ def file_sha256(*paths: Path) -> str:
 
 
 def default_folder(model: str, command: str = "") -> Path:
-    """Where results go when nobody says where: ``runs/<model>-<command>-<local time>``.
+    """Returns the folder for results when none is given: ``runs/<model>-<command>-<local time>``.
 
     Args:
         model: As the user named it: "digits_vit", "hf-hub:owner/name", "package.module:factory".

@@ -6,7 +6,7 @@
     artifacts/       one folder per candidate
     work/            captured programs, weights and logits that later stages read
     logs/            what child processes printed
-    run.json         the whole truth, written last
+    run.json         the results, written last
 
 Everything is written under another name and renamed, so a file that is there is whole.
 """
@@ -128,17 +128,17 @@ class RunFolder:
         return str(json.loads((self.path / "begin.json").read_text(encoding="utf-8"))["created_at"])
 
     def work(self, name: str) -> Path:
-        """Path of a file that later stages read."""
+        """Returns the path of a file that later stages read; makes its folder."""
         path = self.path / "work" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
     def log(self, name: str) -> Path:
-        """Path of the log of a child process."""
+        """Returns the path of the log of a child process."""
         return self.path / "logs" / f"{_file_name(name)}.log"
 
     def relative(self, path: Path) -> str:
-        """A path inside the folder as ``run.json`` states it."""
+        """Returns a path inside the folder as ``run.json`` states it."""
         return path.relative_to(self.path).as_posix()
 
     def pin(self, what: str, value: str) -> None:

@@ -1,4 +1,4 @@
-"""How a long job tells what it is doing and what is left, without knowing who listens."""
+"""Progress of a long job: what it is doing and what is left. The callback's interface, and one that does nothing."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Receives what a run does; edgevit.cli.terminal shows it to people."""
+    """Receives what a run does; :mod:`edgevit.cli.terminal` has those that print it."""
 
     def stage(self, name: str, done: int, total: int) -> None:
-        """A stage reached step ``done`` of ``total``; the first call of a name begins it."""
+        """Receives that a stage reached step ``done`` of ``total``; the first call of a name begins it."""
 
     def message(self, text: str) -> None:
-        """Something worth a line: a result, a rejected candidate."""
+        """Receives a line of text, such as a result or a rejected candidate."""
 
 
 class Silent:
-    """Progress that nobody listens to; the default of the Python API."""
+    """Progress callback that does nothing; the default of the Python API."""
 
     def stage(self, name: str, done: int, total: int) -> None:
         """Does nothing."""

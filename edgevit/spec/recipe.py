@@ -51,7 +51,7 @@ ExportOption = Literal["fused_ops"]
 """Options of the exporter: "fused_ops" writes the runtime's newest fused ops (attention, GELU), which other readers of
 the format may not know."""
 QuantizerOption = Literal["polynomial_gelu"]
-"""Options of a backend's quantizer: "polynomial_gelu" computes GELU to 1e-3, far below an int8 step
+"""Options of a backend's quantizer: "polynomial_gelu" computes GELU to 1.2e-3, far below an int8 step
 (:mod:`edgevit.backends.openvino.gelu`)."""
 WeightChange = Literal["equalize", "bias_correction"]
 """Changes of the captured graph's weights that calibration images decide (:mod:`edgevit.quantization.equalize`,

@@ -178,11 +178,11 @@ def check_form(form: str, plans: Iterable[Plan | Literal["auto"]]) -> None:
     """Checks that a form other than "auto" has a plan to apply to.
 
     Raises:
-        UsageError: no plan picks tokens, so the form would have no effect.
+        UsageError: no plan reduces tokens inside the model, so the form would have no effect.
     """
     if form != "auto" and all(isinstance(plan, ResizePlan) for plan in plans):
         raise UsageError(
-            f"--form {form} says how a graph picks tokens, and no plan here does",
+            f"--form {form} selects the export form, and no plan here reduces tokens",
             "give a plan such as --tokens squeeze:0.7@4,7, or leave --form out",
         )
 
@@ -232,7 +232,7 @@ def _schedule(text: str, amount: str) -> KeepRatio | RemoveEach:
     if not 0 < ratio < 1:
         raise UsageError(
             f"token plan {text!r}: the keep ratio must lie between 0 and 1, both excluded",
-            "an integer ≥ 1, such as 8, is how many tokens leave at each site",
+            "an integer ≥ 1, such as 8, is how many tokens are removed at each site",
         )
     return KeepRatio(ratio)
 

@@ -53,6 +53,6 @@ def test_dynamic_called_static_is_refused_and_the_other_way_round() -> None:
         check_label("dynamic_wi8_afp32", graph(("int8_dynamic", 5), ("int8_static", 4)))
 
 
-def test_a_mixed_artifact_has_an_island() -> None:
+def test_a_mixed_artifact_has_a_layer_in_float() -> None:
     with pytest.raises(CandidateFailed, match="no layer of the file is in float"):
         check_label("mixed_wi8_ai8", graph(("int8_static", 5)))

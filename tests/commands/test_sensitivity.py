@@ -142,7 +142,7 @@ def test_the_first_scheme_that_is_not_float(
     assert prepared == ([recipe.preparations] if recipe.preparations else [])
 
 
-def test_tokens_leave_before_the_layers_are_looked_at(children: Children, tmp_path: Path) -> None:
+def test_tokens_are_reduced_before_the_layers_are_quantized(children: Children, tmp_path: Path) -> None:
     export = {"backends": ["tflite"], "schemes": ["weight_only_wi8_afp32"]}
     analyse(spec("digits_vit", passes={"tokens": "evit:0.5@2"}, export=export), tmp_path, Silent())
     macs = {layer.module.rpartition("blocks.")[2]: layer.macs for layer in children.ranking.modules}
@@ -150,7 +150,7 @@ def test_tokens_leave_before_the_layers_are_looked_at(children: Children, tmp_pa
     assert len(children.ranking.modules) == 26
 
 
-def test_without_matplotlib_there_is_no_picture_and_one_hears_so(
+def test_without_matplotlib_there_is_no_picture_and_a_message_says_why(
     children: Children, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listener = Listener()
@@ -206,7 +206,7 @@ def test_a_part_of_the_evaluation_images_will_do(children: Children, tmp_path: P
         ({"model": {"name": "resnet18"}}, "where do the weights of resnet18 come from?"),
     ],
 )
-def test_what_cannot_be_had_is_refused_and_nothing_is_written(
+def test_what_cannot_be_done_is_refused_and_nothing_is_written(
     changes: dict[str, Any], message: str, children: Children, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError, match=message.replace("?", r"\?")):

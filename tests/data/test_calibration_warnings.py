@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from edgevit.data.calibration_warnings import (
+    MIN_ADJACENT_CORRELATION,
     MIN_IMAGES,
-    MIN_NEIGHBOUR_CORRELATION,
+    adjacent_correlation,
     calibration_warnings,
-    neighbour_correlation,
 )
 from edgevit.data.images import ImageSet, open_images
 from edgevit.errors import UsageError
@@ -94,16 +94,16 @@ def test_noise_is_below_the_limit_at_every_size_and_as_jpeg(side: int, quality: 
         if quality:
             Image.fromarray(noise(seed, side)).save(stream, "JPEG", quality=quality)
         pixels = np.asarray(Image.open(stream)) if quality else noise(seed, side)
-        found.append(neighbour_correlation(pixels) or 0.0)
-    assert np.mean(found) < 0.7 * MIN_NEIGHBOUR_CORRELATION
+        found.append(adjacent_correlation(pixels) or 0.0)
+    assert np.mean(found) < 0.7 * MIN_ADJACENT_CORRELATION
 
 
 def test_digits_are_far_above_the_limit() -> None:
     datasets = pytest.importorskip("sklearn.datasets")
     assert calibration_warnings(open_images("calibration:digits")) == ()
     raw = [np.repeat(one[..., None], 3, axis=2) for one in datasets.load_digits().images[:200]]
-    found = [neighbour_correlation(one) or 0.0 for one in raw]
-    assert np.mean(found) > 2 * MIN_NEIGHBOUR_CORRELATION
+    found = [adjacent_correlation(one) or 0.0 for one in raw]
+    assert np.mean(found) > 2 * MIN_ADJACENT_CORRELATION
 
 
 @pytest.mark.parametrize("side", [None, 32, 8])
@@ -112,18 +112,18 @@ def test_photographs_are_far_above_the_limit(shared_data: Path, side: int | None
     found = []
     for image_id in photographs.ids[::9]:
         image = photographs.image(image_id)
-        found.append(neighbour_correlation(np.asarray(image.resize((side, side)) if side else image)) or 0.0)
-    assert np.mean(found) > 2 * MIN_NEIGHBOUR_CORRELATION
+        found.append(adjacent_correlation(np.asarray(image.resize((side, side)) if side else image)) or 0.0)
+    assert np.mean(found) > 2 * MIN_ADJACENT_CORRELATION
 
 
 def test_the_correlation_of_known_images() -> None:
     ramp = np.arange(64.0)[:, None, None] * np.ones((64, 64, 3))
     chess = np.indices((8, 8)).sum(0)[..., None] % 2 * np.ones((8, 8, 3))
-    assert neighbour_correlation(ramp) == pytest.approx(1, abs=0.05)
-    assert neighbour_correlation(chess) == pytest.approx(-1)
-    assert neighbour_correlation(np.array([[[0.0], [0.0], [3.0], [3.0]]])) == pytest.approx(1 / 3)
-    assert neighbour_correlation(np.ones((5, 5, 3)) * (1.0, 2.0, 3.0)) is None
-    assert neighbour_correlation(np.ones((1, 1, 3))) is None
+    assert adjacent_correlation(ramp) == pytest.approx(1, abs=0.05)
+    assert adjacent_correlation(chess) == pytest.approx(-1)
+    assert adjacent_correlation(np.array([[[0.0], [0.0], [3.0], [3.0]]])) == pytest.approx(1 / 3)
+    assert adjacent_correlation(np.ones((5, 5, 3)) * (1.0, 2.0, 3.0)) is None
+    assert adjacent_correlation(np.ones((1, 1, 3))) is None
 
 
 def test_progress_reaches_the_end_and_a_broken_image_is_named() -> None:

@@ -217,7 +217,7 @@ def test_slugs_of_long_plans_are_short_and_differ() -> None:
 @pytest.mark.parametrize("plans", ["none", "resolution:192", "resolution:192,patch:20"])
 def test_a_form_without_a_plan_that_picks_tokens_is_refused(form: str, plans: str) -> None:
     check_form("auto", parse_plans(plans))
-    with pytest.raises(UsageError, match=f"--form {form} says how a graph picks tokens, and no plan here does"):
+    with pytest.raises(UsageError, match=f"--form {form} selects the export form, and no plan here reduces tokens"):
         check_form(form, parse_plans(plans))
 
 
@@ -291,7 +291,7 @@ def test_hints() -> None:
     assert "did you mean evit" in str(caught.value.hint)
     with pytest.raises(UsageError) as caught:
         parse_plans("evit:1.0")
-    assert "an integer ≥ 1, such as 8, is how many tokens leave" in str(caught.value.hint)
+    assert "an integer ≥ 1, such as 8, is how many tokens are removed" in str(caught.value.hint)
     with pytest.raises(UsageError) as caught:
         parse_plans("evit:half")
     for example in str(caught.value.hint).removeprefix("such as ").replace("or none", "none").split(", "):

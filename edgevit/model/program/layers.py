@@ -99,7 +99,12 @@ def set_parameters(module: fx.GraphModule, node: fx.Node, first: int, **values: 
 
 
 def attach(module: fx.GraphModule, value: torch.Tensor) -> fx.Node:
-    """Adds a parameter at the insertion point, a copy of a value rounded to float32; returns its node."""
+    """Adds a parameter at the insertion point and returns its node.
+
+    Args:
+        module: The graph to add to.
+        value: Of any float type and shape [...]; copied, and rounded to float32.
+    """
     name = next(name for name in map("_derived_{}".format, itertools.count()) if not hasattr(module, name))
     parameter = nn.Parameter(value.detach().to(torch.float32, copy=True), requires_grad=False)
     module.register_parameter(name, parameter)
