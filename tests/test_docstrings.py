@@ -139,8 +139,24 @@ def single_backticks(module: str, source: str) -> list[str]:
     return found
 
 
+def missing_shapes(module: str, source: str) -> list[str]:
+    """Public functions that take or return arrays or tensors without a word about a shape."""
+    uses_torch = re.search(r"^ *(import|from) torch\b", source, re.M)  # elsewhere a Tensor is one of results.graph
+    arrays = r"\b(ndarray|NDArray|Tensor)\b" if uses_torch else r"\b(ndarray|NDArray)\b"
+    found = []
+    for name, node in public(ast.parse(source)):
+        if not isinstance(node, Function):
+            continue
+        arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+        types = [argument.annotation for argument in arguments] + [node.returns]
+        if any(kind is not None and re.search(arrays, ast.unparse(kind)) for kind in types):
+            shape = re.search(r"\[[\w*. /,+-]+\]|\bshapes?\b", ast.get_docstring(node) or "")
+            found += [] if shape else [f"{module}.{name} states no shape"]
+    return found
+
+
 Rule = Callable[[str, str], list[str]]
-RULES: tuple[Rule, ...] = (undocumented, unnamed_errors, long_signatures, single_backticks)
+RULES: tuple[Rule, ...] = (undocumented, unnamed_errors, long_signatures, single_backticks, missing_shapes)
 
 
 @pytest.mark.parametrize("package", sorted({module.split(".")[1] for module in SOURCES}))
@@ -180,6 +196,12 @@ def test_every_package_keeps_the_rule(rule: Rule, package: str) -> None:
         ),
         (single_backticks, "'''Takes `x`.'''", "made.up line 1: `x` needs double backticks"),
         (single_backticks, "a = 1\n'''Is `x`.'''", "made.up line 2: `x` needs double backticks"),
+        (missing_shapes, "def f(a: np.ndarray):\n    '''Counts.'''", "made.up.f states no shape"),
+        (
+            missing_shapes,
+            "from torch import Tensor\nclass A:\n    def f(self) -> dict[str, Tensor | None]: ...",
+            "made.up.A.f states no shape",
+        ),
     ],
 )
 def test_a_rule_can_fail(rule: Rule, source: str, complaint: str) -> None:
@@ -199,6 +221,10 @@ def test_a_rule_can_fail(rule: Rule, source: str, complaint: str) -> None:
         ),
         (long_signatures, "class A:\n    def f(self, a, b, c, d, e, f, *more, **named): ..."),
         (single_backticks, "'''Calls ``f``, see :func:`f` and :class:`a.B`.'''\nprint('`x`')"),
+        (missing_shapes, "def f(a: np.ndarray):\n    '''Counts float32 [n, 3].'''"),
+        (missing_shapes, "def f(a: np.ndarray):\n    '''Counts an array of any shape.'''"),
+        (missing_shapes, "def f(a: Tensor):\n    '''Reads a tensor of :mod:`edgevit.results.graph`.'''"),
+        (missing_shapes, "def _f(a: np.ndarray): ..."),
     ],
 )
 def test_what_a_rule_does_not_forbid(rule: Rule, source: str) -> None:
@@ -207,6 +233,6 @@ def test_what_a_rule_does_not_forbid(rule: Rule, source: str) -> None:
 
 def test_commands_are_left_to_typer() -> None:
     source = "@group.command('list')\ndef show(a, b, c, d, e, f, g):\n    '''Takes `x`.'''\n    raise UsageError('no')"
-    assert [rule("edgevit.cli.devices", source) for rule in RULES] == [[], [], [], []]
-    assert [len(rule("edgevit.devices.cost", source)) for rule in RULES] == [0, 1, 1, 1]
+    assert [rule("edgevit.cli.devices", source) for rule in RULES] == [[]] * len(RULES)
+    assert [len(rule("edgevit.devices.cost", source)) for rule in RULES] == [0, 1, 1, 1, 0]
     assert ("edgevit.cli.reduce_tokens", "reduce_tokens") in COMMANDS

@@ -94,7 +94,13 @@ class TokenReduction(nn.Module):
         self.form: Form = form
 
     def forward(self, patches: Patches, attention: Tensor, metric: Tensor) -> Patches:
-        """Returns fewer patches; see :mod:`edgevit.tokens.maths` for the arguments."""
+        """Returns fewer patches, as the functions of :mod:`edgevit.tokens.maths` do.
+
+        Args:
+            patches: All that enter.
+            attention: float [batch, patches], each in 0..1.
+            metric: float [batch, patches, width].
+        """
         if self.method == "tome":
             return maths.tome(patches, metric, self.keep, self.form)
         if self.method == "squeeze":

@@ -29,7 +29,13 @@ Statistics = dict[str, qtyping.QSV]
 
 
 def quantize(parent: Path, recipe: Recipe, calibration: np.ndarray | None, folder: Path) -> Path:
-    """Writes ``model.tflite`` in another scheme; see :meth:`edgevit.backends.Backend.quantize` for the arguments.
+    """Writes ``model.tflite`` in another scheme.
+
+    Args:
+        parent: See :meth:`edgevit.backends.Backend.quantize`, also for the others.
+        recipe: How to quantize.
+        calibration: float32 [n, 3, h, w], preprocessed; None if there are none.
+        folder: Where to write.
 
     Raises:
         ValueError: the scheme needs calibration images, and there are none.

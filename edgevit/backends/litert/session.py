@@ -44,7 +44,7 @@ class RuntimeSession:
         self.delegate = _delegate(self._interpreter)
 
     def run(self, feeds: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-        """Runs once, see :meth:`edgevit.backends.Session.run`.
+        """Runs once on arrays of the shapes and dtypes of the inputs, see :meth:`edgevit.backends.Session.run`.
 
         Raises:
             UsageError: the graph has an op that the runtime does not have, which some files show only when they run.

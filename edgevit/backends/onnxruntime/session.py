@@ -45,7 +45,7 @@ class RuntimeSession:
         self.delegate = "CPUExecutionProvider"
 
     def run(self, feeds: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-        """Runs once, see :meth:`edgevit.backends.Session.run`."""
+        """Runs once on arrays of the shapes and dtypes of the inputs, see :meth:`edgevit.backends.Session.run`."""
         named = {spec.name: feed for spec, feed in zip(self.inputs, feeds, strict=True)}
         return tuple(self._session.run(None, named))
 

@@ -36,7 +36,7 @@ class RuntimeSession:
         self.delegate = "CPU plugin"
 
     def run(self, feeds: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-        """Runs once, see :meth:`edgevit.backends.Session.run`."""
+        """Runs once on arrays of the shapes and dtypes of the inputs, see :meth:`edgevit.backends.Session.run`."""
         for place, feed in enumerate(feeds):  # infer() does the same, but checks everything again on each call
             self._request.set_input_tensor(place, ov.Tensor(np.ascontiguousarray(feed), shared_memory=True))
         self._request.start_async()

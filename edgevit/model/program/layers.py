@@ -59,7 +59,7 @@ def argument(node: fx.Node, position: int, name: str) -> Any:
 
 
 def constant(module: fx.GraphModule, node: Any) -> torch.Tensor | None:
-    """Returns the value of a node that is a parameter or depends on parameters alone; None for any other node."""
+    """Returns the value, of any shape and dtype, of a node that is or depends on parameters alone; None for any other."""
     if not isinstance(node, fx.Node):
         return None
     if node.op == "get_attr":
@@ -103,7 +103,7 @@ def attach(module: fx.GraphModule, value: torch.Tensor) -> fx.Node:
 
     Args:
         module: The graph to add to.
-        value: Of any float type and shape [...]; copied, and rounded to float32.
+        value: Any shape and float dtype; is copied, and rounded to float32.
     """
     name = next(name for name in map("_derived_{}".format, itertools.count()) if not hasattr(module, name))
     parameter = nn.Parameter(value.detach().to(torch.float32, copy=True), requires_grad=False)

@@ -96,6 +96,10 @@ def over_batches(function: Callable[[Tensor], Answer], batches: Iterable[Tensor]
 
     Each batch has one thread: PyTorch's own threads wait for each other in every op, which on busy cores takes longer
     than one of them alone.
+
+    Args:
+        function: Called with each batch, in a thread.
+        batches: Images, float32 [n, 3, h, w].
     """
 
     def run(batch: Tensor) -> Answer:
