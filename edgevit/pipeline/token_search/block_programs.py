@@ -22,13 +22,13 @@ _SITE_KEEPS = 0.7
 
 
 def block_counts(tokens: int) -> tuple[int, ...]:
-    """Numbers of tokens to look at: all, and multiples of 8 down to a quarter; of 16, 24 … where those are too many.
+    """Returns the numbers of tokens to measure: all, and multiples of 8 (or 16, 24 …) down to a quarter.
 
     Args:
         tokens: Of the dense model, prefix tokens included.
 
     Returns:
-        At most 1 + 24, rising.
+        At most 1 + 24, rising; the multiples are of the smallest step that gives no more.
     """
     step = 8
     while tokens * 3 // 4 // step > MOST_COUNTS:

@@ -38,7 +38,7 @@ class SiteDivergence:
         return tuple(dict.fromkeys(point.method for point in self.points))
 
     def step(self, method: str, block: int, before: float, after: float) -> float:
-        """Nats that a site adds to those of the sites before it.
+        """Returns the nats that a site adds to those of the sites before it.
 
         Args:
             method: One of ``methods``.
@@ -49,7 +49,7 @@ class SiteDivergence:
         return self.alone(method, block, after) - self.alone(method, block, before)
 
     def alone(self, method: str, block: int, share: float) -> float:
-        """Nats of one site; 0 where all tokens stay.
+        """Returns the nats of one site; 0 where all tokens stay.
 
         Between shares and blocks that were looked at on straight lines; below the smallest share it goes on to grow by
         the factor it grew by before, for it is convex; beyond the first and last block that were looked at as there.
