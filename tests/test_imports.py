@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import edgevit
 from edgevit.results.run import run_to_json
 from tests.factories import make_run
 
@@ -60,3 +61,11 @@ def test_modules_that_must_work_without_a_runtime(module: str) -> None:
     code = f"import sys, {module}; sys.exit(str(sorted(set({HEAVY!r}) & set(sys.modules)) or ''))"
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert child.stderr.strip() == ""
+
+
+def test_public_names_are_imported_when_they_are_used() -> None:
+    pytest.importorskip("torch")
+    for name in edgevit.__all__:
+        assert getattr(edgevit, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'comprss'"):
+        _ = edgevit.comprss

@@ -1,10 +1,9 @@
-"""Tests mirror the package: every module has a test file at the same place, or is listed here with the one that covers it."""
+"""Tests mirror the package: every module has a test file at its place, and every test file a module, or is listed here."""
 
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
@@ -27,21 +26,36 @@ COVERED_BY: Mapping[str, str] = {
     "edgevit/cli/profiles.py": "tests/cli/test_app.py",
     "edgevit/cli/report.py": "tests/cli/test_app.py",
     "edgevit/cli/schema.py": "tests/cli/test_app.py",
-    "edgevit/commands/probes/__init__.py": "tests/commands/test_inspect.py",
+    "edgevit/commands/probes/__init__.py": "tests/commands/test_doctor.py",
     "edgevit/model/bundled/__init__.py": "tests/model/test_load.py",
-    "edgevit/pipeline/compress.py": "tests/end_to_end/test_compress.py",
     "edgevit/quantization/rewrites/__init__.py": "tests/quantization/rewrites/test_rewrite.py",
     "edgevit/report/__init__.py": "tests/report/plots/test_front.py",
     "edgevit/report/plots/staircase.py": "tests/report/test_token_searches.py",
-    "edgevit/results/artifact.py": "tests/artifacts/test_verify.py",
-    "edgevit/results/candidate.py": "tests/gate/test_judge.py",
-    "edgevit/results/measurement.py": "tests/gate/test_judge.py",
-    "edgevit/results/reduction.py": "tests/commands/test_reduce_tokens.py",
-    "edgevit/results/sensitivity.py": "tests/commands/test_sensitivity.py",
-    "edgevit/results/token_search.py": "tests/report/test_token_searches.py",
-    "edgevit/run/progress.py": "tests/commands/test_eval.py",
 }
-"""Modules without a test file of their own, each with a test file that names the module or runs the command."""
+"""Modules without a test file of their own, each with a test file that imports the module or runs the command."""
+
+OTHER_FILES: Mapping[str, str] = {
+    "tests/contract/": "every backend, pass, token method and model family against one contract",
+    "tests/data/pictures.py": "images to decode",
+    "tests/devices/graphs.py": "small graphs to price",
+    "tests/end_to_end/": "the installed command, real models and files of third parties",
+    "tests/factories.py": "runs and their parts",
+    "tests/model/program/networks.py": "small networks to capture",
+    "tests/models.py": "small models",
+    "tests/pipeline/contexts.py": "runs without models",
+    "tests/quantization/rewrites/test_rewrite.py": "all rewrites together, on every backend",
+    "tests/quantization/test_quantized_adds.py": "a model that int8 adds ruin, repaired by the ladder",
+    "tests/results/test_old_run.py": "a run.json of version 0.1.0",
+    "tests/run/child_jobs.py": "functions for child processes",
+    "tests/test_benchmarks.py": "benchmarks/",
+    "tests/test_docstrings.py": "rules for docstrings and signatures",
+    "tests/test_imports.py": "what may be imported when",
+    "tests/test_layers.py": "which package may import which",
+    "tests/test_mirror.py": "this",
+    "tests/test_readme.py": "README and CONTRIBUTING",
+    "tests/test_shipped_files.py": "profiles/, devices/ and calibration/",
+}
+"""Files of tests, and folders ending in "/", that belong to no module of their name, each with what it is for."""
 
 
 def has_code(source: str) -> bool:
@@ -56,15 +70,30 @@ def own_test(module: str) -> str:
     return "/".join(("tests", *folders, f"test_{name}.py"))
 
 
-def mentions(text: str, module: str) -> bool:
-    """Whether a test names a module by its dotted path, or the command that a module of the command line runs."""
+def imports(text: str, module: str) -> bool:
+    """Whether a test imports a module, or a name from it."""
     dotted = module.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-    package, _, name = dotted.rpartition(".")
-    itself = rf"\b{re.escape(dotted)}\b" + (r"(?!\.)" if module.endswith("/__init__.py") else "")
-    patterns = [itself, rf"from {re.escape(package)} import ([\w, ]+, )?{name}\b"]
-    if package == "edgevit.cli":
-        patterns.append(f'"{name.replace("_", "-")}"')
-    return any(re.search(pattern, text) for pattern in patterns)
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return dotted in found
+
+
+def runs(text: str, module: str) -> bool:
+    """Whether a test has a call of a function, a tuple or a list that begins with the command that a module defines."""
+    command = module.rpartition("/")[2].removesuffix(".py").replace("_", "-")
+    for node in ast.walk(ast.parse(text)):
+        words: list[ast.expr] = []
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            words = node.args
+        elif isinstance(node, ast.Tuple | ast.List):
+            words = node.elts
+        if words and isinstance(words[0], ast.Constant) and words[0].value == command:
+            return True
+    return False
 
 
 def complaints(modules: Mapping[str, str], tests: Mapping[str, str], covered_by: Mapping[str, str]) -> list[str]:
@@ -81,9 +110,21 @@ def complaints(modules: Mapping[str, str], tests: Mapping[str, str], covered_by:
             found.append(f"{module}, listed in COVERED_BY, does not exist")
         elif test not in tests:
             found.append(f"{test}, listed for {module}, does not exist")
-        elif not mentions(tests[test], module):
-            found.append(f"{test}, listed for {module}, does not mention it")
+        elif not (runs if module.startswith("edgevit/cli/") else imports)(tests[test], module):
+            found.append(f"{test}, listed for {module}, does not use it")
     return found
+
+
+def strays(modules: Iterable[str], tests: Iterable[str], others: Iterable[str]) -> list[str]:
+    """Compares files of tests that belong to no module with the keys of a table such as ``OTHER_FILES``."""
+    own = {own_test(module) for module in modules}
+    left = sorted(test for test in tests if test not in own and not test.endswith("/conftest.py"))
+    used = {
+        test: [each for each in others if test == each or (each[-1] == "/" and test.startswith(each))] for test in left
+    }
+    found = [f"{test} is the test of no module and not in OTHER_FILES" for test in left if not used[test]]
+    idle = sorted(set(others).difference(*used.values()))
+    return found + [f"{other}, listed in OTHER_FILES, is the test of a module or does not exist" for other in idle]
 
 
 def files(folder: str) -> dict[str, str]:
@@ -95,6 +136,10 @@ def files(folder: str) -> dict[str, str]:
 
 def test_every_module_has_a_test_or_is_listed() -> None:
     assert complaints(files("edgevit"), files("tests"), COVERED_BY) == []
+
+
+def test_every_test_has_a_module_or_is_listed() -> None:
+    assert strays(files("edgevit"), files("tests"), OTHER_FILES) == []
 
 
 CODE = "def f(): ..."
@@ -111,12 +156,13 @@ CODE = "def f(): ..."
         (["edgevit/a/b.py"], {"tests/c.py": "from edgevit.a import a, b"}, {"edgevit/a/b.py": "tests/c.py"}, []),
         (["edgevit/a/__init__.py"], {"tests/c.py": "import edgevit.a"}, {"edgevit/a/__init__.py": "tests/c.py"}, []),
         (["edgevit/cli/a_b.py"], {"tests/c.py": 'run(["a-b"])'}, {"edgevit/cli/a_b.py": "tests/c.py"}, []),
+        (["edgevit/cli/b.py"], {"tests/c.py": 'call("b", "--json")'}, {"edgevit/cli/b.py": "tests/c.py"}, []),
         (["edgevit/a/b.py"], {}, {}, ["edgevit/a/b.py has neither tests/a/test_b.py nor an entry in COVERED_BY"]),
         (["edgevit/b.py"], {}, {}, ["edgevit/b.py has neither tests/test_b.py nor an entry in COVERED_BY"]),
         (["edgevit/a/__init__.py"], {}, {}, ["edgevit/a/__init__.py has neither tests/test_a.py nor an entry in COVERED_BY"]),
         (
             ["edgevit/a/b.py"],
-            {"tests/a/test_b.py": "edgevit.a.b"},
+            {"tests/a/test_b.py": "import edgevit.a.b"},
             {"edgevit/a/b.py": "tests/a/test_b.py"},
             ["edgevit/a/b.py has tests/a/test_b.py: its entry in COVERED_BY is out of date"],
         ),
@@ -124,27 +170,27 @@ CODE = "def f(): ..."
         (["edgevit/b.py"], {}, {"edgevit/b.py": "tests/c.py"}, ["tests/c.py, listed for edgevit/b.py, does not exist"]),
         (
             ["edgevit/a/b.py"],
-            {"tests/c.py": "edgevit.a"},
+            {"tests/c.py": "import edgevit.a\n'edgevit.a.b'"},
             {"edgevit/a/b.py": "tests/c.py"},
-            ["tests/c.py, listed for edgevit/a/b.py, does not mention it"],
+            ["tests/c.py, listed for edgevit/a/b.py, does not use it"],
         ),
         (
             ["edgevit/a/b.py"],
-            {"tests/c.py": "edgevit.a.bb"},
+            {"tests/c.py": "import edgevit.a.bb"},
             {"edgevit/a/b.py": "tests/c.py"},
-            ["tests/c.py, listed for edgevit/a/b.py, does not mention it"],
+            ["tests/c.py, listed for edgevit/a/b.py, does not use it"],
         ),
         (
             ["edgevit/a/__init__.py"],
-            {"tests/c.py": "edgevit.a.b"},
+            {"tests/c.py": "import edgevit.a.b"},
             {"edgevit/a/__init__.py": "tests/c.py"},
-            ["tests/c.py, listed for edgevit/a/__init__.py, does not mention it"],
+            ["tests/c.py, listed for edgevit/a/__init__.py, does not use it"],
         ),
         (
             ["edgevit/cli/b.py"],
-            {"tests/c.py": 'run(["bb"])'},
+            {"tests/c.py": 'run(["bb", "b"])\nprogress.stage("b", 1, 1)\nx = {"b"}'},
             {"edgevit/cli/b.py": "tests/c.py"},
-            ["tests/c.py, listed for edgevit/cli/b.py, does not mention it"],
+            ["tests/c.py, listed for edgevit/cli/b.py, does not use it"],
         ),
     ],
 )  # fmt: skip
@@ -157,3 +203,22 @@ def test_on_a_made_up_tree(
 def test_an_init_file_without_code_needs_no_test_and_any_other_file_does() -> None:
     assert complaints({"edgevit/a/__init__.py": '"""A."""\nNAME = 1'}, {}, {}) == []
     assert len(complaints({"edgevit/a/b.py": "NAME = 1", "edgevit/__init__.py": CODE}, {}, {})) == 2
+
+
+@pytest.mark.parametrize(
+    ("tests", "others", "found"),
+    [
+        (["tests/a/test_b.py", "tests/a/conftest.py"], [], []),
+        (["tests/a/test_c.py", "tests/d/e.py"], ["tests/a/test_c.py", "tests/d/"], []),
+        (["tests/a/test_c.py"], [], ["tests/a/test_c.py is the test of no module and not in OTHER_FILES"]),
+        (["tests/test_b.py"], ["tests/test_"], [
+            "tests/test_b.py is the test of no module and not in OTHER_FILES",
+            "tests/test_, listed in OTHER_FILES, is the test of a module or does not exist",
+        ]),
+        (["tests/a/test_b.py"], ["tests/a/test_b.py"], [
+            "tests/a/test_b.py, listed in OTHER_FILES, is the test of a module or does not exist"
+        ]),
+    ],
+)  # fmt: skip
+def test_strays_of_a_made_up_tree(tests: list[str], others: list[str], found: list[str]) -> None:
+    assert strays(["edgevit/a/b.py"], tests, others) == found
