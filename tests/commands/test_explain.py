@@ -18,28 +18,20 @@ from edgevit.commands import explain as command
 from edgevit.commands.explain import explain, open_given
 from edgevit.data.preprocess import preprocess, resize_and_crop
 from edgevit.errors import UsageError
-from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.explanation import Explanation, ImageView
 from edgevit.run.progress import Silent
 from edgevit.spec.spec import ModelSpec, PreprocessingOverrides
 from edgevit.spec.token_plan import parse_plan
 from edgevit.tokens.reduce import reduce_tokens
+from tests import models
 
 CONTRACT = Preprocessing((30, 46), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 def small_vit(**given: Any) -> Any:
     """A plain vision transformer on 7 x 11 patches of 4 x 4 pixels; 2 pixels are left over on each axis."""
-    ensure_torchvision_schemas()
-    from timm.models import VisionTransformer
-
-    torch.manual_seed(0)
-    shape = {"img_size": (30, 46), "patch_size": 4, "embed_dim": 24, "depth": 4, "num_heads": 3, "num_classes": 5}
-    module = VisionTransformer(**{**shape, **given}).eval()
-    with torch.no_grad():
-        for block in module.blocks:
-            block.attn.qkv.weight.mul_(12)
+    module = models.small_vit(**{"img_size": (30, 46), "embed_dim": 24, "depth": 4, **given})
     module.default_cfg = module.pretrained_cfg = {
         "input_size": (3, 30, 46), "mean": CONTRACT.mean, "std": CONTRACT.std, "crop_pct": 1.0,
     }  # fmt: skip
