@@ -92,7 +92,7 @@ class PassesSpec(Section):
     """Token plans separated by commas, each for a candidate of its own, such as "evit:0.7@4,7,10,tome:8,auto"; see
     :mod:`edgevit.spec.token_plan`."""
     form: Literal["auto", "gather", "arithmetic"] = "auto"
-    """How a graph picks tokens; auto makes both, and continues with the one that the devices of the spec support, or
+    """How a graph selects tokens; auto makes both, and continues with the one that the devices of the spec support, or
     that measures faster."""
 
     @field_validator("tokens")

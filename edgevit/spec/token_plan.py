@@ -26,7 +26,7 @@ _LONGEST_SLUG = 64
 """Characters. The name of a stage may contain two slugs, and becomes a file name, which may have 255."""
 
 Form = Literal["gather", "arithmetic"]
-"""How a graph picks tokens: by TopK, ArgMax, Gather and compare, or by sums, products, minima and maxima alone."""
+"""How a graph selects tokens: by TopK, ArgMax, Gather and compare, or by sums, products, minima and maxima alone."""
 FORMS: tuple[Form, ...] = ("gather", "arithmetic")
 
 

@@ -9,6 +9,7 @@ from functools import cache
 
 from edgevit.pipeline.token_search.site_divergence import SiteDivergence
 from edgevit.pipeline.token_search.staircase import BlockCurve
+from edgevit.results.candidate import within_budget
 from edgevit.results.token_search import TriedPlan
 from edgevit.spec.token_plan import Site, TokenPlan
 
@@ -157,7 +158,7 @@ def choose_plan(plans: list[PlannedPlan], drop_points: Callable[[TokenPlan], flo
         alternative = _alternative(plans, trial)
         if alternative is None:
             break
-        trial.excess(alternative)
+        trial.drop_points(alternative)
     return Choice(trial.best, tuple(trial.tried))
 
 
@@ -170,22 +171,22 @@ class _Trial:
         """The fastest that holds."""
         self.failed: set[tuple[str, tuple[int, ...]]] = set()
         """Shapes of which a plan lost too much while it was faster than the best."""
-        self._drop_points = drop_points
-        self._limit_points = limit_points
+        self.limit_points = limit_points
+        self._carry_out = drop_points
         self._drops: dict[TokenPlan, float] = {}
 
-    def excess(self, planned: PlannedPlan) -> float:
-        """Percentage points that a plan loses beyond the limit; 0 or less if it holds."""
+    def drop_points(self, planned: PlannedPlan) -> float:
+        """Accuracy drop of a plan, in percentage points."""
         if planned.plan not in self._drops:
-            drop = self._drop_points(planned.plan)
+            drop = self._carry_out(planned.plan)
             self.tried.append(TriedPlan(str(planned.plan), planned.predicted_ms, planned.divergence, drop))
             self._drops[planned.plan] = drop
-        excess = self._drops[planned.plan] - self._limit_points - 1e-9
-        if excess <= 0 and (self.best is None or _fastest_first(planned) < _fastest_first(self.best)):
+        holds = within_budget(self._drops[planned.plan], self.limit_points)
+        if holds and (self.best is None or _fastest_first(planned) < _fastest_first(self.best)):
             self.best = planned
-        elif excess > 0 and self.best:
+        elif not holds and self.best:
             self.failed.add(planned.shape)
-        return excess
+        return self._drops[planned.plan]
 
     def was_tried(self, planned: PlannedPlan) -> bool:
         return planned.plan in self._drops
@@ -194,10 +195,10 @@ class _Trial:
 def _any_holds(plans: list[PlannedPlan], trial: _Trial) -> bool:
     """Whether one of some plans holds; after one that loses far too much, the others are not tried."""
     for planned in plans:
-        excess = trial.excess(planned)
-        if excess <= 0:
+        drop = trial.drop_points(planned)
+        if within_budget(drop, trial.limit_points):
             return True
-        if excess > _FAR_BEYOND:
+        if drop > trial.limit_points + _FAR_BEYOND:
             return False
     return False
 
