@@ -169,10 +169,6 @@ def target_of(transformer: bool, devices: tuple[Device, ...], host: Host, intege
     return Target("transformer" if transformer else "cnn", bool(_npus(devices)), integer_io, host.isa)
 
 
-def _npus(devices: tuple[Device, ...]) -> tuple[Device, ...]:
-    return tuple(device for device in devices if device.needs_static_int8)
-
-
 def open_model(spec: ModelSpec, seed: int) -> Model:
     """Loads a model, unless its name or its weights are an exported artifact.
 
@@ -223,6 +219,10 @@ def check_plans(plans: tuple[RequestedPlan, ...], model: Model, data: RunData) -
                     "--tokens auto needs images to see what plans lose",
                     "give --data, best with labels, or --calibration",
                 )
+
+
+def _npus(devices: tuple[Device, ...]) -> tuple[Device, ...]:
+    return tuple(device for device in devices if device.needs_static_int8)
 
 
 def _open_backends(spec: Spec) -> tuple[Backend, ...]:
