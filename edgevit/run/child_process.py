@@ -82,8 +82,8 @@ def run_in_child(
     with log.open("ab") as stream:
         stream.write(f"--- {task.target}\n".encode())
         stream.flush()
-        child = subprocess.Popen(
-            [sys.executable, "-c", _SERVE, task.target, str(os.getpid())],
+        child = subprocess.Popen(  # unbuffered, or what it printed would be lost with os._exit and in a crash
+            [sys.executable, "-u", "-c", _SERVE, task.target, str(os.getpid())],
             env=_child_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

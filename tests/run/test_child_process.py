@@ -30,6 +30,7 @@ def log(tmp_path: Path) -> Path:
 @pytest.fixture
 def ask(log: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
     """Calls a function of child_jobs in a child."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # with it, nothing that is printed could be lost
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))
 
     def call(function: Callable[[Question], Answer], *, seconds: float = 60.0, **question: Any) -> Answer:
