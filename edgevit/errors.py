@@ -36,6 +36,10 @@ class DiskFull(UsageError):
     """There is no space left for what has to be written (exit 2)."""
 
 
+class RunMismatch(EdgevitError):
+    """A run folder holds what this version of edgevit cannot continue; the whole run ends (exit 2)."""
+
+
 class CheckFailed(EdgevitError):
     """A budget, parity or accuracy check failed (exit 1)."""
 

@@ -15,9 +15,11 @@ from benchmarks.readme import families_table, replaced
 from edgevit.backends import all_backends
 from edgevit.cli.app import COMMANDS
 from edgevit.gate.budget import load_budget
+from edgevit.report.table import columns
 from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.spec import Spec
 from edgevit.spec.toml_files import tomllib
+from tests.factories import make_run
 from tests.test_layers import MAY_IMPORT
 
 ROOT = Path(__file__).parents[1]
@@ -136,5 +138,7 @@ def test_the_readme_shows_the_output_of_the_demo() -> None:
     assert "digits" in (ROOT / "Makefile").read_text(encoding="utf-8")
     for backend in all_backends():
         assert f"{backend.name}/fp32/dense" in shown
+    titles = next(line for line in shown.splitlines() if line.startswith("candidate "))
+    assert re.split(r" {2,}", titles) == [column.title for column in columns(make_run())]
     assert re.search(r"^chosen: \w+/", shown, re.MULTILINE)
     assert (ROOT / "docs" / "demo.png").stat().st_size > 10_000

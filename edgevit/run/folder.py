@@ -25,7 +25,7 @@ from typing import IO, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from edgevit.errors import DiskFull, UsageError
+from edgevit.errors import DiskFull, RunMismatch, UsageError
 from edgevit.results.document import to_document
 from edgevit.results.run import Run, Stage, run_to_json
 from edgevit.run.files import file_sha256, write_atomically
@@ -167,6 +167,10 @@ class RunFolder:
             kind: Type of the value, for reading it back.
             make: Makes it; an exception leaves the stage unfinished.
             files: Files that belong to the value; if one is missing or changed, the stage is made again.
+
+        Raises:
+            RunMismatch: another version of edgevit recorded the stage.
+            DiskFull: there is no space left.
         """
         record = self.path / "stages" / f"{_file_name(name)}.json"
         finished = self._read_stage(record, kind, files)
@@ -206,7 +210,7 @@ class RunFolder:
         try:
             value = TypeAdapter(kind).validate_python(document["value"])
         except ValidationError as error:
-            raise UsageError(f"{record} was written by another version of edgevit", "choose another --out") from error
+            raise RunMismatch(f"{record} was written by another version of edgevit", "choose another --out") from error
         if set(files(value)) != {self.path / name for name in document["files"]}:
             return None  # the folder was moved, and the value names files at its former place
         return Stage(document["name"], document["seconds"], "done"), value

@@ -20,7 +20,7 @@ from edgevit.artifacts.evaluate import LogitsFile
 from edgevit.artifacts.make import MadeArtifact
 from edgevit.backends import get_backend
 from edgevit.data.sampling import RunData
-from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, EdgevitError, UsageError
+from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, EdgevitError, RunMismatch, UsageError
 from edgevit.measure.paired import PairedLatency
 from edgevit.pipeline.candidate import build, evaluate_candidate, make_artifact, measure_candidate, verify_artifact
 from edgevit.pipeline.choose import Limits, judge
@@ -183,7 +183,7 @@ def test_a_failure_ends_the_way_of_one_candidate_only(world: World, error: Edgev
     assert (other.status, other.reasons) == ("ok", ())
 
 
-@pytest.mark.parametrize("error", [DiskFull("full"), KeyboardInterrupt(), ZeroDivisionError()])
+@pytest.mark.parametrize("error", [DiskFull("full"), RunMismatch("older"), KeyboardInterrupt(), ZeroDivisionError()])
 def test_what_concerns_the_whole_run_goes_through(world: World, error: BaseException) -> None:
     with pytest.raises(type(error)):
         build(world.with_steps(passes, ends(error)), get_backend("onnx"), "fp32", world.variant, None)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from edgevit.errors import DiskFull, UsageError
+from edgevit.errors import DiskFull, RunMismatch, UsageError
 from edgevit.results.run import load_run
 from edgevit.run import folder as module
 from edgevit.run.files import file_sha256
@@ -145,7 +145,7 @@ def test_a_value_of_another_version_is_refused(stages: Stages) -> None:
     stages.run(resume=False)
     document = json.loads(record(stages).read_text())
     record(stages).write_text(json.dumps({**document, "value": {"else": 1}}))
-    with pytest.raises(UsageError, match="another version of edgevit"):
+    with pytest.raises(RunMismatch, match="another version of edgevit"):
         stages.run(resume=True)
 
 
