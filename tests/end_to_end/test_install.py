@@ -47,6 +47,15 @@ def test_base_install(version: str, wheel: Path, tmp_path: Path) -> None:
     loaded = run(python, "-c", code, cwd=tmp_path)
     assert json.loads(loaded.stdout.splitlines()[-1]) == []
 
+    judged = tmp_path / "run"
+    judged.mkdir()
+    shutil.copyfile(ROOT / "tests" / "results" / "old_run.json", judged / "run.json")
+    (tmp_path / "budget.toml").write_text("accuracy_drop_points = 1.0\n[devices.host]\nlatency_p50_ms = 1000\n")
+    for arguments in (["gate", judged, "--budget", tmp_path / "budget.toml"], ["report", judged]):
+        done = run(edgevit, *arguments, cwd=tmp_path)
+        assert done.returncode == 0, f"{arguments}: {done.stderr}"
+    assert (judged / "report.md").is_file()
+
     lacking = run(edgevit, "compress", "digits_vit", "--data", "digits", cwd=tmp_path)
     assert lacking.returncode == 2
     assert "pip install 'edgevit[" in lacking.stderr
