@@ -75,8 +75,12 @@ def test_vit_tiny(shared_data: Path, tmp_path: Path) -> None:
         going_on = {candidate["id"] for candidate in squeeze if candidate["status"] == "ok"}
         quantized = [c for c in candidates.values() if c["id"].startswith(backend) and "squeeze" in c["id"]][2:]
         assert {candidate["parent"] for candidate in quantized} == going_on, "int8 of what is not the worse form"
+        for (
+            parent
+        ) in going_on:  # where the first scheme drops too much, the policy tries the next, which may drop far more
+            drops = [c["accuracy"]["drop_points"] for c in quantized if c["parent"] == parent]
+            assert min(drops) <= 1.7
         for candidate in quantized:
-            assert candidate["accuracy"]["drop_points"] <= 1.7
             assert [step["name"] for step in candidate["contributions"]] == ["reduce_tokens", "quantize"]
     assert_every_backend_ends_with_int8(run)
 
