@@ -182,3 +182,17 @@ def make_sensitivity_report(*layers: LayerSensitivity, notes: tuple[str, ...] = 
         layers=layers,
         notes=notes,
     )
+
+
+class KeptProgress:
+    """Progress that a test looks at afterwards."""
+
+    def __init__(self) -> None:
+        self.stages: list[tuple[str, int, int]] = []
+        self.messages: list[str] = []
+
+    def stage(self, name: str, done: int, total: int) -> None:
+        self.stages.append((name, done, total))
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)

@@ -20,6 +20,7 @@ from edgevit.pipeline.snapshot import Captured, Snapshot
 from edgevit.quantization.policy import Target
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.run import Baseline
+from edgevit.run.child_process import Task
 from edgevit.run.folder import RunFolder
 from edgevit.run.progress import Silent
 from edgevit.run.stages import Stages
@@ -77,3 +78,8 @@ def make_context(
         "target": Target("transformer", False, "none", ("avx2", "avx512_vnni")),
     }
     return RunContext(**(values | changes))
+
+
+def run_here(task: Task[Any, Any], **_: Any) -> Any:
+    """Carries out a task in this process, in place of :func:`edgevit.run.child_process.run_in_child`."""
+    return task.function(task.argument)

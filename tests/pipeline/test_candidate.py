@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.factories import KeptProgress, make_candidate, make_measurement
 from tests.factories import make_artifact as some_artifact
-from tests.factories import make_candidate, make_measurement
 from tests.pipeline.contexts import CONTRACT, make_context, make_inputs, noise
 
 pytest.importorskip("torch")
@@ -35,19 +35,6 @@ from edgevit.spec.spec import Spec
 
 LOGITS = np.eye(4, dtype=np.float32) * 4
 LABELS = (0, 1, 2, 3)
-
-
-class Messages:
-    """Progress that is kept."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def stage(self, name: str, done: int, total: int) -> None:
-        """Not of interest here."""
-
-    def message(self, text: str) -> None:
-        self.said.append(text)
 
 
 @dataclass
@@ -78,8 +65,8 @@ class World:
 
     @property
     def said(self) -> list[str]:
-        assert isinstance(self.context.stages.progress, Messages)
-        return self.context.stages.progress.said
+        assert isinstance(self.context.stages.progress, KeptProgress)
+        return self.context.stages.progress.messages
 
 
 @pytest.fixture
@@ -87,7 +74,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """A run of four images of four classes whose child processes answer what the test says."""
     spec = Spec.model_validate({"model": {"name": "digits_vit"}, "export": {"backends": ["onnx"]}})
     context = make_context(make_inputs(spec, data=RunData(noise(4, LABELS), None)), tmp_path, LOGITS)
-    context = replace(context, stages=replace(context.stages, progress=Messages()))
+    context = replace(context, stages=replace(context.stages, progress=KeptProgress()))
     answers: dict[str, Any] = {}
     asked: list[Any] = []
 

@@ -21,23 +21,10 @@ from edgevit.pipeline.inputs import Inputs
 from edgevit.results.run import CalibrationRecord, load_run
 from edgevit.run.stages import Stages
 from edgevit.spec.spec import Spec
-from tests.factories import make_candidate
+from tests.factories import KeptProgress, make_candidate
 from tests.pipeline.contexts import make_context, make_inputs, noise
 
 SPEC = Spec.model_validate({"model": {"name": "m"}, "export": {"backends": ["onnx", "tflite"]}})
-
-
-class Heard:
-    """Progress that is kept."""
-
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-
-    def stage(self, name: str, done: int, total: int) -> None:
-        """Not of interest here."""
-
-    def message(self, text: str) -> None:
-        self.messages.append(text)
 
 
 @pytest.fixture
@@ -66,7 +53,7 @@ def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
 
 
 def test_a_run_is_all_that_its_stages_found(steps: list[Any], tmp_path: Path) -> None:
-    heard = Heard()
+    heard = KeptProgress()
     run = page.compress(SPEC, tmp_path / "out", progress=heard)
     assert steps == [COMPRESS_STEPS]
     assert [candidate.id for candidate in run.candidates] == ["onnxruntime/fp32/dense", "litert/fp32/dense"]

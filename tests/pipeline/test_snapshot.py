@@ -18,7 +18,7 @@ from edgevit.run import stages as stages_module  # noqa: E402
 from edgevit.run.child_process import Task  # noqa: E402
 from edgevit.spec.spec import Spec  # noqa: E402
 from tests.models import small_vit  # noqa: E402
-from tests.pipeline.contexts import make_context, make_inputs, noise  # noqa: E402
+from tests.pipeline.contexts import make_context, make_inputs, noise, run_here  # noqa: E402
 
 CONTRACT = Preprocessing((32, 32), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
@@ -28,7 +28,7 @@ def test_a_snapshot_is_taken_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     def directly(task: Task[Any, Any], **_: Any) -> Any:
         ran.append(task.argument)
-        return task.function(task.argument)
+        return run_here(task)
 
     monkeypatch.setattr(stages_module, "run_in_child", directly)
     inputs = make_inputs(Spec.model_validate({"model": {"name": "m"}}), data=RunData(noise(4, (0, 1, 2, 3)), None))

@@ -40,7 +40,7 @@ from edgevit.tokens.reduce import reduce_tokens  # noqa: E402
 
 # isort: split
 from tests.models import small_vit  # noqa: E402
-from tests.pipeline.contexts import make_inputs, noise  # noqa: E402
+from tests.pipeline.contexts import make_inputs, noise, run_here  # noqa: E402
 
 CONTRACT = Preprocessing((32, 32), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 LABELS = (0, 1, 2, 3, 4, 0)
@@ -83,7 +83,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 
     def directly(task: Task[Any, Any], **_: Any) -> Any:
         ran.append(task.argument)
-        return task.function(task.argument)
+        return run_here(task)
 
     def begin(tokens: str, form: str = "auto", labels: tuple[int, ...] | None = LABELS, **others: Any) -> World:
         given = spec(tokens, form, measure={"min_seconds": 0}, **others)

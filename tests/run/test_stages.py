@@ -11,6 +11,7 @@ from edgevit.run.child_process import Task
 from edgevit.run.folder import RunFolder
 from edgevit.run.stages import Stages, child_runner
 from edgevit.spec.spec import Spec
+from tests.factories import KeptProgress
 from tests.run import child_jobs as jobs
 from tests.run.child_jobs import Answer, Question
 
@@ -21,23 +22,10 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
 
 
-class Heard:
-    """Progress that is kept."""
-
-    def __init__(self) -> None:
-        self.stages: list[tuple[str, int, int]] = []
-
-    def stage(self, name: str, done: int, total: int) -> None:
-        self.stages.append((name, done, total))
-
-    def message(self, text: str) -> None:
-        """Not of interest here."""
-
-
 def test_a_command_needs_no_run_folder_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    heard = Heard()
+    heard = KeptProgress()
     with child_runner(heard) as children:
         assert children.run("add up", Task(jobs.add, Question(numbers=(1.0, 2.0)), Answer)).total == 3.0
         assert children.run("count", Task(jobs.count, Question(), Answer)).total == 0
@@ -48,7 +36,7 @@ def test_a_command_needs_no_run_folder_and_leaves_nothing(tmp_path: Path, monkey
 
 def test_the_log_that_an_error_names_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with pytest.raises(CandidateFailed) as caught, child_runner(Heard(), timeout_seconds=0.01) as children:
+    with pytest.raises(CandidateFailed) as caught, child_runner(KeptProgress(), timeout_seconds=0.01) as children:
         children.run("sleep", Task(jobs.sleep, Question(), Answer))
     assert "0.01 s" in caught.value.message
     assert [path.name for path in tmp_path.glob("*/*")] == ["log"]
@@ -56,13 +44,13 @@ def test_the_log_that_an_error_names_is_there(tmp_path: Path, monkeypatch: pytes
 
 def test_after_wrong_input_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with pytest.raises(UsageError), child_runner(Heard()):
+    with pytest.raises(UsageError), child_runner(KeptProgress()):
         raise UsageError("wrong")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_stage_of_a_run_is_carried_out_once(tmp_path: Path) -> None:
-    spec, heard = Spec.model_validate({"model": {"name": "m"}}), Heard()
+    spec, heard = Spec.model_validate({"model": {"name": "m"}}), KeptProgress()
     task = Task(jobs.add, Question(numbers=(1.0, 2.0)), Answer)
     with RunFolder(tmp_path / "run", spec, (), False) as folder:
         stages = Stages(folder, 60.0, heard)
