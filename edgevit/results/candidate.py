@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from edgevit.results.artifact import Artifact, PassRecord
-from edgevit.results.measurement import HOST, Measurement, Prediction
+from edgevit.results.measurement import HOST, Interval, Measurement, Prediction, RoundLatency
 from edgevit.spec.recipe import Recipe
 
 Status = Literal["ok", "rejected", "failed"]
@@ -34,6 +34,18 @@ class Verification:
 
 
 @dataclass(frozen=True)
+class ChangedClass:
+    """Images of one class that are recognized less or more often than before compression."""
+
+    label: int
+    """Class index."""
+    images: int
+    top1_before: float
+    """Share of these images, 0..1, that the original float model recognizes."""
+    top1_after: float
+
+
+@dataclass(frozen=True)
 class Accuracy:
     """Accuracy on images, as fractions."""
 
@@ -47,6 +59,15 @@ class Accuracy:
     there are no labels, or no baseline."""
     agreement: float | None = None
     """Share of the images, 0..1, with the same class as from the original float model; None where not known."""
+    top1_interval: Interval | None = None
+    """Wilson interval of ``top1``, as fractions; None where there are no labels."""
+    drop_interval: Interval | None = None
+    """Of ``drop_points``, in percentage points, from the images that the two models recognize differently; None where
+    the original model's answer to each image is not known."""
+    ece: float | None = None
+    """Expected calibration error, 0..1, see :func:`edgevit.artifacts.accuracy.expected_calibration_error`."""
+    changed_classes: tuple[ChangedClass, ...] = ()
+    """Classes whose top-1 changed most, largest change first; empty where none changed."""
 
 
 _ROUNDING = 1e-9
@@ -125,14 +146,22 @@ class Candidate:
     verification: Verification | None = None
     accuracy: Accuracy | None = None
     measurements: tuple[Measurement, ...] = ()
+    """What the first, single measurement said; latency to judge by is in ``latency``."""
     speed_up: float | None = None
-    """How many times faster than ``parent`` on this host, interleaved in one process, see
-    :mod:`edgevit.measure.paired`."""
+    """How many times faster than ``parent`` on this host: the median of the paired ratios of the final round, or,
+    before it and in runs without one, of the first comparison, see :mod:`edgevit.measure.paired`."""
     contributions: tuple[Contribution, ...] = ()
-    """Steps from the dense float candidate of the same backend to this one; empty for the dense float one."""
+    """Steps from the dense float candidate of the same backend to this one, as first compared; empty for the dense
+    float one."""
     predictions: tuple[Prediction, ...] = ()
     status: Status = "ok"
     reasons: tuple[str, ...] = ()
+    latency: RoundLatency | None = None
+    """Latency on this host in the final round; None where it took no part, and in runs of an earlier version."""
+    speed_up_interval: Interval | None = None
+    """Of ``speed_up``; None unless it is from the final round."""
+    top1_file: str | None = None
+    """CSV file, relative to the run folder, with the label and the top-1 class of each image."""
 
     def measurement(self, device: str = HOST) -> Measurement | None:
         """Returns the measurement taken on ``device``, or None."""
@@ -140,6 +169,17 @@ class Candidate:
 
     @property
     def p50_ms(self) -> float | None:
-        """Median latency on this host in ms, or None when it was not measured."""
+        """Median latency on this host in ms: of the final round, else of the first measurement; None without either."""
+        if self.latency:
+            return self.latency.p50_ms
         measurement = self.measurement()
         return measurement.latency_ms.p50 if measurement else None
+
+    @property
+    def unstable(self) -> str:
+        """Why the latency of the final round cannot be relied on; "" where it can, or there was none."""
+        return self.latency.unstable if self.latency else ""
+
+    def prediction(self, device: str) -> Prediction | None:
+        """Returns the prediction for ``device``, or None."""
+        return next((p for p in self.predictions if p.device == device), None)

@@ -55,6 +55,60 @@ class Measurement:
 
 
 @dataclass(frozen=True)
+class Interval:
+    """A 95 % interval."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class RoundLatency:
+    """Latency of one artifact in the final round, in which all artifacts of a run were timed alternately."""
+
+    p50_ms: float
+    """Median of ``bursts_ms``."""
+    interval_ms: Interval
+    """Of ``p50_ms``, by bootstrap over the rounds."""
+    bursts_ms: tuple[float, ...]
+    """Median of the burst of each round, in the order of the rounds, as many for every artifact of a run."""
+    repeated_bursts: int = 0
+    """Bursts that were repeated because other work disturbed them."""
+    unstable: str = ""
+    """Why the latency cannot be relied on; "" where it can."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % interval."""
+
+    low: float
+    high: float
+
+    def contains(self, value: float) -> bool:
+        """Returns whether a value lies in the interval, its ends included."""
+        return self.low <= value <= self.high
+
+
+@dataclass(frozen=True)
+class RoundLatency:
+    """Latency of one artifact from rounds in which several artifacts were timed alternately.
+
+    In each round every artifact runs one burst, each in a fresh process, in an order that changes.
+    """
+
+    p50_ms: float
+    """Median of ``bursts_ms``."""
+    interval_ms: Interval
+    bursts_ms: tuple[float, ...]
+    """Median of each round's burst in ms, in the order of the rounds; all artifacts timed together have the same number."""
+    repeated_bursts: int = 0
+    """Bursts that were run again because something disturbed them."""
+    unstable: str = ""
+    """Why the latency is not to be relied on, such as "steal time 12 % in 4 of 7 bursts"; "" if it is."""
+
+
+@dataclass(frozen=True)
 class LatencyInterval:
     """A predicted latency in milliseconds with its interval."""
 
@@ -73,10 +127,21 @@ class Prediction:
     latency_ms: LatencyInterval | None
     """None if the unit cannot run the artifact."""
     peak_memory_bytes: int
+    """The same as ``peak_tensor_bytes``, under its name of earlier versions."""
     basis: str
     """What the prediction rests on, such as "data sheet only: …"."""
     unsupported_ops: tuple[str, ...]
     source: Literal["predicted"] = "predicted"
+    peak_tensor_bytes: int = 0
+    """Weights and the activations that live at once: what the graph alone tells, not the memory of a process. Taken
+    from ``peak_memory_bytes`` where it is not given, as in runs of an earlier version."""
+    peak_rss_bytes: Interval | None = None
+    """Interval of the peak resident memory of the process, from the runtime's own memory as measured on the host; None
+    where that is not known. See :func:`edgevit.devices.peak_memory.process_memory`."""
+
+    def __post_init__(self) -> None:
+        if not self.peak_tensor_bytes:
+            object.__setattr__(self, "peak_tensor_bytes", self.peak_memory_bytes)
 
     @property
     def supported(self) -> bool:

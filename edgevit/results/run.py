@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from edgevit.errors import UsageError
 from edgevit.results.candidate import Candidate
 from edgevit.results.document import to_json
-from edgevit.results.measurement import Host, LatencyMs
+from edgevit.results.measurement import HOST, Host, Interval, LatencyMs
 from edgevit.results.token_search import TokenSearch
 
 SCHEMA_VERSION: Final = 1
@@ -31,6 +31,12 @@ class Baseline:
     params: int
     macs: int
     latency_ms: LatencyMs | None
+    top1_interval: Interval | None = None
+    """Wilson interval of ``top1``, as fractions; None where there are no labels."""
+    ece: float | None = None
+    """Expected calibration error, 0..1; None where there are no labels."""
+    top1_file: str | None = None
+    """CSV file, relative to the run folder, with the label and the top-1 class of each image."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +82,18 @@ class Run:
     baseline: Baseline
     candidates: tuple[Candidate, ...]
     selected: str | None
+    """Id of the candidate chosen for the first device of the run, or, without devices, for this host."""
     stages: tuple[Stage, ...]
     calibration: CalibrationRecord | None = None
     notes: tuple[str, ...] = field(default=())
     token_searches: tuple[TokenSearch, ...] = ()
     """With ``--tokens auto``: one per backend, and a second, more conservative one where int8 exceeded the remaining
     accuracy budget."""
+    selected_for: dict[str, str | None] = field(default_factory=dict)
+    """Id of the candidate chosen for each device of the run, in the order in which they were given, or for "host" where
+    there are none; None where nothing usable runs there. Empty in runs of an earlier version."""
+    tied: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Ids of the candidates that cannot be told from the chosen one in speed, by device as in ``selected_for``."""
     schema_version: Literal[1] = SCHEMA_VERSION
 
     def candidate(self, candidate_id: str) -> Candidate:
@@ -99,6 +111,11 @@ class Run:
     def chosen(self) -> Candidate | None:
         """The selected candidate, or None."""
         return self.candidate(self.selected) if self.selected else None
+
+    @property
+    def choices(self) -> dict[str, str | None]:
+        """``selected_for``; in runs of an earlier version the one choice, which was for this host."""
+        return self.selected_for or {HOST: self.selected}
 
 
 _RUN = TypeAdapter(Run)

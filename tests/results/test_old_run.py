@@ -50,6 +50,17 @@ def test_values_arrive_under_their_new_names(old: Run) -> None:
     assert (tried.divergence, tried.drop_points) == (0.031, -0.2)
 
 
+def test_what_it_does_not_know_has_a_default(old: Run) -> None:
+    assert (old.selected_for, old.tied, old.choices) == ({}, {}, {"host": SELECTED})
+    for candidate in old.candidates:
+        assert (candidate.latency, candidate.unstable, candidate.top1_file) == (None, "", None)
+        measurement = candidate.measurement()
+        assert measurement is None or candidate.p50_ms == measurement.latency_ms.p50
+        assert [p.peak_tensor_bytes for p in candidate.predictions] == [
+            p.peak_memory_bytes for p in candidate.predictions
+        ]
+
+
 def test_it_is_written_back_with_every_key_and_value(old: Run) -> None:
     assert_kept(json.loads(OLD_RUN.read_bytes()), json.loads(run_to_json(old)))
 
