@@ -61,30 +61,6 @@ class Interval:
     low: float
     high: float
 
-
-@dataclass(frozen=True)
-class RoundLatency:
-    """Latency of one artifact in the final round, in which all artifacts of a run were timed alternately."""
-
-    p50_ms: float
-    """Median of ``bursts_ms``."""
-    interval_ms: Interval
-    """Of ``p50_ms``, by bootstrap over the rounds."""
-    bursts_ms: tuple[float, ...]
-    """Median of the burst of each round, in the order of the rounds, as many for every artifact of a run."""
-    repeated_bursts: int = 0
-    """Bursts that were repeated because other work disturbed them."""
-    unstable: str = ""
-    """Why the latency cannot be relied on; "" where it can."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A 95 % interval."""
-
-    low: float
-    high: float
-
     def contains(self, value: float) -> bool:
         """Returns whether a value lies in the interval, its ends included."""
         return self.low <= value <= self.high
