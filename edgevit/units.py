@@ -65,3 +65,13 @@ def decibels(value: float | None) -> str:
 def seconds(value: float) -> str:
     """Formats a duration in seconds, or minutes and seconds from 100 s on."""
     return f"{value:.1f} s" if value < 100 else f"{int(value // 60)} min {int(value % 60):02d} s"
+
+
+def rough_seconds(value: float) -> str:
+    """Formats an estimated duration as one can believe it: 5 s, 40 s, 2 min, 25 min, 1 h 30 min."""
+    if value < 10:
+        return f"{max(1, round(value))} s"
+    if value < 90:
+        return f"{5 * round(value / 5)} s"
+    minutes = round(value / 60) if value < 1200 else 5 * round(value / 300)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

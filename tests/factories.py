@@ -10,6 +10,7 @@ from edgevit.results.candidate import Accuracy, Candidate, Verification
 from edgevit.results.measurement import HOST, Conditions, Host, LatencyInterval, LatencyMs, Measurement, Prediction
 from edgevit.results.run import Baseline, CalibrationRecord, Run, Stage
 from edgevit.results.sensitivity import ComparedImages, LayerSensitivity, SensitivityReport
+from edgevit.run.progress import RunPlan
 from edgevit.spec.recipe import Recipe
 
 _SUFFIX = {"litert": "tflite", "onnxruntime": "onnx", "openvino": "xml"}
@@ -190,9 +191,25 @@ class KeptProgress:
     def __init__(self) -> None:
         self.stages: list[tuple[str, int, int]] = []
         self.messages: list[str] = []
+        self.plans: list[RunPlan] = []
+        self.failures: list[str] = []
+        self.candidates: list[str] = []
+        self.details: list[str] = []
+
+    def begin(self, plan: RunPlan) -> None:
+        self.plans.append(plan)
 
     def stage(self, name: str, done: int, total: int) -> None:
         self.stages.append((name, done, total))
 
+    def failed(self, name: str) -> None:
+        self.failures.append(name)
+
+    def candidate(self, text: str) -> None:
+        self.candidates.append(text)
+
     def message(self, text: str) -> None:
         self.messages.append(text)
+
+    def detail(self, text: str) -> None:
+        self.details.append(text)

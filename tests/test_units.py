@@ -75,3 +75,19 @@ def test_a_size_is_never_off_by_more_than_its_rounding(value: float) -> None:
     number, unit = units.size(value).split()
     factor = {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}[unit]
     assert abs(float(number) * factor - value) <= 0.5 * factor
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "1 s"),
+        (4.6, "5 s"),
+        (42.0, "40 s"),
+        (89.9, "90 s"),
+        (119.0, "2 min"),
+        (1520.0, "25 min"),
+        (5400.0, "1 h 30 min"),
+    ],
+)
+def test_an_estimate_is_no_more_exact_than_it_is(value: float, text: str) -> None:
+    assert units.rough_seconds(value) == text

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from rich import box
 from rich.console import Console
@@ -18,6 +19,11 @@ from rich.table import Table
 from rich.text import Text
 
 from edgevit import units
+from edgevit.cli.plan_text import plan_line
+
+if TYPE_CHECKING:
+    from edgevit.run.progress import RunPlan
+    from edgevit.run.time_left import RunCount
 
 _UNBOUNDED = 500
 """Width in characters for files and pipes, which get whole lines."""
@@ -102,14 +108,64 @@ def _table(
     return table
 
 
-def make_progress() -> Bars | Lines:
+def make_progress(*, verbose: bool = True) -> Bars | Lines | CandidateLines:
     """Returns a context manager that shows progress on stderr: bars on a terminal, plain lines elsewhere.
 
     It is an :class:`edgevit.run.progress.Progress`.
+
+    Args:
+        verbose: Whether every stage leaves a line; otherwise a run leaves one per candidate.
     """
     stream = sys.stderr
     shown = console(stream)
-    return Bars(shown) if stream.isatty() and not shown.is_dumb_terminal else Lines(stream)
+    if stream.isatty() and not shown.is_dumb_terminal:
+        return Bars(shown, verbose=verbose)
+    return Lines(stream) if verbose else CandidateLines(stream)
+
+
+class CandidateLines:
+    """Progress of a run as one plain line per finished candidate, with how far the run is."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lock = threading.RLock()
+        self._count: RunCount | None = None
+
+    def __enter__(self) -> CandidateLines:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing to close."""
+
+    def begin(self, plan: RunPlan) -> None:
+        """Prints what the run is going to make."""
+        with self._lock:
+            self._count = _start_count(plan)
+            self.message(plan_line(plan))
+
+    def stage(self, name: str, done: int, total: int) -> None:
+        """Counts the stage."""
+        with self._lock:
+            _count(self._count, name, done, total)
+
+    def failed(self, name: str) -> None:
+        """Counts the stage; the line of its candidate says why it failed."""
+        self.stage(name, 1, 1)
+
+    def candidate(self, text: str) -> None:
+        """Prints the line, and how far the run is."""
+        with self._lock:
+            self.message(f"{text} ({_how_far(self._count)})" if self._count else text)
+
+    def message(self, text: str) -> None:
+        """Prints the line."""
+        with self._lock:
+            print(text, file=self._stream, flush=True)
+
+    def detail(self, text: str) -> None:
+        """Does nothing: the log of the run has it."""
 
 
 class Lines:
@@ -117,6 +173,8 @@ class Lines:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._lock = threading.RLock()
+        self._count: RunCount | None = None
         self._began: dict[str, float] = {}
         self._printed: dict[str, float] = {}
         self._ended: set[str] = set()
@@ -129,35 +187,71 @@ class Lines:
     ) -> None:
         """Nothing to close."""
 
+    def begin(self, plan: RunPlan) -> None:
+        """Prints what the run is going to make."""
+        with self._lock:
+            self._count = _start_count(plan)
+            self.message(plan_line(plan))
+
     def stage(self, name: str, done: int, total: int) -> None:
         """Prints that a stage began or ended, or at most every ten seconds how far it is."""
-        now = time.monotonic()
-        if name in self._ended:
-            return
-        if name not in self._began:
-            self._began[name] = self._printed[name] = now
-            if done < total:
-                self.message(f"{name}: started")
-        elapsed = now - self._began[name]
-        if done >= total:
-            self._ended.add(name)
-            self.message(f"{name}: done in {units.seconds(elapsed)}")
-        elif now - self._printed[name] >= _PLAIN_INTERVAL:
-            self._printed[name] = now
-            self.message(f"{name}: {units.percent(done / total, 0)}, {_left(elapsed, done, total)}")
+        with self._lock:
+            now = time.monotonic()
+            if name in self._ended:
+                return
+            if name not in self._began:
+                self._began[name] = self._printed[name] = now
+                if done < total:
+                    self.message(f"{name}: started")
+            _count(self._count, name, done, total)
+            elapsed = now - self._began[name]
+            if done >= total:
+                self._end(name, f"done in {units.seconds(elapsed)}")
+            elif now - self._printed[name] >= _PLAIN_INTERVAL:
+                self._printed[name] = now
+                self.message(f"{name}: {units.percent(done / total, 0)}, {_left(elapsed, done, total)}")
+
+    def failed(self, name: str) -> None:
+        """Prints that a stage failed."""
+        with self._lock:
+            _count(self._count, name, 1, 1)
+            self._end(name, "failed")
+
+    def candidate(self, text: str) -> None:
+        """Prints the line."""
+        self.message(text)
 
     def message(self, text: str) -> None:
         """Prints the line."""
-        print(text, file=self._stream, flush=True)
+        with self._lock:
+            print(text, file=self._stream, flush=True)
+
+    def detail(self, text: str) -> None:
+        """Prints the line."""
+        self.message(text)
+
+    def _end(self, name: str, how: str) -> None:
+        self._ended.add(name)
+        self.message(f"{name}: {how}" + (f" ({_how_far(self._count)})" if self._count else ""))
 
 
 class Bars:
-    """Progress as one bar per running stage; a finished stage becomes a line above them."""
+    """Progress as one bar per running stage, below them one of the whole run; what is finished becomes a line above."""
 
-    def __init__(self, shown: Console) -> None:
+    def __init__(self, shown: Console, *, verbose: bool = True) -> None:
+        """Shows nothing yet.
+
+        Args:
+            shown: The terminal.
+            verbose: Whether every finished stage leaves a line, also in a run.
+        """
         self._console = shown
+        self._verbose = verbose
         columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), _Percent(), _TimeLeft())
         self._progress = RichProgress(*columns, console=shown, transient=True, redirect_stdout=False)
+        self._lock = threading.RLock()
+        self._count: RunCount | None = None
+        self._run: TaskID | None = None
         self._tasks: dict[str, TaskID] = {}
         self._began: dict[str, float] = {}
         self._ended: set[str] = set()
@@ -171,22 +265,85 @@ class Bars:
     ) -> None:
         self._progress.stop()
 
+    def begin(self, plan: RunPlan) -> None:
+        """Prints what the run is going to make, and shows a bar for all of it."""
+        with self._lock:
+            self._count = _start_count(plan)
+            self.message(plan_line(plan))
+            self._run = self._progress.add_task("", total=1.0, count=self._count)
+            self._show_run()
+
     def stage(self, name: str, done: int, total: int) -> None:
-        """Moves the stage's bar, or replaces it by a line when it is done."""
-        if name in self._ended:
-            return
-        if name not in self._tasks:
-            self._began[name] = time.monotonic()
-            self._tasks[name] = self._progress.add_task(Text(name).plain, total=total)
-        self._progress.update(self._tasks[name], completed=done, total=total)
-        if done >= total:
-            self._ended.add(name)
-            self._progress.remove_task(self._tasks[name])
-            self.message(f"{name}: done in {units.seconds(time.monotonic() - self._began[name])}")
+        """Moves the stage's bar, or removes it when it is done."""
+        with self._lock:
+            if name in self._ended:
+                return
+            if name not in self._tasks:
+                self._began[name] = time.monotonic()
+                self._tasks[name] = self._progress.add_task(Text(name).plain, total=total)
+            _count(self._count, name, done, total)
+            self._progress.update(self._tasks[name], completed=done, total=total)
+            if done >= total:
+                self._end(name, f"done in {units.seconds(time.monotonic() - self._began[name])}")
+            self._show_run()
+
+    def failed(self, name: str) -> None:
+        """Removes the stage's bar."""
+        with self._lock:
+            _count(self._count, name, 1, 1)
+            self._end(name, "failed")
+            self._show_run()
+
+    def candidate(self, text: str) -> None:
+        """Prints the line above the bars."""
+        self.message(text)
 
     def message(self, text: str) -> None:
         """Prints the line above the bars."""
-        self._console.print(text)
+        with self._lock:
+            self._console.print(text)
+
+    def detail(self, text: str) -> None:
+        """Prints the line above the bars, where every line is asked for."""
+        if self._verbose:
+            self.message(text)
+
+    def _end(self, name: str, how: str) -> None:
+        self._ended.add(name)
+        if name in self._tasks:
+            self._progress.remove_task(self._tasks[name])
+        if self._verbose or self._count is None:
+            self.message(f"{name}: {how}")
+
+    def _show_run(self) -> None:
+        """Moves the bar of the whole run, which stands below the others."""
+        if self._count is None or self._run is None:
+            return
+        self._progress.remove_task(self._run)
+        self._run = self._progress.add_task(
+            f"stage {self._count.ended} of {self._count.total}",
+            completed=self._count.ended,
+            total=self._count.total,
+            count=self._count,
+        )
+
+
+def _start_count(plan: RunPlan) -> RunCount:
+    from edgevit.run.time_left import RunCount
+
+    return RunCount(plan, time.monotonic())
+
+
+def _count(count: RunCount | None, name: str, done: int, total: int) -> None:
+    if count is not None and done >= total:
+        count.end(name, time.monotonic())
+    elif count is not None:
+        count.begin(name, time.monotonic())
+
+
+def _how_far(count: RunCount) -> str:
+    left = units.rough_seconds(count.seconds_left(time.monotonic()))
+    return f"stage {count.ended} of {count.total}, about {left} left"
 
 
 class _Percent(ProgressColumn):
@@ -196,6 +353,9 @@ class _Percent(ProgressColumn):
 
 class _TimeLeft(ProgressColumn):
     def render(self, task: Task) -> Text:
+        count = task.fields.get("count")
+        if count is not None:  # the bar of the whole run
+            return Text(f"about {units.rough_seconds(count.seconds_left(time.monotonic()))} left")
         return Text(_left(task.elapsed or 0.0, task.completed, task.total or 0.0))
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+import threading
 
 import pytest
 from rich.console import Console
 
 from edgevit.cli import terminal
+from edgevit.run.progress import PlannedStages, RunPlan
+
+PLAN = RunPlan(("a", "b"), (PlannedStages("export", 2, 60.0),), 1, 120.0, ("the repair ladder",))
 
 
 def test_a_pipe_gets_whole_lines(capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,3 +56,91 @@ def test_bars_leave_a_line_per_finished_stage() -> None:
 
 def test_progress_is_plain_where_stderr_is_no_terminal() -> None:
     assert isinstance(terminal.make_progress(), terminal.Lines)
+
+
+def test_a_run_on_a_pipe_gives_a_line_per_candidate(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("edgevit.cli.terminal.time.monotonic", lambda: now[0])
+    stream = io.StringIO()
+    with terminal.CandidateLines(stream) as progress:
+        progress.stage("check images", 0, 1)
+        progress.begin(PLAN)
+        progress.stage("export a", 0, 1)
+        progress.detail("rung 1")
+        now[0] = 60.0
+        progress.stage("export a", 1, 1)
+        progress.candidate("a: ok")
+        progress.failed("export b")
+        progress.candidate("b: failed: no memory")
+        progress.message("warning: few images")
+    assert stream.getvalue().splitlines() == [
+        "will make 2 candidates in 2 stages: about 2 min on this machine; more with the repair ladder",
+        "a: ok (stage 1 of 2, about 60 s left)",
+        "b: failed: no memory (stage 2 of 2, about 1 s left)",
+        "warning: few images",
+    ]
+
+
+def test_bars_show_the_running_stages_and_the_whole_run() -> None:
+    stream = io.StringIO()
+    shown = Console(file=stream, width=80, force_terminal=True, markup=False, color_system=None)
+    with terminal.Bars(shown, verbose=False) as progress:
+        progress.begin(PLAN)
+        progress.stage("export a", 0, 1)
+        progress.stage("export b", 0, 1)
+        progress.detail("rung 1")
+        progress._progress.refresh()
+        bars = stream.getvalue()
+        progress.stage("export a", 1, 1)
+        progress.failed("export b")
+        progress.candidate("a: ok")
+    assert "export a" in bars
+    assert "export b" in bars
+    assert "stage 0 of 2" in bars
+    assert "about 2 min left" in bars
+    assert "a: ok" in stream.getvalue()
+    assert "done in" not in stream.getvalue()
+    assert "rung 1" not in stream.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["lines", "candidate lines", "bars"])
+def test_progress_may_come_from_several_threads(kind: str) -> None:
+    stream = io.StringIO()
+    shown: terminal.Lines | terminal.CandidateLines | terminal.Bars
+    if kind == "bars":
+        shown = terminal.Bars(Console(file=stream, width=80, force_terminal=False, markup=False))
+    else:
+        shown = terminal.Lines(stream) if kind == "lines" else terminal.CandidateLines(stream)
+    failures: list[Exception] = []
+
+    def work(part: int) -> None:
+        try:
+            for number in range(20):
+                for done in range(3):
+                    shown.stage(f"export {part} {number}", done, 2)
+                shown.candidate(f"candidate {part} {number}")
+        except Exception as error:  # noqa: BLE001  a thread would swallow it
+            failures.append(error)
+
+    with shown:
+        shown.begin(RunPlan(("a",), (PlannedStages("export", 80, 1.0),), 4, 20.0))
+        threads = [threading.Thread(target=work, args=(part,)) for part in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert failures == []
+    assert sum(line.startswith("candidate ") for line in stream.getvalue().splitlines()) == 80
+
+
+def test_every_line_is_printed_where_it_is_asked_for() -> None:
+    stream = io.StringIO()
+    with terminal.Lines(stream) as progress:
+        progress.begin(PLAN)
+        progress.stage("export a", 1, 1)
+        progress.failed("export b")
+        progress.detail("rung 1")
+    lines = stream.getvalue().splitlines()
+    assert lines[1].startswith("export a: done in 0.0 s (stage 1 of 2, about ")
+    assert lines[2].startswith("export b: failed (stage 2 of 2")
+    assert lines[3] == "rung 1"
