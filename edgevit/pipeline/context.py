@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
-from edgevit.artifacts.evaluate import score
+from edgevit.artifacts.accuracy import Answers, accuracy_of, agreement, read_answers, write_top1
 from edgevit.artifacts.pytorch_reference import LatencyJob, pytorch_latency
 from edgevit.backends import Backend
 from edgevit.pipeline.choose import Limits, counted_drop
@@ -86,8 +87,11 @@ class RunContext:
         Args:
             logits: float [images, classes], on the images of the run.
         """
-        accuracy = score(logits, self.inputs.labels, self.baseline.top1)
-        return replace(accuracy, agreement=self.agreement(logits)) if self.inputs.has_real_images else accuracy
+        answers = read_answers(logits, self.inputs.labels)
+        accuracy = accuracy_of(answers, self._original_answers)
+        if not self.inputs.has_real_images:
+            return accuracy
+        return replace(accuracy, agreement=agreement(answers, self._original_answers))
 
     def agreement(self, logits: np.ndarray) -> float:
         """Returns the share of the images, 0..1, that get the same class as from the original model.
@@ -95,12 +99,27 @@ class RunContext:
         Args:
             logits: float [images, classes].
         """
-        return float((logits.argmax(axis=1) == np.load(self.original.logits).argmax(axis=1)).mean())
+        return agreement(read_answers(logits, None), self._original_answers)
+
+    @cached_property
+    def _original_answers(self) -> Answers:
+        return read_answers(_mapped(self.original.logits), self.inputs.labels)
+
+    def keep_top1(self, candidate_id: str) -> str | None:
+        """Writes the answer of a candidate to each image into the run folder.
+
+        Args:
+            candidate_id: Of a candidate whose logits were kept.
+
+        Returns:
+            The CSV file, relative to the run folder; None where the images are synthetic.
+        """
+        return _keep_top1(self.inputs, self.stages, candidate_id, self.logits_path(candidate_id))
 
     def drop_points(self, candidate_id: str) -> float | None:
         """Returns the accuracy drop of a candidate, see :func:`edgevit.pipeline.choose.counted_drop`; None if it gave no logits."""
         path = self.logits_path(candidate_id)
-        return counted_drop(self.evaluate(np.load(path))) if path.is_file() else None
+        return counted_drop(self.evaluate(_mapped(path))) if path.is_file() else None
 
     def logits_path(self, candidate_id: str) -> Path:
         """Returns where the logits of a candidate are kept, float32 [images, classes]."""
@@ -111,7 +130,7 @@ def open_context(inputs: Inputs, stages: Stages, steps: tuple[Step, ...]) -> Run
     """Begins a run: captures the original model, and takes its accuracy and latency in PyTorch."""
     model, settings = inputs.model, inputs.spec.measure
     original = take_snapshot(stages, inputs, "original", model.module, model.preprocessing)
-    accuracy = score(np.load(original.logits), inputs.labels, None)
+    accuracy = accuracy_of(read_answers(_mapped(original.logits), inputs.labels), None)
     job = LatencyJob(original.captured.program, settings.threads, settings.min_runs, settings.min_seconds)
     baseline = Baseline(
         top1=accuracy.top1,
@@ -122,5 +141,22 @@ def open_context(inputs: Inputs, stages: Stages, steps: tuple[Step, ...]) -> Run
         latency_ms=stages.run_in_child(
             "measure original in PyTorch", "pytorch-original", Task(pytorch_latency, job, LatencyMs)
         ),
+        top1_interval=accuracy.top1_interval,
+        ece=accuracy.ece,
+        top1_file=_keep_top1(inputs, stages, "original", original.logits),
     )
     return RunContext(inputs, stages, steps, original, baseline, inputs.target(original.captured.transformer))
+
+
+def _keep_top1(inputs: Inputs, stages: Stages, name: str, logits: Path) -> str | None:
+    if not inputs.has_real_images:
+        return None
+    path = stages.folder.path / "top1" / f"{name}.csv"
+    write_top1(path, inputs.images.ids, read_answers(_mapped(logits), inputs.labels))
+    return stages.folder.relative(path)
+
+
+def _mapped(logits: Path) -> np.ndarray:
+    """Logits of a file, in pages of the file rather than in memory of the process."""
+    loaded: np.ndarray = np.load(logits, mmap_mode="r")
+    return loaded

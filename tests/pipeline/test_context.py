@@ -28,7 +28,7 @@ def context(folder: Path, labels: tuple[int, ...] | None, real: bool = True) -> 
 
 def test_labels_and_agreement_are_two_things(tmp_path: Path) -> None:
     found = context(tmp_path, (0, 1, 2, 2)).evaluate(OTHER)
-    assert (found.top1, found.drop_points, found.agreement) == (1.0, 0.0, 0.75)
+    assert (found.top1, found.drop_points, found.agreement) == (1.0, -25.0, 0.75)
 
 
 def test_without_labels_there_is_agreement_alone(tmp_path: Path) -> None:
@@ -49,6 +49,21 @@ def test_the_drop_is_read_from_the_logits_that_a_candidate_left(tmp_path: Path) 
         assert path.name == "onnxruntime--fp32--dense.logits.npy"
         np.save(path, OTHER)
         assert run.drop_points("onnxruntime/fp32/dense") == 25.0
+
+
+def test_each_images_answer_is_kept_in_the_run_folder(tmp_path: Path) -> None:
+    run = context(tmp_path, (0, 1, 2, 2))
+    with run.stages.folder:
+        np.save(run.logits_path("onnxruntime/fp32/dense"), 20 * OTHER)
+        name = run.keep_top1("onnxruntime/fp32/dense")
+        assert name == "top1/onnxruntime/fp32/dense.csv"
+        lines = (run.stages.folder.path / name).read_text().splitlines()
+    assert lines[0] == "id,label,top1,probability"
+    assert [line.split(",")[1:3] for line in lines[1:]] == [["0", "0"], ["1", "1"], ["2", "2"], ["2", "2"]]
+
+
+def test_of_made_up_images_no_answers_are_kept(tmp_path: Path) -> None:
+    assert context(tmp_path, None, real=False).keep_top1("onnxruntime/fp32/dense") is None
 
 
 def test_limits_are_those_of_the_spec(tmp_path: Path) -> None:
