@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgevit.data.images import Samples, open_samples
-from edgevit.results.artifact import Preprocessing
+from edgevit.data.prepared import PreparedImages
 
 
 @dataclass(frozen=True)
@@ -19,8 +18,7 @@ class LibraryJob:
     runtime: str
     name: str
     parent: Path
-    calibration: Samples
-    preprocessing: Preprocessing
+    calibration: PreparedImages
     folder: Path
 
 
@@ -37,8 +35,7 @@ def make_default(job: LibraryJob) -> LibraryArtifact:
     job.folder.mkdir(parents=True, exist_ok=True)
     path = job.folder / job.parent.name
     if not path.exists():
-        images = np.concatenate(list(open_samples(job.calibration).batches(job.preprocessing)))
-        DEFAULTS[job.runtime][job.name](job.parent, images, path)
+        DEFAULTS[job.runtime][job.name](job.parent, job.calibration.array(), path)
     return LibraryArtifact(path)
 
 

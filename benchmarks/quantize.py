@@ -29,10 +29,12 @@ from edgevit.artifacts.evaluate import run_once, score
 from edgevit.backends import get_backend
 from edgevit.cli.terminal import print_line, print_message, print_table
 from edgevit.data.images import Samples, open_samples
+from edgevit.data.prepared import PreparedImages
 from edgevit.errors import CandidateFailed, UsageError
 from edgevit.results.candidate import Candidate
 from edgevit.results.run import Run
-from edgevit.run.child_process import Task, run_in_child
+from edgevit.run.child_process import run_in_child
+from edgevit.run.task import Task
 from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.spec import Spec, resolve_spec
 
@@ -177,9 +179,10 @@ def _defaults(model: str, runtime: str, run: Run, spec: Spec, folder: Path) -> I
     assert dense.artifact is not None
     assert run.calibration is not None
     samples = Samples(run.calibration.source, run.calibration.ids)
+    images = PreparedImages(samples, dense.artifact.preprocessing)
     for name in DEFAULTS[runtime]:
         target = folder / "library-defaults" / name
-        job = LibraryJob(runtime, name, folder / dense.artifact.path, samples, dense.artifact.preprocessing, target)
+        job = LibraryJob(runtime, name, folder / dense.artifact.path, images, target)
         print_message(f"{model}: {runtime}, {name} …")
         try:
             made = run_in_child(
@@ -203,7 +206,8 @@ def _default_row(model: str, name: str, made: LibraryArtifact, run: Run, spec: S
     top1 = agreement = None
     if evaluated is not None:
         images = open_samples(evaluated)
-        logits = np.concatenate([run_once(session, batch) for batch in images.batches(dense.artifact.preprocessing)])
+        batches = PreparedImages(evaluated, dense.artifact.preprocessing).batches()
+        logits = np.concatenate([run_once(session, batch) for batch in batches])
         top1 = None if run.baseline.top1 is None else score(logits, images.labels, None).top1
         reference = np.load(folder / "work" / f"{dense.id.replace('/', '--')}.logits.npy")
         agreement = float((logits.argmax(axis=1) == reference.argmax(axis=1)).mean())

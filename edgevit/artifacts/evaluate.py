@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from edgevit.backends import Session, get_backend
-from edgevit.data.images import Samples, open_samples
+from edgevit.data.prepared import PreparedImages
+from edgevit.data.row_file import write_rows
 from edgevit.errors import UsageError
-from edgevit.results.artifact import Preprocessing, TensorSpec
+from edgevit.results.artifact import TensorSpec
 from edgevit.results.candidate import Accuracy
 from edgevit.run.child_process import report_progress
 
@@ -22,8 +24,7 @@ class InferenceJob:
 
     backend: str
     artifact: Path
-    samples: Samples
-    preprocessing: Preprocessing
+    images: PreparedImages
     threads: int
     precision: str
     """"f32", "bf16" or "fastest", see :meth:`edgevit.backends.Backend.open_session`."""
@@ -46,13 +47,8 @@ def run_images(job: InferenceJob) -> LogitsFile:
         UsageError: the artifact is not a classifier with one image input and one row of logits.
     """
     session = get_backend(job.backend).open_session(job.artifact, job.threads, job.precision)
-    images = open_samples(job.samples)
-    rows = []
-    for batch in images.batches(job.preprocessing):
-        rows.append(run_once(session, batch))
-        report_progress(len(rows), len(images))
-    save_logits(job.logits, np.concatenate(rows))
-    return LogitsFile(job.logits, len(rows))
+    write_logits(job.logits, len(job.images), (run_once(session, image) for image in job.images.batches()))
+    return LogitsFile(job.logits, len(job.images))
 
 
 def run_once(session: Session, images: np.ndarray) -> np.ndarray:
@@ -121,12 +117,23 @@ def to_input(spec: TensorSpec, images: np.ndarray) -> np.ndarray:
     return np.asarray(quantized.clip(limits.min, limits.max), dtype=dtype)
 
 
-def save_logits(path: Path, logits: np.ndarray) -> None:
-    """Writes logits, float [n, classes], as float32 ``.npy``, so that the file is whole or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.partial.npy")
-    np.save(temporary, logits.astype(np.float32))
-    temporary.replace(path)
+def write_logits(path: Path, images: int, batches: Iterable[np.ndarray]) -> None:
+    """Writes logits as they come, so that the file is whole or not there; reports progress.
+
+    Args:
+        path: Gets float32 [images, classes], as ``.npy``.
+        images: Number of rows of all batches together.
+        batches: float [n, classes] each.
+    """
+
+    def rows() -> Iterator[np.ndarray]:
+        done = 0
+        for batch in batches:
+            yield batch.astype(np.float32, copy=False)
+            done += len(batch)
+            report_progress(done, images)
+
+    write_rows(path, images, rows())
 
 
 def score(logits: np.ndarray, labels: tuple[int, ...] | None, baseline_top1: float | None) -> Accuracy:

@@ -12,10 +12,10 @@ import numpy as np
 from edgevit.artifacts.evaluate import run_once
 from edgevit.artifacts.verify import compare
 from edgevit.backends import Backend, Session, get_backend
-from edgevit.data.images import ImageSet, Samples, open_samples
+from edgevit.data.images import ImageSet
+from edgevit.data.prepared import PreparedImages
 from edgevit.errors import CheckFailed
 from edgevit.model.program.module_names import ModuleLayer, modules_of
-from edgevit.results.artifact import Preprocessing
 from edgevit.results.candidate import Verification
 from edgevit.results.graph import Graph, Op
 from edgevit.results.sensitivity import LayerSensitivity
@@ -38,8 +38,7 @@ class SensitivityJob:
     parent: Path
     recipe: Recipe
     """How a layer is quantized; what it says of other layers and ops does not matter."""
-    calibration: Samples
-    preprocessing: Preprocessing
+    calibration: PreparedImages
     threads: int
     seed: int
     modules: tuple[ModuleLayer, ...] = ()
@@ -65,7 +64,7 @@ def layer_sensitivity(job: SensitivityJob) -> Sensitivity:
         CheckFailed: with one layer quantized, the model gives NaN or infinity; the layer is named.
     """
     backend = get_backend(job.backend)
-    images = np.concatenate(list(choose_images(open_samples(job.calibration)).batches(job.preprocessing)))
+    images = job.calibration.select(_evenly_spaced(len(job.calibration))).array()
     graph = backend.read_graph(job.parent)
     modules = modules_of(graph, job.modules)
     reference = _logits(backend.open_session(job.parent, job.threads, _PRECISION), images)
@@ -85,8 +84,12 @@ def layer_sensitivity(job: SensitivityJob) -> Sensitivity:
 
 def choose_images(images: ImageSet) -> ImageSet:
     """Returns the calibration images that layers are compared on: up to 32, evenly spaced; idempotent."""
-    count = min(len(images), IMAGES)
-    return images.select(tuple(images.ids[index * len(images) // count] for index in range(count)))
+    return images.select(tuple(images.ids[place] for place in _evenly_spaced(len(images))))
+
+
+def _evenly_spaced(images: int) -> tuple[int, ...]:
+    count = min(images, IMAGES)
+    return tuple(index * images // count for index in range(count))
 
 
 def _with_one(

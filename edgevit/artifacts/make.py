@@ -10,9 +10,9 @@ from typing import get_args
 import numpy as np
 
 from edgevit.backends import get_backend
-from edgevit.data.images import Samples, open_samples
+from edgevit.data.prepared import PreparedImages
 from edgevit.errors import CandidateFailed, UsageError
-from edgevit.results.artifact import Preprocessing, TensorSpec
+from edgevit.results.artifact import TensorSpec
 from edgevit.results.graph import Graph
 from edgevit.spec.recipe import Recipe
 from edgevit.spec.schemes import SCHEMES, Numerics
@@ -38,8 +38,7 @@ class QuantizeJob:
     backend: str
     parent: Path
     recipe: Recipe
-    calibration: Samples | None
-    preprocessing: Preprocessing
+    calibration: PreparedImages | None
     seed: int
     folder: Path
     """Appears whole, or not at all."""
@@ -79,10 +78,7 @@ def quantize(job: QuantizeJob) -> MadeArtifact:
     """
     backend = get_backend(job.backend)
     np.random.seed(job.seed)
-    calibration = None
-    if job.calibration is not None:
-        images = open_samples(job.calibration)
-        calibration = np.concatenate(list(images.batches(job.preprocessing)))
+    calibration = None if job.calibration is None else job.calibration.array()
     with _Folder(job.folder) as folder:
         parent = backend.read_graph(job.parent)
         recipe = job.recipe.resolved(parent.layers)

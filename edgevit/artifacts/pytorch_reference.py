@@ -6,17 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-import numpy as np
 import torch
 from torch import nn
 
-from edgevit.artifacts.evaluate import LogitsFile, save_logits
-from edgevit.data.images import Samples, open_samples
+from edgevit.artifacts.evaluate import LogitsFile, write_logits
+from edgevit.data.prepared import PreparedImages
 from edgevit.measure.bench import summarize, time_calls
 from edgevit.model.program.capture import load_program
-from edgevit.results.artifact import Preprocessing
 from edgevit.results.measurement import LatencyMs
-from edgevit.run.child_process import report_progress
 
 
 @dataclass(frozen=True)
@@ -24,8 +21,7 @@ class ReferenceJob:
     """A captured program to run over images."""
 
     program: Path
-    samples: Samples
-    preprocessing: Preprocessing
+    images: PreparedImages
     logits: Path
     """Where to write float32 [n, classes], as .npy."""
 
@@ -44,14 +40,10 @@ def reference_logits(job: ReferenceJob) -> LogitsFile:
     """Runs a captured program over images, one at a time, and writes its logits."""
     torch.set_num_threads(1)  # single images are too small to share out, and busy cores make it far slower
     module = cast(nn.Module, load_program(job.program).module())
-    images = open_samples(job.samples)
-    rows = []
     with torch.inference_mode():
-        for batch in images.batches(job.preprocessing):
-            rows.append(module(torch.from_numpy(batch)).numpy())
-            report_progress(len(rows), len(images))
-    save_logits(job.logits, np.concatenate(rows))
-    return LogitsFile(job.logits, len(rows))
+        batches = (module(torch.from_numpy(image)).numpy() for image in job.images.batches())
+        write_logits(job.logits, len(job.images), batches)
+    return LogitsFile(job.logits, len(job.images))
 
 
 def pytorch_latency(job: LatencyJob) -> LatencyMs:

@@ -10,6 +10,7 @@ import numpy as np
 from edgevit.artifacts.evaluate import check_classifier, image_size, run_once, score
 from edgevit.backends import backend_of_file, get_backend
 from edgevit.data.images import Samples, open_images, open_samples
+from edgevit.data.prepared import PreparedImages
 from edgevit.data.sampling import sample_images
 from edgevit.errors import UsageError
 from edgevit.results.artifact import Preprocessing
@@ -48,9 +49,8 @@ class ScoreFileJob:
 
     backend: str
     artifact: Path
-    samples: Samples
-    preprocessing: Preprocessing
-    """Its input size is replaced by the file's own."""
+    images: PreparedImages
+    """Their input size is replaced by the file's own."""
     class_offset: int
     threads: int
     precision: str
@@ -72,8 +72,9 @@ def evaluate_file(asked: FileEvaluation, progress: Progress) -> Accuracy:
     job = ScoreFileJob(
         backend=backend.name,
         artifact=asked.artifact.resolve(),
-        samples=choose_samples(asked.data, asked.samples, _SEED),
-        preprocessing=preprocessing_of(asked.artifact, asked.preprocessing),
+        images=PreparedImages(
+            choose_samples(asked.data, asked.samples, _SEED), preprocessing_of(asked.artifact, asked.preprocessing)
+        ),
         class_offset=asked.class_offset,
         threads=asked.threads,
         precision=asked.precision,
@@ -90,13 +91,13 @@ def score_file(job: ScoreFileJob) -> Accuracy:
     """
     session = get_backend(job.backend).open_session(job.artifact, job.threads, job.precision)
     check_classifier(session)
-    contract = replace(job.preprocessing, input_size=image_size(session.inputs[0]))
-    images = open_samples(job.samples)
+    contract = replace(job.images.preprocessing, input_size=image_size(session.inputs[0]))
+    images = open_samples(job.images.samples)
     if images.labels is None:
         raise UsageError(f"{images.source} has no labels", "a folder of class sub-folders, or one with labels.csv")
     labels = tuple(label + job.class_offset for label in images.labels)
     rows: list[np.ndarray] = []
-    for batch in images.batches(contract):
+    for batch in replace(job.images, preprocessing=contract).batches():
         rows.append(run_once(session, batch))
         if len(rows) == 1 and max(labels) >= rows[0].shape[1]:
             raise UsageError(

@@ -13,14 +13,15 @@ from torch import nn
 from edgevit.artifacts.evaluate import LogitsFile, score
 from edgevit.artifacts.pytorch_reference import ReferenceJob, reference_logits
 from edgevit.data.images import ImageSet, open_images
+from edgevit.data.prepared import PreparedImages
 from edgevit.data.sampling import check_images, sample_images
 from edgevit.errors import UsageError
 from edgevit.model.program.capture import capture, count_macs, save_program
 from edgevit.pipeline.inputs import open_model
 from edgevit.results.reduction import ReductionReport
-from edgevit.run.child_process import Task
 from edgevit.run.progress import Progress
 from edgevit.run.stages import child_runner
+from edgevit.run.task import Task
 from edgevit.spec.spec import Spec
 from edgevit.spec.token_plan import Form, Plan, Site, TokenPlan, check_form, parse_plans
 from edgevit.tokens.reduce import plan_sites, reduce_tokens
@@ -80,7 +81,7 @@ def reduce_model(spec: Spec, out: Path, progress: Progress) -> ReductionReport:
             for name, one, preprocessing in (("before", original, before), ("after", program, after)):
                 file = Path(temporary, f"{name}.pt2")
                 save_program(one, file)
-                job = ReferenceJob(file, images.samples, preprocessing, file.with_suffix(".npy"))
+                job = ReferenceJob(file, PreparedImages(images.samples, preprocessing), file.with_suffix(".npy"))
                 task = Task(reference_logits, job, LogitsFile)
                 logits.append(np.load(children.run(f"evaluate {name} in PyTorch", task).logits))
         report = _evaluated(report, images, *logits)

@@ -16,6 +16,7 @@ from edgevit.artifacts.make import ExportJob, MadeArtifact, export_float
 from edgevit.backends import Backend, check_scheme, get_backend
 from edgevit.data.calibration_warnings import calibration_warnings
 from edgevit.data.images import ImageSet, set_sha256
+from edgevit.data.prepared import PreparedImages
 from edgevit.data.sampling import check_images, choose_data
 from edgevit.devices.device import load_device
 from edgevit.errors import UsageError
@@ -30,10 +31,10 @@ from edgevit.quantization.prepare import Prepared, PrepareJob, prepare
 from edgevit.report.plots.sensitivity import draw_layers
 from edgevit.results.document import to_json
 from edgevit.results.sensitivity import ComparedImages, SensitivityReport
-from edgevit.run.child_process import Task
 from edgevit.run.files import write_atomically
 from edgevit.run.progress import Progress
 from edgevit.run.stages import ChildRunner
+from edgevit.run.task import Task
 from edgevit.spec.recipe import Recipe
 from edgevit.spec.schemes import AUTO, SCHEMES
 from edgevit.spec.spec import Spec
@@ -165,6 +166,11 @@ class _Analysis:
     folder: Path
     children: ChildRunner
 
+    @property
+    def prepared_images(self) -> PreparedImages:
+        """The images as the model takes them; so few are decoded by each child that reads them."""
+        return PreparedImages(self.images.samples, self.model.preprocessing)
+
     def capture(self, plan: TokenPlan | None) -> ExportedProgram:
         """Captures the model, with fewer tokens if there is a plan."""
         stage = f"capture {self.model.name}"
@@ -178,8 +184,7 @@ class _Analysis:
         """Does to the program what the recipe asks for before export."""
         job = PrepareJob(
             program=self._saved(program),
-            calibration=self.images.samples,
-            preprocessing=self.model.preprocessing,
+            calibration=self.prepared_images,
             steps=recipe.preparations,
             target=self.folder / "prepared.pt2",
         )
@@ -198,8 +203,7 @@ class _Analysis:
             backend=self.backend.name,
             parent=artifact,
             recipe=recipe,
-            calibration=self.images.samples,
-            preprocessing=self.model.preprocessing,
+            calibration=self.prepared_images,
             threads=self.spec.measure.threads,
             seed=self.spec.seed,
             modules=modules,

@@ -8,16 +8,15 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from edgevit.data.preprocess import preprocess, to_rgb
+from edgevit.data.preprocess import to_rgb
 from edgevit.errors import UsageError
-from edgevit.results.artifact import Preprocessing
 from edgevit.spec.toml_files import find, names, read_toml
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
@@ -88,11 +87,6 @@ class ImageSet:
     def samples(self) -> Samples:
         """Names of the images, to open them again in another process."""
         return Samples(self.source, self.ids)
-
-    def batches(self, contract: Preprocessing) -> Iterator[np.ndarray]:
-        """Yields every image, preprocessed as the model expects, float32 [1, 3, h, w]."""
-        for image_id in self.ids:
-            yield preprocess(self.image(image_id), contract)[None]
 
 
 def open_images(source: str) -> ImageSet:

@@ -47,9 +47,27 @@ def preprocess(image: Image.Image, contract: Preprocessing) -> np.ndarray:
     Returns:
         float32 [3, height, width], contiguous.
     """
+    return normalize(resize_and_crop(image, contract), normalized_levels(contract))
+
+
+def normalized_levels(contract: Preprocessing) -> np.ndarray:
+    """Returns what each of the 256 levels of a pixel becomes in each channel, float32 [3, 256]."""
     # in float64 and rounded once: int8 inputs are quantized from this, and many values lie half-way between two steps
-    normalized = (resize_and_crop(image, contract) / 255.0 - np.asarray(contract.mean)) / np.asarray(contract.std)
-    return np.ascontiguousarray(normalized.transpose(2, 0, 1), dtype=np.float32)
+    levels = (np.arange(256)[:, None] / 255.0 - np.asarray(contract.mean)) / np.asarray(contract.std)
+    return np.ascontiguousarray(levels.T, dtype=np.float32)
+
+
+def normalize(pixels: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Normalizes an image by table, which is exact and several times faster than computing each pixel.
+
+    Args:
+        pixels: uint8 [height, width, 3].
+        levels: See :func:`normalized_levels`.
+
+    Returns:
+        float32 [3, height, width], contiguous.
+    """
+    return np.stack([np.take(levels[channel], pixels[..., channel]) for channel in range(3)])
 
 
 def resize_and_crop(image: Image.Image, contract: Preprocessing) -> np.ndarray:

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, run_images
-from edgevit.artifacts.make import ExportJob, MadeArtifact, export_float
-from edgevit.artifacts.pytorch_reference import ReferenceJob, reference_logits
+from edgevit.artifacts.evaluate import InferenceJob
+from edgevit.artifacts.make import ExportJob
+from edgevit.artifacts.pytorch_reference import ReferenceJob
 from edgevit.artifacts.verify import (
     FLOAT_TOLERANCE,
     UNDECIDED_MARGIN,
@@ -18,18 +18,24 @@ from edgevit.artifacts.verify import (
     verify_signature,
 )
 from edgevit.backends import Backend
-from edgevit.data.images import Samples
-from edgevit.devices.predict import PredictDevicesJob, Predictions, predict_for_devices
+from edgevit.devices.predict import PredictDevicesJob
 from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, UsageError
-from edgevit.measure.bench import BenchJob, bench
-from edgevit.measure.paired import PairedLatency, PairedLatencyJob, paired_latency
+from edgevit.measure.bench import BenchJob
+from edgevit.measure.paired import PairedLatency, PairedLatencyJob
 from edgevit.pipeline.choose import judge, mark_failed
 from edgevit.pipeline.context import CandidateDraft, RunContext, Step, Variant
+from edgevit.pipeline.images import evaluation_images
 from edgevit.pipeline.recipe_trials import quantize_candidate
+from edgevit.pipeline.tasks import (
+    bench_task,
+    export_task,
+    inference_task,
+    paired_latency_task,
+    predict_task,
+    reference_task,
+)
 from edgevit.results.artifact import Artifact
 from edgevit.results.candidate import Candidate, Contribution
-from edgevit.results.measurement import Measurement
-from edgevit.run.child_process import Task
 from edgevit.run.files import file_sha256
 from edgevit.spec.schemes import SCHEMES
 
@@ -78,8 +84,7 @@ def make_artifact(context: RunContext, draft: CandidateDraft) -> Candidate:
     candidate, folder = draft.candidate, context.stages.folder
     if candidate.scheme == "fp32":
         job = ExportJob(candidate.backend, draft.variant.program, folder.path / "artifacts" / candidate.id)
-        task = Task(export_float, job, MadeArtifact, lambda answer: answer.files)
-        made = context.stages.run_in_child(f"export {candidate.id}", candidate.id, task)
+        made = context.stages.run_in_child(f"export {candidate.id}", candidate.id, export_task(job))
     else:
         quantized = quantize_candidate(context, draft)
         made = quantized.made
@@ -133,18 +138,17 @@ def _undecided(context: RunContext, draft: CandidateDraft, far: tuple[int, ...])
     """Which of the images whose logits differ had a token selection that rounding decided."""
     if not far or draft.variant.margins is None:
         return ()
-    name, images = draft.candidate.id, context.inputs.images
-    samples = Samples(images.source, tuple(images.ids[index] for index in far))
+    name, images = draft.candidate.id, evaluation_images(context.stages, context.inputs, draft.variant.preprocessing)
     target = context.stages.folder.work(f"{name.replace('/', '--')}.margins.npy")
-    job = ReferenceJob(draft.variant.margins, samples, draft.variant.preprocessing, target)
-    task = Task(reference_logits, job, LogitsFile, lambda answer: (answer.logits,))
-    margins = np.load(context.stages.run_in_child(f"margins {name}", name, task).logits)[:, 0]
+    job = ReferenceJob(draft.variant.margins, images.select(far), target)
+    margins = np.load(context.stages.run_in_child(f"margins {name}", name, reference_task(job)).logits)[:, 0]
     return tuple(index for index, margin in zip(far, margins, strict=True) if margin < UNDECIDED_MARGIN)
 
 
 def evaluate_candidate(context: RunContext, draft: CandidateDraft) -> Candidate:
     """Scores the artifact against labels, and against the original model."""
-    return replace(draft.candidate, accuracy=context.evaluate(_logits(context, draft)))
+    accuracy = context.evaluate(_logits(context, draft))
+    return replace(draft.candidate, accuracy=accuracy, top1_file=context.keep_top1(draft.candidate.id))
 
 
 def measure_candidate(context: RunContext, draft: CandidateDraft) -> Candidate:
@@ -158,10 +162,8 @@ def measure_candidate(context: RunContext, draft: CandidateDraft) -> Candidate:
         min_runs=settings.min_runs,
         min_seconds=settings.min_seconds,
     )
-    task = Task(bench, job, Measurement)
-    measured = replace(
-        candidate, measurements=(context.stages.run_in_child(f"measure {candidate.id}", candidate.id, task),)
-    )
+    measurement = context.stages.run_in_child(f"measure {candidate.id}", candidate.id, bench_task(job))
+    measured = replace(candidate, measurements=(measurement,))
     parent = draft.parent
     if parent is None or parent.artifact is None or parent.status == "failed":
         return measured
@@ -173,8 +175,9 @@ def measure_candidate(context: RunContext, draft: CandidateDraft) -> Candidate:
         second_precision=job.precision,
         threads=settings.threads,
     )
-    paired_task = Task(paired_latency, paired_job, PairedLatency)
-    compared = context.stages.run_in_child(f"compare {candidate.id} with {parent.id}", candidate.id, paired_task)
+    compared = context.stages.run_in_child(
+        f"compare {candidate.id} with {parent.id}", candidate.id, paired_latency_task(paired_job)
+    )
     contributions = (*parent.contributions, _contribution(context, draft, parent, compared))
     return replace(measured, speed_up=compared.speed_up, contributions=contributions)
 
@@ -206,8 +209,8 @@ def predict_candidate(context: RunContext, draft: CandidateDraft) -> Candidate:
     if not devices:
         return candidate
     artifact = context.stages.folder.path / _artifact(candidate).path
-    task = Task(predict_for_devices, PredictDevicesJob(candidate.backend, artifact, devices), Predictions)
-    answer = context.stages.run_in_child(f"predict {candidate.id}", candidate.id, task)
+    job = PredictDevicesJob(candidate.backend, artifact, devices)
+    answer = context.stages.run_in_child(f"predict {candidate.id}", candidate.id, predict_task(job))
     return replace(candidate, predictions=answer.predictions)
 
 
@@ -223,14 +226,12 @@ def _logits(context: RunContext, draft: CandidateDraft) -> np.ndarray:
         job = InferenceJob(
             backend=candidate.backend,
             artifact=context.stages.folder.path / _artifact(candidate).path,
-            samples=context.inputs.images,
-            preprocessing=draft.variant.preprocessing,
+            images=evaluation_images(context.stages, context.inputs, draft.variant.preprocessing),
             threads=context.inputs.spec.measure.threads,
             precision=SCHEMES[candidate.scheme].precision,
             logits=path,
         )
-        task = Task(run_images, job, LogitsFile, lambda answer: (answer.logits,))
-        context.stages.run_in_child(f"evaluate {candidate.id}", candidate.id, task)
+        context.stages.run_in_child(f"evaluate {candidate.id}", candidate.id, inference_task(job))
     logits: np.ndarray = np.load(path)
     return logits
 

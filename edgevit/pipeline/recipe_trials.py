@@ -12,17 +12,19 @@ from typing import Any, TypeVar
 import numpy as np
 
 from edgevit import units
-from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, run_images, save_logits
-from edgevit.artifacts.layer_sensitivity import Sensitivity, SensitivityJob, layer_sensitivity
-from edgevit.artifacts.make import ExportJob, MadeArtifact, QuantizeJob, export_float, quantize
+from edgevit.artifacts.evaluate import InferenceJob
+from edgevit.artifacts.layer_sensitivity import SensitivityJob
+from edgevit.artifacts.make import ExportJob, MadeArtifact, QuantizeJob
 from edgevit.errors import CandidateFailed, CheckFailed, UsageError
 from edgevit.pipeline.choose import counted_drop
 from edgevit.pipeline.context import CandidateDraft, RunContext
+from edgevit.pipeline.images import calibration_images, evaluation_images
+from edgevit.pipeline.tasks import export_task, inference_task, prepare_task, quantize_task, sensitivity_task
 from edgevit.quantization.ladder import FIRST, Rung, best, climb, rungs
 from edgevit.quantization.policy import first_guess, first_recipe
-from edgevit.quantization.prepare import Prepared, PrepareJob, prepare
+from edgevit.quantization.prepare import PrepareJob
 from edgevit.results.candidate import Attempt, within_budget
-from edgevit.run.child_process import Task
+from edgevit.run.task import Task
 from edgevit.spec.recipe import Preparation, Recipe
 from edgevit.spec.schemes import SCHEMES
 
@@ -119,18 +121,18 @@ class RecipeTrials:
 
     def _rank(self, recipe: Recipe) -> tuple[str, ...]:
         inputs = self.context.inputs
-        assert inputs.calibration is not None
+        calibration = calibration_images(self.context.stages, inputs, self.draft.variant.preprocessing)
+        assert calibration is not None
         job = SensitivityJob(
             backend=self.draft.backend.name,
             parent=self._parent(recipe.preparations),
             recipe=recipe,
-            calibration=inputs.calibration,
-            preprocessing=self.draft.variant.preprocessing,
+            calibration=calibration,
             threads=inputs.spec.measure.threads,
             seed=inputs.spec.seed,
         )
         stage = f"rank layers of {self._id} {_suffix(recipe.preparations)}".rstrip()
-        layers = self._timed(stage, Task(layer_sensitivity, job, Sensitivity)).layers
+        layers = self._timed(stage, sensitivity_task(job)).layers
         in_order = sorted(layers, key=lambda layer: layer.position)
         in_float = recipe.resolved(in_order).float_layers
         return tuple(layer.name for layer in layers if layer.name not in in_float)
@@ -150,7 +152,7 @@ class RecipeTrials:
             folder.mkdir(parents=True, exist_ok=True)
             for source, target in zip(made.files, files, strict=True):
                 shutil.copyfile(source, target)
-            save_logits(kept_logits, np.load(logits))
+            shutil.copyfile(logits, kept_logits)
             return KeptFiles(files, kept_logits)
 
         stages.run(f"keep {self._id}", KeptFiles, copy, lambda kept: (*kept.files, kept.logits))
@@ -168,23 +170,20 @@ class RecipeTrials:
             backend=self.draft.backend.name,
             parent=self._parent(recipe.preparations),
             recipe=recipe,
-            calibration=inputs.calibration,
-            preprocessing=self.draft.variant.preprocessing,
+            calibration=calibration_images(self.context.stages, inputs, self.draft.variant.preprocessing),
             seed=inputs.spec.seed,
             folder=folder,
         )
-        made = self._timed(f"quantize {name}", Task(quantize, quantize_job, MadeArtifact, lambda answer: answer.files))
+        made = self._timed(f"quantize {name}", quantize_task(quantize_job))
         inference_job = InferenceJob(
             backend=self.draft.backend.name,
             artifact=made.main,
-            samples=inputs.images,
-            preprocessing=self.draft.variant.preprocessing,
+            images=evaluation_images(self.context.stages, inputs, self.draft.variant.preprocessing),
             threads=inputs.spec.measure.threads,
             precision=SCHEMES[recipe.scheme].precision,
             logits=folder.with_suffix(".logits.npy"),
         )
-        run = Task(run_images, inference_job, LogitsFile, lambda answer: (answer.logits,))
-        return made, self._timed(f"evaluate {name}", run).logits
+        return made, self._timed(f"evaluate {name}", inference_task(inference_job)).logits
 
     def _parent(self, preparations: tuple[Preparation, ...]) -> Path:
         """The float artifact to quantize: the candidate's parent, or one made from a prepared program."""
@@ -196,31 +195,21 @@ class RecipeTrials:
         variant, backend, suffix = self.draft.variant, self.draft.backend.name, _suffix(preparations)
         prepare_job = PrepareJob(
             program=variant.program,
-            calibration=self.context.inputs.calibration,
-            preprocessing=variant.preprocessing,
+            calibration=calibration_images(self.context.stages, self.context.inputs, variant.preprocessing),
             steps=preparations,
             target=run_folder.work(f"{variant.slug}-{_slug(suffix)}.pt2"),
         )
-        prepared = self._timed(
-            f"prepare {variant.slug} {suffix}",
-            Task(prepare, prepare_job, Prepared, lambda answer: (answer.program,)),
-        )
+        prepared = self._timed(f"prepare {variant.slug} {suffix}", prepare_task(prepare_job))
         folder = run_folder.work(f"prepared/{backend}/{variant.slug}-{_slug(suffix)}")
         export_job = ExportJob(backend, prepared.program, folder, fused="fused_ops" in preparations)
-        made = self._timed(
-            f"export {backend}/{variant.slug} {suffix}",
-            Task(export_float, export_job, MadeArtifact, lambda answer: answer.files),
-        )
-        return made.main
+        return self._timed(f"export {backend}/{variant.slug} {suffix}", export_task(export_job)).main
 
     def _timed(self, stage: str, task: Task[Any, Answer]) -> Answer:
         """Carries out a stage and counts its seconds, also those of an earlier process that finished it."""
-        stages = self.context.stages.folder.stages
-        before = len(stages)
         try:
             return self.context.stages.run_in_child(stage, self._id, task)
         finally:
-            self.seconds += sum(stage.seconds for stage in stages[before:])
+            self.seconds += self.context.stages.folder.seconds(stage)
 
 
 def _suffix(preparations: tuple[Preparation, ...]) -> str:

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from edgevit.artifacts.evaluate import LogitsFile, score
-from edgevit.artifacts.pytorch_reference import ReferenceJob, reference_logits
+from edgevit.artifacts.evaluate import score
+from edgevit.artifacts.pytorch_reference import ReferenceJob
 from edgevit.model.program.architecture import is_transformer
 from edgevit.model.program.capture import capture, count_macs, save_program
+from edgevit.pipeline.images import evaluation_images
 from edgevit.pipeline.inputs import Inputs
+from edgevit.pipeline.tasks import reference_task
 from edgevit.results.artifact import PassRecord, Preprocessing
-from edgevit.run.child_process import Task
 from edgevit.run.stages import Stages
 
 
@@ -50,9 +51,9 @@ def take_snapshot(
         preprocessing: Of the module.
     """
     captured = capture_module(stages, slug, module, preprocessing)
-    job = ReferenceJob(captured.program, inputs.images, preprocessing, stages.folder.work(f"{slug}.logits.npy"))
-    task = Task(reference_logits, job, LogitsFile, lambda answer: (answer.logits,))
-    logits = stages.run_in_child(f"evaluate {slug} in PyTorch", f"pytorch-{slug}", task).logits
+    images = evaluation_images(stages, inputs, preprocessing)
+    job = ReferenceJob(captured.program, images, stages.folder.work(f"{slug}.logits.npy"))
+    logits = stages.run_in_child(f"evaluate {slug} in PyTorch", f"pytorch-{slug}", reference_task(job)).logits
     return Snapshot(captured, logits, score(np.load(logits), inputs.labels, None).top1)
 
 

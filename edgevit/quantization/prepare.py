@@ -10,13 +10,12 @@ import numpy as np
 import torch
 from torch.export import ExportedProgram
 
-from edgevit.data.images import Samples, open_samples
+from edgevit.data.prepared import PreparedImages
 from edgevit.errors import UsageError
 from edgevit.model.program.capture import load_program, save_program
 from edgevit.quantization.bias_correction import correct_bias
 from edgevit.quantization.equalize import equalize
 from edgevit.quantization.rewrites import rewrite
-from edgevit.results.artifact import Preprocessing
 from edgevit.spec.recipe import REWRITES, Preparation
 
 
@@ -25,9 +24,8 @@ class PrepareJob:
     """A captured program to change before export."""
 
     program: Path
-    calibration: Samples | None
+    calibration: PreparedImages | None
     """None where no step needs images."""
-    preprocessing: Preprocessing
     steps: tuple[Preparation, ...]
     """Rewrites are done first, in the order of :data:`edgevit.spec.recipe.Rewrite`; then weight changes, in the order
     given here. Options of the exporter and the quantizer are ignored."""
@@ -53,7 +51,7 @@ def prepare(job: PrepareJob) -> Prepared:
     """
     torch.set_num_threads(1)  # single images are too small to share out, and busy cores make it far slower
     program = load_program(job.program)
-    images = None if job.calibration is None else _images(job.calibration, job.preprocessing)
+    images = None if job.calibration is None else job.calibration.array()
     rewritten = rewrite(program, [step for step in job.steps if step in REWRITES], images)
     program, notes = rewritten.program, [f"{name}: {count} places" for name, count in rewritten.changed.items()]
     for step in job.steps:
@@ -85,8 +83,3 @@ CHANGE_WEIGHTS: Mapping[Preparation, Callable[[ExportedProgram, np.ndarray], tup
 }
 """The function of each :data:`edgevit.spec.recipe.WeightChange`: takes a program and images float32 [n, 3, h, w],
 returns the changed program and a note of what was done."""
-
-
-def _images(samples: Samples, preprocessing: Preprocessing) -> np.ndarray:
-    """Returns the preprocessed images, float32 [n, 3, h, w]."""
-    return np.concatenate(list(open_samples(samples).batches(preprocessing)))

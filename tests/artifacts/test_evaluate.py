@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from edgevit.artifacts.evaluate import check_classifier, run_once, save_logits, score, to_input
+from edgevit.artifacts.evaluate import check_classifier, run_once, score, to_input, write_logits
 from edgevit.errors import UsageError
 from edgevit.results.artifact import TensorSpec
 
@@ -156,7 +156,7 @@ def test_what_is_no_classifier_is_refused(
 
 
 def test_logits_on_disk_are_whole(tmp_path: Path) -> None:
-    save_logits(tmp_path / "a" / "x.npy", np.ones((2, 3), np.float64))
+    write_logits(tmp_path / "a" / "x.npy", 2, [np.ones((1, 3), np.float64)] * 2)
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["x.npy"]
     loaded = np.load(tmp_path / "a" / "x.npy")
     assert (loaded.dtype, loaded.shape) == (np.float32, (2, 3))

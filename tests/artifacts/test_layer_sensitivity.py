@@ -13,6 +13,7 @@ from edgevit.artifacts import layer_sensitivity as engine
 from edgevit.artifacts.layer_sensitivity import IMAGES, Sensitivity, SensitivityJob, choose_images, layer_sensitivity
 from edgevit.backends import Backend, all_backends, get_backend
 from edgevit.data.images import open_images
+from edgevit.data.prepared import PreparedImages
 from edgevit.errors import CheckFailed
 from edgevit.model.program.module_names import module_layers
 from edgevit.results.artifact import Preprocessing, TensorSpec
@@ -70,8 +71,8 @@ class StubBackend:
 
 
 def job(backend: str, parent: Path, scheme: str, **more: object) -> SensitivityJob:
-    samples = open_images("noise:40").samples
-    return SensitivityJob(backend, parent, Recipe(scheme), samples, CONTRACT, 1, 0, **more)  # type: ignore[arg-type]
+    images = PreparedImages(open_images("noise:40").samples, CONTRACT)
+    return SensitivityJob(backend, parent, Recipe(scheme), images, 1, 0, **more)  # type: ignore[arg-type]
 
 
 Ask = Callable[..., tuple[Sensitivity, StubBackend]]
@@ -213,7 +214,7 @@ def test_a_head_whose_weights_all_round_to_zero(workspace: Path) -> None:
         module[3].bias.zero_()
     layers = ranked(module, "litert", "weight_only_wi8_afp32", workspace / "outlier")
     assert list(layers) == ["3", "1"]
-    images = np.concatenate(list(choose_images(open_images("noise:40")).batches(CONTRACT)))
+    images = PreparedImages(choose_images(open_images("noise:40")).samples, CONTRACT).array()
     with torch.inference_mode():
         classes = module(torch.from_numpy(images)).argmax(1)
     assert layers["3"].snr_db == pytest.approx(0, abs=1e-3)

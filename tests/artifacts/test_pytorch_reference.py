@@ -12,9 +12,10 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
-from edgevit.artifacts import pytorch_reference  # noqa: E402
+from edgevit.artifacts import evaluate, pytorch_reference  # noqa: E402
 from edgevit.artifacts.pytorch_reference import LatencyJob, ReferenceJob, pytorch_latency, reference_logits  # noqa: E402
 from edgevit.data.images import Samples  # noqa: E402
+from edgevit.data.prepared import PreparedImages  # noqa: E402
 from edgevit.model.program.capture import capture, save_program  # noqa: E402
 from edgevit.results.artifact import Preprocessing  # noqa: E402
 
@@ -50,9 +51,9 @@ def test_logits_are_those_of_the_chosen_images_in_their_order(
     shades = np.array([0, 51, 102, 255], np.uint8)
     np.savez(tmp_path / "i.npz", images=np.broadcast_to(shades[:, None, None, None], (4, 4, 4, 3)))
     told: list[tuple[int, int]] = []
-    monkeypatch.setattr(pytorch_reference, "report_progress", lambda done, total: told.append((done, total)))
+    monkeypatch.setattr(evaluate, "report_progress", lambda done, total: told.append((done, total)))
     samples = Samples(str(tmp_path / "i.npz"), ("3", "1"))
-    found = reference_logits(ReferenceJob(program, samples, CONTRACT, tmp_path / "logits.npy"))
+    found = reference_logits(ReferenceJob(program, PreparedImages(samples, CONTRACT), tmp_path / "logits.npy"))
     logits = np.load(found.logits)
     assert (logits.dtype, logits.shape) == (np.float32, (2, 3))
     np.testing.assert_allclose(logits, [[1.0] * 3, [0.2] * 3], rtol=1e-6)

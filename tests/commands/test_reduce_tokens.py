@@ -11,6 +11,7 @@ from PIL import Image
 
 torch = pytest.importorskip("torch")
 
+from edgevit.data.prepared import PreparedImages  # noqa: E402
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas  # noqa: E402
 
 ensure_torchvision_schemas()
@@ -105,7 +106,7 @@ def test_with_images_it_tells_what_the_plan_costs(source: str, tmp_path: Path) -
     report = reduce_model(given, tmp_path / "reduced.pt2", Silent())
     assert report.samples == 30
     model, images = load_model(given.model), _chosen(given)
-    pixels = torch.cat([torch.from_numpy(batch) for batch in images.batches(model.preprocessing)])
+    pixels = torch.from_numpy(PreparedImages(images.samples, model.preprocessing).array())
     before, after = logits(model.module, pixels), logits(reduce_tokens(model.module, parse_plan(plan)), pixels)
     assert report.agreement == pytest.approx(float((before.argmax(1) == after.argmax(1)).float().mean()))
     if labelled:

@@ -24,7 +24,7 @@ from edgevit.quantization.prepare import Prepared, PrepareJob
 from edgevit.results.document import to_json
 from edgevit.results.sensitivity import SensitivityReport
 from edgevit.run import stages
-from edgevit.run.child_process import Task
+from edgevit.run.task import Task
 from edgevit.run.progress import Silent
 from edgevit.spec.spec import Spec, resolve_spec
 from tests.factories import make_layer
@@ -55,7 +55,7 @@ class Children:
         if isinstance(job, PrepareJob):
             shutil.copyfile(job.program, job.target)
             return Prepared(job.target, "")
-        return Sensitivity(self.layers, len(job.calibration.ids))
+        return Sensitivity(self.layers, len(job.calibration))
 
     @property
     def ranking(self) -> SensitivityJob:
@@ -108,7 +108,7 @@ def test_what_is_asked_of_the_children(children: Children, tmp_path: Path) -> No
     job = children.ranking
     assert [layer.module for layer in job.modules] == [*(f"features.{n}" for n in (0, 3, 7, 10, 14, 17)), "head"]
     assert (job.backend, job.threads, job.seed) == ("onnxruntime", 2, 7)
-    assert job.calibration.ids == report.images.ids
+    assert job.calibration.samples.ids == report.images.ids
     assert job.recipe == report.recipe
     assert not job.recipe.float_kinds and not job.recipe.float_layers
     assert children.limits[-1] == 70.0  # 10 s for each of 7 layers

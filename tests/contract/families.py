@@ -14,16 +14,18 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, run_images, save_logits
+from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, run_images, write_logits
 from edgevit.artifacts.make import ExportJob, MadeArtifact, export_float
 from edgevit.artifacts.verify import FLOAT_TOLERANCE, compare, verify_signature
-from edgevit.data.images import Samples, open_samples
+from edgevit.data.images import Samples
+from edgevit.data.prepared import PreparedImages
 from edgevit.model.load import load_model
 from edgevit.model.program.architecture import is_transformer
 from edgevit.model.program.capture import capture, count_macs, save_program
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.candidate import Verification
-from edgevit.run.child_process import Task, run_in_child
+from edgevit.run.child_process import run_in_child
+from edgevit.run.task import Task
 from edgevit.spec.spec import ModelSpec
 
 IMAGES = 3
@@ -106,9 +108,9 @@ def prepare(job: PrepareJob) -> Prepared:
     enliven(model.module, model.preprocessing.input_size)
     images = _images(job.folder / "images.npz")
     with torch.inference_mode():
-        batches = open_samples(images).batches(model.preprocessing)
+        batches = PreparedImages(images, model.preprocessing).batches()
         logits = np.concatenate([model.module(torch.from_numpy(batch)).numpy() for batch in batches])
-    save_logits(job.folder / "pytorch.npy", logits)
+    write_logits(job.folder / "pytorch.npy", len(logits), [logits])
     program = capture(model.module, model.preprocessing.input_size)
     save_program(program, job.folder / "model.pt2")
     return Prepared(
@@ -135,7 +137,9 @@ def convert(prepared: Prepared, backend: str, folder: Path, timeout_seconds: flo
     export = Task(export_float, ExportJob(backend, prepared.program, folder / "artifact"), MadeArtifact)
     made = run_in_child(export, timeout_seconds=timeout_seconds, log=log)
     verify_signature(made.inputs, made.outputs, prepared.preprocessing.input_size, prepared.num_classes, "float32")
-    job = InferenceJob(backend, made.main, prepared.images, prepared.preprocessing, 1, "f32", folder / "logits.npy")
+    job = InferenceJob(
+        backend, made.main, PreparedImages(prepared.images, prepared.preprocessing), 1, "f32", folder / "logits.npy"
+    )
     logits = np.load(run_in_child(Task(run_images, job, LogitsFile), timeout_seconds=timeout_seconds, log=log).logits)
     return compare(logits, np.load(prepared.logits), "pytorch", FLOAT_TOLERANCE)
 

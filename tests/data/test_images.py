@@ -16,7 +16,6 @@ from PIL import Image
 from edgevit.data.images import ImageSet, Samples, manifest, open_images, open_samples, set_sha256, sorted_digests
 from edgevit.data.sampling import refuse_overlap
 from edgevit.errors import UsageError
-from edgevit.results.artifact import Preprocessing
 from tests.data.pictures import save
 
 
@@ -340,10 +339,3 @@ def test_samples_are_opened_again_by_name(classes: Path) -> None:
     assert (images.ids, images.labels) == (("b/0.png", "a/0.png"), (1, 0))
     with pytest.raises(UsageError, match=r"has no image 'z' \(1 of 2 are missing\)"):
         open_samples(Samples(str(classes), ("a/0.png", "z")))
-
-
-def test_batches_are_single_preprocessed_images(classes: Path) -> None:
-    contract = Preprocessing((4, 4), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-    batches = list(open_images(str(classes)).batches(contract))
-    assert len(batches) == 9
-    assert all(batch.shape == (1, 3, 4, 4) and batch.dtype == np.float32 for batch in batches)

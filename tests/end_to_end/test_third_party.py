@@ -12,7 +12,8 @@ import pytest
 
 from edgevit.artifacts.evaluate import image_size, run_once
 from edgevit.backends import backend_of_file
-from edgevit.data.images import open_images
+from edgevit.data.images import Samples
+from edgevit.data.prepared import PreparedImages
 from edgevit.results.artifact import Preprocessing
 
 HALF = ("--mean", "0.5", "--std", "0.5")
@@ -53,8 +54,8 @@ def test_every_predicted_class_is_the_known_one(name: str, shared_data: Path) ->
     file = shared_data / "edge_models" / name
     session = backend_of_file(file).open_session(file, 1, "f32")
     contract = Preprocessing(image_size(session.inputs[0]), mean, std, "bicubic", 1.0, "squash")
-    images = open_images(str(shared_data / "imagenet_val")).select(tuple(known["files"]))
-    predicted = [int(run_once(session, batch).argmax()) - known["class_offset"] for batch in images.batches(contract)]
+    images = PreparedImages(Samples(str(shared_data / "imagenet_val"), tuple(known["files"])), contract)
+    predicted = [int(run_once(session, batch).argmax()) - known["class_offset"] for batch in images.batches()]
     assert predicted == known["pred_class_index"]
 
 

@@ -12,13 +12,14 @@ import pytest
 
 from tests.factories import KeptProgress, make_candidate, make_measurement
 from tests.factories import make_artifact as some_artifact
-from tests.pipeline.contexts import CONTRACT, make_context, make_inputs, noise
+from tests.pipeline.contexts import CONTRACT, make_context, make_inputs, noise, run_here
 
 pytest.importorskip("torch")
 
 from edgevit.artifacts.evaluate import LogitsFile
 from edgevit.artifacts.make import MadeArtifact
 from edgevit.backends import get_backend
+from edgevit.data.prepared import prepare_images
 from edgevit.data.sampling import RunData
 from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, EdgevitError, RunMismatch, UsageError
 from edgevit.measure.paired import PairedLatency
@@ -29,7 +30,7 @@ from edgevit.results.artifact import PassRecord, TensorSpec
 from edgevit.results.candidate import Accuracy, Candidate, Contribution, Verification
 from edgevit.results.measurement import Measurement
 from edgevit.run import stages
-from edgevit.run.child_process import Task
+from edgevit.run.task import Task
 from edgevit.spec.recipe import Recipe
 from edgevit.spec.spec import Spec
 
@@ -79,6 +80,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     asked: list[Any] = []
 
     def answer(task: Task[Any, Any], **_: Any) -> Any:
+        if task.function is prepare_images:
+            return run_here(task)
         asked.append(task.argument)
         found = answers[task.function.__name__]
         found = found(task.argument) if callable(found) else found
@@ -250,7 +253,7 @@ def test_images_are_prepared_as_the_variant_wants_them(world: World) -> None:
         verify_artifact(world.context, replace(world.draft(), variant=smaller))
     with world.context.stages.folder:
         evaluate_candidate(world.context, replace(world.draft(), variant=smaller))
-    assert world.asked[-1].preprocessing.input_size == (2, 2)
+    assert world.asked[-1].images.preprocessing.input_size == (2, 2)
 
 
 def test_without_labels_agreement_with_the_model_as_brought_is_known(world: World) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.factories import make_artifact, make_candidate
-from tests.pipeline.contexts import make_context, make_inputs, noise
+from tests.pipeline.contexts import make_context, make_inputs, noise, run_here
 
 pytest.importorskip("torch")
 
@@ -19,6 +19,7 @@ from edgevit.artifacts.evaluate import InferenceJob, LogitsFile
 from edgevit.artifacts.layer_sensitivity import Sensitivity, SensitivityJob
 from edgevit.artifacts.make import ExportJob, MadeArtifact, QuantizeJob
 from edgevit.backends import get_backend
+from edgevit.data.prepared import prepare_images
 from edgevit.data.sampling import RunData
 from edgevit.errors import CandidateFailed
 from edgevit.pipeline.context import CandidateDraft, RunContext, Variant
@@ -28,8 +29,8 @@ from edgevit.quantization.prepare import Prepared, PrepareJob
 from edgevit.results.artifact import Preprocessing, TensorSpec
 from edgevit.results.sensitivity import LayerSensitivity
 from edgevit.run import stages
-from edgevit.run.child_process import Task
 from edgevit.run.folder import RunFolder
+from edgevit.run.task import Task
 from edgevit.spec.recipe import Recipe
 from edgevit.spec.spec import Spec
 
@@ -69,6 +70,8 @@ class World:
             return quantize_candidate(self.context, CandidateDraft(made_by, variant, parent, candidate))
 
     def answer(self, task: Task[Any, Any], **_: Any) -> Any:
+        if task.function is prepare_images:
+            return run_here(task)
         argument = task.argument
         self.asked.append(argument)
         if isinstance(argument, QuantizeJob | ExportJob):

@@ -12,6 +12,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from edgevit.data.prepared import prepare_images  # noqa: E402
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas  # noqa: E402
 
 ensure_torchvision_schemas()
@@ -82,7 +83,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     ran: list[Any] = []
 
     def directly(task: Task[Any, Any], **_: Any) -> Any:
-        ran.append(task.argument)
+        if task.function is not prepare_images:
+            ran.append(task.argument)
         return run_here(task)
 
     def begin(tokens: str, form: str = "auto", labels: tuple[int, ...] | None = LABELS, **others: Any) -> World:
@@ -176,7 +178,7 @@ def test_a_resized_variant_has_its_own_images_and_one_form(world: Callable[..., 
         assert (record.name, record.settings) == ("resize", settings)
         assert record.macs_after == count_macs(program) < record.macs_before
         assert logits(variant).shape == (len(LABELS), 5)
-    assert [job.preprocessing.input_size for job in made.ran] == [(24, 24), (32, 32)]
+    assert [job.images.preprocessing.input_size for job in made.ran] == [(24, 24), (32, 32)]
 
 
 def test_variants_come_in_the_order_of_the_plans(world: Callable[..., World]) -> None:

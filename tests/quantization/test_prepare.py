@@ -12,7 +12,8 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
-from edgevit.data.images import Samples, open_images, open_samples  # noqa: E402
+from edgevit.data.images import Samples, open_images  # noqa: E402
+from edgevit.data.prepared import PreparedImages  # noqa: E402
 from edgevit.errors import UsageError  # noqa: E402
 from edgevit.model.program.capture import capture, load_program, save_program  # noqa: E402
 from edgevit.model.program.layers import find_layers, run_images  # noqa: E402
@@ -35,11 +36,12 @@ def job(tmp_path: Path) -> PrepareJob:
     save_program(capture(module.eval(), (8, 8)), tmp_path / "before.pt2")
     samples = Samples("digits:calibration", open_images("digits:calibration").ids[:8])
     steps = ("equalize", "bias_correction")
-    return PrepareJob(tmp_path / "before.pt2", samples, CONTRACT, steps, tmp_path / "after.pt2")
+    return PrepareJob(tmp_path / "before.pt2", PreparedImages(samples, CONTRACT), steps, tmp_path / "after.pt2")
 
 
 def calibration(job: PrepareJob) -> np.ndarray:
-    return np.concatenate(list(open_samples(job.calibration).batches(CONTRACT)))
+    assert job.calibration is not None
+    return job.calibration.array()
 
 
 def test_both_steps(job: PrepareJob) -> None:
@@ -53,7 +55,7 @@ def test_both_steps(job: PrepareJob) -> None:
 
 
 def test_no_step_changes_nothing(job: PrepareJob) -> None:
-    prepared = prepare(PrepareJob(job.program, job.calibration, CONTRACT, (), job.target))
+    prepared = prepare(PrepareJob(job.program, job.calibration, (), job.target))
     assert prepared == Prepared(job.target, "")
     before, after = (find_layers(load_program(path).module()) for path in (job.program, job.target))
     assert all(torch.equal(one.weight, other.weight) for one, other in zip(before, after, strict=True))

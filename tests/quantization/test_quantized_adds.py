@@ -14,7 +14,8 @@ pytest.importorskip("onnxruntime.quantization")
 from edgevit import compress
 from edgevit.artifacts.evaluate import run_once
 from edgevit.backends import get_backend
-from edgevit.data.images import open_images
+from edgevit.data.images import Samples, open_images
+from edgevit.data.prepared import PreparedImages
 from edgevit.model.program.capture import capture
 from edgevit.results.artifact import Preprocessing
 from edgevit.spec.recipe import TRANSFORMER_FLOAT_KINDS, Recipe
@@ -27,7 +28,7 @@ CONTRACT = Preprocessing((32, 32), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 @pytest.fixture(scope="module")
 def images() -> np.ndarray:
     digits = open_images("digits")
-    return np.concatenate(list(digits.select(digits.ids[:64]).batches(CONTRACT)))
+    return PreparedImages(Samples(digits.source, digits.ids[:64]), CONTRACT).array()
 
 
 @pytest.mark.parametrize("name", ["onnxruntime", "litert"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,20 +13,18 @@ from torch import nn
 
 from edgevit.artifacts.evaluate import score
 from edgevit.backends import Backend
-from edgevit.data.images import Samples, open_samples
-from edgevit.data.preprocess import preprocess
 from edgevit.devices.device import Device
 from edgevit.pipeline.context import RunContext
+from edgevit.pipeline.images import evaluation_images
 from edgevit.pipeline.token_search.block_latency import BlockLatencyJob, block_latency
 from edgevit.pipeline.token_search.block_programs import BlockSampling, capture_blocks
 from edgevit.pipeline.token_search.divergence import over_batches, site_divergences
 from edgevit.pipeline.token_search.search import Choice, ModelShape, PlannedPlan, choose_plan, faster_plans
 from edgevit.pipeline.token_search.site_divergence import SiteDivergence
 from edgevit.pipeline.token_search.staircase import BlockCurve
-from edgevit.results.artifact import Preprocessing
 from edgevit.results.measurement import HOST
 from edgevit.results.token_search import TokenSearch
-from edgevit.run.child_process import Task
+from edgevit.run.task import Task
 from edgevit.spec.token_plan import TokenPlan
 from edgevit.tokens.reduce import check_reducible, reduce_tokens
 
@@ -141,7 +138,7 @@ def _block_times(
 def _site_divergence(context: RunContext, module: nn.Module, shape: ModelShape, effort: SearchEffort) -> SiteDivergence:
     stage, images = "token search: divergence of single sites", context.inputs.images
     places = _evenly(len(images.ids), effort.divergence_images)
-    chosen = _Chosen(images, places, context.inputs.model.preprocessing)
+    chosen = _Chosen(context, places)
     total = -(-len(chosen) // _BATCH)
 
     def make() -> SiteDivergence:
@@ -169,27 +166,18 @@ def _evenly(count: int, most: int) -> tuple[int, ...]:
 
 
 class _Chosen:
-    """Some of the images, preprocessed when first asked for and then kept."""
+    """Some of the images of a run, read in batches."""
 
-    def __init__(self, images: Samples, places: tuple[int, ...], preprocessing: Preprocessing) -> None:
-        self._samples = Samples(images.source, tuple(images.ids[place] for place in places))
-        self._preprocessing = preprocessing
+    def __init__(self, context: RunContext, places: tuple[int, ...]) -> None:
+        preprocessing = context.inputs.model.preprocessing
+        self._images = evaluation_images(context.stages, context.inputs, preprocessing).select(places)
 
     def __len__(self) -> int:
-        return len(self._samples.ids)
+        return len(self._images)
 
     def batches(self) -> Iterator[torch.Tensor]:
         """Yields float32 [n, 3, h, w]."""
-        for start in range(0, len(self), _BATCH):
-            yield torch.from_numpy(self._pixels[start : start + _BATCH])
-
-    @cached_property
-    def _pixels(self) -> np.ndarray:
-        images = open_samples(self._samples)
-        pixels = np.empty((len(self), 3, *self._preprocessing.input_size), np.float32)
-        for place, image_id in enumerate(images.ids):
-            pixels[place] = preprocess(images.image(image_id), self._preprocessing)
-        return pixels
+        return map(torch.from_numpy, self._images.batches(_BATCH))
 
 
 class _Trials:
@@ -198,7 +186,7 @@ class _Trials:
     def __init__(self, context: RunContext, module: nn.Module, effort: SearchEffort) -> None:
         images, labels = context.inputs.images, context.inputs.labels
         places = _evenly(len(images.ids), effort.trial_images)
-        self.chosen = _Chosen(images, places, context.inputs.model.preprocessing)
+        self.chosen = _Chosen(context, places)
         self._stages, self._module = context.stages, module
         self._labels = None if labels is None else tuple(labels[place] for place in places)
         self._dense_logits = np.load(context.original.logits)[list(places)]

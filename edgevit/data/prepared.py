@@ -1,0 +1,118 @@
+"""Images decoded and preprocessed once: an array on disk that every process maps, instead of decoding them again."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from edgevit.data.images import Samples, open_samples
+from edgevit.data.in_order import map_in_order
+from edgevit.data.preprocess import normalize, normalized_levels, preprocess, resize_and_crop
+from edgevit.data.row_file import read_rows, write_rows
+from edgevit.results.artifact import Preprocessing
+from edgevit.run.child_process import report_progress
+
+MOST_BYTES = 8 << 30
+"""Larger arrays are not written; 50,000 images of 224 x 224 pixels take 7.0 GiB."""
+_MOST_OF_FREE_DISK = 0.5
+
+
+@dataclass(frozen=True)
+class PreparedImages:
+    """Images as a model takes them, readable by any process."""
+
+    samples: Samples
+    preprocessing: Preprocessing
+    pixels: Path | None = None
+    """uint8 [rows, h, w, 3], ``.npy``: resized and cropped; None where each reading decodes the images."""
+    rows: tuple[int, ...] | None = None
+    """Row of each sample in ``pixels``; None where row i is that of sample i."""
+
+    def __len__(self) -> int:
+        return len(self.samples.ids)
+
+    def select(self, places: Sequence[int]) -> PreparedImages:
+        """Returns only the images at these places, 0 for the first, in this order; they stay in the same array."""
+        ids = tuple(self.samples.ids[place] for place in places)
+        rows = tuple(places if self.rows is None else (self.rows[place] for place in places))
+        return replace(self, samples=Samples(self.samples.source, ids), rows=rows)
+
+    def batches(self, size: int = 1) -> Iterator[np.ndarray]:
+        """Yields every image, bit for bit as :func:`edgevit.data.preprocess.preprocess` gives it.
+
+        Args:
+            size: Images per batch; the last batch may be smaller.
+
+        Yields:
+            float32 [n, 3, h, w], contiguous.
+
+        Raises:
+            UsageError: the images are decoded here, and one cannot be read.
+        """
+        images = self._decoded() if self.pixels is None else self._mapped(self.pixels)
+        batch = []
+        for image in images:
+            batch.append(image)
+            if len(batch) == size:
+                yield np.stack(batch)
+                batch = []
+        if batch:
+            yield np.stack(batch)
+
+    def array(self) -> np.ndarray:
+        """Returns all images at once, float32 [n, 3, h, w]; see :meth:`batches`."""
+        images = np.empty((len(self), 3, *self.preprocessing.input_size), np.float32)
+        for place, batch in enumerate(self.batches()):
+            images[place] = batch[0]
+        return images
+
+    def _decoded(self) -> Iterator[np.ndarray]:
+        images = open_samples(self.samples)
+        return map_in_order(lambda name: preprocess(images.image(name), self.preprocessing), images.ids)
+
+    def _mapped(self, pixels: Path) -> Iterator[np.ndarray]:
+        array, levels = read_rows(pixels), normalized_levels(self.preprocessing)
+        for row in range(len(self)) if self.rows is None else self.rows:
+            yield normalize(array[row], levels)
+
+
+@dataclass(frozen=True)
+class PrepareImagesJob:
+    """Images to decode, resize and crop in a child process."""
+
+    samples: Samples
+    preprocessing: Preprocessing
+    pixels: Path
+    """Where to write them, ``.npy``; appears whole, or not at all."""
+    most_bytes: int = MOST_BYTES
+
+
+def prepare_images(job: PrepareImagesJob) -> PreparedImages:
+    """Decodes images once and writes them for all who read them, unless they would fill the disk.
+
+    Returns:
+        Without ``pixels`` where they would take more than ``most_bytes``, or half of the free disk: such images are
+        decoded whenever they are read.
+
+    Raises:
+        UsageError: an image cannot be read.
+    """
+    images = open_samples(job.samples)
+    height, width = job.preprocessing.input_size
+    job.pixels.parent.mkdir(parents=True, exist_ok=True)
+    room = min(job.most_bytes, int(_MOST_OF_FREE_DISK * shutil.disk_usage(job.pixels.parent).free))
+    if len(images) * height * width * 3 > room:
+        return PreparedImages(job.samples, job.preprocessing)
+
+    def rows() -> Iterator[np.ndarray]:
+        decoded = map_in_order(lambda name: resize_and_crop(images.image(name), job.preprocessing), images.ids)
+        for done, image in enumerate(decoded, start=1):
+            yield image[None]
+            report_progress(done, len(images))
+
+    write_rows(job.pixels, len(images), rows())
+    return PreparedImages(job.samples, job.preprocessing, job.pixels)

@@ -1,0 +1,48 @@
+"""Arrays written row by row as ``.npy``, so that none has to fit in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+
+def write_rows(path: Path, count: int, chunks: Iterable[np.ndarray]) -> None:
+    """Writes an array chunk by chunk, so that the file is whole or not there; :func:`read_rows` reads it.
+
+    Args:
+        path: Where to write, ``.npy``.
+        count: Number of rows of all chunks together.
+        chunks: At least one array [rows, ...]; all have the type and the trailing lengths of the first.
+
+    Raises:
+        ValueError: the chunks do not fit together, or are not ``count`` rows.
+        OSError: it cannot be written; a full disk is told, where writing through mapped memory would end the process.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.partial.npy")
+    written, form = 0, None
+    try:
+        with temporary.open("wb") as stream:
+            for chunk in chunks:
+                if form is None:
+                    form = (chunk.dtype, chunk.shape[1:])
+                    description = np.lib.format.dtype_to_descr(chunk.dtype)
+                    header = {"descr": description, "fortran_order": False, "shape": (count, *chunk.shape[1:])}
+                    np.lib.format.write_array_header_1_0(stream, header)
+                if (chunk.dtype, chunk.shape[1:]) != form:
+                    raise ValueError(f"{path}: {chunk.dtype} {list(chunk.shape)} does not fit rows of {form}")
+                stream.write(np.ascontiguousarray(chunk).data)
+                written += len(chunk)
+        if written != count or form is None:
+            raise ValueError(f"{path}: {written} rows were given, not {count}")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_rows(path: Path) -> np.ndarray:
+    """Returns an array of a ``.npy`` file, mapped into memory and read-only: its pages are not the process's own."""
+    array: np.ndarray = np.load(path, mmap_mode="r")
+    return array
