@@ -16,9 +16,10 @@ from edgevit.errors import UsageError
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.candidate import Accuracy
 from edgevit.results.run import find_run
-from edgevit.run.child_process import Task, report_progress
+from edgevit.run.child_process import report_progress
 from edgevit.run.progress import Progress
 from edgevit.run.stages import child_runner
+from edgevit.run.task import Task
 from edgevit.spec.spec import PreprocessingOverrides
 
 _SEED = 0

@@ -43,6 +43,6 @@ def write_rows(path: Path, count: int, chunks: Iterable[np.ndarray]) -> None:
 
 
 def read_rows(path: Path) -> np.ndarray:
-    """Returns an array of a ``.npy`` file, mapped into memory and read-only: its pages are not the process's own."""
+    """Returns the array [rows, ...] of a file, mapped into memory and read-only: its pages are not the process's own."""
     array: np.ndarray = np.load(path, mmap_mode="r")
     return array
