@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from statistics import median
 from typing import Any
 
 from edgevit.results.artifact import Artifact, Preprocessing, TensorSpec
 from edgevit.results.candidate import Accuracy, Candidate, Verification
-from edgevit.results.measurement import HOST, Conditions, Host, LatencyInterval, LatencyMs, Measurement, Prediction
+from edgevit.results.measurement import (
+    HOST,
+    Conditions,
+    Host,
+    LatencyInterval,
+    LatencyMs,
+    Measurement,
+    Prediction,
+    RoundLatency,
+)
 from edgevit.results.run import Baseline, CalibrationRecord, Run, Stage
 from edgevit.results.sensitivity import ComparedImages, LayerSensitivity, SensitivityReport
+from edgevit.results.statistics import median_interval
 from edgevit.run.progress import RunPlan
 from edgevit.spec.recipe import Recipe
 
@@ -48,6 +59,11 @@ def make_measurement(p50_ms: float = 12.0, *, device: str = HOST, peak_rss_bytes
         threads=1,
         conditions=Conditions("litert", "2.3.0", "f32", "XNNPACK, 1 partition", 10, 200, 1, "performance", 0.2),
     )
+
+
+def make_latency(*bursts_ms: float, repeated_bursts: int = 0, unstable: str = "") -> RoundLatency:
+    """The latency of a final round with these medians of bursts."""
+    return RoundLatency(median(bursts_ms), median_interval(bursts_ms), bursts_ms, repeated_bursts, unstable)
 
 
 def make_prediction(low: float, high: float, *, device: str = "raspberry-pi-5", **changes: Any) -> Prediction:

@@ -5,14 +5,18 @@ Pure: nothing is run, read or written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from edgevit.results.candidate import Accuracy, Candidate, Verification, within_budget
+from edgevit.results.measurement import HOST, RoundLatency
+from edgevit.results.ranking import compare_speed, fastest_first
 from edgevit.spec.schemes import SCHEMES
 
 _AS_FAST = 0.9
 """Of the best speed. Forms this close in float are both quantized: int8 need not favour the same one."""
+_SAME_PREDICTION = 1.05
+"""Ratio of two predicted latencies that does not tell which is faster, see :func:`choose`."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +25,8 @@ class Limits:
 
     max_drop: float
     """Accuracy drop allowed, in percentage points."""
-    keeps_slow_static_int8: bool = False
-    """Whether a device of the run has static int8 alone, so that such a candidate may be slower on this host."""
+    for_device: bool = False
+    """Whether the choice is for devices, so that a candidate may be slower than its float parent on this host."""
 
 
 @dataclass(frozen=True)
@@ -88,30 +92,51 @@ def _judge_accuracy(candidate: Candidate, limit: float) -> Iterator[_Finding]:
             yield _Finding(f"accuracy unknown: give images with --data or --calibration{best_of}")
         return
     if within_budget(drop, limit):
-        return
-    if candidate.accuracy.top1 is not None:
-        yield _Finding(f"drops {drop:.1f} points, {limit:g} allowed{best_of}")
+        yield from _judge_noise(candidate, drop, limit)
+    elif candidate.accuracy.top1 is not None:
+        interval = candidate.accuracy.drop_interval
+        between = f" ({interval.low:.1f} to {interval.high:.1f})" if interval else ""
+        yield _Finding(f"drops {drop:.1f} points{between}, {limit:g} allowed{best_of}")
     else:
         yield _Finding(f"disagrees with the float model on {drop:.1f} % of the images, {limit:g} % allowed{best_of}")
+
+
+def _judge_noise(candidate: Candidate, drop: float, limit: float) -> Iterator[_Finding]:
+    interval = candidate.accuracy.drop_interval if candidate.accuracy else None
+    changed = candidate.scheme != "fp32" or candidate.passes
+    if changed and interval and not within_budget(interval.high, limit):
+        yield _Finding(
+            f"the limit of {limit:g} points is met only within noise: drops {drop:.1f} points"
+            f" ({interval.low:.1f} to {interval.high:.1f})",
+            rejects=False,
+        )
 
 
 def _judge_latency(candidate: Candidate, parent: Candidate | None, limits: Limits) -> Iterator[_Finding]:
     if parent is None or candidate.p50_ms is None:
         return
     if candidate.speed_up is None:
-        yield _Finding(f"cannot be compared: {parent.id} was not measured")
+        if parent.status == "failed":
+            yield _Finding(f"cannot be compared: {parent.id} was not measured")
         return
     if candidate.speed_up > 1:
         return
-    step = candidate.contributions[-1]
-    slower = (
-        f"slower than {parent.id}: {step.ms_after:.3g} ms against {step.ms_before:.3g} ms"
-        f" ({candidate.speed_up:.2f} ×, interleaved)"
-    )
-    if limits.keeps_slow_static_int8 and SCHEMES[candidate.scheme].calibrated:
-        yield _Finding(f"{slower}; kept, for a device of this run needs static int8", rejects=False)
+    slower = _slower(candidate, parent)
+    if limits.for_device:
+        yield _Finding(f"{slower}; no reason to reject it: the choice is not for this host", rejects=False)
     else:
         yield _Finding(slower + _likely_cause(candidate, parent))
+
+
+def _slower(candidate: Candidate, parent: Candidate) -> str:
+    interval = candidate.speed_up_interval
+    if interval is None:
+        step = candidate.contributions[-1]
+        compared = f"{step.ms_after:.3g} ms against {step.ms_before:.3g} ms"
+        return f"slower than {parent.id}: {compared} ({candidate.speed_up:.2f} ×, interleaved)"
+    word = "not faster" if interval.contains(1.0) else "slower"
+    ratio = f"{candidate.speed_up:.2f} × its speed ({interval.low:.2f} to {interval.high:.2f})"
+    return f"{word} than {parent.id}: {ratio} in the same rounds"
 
 
 def _likely_cause(candidate: Candidate, parent: Candidate) -> str:
@@ -204,23 +229,143 @@ def _least_drop(candidate: Candidate) -> float:
     return min((a.drop_points for a in candidate.attempts if a.drop_points is not None), default=0.0)
 
 
-def choose(candidates: tuple[Candidate, ...], npus: tuple[str, ...] = ()) -> str | None:
-    """Returns the id of the fastest usable candidate on this host, or None if there is none.
+def rank_by_rounds(
+    candidates: tuple[Candidate, ...], rounds: Mapping[str, RoundLatency], limits: Limits
+) -> tuple[Candidate, ...]:
+    """Gives candidates the latency and the speed-up of the final round, and judges them again by these.
 
-    Usable ones were measured and not rejected; the id breaks a tie, so that the same measurements always give the same
-    choice.
+    What had no part in the round stays as it is. Reasons that :func:`judge` does not give, such as a better form of the
+    same, stay too.
+
+    Args:
+        candidates: All of a run, in any order.
+        rounds: Latency by the id of the candidate.
+        limits: What candidates are judged by.
+    """
+    before = {candidate.id: candidate for candidate in candidates}
+    after = before | {name: replace(before[name], latency=latency) for name, latency in rounds.items()}
+    judged = (_rejudge(before[name], after[name], after.get(after[name].parent or ""), limits) for name in rounds)
+    return tuple((after | {candidate.id: candidate for candidate in judged}).values())
+
+
+def _rejudge(before: Candidate, timed: Candidate, parent: Candidate | None, limits: Limits) -> Candidate:
+    """Judges a candidate by the final round.
+
+    Args:
+        before: The candidate as it was.
+        timed: With the latency of the final round.
+        parent: Its float candidate, with the latency of the final round if it took part; None for a dense float one.
+        limits: What it is judged by.
+    """
+    if before.status == "failed":
+        return timed
+    other_reasons = tuple(set(before.reasons) - set(judge(before, parent, limits).reasons))
+    ratio = compare_speed(timed, parent) if parent else None
+    if ratio:
+        timed = replace(timed, speed_up=ratio.median, speed_up_interval=ratio.interval)
+    judged = judge(timed, parent, limits)
+    status = before.status if other_reasons else judged.status
+    kept = tuple(reason for reason in before.reasons if reason in other_reasons)
+    return replace(judged, status=status, reasons=(*judged.reasons, *kept))
+
+
+@dataclass(frozen=True)
+class Selections:
+    """The choice for each device of a run, or for this host."""
+
+    selected_for: dict[str, str | None]
+    """Id by device, or by "host"; None where nothing usable runs there."""
+    tied: dict[str, tuple[str, ...]]
+    """Ids that cannot be told from the chosen one in speed."""
+    notes: tuple[str, ...]
+    """Why there is none, for each device without one; empty where nothing was measured or predicted."""
+
+    @property
+    def selected(self) -> str | None:
+        """The choice for the first device."""
+        return next(iter(self.selected_for.values()))
+
+
+def choose(candidates: tuple[Candidate, ...], devices: tuple[str, ...] = ()) -> Selections:
+    """Chooses the fastest usable candidate for each device, or, without devices, for this host.
+
+    For this host it is the fastest by the paired ratios of the final round; another one ties with it if the interval of
+    their ratio contains 1. For a device, candidates that run there are ranked by their predicted medians. The intervals
+    of predictions are no measure of a tie: most of their width is an error that all predictions for a unit share, such
+    as a clock or a bandwidth that is not as stated, and which does not change their order. What is left, such as which
+    kernels a runtime has, is not resolved to a few percent; so predictions tie within 5 %.
+
+    Of those that tie, the one of the higher accuracy is chosen, then the smaller file, then the first id, so that the
+    same measurements always give the same choice.
 
     Args:
         candidates: All of a run.
-        npus: Devices that run what a processor runs slowly: of what is usable, only what all of them support is
-            considered, if there is any.
+        devices: Names, in the order of the run.
     """
-    usable = [candidate for candidate in candidates if candidate.status == "ok" and candidate.p50_ms is not None]
-    supported = [candidate for candidate in usable if npus and _runs_on(candidate, npus)]
-    ranked = [(candidate.p50_ms, candidate.id) for candidate in supported or usable]
-    return min(ranked)[1] if ranked else None
+    usable = tuple(candidate for candidate in candidates if candidate.status == "ok")
+    judged = any(candidate.p50_ms is not None or candidate.predictions for candidate in candidates)
+    fast = {name: _fastest_on(name, usable) for name in devices} if devices else {HOST: _fastest_here(usable)}
+    best = {name: min(group, key=_preference, default=None) for name, group in fast.items()}
+    return Selections(
+        {name: candidate.id if candidate else None for name, candidate in best.items()},
+        {name: tuple(other.id for other in fast[name] if other is not best[name]) for name in fast},
+        tuple(dict.fromkeys(_why_none(candidates, name) for name in best if judged and best[name] is None)),
+    )
 
 
-def _runs_on(candidate: Candidate, devices: tuple[str, ...]) -> bool:
-    able = {prediction.device for prediction in candidate.predictions if prediction.supported}
-    return able >= set(devices)
+def _fastest_here(usable: Iterable[Candidate]) -> tuple[Candidate, ...]:
+    """The fastest on this host and all that tie with it, fastest first."""
+    measured = fastest_first(candidate for candidate in usable if candidate.p50_ms is not None)
+    return tuple(candidate for candidate in measured if not _is_slower(candidate, measured[0]))
+
+
+def _is_slower(candidate: Candidate, fastest: Candidate) -> bool:
+    ratio = compare_speed(fastest, candidate)
+    if ratio is None:  # a run without a final round, or a candidate that had no part in it
+        return candidate.latency is not fastest.latency or candidate.p50_ms != fastest.p50_ms
+    return ratio.interval.low > 1
+
+
+def _fastest_on(device: str, usable: Iterable[Candidate]) -> tuple[Candidate, ...]:
+    """The fastest on a device and all that tie with it, fastest first."""
+    predicted = [
+        (prediction.latency_ms.p50, candidate.id, candidate)
+        for candidate in usable
+        if (prediction := candidate.prediction(device)) and prediction.supported and prediction.latency_ms
+    ]
+    if not predicted:
+        return ()
+    limit = _SAME_PREDICTION * min(predicted)[0]
+    return tuple(candidate for ms, _, candidate in sorted(predicted) if ms <= limit)
+
+
+def _preference(candidate: Candidate) -> tuple[float, float, str]:
+    """The least is preferred among candidates that tie."""
+    size = candidate.artifact.size_bytes if candidate.artifact else float("inf")
+    return -_quality(candidate), size, candidate.id
+
+
+def _quality(candidate: Candidate) -> float:
+    """Top-1, or without labels the agreement with the float model, 0..1."""
+    accuracy, verification = candidate.accuracy, candidate.verification
+    if accuracy and accuracy.top1 is not None:
+        return accuracy.top1
+    if accuracy and accuracy.agreement is not None:
+        return accuracy.agreement
+    return verification.top1_agreement if verification else 0.0
+
+
+def _why_none(candidates: tuple[Candidate, ...], device: str) -> str:
+    usable = [candidate for candidate in candidates if candidate.status == "ok"]
+    if not usable:
+        return "no candidate is usable: each was rejected or failed, for the reasons given"
+    if device == HOST:
+        return "no usable candidate was measured"
+    missing = (
+        f"{candidate.id}: {', '.join(prediction.unsupported_ops) or f'cannot run on its {prediction.unit}'}"
+        for candidate in usable
+        if (prediction := candidate.prediction(device))
+    )
+    rejected = [c.id for c in candidates if c.status == "rejected" and (p := c.prediction(device)) and p.supported]
+    but = f"; what runs there was rejected: {', '.join(rejected)}" if rejected else ""
+    return f"no usable candidate runs on {device}: {'; '.join(missing) or 'nothing was predicted for it'}{but}"
