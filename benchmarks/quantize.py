@@ -25,7 +25,8 @@ from benchmarks.library_defaults import DEFAULTS, LibraryArtifact, LibraryJob, m
 from benchmarks.models import Case, default_data, digits, real
 from benchmarks.ratios import compared, finished_run
 from edgevit import units
-from edgevit.artifacts.evaluate import run_once, score
+from edgevit.artifacts.accuracy import score
+from edgevit.artifacts.evaluate import run_once
 from edgevit.backends import get_backend
 from edgevit.cli.terminal import print_line, print_message, print_table
 from edgevit.data.images import Samples, open_samples

@@ -1,4 +1,4 @@
-"""Runs an artifact over images, and scores its logits against labels."""
+"""Runs an artifact over images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from edgevit.data.prepared import PreparedImages
 from edgevit.data.row_file import write_rows
 from edgevit.errors import UsageError
 from edgevit.results.artifact import TensorSpec
-from edgevit.results.candidate import Accuracy
 from edgevit.run.child_process import report_progress
 
 
@@ -134,28 +133,3 @@ def write_logits(path: Path, images: int, batches: Iterable[np.ndarray]) -> None
             report_progress(done, images)
 
     write_rows(path, images, rows())
-
-
-def score(logits: np.ndarray, labels: tuple[int, ...] | None, baseline_top1: float | None) -> Accuracy:
-    """Scores logits.
-
-    Args:
-        logits: float [n, classes].
-        labels: Class index of each row; None where there are none.
-        baseline_top1: What to count the drop from, as a fraction; None if unknown.
-
-    Returns:
-        Top-1 and top-5; None without labels, top-5 also with fewer than 6 classes, where it says nothing. Of equal
-        logits the lower class index comes first, as in argmax; a row with a NaN is a miss.
-    """
-    if labels is None:
-        return Accuracy(None, None, len(logits), None)
-    truth = np.asarray(labels)
-    true_logits = logits[np.arange(len(logits)), truth][:, None]
-    lower_index = np.arange(logits.shape[1]) < truth[:, None]
-    rank = ((logits > true_logits) | ((logits == true_logits) & lower_index)).sum(axis=1)
-    rank[np.isnan(logits).any(axis=1)] = logits.shape[1]
-    top1 = float((rank < 1).mean())
-    top5 = float((rank < 5).mean()) if logits.shape[1] > 5 else None
-    drop = None if baseline_top1 is None else 100 * (baseline_top1 - top1)
-    return Accuracy(top1, top5, len(logits), drop)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edgevit.artifacts.evaluate import check_classifier, image_size, run_once, score
+from edgevit.artifacts.accuracy import score
+from edgevit.artifacts.evaluate import check_classifier, image_size, run_once
 from edgevit.backends import backend_of_file, get_backend
 from edgevit.data.images import Samples, open_images, open_samples
 from edgevit.data.prepared import PreparedImages

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from edgevit.artifacts.evaluate import LogitsFile, score
+from edgevit.artifacts.accuracy import score
+from edgevit.artifacts.evaluate import LogitsFile
 from edgevit.artifacts.pytorch_reference import ReferenceJob, reference_logits
 from edgevit.data.images import ImageSet, open_images
 from edgevit.data.prepared import PreparedImages

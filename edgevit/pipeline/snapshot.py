@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from edgevit.artifacts.evaluate import score
+from edgevit.artifacts.accuracy import score
 from edgevit.artifacts.pytorch_reference import ReferenceJob
 from edgevit.model.program.architecture import is_transformer
 from edgevit.model.program.capture import capture, count_macs, save_program
@@ -54,7 +54,7 @@ def take_snapshot(
     images = evaluation_images(stages, inputs, preprocessing)
     job = ReferenceJob(captured.program, images, stages.folder.work(f"{slug}.logits.npy"))
     logits = stages.run_in_child(f"evaluate {slug} in PyTorch", f"pytorch-{slug}", reference_task(job)).logits
-    return Snapshot(captured, logits, score(np.load(logits), inputs.labels, None).top1)
+    return Snapshot(captured, logits, score(np.load(logits, mmap_mode="r"), inputs.labels, None).top1)
 
 
 def capture_module(stages: Stages, slug: str, module: nn.Module, preprocessing: Preprocessing) -> Captured:

@@ -1,4 +1,4 @@
-"""Feeding images to artifacts and scoring their answers."""
+"""Feeding images to artifacts."""
 
 from __future__ import annotations
 
@@ -7,63 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
-from edgevit.artifacts.evaluate import check_classifier, run_once, score, to_input, write_logits
+from edgevit.artifacts.evaluate import check_classifier, run_once, to_input, write_logits
 from edgevit.errors import UsageError
 from edgevit.results.artifact import TensorSpec
-
-
-def test_top1_and_top5_known_answer() -> None:
-    logits = np.array([[9, 8, 7, 6, 5, 4], [9, 8, 7, 6, 5, 4], [9, 8, 7, 6, 5, 4], [0, 1, 2, 3, 4, 5]], np.float32)
-    found = score(logits, (0, 4, 5, 0), 0.75)
-    assert (found.top1, found.top5, found.samples) == (0.25, 0.5, 4)
-    assert found.drop_points == pytest.approx(50.0)
-
-
-def test_without_labels_there_is_no_accuracy() -> None:
-    found = score(np.zeros((3, 10)), None, 0.5)
-    assert (found.top1, found.top5, found.samples, found.drop_points) == (None, None, 3, None)
-
-
-def test_top5_says_nothing_of_five_classes() -> None:
-    assert score(np.eye(5), (0, 1, 2, 3, 4), None).top5 is None
-    assert score(np.eye(6), (0, 1, 2, 3, 4, 5), None).top5 == 1.0
-
-
-def test_ties_go_to_the_lower_class_as_in_argmax() -> None:
-    logits = np.array([[1.0, 1.0, 0.0]])
-    assert score(logits, (0,), None).top1 == 1.0
-    assert score(logits, (1,), None).top1 == 0.0
-
-
-def test_a_dead_model_knows_nothing() -> None:
-    """All logits equal: ten classes, one hit in ten, not ten in ten."""
-    found = score(np.zeros((10, 10)), tuple(range(10)), None)
-    assert (found.top1, found.top5) == (0.1, 0.5)
-
-
-@pytest.mark.parametrize("bad", [(0,), (1,), (0, 1, 2, 3, 4, 5, 6)])
-def test_nan_is_never_a_hit(bad: tuple[int, ...]) -> None:
-    logits = np.zeros((1, 7))
-    logits[0, 0] = 1.0
-    logits[0, list(bad)] = np.nan
-    found = score(logits, (0,), None)
-    assert (found.top1, found.top5) == (0.0, 0.0)
-
-
-@given(
-    arrays(np.float32, (6, 8), elements=st.sampled_from([-1.0, 0.0, 0.5, 2.0])),
-    st.lists(st.integers(0, 7), min_size=6, max_size=6),
-)
-def test_top1_is_argmax_and_top5_a_stable_sort(logits: np.ndarray, labels: list[int]) -> None:
-    found = score(logits, tuple(labels), None)
-    assert found.top1 == pytest.approx((logits.argmax(axis=1) == labels).mean())
-    first_five = np.argsort(-logits, axis=1, kind="stable")[:, :5]
-    assert found.top5 == pytest.approx(np.mean([label in row for label, row in zip(labels, first_five, strict=True)]))
-
 
 IMAGE = np.arange(12, dtype=np.float32).reshape(1, 3, 2, 2) - 6
 

@@ -17,7 +17,7 @@ from edgevit.model.torchvision_schemas import ensure_torchvision_schemas  # noqa
 ensure_torchvision_schemas()
 pytest.importorskip("timm")
 
-from edgevit.artifacts.evaluate import score  # noqa: E402
+from edgevit.artifacts.accuracy import score  # noqa: E402
 from edgevit.commands.reduce_tokens import reduce_model  # noqa: E402
 from edgevit.data.images import open_images  # noqa: E402
 from edgevit.errors import UsageError  # noqa: E402

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from edgevit.artifacts.evaluate import score
+from edgevit.artifacts.accuracy import read_answers, score
 from edgevit.backends import Backend
 from edgevit.devices.device import Device
 from edgevit.pipeline.context import RunContext
@@ -208,6 +208,6 @@ class _Trials:
     def _drop_points(self, logits: np.ndarray) -> float:
         if self._labels is None:
             return float(100 * (logits.argmax(axis=1) != self._dense_logits.argmax(axis=1)).mean())
-        drop = score(logits, self._labels, score(self._dense_logits, self._labels, None).top1).drop_points
+        drop = score(logits, self._labels, read_answers(self._dense_logits, self._labels)).drop_points
         assert drop is not None  # there are labels
         return drop
