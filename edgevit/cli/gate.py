@@ -19,7 +19,9 @@ def gate(
     """Test a run against a budget.
 
     Exit 0 if every limit is met, 1 otherwise. A limit whose value is not known fails; a prediction passes only if its
-    whole interval is within the limit.
+    whole interval is within the limit. peak_rss_bytes limits the memory of the
+    process, peak_tensor_bytes what a prediction knows of it: weights and
+    activations.
 
     \b
     Example of a budget.toml:
@@ -27,7 +29,7 @@ def gate(
       accuracy_drop_points = 1.0
       [devices.host]
       latency_p50_ms = 15.0
-      peak_memory_bytes = 200_000_000
+      peak_rss_bytes = 200_000_000
       [devices.raspberry-pi-5]
       latency_p50_ms = 40.0
 

@@ -23,7 +23,7 @@ from collections import Counter
 
 from edgevit.devices.device import Device, Efficiency, Unit
 from edgevit.devices.op_support import accepts, unsupported_ops
-from edgevit.devices.peak_memory import peak_memory_bytes
+from edgevit.devices.peak_memory import peak_tensor_bytes
 from edgevit.errors import unknown_name
 from edgevit.results.graph import Graph, Op, Tensor
 from edgevit.results.measurement import LatencyInterval, Prediction
@@ -33,7 +33,7 @@ _FAMILIES = tuple(Efficiency.model_fields)
 
 
 def predict_latency(graph: Graph, device: Device, *, unit: str | None = None) -> Prediction:
-    """Predicts latency in ms and peak memory in bytes of an artifact on a device.
+    """Predicts latency in ms and peak tensor memory in bytes of an artifact on a device.
 
     Args:
         graph: Ops of the artifact.
@@ -64,13 +64,15 @@ def predict_latency(graph: Graph, device: Device, *, unit: str | None = None) ->
 def _predict(graph: Graph, device: Device, unit: Unit) -> Prediction:
     missing = unsupported_ops(graph, unit) if accepts(graph, unit) else (f"the format of .{graph.format} files",)
     milliseconds = None if missing else 1000 * sum(_seconds(graph, unit))
+    tensors = peak_tensor_bytes(graph)
     return Prediction(
         device=device.name,
         unit=unit.name,
         latency_ms=None if milliseconds is None else _interval(milliseconds, unit),
-        peak_memory_bytes=peak_memory_bytes(graph),
+        peak_memory_bytes=tensors,
         basis=_basis(unit, missing),
         unsupported_ops=missing,
+        peak_tensor_bytes=tensors,
     )
 
 

@@ -1,8 +1,12 @@
-"""Peak memory of an artifact, computed from the lifetimes of its tensors."""
+"""Peak memory of an artifact: of its tensors, from their lifetimes, and of a process, from one measured on the host."""
 
 from __future__ import annotations
 
 from edgevit.results.graph import Graph
+from edgevit.results.measurement import Interval, Measurement, Prediction
+
+_SPREAD = 1.5
+"""Factor between the memory of a runtime on the host and on a device."""
 
 
 def weights_bytes(graph: Graph) -> int:
@@ -46,6 +50,27 @@ def peak_activation_bytes(graph: Graph) -> int:
     return peak
 
 
-def peak_memory_bytes(graph: Graph) -> int:
+def peak_tensor_bytes(graph: Graph) -> int:
     """Returns weights plus peak activations in bytes, without the runtime's own memory."""
     return weights_bytes(graph) + peak_activation_bytes(graph)
+
+
+def process_memory(prediction: Prediction, measurement: Measurement | None) -> Interval | None:
+    """Predicts the peak resident memory of a process that runs an artifact on a device.
+
+    The lower end is the tensors and the memory of the empty runtime on the host, by 1.5 less; the upper end what the
+    whole process took on the host, by 1.5 more. The factor is assumed: it stands for other builds of Python and of the
+    runtime, larger pages, and scratch memory of more threads.
+
+    Args:
+        prediction: For the device.
+        measurement: Of the same artifact on the host; None where it was not measured.
+
+    Returns:
+        Bytes; None where the artifact does not run on the device's processor, or was not measured.
+    """
+    if measurement is None or not prediction.supported or prediction.unit != "cpu":
+        return None
+    runtime = measurement.peak_rss_bytes - measurement.rss_delta_bytes
+    tensors = prediction.peak_tensor_bytes
+    return Interval(runtime / _SPREAD + tensors, _SPREAD * max(measurement.peak_rss_bytes, runtime + tensors))

@@ -20,13 +20,24 @@ class DeviceBudget(BaseModel):
 
     latency_p50_ms: _Limit | None = None
     """Median milliseconds for one image."""
+    peak_rss_bytes: _Limit | None = None
+    """Peak resident memory of the process; a prediction passes only if its whole interval is within the limit."""
+    peak_tensor_bytes: _Limit | None = None
+    """Predicted weights and largest set of live activations, without the memory of the runtime."""
     peak_memory_bytes: _Limit | None = None
-    """Peak resident memory of the process, or the predicted peak."""
+    """Older name of ``peak_rss_bytes``; one of the two is given."""
+
+    @property
+    def process_bytes(self) -> float | None:
+        """The limit on the memory of the process, under whichever name it was given."""
+        return self.peak_memory_bytes if self.peak_rss_bytes is None else self.peak_rss_bytes
 
     @model_validator(mode="after")
-    def _not_empty(self) -> DeviceBudget:
-        if self.latency_p50_ms is None and self.peak_memory_bytes is None:
-            raise ValueError("states no limit; give latency_p50_ms, peak_memory_bytes or both")
+    def _is_clear(self) -> DeviceBudget:
+        if self.peak_rss_bytes is not None and self.peak_memory_bytes is not None:
+            raise ValueError("peak_memory_bytes is the older name of peak_rss_bytes; give peak_rss_bytes alone")
+        if self.latency_p50_ms is None and self.process_bytes is None and self.peak_tensor_bytes is None:
+            raise ValueError("states no limit; give latency_p50_ms, peak_rss_bytes or peak_tensor_bytes")
         return self
 
 

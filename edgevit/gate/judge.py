@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from edgevit import units
 from edgevit.errors import ExitCode, unknown_name
 from edgevit.gate.budget import Budget
 from edgevit.results.candidate import Candidate
-from edgevit.results.measurement import Measurement, Prediction
+from edgevit.results.measurement import HOST, Interval, Measurement, Prediction, RoundLatency
 from edgevit.results.run import Run
 
 Outcome = Literal["pass", "fail", "inconclusive"]
-Metric = Literal["candidate", "size", "accuracy drop", "latency p50", "peak memory"]
+Metric = Literal["candidate", "size", "accuracy drop", "latency p50", "peak process memory", "peak tensor memory"]
 Unit = Literal["", "bytes", "points", "ms"]
 Source = Literal["run", "file", "evaluated", "measured", "predicted", "none"]
 """Where a value is from: "run" means the candidate's status and verification, "none" that there is no value."""
@@ -32,14 +32,15 @@ class Check:
     limit: float | None
     """In ``unit``; None for the check that the candidate is usable."""
     actual: float | None
-    """In ``unit``; p50 of a prediction, None where there is no finite value."""
+    """In ``unit``; p50 of a predicted latency, middle of a predicted memory; None where there is no finite value."""
     unit: Unit
     source: Source
     verdict: Outcome
     message: str
     low: float | None = None
-    """Lower end of a predicted interval, in ``unit``."""
+    """Lower end of the interval of ``actual``, in ``unit``; None where it has none."""
     high: float | None = None
+    """Upper end, likewise."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,10 @@ def _limits(budget: Budget) -> Iterator[tuple[Metric, str | None, float]]:
     for device, limits in sorted(budget.devices.items()):
         if limits.latency_p50_ms is not None:
             yield "latency p50", device, limits.latency_p50_ms
-        if limits.peak_memory_bytes is not None:
-            yield "peak memory", device, limits.peak_memory_bytes
+        if limits.process_bytes is not None:
+            yield "peak process memory", device, limits.process_bytes
+        if limits.peak_tensor_bytes is not None:
+            yield "peak tensor memory", device, limits.peak_tensor_bytes
 
 
 _UNITS: dict[Metric, Unit] = {
@@ -116,7 +119,8 @@ _UNITS: dict[Metric, Unit] = {
     "size": "bytes",
     "accuracy drop": "points",
     "latency p50": "ms",
-    "peak memory": "bytes",
+    "peak process memory": "bytes",
+    "peak tensor memory": "bytes",
 }
 
 
@@ -141,11 +145,17 @@ def _judge(candidate: Candidate, metric: Metric, device: str | None, limit: floa
         return [_judge_drop(candidate, limit)]
     assert device is not None, "latency and memory limits name a device"
     measured = [m for m in candidate.measurements if m.device == device]
-    if measured:
+    if metric == "latency p50" and device == HOST and candidate.latency:
+        more = [_judge_measured(m, metric, device, limit) for m in measured[1:]]
+        return [_judge_round(candidate.latency, device, limit), *more]
+    if measured and metric != "peak tensor memory":
         return [_judge_measured(m, metric, device, limit) for m in measured]
     predicted = [p for p in candidate.predictions if p.device == device]
     if predicted:
         return [_judge_predicted(p, metric, _named(p, predicted), limit) for p in predicted]
+    if metric == "peak tensor memory" and measured:
+        reason = "tensors are predicted, not measured; the memory of a measured process is limited by peak_rss_bytes"
+        return [_missing(metric, device, limit, reason)]
     known = sorted({m.device for m in candidate.measurements} | {p.device for p in candidate.predictions})
     reason = f"neither measured nor predicted; the run has {', '.join(known) or 'no device'}"
     return [_missing(metric, device, limit, reason)]
@@ -165,7 +175,25 @@ def _judge_drop(candidate: Candidate, limit: float) -> Check:
         return _missing("accuracy drop", None, limit, "there are no labels, so accuracy is not known")
     if not math.isfinite(accuracy.top1):
         return _missing("accuracy drop", None, limit, f"top-1 is {accuracy.top1}, which is not a number to judge")
-    return _compare("accuracy drop", None, limit, accuracy.drop_points, "evaluated")
+    check = _compare("accuracy drop", None, limit, accuracy.drop_points, "evaluated")
+    return _with_interval(check, accuracy.drop_interval)
+
+
+def _judge_round(latency: RoundLatency, device: str, limit: float) -> Check:
+    check = _compare("latency p50", device, limit, latency.p50_ms, "measured")
+    check = _with_interval(check, latency.interval_ms)
+    return replace(check, message=f"{check.message}; unstable: {latency.unstable}") if latency.unstable else check
+
+
+def _with_interval(check: Check, interval: Interval | None) -> Check:
+    """Adds the interval of a value that was judged by itself, and whether the limit lies within it."""
+    if interval is None or check.limit is None or check.actual is None:
+        return check
+    low, high = (_rounded(check.unit, end) for end in (interval.low, interval.high))
+    within_noise = interval.low <= check.limit < interval.high or interval.low < check.limit <= interval.high
+    noise = ", so within noise" if within_noise else ""
+    message = f"{check.message} (95 % interval {low} to {high}{noise})"
+    return replace(check, message=message, low=interval.low, high=interval.high)
 
 
 def _judge_measured(measurement: Measurement, metric: Metric, device: str, limit: float) -> Check:
@@ -181,13 +209,33 @@ def _judge_predicted(prediction: Prediction, metric: Metric, device: str, limit:
     latency = prediction.latency_ms
     if latency is None:
         return _missing(metric, device, limit, f"cannot run on its {prediction.unit}")
-    if metric == "peak memory":
-        value = prediction.peak_memory_bytes
-        return _compare(metric, device, limit, value, "predicted")
-    low, middle, high = latency.low, latency.p50, latency.high
-    if not all(map(math.isfinite, (low, middle, high))) or not 0 <= low <= middle <= high or high <= 0:
-        return _missing(metric, device, limit, f"the predicted interval {low} to {high} ms around {middle} is not one")
-    texts = _texts("ms", low, high, limit)
+    if metric == "peak tensor memory":
+        return _compare(metric, device, limit, prediction.peak_tensor_bytes, "predicted")
+    if metric == "latency p50":
+        return _judge_interval(metric, device, limit, (latency.low, latency.p50, latency.high))
+    memory = prediction.peak_rss_bytes
+    if memory is None:
+        return _only_tensors(prediction, device, limit)
+    return _judge_interval(metric, device, limit, (memory.low, (memory.low + memory.high) / 2, memory.high))
+
+
+def _only_tensors(prediction: Prediction, device: str, limit: float) -> Check:
+    tensors = _rounded("bytes", prediction.peak_tensor_bytes)
+    message = (
+        f"not known: only its tensors are predicted ({tensors}), and a process takes more than these; measure on the"
+        " device, or limit the tensors by peak_tensor_bytes"
+    )
+    return Check("peak process memory", device, "<=", limit, None, "bytes", "predicted", "inconclusive", message)
+
+
+def _judge_interval(metric: Metric, device: str, limit: float, predicted: tuple[float, float, float]) -> Check:
+    """Judges a prediction, given as the lower end of its interval, its middle and its upper end."""
+    low, middle, high = predicted
+    unit = _UNITS[metric]
+    if not all(map(math.isfinite, predicted)) or not 0 <= low <= middle <= high or high <= 0:
+        what = f"the predicted interval {low} to {high} {unit} around {middle} is not one"
+        return _missing(metric, device, limit, what)
+    texts = _texts(unit, low, high, limit)
     what = f"predicted {texts[0]} to {texts[1]}"
     verdict: Outcome = "pass" if high <= limit else "fail" if low > limit else "inconclusive"
     message = {
@@ -195,7 +243,7 @@ def _judge_predicted(prediction: Prediction, metric: Metric, device: str, limit:
         "fail": f"{what}, all of it over the limit of {texts[2]}",
         "inconclusive": f"{what}, around the limit of {texts[2]}; measure on the device to decide",
     }[verdict]
-    return Check(metric, device, "<=", limit, middle, "ms", "predicted", verdict, message, low, high)
+    return Check(metric, device, "<=", limit, middle, unit, "predicted", verdict, message, low, high)
 
 
 def _named(prediction: Prediction, others: list[Prediction]) -> str:

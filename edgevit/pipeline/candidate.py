@@ -18,6 +18,7 @@ from edgevit.artifacts.verify import (
     verify_signature,
 )
 from edgevit.backends import Backend
+from edgevit.devices.peak_memory import process_memory
 from edgevit.devices.predict import PredictDevicesJob
 from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, UsageError
 from edgevit.measure.bench import BenchJob
@@ -211,7 +212,9 @@ def predict_candidate(context: RunContext, draft: CandidateDraft) -> Candidate:
     artifact = context.stages.folder.path / _artifact(candidate).path
     job = PredictDevicesJob(candidate.backend, artifact, devices)
     answer = context.stages.run_in_child(f"predict {candidate.id}", candidate.id, predict_task(job))
-    return replace(candidate, predictions=answer.predictions)
+    here = candidate.measurement()
+    found = (replace(each, peak_rss_bytes=process_memory(each, here)) for each in answer.predictions)
+    return replace(candidate, predictions=tuple(found))
 
 
 EXPORT_STEPS: tuple[Step, ...] = (make_artifact, verify_artifact)

@@ -54,7 +54,7 @@ def test_prediction_says_what_it_rests_on() -> None:
     assert "data sheet only" in prediction.basis
     assert (prediction.device, prediction.unit, prediction.source) == ("raspberry-pi-5", "cpu", "predicted")
     assert prediction.supported
-    assert prediction.peak_memory_bytes == 4 * (1000 + 2000)
+    assert prediction.peak_tensor_bytes == prediction.peak_memory_bytes == 4 * (1000 + 2000)
 
 
 @given(st.integers(0, 10**11), st.integers(0, 10**11), st.integers(1, 10**8), st.integers(1, 10**8))
@@ -93,7 +93,7 @@ def test_a_unit_that_cannot_run_an_op_gets_no_latency_but_a_reason() -> None:
     prediction = predict_latency(layer(), CORAL)
     assert (prediction.latency_ms, prediction.supported) == (None, False)
     assert prediction.unsupported_ops == ("CONV_2D in float (1 x)",)
-    assert prediction.peak_memory_bytes == 4 * (1000 + 2000)
+    assert prediction.peak_tensor_bytes == prediction.peak_memory_bytes == 4 * (1000 + 2000)
     assert "data sheet only" in prediction.basis
     other_format = predict_latency(layer(format="xml"), CORAL)
     assert other_format.latency_ms is None

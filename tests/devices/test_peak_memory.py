@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgevit.devices.peak_memory import peak_activation_bytes, peak_memory_bytes, weights_bytes
+from edgevit.devices.peak_memory import peak_activation_bytes, peak_tensor_bytes, process_memory, weights_bytes
 from edgevit.results.graph import Graph, Op, Tensor
+from edgevit.results.measurement import Interval
 from edgevit.spec.recipe import OpKind
+from tests.factories import make_measurement, make_prediction
 
 
 def graph_of(
@@ -48,7 +50,7 @@ def test_residual_keeps_the_first_tensor_alive() -> None:
     )
     assert peak_activation_bytes(graph) == 100 + 200 + 100
     assert weights_bytes(graph) == 1000
-    assert peak_memory_bytes(graph) == 1400
+    assert peak_tensor_bytes(graph) == 1400
 
 
 @pytest.mark.parametrize(("kind", "peak"), [("reshape", 100), ("layout", 200)])
@@ -76,3 +78,24 @@ def test_a_chain_needs_its_widest_pair(sizes: list[int]) -> None:
     ops: list[tuple[OpKind, str, str]] = [("activation", a, b) for a, b in pairwise(letters)]
     graph = graph_of(dict(zip(letters, sizes, strict=True)), ops, letters[0], letters[-1])
     assert peak_activation_bytes(graph) == max(a + b for a, b in pairwise(sizes))
+
+
+def test_a_process_takes_its_tensors_and_its_runtime() -> None:
+    """On the host 120 MB, 80 MB of it before the artifact was loaded."""
+    here, there = make_measurement(peak_rss_bytes=120_000_000), make_prediction(1, 2, peak_tensor_bytes=3_000_000)
+    assert process_memory(there, here) == Interval(pytest.approx(80e6 / 1.5 + 3e6), 180e6)
+
+
+def test_the_upper_end_is_above_the_lower_one_for_large_tensors() -> None:
+    """Weights that are mapped from the file count only as far as they are read."""
+    here, there = make_measurement(peak_rss_bytes=120_000_000), make_prediction(1, 2, peak_tensor_bytes=500_000_000)
+    found = process_memory(there, here)
+    assert found is not None
+    assert found.low < found.high == 1.5 * 580e6
+
+
+def test_without_a_measurement_or_a_processor_that_runs_it_nothing_is_said() -> None:
+    here = make_measurement()
+    assert process_memory(make_prediction(1, 2), None) is None
+    assert process_memory(make_prediction(1, 2, unit="npu"), here) is None
+    assert process_memory(make_prediction(1, 2, latency_ms=None), here) is None

@@ -33,6 +33,7 @@ def test_load_budget(tmp_path: Path) -> None:
         ('size_bytes = "8 MB"', "size_bytes"),
         ("accuracy_drop_points = -0.1", "accuracy_drop_points"),
         ("accuracy_drop_points = nan", "accuracy_drop_points"),
+        ("[devices.host]\npeak_rss_bytes = 1\npeak_memory_bytes = 1", "older name of peak_rss_bytes"),
         ("size_byte = 1", "did you mean size_bytes"),
         ("[devices.host]\nlatency_p90_ms = 1", "devices.host.latency_p90_ms: unknown key"),
         ("size_bytes = ", "not valid TOML"),
@@ -45,6 +46,13 @@ def test_a_budget_that_is_not_one_is_a_usage_error(tmp_path: Path, text: str, co
         load_budget(file)
     assert complaint in error.value.message
     assert str(file) in error.value.message
+
+
+@pytest.mark.parametrize("key", ["peak_rss_bytes", "peak_memory_bytes"])
+def test_the_memory_of_a_process_has_an_older_name(key: str) -> None:
+    limits = Budget.model_validate({"devices": {"host": {key: 1000}}})
+    assert limits.devices["host"].process_bytes == 1000
+    assert limits.devices["host"].peak_tensor_bytes is None
 
 
 def test_a_missing_budget_is_a_usage_error(tmp_path: Path) -> None:

@@ -14,10 +14,11 @@ from edgevit.errors import ExitCode, UsageError
 from edgevit.gate.budget import Budget
 from edgevit.gate.judge import Check, Verdict, decide, judge
 from edgevit.results.candidate import Accuracy, Candidate
-from edgevit.results.measurement import LatencyInterval
+from edgevit.results.measurement import Interval, LatencyInterval
 from tests.factories import (
     make_artifact,
     make_candidate,
+    make_latency,
     make_measurement,
     make_prediction,
     make_run,
@@ -37,6 +38,14 @@ def latency_budget(limit: float, device: str = "host") -> Budget:
     return budget(devices={device: {"latency_p50_ms": limit}})
 
 
+def process_budget(limit: float, device: str = DEVICE) -> Budget:
+    return budget(devices={device: {"peak_rss_bytes": limit}})
+
+
+def tensor_budget(limit: float, device: str = DEVICE) -> Budget:
+    return budget(devices={device: {"peak_tensor_bytes": limit}})
+
+
 def only(candidate: Candidate, limits: Budget) -> Check:
     (check,) = judge(make_run(candidate), limits)
     return check
@@ -46,7 +55,7 @@ def test_a_run_within_every_limit_passes() -> None:
     limits = budget(
         size_bytes=8_000_000,
         accuracy_drop_points=1.0,
-        devices={"host": {"latency_p50_ms": 15.0, "peak_memory_bytes": 200_000_000}, DEVICE: {"latency_p50_ms": 40.0}},
+        devices={"host": {"latency_p50_ms": 15.0, "peak_rss_bytes": 200_000_000}, DEVICE: {"latency_p50_ms": 40.0}},
     )
     run = make_run(make_candidate(predictions=(make_prediction(10, 39),)))
     verdict = decide(run, limits)
@@ -56,7 +65,7 @@ def test_a_run_within_every_limit_passes() -> None:
         ("size", None, "file"),
         ("accuracy drop", None, "evaluated"),
         ("latency p50", "host", "measured"),
-        ("peak memory", "host", "measured"),
+        ("peak process memory", "host", "measured"),
         ("latency p50", DEVICE, "predicted"),
     ]
 
@@ -67,7 +76,9 @@ def test_a_run_within_every_limit_passes() -> None:
         (budget(size_bytes=1000), make_candidate(size_bytes=1001)),
         (budget(accuracy_drop_points=1.0), make_candidate(top1=0.81)),
         (latency_budget(11.9), make_candidate(p50_ms=12.0)),
+        (budget(devices={"host": {"peak_rss_bytes": 1e8}}), make_candidate()),
         (budget(devices={"host": {"peak_memory_bytes": 1e8}}), make_candidate()),
+        (tensor_budget(1e7), make_candidate(predictions=(make_prediction(1, 2),))),
     ],
 )
 def test_a_value_over_its_limit_fails(limits: Budget, candidate: Candidate) -> None:
@@ -95,6 +106,79 @@ def test_a_prediction_passes_only_as_a_whole(low: float, high: float, verdict: s
     check = only(make_candidate(predictions=(make_prediction(low, high),)), latency_budget(40.0, DEVICE))
     assert (check.verdict, check.source, check.low, check.high) == (verdict, "predicted", low, high)
     assert "measured" not in check.message
+
+
+@pytest.mark.parametrize("key", ["peak_rss_bytes", "peak_memory_bytes"])
+def test_a_limit_on_a_process_is_never_met_by_predicted_tensors(key: str) -> None:
+    """16 MB were allowed, 2.4 MB of tensors predicted, and 82 MB taken."""
+    candidate = make_candidate(predictions=(make_prediction(1, 2, peak_tensor_bytes=2_400_000),))
+    verdict = decide(make_run(candidate), budget(devices={DEVICE: {key: 16_000_000}}))
+    (check,) = verdict.checks
+    assert (check.metric, check.verdict, check.actual) == ("peak process memory", "inconclusive", None)
+    assert verdict.exit_code is ExitCode.CHECK_FAILED
+    assert "only its tensors are predicted (2.4 MB)" in check.message
+    assert "peak_tensor_bytes" in check.message
+
+
+@pytest.mark.parametrize(
+    ("limit", "verdict"), [(150_000_000, "pass"), (149_000_000, "inconclusive"), (16_000_000, "fail")]
+)
+def test_a_predicted_process_passes_only_as_a_whole(limit: float, verdict: str) -> None:
+    prediction = make_prediction(1, 2, peak_rss_bytes=Interval(50e6, 150e6))
+    check = only(make_candidate(predictions=(prediction,)), process_budget(limit))
+    assert (check.verdict, check.source, check.low, check.high) == (verdict, "predicted", 50e6, 150e6)
+    assert "predicted 50.0 MB to 150.0 MB" in check.message
+
+
+def test_a_limit_on_tensors_is_for_predictions() -> None:
+    candidate = make_candidate(predictions=(make_prediction(1, 2, peak_tensor_bytes=2_400_000),))
+    check = only(candidate, tensor_budget(2_400_000))
+    assert (check.metric, check.verdict, check.source) == ("peak tensor memory", "pass", "predicted")
+    measured = only(make_candidate(), tensor_budget(1e12, "host"))
+    assert (measured.verdict, measured.actual) == ("fail", None)
+    assert "peak_rss_bytes" in measured.message
+
+
+def test_tensors_are_predicted_also_where_the_process_was_measured() -> None:
+    candidate = make_candidate(
+        measurements=(make_measurement(50, device=DEVICE),),
+        predictions=(make_prediction(1, 2, peak_tensor_bytes=2_400_000),),
+    )
+    assert only(candidate, tensor_budget(3e6)).verdict == "pass"
+    assert only(candidate, process_budget(2e8)).source == "measured"
+
+
+def test_the_latency_of_this_host_is_that_of_the_final_round() -> None:
+    candidate = make_candidate(p50_ms=30.0, latency=make_latency(9.0, 10.0, 11.0))
+    check = only(candidate, latency_budget(10.0))
+    assert (check.verdict, check.actual, check.low, check.high) == ("pass", 10.0, 9.0, 11.0)
+    assert check.message == ("measured 10.0 ms, limit 10.0 ms (95 % interval 9.00 ms to 11.0 ms, so within noise)")
+    assert only(candidate, latency_budget(9.9)).verdict == "fail"
+    assert "within noise" not in only(candidate, latency_budget(12.0)).message
+
+
+def test_an_unstable_latency_says_so() -> None:
+    latency = make_latency(9.0, 10.0, 11.0, unstable="steal time 12 % in 2 of 3 bursts")
+    check = only(make_candidate(latency=latency), latency_budget(20.0))
+    assert check.verdict == "pass"
+    assert check.message.endswith("; unstable: steal time 12 % in 2 of 3 bursts")
+
+
+def test_the_final_round_hides_no_measurement_with_other_threads() -> None:
+    candidate = make_candidate(
+        measurements=(make_measurement(5), make_measurement(50)), latency=make_latency(6.0, 6.0, 6.0)
+    )
+    checks = judge(make_run(candidate), latency_budget(20))
+    assert [(check.actual, check.verdict) for check in checks] == [(6.0, "pass"), (50.0, "fail")]
+
+
+def test_a_drop_within_noise_of_its_limit_says_so() -> None:
+    accuracy = Accuracy(0.82, None, 855, 0.7, drop_interval=Interval(-0.2, 1.6))
+    check = only(make_candidate(accuracy=accuracy), budget(accuracy_drop_points=1.0))
+    assert (check.verdict, check.low, check.high) == ("pass", -0.2, 1.6)
+    assert check.message == ("evaluated 0.7 pt, limit 1.0 pt (95 % interval -0.2 pt to 1.6 pt, so within noise)")
+    clear = only(make_candidate(accuracy=accuracy), budget(accuracy_drop_points=2.0))
+    assert "within noise" not in clear.message
 
 
 def test_inconclusive_is_not_within_budget() -> None:
@@ -138,7 +222,7 @@ def test_the_best_of_several_values_does_not_hide_the_others() -> None:
         ),
         (
             make_candidate(predictions=(make_prediction(1, 2, latency_ms=None),)),
-            budget(devices={DEVICE: {"peak_memory_bytes": 1e12}}),
+            budget(devices={DEVICE: {"peak_rss_bytes": 1e12}}),
             "cannot run",
         ),
     ],
