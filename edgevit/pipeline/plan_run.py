@@ -1,0 +1,77 @@
+"""Plans a run from its inputs, before anything heavy starts."""
+
+from __future__ import annotations
+
+from edgevit.backends import Backend
+from edgevit.model.forward_cost import forward_cost
+from edgevit.pipeline.inputs import Inputs
+from edgevit.pipeline.plan import PlannedBackend, PlannedScheme, PlannedVariant, RunFacts, make_plan
+from edgevit.quantization.policy import Target, first_guess, first_recipe
+from edgevit.run.progress import RunPlan
+from edgevit.spec.spec import DistillSpec
+from edgevit.spec.token_plan import AUTO, ResizePlan
+
+_FOUND = "plan-found"
+"""Stands for the plan of a token search in the ids of candidates."""
+_REDUCED_SHARE = 0.8
+"""About the MACs that a token plan leaves."""
+
+
+def plan_run(inputs: Inputs, jobs: int, *, measures: bool = True) -> RunPlan:
+    """Returns what a run makes at least, and about how long it takes; runs the model once.
+
+    Args:
+        inputs: What the run works with.
+        jobs: Stages that it runs side by side.
+        measures: Whether candidates are evaluated and measured, not only made and verified.
+    """
+    cost = forward_cost(inputs.model.module, inputs.model.preprocessing.input_size)
+    target = inputs.target(cost.has_attention)
+    settings = inputs.spec.passes.distill
+    return make_plan(
+        RunFacts(
+            backends=tuple(_backend(inputs, backend, target) for backend in inputs.backends),
+            variants=(PlannedVariant(("dense",)), *_reduced(inputs)),
+            macs=cost.macs,
+            images=len(inputs.images.ids),
+            calibration_images=len(inputs.calibration.ids) if inputs.calibration else 0,
+            devices=len(inputs.devices),
+            training_macs=_training_macs(inputs, settings, cost.macs) if settings else 0,
+            min_seconds=inputs.spec.measure.min_seconds,
+            jobs=jobs,
+            measures=measures,
+            may_add=_may_add(inputs, target),
+        )
+    )
+
+
+def _backend(inputs: Inputs, backend: Backend, target: Target) -> PlannedBackend:
+    names = inputs.schemes(first_guess(backend.policy, target).schemes)
+    certain = names[:1] if inputs.is_automatic else names
+    schemes = (PlannedScheme(name, bool(first_recipe(backend.policy, name, target).preparations)) for name in certain)
+    return PlannedBackend(backend.name, tuple(schemes))
+
+
+def _reduced(inputs: Inputs) -> tuple[PlannedVariant, ...]:
+    """The variants that the spec names, and one for a search; twice the same is made once."""
+    variants = []
+    for plan in inputs.plans:
+        if isinstance(plan, ResizePlan):
+            variants.append(PlannedVariant((plan.slug,), _REDUCED_SHARE))
+        else:
+            slug = _FOUND if plan == AUTO else plan.slug
+            variants.append(PlannedVariant(tuple(f"{slug}-{form}" for form in inputs.forms), _REDUCED_SHARE))
+    return tuple(variants)
+
+
+def _training_macs(inputs: Inputs, settings: DistillSpec, macs: int) -> int:
+    """Of one forward pass of the student over all training images, times the epochs; the teacher is taken as large."""
+    images = len(inputs.training_images.ids) if inputs.training_images else 0
+    return 2 * macs * images * settings.epochs
+
+
+def _may_add(inputs: Inputs, target: Target) -> tuple[str, ...]:
+    """What a run may do besides, in words."""
+    quantizes = any(inputs.schemes(first_guess(backend.policy, target).schemes) for backend in inputs.backends)
+    words = ["the repair of int8 candidates that lose more than allowed"] if quantizes else []
+    return (*words, "the token search") if AUTO in inputs.plans else tuple(words)

@@ -1,0 +1,121 @@
+"""Plans list what is made at least, and their time grows with what there is to do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from edgevit.pipeline.plan import (
+    COSTS,
+    FLOAT_S_PER_GMAC,
+    PER_IMAGE_S,
+    PlannedBackend,
+    PlannedScheme,
+    PlannedVariant,
+    RunFacts,
+    make_plan,
+)
+from edgevit.run.progress import PlannedStages, RunPlan
+
+FACTS = RunFacts(
+    backends=(
+        PlannedBackend("onnxruntime", (PlannedScheme("dynamic_wi8_afp32", prepared=True),)),
+        PlannedBackend("openvino", (PlannedScheme("static_wi8_ai8", prepared=False),)),
+    ),
+    variants=(PlannedVariant(("dense",)),),
+    macs=1_000_000_000,
+    images=1000,
+    calibration_images=100,
+    devices=0,
+    training_macs=0,
+    min_seconds=2.0,
+    jobs=1,
+    measures=True,
+)
+REDUCED = PlannedVariant(("tome-8-gather", "tome-8-arithmetic"), 0.5)
+
+
+def counts(plan: RunPlan) -> dict[str, int]:
+    """Number of stages by kind, whether alone or not."""
+    found: dict[str, int] = {}
+    for stages in plan.stages:
+        found[stages.kind] = found.get(stages.kind, 0) + stages.count
+    return found
+
+
+def test_a_plan_names_every_candidate() -> None:
+    assert make_plan(FACTS).candidates == (
+        "onnxruntime/fp32/dense",
+        "onnxruntime/dynamic_wi8_afp32/dense",
+        "openvino/fp32/dense",
+        "openvino/static_wi8_ai8/dense",
+    )
+
+
+def test_both_forms_are_made_and_one_is_quantized() -> None:
+    plan = make_plan(replace(FACTS, backends=FACTS.backends[:1], variants=(*FACTS.variants, REDUCED)))
+    assert plan.candidates[2:] == (
+        "onnxruntime/fp32/tome-8-gather",
+        "onnxruntime/fp32/tome-8-arithmetic",
+        "onnxruntime/dynamic_wi8_afp32/tome-8-gather",
+    )
+
+
+def test_stages_are_counted_by_kind() -> None:
+    assert counts(make_plan(FACTS)) == {
+        "preprocess": 2,
+        "capture": 1,
+        "evaluate": 1 + 4,
+        "measure": 1 + 4,
+        "export": 2 + 1,
+        "prepare": 1,
+        "quantize": 2,
+        "time": 1,
+    }
+    trained = make_plan(replace(FACTS, training_macs=10**12, devices=2, variants=(*FACTS.variants, REDUCED)))
+    assert counts(trained)["distill"] == 1
+    assert counts(trained)["capture"] == 2 + 2
+    assert counts(trained)["predict"] == len(trained.candidates) == 10
+
+
+def test_what_is_only_made_is_not_measured() -> None:
+    plan = make_plan(replace(FACTS, measures=False, devices=1))
+    assert not {"time", "predict"} & counts(plan).keys()
+    assert counts(plan)["measure"] == 1  # the original, in PyTorch
+
+
+def test_the_time_of_a_stage_follows_from_its_costs() -> None:
+    facts = replace(FACTS, backends=(PlannedBackend("litert", ()),), calibration_images=0)
+    stages = {(each.kind, each.alone): each for each in make_plan(facts).stages}
+    assert stages["export", False] == PlannedStages("export", 1, COSTS["litert"].export_s)
+    float_s = 1000 * (FLOAT_S_PER_GMAC + PER_IMAGE_S)
+    reference_s = 2 * stages["evaluate", False].seconds - float_s
+    assert 0 < reference_s < float_s
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"images": 2000},
+        {"macs": 2_000_000_000},
+        {"calibration_images": 200},
+        {"devices": 1},
+        {"training_macs": 10**12},
+        {"min_seconds": 4.0},
+        {"variants": (*FACTS.variants, REDUCED)},
+    ],
+)
+def test_more_work_takes_longer(more: dict[str, object]) -> None:
+    assert make_plan(replace(FACTS, **more)).seconds > make_plan(FACTS).seconds  # type: ignore[arg-type]
+
+
+def test_jobs_shorten_what_may_run_beside_others_only() -> None:
+    plans = [make_plan(replace(FACTS, jobs=jobs)) for jobs in (1, 2, 4)]
+    alone = sum(each.count * each.seconds for each in plans[0].stages if each.alone)
+    assert plans[0].seconds > plans[1].seconds > plans[2].seconds > alone
+    assert plans[0].seconds == pytest.approx(sum(each.count * each.seconds for each in plans[0].stages))
+
+
+def test_a_backend_that_was_not_measured_is_planned_too() -> None:
+    assert make_plan(replace(FACTS, backends=(PlannedBackend("new", ()),))).candidates == ("new/fp32/dense",)
