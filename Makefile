@@ -4,12 +4,13 @@
 # make families  docs/families.md, rewritten            make digits    retrains the bundled models
 # make readme    the demo's output into the README   make bench-quantize  int8 against the libraries' defaults
 # make bench-tokens   every way to have fewer tokens: table and picture
+# make bench-engine   what runs cost, beside a plain script of the same library calls
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test test-all lint bench bench-quantize bench-tokens families digits readme
+.PHONY: install demo test test-all lint bench bench-quantize bench-tokens bench-engine families digits readme
 .DELETE_ON_ERROR:
 
 install: $(STAMP)
@@ -40,6 +41,9 @@ bench-quantize: $(STAMP)
 
 bench-tokens: $(STAMP)
 	$(BIN)/python -m benchmarks.tokens
+
+bench-engine: $(STAMP)
+	$(BIN)/python -m benchmarks.engine
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.ratios
