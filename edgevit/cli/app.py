@@ -32,6 +32,7 @@ COMMANDS = (
     ("explain", "explain"),
     ("gate", "gate"),
     ("report", "report"),
+    ("clean", "clean"),
     ("models", "models"),
     ("schemes", "schemes"),
     ("profiles", "profiles"),

@@ -1,0 +1,37 @@
+"""The line about a candidate that is finished, for those who watch a run."""
+
+from __future__ import annotations
+
+from edgevit import units
+from edgevit.results.candidate import Candidate
+
+
+def candidate_line(candidate: Candidate) -> str:
+    """Returns what a candidate reached, or why it cannot be used.
+
+    Args:
+        candidate: As far as it is known; latency may be missing.
+    """
+    parts = [*_accuracy(candidate), *_latency(candidate)]
+    if candidate.artifact is not None:
+        parts.append(units.size(candidate.artifact.size_bytes))
+    found = ", ".join(parts)
+    if candidate.status == "ok":
+        return f"{candidate.id}: {found or 'made'}"
+    why = f"{candidate.status}: {'; '.join(candidate.reasons)}"
+    return f"{candidate.id}: {found}; {why}" if found else f"{candidate.id}: {why}"
+
+
+def _accuracy(candidate: Candidate) -> list[str]:
+    accuracy = candidate.accuracy
+    if accuracy is None:
+        return []
+    if accuracy.top1 is None:
+        return [] if accuracy.agreement is None else [f"agreement {units.percent(accuracy.agreement)}"]
+    change = "" if accuracy.drop_points is None else f" ({units.accuracy_change(accuracy.drop_points)})"
+    return [f"top-1 {units.percent(accuracy.top1)}{change}"]
+
+
+def _latency(candidate: Candidate) -> list[str]:
+    faster = [] if candidate.speed_up is None else [f"{units.ratio(candidate.speed_up)} the float parent's speed"]
+    return faster if candidate.p50_ms is None else [units.milliseconds(candidate.p50_ms), *faster]
