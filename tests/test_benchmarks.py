@@ -1,10 +1,20 @@
-"""What the benchmarks promise to cover."""
+"""What the benchmarks promise to cover, and that they add up costs correctly; in miniature."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
+from benchmarks.engine import Bench, demo_command, overhead, vit, write_digits
+from benchmarks.engine_table import Row, exponent, growth, print_markdown
+from benchmarks.process_tree import Cost, run_measured
 from benchmarks.tokens import DIGITS_PLANS, PLANS, PROMISING, groups
+from edgevit.data.images import open_images
 from edgevit.spec.token_plan import AUTO, METHODS, RESIZINGS, parse_plans
 
 
@@ -19,3 +29,142 @@ def test_every_plan_is_in_one_group() -> None:
     assert sorted(parse_plans(",".join(part.plans for part in parts)), key=str) == sorted(parse_plans(PLANS), key=str)
     assert {str(plan) for plan in parse_plans(parts[0].plans)} == set(PROMISING)
     assert groups("resolution:192")[0].plans == "none"
+
+
+COST = Cost(0, 100.0, 150.0, 2_000_000_000, 1_000_000_000, 500_000_000, "")
+GRANDCHILD = """
+import time
+held = bytearray(150_000_000)
+began = time.process_time()
+while time.process_time() - began < 0.8:
+    pass
+"""
+CHILD = f"""
+import subprocess, sys
+held = bytearray(60_000_000)
+subprocess.Popen([sys.executable, "-c", {GRANDCHILD!r}])
+print("ended")
+"""
+
+
+def test_a_cost_has_all_processes_also_those_whose_parent_has_ended(tmp_path: Path) -> None:
+    cost = run_measured((sys.executable, "-c", CHILD), tmp_path / "log")
+    assert (cost.exit_code, cost.output) == (0, "ended\n")
+    assert cost.cpu_s >= 0.8
+    assert 150_000_000 < cost.own_peak_bytes < 200_000_000
+    assert cost.largest_peak_bytes >= cost.own_peak_bytes
+    assert cost.tree_peak_bytes >= cost.own_peak_bytes
+
+
+def test_pages_that_processes_share_count_once(tmp_path: Path) -> None:
+    code = "import os, time; held = bytearray(b'x') * 100_000_000; os.fork(); os.fork(); time.sleep(0.7)"
+    cost = run_measured((sys.executable, "-c", code), tmp_path / "log")
+    assert 100_000_000 < cost.tree_peak_bytes < 200_000_000
+
+
+def test_a_command_that_fails_has_its_code_and_log(tmp_path: Path) -> None:
+    cost = run_measured((sys.executable, "-c", "import sys; sys.exit('no such thing')"), tmp_path / "log")
+    assert cost.exit_code == 1
+    assert (tmp_path / "log").read_text() == "no such thing\n"
+
+
+def test_what_was_measured_is_not_measured_again(tmp_path: Path) -> None:
+    bench = Bench(None, tmp_path, keep=False)
+    command = (sys.executable, "-c", f"open({str(tmp_path / 'runs')!r}, 'a').write('x')")
+    first, note = bench.measured("append", command, lambda cost: "found")
+    again, same = Bench(None, tmp_path, keep=False).measured("append", command)
+    assert (again, same, note) == (first, "found", "found")
+    assert (tmp_path / "runs").read_text() == "x"
+    failed, why = bench.measured("fail", (sys.executable, "-c", "raise SystemExit(3)"))
+    assert failed.exit_code == 3
+    assert "exit code 3" in why
+    assert list(bench.costs) == ["append"]
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0, 2.0])
+def test_the_exponent_of_a_power_is_found(power: float) -> None:
+    counts = (2, 4, 8, 24)
+    assert exponent(counts, [3.0 * count**power for count in counts]) == pytest.approx(power)
+
+
+def test_growth_is_linear_or_better_or_it_is_not_reached() -> None:
+    rows = growth("images", (10, 100), [replace(COST, wall_s=5.0), replace(COST, wall_s=40.0)])
+    assert [row.reached for row in rows] == [None, None, True]
+    assert rows[-1].exponent == pytest.approx(0.903, abs=1e-3)
+    assert growth("images", (10, 100), [replace(COST, wall_s=5.0), replace(COST, wall_s=60.0)])[-1].reached is False
+
+
+def test_a_ratio_binds_and_seconds_only_where_there_is_none() -> None:
+    beside = replace(COST, wall_s=130.0)
+    assert Row("run", COST, required_s=50.0, beside=beside, required_ratio=0.8).reached is True
+    assert Row("run", COST, required_s=200.0, beside=replace(COST, wall_s=120.0), required_ratio=0.8).reached is False
+    assert Row("run", COST, required_s=99.0).reached is False
+    assert Row("run", COST, required_over_s=1.5, over_s=1.4).reached is True
+    assert Row("run", replace(COST, exit_code=1), required_s=200.0).reached is False
+    assert Row("run", None, required_s=200.0).reached is None
+
+
+def test_the_table_names_the_machine_and_puts_the_ratio_first(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [Row("run", COST, required_s=120.0, beside=replace(COST, wall_s=200.0), required_ratio=0.8, note="chosen a")]
+    print_markdown([*rows, Row("other", None, note="no data")])
+    machine, _, titles, _, *lines = capsys.readouterr().out.splitlines()
+    assert "cores" in machine
+    assert titles.startswith("| run | ratio | required | wall |")
+    assert lines[0] == (
+        "| run | 0.50 | ≤ 0.8 | 1 min 40 s | ≤ 120 s | 2 min 30 s | 2.00 GB | 1.00 GB | 500.0 MB | yes | chosen a |"
+    )
+    assert lines[1].endswith("| no data |")
+    assert lines[0].count("|") == lines[1].count("|") == titles.count("|")
+
+
+def test_without_a_data_folder_a_row_says_why(tmp_path: Path) -> None:
+    (row,) = vit(Bench(None, tmp_path, keep=False))
+    assert row.cost is None
+    assert "EDGEVIT_DATA" in row.note
+
+
+def test_the_demo_is_what_make_runs() -> None:
+    command = demo_command()
+    assert command[:3] == (sys.executable, "-m", "edgevit")
+    assert "digits_vit" in command
+    assert "--out" not in command
+
+
+def test_images_to_grow_with_are_labelled_and_distinct(tmp_path: Path) -> None:
+    write_digits(tmp_path / "images", 600)
+    images = open_images(str(tmp_path / "images"))
+    assert len(images) == 600
+    assert len({(tmp_path / "images" / "images" / name).read_bytes() for name in images.ids}) == 600
+    assert images.labels is not None
+    assert images.labels[:100] == images.labels[500:600]
+
+
+@pytest.mark.slow
+def test_bench_and_inspect_are_measured_on_a_file_of_each_runtime(tmp_path: Path) -> None:
+    rows = overhead(Bench(None, tmp_path, keep=False))
+    assert len(rows) == 6
+    assert all(row.over_s is not None and row.over_s > 0 for row in rows)
+
+
+@pytest.mark.slow
+def test_the_plain_script_makes_scores_and_times_six_files(tmp_path: Path) -> None:
+    from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
+
+    ensure_torchvision_schemas()
+    import timm
+    from safetensors.torch import save_file
+
+    save_file(timm.create_model("test_vit").state_dict(), tmp_path / "weights.safetensors")
+    write_digits(tmp_path / "images", 8)
+    command = (
+        sys.executable, "-m", "benchmarks.plain_script", "test_vit", "--weights", tmp_path / "weights.safetensors",
+        "--images", tmp_path / "images", "--calibration", tmp_path / "images", "--out", tmp_path / "out",
+    )  # fmt: skip
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert [file["name"] for file in found["files"]] == [
+        f"{runtime} {numbers}" for runtime in ("onnxruntime", "openvino", "litert") for numbers in ("float32", "int8")
+    ]
+    assert all(file["difference"] < 1e-4 for file in found["files"] if file["name"].endswith("float32"))
+    assert all(file["p50_ms"] > 0 for file in found["files"])
+    assert found["images"] == 8
+    assert set(found["seconds"]) == {"load", "images", "convert", "reference", "score", "time"}
