@@ -135,6 +135,11 @@ class Backend:
         """
         return cast(Session, self._part("session").RuntimeSession(path, threads, precision))
 
+    @property
+    def preload(self) -> tuple[str, ...]:
+        """Modules that conversions and inference need, see :class:`edgevit.run.task.Task`; they start no threads."""
+        return tuple(f"{__name__}.{self.name}.{part}" for part in ("export", "quantize", "session"))
+
     def import_runtime(self) -> None:
         """Imports what ``open_session`` needs, so that a timer started afterwards does not include it."""
         self._part("session")

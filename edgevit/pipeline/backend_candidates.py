@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
 
 from edgevit.backends import Backend
 from edgevit.pipeline.candidate import build
@@ -13,6 +17,9 @@ from edgevit.pipeline.token_passes import reduce_conservatively_for, reduce_for
 from edgevit.quantization.policy import first_guess
 from edgevit.results.candidate import Candidate
 from edgevit.results.token_search import TokenSearch
+
+One = TypeVar("One")
+Other = TypeVar("Other")
 
 
 @dataclass(frozen=True)
@@ -26,7 +33,7 @@ class BackendCandidates:
 
 
 def make_candidates(context: RunContext, trained: TrainedModel, backend: Backend) -> BackendCandidates:
-    """Makes every candidate of one backend.
+    """Makes every candidate of one backend; what does not depend on each other is made side by side.
 
     Where int8 cost a token plan that was found more than was left of the drop allowed, a more conservative one is
     searched for, once.
@@ -36,45 +43,58 @@ def make_candidates(context: RunContext, trained: TrainedModel, backend: Backend
         trained: The model after the passes that change its weights.
         backend: What they are for.
     """
-    reduced = reduce_for(context, trained, backend)
-    made = _make(context, backend, ((trained.dense,), *reduced.variants), None)
+    dense, reduced = _both(
+        context,
+        lambda: build(context, backend, "fp32", trained.dense, None),
+        lambda: reduce_for(context, trained, backend),
+    )
+    from_dense, from_reduced = _both(
+        context,
+        lambda: _quantize(context, backend, trained.dense, dense),
+        lambda: _make(context, backend, reduced.variants, dense),
+    )
+    made = (dense, *from_dense, *from_reduced)
     limit = context.inputs.spec.budget.max_drop
-    if any(search.plan and int8_exceeds_budget(tuple(made), search.plan, limit) for search in reduced.searches):
+    if any(search.plan and int8_exceeds_budget(made, search.plan, limit) for search in reduced.searches):
         again = reduce_conservatively_for(context, trained, backend)
         new = tuple(alternatives for alternatives in again.variants if alternatives not in reduced.variants)
-        made += _make(context, backend, new, made[0])
+        made = (*made, *_make(context, backend, new, dense))
         reduced = reduced.and_then(again)
-    return BackendCandidates(tuple(made), reduced.searches, reduced.notes)
+    return BackendCandidates(made, reduced.searches, reduced.notes)
+
+
+def _both(context: RunContext, one: Callable[[], One], other: Callable[[], Other]) -> tuple[One, Other]:
+    """Makes two calls side by side."""
+    found: list[Any] = context.stages.side_by_side([one, other])
+    return found[0], found[1]
 
 
 def _make(
-    context: RunContext, backend: Backend, variants: tuple[Alternatives, ...], dense: Candidate | None
-) -> list[Candidate]:
-    """Candidates of one backend; float ones are always made, for the others are compared with them.
-
-    Args:
-        context: The run.
-        backend: What they are for.
-        variants: What they are made from.
-        dense: Float candidate to compare with; the first one made where None.
-    """
-    made: list[Candidate] = []
-    for alternatives in variants:
-        first = dense or (made[0] if made else None)
-        floats = tuple(build(context, backend, "fp32", variant, first) for variant in alternatives)
-        worse = reject_worse_forms(floats)
-        made += [worse.get(candidate.id, candidate) for candidate in floats]
-        for variant, parent in zip(alternatives, floats, strict=True):
-            if parent.id not in worse:
-                made += _quantize(context, backend, variant, parent)
-    return made
+    context: RunContext, backend: Backend, variants: tuple[Alternatives, ...], dense: Candidate
+) -> tuple[Candidate, ...]:
+    """Candidates with fewer tokens; float ones are always made, for the others are compared with them."""
+    calls = [partial(_make_alternatives, context, backend, alternatives, dense) for alternatives in variants]
+    return tuple(itertools.chain(*context.stages.side_by_side(calls)))
 
 
-def _quantize(context: RunContext, backend: Backend, variant: Variant, parent: Candidate) -> list[Candidate]:
+def _make_alternatives(
+    context: RunContext, backend: Backend, alternatives: Alternatives, dense: Candidate
+) -> tuple[Candidate, ...]:
+    stages = context.stages
+    floats = tuple(
+        stages.side_by_side([partial(build, context, backend, "fp32", variant, dense) for variant in alternatives])
+    )
+    worse = reject_worse_forms(floats)
+    pairs = [pair for pair in zip(alternatives, floats, strict=True) if pair[1].id not in worse]
+    quantized = stages.side_by_side([partial(_quantize, context, backend, *pair) for pair in pairs])
+    return (*(worse.get(candidate.id, candidate) for candidate in floats), *itertools.chain(*quantized))
+
+
+def _quantize(context: RunContext, backend: Backend, variant: Variant, parent: Candidate) -> tuple[Candidate, ...]:
     """The candidates that are made from a float one; by "auto", until one is usable."""
     made: list[Candidate] = []
     for scheme in context.inputs.schemes(first_guess(backend.policy, context.target).schemes):
         made.append(build(context, backend, scheme, variant, parent))
         if context.inputs.is_automatic and ends_policy(made[-1], parent):
             break
-    return made
+    return tuple(made)

@@ -11,17 +11,16 @@ from typing import TypeAlias
 import numpy as np
 
 from edgevit.artifacts.accuracy import Answers, accuracy_of, agreement, read_answers, write_top1
-from edgevit.artifacts.pytorch_reference import LatencyJob, pytorch_latency
+from edgevit.artifacts.pytorch_reference import LatencyJob
 from edgevit.backends import Backend
 from edgevit.pipeline.choose import Limits, counted_drop
 from edgevit.pipeline.inputs import Inputs
 from edgevit.pipeline.snapshot import Snapshot, take_snapshot
+from edgevit.pipeline.tasks import pytorch_latency_task
 from edgevit.quantization.policy import Target
 from edgevit.results.artifact import PassRecord, Preprocessing
 from edgevit.results.candidate import Accuracy, Candidate
-from edgevit.results.measurement import LatencyMs
 from edgevit.results.run import Baseline
-from edgevit.run.child_process import Task
 from edgevit.run.stages import Stages
 from edgevit.spec.token_plan import Form
 
@@ -79,7 +78,7 @@ class RunContext:
     @property
     def limits(self) -> Limits:
         """What candidates are judged by."""
-        return Limits(self.inputs.spec.budget.max_drop, keeps_slow_static_int8=self.target.npu)
+        return Limits(self.inputs.spec.budget.max_drop, for_device=bool(self.inputs.devices))
 
     def evaluate(self, logits: np.ndarray) -> Accuracy:
         """Scores logits against labels, and real images against the original model.
@@ -138,9 +137,7 @@ def open_context(inputs: Inputs, stages: Stages, steps: tuple[Step, ...]) -> Run
         samples=accuracy.samples,
         params=model.params,
         macs=original.captured.macs,
-        latency_ms=stages.run_in_child(
-            "measure original in PyTorch", "pytorch-original", Task(pytorch_latency, job, LatencyMs)
-        ),
+        latency_ms=stages.run_in_child("measure original in PyTorch", "pytorch-original", pytorch_latency_task(job)),
         top1_interval=accuracy.top1_interval,
         ece=accuracy.ece,
         top1_file=_keep_top1(inputs, stages, "original", original.logits),

@@ -18,44 +18,55 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, Generic, TypeVar
+from typing import IO, Any, Protocol, TypeVar
 
 from pydantic import TypeAdapter
 
 from edgevit.errors import CandidateFailed, DiskFull, EdgevitError, ExitCode, UsageError
 from edgevit.results.document import to_document
+from edgevit.run.task import Task
 
-Argument = TypeVar("Argument")
 Answer = TypeVar("Answer")
 
 _MARK = "\x1eedgevit "
-_SERVE = "import sys; from edgevit.run.child_process import serve; serve(sys.argv[1], int(sys.argv[2]))"
+_SERVE = "import sys; from edgevit.run.child_process import serve; serve(int(sys.argv[1]))"
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FREE_BYTES_NEEDED = 1_000_000
 _PR_SET_PDEATHSIG = 1
 """Of prctl(2)."""
 
 
-@dataclass(frozen=True)
-class Task(Generic[Argument, Answer]):
-    """A call for a child process: plain values in, plain values out, and files."""
+class Child(Protocol):
+    """A process that answers one question, see :func:`serve`."""
 
-    function: Callable[[Argument], Answer]
-    """At module level."""
-    argument: Argument
-    """A frozen dataclass."""
-    answer: type[Answer]
-    """What the function returns, a frozen dataclass."""
-    files: Callable[[Answer], Iterable[Path]] = lambda answer: ()
-    """Files that the function writes, by its answer."""
+    stdin: IO[str] | None
+    stdout: IO[str] | None
 
-    @property
-    def target(self) -> str:
-        """The function as "module:name"."""
-        return f"{self.function.__module__}:{self.function.__qualname__}"
+    def kill(self) -> None:
+        """Ends the process at once; does nothing where it has ended."""
+
+    def wait(self) -> int:
+        """Waits until the process has ended and returns its exit code, that of a signal negative."""
+
+
+def start_cold(log: IO[bytes]) -> Child:
+    """Starts a child as a new interpreter that has imported nothing.
+
+    Args:
+        log: Gets what it prints.
+    """
+    return subprocess.Popen(  # unbuffered, or what it printed would be lost with os._exit and in a crash
+        [sys.executable, "-u", "-c", _SERVE, str(os.getpid())],
+        env=child_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    )
 
 
 def run_in_child(
@@ -64,6 +75,7 @@ def run_in_child(
     timeout_seconds: float,
     log: Path,
     on_progress: Callable[[int, int], None] | None = None,
+    start: Callable[[IO[bytes]], Child] = start_cold,
 ) -> Answer:
     """Carries out a task in a child process.
 
@@ -72,6 +84,7 @@ def run_in_child(
         timeout_seconds: The child is killed after that long.
         log: What the child prints is appended here.
         on_progress: Gets what the child reports with :func:`report_progress`.
+        start: Starts the child, given the open log.
 
     Raises:
         UsageError: the function raised it.
@@ -82,21 +95,12 @@ def run_in_child(
     with log.open("ab") as stream:
         stream.write(f"--- {task.target}\n".encode())
         stream.flush()
-        child = subprocess.Popen(  # unbuffered, or what it printed would be lost with os._exit and in a crash
-            [sys.executable, "-u", "-c", _SERVE, task.target, str(os.getpid())],
-            env=_child_environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stream,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-        )
+        child = start(stream)
         timer = threading.Timer(timeout_seconds, child.kill)
         timer.daemon = True  # an interrupt may come before the lines below can cancel it
         try:
             timer.start()
-            reply = _converse(child, _question(task.argument), log, on_progress)
+            reply = _converse(child, task.question, log, on_progress)
             timed_out = not timer.is_alive() and child.wait() == -signal.SIGKILL
         finally:
             timer.cancel()
@@ -108,7 +112,7 @@ def run_in_child(
             raise _disk_full(log.parent)
         if timed_out:
             raise CandidateFailed(f"{name}: no result within {timeout_seconds:g} s")
-        raise CandidateFailed(f"{name}: {_how_it_ended(child.returncode)}; see {log}")
+        raise CandidateFailed(f"{name}: {_how_it_ended(child.wait())}; see {log}")
     if "error" in reply:
         if reply["error"] == "failed" and shutil.disk_usage(log.parent).free < _FREE_BYTES_NEEDED:
             raise _disk_full(log.parent)  # native code names a full disk in its own words
@@ -116,14 +120,8 @@ def run_in_child(
     return TypeAdapter(task.answer).validate_python(reply["answer"], strict=False)
 
 
-def _question(argument: Any) -> str:
-    """The argument with the place of its class, as JSON."""
-    kind = type(argument)
-    return json.dumps({"type": f"{kind.__module__}:{kind.__qualname__}", "value": to_document(argument)})
-
-
-def _child_environment() -> dict[str, str]:
-    """Lets the child import this very edgevit, installed or not."""
+def child_environment() -> dict[str, str]:
+    """Returns the environment of a child, which lets it import this very edgevit, installed or not."""
     found = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(found)}
 
@@ -135,7 +133,7 @@ def report_progress(done: int, total: int) -> None:
 
 
 def _converse(
-    child: subprocess.Popen[str], question: str, log: Path, on_progress: Callable[[int, int], None] | None
+    child: Child, question: str, log: Path, on_progress: Callable[[int, int], None] | None
 ) -> dict[str, Any] | None:
     assert child.stdin is not None
     assert child.stdout is not None
@@ -156,8 +154,7 @@ def _converse(
                 reply = document
             elif on_progress:
                 on_progress(document["done"], document["total"])
-    child.wait()
-    return reply if child.returncode == 0 else None
+    return reply if child.wait() == 0 else None
 
 
 def _how_it_ended(code: int) -> str:
@@ -193,34 +190,39 @@ _CHANNEL: IO[str] | None = None
 """The child's way to its parent; None in any other process."""
 
 
-def serve(target: str, parent: int) -> None:
+def serve(parent: int) -> None:
     """Answers one call in the child and ends the process.
 
     Args:
-        target: "module:function".
-        parent: Process id of the caller.
+        parent: Process id of the process that started this one.
     """
     global _CHANNEL
-    _end_with(parent)
+    end_with(parent)
     _CHANNEL = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print belongs in the log
-    code = _answer(target)
+    code = _answer()
     sys.stderr.flush()
     os._exit(code)  # some runtimes crash while Python tears them down, after the answer was given
 
 
-def _end_with(parent: int) -> None:
-    """Lets this process be killed when its parent is (Linux), so that it writes nothing more into a run that is resumed."""
+def end_with(parent: int) -> None:
+    """Lets this process be killed when its parent is (Linux), so that it writes nothing more into a run that is resumed.
+
+    The kernel means the thread that started this process: it has to live as long as this process is to.
+
+    Args:
+        parent: Process id of the parent.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it ended before the call above
             os._exit(ExitCode.INTERRUPTED)
 
 
-def _answer(target: str) -> int:
+def _answer() -> int:
     """Calls the function; any error becomes a message to the parent, for this is the child's error edge."""
-    function = _named(target)
     question = json.loads(sys.stdin.read())
+    function = _named(question["function"])
     argument = TypeAdapter(_named(question["type"])).validate_python(question["value"], strict=False)
     try:
         answer = function(argument)

@@ -18,7 +18,7 @@ import fcntl
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -55,6 +55,7 @@ class RunFolder:
         self.stages: list[Stage] = []
         self._spec = spec
         self._inputs = {str(file): file_sha256(file) for file in input_files}
+        self._digests: dict[Path, tuple[tuple[int, int, int], str]] = {}
         self._lock: IO[str] | None = None
         begin = path / "begin.json"
         if path.exists() and not path.is_dir():
@@ -159,53 +160,74 @@ class RunFolder:
         kind: type[Value],
         make: Callable[[], Value],
         files: Callable[[Value], Iterable[Path]] = lambda value: (),
+        *,
+        key: str = "",
+        turn: AbstractContextManager[None] | None = None,
     ) -> Value:
-        """Returns the value of a stage, making it unless an earlier process finished it.
+        """Returns the value of a stage, making it unless it is finished.
 
         Args:
             name: Unique in the run.
             kind: Type of the value, for reading it back.
             make: Makes it; an exception leaves the stage unfinished.
             files: Files that belong to the value; if one is missing or changed, the stage is made again.
+            key: Names all that the value depends on; if it is another than before, the stage is made again.
+            turn: Is held while the value is made, and waited for before its time is taken.
 
         Raises:
             RunMismatch: another version of edgevit recorded the stage.
             DiskFull: there is no space left.
         """
         record = self.path / "stages" / f"{_file_name(name)}.json"
-        finished = self._read_stage(record, kind, files)
+        finished = self._read_stage(record, kind, files, key)
         if finished is not None:
             if finished[0].name not in {stage.name for stage in self.stages}:
                 self.stages.append(finished[0])
             return finished[1]
-        begin = time.monotonic()
-        try:
-            with _disk_errors(self.path):
-                value = make()
-        except BaseException:
-            self.stages.append(Stage(name, time.monotonic() - begin, "failed"))
-            raise
-        stage = Stage(name, time.monotonic() - begin, "done")
+        with turn or nullcontext():
+            begin = time.monotonic()
+            try:
+                with _disk_errors(self.path):
+                    value = make()
+            except Exception:
+                self.stages.append(Stage(name, time.monotonic() - begin, "failed"))
+                raise
+            stage = Stage(name, time.monotonic() - begin, "done")
         document = {
             "name": name,
+            "key": key,
             "seconds": stage.seconds,
-            "files": {self.relative(path): file_sha256(path) for path in files(value)},
+            "files": {self.relative(path): self.digest(path) for path in files(value)},
             "value": to_document(value),
         }
         self._write(record, json.dumps(document).encode())
         self.stages.append(stage)
         return value
 
+    def seconds(self, name: str) -> float:
+        """Returns how long a stage took, all that was tried; 0 where it was not made."""
+        return sum(stage.seconds for stage in tuple(self.stages) if stage.name == name)
+
+    def digest(self, path: Path) -> str:
+        """Returns the sha256 of a file, in hexadecimal; it is read again only if it has changed."""
+        status = path.stat()
+        state = (status.st_ino, status.st_size, status.st_mtime_ns)
+        if self._digests.get(path, (None, ""))[0] != state:
+            self._digests[path] = (state, file_sha256(path))
+        return self._digests[path][1]
+
     def _read_stage(
-        self, record: Path, kind: type[Value], files: Callable[[Value], Iterable[Path]]
+        self, record: Path, kind: type[Value], files: Callable[[Value], Iterable[Path]], key: str
     ) -> tuple[Stage, Value] | None:
         """Reads a finished stage; None if it has to be made (again)."""
         document = _read_json(record) if record.is_file() else None
-        if document is None or not {"name", "seconds", "files", "value"} <= document.keys():
+        if document is None or not {"name", "key", "seconds", "files", "value"} <= document.keys():
+            return None
+        if document["key"] != key:
             return None
         for name, digest in document["files"].items():
             path = self.path / name
-            if not path.is_file() or file_sha256(path) != digest:
+            if not path.is_file() or self.digest(path) != digest:
                 return None
         try:
             value = TypeAdapter(kind).validate_python(document["value"])

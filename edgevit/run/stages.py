@@ -5,19 +5,24 @@ from __future__ import annotations
 import functools
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from edgevit.errors import CandidateFailed
-from edgevit.run.child_process import Task, run_in_child
+from edgevit.run.child_process import run_in_child
+from edgevit.run.executor import Executor
 from edgevit.run.folder import RunFolder
 from edgevit.run.progress import Progress
+from edgevit.run.task import Task
 from edgevit.spec.spec import MeasureSpec
 
 Answer = TypeVar("Answer")
+TimedRunner = Callable[[Task[Any, Any]], Any]
+"""Carries out a task that times something."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +77,18 @@ def child_runner(progress: Progress, timeout_seconds: float | None = None) -> It
 
 @dataclass(frozen=True)
 class Stages:
-    """Carries out the stages of a run, each once: a finished one is read back from the run folder."""
+    """Carries out the stages of a run, each once: a finished one is read back from the run folder.
+
+    May be used by several threads at once, those of :meth:`edgevit.run.executor.Executor.side_by_side`.
+    """
 
     folder: RunFolder
-    timeout_seconds: float
-    """For one child process."""
+    executor: Executor
     progress: Progress
+    _locks: dict[str, threading.Lock] = field(default_factory=dict, repr=False)
+    """By stage: what two threads ask for is made by one."""
+    _here: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    """One stage at a time in this process, for not all libraries can be used by several threads."""
 
     def run(
         self,
@@ -86,11 +97,11 @@ class Stages:
         make: Callable[[], Answer],
         files: Callable[[Answer], Iterable[Path]] = lambda answer: (),
     ) -> Answer:
-        """Carries out a stage in this process, unless it is finished; see :meth:`RunFolder.stage`."""
-        self.progress.stage(stage, 0, 1)
-        answer = self.folder.stage(stage, kind, make, files)
-        self.progress.stage(stage, 1, 1)
-        return answer
+        """Carries out a stage in this process, unless it is finished; see :meth:`RunFolder.stage`.
+
+        ``make`` may not carry out another stage.
+        """
+        return self._once(stage, kind, make, files, turn=self._here_beside_others())
 
     def run_in_child(self, stage: str, log: str, task: Task[Any, Answer]) -> Answer:
         """Carries out a stage in a child process, unless it is finished.
@@ -101,10 +112,66 @@ class Stages:
             task: See :func:`edgevit.run.child_process.run_in_child`, also for what it raises.
         """
         make = functools.partial(
-            run_in_child,
-            task,
-            timeout_seconds=self.timeout_seconds,
-            log=self.folder.log(log),
-            on_progress=functools.partial(self.progress.stage, stage),
+            self.executor.run_now, task, self.folder.log(log), functools.partial(self.progress.stage, stage)
         )
-        return self.run(stage, task.answer, make, task.files)
+        turn = self.executor.alone() if task.timing else self.executor.beside_others()
+        return self._once(
+            stage, task.answer, make, task.files, key=task.key(self.folder.path, self.folder.digest), turn=turn
+        )
+
+    def run_timed(self, stage: str, log: str, kind: type[Answer], make: Callable[[TimedRunner], Answer]) -> Answer:
+        """Carries out a stage of several tasks that time something, with nothing beside them, unless it is finished.
+
+        Args:
+            stage: Unique in the run.
+            log: Name of the log that gets what their processes print.
+            kind: Type of the value.
+            make: Makes it, given a function that carries out a task in a process that starts cold.
+        """
+
+        def run(task: Task[Any, Any]) -> Any:
+            return self.executor.run_now(task, self.folder.log(log))
+
+        return self._once(stage, kind, lambda: make(run), turn=self.executor.alone())
+
+    def side_by_side(self, calls: Sequence[Callable[[], Answer]]) -> list[Answer]:
+        """Makes calls that carry out stages, side by side; see :meth:`edgevit.run.executor.Executor.side_by_side`."""
+        return self.executor.side_by_side(calls)
+
+    def _once(
+        self,
+        stage: str,
+        kind: type[Answer],
+        make: Callable[[], Answer],
+        files: Callable[[Answer], Iterable[Path]] = lambda answer: (),
+        *,
+        key: str = "",
+        turn: AbstractContextManager[None],
+    ) -> Answer:
+        lock = self._locks.setdefault(stage, threading.Lock())
+        if not lock.acquire(blocking=False):
+            with self.executor.waiting():
+                lock.acquire()
+        try:
+            answer = self.folder.stage(stage, kind, make, files, key=key, turn=self._told(stage, turn))
+        finally:
+            lock.release()
+        self.progress.stage(stage, 1, 1)
+        return answer
+
+    @contextmanager
+    def _told(self, stage: str, turn: AbstractContextManager[None]) -> Iterator[None]:
+        """A turn whose begin and end are told."""
+        with turn:
+            self.progress.stage(stage, 0, 1)
+            try:
+                yield
+            except BaseException:
+                self.progress.failed(stage)
+                raise
+            self.progress.stage(stage, 1, 1)
+
+    @contextmanager
+    def _here_beside_others(self) -> Iterator[None]:
+        with self._here, self.executor.beside_others():
+            yield

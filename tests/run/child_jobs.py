@@ -1,4 +1,4 @@
-"""Functions that test_isolate.py calls in child processes; a child can import them from here."""
+"""Functions that the tests of this folder call in child processes; a child can import them from here."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, UsageError
 from edgevit.run import child_process as isolate
@@ -129,3 +130,16 @@ def sleep(question: Question) -> Answer:
 
 def big(question: Question) -> Answer:
     return Answer("x" * 3_000_000, 0.0, 0)
+
+
+def fork_facts(question: Question) -> Answer:
+    """Tells what a warm child inherits: its threads, and whether a module is imported before it is asked for."""
+    threads = len(list(Path("/proc/self/task").iterdir()))
+    return Answer(",".join(sorted(set(question.text.split(",")) & set(sys.modules))), float(threads), os.getpid())
+
+
+def span(question: Question) -> Answer:
+    """Sleeps, and tells when it began and how long it slept."""
+    begin = time.monotonic()
+    time.sleep(question.numbers[0])
+    return Answer(repr(begin), time.monotonic() - begin, os.getpid())

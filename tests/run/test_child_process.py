@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from edgevit.errors import CandidateFailed, DiskFull, UsageError
-from edgevit.run.child_process import Task, run_in_child
+from edgevit.run.child_process import run_in_child
+from edgevit.run.task import Task
 from tests.run import child_jobs as jobs
 from tests.run.child_jobs import Answer, Question
 
@@ -146,7 +147,7 @@ def test_a_long_answer_and_a_long_question(ask: Ask) -> None:
 def test_a_child_ends_with_its_parent(tmp_path: Path, stop: signal.Signals) -> None:
     """Else it would go on writing into a run that is resumed."""
     program = (
-        "from tests.run import child_jobs as jobs; from pathlib import Path; from edgevit.run.child_process import Task, run_in_child\n"
+        "from tests.run import child_jobs as jobs; from pathlib import Path; from edgevit.run.child_process import run_in_child; from edgevit.run.task import Task\n"
         "run_in_child(Task(jobs.sleep, jobs.Question(), jobs.Answer), timeout_seconds=60, log=Path('log'),"
         " on_progress=lambda pid, _: print(pid, flush=True))"
     )

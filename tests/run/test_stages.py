@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from edgevit.errors import CandidateFailed, UsageError
-from edgevit.run.child_process import Task
 from edgevit.run.folder import RunFolder
 from edgevit.run.stages import Stages, child_runner
+from edgevit.run.task import Task
 from edgevit.spec.spec import Spec
 from tests.factories import KeptProgress
 from tests.run import child_jobs as jobs

@@ -1,0 +1,98 @@
+"""The tasks of a run: each job with what it reads and writes, and the libraries that its process may have imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, run_images
+from edgevit.artifacts.layer_sensitivity import Sensitivity, SensitivityJob, layer_sensitivity
+from edgevit.artifacts.make import ExportJob, MadeArtifact, QuantizeJob, export_float, quantize
+from edgevit.artifacts.pytorch_reference import LatencyJob, ReferenceJob, pytorch_latency, reference_logits
+from edgevit.backends import get_backend
+from edgevit.data.prepared import PreparedImages, PrepareImagesJob, prepare_images
+from edgevit.devices.predict import PredictDevicesJob, Predictions, predict_for_devices
+from edgevit.measure.bench import BenchJob, bench
+from edgevit.measure.paired import PairedLatency, PairedLatencyJob, paired_latency
+from edgevit.quantization.prepare import Prepared, PrepareJob, prepare
+from edgevit.results.measurement import LatencyMs, Measurement
+from edgevit.run.task import Task
+
+PYTORCH = ("edgevit.artifacts.pytorch_reference", "edgevit.quantization.prepare")
+"""What processes that run captured programs import."""
+
+
+def images_task(job: PrepareImagesJob) -> Task[PrepareImagesJob, PreparedImages]:
+    """Decodes and preprocesses images."""
+    return Task(
+        prepare_images, job, PreparedImages, lambda made: () if made.pixels is None else (made.pixels,), preload=PYTORCH
+    )
+
+
+def reference_task(job: ReferenceJob) -> Task[ReferenceJob, LogitsFile]:
+    """Runs a captured program over images."""
+    inputs = (job.program, *_pixels(job.images))
+    return Task(reference_logits, job, LogitsFile, _logits, inputs, PYTORCH)
+
+
+def pytorch_latency_task(job: LatencyJob) -> Task[LatencyJob, LatencyMs]:
+    """Times a captured program."""
+    return Task(pytorch_latency, job, LatencyMs, inputs=(job.program,), timing=True)
+
+
+def prepare_task(job: PrepareJob) -> Task[PrepareJob, Prepared]:
+    """Prepares a captured program for int8."""
+    return Task(prepare, job, Prepared, lambda made: (made.program,), (job.program, *_pixels(job.calibration)), PYTORCH)
+
+
+def export_task(job: ExportJob) -> Task[ExportJob, MadeArtifact]:
+    """Exports a captured program as a float artifact."""
+    preload = get_backend(job.backend).preload
+    return Task(export_float, job, MadeArtifact, lambda made: made.files, (job.program,), preload)
+
+
+def quantize_task(job: QuantizeJob) -> Task[QuantizeJob, MadeArtifact]:
+    """Quantizes a float artifact."""
+    inputs = (*artifact_files(job.parent), *_pixels(job.calibration))
+    return Task(quantize, job, MadeArtifact, lambda made: made.files, inputs, get_backend(job.backend).preload)
+
+
+def sensitivity_task(job: SensitivityJob) -> Task[SensitivityJob, Sensitivity]:
+    """Ranks the layers of a float artifact by what quantizing them loses."""
+    inputs = (*artifact_files(job.parent), *_pixels(job.calibration))
+    return Task(layer_sensitivity, job, Sensitivity, inputs=inputs, preload=get_backend(job.backend).preload)
+
+
+def inference_task(job: InferenceJob) -> Task[InferenceJob, LogitsFile]:
+    """Runs an artifact over images."""
+    inputs = (*artifact_files(job.artifact), *_pixels(job.images))
+    return Task(run_images, job, LogitsFile, _logits, inputs, get_backend(job.backend).preload)
+
+
+def bench_task(job: BenchJob) -> Task[BenchJob, Measurement]:
+    """Measures an artifact."""
+    return Task(bench, job, Measurement, inputs=artifact_files(job.artifact), timing=True)
+
+
+def paired_latency_task(job: PairedLatencyJob) -> Task[PairedLatencyJob, PairedLatency]:
+    """Compares the latency of two artifacts."""
+    inputs = (*artifact_files(job.first), *artifact_files(job.second))
+    return Task(paired_latency, job, PairedLatency, inputs=inputs, timing=True)
+
+
+def predict_task(job: PredictDevicesJob) -> Task[PredictDevicesJob, Predictions]:
+    """Predicts latency and memory of an artifact for devices."""
+    preload = get_backend(job.backend).preload
+    return Task(predict_for_devices, job, Predictions, inputs=artifact_files(job.artifact), preload=preload)
+
+
+def artifact_files(main: Path) -> tuple[Path, ...]:
+    """Returns every file of an artifact, given its main file: all in its folder."""
+    return tuple(sorted(main.parent.iterdir()))
+
+
+def _logits(made: LogitsFile) -> tuple[Path, ...]:
+    return (made.logits,)
+
+
+def _pixels(images: PreparedImages | None) -> tuple[Path, ...]:
+    return () if images is None or images.pixels is None else (images.pixels,)

@@ -1,0 +1,223 @@
+"""Warm children: a server process imports heavy libraries once, and forks a fresh process for each task (Linux).
+
+The server is a new interpreter with one thread, so that forking it is safe: it imports and forks, and does nothing else.
+Each child has the pipes, the log and the end of a child that starts cold, see :mod:`edgevit.run.child_process`. Where
+the parent dies the server reads the end of its socket and ends, and the kernel kills its children.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import os
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import IO
+
+from edgevit.run.child_process import child_environment, serve
+
+_SERVE = "import sys; from edgevit.run.fork_server import serve_forks; serve_forks(int(sys.argv[1]), sys.argv[2:])"
+_FORK, _KILL = b"f", b"k"
+_MESSAGE = struct.Struct("ci")
+"""What is to be done, and the number of the child."""
+_STATUS = struct.Struct("i")
+_SINGLE_THREADED = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+"""Libraries start their threads while they are imported, and no child would have them after a fork; and what a child
+computes must not depend on how many others run beside it."""
+
+
+class ForkServer:
+    """A server process with some modules imported."""
+
+    def __init__(self, modules: tuple[str, ...], log: Path) -> None:
+        """Starts the server; it imports while the caller goes on.
+
+        Args:
+            modules: To import; one that is missing is left for the child that needs it.
+            log: Gets what they print.
+        """
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        self._children = 0
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs, log.open("ab") as stream:
+            self._process = subprocess.Popen(
+                [sys.executable, "-u", "-c", _SERVE, str(theirs.fileno()), *modules],
+                env={**child_environment(), **dict.fromkeys(_SINGLE_THREADED, "1")},
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                pass_fds=[theirs.fileno()],
+            )
+
+    def fork(self, log: IO[bytes]) -> ForkedChild:
+        """Starts a child.
+
+        Args:
+            log: Gets what it prints.
+
+        Raises:
+            ConnectionError: the server has ended.
+        """
+        ends = [os.pipe() for _ in range(3)]
+        (question_out, question_in), (answer_out, answer_in), (status_out, status_in) = ends
+        theirs = [question_out, answer_in, log.fileno(), status_in]
+        with self._lock:
+            number, self._children = self._children, self._children + 1
+            try:
+                socket.send_fds(self._socket, [_MESSAGE.pack(_FORK, number)], theirs)
+            finally:
+                for end in (question_out, answer_in, status_in):
+                    os.close(end)
+        return ForkedChild(self, number, question_in, answer_out, status_out)
+
+    def kill(self, number: int) -> None:
+        """Lets a child be killed; does nothing where it, or the server, has ended."""
+        with self._lock, contextlib.suppress(OSError):
+            self._socket.send(_MESSAGE.pack(_KILL, number))
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the server has ended, and all its children with it."""
+        return self._process.poll() is not None
+
+    def wait(self) -> int:
+        """Waits until the server has ended and returns its exit code, that of a signal negative."""
+        return self._process.wait()
+
+    def close(self) -> None:
+        """Ends the server and every child that still runs."""
+        with self._lock:
+            self._socket.close()
+        self.wait()
+
+
+class ForkedChild:
+    """A child of a server, with what :class:`subprocess.Popen` has; see :class:`edgevit.run.child_process.Child`."""
+
+    def __init__(self, server: ForkServer, number: int, question: int, answer: int, status: int) -> None:
+        self.stdin: IO[str] | None = os.fdopen(question, "w", encoding="utf-8")
+        self.stdout: IO[str] | None = os.fdopen(answer, encoding="utf-8", errors="replace")
+        self._server = server
+        self._number = number
+        self._status = status
+        self._code: int | None = None
+        self._lock = threading.Lock()
+
+    def kill(self) -> None:
+        """Ends the child at once; does nothing where it has ended."""
+        if self._code is None:
+            self._server.kill(self._number)
+
+    def wait(self) -> int:
+        """Waits until the child has ended and returns its exit code, that of a signal negative."""
+        with self._lock:
+            if self._code is None:
+                told = os.read(self._status, _STATUS.size)
+                os.close(self._status)
+                self._code = _STATUS.unpack(told)[0] if told else self._server.wait()
+                for stream in (self.stdin, self.stdout):
+                    if stream is not None:
+                        with contextlib.suppress(BrokenPipeError):
+                            stream.close()
+            return self._code
+
+
+def serve_forks(number: int, modules: list[str]) -> None:
+    """Imports modules, then forks children as asked, until the parent has ended.
+
+    Args:
+        number: File descriptor of the socket to the parent.
+        modules: To import.
+
+    Raises:
+        RuntimeError: a module has started a thread, so that forking would not be safe.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process in its own time
+    for module in modules:
+        with contextlib.suppress(ImportError):  # the child that needs it says so, by name
+            importlib.import_module(module)
+    threads = len(list(Path("/proc/self/task").iterdir()))
+    if threads != 1:
+        raise RuntimeError(f"{threads} threads after importing {', '.join(modules)}")
+    gc.collect()
+    gc.freeze()  # what is imported stays shared with the children
+    _Server(socket.socket(fileno=number)).run()
+
+
+class _Server:
+    """The loop of a server process."""
+
+    def __init__(self, parent: socket.socket) -> None:
+        self._parent = parent
+        self._running: dict[int, tuple[int, int]] = {}
+        """Number of the child and the pipe that gets its exit code, by process id."""
+        self._wake_out, self._wake_in = os.pipe()
+        os.set_blocking(self._wake_in, False)
+        signal.set_wakeup_fd(self._wake_in, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def run(self) -> None:
+        while True:
+            ready, _, _ = select.select([self._parent.fileno(), self._wake_out], [], [])
+            if self._wake_out in ready:
+                os.read(self._wake_out, 4096)
+                self._reap()
+            if self._parent.fileno() in ready:
+                message, ends, _, _ = socket.recv_fds(self._parent, _MESSAGE.size, 4)
+                if not message:
+                    os._exit(0)
+                what, number = _MESSAGE.unpack(message)
+                if what == _FORK:
+                    self._fork(number, ends)
+                else:
+                    self._kill(number)
+
+    def _fork(self, number: int, ends: list[int]) -> None:
+        question, answer, log, status = ends
+        server = os.getpid()
+        process = os.fork()
+        if process == 0:
+            self._become_child(server, question, answer, log, status)
+        for end in (question, answer, log):
+            os.close(end)
+        self._running[process] = (number, status)
+
+    def _become_child(self, server: int, question: int, answer: int, log: int, status: int) -> None:
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            for own, given in enumerate((question, answer, log)):
+                os.dup2(given, own)
+            for end in (question, answer, log, status, *self._open_ends()):
+                os.close(end)
+            serve(server)
+        finally:
+            os._exit(1)
+
+    def _open_ends(self) -> list[int]:
+        pipes = [status for _, status in self._running.values()]
+        return [self._parent.fileno(), self._wake_out, self._wake_in, *pipes]
+
+    def _kill(self, number: int) -> None:
+        for process, (running, _) in self._running.items():
+            if running == number:
+                os.kill(process, signal.SIGKILL)
+
+    def _reap(self) -> None:
+        while self._running:
+            process, status = os.waitpid(-1, os.WNOHANG)
+            if process == 0:
+                return
+            _, pipe = self._running.pop(process)
+            with contextlib.suppress(BrokenPipeError):
+                os.write(pipe, _STATUS.pack(os.waitstatus_to_exitcode(status)))
+            os.close(pipe)
