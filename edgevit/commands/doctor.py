@@ -11,9 +11,9 @@ from edgevit.commands import probes
 from edgevit.errors import EdgevitError
 from edgevit.measure import host
 from edgevit.results.measurement import Host
-from edgevit.run.child_process import Task
 from edgevit.run.progress import Silent
 from edgevit.run.stages import child_runner
+from edgevit.run.task import Task
 from edgevit.version import __version__
 
 TIMEOUT_SECONDS = 60.0

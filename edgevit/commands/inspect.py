@@ -8,9 +8,9 @@ from pathlib import Path
 
 from edgevit.backends import backend_of_file, get_backend
 from edgevit.results.graph_summary import OpCount, Summary
-from edgevit.run.child_process import Task
 from edgevit.run.progress import Silent
 from edgevit.run.stages import child_runner
+from edgevit.run.task import Task
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from edgevit.devices.device import load_device
 from edgevit.devices.predict import PredictDevicesJob, Predictions, predict_for_devices
 from edgevit.errors import UsageError
 from edgevit.results.measurement import Prediction
-from edgevit.run.child_process import Task
 from edgevit.run.progress import Progress
 from edgevit.run.stages import child_runner
+from edgevit.run.task import Task
 from edgevit.spec.spec import ModelSpec
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from edgevit.artifacts.verify import FLOAT_TOLERANCE
 from edgevit.backends import all_backends
 from edgevit.errors import EdgevitError
-from edgevit.run.child_process import Task, run_in_child
+from edgevit.run.child_process import run_in_child
+from edgevit.run.task import Task
 from edgevit.version import __version__
 from tests.contract.families import FAMILIES, IMAGES, LEAST_VARIATION, Family, Prepared, PrepareJob, convert, prepare
 

@@ -20,10 +20,10 @@ from edgevit.pipeline.snapshot import Captured, Snapshot
 from edgevit.quantization.policy import Target
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.run import Baseline
-from edgevit.run.child_process import Task
 from edgevit.run.folder import RunFolder
 from edgevit.run.progress import Silent
 from edgevit.run.stages import Stages
+from edgevit.run.task import Task
 from edgevit.spec.spec import Spec
 from edgevit.spec.token_plan import FORMS, parse_plans
 from tests.factories import make_run

@@ -15,7 +15,7 @@ from edgevit.model.program.capture import count_macs, load_program  # noqa: E402
 from edgevit.pipeline.snapshot import Captured, Snapshot, capture_module, pass_record, take_snapshot  # noqa: E402
 from edgevit.results.artifact import PassRecord, Preprocessing  # noqa: E402
 from edgevit.run import stages as stages_module  # noqa: E402
-from edgevit.run.child_process import Task  # noqa: E402
+from edgevit.run.task import Task  # noqa: E402
 from edgevit.spec.spec import Spec  # noqa: E402
 from tests.models import small_vit  # noqa: E402
 from tests.pipeline.contexts import make_context, make_inputs, noise, run_here  # noqa: E402

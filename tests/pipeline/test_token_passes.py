@@ -31,7 +31,7 @@ from edgevit.pipeline.token_passes import ReducedVariants, reduce_conservatively
 from edgevit.results.artifact import Preprocessing  # noqa: E402
 from edgevit.results.token_search import TokenSearch  # noqa: E402
 from edgevit.run import stages  # noqa: E402
-from edgevit.run.child_process import Task  # noqa: E402
+from edgevit.run.task import Task  # noqa: E402
 from edgevit.run.folder import RunFolder  # noqa: E402
 from edgevit.run.progress import Silent  # noqa: E402
 from edgevit.run.stages import Stages  # noqa: E402

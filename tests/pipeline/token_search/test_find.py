@@ -29,7 +29,7 @@ from edgevit.pipeline.token_search.staircase import BlockCurve  # noqa: E402
 from edgevit.results.artifact import Preprocessing  # noqa: E402
 from edgevit.results.token_search import BlockPoint, SitePoint, TokenSearch  # noqa: E402
 from edgevit.run import stages  # noqa: E402
-from edgevit.run.child_process import Task  # noqa: E402
+from edgevit.run.task import Task  # noqa: E402
 from edgevit.spec.spec import Spec  # noqa: E402
 from edgevit.spec.token_plan import FORMS, Form, parse_plan  # noqa: E402
 from edgevit.tokens.reduce import reduce_tokens  # noqa: E402
