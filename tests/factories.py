@@ -7,11 +7,12 @@ from statistics import median
 from typing import Any
 
 from edgevit.results.artifact import Artifact, Preprocessing, TensorSpec
-from edgevit.results.candidate import Accuracy, Candidate, Verification
+from edgevit.results.candidate import Accuracy, Candidate, ChangedClass, Verification
 from edgevit.results.measurement import (
     HOST,
     Conditions,
     Host,
+    Interval,
     LatencyInterval,
     LatencyMs,
     Measurement,
@@ -175,6 +176,49 @@ def make_realistic_run(*, labels: bool = True) -> Run:
         made.append(candidate)
     baseline = Baseline(0.827 if labels else None, 0.96 if labels else None, 855, 5_700_000, 1_250_000_000, None)
     return make_run(*made, selected="openvino/static_wi8_ai8", baseline=baseline)
+
+
+def make_timed_run(*devices: str) -> Run:
+    """A run with a final round of three candidates, one of them unstable, and a fourth that was rejected before.
+
+    The two of int8 tie on this host. On each device OpenVINO's does not run, and LiteRT's is the fastest.
+
+    Args:
+        devices: What the choice is for; this host where there are none.
+    """
+    float32 = make_latency(24.0, 26.0, 25.0)
+    accuracy = Accuracy(
+        0.822, 0.96, 855, 0.5, 0.97, Interval(0.795, 0.846), Interval(-0.4, 1.4), 0.031, (ChangedClass(7, 4, 1.0, 0.5),)
+    )
+    cannot: dict[str, Any] = {"latency_ms": None, "unsupported_ops": ("the format of .xml files",)}
+    openvino, litert = "openvino/static_wi8_ai8", "litert/dynamic_wi8_afp32"
+    here: dict[str, Any] = {
+        "accuracy": accuracy,
+        "top1_file": f"top1/{openvino}.csv",
+        "speed_up_interval": Interval(1.9, 2.1),
+    }
+    return make_run(
+        make_candidate(
+            "litert/fp32", p50_ms=40.0, latency=float32, predictions=tuple(make_prediction(40, 120, device=d) for d in devices)
+        ),
+        make_candidate(
+            openvino, p50_ms=20.0, parent="litert/fp32", latency=make_latency(12.0, 13.0, 12.6), speed_up=2.0, **here,
+            predictions=tuple(make_prediction(1, 1, device=device, **cannot) for device in devices),
+        ),
+        make_candidate(
+            litert, p50_ms=9.0, latency=make_latency(12.1, 12.9, 12.7, unstable="steal time 12 % in 2 of 3 bursts"),
+            speed_up=1.98, speed_up_interval=Interval(1.9, 2.1), predictions=tuple(
+                make_prediction(20, 60, device=device, peak_rss_bytes=Interval(40e6, 121e6)) for device in devices
+            ),
+        ),
+        make_candidate(
+            "litert/static_wi8_ai8", p50_ms=43.5, speed_up=0.57, status="rejected",
+            reasons=("slower than litert/fp32: 43.5 ms against 24.8 ms (0.57 ×, interleaved)",),
+        ),
+        selected=litert if devices else openvino,
+        selected_for=dict.fromkeys(devices, litert) if devices else {HOST: openvino},
+        tied=dict.fromkeys(devices, ()) if devices else {HOST: (litert,)},
+    )  # fmt: skip
 
 
 def make_layer(position: int, snr_db: float | None = 40.0, agreement: float = 1.0, **more: str) -> LayerSensitivity:

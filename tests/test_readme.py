@@ -19,7 +19,7 @@ from edgevit.report.table import columns
 from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.spec import Spec
 from edgevit.spec.toml_files import tomllib
-from tests.factories import make_run
+from tests.factories import make_timed_run
 from tests.test_layers import MAY_IMPORT
 
 ROOT = Path(__file__).parents[1]
@@ -139,6 +139,6 @@ def test_the_readme_shows_the_output_of_the_demo() -> None:
     for backend in all_backends():
         assert f"{backend.name}/fp32/dense" in shown
     titles = next(line for line in shown.splitlines() if line.startswith("candidate "))
-    assert re.split(r" {2,}", titles) == [column.title for column in columns(make_run())]
+    assert re.split(r" {2,}", titles) == [column.title for column in columns(make_timed_run())]
     assert re.search(r"^chosen: \w+/", shown, re.MULTILINE)
     assert (ROOT / "docs" / "demo.png").stat().st_size > 10_000

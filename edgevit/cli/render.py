@@ -29,33 +29,38 @@ _MOST_LAYERS = 20
 
 def print_run(run: Run) -> None:
     """Prints a run: headline, candidates, reasons, predictions, token searches, contributions, notes, the choice."""
+    from edgevit.report.choice import choice_lines
     from edgevit.report.contributions import contribution_lines
-    from edgevit.report.table import columns
+    from edgevit.report.table import columns, outside_round, reasons_of, rows_of, status_of
     from edgevit.report.token_searches import search_line
 
-    shown = columns(run)
+    shown, rows, chosen = columns(run), rows_of(run), set(run.choices.values())
     console().print(_headline(run))
     print_line()
     print_table(
         [column.title for column in shown],
-        [[column.cell(run, candidate) for column in shown] for candidate in run.candidates],
+        [[column.cell(run, candidate) for column in shown] for candidate in rows],
         numeric=[index for index, column in enumerate(shown) if column.numeric],
         ranks=[column.rank for column in shown],
-        bold=[index for index, candidate in enumerate(run.candidates) if candidate.id == run.selected],
+        bold=[index for index, candidate in enumerate(rows) if candidate.id in chosen],
     )
     out = console()
-    for candidate in run.candidates:
-        if candidate.reasons:
-            out.print(f"{candidate.id} {candidate.status}: {'; '.join(candidate.reasons)}")
+    if any(outside_round(run, candidate) for candidate in rows):
+        out.print("in parentheses: a single measurement, outside the final round")
+    for candidate in rows:
+        if reasons := reasons_of(candidate):
+            out.print(f"{candidate.id} {status_of(run, candidate)}: {'; '.join(reasons)}")
     _print_predictions(run)
     for search in run.token_searches:
         out.print(search_line(search))
-    for number, line in enumerate(contribution_lines(run.chosen) if run.chosen else ()):
+    for number, line in enumerate(contribution_lines(run, run.chosen) if run.chosen else ()):
         out.print(f"  {line}" if number else line)
     for note in run.notes:
         out.print(f"note: {note}")
     if _is_judged(run):
         out.print(f"chosen: {run.selected}" if run.selected else "chosen: none")
+        for line in choice_lines(run):
+            out.print(f"  {line}")
 
 
 def _headline(run: Run) -> str:
@@ -91,8 +96,8 @@ def _print_predictions(run: Run) -> None:
 
 def print_predictions(target: str, predictions: Sequence[Prediction]) -> None:
     """Prints the predictions for one artifact on several devices."""
-    rows = [(f"{p.device} ({p.unit})", _reach(p), units.size(p.peak_memory_bytes)) for p in predictions]
-    print_table((target, "predicted p50", "predicted memory"), rows, numeric=(2,))
+    rows = [(f"{p.device} ({p.unit})", _reach(p), units.size(p.peak_tensor_bytes)) for p in predictions]
+    print_table((target, "predicted p50", "predicted tensor memory"), rows, numeric=(2,))
     for p in predictions:
         if p.unsupported_ops:
             print_line(f"{p.device} cannot run it: unsupported: {', '.join(p.unsupported_ops)}")
@@ -105,7 +110,9 @@ def _reach(prediction: Prediction | None) -> str:
     if prediction.latency_ms is None:
         first, *more = prediction.unsupported_ops or ("no latency",)
         return f"unsupported: {first}" + (f" and {len(more)} more" if more else "")
-    return f"{units.milliseconds(prediction.latency_ms.low)} to {units.milliseconds(prediction.latency_ms.high)}"
+    latency = prediction.latency_ms
+    between = f"{units.milliseconds(latency.low)} to {units.milliseconds(latency.high)}"
+    return f"{units.milliseconds(latency.p50)} ({between})"
 
 
 def _basis(predictions: Sequence[Prediction]) -> str:
@@ -124,7 +131,7 @@ def print_measurement(artifact: Path, measurement: Measurement) -> None:
         ("latency min", units.milliseconds(latency.min)),
         ("load", units.milliseconds(measurement.load_ms)),
         ("first run", units.milliseconds(measurement.first_run_ms)),
-        ("peak memory", units.size(measurement.peak_rss_bytes)),
+        ("process memory, peak", units.size(measurement.peak_rss_bytes)),
         ("memory over the empty runtime", units.size(measurement.rss_delta_bytes)),
         ("runs", str(conditions.runs)),
         ("threads", str(measurement.threads)),

@@ -5,9 +5,21 @@ from __future__ import annotations
 import json
 
 from edgevit import units
+from edgevit.report import intervals
+from edgevit.report.accuracy import accuracy_section
+from edgevit.report.choice import choices_section, summary
 from edgevit.report.contributions import contributions_section
 from edgevit.report.markdown_text import code, escape, section, table
-from edgevit.report.table import columns, has_labels, interval, reference_of, speed_up, status_of
+from edgevit.report.table import (
+    columns,
+    has_final_round,
+    has_labels,
+    interval,
+    outside_round,
+    reasons_of,
+    rows_of,
+    status_of,
+)
 from edgevit.report.token_searches import token_searches_section
 from edgevit.results.measurement import HOST
 from edgevit.results.run import Run
@@ -28,15 +40,18 @@ def render_markdown(run: Run, picture: str | None, token_picture: str | None = N
     model = _model_name(run)
     sections = [
         f"# {escape(model)} on {escape(run.host.cpu)}",
-        _summary(run),
+        summary(run),
         f"![Accuracy against latency of every candidate]({picture})" if picture else "",
         _notes(run),
         _setting(run),
         _candidates(run),
         _reasons(run),
+        choices_section(run),
+        accuracy_section(run),
         contributions_section(run),
         token_searches_section(run, token_picture),
         _verification(run),
+        _final_round(run),
         _measured(run),
         _predicted(run),
         _passes(run),
@@ -47,28 +62,6 @@ def render_markdown(run: Run, picture: str | None, token_picture: str | None = N
         _spec(run),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
-
-
-def _summary(run: Run) -> str:
-    chosen = run.chosen
-    if chosen is None:
-        return "**No candidate was chosen.** The reasons are below the table of candidates."
-    facts = [f"p50 {units.milliseconds(chosen.p50_ms)} measured on this host"]
-    faster, reference = speed_up(run, chosen), reference_of(run, chosen)
-    if faster and reference:
-        facts.append(f"{units.ratio(faster)} the speed of {code(reference.id)}")
-    if chosen.accuracy and chosen.accuracy.top1 is not None:
-        facts.append(
-            f"top-1 {units.percent(chosen.accuracy.top1)} on {chosen.accuracy.samples} images"
-            f" (change {units.accuracy_change(chosen.accuracy.drop_points)})"
-        )
-    elif chosen.verification:
-        agreement = units.percent(chosen.verification.top1_agreement)
-        facts.append(f"top-1 agreement with {escape(chosen.verification.reference)} {agreement}")
-    if chosen.artifact:
-        facts.append(units.size(chosen.artifact.size_bytes))
-    path = f"\n\nThe artifact is {code(chosen.artifact.path)}." if chosen.artifact else ""
-    return f"**Chosen: {code(chosen.id)}** – {', '.join(facts)}.{path}"
 
 
 def _notes(run: Run) -> str:
@@ -103,27 +96,41 @@ def _setting(run: Run) -> str:
 
 
 def _candidates(run: Run) -> str:
-    chosen = columns(run)
+    shown, chosen = columns(run), set(run.choices.values())
     rows = []
-    for candidate in run.candidates:
-        cells = [column.cell(run, candidate) for column in chosen]
-        rows.append([f"**{cell}**" for cell in cells] if candidate.id == run.selected else cells)
-    candidates = table([c.title for c in chosen], rows, numeric=[i for i, c in enumerate(chosen) if c.numeric])
+    for candidate in rows_of(run):
+        cells = [column.cell(run, candidate) for column in shown]
+        rows.append([f"**{cell}**" for cell in cells] if candidate.id in chosen else cells)
+    candidates = table([c.title for c in shown], rows, numeric=[i for i, c in enumerate(shown) if c.numeric])
+    return f"## Candidates\n\n{candidates}\n\n{_legend(run)}"
+
+
+def _legend(run: Run) -> str:
     change = " Change is that of top-1 against the float baseline; positive is a gain." if has_labels(run) else ""
-    legend = (
-        "Latency is milliseconds for one image, measured on this host in a child process; memory is that process's"
-        f" peak.{change} Speed-up compares with the float parent in the same runtime, both interleaved. int8 is the"
-        " share of multiply-accumulates in int8, numerics how the layers multiply, float layers the number of layers"
-        " kept in float beside quantized ones: all read from the file."
+    latency = (
+        "Latency is milliseconds for one image on this host, fastest first. In the final round candidates and their float"
+        " parents were timed alternately, each burst in a process of its own: p50 is the median of the rounds, speed-up"
+        " the median of the ratios to the float parent in the same rounds, which the order follows; intervals are at 95 %."
+        if has_final_round(run)
+        else "Latency is milliseconds for one image, measured on this host in a child process, fastest first. Speed-up"
+        " compares with the float parent in the same runtime, both interleaved."
     )
-    return f"## Candidates\n\n{candidates}\n\n{legend}"
+    if any(outside_round(run, candidate) for candidate in run.candidates):
+        latency += " What is in parentheses is from a single measurement before, and not comparable to a few percent."
+    if any(candidate.unstable for candidate in run.candidates):
+        latency += " Unstable is what other work on this host disturbed, for the reasons given."
+    return (
+        f"{latency} Memory is the peak of the process on this host.{change} int8 is the share of multiply-accumulates in"
+        " int8, numerics how the layers multiply, float layers the number of layers kept in float beside quantized ones:"
+        " all read from the file."
+    )
 
 
 def _reasons(run: Run) -> str:
     lines = [
-        f"- {code(candidate.id)} {status_of(run, candidate)}: {escape('; '.join(candidate.reasons))}"
-        for candidate in run.candidates
-        if candidate.reasons
+        f"- {code(candidate.id)} {status_of(run, candidate)}: {escape('; '.join(reasons))}"
+        for candidate in rows_of(run)
+        if (reasons := reasons_of(candidate))
     ]
     return "### Reasons\n\n" + "\n".join(lines) if lines else ""
 
@@ -147,6 +154,23 @@ def _verification(run: Run) -> str:
     return section("Verification", titles, rows, numeric=range(2, 7))
 
 
+def _final_round(run: Run) -> str:
+    rows = [
+        (
+            candidate.id,
+            units.milliseconds(latency.p50_ms),
+            intervals.milliseconds(latency.interval_ms),
+            ", ".join(units.milliseconds(ms).removesuffix(" ms") for ms in latency.bursts_ms),
+            str(latency.repeated_bursts),
+            latency.unstable or "no",
+        )
+        for candidate in rows_of(run)
+        if (latency := candidate.latency)
+    ]
+    titles = ("candidate", "p50", "interval", "p50 of each round, ms", "repeated bursts", "unstable")
+    return section("Final round on this host", titles, rows, numeric=(1, 2, 4))
+
+
 def _measured(run: Run) -> str:
     rows = [
         (
@@ -160,6 +184,7 @@ def _measured(run: Run) -> str:
             str(m.threads),
             units.milliseconds(m.load_ms),
             units.milliseconds(m.first_run_ms),
+            units.size(m.peak_rss_bytes),
             units.size(m.rss_delta_bytes),
             f"{m.conditions.runtime} {m.conditions.runtime_version}, {m.conditions.precision}, {m.conditions.delegate}",
         )
@@ -167,10 +192,13 @@ def _measured(run: Run) -> str:
         for m in c.measurements
     ]
     titles = (
-        "candidate", "device", "min", "p50", "p90", "p99", "runs", "threads", "load", "first run", "memory growth",
-        "runtime",
+        "candidate", "device", "min", "p50", "p90", "p99", "runs", "threads", "load", "first run", "process memory",
+        "memory growth", "runtime",
     )  # fmt: skip
-    return section("Measured", titles, rows, numeric=range(2, 11))
+    measured = section("Measured", titles, rows, numeric=range(2, 12))
+    if measured and has_final_round(run):
+        return f"{measured}\n\nThe first measurement of each, by itself: latency to compare is that of the final round."
+    return measured
 
 
 def _predicted(run: Run) -> str:
@@ -180,16 +208,24 @@ def _predicted(run: Run) -> str:
             f"{p.device} ({p.unit})",
             units.milliseconds(p.latency_ms.p50 if p.latency_ms else None),
             interval(p),
-            units.size(p.peak_memory_bytes),
+            units.size(p.peak_tensor_bytes),
+            intervals.size(p.peak_rss_bytes),
             ", ".join(p.unsupported_ops) or "none",
             p.basis,
         )
         for c in run.candidates
         for p in c.predictions
     ]
-    titles = ("candidate", "device", "predicted", "interval", "predicted memory", "unsupported ops", "basis")
-    predicted = section("Predicted, not measured", titles, rows, numeric=range(2, 5))
-    return f"{predicted}\n\nThese devices were not at hand; nothing in this table was measured." if predicted else ""
+    titles = (
+        "candidate", "device", "predicted", "interval", "tensor memory", "process memory", "unsupported ops", "basis",
+    )  # fmt: skip
+    predicted = section("Predicted, not measured", titles, rows, numeric=range(2, 6))
+    return (
+        f"{predicted}\n\nThese devices were not at hand; nothing in this table was measured. Tensor memory is weights and"
+        " live activations, process memory adds the runtime, from what it takes on this host."
+        if predicted
+        else ""
+    )
 
 
 def _passes(run: Run) -> str:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgevit import units
+from edgevit.report import intervals
 from edgevit.results.candidate import Candidate
 from edgevit.results.measurement import Prediction
+from edgevit.results.ranking import fastest_first
 from edgevit.results.run import Run
 
 
@@ -32,21 +34,48 @@ def reference_of(run: Run, candidate: Candidate) -> Candidate | None:
     return None
 
 
+def rows_of(run: Run) -> tuple[Candidate, ...]:
+    """Returns the candidates in the order in which they are shown: fastest on this host first."""
+    return fastest_first(run.candidates)
+
+
 def speed_up(run: Run, candidate: Candidate) -> float | None:
     """Returns how many times faster a candidate is than its reference on this host; None where one was not measured.
 
-    It is the interleaved measurement of both where there is one, which repeats better, else the ratio of the medians.
+    It is the paired measurement of both where there is one, which repeats better, else the ratio of the medians.
     """
     if candidate.speed_up is not None:
         return candidate.speed_up
     reference = reference_of(run, candidate)
-    before, after = reference.p50_ms if reference else None, candidate.p50_ms
+    if reference is None or (reference.latency is None) != (candidate.latency is None):
+        return None
+    before, after = reference.p50_ms, candidate.p50_ms
     return before / after if before and after else None
 
 
+def has_final_round(run: Run) -> bool:
+    """Returns whether candidates were timed alternately in a final round."""
+    return any(candidate.latency for candidate in run.candidates)
+
+
+def outside_round(run: Run, candidate: Candidate) -> bool:
+    """Returns whether a candidate was measured by itself alone although the run has a final round."""
+    return has_final_round(run) and candidate.latency is None and candidate.p50_ms is not None
+
+
 def status_of(run: Run, candidate: Candidate) -> str:
-    """Returns "chosen", or the candidate's status."""
-    return "chosen" if candidate.id == run.selected else candidate.status
+    """Returns "chosen", "tied" or the candidate's status, where a run has several choices for what, and if unstable."""
+    chosen = [device for device, name in run.choices.items() if name == candidate.id]
+    tied = [device for device, names in run.tied.items() if candidate.id in names]
+    several = len(run.choices) > 1
+    words = [f"chosen for {', '.join(chosen)}" if several else "chosen"] if chosen else []
+    words += [f"tied for {', '.join(tied)}" if several else "tied"] if tied else []
+    return ", ".join((*(words or [candidate.status]), *(["unstable"] if candidate.unstable else [])))
+
+
+def reasons_of(candidate: Candidate) -> tuple[str, ...]:
+    """Returns all that people have to know of a candidate: why it was rejected or failed, what is uncertain of it."""
+    return (*candidate.reasons, *([f"latency disturbed: {candidate.unstable}"] if candidate.unstable else []))
 
 
 def has_labels(run: Run) -> bool:
@@ -63,32 +92,53 @@ def interval(prediction: Prediction) -> str:
 
 
 def columns(run: Run) -> tuple[Column, ...]:
-    """Returns the columns of a run's table, with agreement instead of accuracy where there are no labels."""
+    """Returns the columns of a run's table, with agreement instead of accuracy where there are no labels.
+
+    Where values have intervals, each is in the column after that of the value.
+    """
     labelled = (
         Column("top-1", lambda _, c: units.percent(c.accuracy.top1 if c.accuracy else None), True, 1),
+        *_interval(run, lambda c: intervals.percent(c.accuracy.top1_interval if c.accuracy else None), 9),
         Column("change", lambda _, c: units.accuracy_change(c.accuracy.drop_points if c.accuracy else None), True, 3),
+        *_interval(run, lambda c: intervals.accuracy_change(c.accuracy.drop_interval if c.accuracy else None), 8),
     )
     unlabelled = (Column("agreement", _agreement, True, 1),)
     return (
         Column("candidate", lambda _, c: c.id, False, 0),
         Column("status", status_of, False, 0),
         *(labelled if has_labels(run) else unlabelled),
-        Column("p50", lambda _, c: _latency(c, "p50"), True, 0),
-        Column("p90", lambda _, c: _latency(c, "p90"), True, 6),
-        Column("speed-up", lambda r, c: units.ratio(speed_up(r, c)), True, 2),
-        Column("memory", _memory, True, 5),
+        Column("host p50", _p50, True, 0),
+        *_interval(run, lambda c: intervals.milliseconds(c.latency.interval_ms if c.latency else None), 6),
+        Column("host speed-up", _speed_up, True, 2),
+        *_interval(run, lambda c: intervals.ratio(c.speed_up_interval), 7),
         Column("size", lambda _, c: units.size(c.artifact.size_bytes if c.artifact else None), True, 4),
-        Column("int8", lambda _, c: units.percent(c.artifact.int8_mac_share if c.artifact else None, 0), True, 7),
-        Column("numerics", lambda _, c: c.artifact.numerics if c.artifact else "–", False, 8),
-        Column("float layers", lambda _, c: str(c.artifact.float_layer_count) if c.artifact else "–", True, 9),
-        Column("provider / delegate", _delegate, False, 10),
-        Column("verified", _verified, False, 11),
+        Column("process memory", _memory, True, 5),
+        Column("int8", lambda _, c: units.percent(c.artifact.int8_mac_share if c.artifact else None, 0), True, 10),
+        Column("numerics", lambda _, c: c.artifact.numerics if c.artifact else "–", False, 11),
+        Column("float layers", lambda _, c: str(c.artifact.float_layer_count) if c.artifact else "–", True, 12),
+        Column("provider / delegate", _delegate, False, 13),
+        Column("verified", _verified, False, 14),
     )
 
 
-def _latency(candidate: Candidate, statistic: str) -> str:
-    measurement = candidate.measurement()
-    return units.milliseconds(getattr(measurement.latency_ms, statistic) if measurement else None)
+def _interval(run: Run, cell: Callable[[Candidate], str], rank: int) -> tuple[Column, ...]:
+    """The column of an interval; none where no candidate has one."""
+    if all(cell(candidate) == "–" for candidate in run.candidates):
+        return ()
+    return (Column("interval", lambda _, candidate: cell(candidate), True, rank),)
+
+
+def _p50(run: Run, candidate: Candidate) -> str:
+    return _alone(run, candidate, units.milliseconds(candidate.p50_ms))
+
+
+def _speed_up(run: Run, candidate: Candidate) -> str:
+    return _alone(run, candidate, units.ratio(speed_up(run, candidate)))
+
+
+def _alone(run: Run, candidate: Candidate, text: str) -> str:
+    """In parentheses where it is not from the final round."""
+    return f"({text})" if text != "–" and outside_round(run, candidate) else text
 
 
 def _memory(_: Run, candidate: Candidate) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgevit import units
-from edgevit.report.contributions import ms_change
+from edgevit.report.contributions import ms_change, steps_of
 from edgevit.report.markdown_text import code, escape, table
 from edgevit.report.table import interval
 from edgevit.results.candidate import Candidate, within_budget
@@ -120,8 +120,8 @@ def _carried_out(run: Run, search: TokenSearch) -> list[str]:
     timed = [
         f"{code(candidate.id)} {ms_change(step)} ({units.ratio(step.speed_up)}{_unless_usable(candidate)})"
         for candidate in made
-        for step in candidate.contributions[-1:]
-        if step.name == "reduce_tokens"
+        for step in steps_of(run, candidate)[-1:]
+        if step.recorded.name == "reduce_tokens"
     ]
     other = "" if search.target == HOST else f", which is not {escape(search.target)}"
     sentences = []

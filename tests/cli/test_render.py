@@ -12,7 +12,7 @@ from edgevit.cli import render
 from edgevit.results.candidate import Contribution
 from edgevit.results.run import Run
 from edgevit.results.token_search import TokenSearch
-from tests.factories import make_realistic_run
+from tests.factories import make_realistic_run, make_timed_run
 
 
 def narrow(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
@@ -45,7 +45,7 @@ def test_token_searches_and_the_steps_to_the_chosen_one_as_text(capsys: pytest.C
         " whose blocks, each measured alone, sum to 8.00 ms, against 12.0 ms with all tokens (1.50 ×)",
         "token search for litert on raspberry-pi-5 within 0.7 points (block latencies predicted, not measured):"
         " no plan: no plan is faster",
-        "openvino/static_wi8_ai8, 2 steps from the dense float candidate: 4.46 × the speed",
+        "openvino/static_wi8_ai8, 2 steps from the dense float candidate: 4.46 × the speed on this host",
         "  reduce_tokens evit:4=95: 1.25 G → 750.00 M MACs, 12.2 → 8.20 ms (1.49 ×), top-1 -0.6 pt",
         "  quantize static_wi8_ai8: 750.00 M → 700.00 M MACs, 8.40 → 2.80 ms (3.00 ×)",
         "chosen: openvino/static_wi8_ai8",
@@ -77,7 +77,42 @@ def test_a_run_fits_any_width_and_keeps_what_matters(
 def test_a_whole_run_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     render.print_run(make_realistic_run())
     out = capsys.readouterr().out
-    assert "openvino/static_wi8_ai8         chosen     82.2 %    -0.5 pt   10.6 ms   11.7 ms     2.40 ×" in out
+    assert "openvino/static_wi8_ai8         chosen     82.2 %    -0.5 pt    10.6 ms          2.40 ×" in out
     assert "onnxruntime/static_wi8_ai8 rejected: accuracy drop 10.2 pt is over 1.0 pt" in out
     assert "predicted on raspberry-pi-5" in out
     assert "\x1b" not in out
+
+
+def test_a_choice_says_what_ties_with_it(capsys: pytest.CaptureFixture[str]) -> None:
+    render.print_run(make_timed_run())
+    out = capsys.readouterr().out
+    assert out.splitlines()[-2:] == [
+        "chosen: openvino/static_wi8_ai8",
+        "  tied with litert/dynamic_wi8_afp32: the interval of their paired ratio contains 1;"
+        " of these the most accurate is chosen, then the smallest",
+    ]
+    assert "in parentheses: a single measurement, outside the final round" in out
+    assert "litert/dynamic_wi8_afp32 tied, unstable: latency disturbed: steal time 12 % in 2 of 3 bursts" in out
+
+
+def test_a_choice_for_devices_is_told_by_its_predictions(capsys: pytest.CaptureFixture[str]) -> None:
+    run = make_timed_run("raspberry-pi-5")
+    run = replace(run, selected_for={**run.selected_for, "coral-edge-tpu": None})
+    render.print_run(run)
+    assert capsys.readouterr().out.splitlines()[-3:] == [
+        "chosen: litert/dynamic_wi8_afp32",
+        "  for raspberry-pi-5: litert/dynamic_wi8_afp32, predicted 40.0 ms there (20.0 ms to 60.0 ms), not measured,"
+        " p50 12.7 ms measured on this host (12.1 to 12.9 ms)",
+        "  for coral-edge-tpu: none",
+    ]
+
+
+def test_a_run_with_intervals_fits_a_narrow_terminal_without_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    narrow(monkeypatch, 100)
+    render.print_run(make_timed_run())
+    titles = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("candidate "))
+    assert titles.split("  ")[0] == "candidate"
+    assert {"top-1", "host p50", "host speed-up"} <= {title.strip() for title in titles.split("  ")}
+    assert "interval" not in titles

@@ -8,7 +8,7 @@ from edgevit.report.markdown import render_markdown
 from edgevit.results.artifact import PassRecord
 from edgevit.results.candidate import Verification
 from edgevit.results.run import Run
-from tests.factories import make_candidate, make_realistic_run, make_run
+from tests.factories import make_candidate, make_realistic_run, make_run, make_timed_run
 
 
 def section(page: str, title: str) -> str:
@@ -32,7 +32,7 @@ def test_every_candidate_has_a_row_with_its_reason() -> None:
 
 def test_the_row_of_a_candidate() -> None:
     page = render_markdown(make_realistic_run(), None)
-    cells = "ok | 82.9 % | +0.2 pt | 11.5 ms | 12.7 ms | 2.23 × | 120.0 MB | 6.0 MB | 97 % | dynamic int8 | 0 | XNNPACK, 1 partition | yes"
+    cells = "ok | 82.9 % | +0.2 pt | 11.5 ms | 2.23 × | 6.0 MB | 120.0 MB | 97 % | dynamic int8 | 0 | XNNPACK, 1 partition | yes"
     assert f"| litert/dynamic_wi8_afp32 | {cells} |" in page
 
 
@@ -59,10 +59,19 @@ def test_predictions_stand_apart() -> None:
 def test_without_labels_there_is_agreement_and_a_note() -> None:
     page = render_markdown(make_realistic_run(labels=False), None)
     assert "accuracy not measured: no labels" in page
-    assert "| candidate | status | agreement | p50 |" in page
+    assert "| candidate | status | agreement | host p50 |" in page
 
 
-@pytest.mark.parametrize("run", [make_run(), make_realistic_run(), make_realistic_run(labels=False)])
+@pytest.mark.parametrize(
+    "run",
+    [
+        make_run(),
+        make_realistic_run(),
+        make_realistic_run(labels=False),
+        make_timed_run(),
+        make_timed_run("raspberry-pi-5"),
+    ],
+)
 def test_tables_are_well_formed(run: Run) -> None:
     for table in tables(render_markdown(run, None)):
         widths = {line.replace("\\|", "").count("|") for line in table}
@@ -90,3 +99,23 @@ def test_images_left_out_of_verification_are_counted() -> None:
 
 def test_the_summary_says_what_changed() -> None:
     assert "top-1 82.2 % on 855 images (change -0.5 pt)" in render_markdown(make_realistic_run(), None)
+
+
+def test_a_final_round_has_its_intervals_and_what_is_outside_is_in_parentheses() -> None:
+    page = render_markdown(make_timed_run(), None)
+    rows = [line for line in section(page, "Candidates").splitlines() if line.startswith("| ")][1:]
+    assert [row.split(" | ")[0].strip("|* ") for row in rows] == [
+        "openvino/static_wi8_ai8", "litert/dynamic_wi8_afp32", "litert/fp32", "litert/static_wi8_ai8",
+    ]  # fmt: skip
+    assert "| litert/dynamic_wi8_afp32 | tied, unstable |" in rows[1]
+    assert "| 12.7 ms | 12.1 to 12.9 ms | 1.98 × | 1.90 to 2.10 × |" in rows[1]
+    assert "| (43.5 ms) | – | (0.57 ×) | – |" in rows[3]
+    assert "in parentheses is from a single measurement" in page
+    assert "latency disturbed: steal time 12 % in 2 of 3 bursts" in section(page, "Candidates")
+    assert "| 12.0, 13.0, 12.6 | 0 | no |" in section(page, "Final round on this host")
+
+
+def test_the_two_kinds_of_predicted_memory_have_their_names() -> None:
+    predicted = section(render_markdown(make_timed_run("raspberry-pi-5"), None), "Predicted, not measured")
+    assert "| tensor memory | process memory |" in predicted
+    assert "| 30.0 MB | 40.0 MB to 121.0 MB |" in predicted

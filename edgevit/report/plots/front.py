@@ -96,7 +96,7 @@ def _points(run: Run) -> list[_Point]:
         if latency is None or share is None or not (math.isfinite(latency) and math.isfinite(share) and latency > 0):
             continue
         label = candidate.id.removeprefix(f"{candidate.backend}/").removesuffix(shared)
-        chosen = candidate.id == run.selected
+        chosen = candidate.id in run.choices.values()
         points.append(_Point(label, candidate.backend, latency, 100 * share, candidate.status, chosen))
     return points
 
@@ -135,7 +135,7 @@ def _set_axes(run: Run, axes: Axes, points: list[_Point], floor: float, ceiling:
     passes = _shared_passes(run).replace("/dense", "").replace("/", ", ")
     threads = "1 thread" if run.host.threads == 1 else f"{run.host.threads} threads"
     axes.set_title(f"{name}{passes} on {run.host.cpu}, {threads}", loc="left", fontsize=11)
-    axes.set_xlabel("measured latency, p50, milliseconds for one image (left is better)")
+    axes.set_xlabel("latency measured on this host, p50, milliseconds for one image (left is better)")
     what = "top-1 accuracy" if has_labels(run) else "top-1 agreement with the float model"
     axes.set_ylabel(f"{what}, % (up is better)")
     slowest, fastest = max(p.latency_ms for p in points), min(p.latency_ms for p in points)

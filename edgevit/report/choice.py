@@ -1,0 +1,137 @@
+"""What was chosen for which device, how sure that is, and what else came into question."""
+
+from __future__ import annotations
+
+from edgevit import units
+from edgevit.report import intervals
+from edgevit.report.markdown_text import code, escape, table
+from edgevit.report.table import interval, reference_of, speed_up
+from edgevit.results.candidate import Candidate
+from edgevit.results.measurement import HOST
+from edgevit.results.run import Run
+
+
+def choice_lines(run: Run) -> list[str]:
+    """Returns in plain text what the line "chosen:" does not say; nothing for a choice for this host without a tie."""
+    lines = []
+    for device, name in run.choices.items():
+        if name is None:
+            lines += [] if device == HOST else [f"for {device}: none"]
+            continue
+        facts = _facts(run, device, run.candidate(name))
+        lines += [] if device == HOST else [f"for {device}: {name}, {', '.join(facts)}"]
+        lines += [text for text in (tie(run, device), _doubt(run, device)) if text]
+    return lines
+
+
+def summary(run: Run) -> str:
+    """Returns the first paragraphs of the report: each choice with its figures."""
+    return "\n\n".join(_paragraph(run, device, name) for device, name in run.choices.items())
+
+
+def choices_section(run: Run) -> str:
+    """Returns for each device the candidates that run there, fastest first; "" where the choice is for this host."""
+    devices = [device for device in run.choices if device != HOST]
+    return (
+        "\n\n".join(("## Choice for each device", *(_of_device(run, device) for device in devices))) if devices else ""
+    )
+
+
+def tie(run: Run, device: str) -> str:
+    """Returns what ties with the choice for a device, and how one of them was chosen; "" where nothing does."""
+    tied = run.tied.get(device)
+    if not tied:
+        return ""
+    why = (
+        "the interval of their paired ratio contains 1"
+        if device == HOST
+        else f"predictions for {device} within 5 % do not tell which is faster"
+    )
+    return f"tied with {', '.join(tied)}: {why}; of these the most accurate is chosen, then the smallest"
+
+
+def _doubt(run: Run, device: str) -> str:
+    """Why the latency that the choice for this host rests on cannot be relied on."""
+    name = run.choices[device]
+    reason = run.candidate(name).unstable if name else ""
+    return f"its latency is unstable: {reason}" if reason and device == HOST else ""
+
+
+def _paragraph(run: Run, device: str, name: str | None) -> str:
+    here = device == HOST
+    if name is None:
+        if here:
+            return "**No candidate was chosen.** The reasons are below the table of candidates."
+        return f"**No candidate was chosen for {escape(device)}.** The reason is among the notes."
+    chosen = run.candidate(name)
+    head = f"**Chosen: {code(name)}**" if here else f"**Chosen for {escape(device)}: {code(name)}**"
+    remarks = [text for text in (tie(run, device), _doubt(run, device)) if text]
+    more = "".join(f" {escape(text[0].upper() + text[1:])}." for text in remarks)
+    path = f"\n\nThe artifact is {code(chosen.artifact.path)}." if chosen.artifact else ""
+    return f"{head} – {escape(', '.join((*_facts(run, device, chosen), *_figures(run, chosen))))}.{more}{path}"
+
+
+def _facts(run: Run, device: str, chosen: Candidate) -> list[str]:
+    """Its latency: predicted for a device, and measured here."""
+    here = f"p50 {units.milliseconds(chosen.p50_ms)} measured on this host"
+    if chosen.latency:
+        here = f"{here} ({intervals.milliseconds(chosen.latency.interval_ms)})"
+    if device == HOST:
+        return [here]
+    prediction = chosen.prediction(device)
+    latency = prediction.latency_ms if prediction else None
+    between = f" ({interval(prediction)})" if prediction and latency else ""
+    there = f"predicted {units.milliseconds(latency.p50 if latency else None)} there{between}, not measured"
+    return [there, here] if chosen.p50_ms is not None else [there]
+
+
+def _figures(run: Run, chosen: Candidate) -> list[str]:
+    facts = []
+    faster, reference = speed_up(run, chosen), reference_of(run, chosen)
+    if faster and reference:
+        between = f" ({intervals.ratio(chosen.speed_up_interval)})" if chosen.speed_up_interval else ""
+        facts.append(f"{units.ratio(faster)}{between} the speed of {code(reference.id)} on this host")
+    accuracy = chosen.accuracy
+    if accuracy and accuracy.top1 is not None:
+        between = f", {intervals.accuracy_change(accuracy.drop_interval)}" if accuracy.drop_interval else ""
+        facts.append(
+            f"top-1 {units.percent(accuracy.top1)} on {accuracy.samples} images"
+            f" (change {units.accuracy_change(accuracy.drop_points)}{between})"
+        )
+    elif chosen.verification:
+        agreement = units.percent(chosen.verification.top1_agreement)
+        facts.append(f"top-1 agreement with {chosen.verification.reference} {agreement}")
+    return [*facts, units.size(chosen.artifact.size_bytes)] if chosen.artifact else facts
+
+
+def _of_device(run: Run, device: str) -> str:
+    able = [
+        (prediction.latency_ms.p50, candidate.id, candidate, prediction)
+        for candidate in run.candidates
+        if (prediction := candidate.prediction(device)) and prediction.supported and prediction.latency_ms
+    ]
+    if not able:
+        return f"### {escape(device)}\n\nNo candidate runs there."
+    rows = [
+        (
+            candidate.id,
+            "chosen" if candidate.id == run.choices[device] else _status_on(run, device, candidate),
+            units.milliseconds(ms),
+            interval(prediction),
+            units.accuracy_change(candidate.accuracy.drop_points if candidate.accuracy else None),
+            units.milliseconds(candidate.p50_ms),
+        )
+        for ms, _, candidate, prediction in sorted(able)
+    ]
+    titles = ("candidate", "status", f"predicted on {device}", "interval", "change", "host p50")
+    ranked = table(titles, rows, range(2, 6))
+    explained = (
+        f"The choice for {escape(device)} follows the predicted medians, not the speed of this host. Most of an interval is"
+        " an error that all predictions for one processor share, so that they overlap although their order counts; measure"
+        " on the device to be sure."
+    )
+    return f"### {escape(device)}\n\n{ranked}\n\n{explained}"
+
+
+def _status_on(run: Run, device: str, candidate: Candidate) -> str:
+    return "tied" if candidate.id in run.tied.get(device, ()) else candidate.status

@@ -1,0 +1,71 @@
+"""The choice, in words: for this host or for devices, with what ties with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from edgevit.report.choice import choice_lines, choices_section, summary, tie
+from edgevit.results.measurement import HOST
+from tests.factories import make_realistic_run, make_run, make_timed_run
+
+PI, TPU = "raspberry-pi-5", "coral-edge-tpu"
+
+
+def test_a_choice_for_this_host() -> None:
+    text = summary(make_timed_run())
+    assert text.startswith(
+        "**Chosen: `openvino/static_wi8_ai8`** – p50 12.6 ms measured on this host (12.0 to 13.0 ms), 2.00 × (1.90 to"
+        " 2.10 ×) the speed of `litert/fp32` on this host, top-1 82.2 % on 855 images (change -0.5 pt, -1.4 to +0.4 pt),"
+    )
+    assert "Tied with litert/dynamic_wi8_afp32: the interval of their paired ratio contains 1" in text
+    assert choices_section(make_timed_run()) == ""
+
+
+def test_a_choice_that_nothing_ties_with_needs_no_more_words() -> None:
+    run = make_realistic_run()
+    assert choice_lines(run) == []
+    assert tie(run, HOST) == ""
+    assert "Tied" not in summary(run)
+
+
+def test_an_unstable_choice_says_so() -> None:
+    run = make_timed_run()
+    run = replace(run, selected=run.candidates[2].id, selected_for={HOST: run.candidates[2].id}, tied={})
+    assert choice_lines(run) == ["its latency is unstable: steal time 12 % in 2 of 3 bursts"]
+    assert "Its latency is unstable: steal time 12 % in 2 of 3 bursts." in summary(run)
+
+
+def test_a_choice_for_a_device_labels_what_is_of_this_host() -> None:
+    run = make_timed_run(PI)
+    text = summary(run)
+    assert text.startswith(
+        f"**Chosen for {PI}: `litert/dynamic_wi8_afp32`** – predicted 40.0 ms there (20.0 ms to 60.0 ms), not measured,"
+        " p50 12.7 ms measured on this host (12.1 to 12.9 ms), 1.98 × (1.90 to 2.10 ×) the speed of `litert/fp32` on this"
+        " host"
+    )
+    assert "unstable" not in text  # the choice does not rest on it
+
+
+def test_each_device_has_its_table_of_what_runs_there_fastest_first() -> None:
+    section = choices_section(make_timed_run(PI, "raspberry-pi-4b"))
+    assert section.count("### ") == 2
+    rows = [line for line in section.split("### ")[1].splitlines() if line.startswith("| litert")]
+    assert rows == [
+        "| litert/dynamic_wi8_afp32 | chosen | 40.0 ms | 20.0 ms to 60.0 ms | -0.2 pt | 12.7 ms |",
+        "| litert/fp32 | ok | 80.0 ms | 40.0 ms to 120 ms | -0.2 pt | 25.0 ms |",
+    ]
+    assert "openvino" not in section
+
+
+def test_where_nothing_runs_it_is_said() -> None:
+    run = make_timed_run(PI)
+    run = replace(run, selected_for={**run.selected_for, TPU: None}, tied={**run.tied, TPU: ()})
+    assert f"**No candidate was chosen for {TPU}.**" in summary(run)
+    assert f"### {TPU}\n\nNo candidate runs there." in choices_section(run)
+    assert choice_lines(run)[-1] == f"for {TPU}: none"
+    assert "**No candidate was chosen.**" in summary(make_run(selected=None))
+
+
+def test_predictions_tie_for_another_reason_than_measurements() -> None:
+    run = replace(make_timed_run(PI), tied={PI: ("litert/fp32",)})
+    assert tie(run, PI).startswith(f"tied with litert/fp32: predictions for {PI} within 5 % do not tell")
