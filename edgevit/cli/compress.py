@@ -88,4 +88,4 @@ def compress(
     else:
         render.print_run(run)
         terminal.print_line(f"report: {folder / 'report.md'}")
-    raise typer.Exit(ExitCode.DONE if run.selected else ExitCode.CHECK_FAILED)
+    raise typer.Exit(ExitCode.DONE if all(run.choices.values()) else ExitCode.CHECK_FAILED)

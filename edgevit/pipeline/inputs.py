@@ -80,11 +80,6 @@ class Inputs:
         """Images that quantizers are calibrated with."""
         return self.data.calibration.samples if self.data.calibration else None
 
-    @property
-    def npus(self) -> tuple[str, ...]:
-        """Names of the devices whose first unit runs static int8 but no dynamic int8."""
-        return tuple(device.name for device in _npus(self.devices))
-
     def target(self, transformer: bool) -> Target:
         """What artifacts are made for, as far as quantization depends on it.
 

@@ -67,7 +67,6 @@ def test_every_name_is_resolved_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sorted(loaded) == ["digits_cnn", "digits_vit", "galaxy-s24-npu", "raspberry-pi-5"]
     assert [backend.name for backend in opened.backends] == ["litert", "onnxruntime"]
     assert [device.name for device in opened.devices] == ["raspberry-pi-5", "galaxy-s24-npu"]
-    assert opened.npus == ("galaxy-s24-npu",)
     assert opened.teacher is not None and opened.teacher.name == "digits_cnn"
     assert opened.training_images is not None and len(opened.training_images) == 1097
     assert (opened.plans, opened.forms) == (parse_plans("evit:0.7,resolution:24"), FORMS)
@@ -81,7 +80,7 @@ def test_every_name_is_resolved_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_device_in_a_file_has_the_name_that_it_states() -> None:
     path = str(find("devices", "galaxy-s24-npu"))
     opened = open_inputs(spec(devices=[path]), Silent())
-    assert ([device.name for device in opened.devices], opened.npus) == (["galaxy-s24-npu"], ("galaxy-s24-npu",))
+    assert [device.name for device in opened.devices] == ["galaxy-s24-npu"]
 
 
 def test_without_data_images_are_synthetic() -> None:
