@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -79,7 +80,10 @@ def main() -> None:
     parser.add_argument("--calibration", type=Path, required=True, help="folder with images/")
     parser.add_argument("--out", type=Path, required=True, help="folder for the files")
     parser.add_argument("--static", nargs="*", default=["openvino"], help="runtimes whose int8 is static, not dynamic")
-    print(json.dumps(asdict(plain_script(parser.parse_args()))))
+    arguments = parser.parse_args()
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as answer:
+        os.dup2(2, 1)  # what libraries print
+        answer.write(json.dumps(asdict(plain_script(arguments))) + "\n")
 
 
 def plain_script(arguments: argparse.Namespace) -> Outcome:
