@@ -92,11 +92,31 @@ def time_calls(call: Callable[[], object], min_runs: int, min_seconds: float) ->
     Returns:
         Each timed call in ms; the first call and the warm-up (10 calls or 0.3 s, whichever ends later) are separate.
     """
+    first_run_ms, warmup_runs = warm_up(call, WARMUP_RUNS, WARMUP_SECONDS)
+    return Timing(first_run_ms, warmup_runs, time_runs(call, min_runs, min_seconds))
+
+
+def warm_up(call: Callable[[], object], min_runs: int, min_seconds: float) -> tuple[float, int]:
+    """Calls a function until both minima are reached, not counting the first call.
+
+    Args:
+        call: Function to warm up.
+        min_runs: Least number of calls after the first.
+        min_seconds: Their least total duration, in seconds.
+
+    Returns:
+        The first call in ms, and the number of calls after it.
+    """
     first_run_ms = milliseconds(call)
-    warmup_runs, begin = 0, time.perf_counter()
-    while warmup_runs < WARMUP_RUNS or time.perf_counter() - begin < WARMUP_SECONDS:
+    runs, begin = 0, time.perf_counter()
+    while runs < min_runs or time.perf_counter() - begin < min_seconds:
         call()
-        warmup_runs += 1
+        runs += 1
+    return first_run_ms, runs
+
+
+def time_runs(call: Callable[[], object], min_runs: int, min_seconds: float) -> tuple[float, ...]:
+    """Times each call of a function in ms until both minima, of number and of seconds in all, are reached."""
     samples: list[float] = []
     begin = reported = time.perf_counter()
     while len(samples) < min_runs or time.perf_counter() - begin < min_seconds:
@@ -105,7 +125,7 @@ def time_calls(call: Callable[[], object], min_runs: int, min_seconds: float) ->
             reported = time.perf_counter()
             by_time = (reported - begin) / min_seconds if min_seconds else 1.0
             report_progress(int(100 * min(1.0, by_time, len(samples) / min_runs)), 100)
-    return Timing(first_run_ms, warmup_runs, tuple(samples))
+    return tuple(samples)
 
 
 def summarize(samples_ms: tuple[float, ...]) -> LatencyMs:

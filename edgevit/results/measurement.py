@@ -82,6 +82,8 @@ class RoundLatency:
     """Bursts that were run again because something disturbed them."""
     unstable: str = ""
     """Why the latency is not to be relied on, such as "steal time 12 % in 4 of 7 bursts"; "" if it is."""
+    not_judged: str = ""
+    """Conditions that the system does not report, such as "steal time, clock"; "" if it reports all of them."""
 
 
 @dataclass(frozen=True)

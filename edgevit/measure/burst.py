@@ -1,0 +1,88 @@
+"""One burst: an artifact timed for a moment in a process of its own, with what else the machine did meanwhile."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from edgevit.backends import get_backend
+from edgevit.measure.bench import noise_call, time_runs, warm_up
+from edgevit.measure.conditions import Activity, activity_since, disturbances, read_counters
+
+WARMUP_RUNS = 3
+"""Least runs before those that are timed, not counting the first."""
+WARMUP_SECONDS = 0.1
+LOOK_SECONDS = 0.05
+"""How long a process sleeps to see what others do."""
+
+
+@dataclass(frozen=True)
+class BurstJob:
+    """An artifact to time once."""
+
+    backend: str
+    artifact: Path
+    precision: str
+    """"f32", "bf16" or "fastest", see :meth:`edgevit.backends.Backend.open_session`."""
+    threads: int
+    seconds: float
+    """Runs continue until this and ``min_runs`` are reached."""
+    min_runs: int
+    most_wait_seconds: float
+    """How long to wait for other processes to end or pause, before the runs."""
+
+
+@dataclass(frozen=True)
+class Burst:
+    """Times of the runs of a burst, in ms."""
+
+    samples_ms: tuple[float, ...]
+    waited_seconds: float
+    """For other processes."""
+    activity: Activity
+    """While the runs were timed."""
+    cores: int
+    """Of the machine."""
+
+    @property
+    def p50_ms(self) -> float:
+        """Median of the runs in ms."""
+        return median(self.samples_ms)
+
+
+def time_burst(job: BurstJob) -> Burst:
+    """Loads an artifact, warms it up, waits until nothing disturbs, and times it.
+
+    Raises:
+        UsageError: the runtime cannot load or run the file.
+    """
+    session = get_backend(job.backend).open_session(job.artifact, job.threads, job.precision)
+    call = noise_call(session)
+    warm_up(call, WARMUP_RUNS, WARMUP_SECONDS)
+    waited_seconds = wait_until_quiet(job.threads, job.most_wait_seconds)
+    warm_up(call, WARMUP_RUNS, 0.0)
+    begin = read_counters()
+    samples_ms = time_runs(call, job.min_runs, job.seconds)
+    return Burst(samples_ms, waited_seconds, activity_since(begin), os.cpu_count() or 1)
+
+
+def wait_until_quiet(threads: int, most_seconds: float) -> float:
+    """Sleeps until nothing would disturb a measurement, at least for one look.
+
+    Args:
+        threads: That the measurement will use.
+        most_seconds: How long to wait.
+
+    Returns:
+        How long it waited for others, in seconds: 0 where the first look found nothing.
+    """
+    waited = 0.0
+    while True:
+        begin = read_counters()
+        time.sleep(LOOK_SECONDS)
+        if waited >= most_seconds or not disturbances(activity_since(begin), threads, os.cpu_count() or 1, None):
+            return waited
+        waited += LOOK_SECONDS

@@ -1,0 +1,182 @@
+"""The measurement that choice, table and gate rest on: artifacts timed alternately, in rounds of bursts.
+
+Absolute latencies of one process drift by 10 % within a minute, and differ more from one process to the next. Here every
+artifact is timed once in each round, in a fresh process, in an order that changes; two artifacts are compared by the ratios
+of the same rounds, see :func:`edgevit.results.statistics.paired_ratio`. ``docs/latency-protocol.md`` shows how well that
+repeats.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from statistics import median
+
+from edgevit.errors import CandidateFailed
+from edgevit.measure.burst import Burst, BurstJob, time_burst
+from edgevit.measure.conditions import Disturbance, disturbances, instability, not_judged
+from edgevit.results.measurement import RoundLatency
+from edgevit.results.statistics import median_interval
+from edgevit.run.task import Task
+
+MOST_REPEATS = 2
+"""Of one burst."""
+MOST_REPEATED = 0.34
+"""Repeats of all bursts, as a share of their number."""
+MOST_WAIT_SECONDS = 1.0
+"""Of one burst, for other processes to end or pause."""
+MEAN_WAIT_SECONDS = 0.2
+"""Of all bursts, as a mean: a machine that never gets quiet is not waited for again and again."""
+
+
+@dataclass(frozen=True)
+class RoundEntry:
+    """An artifact that takes part."""
+
+    name: str
+    backend: str
+    artifact: Path
+    precision: str
+    """"f32", "bf16" or "fastest"."""
+
+
+@dataclass(frozen=True)
+class RoundSettings:
+    """How much is measured."""
+
+    threads: int = 1
+    rounds: int = 9
+    """Odd, so that the p50 is that of one burst; of nine, the interval of a median leaves out one outlier on each side."""
+    seconds: float = 0.2
+    """Of one burst, at least."""
+    min_runs: int = 8
+    """Of one burst."""
+    seed: int = 0
+    """Of the order."""
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """What came out."""
+
+    latencies: Mapping[str, RoundLatency]
+    """By name, of the entries that ran in every round."""
+    failures: Mapping[str, str]
+    """By name, why an entry did not run."""
+
+
+@dataclass
+class _Patience:
+    """What may still be spent on disturbed bursts."""
+
+    wait_seconds: float
+    repeats: int
+
+
+def measure_rounds(
+    entries: Sequence[RoundEntry],
+    settings: RoundSettings,
+    run: Callable[[Task[BurstJob, Burst]], Burst],
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Rounds:
+    """Times artifacts alternately.
+
+    A burst that was disturbed is repeated at once, at most ``MOST_REPEATS`` times; the least disturbed one counts, whatever
+    its latency.
+
+    Args:
+        entries: What to time, each with a name of its own.
+        settings: How much.
+        run: Carries out one burst in a fresh process, while nothing else runs.
+        on_progress: Gets the number of bursts done, and of all.
+    """
+    total = len(entries) * settings.rounds
+    patience = _Patience(MEAN_WAIT_SECONDS * total, round(MOST_REPEATED * total))
+    bursts: dict[str, list[Burst]] = {entry.name: [] for entry in entries}
+    repeats: Counter[str] = Counter()
+    failures: dict[str, str] = {}
+    for number, order in enumerate(round_orders(len(entries), settings.rounds, settings.seed)):
+        for position, entry in enumerate(entries[place] for place in order):
+            if entry.name not in failures:
+                try:
+                    tried = _time_entry(entry, settings, run, patience)
+                except CandidateFailed as error:
+                    failures[entry.name] = error.message
+                else:
+                    bursts[entry.name].append(min(tried, key=functools.partial(_disturbed, threads=settings.threads)))
+                    repeats[entry.name] += len(tried) - 1
+            on_progress(number * len(entries) + position + 1, total)
+    clocks = [burst.activity.clock_mhz for found in bursts.values() for burst in found if burst.activity.clock_mhz]
+    highest_clock_mhz = max(clocks, default=None)
+    latencies = {
+        name: _latency(found, repeats[name], settings.threads, highest_clock_mhz)
+        for name, found in bursts.items()
+        if name not in failures
+    }
+    return Rounds(latencies, failures)
+
+
+def round_orders(count: int, rounds: int, seed: int) -> tuple[tuple[int, ...], ...]:
+    """Returns the order of each round: each second one is the one before it backwards, so that a drift cancels.
+
+    Args:
+        count: Entries.
+        rounds: Rounds.
+        seed: Of the orders.
+    """
+    random = Random(seed)
+    orders: list[tuple[int, ...]] = []
+    for number in range(rounds):
+        orders.append(orders[-1][::-1] if number % 2 else tuple(random.sample(range(count), count)))
+    return tuple(orders)
+
+
+def _time_entry(
+    entry: RoundEntry, settings: RoundSettings, run: Callable[[Task[BurstJob, Burst]], Burst], patience: _Patience
+) -> list[Burst]:
+    """Times an entry until a burst is undisturbed, or the patience with this burst or with all of them ends."""
+    tried: list[Burst] = []
+    while True:
+        job = BurstJob(
+            backend=entry.backend,
+            artifact=entry.artifact,
+            precision=entry.precision,
+            threads=settings.threads,
+            seconds=settings.seconds,
+            min_runs=settings.min_runs,
+            most_wait_seconds=min(MOST_WAIT_SECONDS, max(0.0, patience.wait_seconds)),
+        )
+        burst = run(Task(time_burst, job, Burst, timing=True))
+        patience.wait_seconds -= burst.waited_seconds
+        tried.append(burst)
+        if not _judge(burst, settings.threads) or len(tried) > MOST_REPEATS or patience.repeats <= 0:
+            return tried
+        patience.repeats -= 1
+
+
+def _judge(burst: Burst, threads: int, highest_clock_mhz: float | None = None) -> tuple[Disturbance, ...]:
+    return disturbances(burst.activity, threads, burst.cores, highest_clock_mhz)
+
+
+def _disturbed(burst: Burst, threads: int) -> tuple[int, float]:
+    """Orders bursts by how much they were disturbed."""
+    activity = burst.activity
+    return len(_judge(burst, threads)), (activity.other_cores or 0.0) + (activity.steal_share or 0.0)
+
+
+def _latency(bursts: list[Burst], repeats: int, threads: int, highest_clock_mhz: float | None) -> RoundLatency:
+    values = tuple(burst.p50_ms for burst in bursts)
+    p50_ms, interval_ms = median(values), median_interval(values)
+    found = [_judge(burst, threads, highest_clock_mhz) for burst in bursts]
+    return RoundLatency(
+        p50_ms=p50_ms,
+        interval_ms=interval_ms,
+        bursts_ms=values,
+        repeated_bursts=repeats,
+        unstable=instability(found, p50_ms, interval_ms),
+        not_judged=not_judged(bursts[0].activity),
+    )
