@@ -145,8 +145,13 @@ def print_measurement(artifact: Path, measurement: Measurement) -> None:
 
 def print_accuracy(artifact: Path, data: str, accuracy: Accuracy) -> None:
     """Prints the accuracy of one artifact."""
+    from edgevit.report import intervals
+
     top5 = f", top-5 {units.percent(accuracy.top5)}" if accuracy.top5 is not None else ""
-    print_line(f"{artifact.name}: top-1 {units.percent(accuracy.top1)}{top5} on {accuracy.samples} images of {data}")
+    between = f" (95 % interval {intervals.percent(accuracy.top1_interval)})" if accuracy.top1_interval else ""
+    ece = f", calibration error (ECE) {accuracy.ece:.3f}" if accuracy.ece is not None else ""
+    found = f"top-1 {units.percent(accuracy.top1)}{between}{top5}{ece}"
+    print_line(f"{artifact.name}: {found} on {accuracy.samples} images of {data}")
 
 
 def print_summary(summary: Summary) -> None:
