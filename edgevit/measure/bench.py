@@ -1,4 +1,4 @@
-"""Measures latency and memory of an artifact in a child process: batch 1, after a warm-up, raw samples kept."""
+"""Measures latency and memory of an artifact in a child process, after a warm-up; raw samples are kept."""
 
 from __future__ import annotations
 
@@ -47,7 +47,15 @@ def bench(job: BenchJob) -> Measurement:
     """Measures load time, first run and latency in ms, and resident memory in bytes, of an artifact on this host.
 
     The runtime is imported before the clock starts and the memory baseline is taken, so that neither includes it.
+
+    Raises:
+        UsageError: the runtime cannot load or run the file.
     """
+    return bench_session(job)[0]
+
+
+def bench_session(job: BenchJob) -> tuple[Measurement, Session]:
+    """Measures as :func:`bench` does; also returns the session, to go on with."""
     load_average = os.getloadavg()[0]
     backend = get_backend(job.backend)
     backend.import_runtime()
@@ -58,7 +66,7 @@ def bench(job: BenchJob) -> Measurement:
     load_ms = (time.perf_counter_ns() - begin) / 1e6
     timing = time_calls(noise_call(session), job.min_runs, job.min_seconds)
     peak_bytes = peak_resident_bytes()
-    return Measurement(
+    measurement = Measurement(
         device=HOST,
         latency_ms=summarize(timing.samples_ms),
         samples_ms=timing.samples_ms,
@@ -74,11 +82,12 @@ def bench(job: BenchJob) -> Measurement:
             delegate=session.delegate,
             warmup_runs=timing.warmup_runs,
             runs=len(timing.samples_ms),
-            batch=1,
+            batch=batch_of(session),
             governor=governor(),
             load_average=load_average,
         ),
     )
+    return measurement, session
 
 
 def time_calls(call: Callable[[], object], min_runs: int, min_seconds: float) -> Timing:
@@ -139,6 +148,12 @@ def milliseconds(call: Callable[[], object]) -> float:
     begin = time.perf_counter_ns()
     call()
     return (time.perf_counter_ns() - begin) / 1e6
+
+
+def batch_of(session: Session) -> int:
+    """Returns how many images one run of a session takes: the first axis of its first input."""
+    shape = session.inputs[0].shape if session.inputs else ()
+    return shape[0] if shape else 1
 
 
 def noise_call(session: Session) -> Callable[[], object]:

@@ -71,6 +71,21 @@ def governor() -> str:
     return _read(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")).strip() or "unknown"
 
 
+_PRECISION_ISA = {"bf16": ("avx512_bf16", "amx_bf16", "bf16")}
+"""Instruction sets that compute in a precision; those that every processor has are left out."""
+
+
+def has_precision(precision: str, isa: tuple[str, ...]) -> bool:
+    """Returns whether a processor computes in a float precision.
+
+    Args:
+        precision: "f32", "bf16" or "fastest".
+        isa: Its instruction sets, as in :attr:`edgevit.results.measurement.Host.isa`.
+    """
+    needed = _PRECISION_ISA.get(precision)
+    return needed is None or not set(needed).isdisjoint(isa)
+
+
 def host_fingerprint(threads: int) -> Host:
     """Returns a description of this machine.
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from statistics import median
 
 from edgevit.backends import Session, get_backend
-from edgevit.measure.bench import milliseconds, noise_call
+from edgevit.measure.bench import BenchJob, bench_session, milliseconds, noise_call
+from edgevit.results.measurement import Measurement
 from edgevit.run.child_process import report_progress
 
 BURSTS = 10
@@ -49,6 +50,38 @@ class PairedLatency:
     def speed_up(self) -> float:
         """Latency of the first over that of the second: above 1 the second is faster."""
         return self.first_ms / self.second_ms
+
+
+@dataclass(frozen=True)
+class BenchWithParentJob:
+    """An artifact to measure, and the one that it was made from, of the same backend."""
+
+    bench: BenchJob
+    parent: Path
+    parent_precision: str
+    bursts: int = 5
+    """Few, for a first comparison."""
+
+
+@dataclass(frozen=True)
+class BenchWithParent:
+    """An artifact measured alone, and compared with the one that it was made from."""
+
+    measurement: Measurement
+    compared: PairedLatency
+    """The parent is the first."""
+
+
+def bench_with_parent(job: BenchWithParentJob) -> BenchWithParent:
+    """Measures an artifact alone, then interleaved with its parent, which is loaded when the memory has been measured.
+
+    Raises:
+        UsageError: the runtime cannot load or run one of the files.
+    """
+    measurement, session = bench_session(job.bench)
+    backend = get_backend(job.bench.backend)
+    parent = backend.open_session(job.parent, job.bench.threads, job.parent_precision)
+    return BenchWithParent(measurement, interleave(parent, session, job.bursts))
 
 
 def paired_latency(job: PairedLatencyJob) -> PairedLatency:
