@@ -34,4 +34,6 @@ def _accuracy(candidate: Candidate) -> list[str]:
 
 def _latency(candidate: Candidate) -> list[str]:
     faster = [] if candidate.speed_up is None else [f"{units.ratio(candidate.speed_up)} the float parent's speed"]
-    return faster if candidate.p50_ms is None else [units.milliseconds(candidate.p50_ms), *faster]
+    if candidate.p50_ms is None:
+        return faster
+    return [f"first measured {units.milliseconds(candidate.p50_ms)}", *faster]
