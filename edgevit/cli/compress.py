@@ -27,7 +27,8 @@ def compress(
         float | None, typer.Option(help="Largest loss of top-1, in points; 1.0 when not given.")
     ] = None,
     max_minutes: Annotated[
-        float | None, typer.Option(help="For each candidate, time to repair what loses more; 20 when not given.")
+        float | None,
+        typer.Option(help="For the whole run; token search and repair stop in time. No limit when not given."),
     ] = None,
     integer_io: Annotated[
         str | None, typer.Option(help="int8 or uint8: integers in and out, for NPUs that need it; TFLite only.")
@@ -35,14 +36,24 @@ def compress(
     device: Annotated[list[str] | None, typer.Option(help="Predict for this device too; may be repeated.")] = None,
     profile: options.Profile = None,
     threads: options.Threads = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A first look: dense candidates, no repair, a fifth of the images.")
+    ] = False,
     setting: options.Setting = None,
     out: options.Out = None,
     resume: options.Resume = False,
+    jobs: options.Jobs = None,
+    keep_work: options.KeepWork = False,
+    require_stable: options.RequireStable = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be made, and stop; writes nothing.")
+    ] = False,
+    verbose: options.Verbose = False,
     as_json: options.Json = False,
 ) -> None:
     """Make, verify, evaluate and measure every candidate, and choose one.
 
-    Exit 0 if a usable candidate is left, 1 if none is, 2 for wrong input.
+    Exit 0 if a usable candidate is left (with --device, one for each device), 1 if none is, 2 for wrong input.
 
     \b
     Examples:
@@ -51,11 +62,15 @@ def compress(
           --export onnx,openvino,tflite --scheme auto --tokens evit:0.7@4,7,10
       edgevit compress spec.toml --out run
     """
+    from edgevit import units
     from edgevit.cli import render, terminal
+    from edgevit.cli.plan_text import plan_lines
     from edgevit.errors import ExitCode
     from edgevit.pipeline.compress import compress as run_compress
+    from edgevit.pipeline.compress import plan
     from edgevit.results.run import run_to_json
     from edgevit.run.files import default_folder
+    from edgevit.run.leftovers import folder_size
     from edgevit.spec.spec import resolve_spec
 
     file, name = options.spec_file_or_model(target)
@@ -73,19 +88,29 @@ def compress(
         passes__form=form,
         export__backends=options.split(export),
         export__schemes=options.split(scheme),
-        quantize__max_minutes=max_minutes,
+        max_minutes=max_minutes,
+        quick=quick,
         quantize__integer_io=integer_io,
         devices=device or None,
         budget__max_drop=max_drop,
         measure__threads=threads,
     )
     spec = resolve_spec(file, profile, options.with_settings(overrides, setting))
+    if dry_run:
+        with terminal.make_progress(verbose=verbose) as progress:
+            planned = plan(spec, jobs=jobs, progress=progress)
+        for line in plan_lines(planned):
+            terminal.print_line(line)
+        return
     folder = out or default_folder(spec.model.name)
-    with terminal.make_progress() as progress:
-        run = run_compress(spec, folder, resume=resume, progress=progress)
+    with terminal.make_progress(verbose=verbose) as progress:
+        run = run_compress(spec, folder, resume=resume, jobs=jobs, keep_work=keep_work, progress=progress)
     if as_json:
         terminal.print_line(run_to_json(run).decode().rstrip())
     else:
         render.print_run(run)
-        terminal.print_line(f"report: {folder / 'report.md'}")
-    raise typer.Exit(ExitCode.DONE if all(run.choices.values()) else ExitCode.CHECK_FAILED)
+        terminal.print_line(f"report: {folder / 'report.md'} (run folder: {units.size(folder_size(folder))})")
+    unstable = run.unstable if require_stable else ()
+    if unstable:
+        terminal.print_message(f"unstable: {', '.join(unstable)}; repeat on a quiet machine")
+    raise typer.Exit(ExitCode.DONE if all(run.choices.values()) and not unstable else ExitCode.CHECK_FAILED)

@@ -20,6 +20,9 @@ def export(
     setting: options.Setting = None,
     out: options.Out = None,
     resume: options.Resume = False,
+    jobs: options.Jobs = None,
+    keep_work: options.KeepWork = False,
+    verbose: options.Verbose = False,
     as_json: options.Json = False,
 ) -> None:
     """Export and verify artifacts, without measuring or choosing.
@@ -52,8 +55,8 @@ def export(
     )
     spec = resolve_spec(file, None, options.with_settings(overrides, setting))
     folder = out or default_folder(spec.model.name)
-    with terminal.make_progress() as progress:
-        run = run_export(spec, folder, resume=resume, progress=progress)
+    with terminal.make_progress(verbose=verbose) as progress:
+        run = run_export(spec, folder, resume=resume, jobs=jobs, keep_work=keep_work, progress=progress)
     if as_json:
         terminal.print_line(run_to_json(run).decode().rstrip())
     else:

@@ -49,6 +49,14 @@ Setting = Annotated[
         "--set", metavar="KEY=VALUE", help="Any other key of the spec, such as model.preprocessing.crop_pct=1.0."
     ),
 ]
+Jobs = Annotated[
+    int | None, typer.Option(min=1, help="Tasks side by side; as many as there are processors when not given.")
+]
+KeepWork = Annotated[bool, typer.Option("--keep-work", help="Leave the working files in the run folder at the end.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="A line for every stage, not only for candidates.")]
+RequireStable = Annotated[
+    bool, typer.Option("--require-stable", help="Exit 1 where the machine was too noisy for a latency to be relied on.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Out = Annotated[Path | None, typer.Option(help="Folder of the run; runs/<model>-<time> when not given.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in --out, whatever stopped it.")]

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from edgevit.backends import Backend
-from edgevit.pipeline.candidate import build
+from edgevit.pipeline.candidate import build, leave_out
 from edgevit.pipeline.choose import ends_policy, int8_exceeds_budget, reject_worse_forms
 from edgevit.pipeline.context import Alternatives, RunContext, Variant
 from edgevit.pipeline.model_passes import TrainedModel
@@ -94,6 +94,9 @@ def _quantize(context: RunContext, backend: Backend, variant: Variant, parent: C
     """The candidates that are made from a float one; by "auto", until one is usable."""
     made: list[Candidate] = []
     for scheme in context.inputs.schemes(first_guess(backend.policy, context.target).schemes):
+        if parent.status == "rejected":  # quantized, it would not lose less
+            made.append(leave_out(context, backend, scheme, variant, parent))
+            continue
         made.append(build(context, backend, scheme, variant, parent))
         if context.inputs.is_automatic and ends_policy(made[-1], parent):
             break

@@ -23,7 +23,8 @@ from edgevit.devices.predict import PredictDevicesJob
 from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, UsageError
 from edgevit.measure.bench import BenchJob
 from edgevit.measure.paired import PairedLatency, PairedLatencyJob
-from edgevit.pipeline.choose import judge, mark_failed
+from edgevit.pipeline.candidate_line import candidate_line
+from edgevit.pipeline.choose import judge, mark_failed, mark_rejected
 from edgevit.pipeline.context import CandidateDraft, RunContext, Step, Variant
 from edgevit.pipeline.images import evaluation_images
 from edgevit.pipeline.recipe_trials import quantize_candidate
@@ -42,9 +43,7 @@ from edgevit.spec.schemes import SCHEMES
 
 
 def build(context: RunContext, backend: Backend, scheme: str, variant: Variant, parent: Candidate | None) -> Candidate:
-    """Takes a candidate through the steps of a run; a failure ends its steps, not the run.
-
-    A rejected candidate is still measured, so that people see what they would have got.
+    """Takes a candidate through the steps of a run; one that cannot be offered takes no further steps.
 
     Args:
         context: The run.
@@ -56,14 +55,7 @@ def build(context: RunContext, backend: Backend, scheme: str, variant: Variant, 
     Raises:
         DiskFull: nothing can be written any more.
     """
-    candidate = Candidate(
-        id=f"{backend.name}/{scheme}/{variant.slug}",
-        backend=backend.name,
-        format=backend.format,
-        scheme=scheme,
-        passes=variant.passes,
-        parent=parent.id if parent else None,
-    )
+    candidate = _begin(backend, scheme, variant, parent)
     for step in context.steps:
         try:
             found = step(context, CandidateDraft(backend, variant, parent, candidate))
@@ -73,11 +65,28 @@ def build(context: RunContext, backend: Backend, scheme: str, variant: Variant, 
             candidate = mark_failed(candidate, error.message)
         else:
             candidate = judge(found, parent, context.limits)
-        if candidate.status == "failed":
+        if candidate.status != "ok":
             break
-    if candidate.status != "ok":
-        context.stages.progress.message(f"{candidate.id}: {candidate.status}: {'; '.join(candidate.reasons)}")
+    context.stages.progress.candidate(candidate_line(candidate))
     return candidate
+
+
+def leave_out(context: RunContext, backend: Backend, scheme: str, variant: Variant, parent: Candidate) -> Candidate:
+    """Returns a candidate that is not made, for the float one that it would be made from cannot be offered."""
+    candidate = mark_rejected(_begin(backend, scheme, variant, parent), f"not made: {parent.id} was {parent.status}")
+    context.stages.progress.candidate(candidate_line(candidate))
+    return candidate
+
+
+def _begin(backend: Backend, scheme: str, variant: Variant, parent: Candidate | None) -> Candidate:
+    return Candidate(
+        id=f"{backend.name}/{scheme}/{variant.slug}",
+        backend=backend.name,
+        format=backend.format,
+        scheme=scheme,
+        passes=variant.passes,
+        parent=parent.id if parent else None,
+    )
 
 
 def make_artifact(context: RunContext, draft: CandidateDraft) -> Candidate:

@@ -62,6 +62,11 @@ def mark_failed(candidate: Candidate, reason: str) -> Candidate:
     return replace(candidate, status="failed", reasons=(*candidate.reasons, reason))
 
 
+def mark_rejected(candidate: Candidate, reason: str) -> Candidate:
+    """Returns a candidate that cannot be chosen, with one reason more."""
+    return replace(candidate, status="rejected", reasons=(*candidate.reasons, reason))
+
+
 def counted_drop(accuracy: Accuracy) -> float | None:
     """Returns what counts against the budget, in percentage points.
 

@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from edgevit.data.images import manifest
 from edgevit.measure.host import tool_versions
 from edgevit.pipeline.backend_candidates import make_candidates
-from edgevit.pipeline.candidate import COMPRESS_STEPS, EXPORT_STEPS
+from edgevit.pipeline.candidate import COMPRESS_STEPS, EXPORT_STEPS, measure_candidate
 from edgevit.pipeline.choose import choose
 from edgevit.pipeline.context import Step, open_context
+from edgevit.pipeline.ended_run import ended_run
+from edgevit.pipeline.final_round import time_in_rounds
 from edgevit.pipeline.inputs import input_files, open_inputs, pin_inputs
 from edgevit.pipeline.model_passes import run_model_passes
+from edgevit.pipeline.plan_run import plan_run
 from edgevit.pipeline.tasks import PYTORCH
 from edgevit.report import write_report
 from edgevit.results.run import Run
+from edgevit.run.deadline import Deadline
 from edgevit.run.executor import Executor, processors
 from edgevit.run.files import default_folder
 from edgevit.run.folder import RunFolder
-from edgevit.run.progress import Progress, Silent
+from edgevit.run.leftovers import remove_leftovers
+from edgevit.run.progress import Progress, RunPlan, Silent
+from edgevit.run.run_log import RunLog
 from edgevit.run.stages import Stages
 from edgevit.spec.spec import Spec
 from edgevit.version import __version__
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """How a run is carried out."""
+
+    resume: bool
+    jobs: int
+    keep_work: bool
+    steps: tuple[Step, ...]
 
 
 def compress(
@@ -31,6 +48,7 @@ def compress(
     *,
     resume: bool = False,
     jobs: int | None = None,
+    keep_work: bool = False,
     progress: Progress | None = None,
 ) -> Run:
     """Compresses a model: makes every candidate, verifies, evaluates and measures it, and chooses one.
@@ -38,8 +56,9 @@ def compress(
     Args:
         spec: What to do; see :class:`edgevit.spec.spec.Spec`.
         out: Folder of the run; ``runs/<model>-<time>`` when None.
-        resume: Continue the run in ``out``, whatever stopped it.
+        resume: Continue the run in ``out``, whatever stopped it; of one that has ended, check the artifacts and report.
         jobs: Tasks side by side; as many as there are processors when None. The artifacts do not depend on it.
+        keep_work: Leave the working files in the folder when the run has ended.
         progress: Progress callback.
 
     Returns:
@@ -49,7 +68,8 @@ def compress(
         UsageError: the spec asks for something that does not exist or does not fit; nothing heavy was started.
         DiskFull: there was no space left; ``resume`` continues.
     """
-    return _run(spec, out, resume, jobs or processors(), progress or Silent(), COMPRESS_STEPS)
+    settings = _Settings(resume, jobs or processors(), keep_work, COMPRESS_STEPS)
+    return _run(spec, out, settings, progress or Silent())
 
 
 def export(
@@ -58,27 +78,49 @@ def export(
     *,
     resume: bool = False,
     jobs: int | None = None,
+    keep_work: bool = False,
     progress: Progress | None = None,
 ) -> Run:
     """Makes and verifies the artifacts of a spec, without evaluating, measuring or choosing; see :func:`compress`."""
-    return _run(spec, out, resume, jobs or processors(), progress or Silent(), EXPORT_STEPS)
+    settings = _Settings(resume, jobs or processors(), keep_work, EXPORT_STEPS)
+    return _run(spec, out, settings, progress or Silent())
 
 
-def _run(spec: Spec, out: Path | None, resume: bool, jobs: int, progress: Progress, steps: tuple[Step, ...]) -> Run:
+def plan(spec: Spec, *, jobs: int | None = None, progress: Progress | None = None) -> RunPlan:
+    """Returns what :func:`compress` would make at least, and about how long it would take; writes nothing.
+
+    Args:
+        spec: What to do.
+        jobs: Tasks side by side, see :func:`compress`.
+        progress: Progress callback, for checking the images.
+
+    Raises:
+        UsageError: the spec asks for something that does not exist or does not fit.
+    """
+    return plan_run(open_inputs(spec, progress or Silent()), jobs or processors())
+
+
+def _run(spec: Spec, out: Path | None, settings: _Settings, progress: Progress) -> Run:
     path = out.resolve() if out else default_folder(spec.model.name)
-    folder = RunFolder(path, spec, input_files(spec), resume)
-    inputs = open_inputs(spec, progress)
-    with folder, Executor(jobs, spec.measure.timeout_seconds, folder.log("servers")) as executor:
-        progress.message(f"run folder: {folder.path}")
+    folder = RunFolder(path, spec, input_files(spec), settings.resume)
+    deadline, inputs = Deadline(spec.max_minutes), open_inputs(spec, progress)
+    executor = Executor(settings.jobs, spec.measure.timeout_seconds, folder.log("servers"))
+    with folder, executor, RunLog(folder.log("run"), progress) as progress:
+        progress.message(f"run folder: {folder.path}; details in {folder.relative(folder.log('run'))}")
         pin_inputs(folder, inputs)
         for warning in inputs.calibration_record.warnings if inputs.calibration_record else ():
             progress.message(f"warning: {warning}")
+        run = ended_run(folder, progress)
+        if run is not None:
+            write_report(run, folder.path)
+            return run
         executor.warm_up([PYTORCH, *(backend.preload for backend in inputs.backends)])
+        progress.begin(plan_run(inputs, settings.jobs, measures=measure_candidate in settings.steps))
         stages = Stages(folder, executor, progress)
-        context = open_context(inputs, stages, steps)
+        context = open_context(inputs, stages, settings.steps, deadline)
         trained = run_model_passes(context)
         made = stages.side_by_side([partial(make_candidates, context, trained, backend) for backend in inputs.backends])
-        candidates = tuple(candidate for each in made for candidate in each.candidates)
+        candidates = time_in_rounds(context, tuple(candidate for each in made for candidate in each.candidates))
         choice = choose(candidates, tuple(device.name for device in inputs.devices))
         notes = (*inputs.notes, *(note for each in made for note in each.notes), *choice.notes)
         run = Run(
@@ -104,4 +146,6 @@ def _run(spec: Spec, out: Path | None, resume: bool, jobs: int, progress: Progre
             folder.write("calibration.toml", manifest(inputs.data.calibration, about).encode())
         folder.finish(run)
         write_report(run, folder.path)
+        if not settings.keep_work:
+            remove_leftovers(folder.path)
     return run

@@ -21,6 +21,7 @@ from edgevit.quantization.policy import Target
 from edgevit.results.artifact import PassRecord, Preprocessing
 from edgevit.results.candidate import Accuracy, Candidate
 from edgevit.results.run import Baseline
+from edgevit.run.deadline import Deadline
 from edgevit.run.stages import Stages
 from edgevit.spec.token_plan import Form
 
@@ -74,6 +75,7 @@ class RunContext:
     """The original model, in PyTorch."""
     baseline: Baseline
     target: Target
+    deadline: Deadline
 
     @property
     def limits(self) -> Limits:
@@ -125,7 +127,7 @@ class RunContext:
         return self.stages.folder.work(f"{candidate_id.replace('/', '--')}.logits.npy")
 
 
-def open_context(inputs: Inputs, stages: Stages, steps: tuple[Step, ...]) -> RunContext:
+def open_context(inputs: Inputs, stages: Stages, steps: tuple[Step, ...], deadline: Deadline) -> RunContext:
     """Begins a run: captures the original model, and takes its accuracy and latency in PyTorch."""
     model, settings = inputs.model, inputs.spec.measure
     original = take_snapshot(stages, inputs, "original", model.module, model.preprocessing)
@@ -142,7 +144,8 @@ def open_context(inputs: Inputs, stages: Stages, steps: tuple[Step, ...]) -> Run
         ece=accuracy.ece,
         top1_file=_keep_top1(inputs, stages, "original", original.logits),
     )
-    return RunContext(inputs, stages, steps, original, baseline, inputs.target(original.captured.transformer))
+    target = inputs.target(original.captured.transformer)
+    return RunContext(inputs, stages, steps, original, baseline, target, deadline)
 
 
 def _keep_top1(inputs: Inputs, stages: Stages, name: str, logits: Path) -> str | None:

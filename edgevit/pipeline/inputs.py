@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -11,10 +11,10 @@ from typing import Literal
 from edgevit.backends import Backend, all_backends, check_scheme, get_backend
 from edgevit.data.calibration_warnings import calibration_warnings
 from edgevit.data.images import NOISE, ImageSet, Samples, open_images, set_sha256, sorted_digests
-from edgevit.data.sampling import RunData, check_images, choose_data, refuse_overlap
+from edgevit.data.sampling import RunData, check_images, choose_data, refuse_overlap, sample_images
 from edgevit.devices.device import Device, load_device
 from edgevit.errors import UsageError
-from edgevit.measure.host import host_fingerprint
+from edgevit.measure.host import has_precision, host_fingerprint
 from edgevit.model.bundled import BUNDLED_MODELS
 from edgevit.model.load import Model, load_model
 from edgevit.quantization.policy import Target
@@ -33,6 +33,9 @@ from edgevit.version import __version__
 
 NOISE_SAMPLES = 16
 """Synthetic images to verify with when a run has no real ones."""
+
+_QUICK_IMAGES = 20
+"""At least so many images for a quick run, where there are as many."""
 
 RequestedPlan = Plan | Literal["auto"]
 
@@ -90,7 +93,8 @@ class Inputs:
 
     def schemes(self, automatic: tuple[str, ...]) -> tuple[str, ...]:
         """Schemes to quantize in: those of the spec, or the automatic ones, as far as they fit its integer I/O."""
-        names = automatic if self.is_automatic else self.spec.export.schemes
+        possible = tuple(name for name in automatic if has_precision(SCHEMES[name].precision, self.host.isa))
+        names = possible if self.is_automatic else self.spec.export.schemes
         if self.spec.quantize.integer_io != "none":
             names = tuple(filter(_fits_integer_io, names))
         return tuple(name for name in names if name != "fp32")
@@ -111,6 +115,10 @@ class Inputs:
             notes.append("no evaluation images: accuracy is not reported")
         elif evaluation.labels is None:
             notes.append("no labels: candidates are judged by agreement with the float model")
+        if self.spec.quick:
+            notes.append(
+                "quick: a first look on a fifth of the images, without distillation, token plans and the repair ladder"
+            )
         if evaluation is None and calibration is not None:
             notes.append("candidates are judged by agreement with the float model on the calibration images")
         schemes = self.spec.export.schemes
@@ -129,19 +137,20 @@ def open_inputs(spec: Spec, progress: Progress) -> Inputs:
     Raises:
         UsageError: the spec asks for something that does not exist or does not fit together.
     """
-    backends = _open_backends(spec)
+    backends, host = _open_backends(spec), host_fingerprint(spec.measure.threads)
+    _check_precisions(spec, host)
     devices = tuple(map(load_device, spec.devices))
     model = open_model(spec.model, spec.seed)
     data = _open_data(spec, model, progress)
     teacher, training_images = _open_teacher(spec, model, data)
-    plans = parse_plans(spec.passes.tokens)
+    plans = () if spec.quick else parse_plans(spec.passes.tokens)
     check_form(spec.passes.form, plans)
     check_plans(plans, model, data)
     return Inputs(
         spec=spec,
         backends=backends,
         devices=devices,
-        host=host_fingerprint(spec.measure.threads),
+        host=host,
         model=model,
         teacher=teacher,
         training_images=training_images,
@@ -233,6 +242,15 @@ def _open_backends(spec: Spec) -> tuple[Backend, ...]:
     return backends
 
 
+def _check_precisions(spec: Spec, host: Host) -> None:
+    for name in spec.export.schemes:
+        if name != AUTO_SCHEME and not has_precision(SCHEMES[name].precision, host.isa):
+            raise UsageError(
+                f"{name} needs a processor with {SCHEMES[name].precision}; {host.cpu} has none",
+                "leave it out of --scheme, or run on one that has it",
+            )
+
+
 def _check_integer_io(spec: Spec, backends: tuple[Backend, ...]) -> None:
     for backend in backends:
         if not backend.has_integer_io:
@@ -265,6 +283,9 @@ def _open_data(spec: Spec, model: Model, progress: Progress) -> RunData:
     data = choose_data(
         spec.data.evaluation, spec.data.calibration, spec.data.samples, spec.data.calibration_samples, spec.seed
     )
+    if spec.quick and data.evaluation:
+        count = max(len(data.evaluation) // 5, min(len(data.evaluation), _QUICK_IMAGES))
+        data = replace(data, evaluation=sample_images(data.evaluation, count, spec.seed, "evaluation"))
     for images, name in ((data.evaluation, "evaluation"), (data.calibration, "calibration")):
         if images is not None:
             check_images(images, model.num_classes, functools.partial(progress.stage, f"check {name} images"))
@@ -273,7 +294,7 @@ def _open_data(spec: Spec, model: Model, progress: Progress) -> RunData:
 
 def _open_teacher(spec: Spec, model: Model, data: RunData) -> tuple[Model | None, ImageSet | None]:
     """The teacher to distill from and the images to do it with, which share none with the others."""
-    if spec.passes.distill is None:
+    if spec.passes.distill is None or spec.quick:
         return None, None
     teacher = open_model(spec.passes.distill.teacher, seed=0)
     if teacher.num_classes != model.num_classes:

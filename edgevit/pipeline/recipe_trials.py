@@ -100,7 +100,7 @@ class RecipeTrials:
         accuracy = self.context.evaluate(logits)
         drop = counted_drop(accuracy)
         outcome = "not judged" if drop is None else f"accuracy change {units.accuracy_change(drop, 2)}"
-        self.context.stages.progress.message(f"{self._id}: {rung}: {recipe.summary}: {outcome}")
+        self.context.stages.progress.detail(f"{self._id}: {rung}: {recipe.summary}: {outcome}")
         agreement = self.context.agreement(logits)
         return Attempt(rung, recipe, accuracy.top1, agreement, drop, self.seconds - before)
 

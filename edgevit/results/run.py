@@ -113,6 +113,11 @@ class Run:
         return self.candidate(self.selected) if self.selected else None
 
     @property
+    def unstable(self) -> tuple[str, ...]:
+        """Ids of the candidates whose latency is not to be relied on, as the machine was too noisy."""
+        return tuple(candidate.id for candidate in self.candidates if candidate.unstable)
+
+    @property
     def choices(self) -> dict[str, str | None]:
         """``selected_for``; in runs of an earlier version the one choice, which was for this host."""
         return self.selected_for or {HOST: self.selected}

@@ -154,6 +154,9 @@ class Stages:
                 lock.acquire()
         try:
             answer = self.folder.stage(stage, kind, make, files, key=key, turn=self._told(stage, turn))
+        except Exception:
+            self.progress.failed(stage)
+            raise
         finally:
             lock.release()
         self.progress.stage(stage, 1, 1)

@@ -95,6 +95,9 @@ class PassesSpec(Section):
     """How a graph selects tokens; auto makes both, and continues with the one that the devices of the spec support, or
     that measures faster."""
 
+    search_minutes: PositiveFloat | None = None
+    """Minutes that the token searches of one backend may take; as long as they need when not given."""
+
     @field_validator("tokens")
     @classmethod
     def _known_plans(cls, value: str) -> str:
@@ -154,6 +157,11 @@ class Spec(Section):
     """Device names to predict latency and memory for."""
     budget: BudgetSpec = BudgetSpec()
     measure: MeasureSpec = MeasureSpec()
+    max_minutes: PositiveFloat | None = None
+    """Minutes for the whole run: token search and repair ladder stop in time for what has to follow. Without limit when
+    not given."""
+    quick: bool = False
+    """A first look: dense candidates, no repair ladder, a fifth of the evaluation images."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
     @property

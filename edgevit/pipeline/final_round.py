@@ -1,0 +1,57 @@
+"""The final round: all usable candidates and their float parents, timed alternately; the choice rests on it."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from edgevit.measure.rounds import RoundEntry, Rounds, RoundSettings, measure_rounds
+from edgevit.pipeline.choose import mark_failed, rank_by_rounds
+from edgevit.pipeline.context import RunContext
+from edgevit.results.candidate import Candidate
+from edgevit.run.stages import TimedRunner
+from edgevit.spec.schemes import SCHEMES
+
+STAGE = "time all candidates in rounds"
+_QUICK_ROUNDS = 5
+
+
+def time_in_rounds(context: RunContext, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+    """Times what may be chosen, and what it is compared with, and judges candidates again by that.
+
+    Args:
+        context: The run.
+        candidates: All of the run; those that were not measured have no part in it.
+
+    Returns:
+        All of them, in the same order.
+    """
+    entries = tuple(_entry(context, candidate) for candidate in candidates if _takes_part(candidate, candidates))
+    if not entries:
+        return candidates
+    spec, stages = context.inputs.spec, context.stages
+    settings = RoundSettings(threads=spec.measure.threads, seed=spec.seed)
+    if spec.quick:
+        settings = RoundSettings(threads=settings.threads, rounds=_QUICK_ROUNDS, seed=settings.seed)
+
+    def measure(run: TimedRunner) -> Rounds:
+        return measure_rounds(entries, settings, run, partial(stages.progress.stage, STAGE))
+
+    rounds = stages.run_timed(STAGE, "rounds", Rounds, measure)
+    ranked = rank_by_rounds(candidates, rounds.latencies, context.limits)
+    return tuple(
+        mark_failed(candidate, rounds.failures[candidate.id]) if candidate.id in rounds.failures else candidate
+        for candidate in ranked
+    )
+
+
+def _takes_part(candidate: Candidate, candidates: tuple[Candidate, ...]) -> bool:
+    """Whether a candidate was measured, and may be chosen, or is the parent of one that may be."""
+    if candidate.p50_ms is None or candidate.status == "failed":
+        return False
+    return candidate.status == "ok" or any(c.parent == candidate.id and c.status == "ok" for c in candidates)
+
+
+def _entry(context: RunContext, candidate: Candidate) -> RoundEntry:
+    assert candidate.artifact is not None  # it was measured
+    artifact = context.stages.folder.path / candidate.artifact.path
+    return RoundEntry(candidate.id, candidate.backend, artifact, SCHEMES[candidate.scheme].precision)
