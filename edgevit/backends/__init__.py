@@ -121,19 +121,27 @@ class Backend:
         """
         return cast("Graph", self._part("graph").read_graph(path))
 
-    def open_session(self, path: Path, threads: int, precision: str) -> Session:
+    def open_session(self, path: Path, threads: int, precision: str, batch: int | None = None) -> Session:
         """Loads an artifact for inference on this host.
 
         Args:
             path: Main file.
             threads: CPU threads, 1 or more.
             precision: "f32" to compute floats in float32; "fastest" to let the runtime choose; "bf16" for bfloat16.
+            batch: Images of one run; when None, what the file fixes, or 1 where it leaves it open.
 
         Raises:
             UsageError: the file is not one of this format, or needs ops that the runtime does not have, or this
-                processor or runtime does not have that precision.
+                processor or runtime does not have that precision, or the file fixes another batch.
         """
-        return cast(Session, self._part("session").RuntimeSession(path, threads, precision))
+        session = cast(Session, self._part("session").RuntimeSession(path, threads, precision, batch or 1))
+        fixed = {spec.shape[0] for spec in session.inputs if spec.shape} - {batch}
+        if batch is not None and fixed:
+            raise UsageError(
+                f"{path} does not take {batch} images at once: its batch is fixed",
+                f"the nearest that it takes is {min(fixed)}",
+            )
+        return session
 
     @property
     def preload(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Shapes of tensors for single images, and the layout of their axes, guessed from the shape."""
+"""Shapes of tensors for a number of images, and the layout of their axes, guessed from the shape."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from pathlib import Path
 from edgevit.errors import UsageError
 
 
-def fixed_shape(lengths: Sequence[int | None], name: str, path: Path) -> tuple[int, ...]:
-    """Returns a shape for single images: an open batch axis becomes 1.
+def fixed_shape(lengths: Sequence[int | None], name: str, path: Path, batch: int = 1) -> tuple[int, ...]:
+    """Returns a shape for a number of images: an open batch axis gets it, a fixed one stays.
 
     Args:
         lengths: Length of every axis; None where the file leaves it open.
         name: Name of the tensor, for the message.
         path: Path of the file, for the message.
+        batch: Images.
 
     Raises:
         UsageError: an axis other than the first is open.
@@ -22,7 +23,7 @@ def fixed_shape(lengths: Sequence[int | None], name: str, path: Path) -> tuple[i
     if any(length is None for length in lengths[1:]):
         axes = ", ".join("?" if length is None else str(length) for length in lengths)
         raise UsageError(f"{path}: {name or 'a tensor'} has open axes: [{axes}]", "export it with a fixed image size")
-    return tuple(1 if length is None else length for length in lengths)
+    return tuple(batch if length is None else length for length in lengths)
 
 
 def guess_layout(shape: tuple[int, ...]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from edgevit.backends import Session, get_backend
+from edgevit.measure.conditions import activity_since, disturbances, not_judged, read_counters
 from edgevit.measure.host import governor
 from edgevit.measure.resident_memory import peak_resident_bytes, reset_peak, resident_bytes
 from edgevit.results.measurement import HOST, Conditions, LatencyMs, Measurement
@@ -32,6 +33,8 @@ class BenchJob:
     """"f32", "bf16" or "fastest", see :meth:`edgevit.backends.Backend.open_session`."""
     min_runs: int
     min_seconds: float
+    batch: int | None = None
+    """Images of one run; when None, what the file fixes, or 1 where it leaves it open."""
 
 
 @dataclass(frozen=True)
@@ -62,16 +65,21 @@ def bench_session(job: BenchJob) -> tuple[Measurement, Session]:
     empty_bytes = resident_bytes()
     reset_peak()
     begin = time.perf_counter_ns()
-    session = backend.open_session(job.artifact, job.threads, job.precision)
+    session = backend.open_session(job.artifact, job.threads, job.precision, job.batch)
     load_ms = (time.perf_counter_ns() - begin) / 1e6
-    timing = time_calls(noise_call(session), job.min_runs, job.min_seconds)
+    call = noise_call(session)
+    first_run_ms, warmup_runs = warm_up(call, WARMUP_RUNS, WARMUP_SECONDS)
+    begin_runs = read_counters()
+    samples_ms = time_runs(call, job.min_runs, job.min_seconds)
+    activity = activity_since(begin_runs)
     peak_bytes = peak_resident_bytes()
+    cores = os.cpu_count() or 1
     measurement = Measurement(
         device=HOST,
-        latency_ms=summarize(timing.samples_ms),
-        samples_ms=timing.samples_ms,
+        latency_ms=summarize(samples_ms),
+        samples_ms=samples_ms,
         load_ms=load_ms,
-        first_run_ms=timing.first_run_ms,
+        first_run_ms=first_run_ms,
         peak_rss_bytes=peak_bytes,
         rss_delta_bytes=max(0, peak_bytes - empty_bytes),
         threads=job.threads,
@@ -80,11 +88,14 @@ def bench_session(job: BenchJob) -> tuple[Measurement, Session]:
             runtime_version=session.runtime_version,
             precision=session.precision,
             delegate=session.delegate,
-            warmup_runs=timing.warmup_runs,
-            runs=len(timing.samples_ms),
+            warmup_runs=warmup_runs,
+            runs=len(samples_ms),
             batch=batch_of(session),
             governor=governor(),
             load_average=load_average,
+            unstable="; ".join(map(str, disturbances(activity, job.threads, cores, None))),
+            not_judged=not_judged(activity),
+            note=f"{job.threads} threads on {cores} cores" if job.threads > cores else "",
         ),
     )
     return measurement, session

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from edgevit.backends import get_backend
-from edgevit.measure.bench import noise_call, time_runs, warm_up
+from edgevit.measure.bench import batch_of, noise_call, time_runs, warm_up
 from edgevit.measure.conditions import Activity, activity_since, disturbances, read_counters
 
 WARMUP_RUNS = 3
@@ -33,6 +33,8 @@ class BurstJob:
     min_runs: int
     most_wait_seconds: float
     """How long to wait for other processes to end or pause, before the runs."""
+    batch: int | None = None
+    """Images of one run; when None, what the file fixes, or 1 where it leaves it open."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Burst:
     """While the runs were timed."""
     cores: int
     """Of the machine."""
+    batch: int = 1
+    """Images of one run."""
 
     @property
     def p50_ms(self) -> float:
@@ -59,14 +63,15 @@ def time_burst(job: BurstJob) -> Burst:
     Raises:
         UsageError: the runtime cannot load or run the file.
     """
-    session = get_backend(job.backend).open_session(job.artifact, job.threads, job.precision)
+    session = get_backend(job.backend).open_session(job.artifact, job.threads, job.precision, job.batch)
     call = noise_call(session)
     warm_up(call, WARMUP_RUNS, WARMUP_SECONDS)
     waited_seconds = wait_until_quiet(job.threads, job.most_wait_seconds)
     warm_up(call, WARMUP_RUNS, 0.0)
     begin = read_counters()
     samples_ms = time_runs(call, job.min_runs, job.seconds)
-    return Burst(samples_ms, waited_seconds, activity_since(begin), os.cpu_count() or 1)
+    activity = activity_since(begin)
+    return Burst(samples_ms, waited_seconds, activity, os.cpu_count() or 1, batch_of(session))
 
 
 def wait_until_quiet(threads: int, most_seconds: float) -> float:

@@ -55,6 +55,8 @@ class RoundSettings:
     """Of one burst, at least."""
     min_runs: int = 8
     """Of one burst."""
+    batch: int | None = None
+    """Images of one run; when None, what a file fixes, or 1 where it leaves it open."""
     seed: int = 0
     """Of the order."""
 
@@ -149,6 +151,7 @@ def _time_entry(
             seconds=settings.seconds,
             min_runs=settings.min_runs,
             most_wait_seconds=min(MOST_WAIT_SECONDS, max(0.0, patience.wait_seconds)),
+            batch=settings.batch,
         )
         burst = run(Task(time_burst, job, Burst, timing=True))
         patience.wait_seconds -= burst.waited_seconds
@@ -179,4 +182,5 @@ def _latency(bursts: list[Burst], repeats: int, threads: int, highest_clock_mhz:
         repeated_bursts=repeats,
         unstable=instability(found, p50_ms, interval_ms),
         not_judged=not_judged(bursts[0].activity),
+        batch=bursts[0].batch,
     )

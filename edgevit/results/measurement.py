@@ -11,7 +11,7 @@ HOST = "host"
 
 @dataclass(frozen=True)
 class LatencyMs:
-    """Milliseconds for one image."""
+    """Milliseconds of one run."""
 
     min: float
     p50: float
@@ -32,9 +32,16 @@ class Conditions:
     warmup_runs: int
     runs: int
     batch: int
+    """Images of one run."""
     governor: str
     load_average: float
     """One-minute load average of the host when the measurement began."""
+    unstable: str = ""
+    """Why the latency is not to be relied on, such as "other processes used 0.9 cores"; "" if it is, or is not judged."""
+    not_judged: str = ""
+    """Conditions that the system does not report, such as "steal time, clock"; "" if it reports all of them."""
+    note: str = ""
+    """Such as "4 threads on 2 cores"."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,11 @@ class Measurement:
     threads: int
     conditions: Conditions
     source: Literal["measured"] = "measured"
+
+    @property
+    def images_per_second(self) -> float:
+        """Throughput of runs one after another."""
+        return 1000 * self.conditions.batch / self.latency_ms.p50
 
 
 @dataclass(frozen=True)
@@ -84,6 +96,13 @@ class RoundLatency:
     """Why the latency is not to be relied on, such as "steal time 12 % in 4 of 7 bursts"; "" if it is."""
     not_judged: str = ""
     """Conditions that the system does not report, such as "steal time, clock"; "" if it reports all of them."""
+    batch: int = 1
+    """Images of one run."""
+
+    @property
+    def images_per_second(self) -> float:
+        """Throughput of runs one after another."""
+        return 1000 * self.batch / self.p50_ms
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from edgevit.errors import UsageError
 def test_an_open_batch_axis_becomes_one() -> None:
     assert fixed_shape([None, 3, 8, 8], "x", Path("m.onnx")) == (1, 3, 8, 8)
     assert fixed_shape([1, 10], "y", Path("m.onnx")) == (1, 10)
+    assert fixed_shape([None, 10], "y", Path("m.onnx"), 8) == (8, 10)
+    assert fixed_shape([1, 10], "y", Path("m.onnx"), 8) == (1, 10)
 
 
 def test_an_open_image_size_is_refused() -> None:

@@ -25,11 +25,14 @@ except ModuleNotFoundError:  # boards that have only the runtime under its forme
 class RuntimeSession:
     """An :class:`edgevit.backends.Session`; see :meth:`edgevit.backends.Backend.open_session` for the arguments."""
 
-    def __init__(self, path: Path, threads: int, precision: str) -> None:
+    def __init__(self, path: Path, threads: int, precision: str, batch: int = 1) -> None:
         if precision == "bf16":
             raise UsageError("LiteRT does not compute in bfloat16 on processors", "ask for f32, or fastest")
         try:
             self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+            for detail in self._interpreter.get_input_details():
+                if batch != 1 and len(detail["shape_signature"]) and detail["shape_signature"][0] == -1:
+                    self._interpreter.resize_tensor_input(detail["index"], [batch, *detail["shape"][1:]])
             self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise UsageError(f"LiteRT cannot load {path}: {_reason(error)}", _hint(error)) from error

@@ -27,7 +27,7 @@ _DTYPES = {
 class RuntimeSession:
     """An :class:`edgevit.backends.Session`; see :meth:`edgevit.backends.Backend.open_session` for the arguments."""
 
-    def __init__(self, path: Path, threads: int, precision: str) -> None:
+    def __init__(self, path: Path, threads: int, precision: str, batch: int = 1) -> None:
         if precision == "bf16":
             raise UsageError("ONNX Runtime does not compute in bfloat16 on processors", "ask for f32, or fastest")
         options = ort.SessionOptions()
@@ -38,8 +38,8 @@ class RuntimeSession:
             self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except _LOAD_ERRORS as error:
             raise UsageError(f"ONNX Runtime cannot load {path}: {str(error).strip().splitlines()[0]}") from error
-        self.inputs = tuple(_describe(node, path) for node in self._session.get_inputs())
-        self.outputs = tuple(_describe(node, path) for node in self._session.get_outputs())
+        self.inputs = tuple(_describe(node, path, batch) for node in self._session.get_inputs())
+        self.outputs = tuple(_describe(node, path, batch) for node in self._session.get_outputs())
         self.runtime_version = ort.__version__
         self.precision = "f32"  # the CPU execution provider computes in the types of the graph
         self.delegate = "CPUExecutionProvider"
@@ -50,6 +50,7 @@ class RuntimeSession:
         return tuple(self._session.run(None, named))
 
 
-def _describe(node: ort.NodeArg, path: Path) -> TensorSpec:
-    shape = fixed_shape([length if isinstance(length, int) else None for length in node.shape], node.name, path)
+def _describe(node: ort.NodeArg, path: Path, batch: int) -> TensorSpec:
+    lengths = [length if isinstance(length, int) else None for length in node.shape]
+    shape = fixed_shape(lengths, node.name, path, batch)
     return TensorSpec(node.name, shape, _DTYPES.get(node.type, node.type), guess_layout(shape))

@@ -15,7 +15,7 @@ from edgevit.results.artifact import TensorSpec
 class RuntimeSession:
     """An :class:`edgevit.backends.Session`; see :meth:`edgevit.backends.Backend.open_session` for the arguments."""
 
-    def __init__(self, path: Path, threads: int, precision: str) -> None:
+    def __init__(self, path: Path, threads: int, precision: str, batch: int = 1) -> None:
         if path.suffix == ".xml" and path.is_file() and b"<net" not in path.read_bytes()[:4096]:
             raise UsageError(f"{path} is not an OpenVINO IR", 'such a file is XML that begins with a "net" element')
         config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
@@ -29,8 +29,8 @@ class RuntimeSession:
         except RuntimeError as error:
             raise UsageError(f"OpenVINO cannot load {path}: {_reason(error)}") from error
         self._request = self._compiled.create_infer_request()
-        self.inputs = tuple(_describe(port, path) for port in self._compiled.inputs)
-        self.outputs = tuple(_describe(port, path) for port in self._compiled.outputs)
+        self.inputs = tuple(_describe(port, path, batch) for port in self._compiled.inputs)
+        self.outputs = tuple(_describe(port, path, batch) for port in self._compiled.outputs)
         self.runtime_version = ov.__version__.partition("-")[0]
         self.precision = str(self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
         self.delegate = "CPU plugin"
@@ -44,10 +44,10 @@ class RuntimeSession:
         return tuple(np.array(self._request.get_output_tensor(place).data) for place in range(len(self.outputs)))
 
 
-def _describe(port: ov.ConstOutput, path: Path) -> TensorSpec:
+def _describe(port: ov.ConstOutput, path: Path, batch: int) -> TensorSpec:
     name = min(port.get_names(), default="")
     lengths = [None if length.is_dynamic else length.get_length() for length in port.partial_shape]
-    shape = fixed_shape(lengths, name, path)
+    shape = fixed_shape(lengths, name, path, batch)
     return TensorSpec(name, shape, np.dtype(port.element_type.to_dtype()).name, guess_layout(shape))
 
 

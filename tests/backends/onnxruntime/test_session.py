@@ -46,6 +46,12 @@ def test_an_open_batch_is_one_and_dtypes_are_numpys(tmp_path: Path) -> None:
     assert session.inputs == (TensorSpec("x", (1, 10), "int32", "NC"),)
 
 
+def test_an_open_batch_takes_as_many_images_as_are_asked_for(tmp_path: Path) -> None:
+    session = RuntimeSession(double(tmp_path, ["batch", 10]), 1, "f32", 3)
+    assert (session.inputs[0].shape, session.outputs[0].shape) == ((3, 10), (3, 10))
+    assert session.run((np.ones((3, 10), np.float32),))[0].shape == (3, 10)
+
+
 def test_open_image_sizes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"double\.onnx: x has open axes: \[1, 3, \?, \?\]"):
         RuntimeSession(double(tmp_path, [1, 3, "h", "w"]), 1, "f32")

@@ -42,6 +42,12 @@ def test_it_runs_and_reports_what_it_is(dtype: type, tmp_path: Path) -> None:
     np.testing.assert_array_equal(made, 2 * values)
 
 
+def test_an_open_batch_takes_as_many_images_as_are_asked_for(tmp_path: Path) -> None:
+    session = RuntimeSession(double(tmp_path, [-1, 10]), 1, "f32", 3)
+    assert (session.inputs[0].shape, session.outputs[0].shape) == ((3, 10), (3, 10))
+    assert session.run((np.ones((3, 10), np.float32),))[0].shape == (3, 10)
+
+
 def test_values_that_do_not_lie_in_a_row_are_read_as_they_are(tmp_path: Path) -> None:
     session = RuntimeSession(double(tmp_path, [4, 3]), 1, "f32")
     values = np.arange(12, dtype=np.float32).reshape(3, 4).T
