@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from edgevit.measure.rounds import RoundEntry, Rounds, RoundSettings, measure_rounds
@@ -10,6 +11,7 @@ from edgevit.pipeline.context import RunContext
 from edgevit.results.candidate import Candidate
 from edgevit.run.stages import TimedRunner
 from edgevit.spec.schemes import SCHEMES
+from edgevit.spec.spec import Spec
 
 STAGE = "time all candidates in rounds"
 _QUICK_ROUNDS = 5
@@ -28,10 +30,7 @@ def time_in_rounds(context: RunContext, candidates: tuple[Candidate, ...]) -> tu
     entries = tuple(_entry(context, candidate) for candidate in candidates if _takes_part(candidate, candidates))
     if not entries:
         return candidates
-    spec, stages = context.inputs.spec, context.stages
-    settings = RoundSettings(threads=spec.measure.threads, seed=spec.seed)
-    if spec.quick:
-        settings = RoundSettings(threads=settings.threads, rounds=_QUICK_ROUNDS, seed=settings.seed)
+    stages, settings = context.stages, round_settings(context.inputs.spec)
 
     def measure(run: TimedRunner) -> Rounds:
         return measure_rounds(entries, settings, run, partial(stages.progress.stage, STAGE))
@@ -42,6 +41,12 @@ def time_in_rounds(context: RunContext, candidates: tuple[Candidate, ...]) -> tu
         mark_failed(candidate, rounds.failures[candidate.id]) if candidate.id in rounds.failures else candidate
         for candidate in ranked
     )
+
+
+def round_settings(spec: Spec) -> RoundSettings:
+    """Returns how much is measured."""
+    settings = RoundSettings(threads=spec.measure.threads, seed=spec.seed)
+    return replace(settings, rounds=_QUICK_ROUNDS) if spec.quick else settings
 
 
 def _takes_part(candidate: Candidate, candidates: tuple[Candidate, ...]) -> bool:

@@ -59,6 +59,8 @@ class RunFacts:
     distillation."""
     min_seconds: float
     """Of one measurement."""
+    rounds: int
+    """Of the final round; each times every candidate once."""
     jobs: int
     """Stages that run side by side."""
     measures: bool
@@ -82,16 +84,16 @@ class BackendCosts:
 
 
 COSTS: Mapping[str, BackendCosts] = {
-    "onnxruntime": BackendCosts(3.0, 1.0, 1.5, 0.06, 0.4),
-    "openvino": BackendCosts(2.5, 1.0, 4.0, 0.05, 0.5),
-    "litert": BackendCosts(8.0, 1.0, 1.5, 0.06, 0.4),
+    "onnxruntime": BackendCosts(4.0, 2.7, 1.5, 0.045, 0.4),
+    "openvino": BackendCosts(3.5, 2.9, 3.0, 0.07, 0.5),
+    "litert": BackendCosts(9.0, 1.6, 1.0, 0.04, 0.4),
 }
 """Measured with ViT-Tiny and MobileNetV2 on two cores with AVX-512 VNNI."""
-OTHER_COSTS = BackendCosts(5.0, 1.0, 3.0, 0.06, 0.5)
+OTHER_COSTS = BackendCosts(5.0, 2.0, 2.0, 0.06, 0.5)
 """Of a backend that was not measured."""
 FLOAT_S_PER_GMAC = 0.021
 INT8_S_PER_GMAC = 0.0095
-PYTORCH_S_PER_GMAC = 0.015
+PYTORCH_S_PER_GMAC = 0.025
 """In batches."""
 TRAINING_PASSES = 3.0
 """Forward and backward, in forward passes."""
@@ -99,12 +101,11 @@ DECODE_S = 0.003
 """To decode and preprocess one image."""
 PER_IMAGE_S = 0.0005
 """To hand one image to a runtime."""
-CAPTURE_S = 3.0
-PREPARE_S = 3.0
+CAPTURE_S = 4.5
+PREPARE_S = 5.0
 WARM_UP_S = 0.3
-ROUNDS = 7
-BURST_S = 0.4
-"""Of one candidate in one round, warmed up and timed."""
+BURST_S = 0.45
+"""Of one candidate in one round, warmed up, waited for and timed."""
 SIDE_BY_SIDE = 0.8
 """Share of the time on further cores that is gained by using them."""
 
@@ -213,4 +214,4 @@ def _rounds(facts: RunFacts) -> float:
         for backend in facts.backends
         for variant in facts.variants
     )
-    return ROUNDS * (starts + BURST_S * len(tuple(_candidates(facts))))
+    return facts.rounds * (starts + BURST_S * len(tuple(_candidates(facts))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgevit.backends import Backend
 from edgevit.model.forward_cost import forward_cost
+from edgevit.pipeline.final_round import round_settings
 from edgevit.pipeline.inputs import Inputs
 from edgevit.pipeline.plan import PlannedBackend, PlannedScheme, PlannedVariant, RunFacts, make_plan
 from edgevit.quantization.policy import Target, first_guess, first_recipe
@@ -27,7 +28,7 @@ def plan_run(inputs: Inputs, jobs: int, *, measures: bool = True) -> RunPlan:
     """
     cost = forward_cost(inputs.model.module, inputs.model.preprocessing.input_size)
     target = inputs.target(cost.has_attention)
-    settings = inputs.spec.passes.distill
+    settings = inputs.spec.passes.distill if inputs.teacher else None
     return make_plan(
         RunFacts(
             backends=tuple(_backend(inputs, backend, target) for backend in inputs.backends),
@@ -38,6 +39,7 @@ def plan_run(inputs: Inputs, jobs: int, *, measures: bool = True) -> RunPlan:
             devices=len(inputs.devices),
             training_macs=_training_macs(inputs, settings, cost.macs) if settings else 0,
             min_seconds=inputs.spec.measure.min_seconds,
+            rounds=round_settings(inputs.spec).rounds,
             jobs=jobs,
             measures=measures,
             may_add=_may_add(inputs, target),
@@ -73,5 +75,6 @@ def _training_macs(inputs: Inputs, settings: DistillSpec, macs: int) -> int:
 def _may_add(inputs: Inputs, target: Target) -> tuple[str, ...]:
     """What a run may do besides, in words."""
     quantizes = any(inputs.schemes(first_guess(backend.policy, target).schemes) for backend in inputs.backends)
-    words = ["the repair of int8 candidates that lose more than allowed"] if quantizes else []
+    repairs = quantizes and not inputs.spec.quick
+    words = ["the repair of int8 candidates that lose more than allowed"] if repairs else []
     return (*words, "the token search") if AUTO in inputs.plans else tuple(words)

@@ -55,6 +55,12 @@ def test_floats_alone_need_no_repair_and_a_search_is_named() -> None:
     assert plan.may_add == ("the token search",)
 
 
+def test_a_quick_look_has_no_repair_and_fewer_rounds() -> None:
+    plans = [plan_run(make_inputs(spec(quick=quick), model=VIT), 1) for quick in (False, True)]
+    assert plans[1].may_add == ()
+    assert plans[1].seconds < plans[0].seconds
+
+
 def test_what_is_only_exported_takes_less() -> None:
     inputs = make_inputs(spec(), model=VIT)
     assert plan_run(inputs, 1, measures=False).seconds < plan_run(inputs, 1).seconds
