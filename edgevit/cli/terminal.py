@@ -243,7 +243,7 @@ class Bars:
 
         Args:
             shown: The terminal.
-            verbose: Whether every finished stage leaves a line, also in a run.
+            verbose: Whether every finished stage leaves a line.
         """
         self._console = shown
         self._verbose = verbose
@@ -312,7 +312,7 @@ class Bars:
         self._ended.add(name)
         if name in self._tasks:
             self._progress.remove_task(self._tasks[name])
-        if self._verbose or self._count is None:
+        if self._verbose:
             self.message(f"{name}: {how}")
 
     def _show_run(self) -> None:
