@@ -9,6 +9,8 @@ import pytest
 
 pytest.importorskip("ai_edge_litert")
 
+from ai_edge_litert.tools import flatbuffer_utils
+
 from edgevit.backends.litert import session as module
 from edgevit.backends.litert.session import RuntimeSession
 from edgevit.errors import UsageError
@@ -29,6 +31,20 @@ def test_it_runs_and_reports_what_it_is() -> None:
     np.testing.assert_array_equal(made, 2 * values + 1)
     session.run((np.zeros_like(values),))
     np.testing.assert_array_equal(made, 2 * values + 1)
+
+
+def test_an_open_batch_takes_as_many_images_as_are_asked_for(tmp_path: Path) -> None:
+    model = flatbuffer_utils.read_model(str(PROBE))
+    for tensor in model.subgraphs[0].tensors:
+        if list(tensor.shape) == [1, 4]:
+            tensor.shapeSignature = np.array([-1, 4], np.int32)
+    flatbuffer_utils.write_model(model, str(tmp_path / "open.tflite"))
+    session = RuntimeSession(tmp_path / "open.tflite", 1, "f32", 3)
+    assert (session.inputs[0].shape, session.outputs[0].shape) == ((3, 4), (3, 4))
+    values = np.arange(12, dtype=np.float32).reshape(3, 4)
+    np.testing.assert_array_equal(session.run((values,))[0], 2 * values + 1)
+    assert RuntimeSession(tmp_path / "open.tflite", 1, "f32").inputs[0].shape == (1, 4)
+    assert RuntimeSession(PROBE, 1, "f32", 3).inputs[0].shape == (1, 4)
 
 
 def test_bfloat16_is_refused() -> None:
