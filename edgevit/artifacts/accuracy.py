@@ -42,6 +42,12 @@ class Answers:
         """bool [n]: whether each image is recognized; None where there are no labels."""
         return None if self.rank is None else self.rank < 1
 
+    def select(self, places: Sequence[int]) -> Answers:
+        """Returns the answers to the images at these places, in this order."""
+        chosen = np.asarray(places, dtype=np.int64)
+        rank, labels = (None if array is None else array[chosen] for array in (self.rank, self.labels))
+        return Answers(self.top1[chosen], self.probability[chosen], rank, labels, self.classes)
+
 
 def read_answers(logits: np.ndarray, labels: Sequence[int] | None) -> Answers:
     """Reads the answer to each image off logits, in pieces, so that a file may be larger than memory.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from edgevit.backends import Session, get_backend
 from edgevit.data.prepared import PreparedImages
-from edgevit.data.row_file import write_rows
+from edgevit.data.row_file import read_rows, write_rows
 from edgevit.errors import UsageError
 from edgevit.results.artifact import TensorSpec
 from edgevit.run.child_process import report_progress
@@ -133,3 +133,16 @@ def write_logits(path: Path, images: int, batches: Iterable[np.ndarray]) -> None
             report_progress(done, images)
 
     write_rows(path, images, rows())
+
+
+def merge_logits(path: Path, parts: Sequence[tuple[Sequence[int], Path]]) -> LogitsFile:
+    """Writes the logits on several sets of images in one file.
+
+    Args:
+        path: Gets float32 [images, classes], as ``.npy``.
+        parts: Rows in the merged file, and the file that holds them; together they are all rows, each once.
+    """
+    place = {row: (read_rows(file), index) for rows, file in parts for index, row in enumerate(rows)}
+    chunks = (place[row][0][place[row][1]][None] for row in range(len(place)))
+    write_rows(path, len(place), chunks)
+    return LogitsFile(path, len(place))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from edgevit.results.candidate import Accuracy, Candidate, Verification, within_budget
 from edgevit.results.measurement import HOST, RoundLatency
+from edgevit.results.proportions import proportion_interval
 from edgevit.results.ranking import compare_speed, fastest_first
 from edgevit.spec.schemes import SCHEMES
 
@@ -77,6 +78,21 @@ def counted_drop(accuracy: Accuracy) -> float | None:
     if accuracy.top1 is not None:
         return accuracy.drop_points
     return None if accuracy.agreement is None else 100 * (1 - accuracy.agreement)
+
+
+def may_keep_budget(accuracy: Accuracy, max_drop: float) -> bool:
+    """Returns whether accuracy on some of the images leaves open that the drop on all of them is allowed.
+
+    Args:
+        accuracy: On a part of the images.
+        max_drop: Percentage points.
+    """
+    if accuracy.drop_interval is not None:
+        return within_budget(accuracy.drop_interval.low, max_drop)
+    if accuracy.agreement is None:
+        return True
+    changed = round((1 - accuracy.agreement) * accuracy.samples)
+    return within_budget(100 * proportion_interval(changed, accuracy.samples).low, max_drop)
 
 
 def _difference(verification: Verification) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -82,25 +82,21 @@ class RunContext:
         """What candidates are judged by."""
         return Limits(self.inputs.spec.budget.max_drop, for_device=bool(self.inputs.devices))
 
-    def evaluate(self, logits: np.ndarray) -> Accuracy:
+    def evaluate(self, logits: np.ndarray, places: Sequence[int] | None = None) -> Accuracy:
         """Scores logits against labels, and real images against the original model.
 
         Args:
-            logits: float [images, classes], on the images of the run.
+            logits: float [images, classes].
+            places: Which of the images of the run they are for; all when None.
         """
-        answers = read_answers(logits, self.inputs.labels)
-        accuracy = accuracy_of(answers, self._original_answers)
+        labels, original = self.inputs.labels, self._original_answers
+        if places is not None:
+            labels, original = labels and tuple(labels[place] for place in places), original.select(places)
+        answers = read_answers(logits, labels)
+        accuracy = accuracy_of(answers, original)
         if not self.inputs.has_real_images:
             return accuracy
-        return replace(accuracy, agreement=agreement(answers, self._original_answers))
-
-    def agreement(self, logits: np.ndarray) -> float:
-        """Returns the share of the images, 0..1, that get the same class as from the original model.
-
-        Args:
-            logits: float [images, classes].
-        """
-        return agreement(read_answers(logits, None), self._original_answers)
+        return replace(accuracy, agreement=agreement(answers, original))
 
     @cached_property
     def _original_answers(self) -> Answers:

@@ -12,23 +12,26 @@ from typing import Any, TypeVar
 import numpy as np
 
 from edgevit import units
-from edgevit.artifacts.evaluate import InferenceJob
+from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, merge_logits
 from edgevit.artifacts.layer_sensitivity import SensitivityJob
 from edgevit.artifacts.make import ExportJob, MadeArtifact, QuantizeJob
 from edgevit.errors import CandidateFailed, CheckFailed, UsageError
-from edgevit.pipeline.choose import counted_drop
+from edgevit.pipeline.choose import counted_drop, may_keep_budget
 from edgevit.pipeline.context import CandidateDraft, RunContext
 from edgevit.pipeline.images import calibration_images, evaluation_images
 from edgevit.pipeline.tasks import export_task, inference_task, prepare_task, quantize_task, sensitivity_task
 from edgevit.quantization.ladder import FIRST, Rung, best, climb, rungs
 from edgevit.quantization.policy import first_guess, first_recipe
 from edgevit.quantization.prepare import PrepareJob
-from edgevit.results.candidate import Attempt, within_budget
+from edgevit.results.candidate import Accuracy, Attempt, within_budget
 from edgevit.run.task import Task
 from edgevit.spec.recipe import Preparation, Recipe
 from edgevit.spec.schemes import SCHEMES
 
 Answer = TypeVar("Answer")
+
+_SHARE_OF_MINUTES = 0.8
+"""Of the run's, after which no further rung is tried: the rest is for measuring."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def quantize_candidate(context: RunContext, draft: CandidateDraft) -> QuantizedA
         CandidateFailed: there is no float artifact to start from, or no calibration images for a scheme that needs
             them; or nothing that was tried gave an artifact.
     """
-    trials = RecipeTrials(context, draft)
+    trials = RecipeTrials(context, draft, first_places(len(context.inputs.images.ids)))
     scheme, inputs = SCHEMES[draft.candidate.scheme], context.inputs
     if draft.parent is None or draft.parent.artifact is None:
         raise CandidateFailed("there is no float artifact to start from")
@@ -68,7 +71,8 @@ def quantize_candidate(context: RunContext, draft: CandidateDraft) -> QuantizedA
     if scheme.name == "mixed_wi8_ai8":
         first = replace(first, float_layers=trials.ranking(first)[:1])
     parent_drop = context.drop_points(draft.parent.id)
-    if inputs.calibration is not None and parent_drop is not None and within_budget(parent_drop, limit):
+    can_repair = inputs.calibration is not None and not inputs.spec.quick
+    if can_repair and parent_drop is not None and within_budget(parent_drop, limit):
         ladder = rungs(first, guess, draft.backend.gptq_schemes)
     attempts = climb(first, ladder, trials.attempt, trials.ranking, limit, trials.has_time)
     chosen = best(attempts)
@@ -77,32 +81,66 @@ def quantize_candidate(context: RunContext, draft: CandidateDraft) -> QuantizedA
     return QuantizedArtifact(trials.keep(chosen.rung), chosen.recipe, attempts)
 
 
+@dataclass(frozen=True)
+class Trial:
+    """An artifact that was tried."""
+
+    made: MadeArtifact
+    folder: Path
+    """That it was made in; logits stand beside it."""
+    logits: Path
+    """On the images that it was judged on, float32 [images, classes]."""
+    complete: bool
+    """Whether these are all images."""
+
+
+_FIRST_IMAGES = 200
+"""Images that tell an artifact that loses far too much."""
+
+
+def first_places(images: int) -> tuple[int, ...]:
+    """Returns which images an attempt is judged on first: 200, evenly spaced, where there are twice as many; else all."""
+    if images < 2 * _FIRST_IMAGES:
+        return tuple(range(images))
+    return tuple(place * images // _FIRST_IMAGES for place in range(_FIRST_IMAGES))
+
+
 @dataclass
 class RecipeTrials:
     """Makes and evaluates what the ladder proposes, each step a stage of the run."""
 
     context: RunContext
     draft: CandidateDraft
-    tried: dict[str, tuple[MadeArtifact, Path]] = field(default_factory=dict)
-    """Artifact and logits by rung."""
+    first: tuple[int, ...]
+    """Images that an attempt is judged on first; all of them where there are few."""
+    tried: dict[str, Trial] = field(default_factory=dict)
+    """By rung."""
     seconds: float = 0.0
     unranked: str = ""
     """Why the layers could not be ranked."""
 
     def attempt(self, rung: str, recipe: Recipe) -> Attempt:
-        """Quantizes by a recipe and evaluates the outcome."""
+        """Quantizes by a recipe and evaluates the outcome; on some of the images, where these tell that it loses too much."""
         before = self.seconds
         try:
-            self.tried[rung] = self._make(rung, recipe)
+            accuracy = self._try(rung, recipe)
         except (CandidateFailed, CheckFailed, UsageError) as error:
             return Attempt(rung, recipe, None, None, None, self.seconds - before, error.message)
-        logits = np.load(self.tried[rung][1])
-        accuracy = self.context.evaluate(logits)
         drop = counted_drop(accuracy)
         outcome = "not judged" if drop is None else f"accuracy change {units.accuracy_change(drop, 2)}"
-        self.context.stages.progress.detail(f"{self._id}: {rung}: {recipe.summary}: {outcome}")
-        agreement = self.context.agreement(logits)
-        return Attempt(rung, recipe, accuracy.top1, agreement, drop, self.seconds - before)
+        on = f" on {accuracy.samples} images"
+        self.context.stages.progress.detail(f"{self._id}: {rung}: {recipe.summary}: {outcome}{on}")
+        seconds = self.seconds - before
+        return Attempt(rung, recipe, accuracy.top1, accuracy.agreement, drop, seconds, samples=accuracy.samples)
+
+    def _try(self, rung: str, recipe: Recipe) -> Accuracy:
+        trial = self._quantize(rung, recipe)
+        self.tried[rung] = trial
+        accuracy = self.context.evaluate(_mapped(trial.logits), None if trial.complete else self.first)
+        if trial.complete or not may_keep_budget(accuracy, self.context.inputs.spec.budget.max_drop):
+            return accuracy
+        self.tried[rung] = self._complete(rung, trial)
+        return self.context.evaluate(_mapped(self.tried[rung].logits))
 
     def ranking(self, recipe: Recipe) -> tuple[str, ...]:
         """Layers that a recipe which names none would quantize, the one that loses most by it first.
@@ -139,11 +177,13 @@ class RecipeTrials:
 
     def has_time(self) -> bool:
         """Returns whether there is time for another rung."""
-        return self.seconds < 60 * self.context.inputs.spec.quantize.max_minutes
+        within_own = self.seconds < 60 * self.context.inputs.spec.quantize.max_minutes
+        return within_own and self.context.deadline.has_time(_SHARE_OF_MINUTES)
 
     def keep(self, rung: str) -> MadeArtifact:
-        """Copies an attempt to the candidate's place."""
-        made, logits = self.tried[rung]
+        """Copies an attempt to the candidate's place, with its logits on all images."""
+        trial = self._complete(rung, self.tried[rung])
+        made, logits = trial.made, trial.logits
         stages, kept_logits = self.context.stages, self.context.logits_path(self._id)
         folder = stages.folder.path / "artifacts" / self._id
         files = tuple(folder / file.relative_to(made.main.parent) for file in made.files)
@@ -162,11 +202,11 @@ class RecipeTrials:
     def _id(self) -> str:
         return self.draft.candidate.id
 
-    def _make(self, rung: str, recipe: Recipe) -> tuple[MadeArtifact, Path]:
-        name = self._id if rung == FIRST else f"{self._id} ({rung})"
+    def _quantize(self, rung: str, recipe: Recipe) -> Trial:
+        """Quantizes by a recipe, and runs the artifact over the first images."""
         inputs = self.context.inputs
         folder = self.context.stages.folder.work(f"attempts/{self._id}/{_slug(rung)}")
-        quantize_job = QuantizeJob(
+        job = QuantizeJob(
             backend=self.draft.backend.name,
             parent=self._parent(recipe.preparations),
             recipe=recipe,
@@ -174,16 +214,45 @@ class RecipeTrials:
             seed=inputs.spec.seed,
             folder=folder,
         )
-        made = self._timed(f"quantize {name}", quantize_task(quantize_job))
-        inference_job = InferenceJob(
+        made = self._timed(f"quantize {self._name(rung)}", quantize_task(job))
+        complete = len(self.first) == len(inputs.images.ids)
+        logits = folder.with_suffix(".logits.npy" if complete else ".first.npy")
+        return Trial(made, folder, self._infer(f"evaluate {self._name(rung)}", made, self.first, logits), complete)
+
+    def _complete(self, rung: str, trial: Trial) -> Trial:
+        """Runs an artifact over the images that it was not judged on."""
+        if trial.complete:
+            return trial
+        count = len(self.context.inputs.images.ids)
+        others = tuple(sorted(set(range(count)) - set(self.first)))
+        stage = f"evaluate {self._name(rung)} on all images"
+        rest = self._infer(stage, trial.made, others, trial.folder.with_suffix(".rest.npy"))
+        target = trial.folder.with_suffix(".logits.npy")
+
+        def merge() -> LogitsFile:
+            return merge_logits(target, ((self.first, trial.logits), (others, rest)))
+
+        merged = self.context.stages.run(
+            f"merge logits of {self._name(rung)}", LogitsFile, merge, lambda made: (made.logits,)
+        )
+        return replace(trial, logits=merged.logits, complete=True)
+
+    def _infer(self, stage: str, made: MadeArtifact, places: tuple[int, ...], logits: Path) -> Path:
+        """Runs an artifact over some of the images."""
+        images = evaluation_images(self.context.stages, self.context.inputs, self.draft.variant.preprocessing)
+        scheme = SCHEMES[self.draft.candidate.scheme]
+        job = InferenceJob(
             backend=self.draft.backend.name,
             artifact=made.main,
-            images=evaluation_images(self.context.stages, inputs, self.draft.variant.preprocessing),
-            threads=inputs.spec.measure.threads,
-            precision=SCHEMES[recipe.scheme].precision,
-            logits=folder.with_suffix(".logits.npy"),
+            images=images if len(places) == len(images) else images.select(places),
+            threads=self.context.inputs.spec.measure.threads,
+            precision=scheme.precision,
+            logits=logits,
         )
-        return made, self._timed(f"evaluate {name}", inference_task(inference_job)).logits
+        return self._timed(stage, inference_task(job)).logits
+
+    def _name(self, rung: str) -> str:
+        return self._id if rung == FIRST else f"{self._id} ({rung})"
 
     def _parent(self, preparations: tuple[Preparation, ...]) -> Path:
         """The float artifact to quantize: the candidate's parent, or one made from a prepared program."""
@@ -214,6 +283,11 @@ class RecipeTrials:
 
 def _suffix(preparations: tuple[Preparation, ...]) -> str:
     return f"({', '.join(preparations)})" if preparations else ""
+
+
+def _mapped(logits: Path) -> np.ndarray:
+    loaded: np.ndarray = np.load(logits, mmap_mode="r")
+    return loaded
 
 
 def _slug(text: str) -> str:

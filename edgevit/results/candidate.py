@@ -125,6 +125,9 @@ class Attempt:
     """Time it took, including any analysis it needed."""
     note: str = ""
     """Why it failed."""
+    samples: int | None = None
+    """Images that it was judged on: not all, where the first of them told that it loses too much. None in runs of an
+    earlier version, where it was all, and where it failed."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ from edgevit.pipeline.snapshot import Captured, Snapshot
 from edgevit.quantization.policy import Target
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.run import Baseline
+from edgevit.run.deadline import Deadline
+from edgevit.run.executor import Executor
 from edgevit.run.folder import RunFolder
 from edgevit.run.progress import Silent
 from edgevit.run.stages import Stages
@@ -71,13 +73,19 @@ def make_context(
     run_folder = RunFolder(folder / "run", inputs.spec, (), resume)
     values: dict[str, Any] = {
         "inputs": inputs,
-        "stages": Stages(run_folder, inputs.spec.measure.timeout_seconds, Silent()),
+        "stages": Stages(run_folder, make_executor(folder), Silent()),
         "steps": COMPRESS_STEPS,
         "original": Snapshot(Captured(folder / "original.pt2", 1000, True), folder / "original.npy", 1.0),
         "baseline": Baseline(1.0 if inputs.labels else None, None, len(logits), 10, 1000, None),
         "target": Target("transformer", False, "none", ("avx2", "avx512_vnni")),
+        "deadline": Deadline(None),
     }
     return RunContext(**(values | changes))
+
+
+def make_executor(folder: Path, jobs: int = 1) -> Executor:
+    """An executor whose servers would log into ``folder``; none is started until a task asks for one."""
+    return Executor(jobs, 60.0, folder / "servers.log")
 
 
 def run_here(task: Task[Any, Any], **_: Any) -> Any:

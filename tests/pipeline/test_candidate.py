@@ -24,12 +24,13 @@ from edgevit.data.sampling import RunData
 from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, EdgevitError, RunMismatch, UsageError
 from edgevit.measure.paired import PairedLatency
 from edgevit.pipeline.candidate import build, evaluate_candidate, make_artifact, measure_candidate, verify_artifact
+from edgevit.pipeline.candidate_line import candidate_line
 from edgevit.pipeline.choose import Limits, judge
 from edgevit.pipeline.context import CandidateDraft, RunContext, Variant
 from edgevit.results.artifact import PassRecord, TensorSpec
 from edgevit.results.candidate import Accuracy, Candidate, Contribution, Verification
 from edgevit.results.measurement import Measurement
-from edgevit.run import stages
+from edgevit.run import executor
 from edgevit.run.task import Task
 from edgevit.spec.recipe import Recipe
 from edgevit.spec.spec import Spec
@@ -67,7 +68,7 @@ class World:
     @property
     def said(self) -> list[str]:
         assert isinstance(self.context.stages.progress, KeptProgress)
-        return self.context.stages.progress.messages
+        return self.context.stages.progress.candidates
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
             raise found
         return found
 
-    monkeypatch.setattr(stages, "run_in_child", answer)
+    monkeypatch.setattr(executor, "run_in_child", answer)
     variant = Variant("dense", tmp_path / "p.pt2", CONTRACT, (), tmp_path / "original.npy")
     return World(context, variant, answers, asked)
 
@@ -140,7 +141,7 @@ def test_steps_add_to_each_other_and_what_is_rejected_goes_on(world: World) -> N
     assert (built.status, built.p50_ms) == ("rejected", 3.0)
     reasons = (DROP, "cannot be compared: onnxruntime/fp32/dense was not measured")
     assert built.reasons == reasons
-    assert world.said == [f"onnxruntime/fp16/dense: rejected: {'; '.join(reasons)}"]
+    assert world.said == [candidate_line(built)]
 
 
 def test_what_differs_from_its_origin_is_not_measured(world: World) -> None:

@@ -16,7 +16,7 @@ from edgevit.data.sampling import RunData  # noqa: E402
 from edgevit.model.load import Model  # noqa: E402
 from edgevit.pipeline.model_passes import run_model_passes  # noqa: E402
 from edgevit.results.artifact import Preprocessing  # noqa: E402
-from edgevit.run import stages  # noqa: E402
+from edgevit.run import executor  # noqa: E402
 from edgevit.spec.spec import Spec  # noqa: E402
 from tests.models import small_vit  # noqa: E402
 from tests.pipeline.contexts import make_context, make_inputs, noise, run_here  # noqa: E402
@@ -41,7 +41,7 @@ def test_a_full_disk_is_an_error_of_the_system(tmp_path: Path) -> None:
 
 
 def test_distillation_changes_a_copy_and_is_done_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stages, "run_in_child", run_here)
+    monkeypatch.setattr(executor, "run_in_child", run_here)
     document = {"model": {"name": "m"}, "passes": {"distill": {"teacher": {"name": "t"}, "learning_rate": 0.01}}}
     spec = Spec.model_validate(document)
     student, teacher = (Model(name, small_vit(depth=1), CONTRACT, 5, random_weights=False) for name in "mt")

@@ -28,7 +28,7 @@ from edgevit.quantization.policy import Target
 from edgevit.quantization.prepare import Prepared, PrepareJob
 from edgevit.results.artifact import Preprocessing, TensorSpec
 from edgevit.results.sensitivity import LayerSensitivity
-from edgevit.run import stages
+from edgevit.run import executor
 from edgevit.run.folder import RunFolder
 from edgevit.run.task import Task
 from edgevit.spec.recipe import Recipe
@@ -112,7 +112,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     data = RunData(noise(10, tuple(range(10))), noise(1))
     target = Target("cnn", False, "none", ("avx2", "avx512_vnni"))
     made = World(make_context(make_inputs(spec, data=data), tmp_path, LOGITS, target=target))
-    monkeypatch.setattr(stages, "run_in_child", made.answer)
+    monkeypatch.setattr(executor, "run_in_child", made.answer)
     return made
 
 

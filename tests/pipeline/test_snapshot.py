@@ -14,7 +14,7 @@ from edgevit.data.sampling import RunData  # noqa: E402
 from edgevit.model.program.capture import count_macs, load_program  # noqa: E402
 from edgevit.pipeline.snapshot import Captured, Snapshot, capture_module, pass_record, take_snapshot  # noqa: E402
 from edgevit.results.artifact import PassRecord, Preprocessing  # noqa: E402
-from edgevit.run import stages as stages_module  # noqa: E402
+from edgevit.run import executor  # noqa: E402
 from edgevit.run.task import Task  # noqa: E402
 from edgevit.spec.spec import Spec  # noqa: E402
 from tests.models import small_vit  # noqa: E402
@@ -30,7 +30,7 @@ def test_a_snapshot_is_taken_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ran.append(task.function.__name__)
         return run_here(task)
 
-    monkeypatch.setattr(stages_module, "run_in_child", directly)
+    monkeypatch.setattr(executor, "run_in_child", directly)
     inputs = make_inputs(Spec.model_validate({"model": {"name": "m"}}), data=RunData(noise(4, (0, 1, 2, 3)), None))
     stages, module = make_context(inputs, tmp_path, np.eye(4)).stages, small_vit(depth=1)
     threads = torch.get_num_threads()

@@ -30,7 +30,7 @@ from edgevit.pipeline.model_passes import TrainedModel, run_model_passes  # noqa
 from edgevit.pipeline.token_passes import ReducedVariants, reduce_conservatively_for, reduce_for  # noqa: E402
 from edgevit.results.artifact import Preprocessing  # noqa: E402
 from edgevit.results.token_search import TokenSearch  # noqa: E402
-from edgevit.run import stages  # noqa: E402
+from edgevit.run import executor  # noqa: E402
 from edgevit.run.task import Task  # noqa: E402
 from edgevit.run.folder import RunFolder  # noqa: E402
 from edgevit.run.progress import Silent  # noqa: E402
@@ -97,7 +97,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
         folders[-1].stages.clear()
         return World(context, trained, ran)
 
-    monkeypatch.setattr(stages, "run_in_child", directly)
+    monkeypatch.setattr(executor, "run_in_child", directly)
     threads = torch.get_num_threads()
     yield begin
     torch.set_num_threads(threads)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgevit.errors import CandidateFailed, UsageError
+from edgevit.run.executor import Executor
 from edgevit.run.folder import RunFolder
 from edgevit.run.stages import Stages, child_runner
 from edgevit.run.task import Task
@@ -52,10 +53,10 @@ def test_after_wrong_input_nothing_is_left(tmp_path: Path, monkeypatch: pytest.M
 def test_a_stage_of_a_run_is_carried_out_once(tmp_path: Path) -> None:
     spec, heard = Spec.model_validate({"model": {"name": "m"}}), KeptProgress()
     task = Task(jobs.add, Question(numbers=(1.0, 2.0)), Answer)
-    with RunFolder(tmp_path / "run", spec, (), False) as folder:
-        stages = Stages(folder, 60.0, heard)
+    with RunFolder(tmp_path / "run", spec, (), False) as folder, Executor(1, 60.0, tmp_path / "servers.log") as executor:
+        stages = Stages(folder, executor, heard)
         first = stages.run_in_child("add up", "adding", task)
         assert stages.run_in_child("add up", "adding", task) == first  # the process id too: it was read back
         assert [stage.name for stage in folder.stages] == ["add up"]
         assert folder.log("adding").read_text().startswith("--- tests.run.child_jobs:add")
-    assert heard.stages == [("add up", 0, 1), ("add up", 1, 1)] * 2
+    assert heard.stages == [("add up", 0, 1), ("add up", 1, 1), ("add up", 1, 1)]
