@@ -87,7 +87,7 @@ def predict_task(job: PredictDevicesJob) -> Task[PredictDevicesJob, Predictions]
 
 def artifact_files(main: Path) -> tuple[Path, ...]:
     """Returns every file of an artifact, given its main file: all in its folder."""
-    return tuple(sorted(main.parent.iterdir()))
+    return (main, *(path for path in sorted(main.parent.glob("*")) if path != main))
 
 
 def _logits(made: LogitsFile) -> tuple[Path, ...]:

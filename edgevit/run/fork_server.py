@@ -96,6 +96,7 @@ class ForkServer:
         """Ends the server and every child that still runs."""
         with self._lock:
             self._socket.close()
+        self._process.kill()  # it may still be importing
         self.wait()
 
 

@@ -65,7 +65,7 @@ class Task(Generic[Argument, Answer]):
         inputs = {str(path.relative_to(root) if path.is_relative_to(root) else path): path for path in self.inputs}
         document: dict[str, Any] = {
             "question": question,
-            "inputs": {name: digest(inputs[name]) for name in sorted(inputs)},
+            "inputs": {name: digest(path) if path.is_file() else None for name, path in sorted(inputs.items())},
         }
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 

@@ -21,15 +21,23 @@ from edgevit.artifacts.make import MadeArtifact
 from edgevit.backends import get_backend
 from edgevit.data.prepared import prepare_images
 from edgevit.data.sampling import RunData
+from edgevit.devices.device import load_device
 from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, EdgevitError, RunMismatch, UsageError
 from edgevit.measure.paired import PairedLatency
-from edgevit.pipeline.candidate import build, evaluate_candidate, make_artifact, measure_candidate, verify_artifact
+from edgevit.pipeline.candidate import (
+    build,
+    evaluate_candidate,
+    leave_out,
+    make_artifact,
+    measure_candidate,
+    verify_artifact,
+)
 from edgevit.pipeline.candidate_line import candidate_line
 from edgevit.pipeline.choose import Limits, judge
 from edgevit.pipeline.context import CandidateDraft, RunContext, Variant
 from edgevit.results.artifact import PassRecord, TensorSpec
 from edgevit.results.candidate import Accuracy, Candidate, Contribution, Verification
-from edgevit.results.measurement import Measurement
+from edgevit.results.measurement import Interval, Measurement
 from edgevit.run import executor
 from edgevit.run.task import Task
 from edgevit.spec.recipe import Recipe
@@ -129,19 +137,36 @@ def drops(context: RunContext, draft: CandidateDraft) -> Candidate:
     return replace(draft.candidate, accuracy=Accuracy(0.75, None, 4, 25.0))
 
 
-def test_steps_add_to_each_other_and_what_is_rejected_goes_on(world: World) -> None:
+def test_steps_add_to_each_other(world: World) -> None:
+    def evaluated(context: RunContext, draft: CandidateDraft) -> Candidate:
+        return replace(draft.candidate, accuracy=Accuracy(1.0, None, 4, 0.0))
+
     def measured(context: RunContext, draft: CandidateDraft) -> Candidate:
-        assert (draft.candidate.status, draft.candidate.reasons) == ("rejected", (DROP,))
+        assert draft.candidate.accuracy == Accuracy(1.0, None, 4, 0.0)
         return replace(draft.candidate, measurements=(make_measurement(3.0),))
 
     parent = make_candidate("onnxruntime/fp32/dense")
-    steps = world.with_steps(passes, drops, drops, measured)
-    built = build(steps, get_backend("onnx"), "fp16", world.variant, parent)
+    built = build(world.with_steps(passes, evaluated, measured), get_backend("onnx"), "fp16", world.variant, parent)
     assert (built.id, built.parent, built.format) == ("onnxruntime/fp16/dense", "onnxruntime/fp32/dense", "onnx")
-    assert (built.status, built.p50_ms) == ("rejected", 3.0)
-    reasons = (DROP, "cannot be compared: onnxruntime/fp32/dense was not measured")
-    assert built.reasons == reasons
+    assert (built.status, built.p50_ms) == ("ok", 3.0)
     assert world.said == [candidate_line(built)]
+
+
+def test_what_loses_too_much_is_not_measured(world: World) -> None:
+    def never(context: RunContext, draft: CandidateDraft) -> Candidate:
+        pytest.fail("a rejected candidate went on")
+
+    built = build(world.with_steps(passes, drops, never), get_backend("onnx"), "fp16", world.variant, None)
+    assert (built.status, built.reasons) == ("rejected", (DROP,))
+    assert world.said == [candidate_line(built)]
+
+
+def test_what_would_be_made_from_a_rejected_one_is_left_out(world: World) -> None:
+    parent = replace(make_candidate("onnxruntime/fp32/dense"), status="rejected")
+    left_out = leave_out(world.context, get_backend("onnx"), "dynamic_wi8_afp32", world.variant, parent)
+    assert (left_out.id, left_out.status) == ("onnxruntime/dynamic_wi8_afp32/dense", "rejected")
+    assert left_out.reasons == ("not made: onnxruntime/fp32/dense was rejected",)
+    assert world.said == [candidate_line(left_out)]
 
 
 def test_what_differs_from_its_origin_is_not_measured(world: World) -> None:
@@ -156,9 +181,13 @@ def test_what_differs_from_its_origin_is_not_measured(world: World) -> None:
 
 
 def test_a_failure_keeps_the_reasons_before_it(world: World) -> None:
-    steps = world.with_steps(drops, ends(CandidateFailed("it crashed")))
-    built = build(steps, get_backend("onnx"), "fp32", world.variant, None)
-    assert (built.status, built.reasons) == ("failed", (DROP, "it crashed"))
+    def barely_holds(context: RunContext, draft: CandidateDraft) -> Candidate:
+        return replace(draft.candidate, accuracy=Accuracy(0.99, None, 100, 1.0, drop_interval=Interval(0.0, 2.0)))
+
+    steps = world.with_steps(barely_holds, ends(CandidateFailed("it crashed")))
+    built = build(steps, get_backend("onnx"), "fp16", world.variant, None)
+    within_noise = "the limit of 1 points is met only within noise: drops 1.0 points (0.0 to 2.0)"
+    assert (built.status, built.reasons) == ("failed", (within_noise, "it crashed"))
 
 
 @pytest.mark.parametrize(
@@ -303,8 +332,9 @@ def test_what_has_no_parent_to_run_is_measured_alone(world: World, changes: dict
 
 
 def test_limits_are_those_of_the_spec_and_the_devices(world: World) -> None:
-    assert world.context.limits == Limits(1.0, keeps_slow_static_int8=False)
-    assert replace(world.context, target=replace(world.context.target, npu=True)).limits == Limits(1.0, True)
+    assert world.context.limits == Limits(1.0, for_device=False)
+    inputs = replace(world.context.inputs, devices=(load_device("raspberry-pi-5"),))
+    assert replace(world.context, inputs=inputs).limits == Limits(1.0, for_device=True)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,6 @@ def test_without_labels_there_is_agreement_alone(tmp_path: Path) -> None:
 def test_of_made_up_images_nothing_is_said(tmp_path: Path) -> None:
     made_up = context(tmp_path, None, real=False)
     assert made_up.evaluate(OTHER) == Accuracy(None, None, 4, None)
-    assert made_up.agreement(OTHER) == 0.75
 
 
 def test_the_drop_is_read_from_the_logits_that_a_candidate_left(tmp_path: Path) -> None:

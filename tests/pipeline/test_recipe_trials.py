@@ -232,9 +232,10 @@ def test_without_labels_agreement_is_the_criterion(world: World) -> None:
 
 
 def test_no_ladder_leads_above_a_float_parent_that_lost_too_much(world: World) -> None:
-    world.context = with_data(world.context, RunData(noise(10, (1, 0, *range(2, 10))), noise(1)))
+    parent_logits = LOGITS.copy()
+    parent_logits[:2] = np.roll(parent_logits[:2], 1, axis=1)
     world.wrong = lambda recipe: 5
-    assert rungs(world.quantize()) == ["policy"]
+    assert rungs(world.quantize(parent_logits=parent_logits)) == ["policy"]
 
 
 def test_no_ladder_leads_above_a_float_parent_that_gave_no_logits(world: World) -> None:

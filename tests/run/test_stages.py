@@ -53,7 +53,10 @@ def test_after_wrong_input_nothing_is_left(tmp_path: Path, monkeypatch: pytest.M
 def test_a_stage_of_a_run_is_carried_out_once(tmp_path: Path) -> None:
     spec, heard = Spec.model_validate({"model": {"name": "m"}}), KeptProgress()
     task = Task(jobs.add, Question(numbers=(1.0, 2.0)), Answer)
-    with RunFolder(tmp_path / "run", spec, (), False) as folder, Executor(1, 60.0, tmp_path / "servers.log") as executor:
+    with (
+        RunFolder(tmp_path / "run", spec, (), False) as folder,
+        Executor(1, 60.0, tmp_path / "servers.log") as executor,
+    ):
         stages = Stages(folder, executor, heard)
         first = stages.run_in_child("add up", "adding", task)
         assert stages.run_in_child("add up", "adding", task) == first  # the process id too: it was read back
