@@ -1,38 +1,121 @@
-"""``edgevit bench``: latency and memory of one artifact on this machine."""
+"""``edgevit bench``: latency and memory of artifacts on this machine."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from edgevit.cli import options
+from edgevit.errors import CheckFailed, UsageError
 
 
 def bench(
-    artifact: options.ArtifactFile,
+    artifacts: Annotated[
+        list[Path],
+        typer.Argument(metavar="ARTIFACT...", help=".onnx, .xml or .tflite files.", show_default=False),
+    ],
     threads: options.Threads = None,
     precision: options.Precision = "fastest",
-    min_runs: Annotated[int, typer.Option(min=50, help="At least that many timed runs.")] = 50,
-    min_seconds: Annotated[float, typer.Option(min=0, help="At least that many seconds of timed runs.")] = 2.0,
+    min_runs: Annotated[int, typer.Option(min=50, help="One file: at least that many timed runs.")] = 50,
+    min_seconds: Annotated[
+        float, typer.Option(min=0, help="One file: at least that many seconds of timed runs.")
+    ] = 2.0,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Images of one run, for throughput; the file has to take that many.")
+    ] = None,
+    end_to_end: Annotated[
+        bool, typer.Option("--end-to-end", help="One file: with decoding and preprocessing of images.")
+    ] = False,
+    data: Annotated[str | None, typer.Option(help="Images for --end-to-end; a generated JPEG when not given.")] = None,
+    sustained: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="One file: run that long, such as 60s, and show how the latency changes."),
+    ] = None,
+    require_stable: Annotated[
+        bool, typer.Option("--require-stable", help="Exit 1 if other work disturbed the measurement.")
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Measure latency and memory of an artifact, in a child process.
+    """Measure latency and memory of an artifact, or compare several.
+
+    Several files are timed alternately, in rounds, each in a fresh process in an order that changes. Speed-ups are
+    medians of the ratios of the same rounds, with 95 % intervals; files whose
+    ratio may be 1 are tied.
 
     \b
-    Example:
+    Examples:
       edgevit bench model.tflite --threads 4
+      edgevit bench a.onnx b.onnx c.tflite --require-stable
+      edgevit bench model.onnx --sustained 60s
     """
-    from edgevit.cli import render, terminal
-    from edgevit.commands.bench import measure_file
+    from edgevit.cli import render_bench, terminal
+    from edgevit.commands import bench as command
     from edgevit.results.document import to_document
     from edgevit.spec.spec import MeasureSpec
 
     options.check_choice("precision", precision, options.PRECISIONS)
+    seconds = None if sustained is None else parse_seconds(sustained)
+    _check_one_way(len(artifacts), batch is not None, end_to_end, sustained is not None)
+    if data is not None and not end_to_end:
+        raise UsageError("--data is for --end-to-end", "add it, or leave out --data")
     settings = MeasureSpec(threads=threads or 1, min_runs=min_runs, min_seconds=min_seconds)
+    artifact, *others = artifacts
+    document: dict[str, Any]
     with terminal.make_progress() as progress:
-        measurement = measure_file(artifact, precision, settings, progress)
+        if others:
+            comparison = command.compare_files(artifacts, precision, settings, batch, progress)
+            show = partial(render_bench.print_comparison, comparison)
+            document = {"comparison": to_document(comparison)}
+            unstable = "; ".join(f"{file.artifact}: {file.latency.unstable}" for file in comparison.unstable)
+        elif seconds is not None:
+            long_run = command.sustain_file(artifact, precision, settings, seconds, progress)
+            show = partial(render_bench.print_sustained, artifact, long_run)
+            summary = {"first_ms": long_run.first_ms, "last_ms": long_run.last_ms, "drift": long_run.drift}
+            document = {"artifact": str(artifact), "sustained": {**summary, **to_document(long_run)}}
+            unstable = long_run.unstable
+        elif end_to_end:
+            from edgevit.commands.end_to_end import time_file_end_to_end
+
+            whole = time_file_end_to_end(artifact, precision, settings, data, progress)
+            show = partial(render_bench.print_end_to_end, artifact, whole)
+            document = {"artifact": str(artifact), "end_to_end": to_document(whole)}
+            unstable = whole.unstable
+        else:
+            measurement = command.measure_file(artifact, precision, settings, batch, progress)
+            show = partial(render_bench.print_measurement, artifact, measurement)
+            document = {"artifact": str(artifact), "measurement": to_document(measurement)}
+            unstable = measurement.conditions.unstable
     if as_json:
-        terminal.print_json({"artifact": str(artifact), "measurement": to_document(measurement)})
+        terminal.print_json(document)
     else:
-        render.print_measurement(artifact, measurement)
+        show()
+    if require_stable and unstable:
+        raise CheckFailed(f"the measurement is unstable: {unstable}", "measure again on a quiet machine")
+
+
+def parse_seconds(text: str) -> float:
+    """Returns the seconds in "60s", "2m" or "60".
+
+    Raises:
+        UsageError: it is none of these, or less than two seconds.
+    """
+    number, factor = (text[:-1], 60.0) if text.endswith("m") else (text.removesuffix("s"), 1.0)
+    if not number.replace(".", "", 1).isdecimal() or float(number) * factor < 2:
+        raise UsageError(f"--sustained {text!r} is not a time of at least 2 s", "such as 60s or 2m")
+    return float(number) * factor
+
+
+def _check_one_way(files: int, batch: bool, end_to_end: bool, sustained: bool) -> None:
+    """Refuses options that do not go together."""
+    if end_to_end and sustained:
+        raise UsageError("--end-to-end and --sustained do not go together", "give one of them")
+    option = "--end-to-end" if end_to_end else "--sustained" if sustained else ""
+    if option and files > 1:
+        raise UsageError(f"{option} takes one file, not {files}", "measure them one after another")
+    if end_to_end and batch:
+        raise UsageError("--end-to-end takes single images", "leave out --batch")
+    if sustained and batch:
+        raise UsageError("--sustained does not take --batch", "leave out --batch")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from edgevit.gate.judge import Verdict
     from edgevit.results.candidate import Accuracy
     from edgevit.results.graph_summary import Summary
-    from edgevit.results.measurement import Measurement, Prediction
+    from edgevit.results.measurement import Prediction
     from edgevit.results.reduction import ReductionReport
     from edgevit.results.run import Run
     from edgevit.results.sensitivity import SensitivityReport
@@ -119,28 +119,6 @@ def _basis(predictions: Sequence[Prediction]) -> str:
     """The basis of a device's latencies, or of what it cannot run."""
     with_latency = [p.basis for p in predictions if p.latency_ms is not None]
     return (with_latency or [p.basis for p in predictions])[0]
-
-
-def print_measurement(artifact: Path, measurement: Measurement) -> None:
-    """Prints the measurement of one artifact on this host."""
-    latency, conditions = measurement.latency_ms, measurement.conditions
-    rows = [
-        ("latency p50", units.milliseconds(latency.p50)),
-        ("latency p90", units.milliseconds(latency.p90)),
-        ("latency p99", units.milliseconds(latency.p99)),
-        ("latency min", units.milliseconds(latency.min)),
-        ("load", units.milliseconds(measurement.load_ms)),
-        ("first run", units.milliseconds(measurement.first_run_ms)),
-        ("process memory, peak", units.size(measurement.peak_rss_bytes)),
-        ("memory over the empty runtime", units.size(measurement.rss_delta_bytes)),
-        ("runs", str(conditions.runs)),
-        ("threads", str(measurement.threads)),
-        (
-            "runtime",
-            f"{conditions.runtime} {conditions.runtime_version}, {conditions.delegate}, {conditions.precision}",
-        ),
-    ]
-    print_table((artifact.name, "measured on this host"), rows, numeric=(1,))
 
 
 def print_accuracy(artifact: Path, data: str, accuracy: Accuracy) -> None:

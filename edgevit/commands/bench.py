@@ -1,39 +1,109 @@
-"""Measures one artifact file on this host, in a child process."""
+"""Measures artifact files on this host, in child processes."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from edgevit.backends import backend_of_file
+from edgevit.errors import CandidateFailed
 from edgevit.measure.bench import BenchJob, bench
+from edgevit.measure.host import threads_note
+from edgevit.measure.rounds import RoundEntry, RoundSettings, measure_rounds
+from edgevit.measure.sustained import SustainedJob, SustainedLatency, run_sustained
+from edgevit.results.comparison import Comparison, compare
 from edgevit.results.measurement import Measurement
-from edgevit.run.child_process import Task
+from edgevit.run.child_process import run_in_child
 from edgevit.run.progress import Progress
 from edgevit.run.stages import child_runner
+from edgevit.run.task import Task
 from edgevit.spec.spec import MeasureSpec
 
 
-def measure_file(artifact: Path, precision: str, settings: MeasureSpec, progress: Progress) -> Measurement:
+def measure_file(
+    artifact: Path, precision: str, settings: MeasureSpec, batch: int | None, progress: Progress
+) -> Measurement:
     """Measures latency and memory of an artifact file.
 
     Args:
         artifact: The file; it need not be edgevit's.
         precision: "f32", "bf16" or "fastest", see :meth:`edgevit.backends.Backend.open_session`.
         settings: Threads, how long to measure, and the time limit.
+        batch: Images of one run; when None, what the file fixes, or 1 where it leaves it open.
+        progress: Progress callback.
+
+    Raises:
+        UsageError: no such file, or no backend can run it, or it does not take that batch.
+        CandidateFailed: the runtime crashed, or ran out of time.
+    """
+    job = BenchJob(
+        backend=backend_of_file(artifact).name,
+        artifact=artifact.resolve(),
+        threads=settings.threads,
+        precision=precision,
+        min_runs=settings.min_runs,
+        min_seconds=settings.min_seconds,
+        batch=batch,
+    )
+    with child_runner(progress, settings.timeout_seconds + settings.min_seconds) as children:
+        return children.run(f"measure {artifact.name}", Task(bench, job, Measurement, timing=True))
+
+
+def compare_files(
+    artifacts: Sequence[Path], precision: str, settings: MeasureSpec, batch: int | None, progress: Progress
+) -> Comparison:
+    """Times artifact files alternately and ranks them, see :mod:`edgevit.measure.rounds`.
+
+    Args:
+        artifacts: Files of any backends, the first being the one that the others are compared with.
+        precision: As for :func:`measure_file`.
+        settings: Threads, and the time limit of one burst.
+        batch: As for :func:`measure_file`.
+        progress: Progress callback.
+
+    Raises:
+        UsageError: no such file, or no backend can run it, or it does not take that batch.
+        CandidateFailed: a runtime crashed, or ran out of time.
+    """
+    entries = [
+        RoundEntry(str(place), backend_of_file(artifact).name, artifact.resolve(), precision)
+        for place, artifact in enumerate(artifacts)
+    ]
+    stage = f"compare {len(entries)} files"
+    with child_runner(progress, settings.timeout_seconds) as children:
+
+        def run(task: Task[Any, Any]) -> Any:
+            return run_in_child(task, timeout_seconds=children.timeout_seconds, log=children.log)
+
+        progress.stage(stage, 0, 1)
+        rounds = measure_rounds(
+            entries, RoundSettings(settings.threads, batch=batch), run, partial(progress.stage, stage)
+        )
+        for place, reason in rounds.failures.items():
+            raise CandidateFailed(f"{artifacts[int(place)]}: {reason}")
+    timed = [(artifact, rounds.latencies[str(place)]) for place, artifact in enumerate(artifacts)]
+    return compare(timed, settings.threads, threads_note(settings.threads, os.cpu_count() or 1))
+
+
+def sustain_file(
+    artifact: Path, precision: str, settings: MeasureSpec, seconds: float, progress: Progress
+) -> SustainedLatency:
+    """Runs an artifact file for long, see :mod:`edgevit.measure.sustained`.
+
+    Args:
+        artifact: The file.
+        precision: As for :func:`measure_file`.
+        settings: Threads, and the time limit beyond ``seconds``.
+        seconds: How long.
         progress: Progress callback.
 
     Raises:
         UsageError: no such file, or no backend can run it.
         CandidateFailed: the runtime crashed, or ran out of time.
     """
-    backend = backend_of_file(artifact)
-    job = BenchJob(
-        backend=backend.name,
-        artifact=artifact.resolve(),
-        threads=settings.threads,
-        precision=precision,
-        min_runs=settings.min_runs,
-        min_seconds=settings.min_seconds,
-    )
-    with child_runner(progress, settings.timeout_seconds + settings.min_seconds) as children:
-        return children.run(f"measure {artifact.name}", Task(bench, job, Measurement))
+    job = SustainedJob(backend_of_file(artifact).name, artifact.resolve(), precision, settings.threads, seconds)
+    with child_runner(progress, settings.timeout_seconds + seconds) as children:
+        return children.run(f"run {artifact.name}", Task(run_sustained, job, SustainedLatency, timing=True))

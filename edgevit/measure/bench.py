@@ -12,7 +12,7 @@ import numpy as np
 
 from edgevit.backends import Session, get_backend
 from edgevit.measure.conditions import activity_since, disturbances, not_judged, read_counters
-from edgevit.measure.host import governor
+from edgevit.measure.host import governor, threads_note
 from edgevit.measure.resident_memory import peak_resident_bytes, reset_peak, resident_bytes
 from edgevit.results.measurement import HOST, Conditions, LatencyMs, Measurement
 from edgevit.run.child_process import report_progress
@@ -95,7 +95,7 @@ def bench_session(job: BenchJob) -> tuple[Measurement, Session]:
             load_average=load_average,
             unstable="; ".join(map(str, disturbances(activity, job.threads, cores, None))),
             not_judged=not_judged(activity),
-            note=f"{job.threads} threads on {cores} cores" if job.threads > cores else "",
+            note=threads_note(job.threads, cores),
         ),
     )
     return measurement, session

@@ -130,6 +130,11 @@ def parse_cpuinfo(text: str) -> tuple[str, tuple[str, ...]]:
     )
 
 
+def threads_note(threads: int, cores: int) -> str:
+    """Returns "4 threads on 2 cores" where there are more threads than cores; "" otherwise."""
+    return f"{threads} threads on {cores} core{'' if cores == 1 else 's'}" if threads > cores else ""
+
+
 def version_of(distribution: str) -> str | None:
     """Returns the installed version of a distribution, or None, without importing it."""
     try:

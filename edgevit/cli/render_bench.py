@@ -1,0 +1,135 @@
+"""What ``edgevit bench`` measured, as text on stdout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgevit import units
+from edgevit.cli.terminal import print_line, print_table
+
+if TYPE_CHECKING:
+    from edgevit.commands.end_to_end import EndToEndLatency
+    from edgevit.measure.sustained import SustainedLatency
+    from edgevit.results.comparison import Comparison, TimedFile
+    from edgevit.results.measurement import Measurement
+
+
+def print_measurement(artifact: Path, measurement: Measurement) -> None:
+    """Prints the measurement of one artifact on this host."""
+    latency, conditions = measurement.latency_ms, measurement.conditions
+    rows = [
+        ("latency p50", units.milliseconds(latency.p50)),
+        ("latency p90", units.milliseconds(latency.p90)),
+        ("latency p99", units.milliseconds(latency.p99)),
+        ("latency min", units.milliseconds(latency.min)),
+        *_batch_rows(conditions.batch, latency.p50),
+        ("load", units.milliseconds(measurement.load_ms)),
+        ("first run", units.milliseconds(measurement.first_run_ms)),
+        ("process memory, peak", units.size(measurement.peak_rss_bytes)),
+        ("memory over the empty runtime", units.size(measurement.rss_delta_bytes)),
+        ("runs", str(conditions.runs)),
+        ("threads", _threads(measurement.threads, conditions.note)),
+        (
+            "runtime",
+            f"{conditions.runtime} {conditions.runtime_version}, {conditions.delegate}, {conditions.precision}",
+        ),
+    ]
+    print_table((_name(artifact, conditions.batch), "measured on this host"), rows, numeric=(1,))
+    _print_conditions(conditions.unstable, conditions.not_judged)
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Prints files that were timed alternately, the fastest first."""
+    batches = {file.latency.batch for file in comparison.files}
+    rows = [_row(file, per_image=batches != {1}) for file in comparison.files]
+    titles = ["file", "p50", "95 % interval", *(["per image", "throughput"] if batches != {1} else [])]
+    titles += ["speed-up over the first", "95 % interval", "", "conditions"]
+    print_table(titles, rows, numeric=range(1, len(titles) - 2))
+    print_line()
+    (fastest, *others), threads = comparison.files, _threads(comparison.threads, comparison.note)
+    tied = [str(file.artifact) for file in others if file.tied]
+    print_line(f"fastest: {fastest.artifact}" + (f", tied with {', '.join(tied)}" if tied else ""))
+    rounds = len(fastest.latency.bursts_ms)
+    print_line(f"{rounds} rounds, each file in a fresh process in each; threads: {threads}")
+    for file in comparison.unstable:
+        print_line(f"unstable: {file.artifact}: {file.latency.unstable}")
+    for reason in dict.fromkeys(file.latency.not_judged for file in comparison.files if file.latency.not_judged):
+        print_line(f"not judged, for this system does not report it: {reason}")
+
+
+def print_sustained(artifact: Path, found: SustainedLatency) -> None:
+    """Prints how the latency of one artifact changed during a long run."""
+    clock = found.clock_drift
+    rows = [
+        ("seconds", str(len(found.windows))),
+        ("p50 in the first tenth", units.milliseconds(found.first_ms)),
+        ("p50 in the last tenth", units.milliseconds(found.last_ms)),
+        ("change", f"{100 * found.drift:+.1f} %"),
+        ("slowest second", units.milliseconds(max(window.p50_ms for window in found.windows))),
+        ("clock", "not reported by this system" if clock is None else f"{100 * clock:+.1f} %"),
+        ("runs", str(sum(window.runs for window in found.windows))),
+        ("threads", str(found.threads)),
+    ]
+    print_table((_name(artifact, found.batch), "long run on this host"), rows, numeric=(1,))
+    _print_conditions(found.unstable, "")
+    if found.throttled:
+        print_line(
+            f"throttled: {100 * found.drift:.0f} % slower at the end, the clock {-100 * (clock or 0.0):.0f} % lower"
+        )
+
+
+def print_end_to_end(artifact: Path, found: EndToEndLatency) -> None:
+    """Prints how long one artifact takes from the encoded image to the logits."""
+    rows = [
+        ("end to end p50", units.milliseconds(found.p50_ms)),
+        ("reading and decoding p50", units.milliseconds(found.decode_p50_ms)),
+        ("preprocessing p50", units.milliseconds(found.preprocess_p50_ms)),
+        ("inference p50", units.milliseconds(found.inference_p50_ms)),
+        ("runs", str(found.runs)),
+        ("images", found.images),
+        ("threads", str(found.threads)),
+    ]
+    print_table((artifact.name, "measured on this host"), rows, numeric=(1,))
+    _print_conditions(found.unstable, found.not_judged)
+
+
+def _row(file: TimedFile, *, per_image: bool) -> tuple[str, ...]:
+    latency = file.latency
+    per_image_cells = (
+        units.milliseconds(latency.p50_ms / latency.batch),
+        f"{latency.images_per_second:.0f} images/s",
+    )
+    return (
+        f"{file.artifact}" + (f" (batch {latency.batch})" if latency.batch != 1 else ""),
+        units.milliseconds(latency.p50_ms),
+        f"{units.milliseconds(latency.interval_ms.low)} to {units.milliseconds(latency.interval_ms.high)}",
+        *(per_image_cells if per_image else ()),
+        units.ratio(file.speed_up),
+        f"{file.speed_up_interval.low:.2f} to {file.speed_up_interval.high:.2f}",
+        "tied" if file.tied else "",
+        "unstable" if latency.unstable else "stable",
+    )
+
+
+def _name(artifact: Path, batch: int) -> str:
+    return artifact.name + (f", batch {batch}" if batch != 1 else "")
+
+
+def _batch_rows(batch: int, p50_ms: float) -> list[tuple[str, str]]:
+    if batch == 1:
+        return []
+    return [
+        ("p50 per image", units.milliseconds(p50_ms / batch)),
+        ("throughput", f"{1000 * batch / p50_ms:.0f} images/s"),
+    ]
+
+
+def _threads(threads: int, note: str) -> str:
+    return note or str(threads)
+
+
+def _print_conditions(unstable: str, not_judged: str) -> None:
+    print_line(f"unstable: {unstable}" if unstable else "stable: no other work disturbed it")
+    if not_judged:
+        print_line(f"not judged, for this system does not report it: {not_judged}")

@@ -1,0 +1,126 @@
+"""A long run: whether an artifact gets slower, as it does where a processor gets hot."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from edgevit.backends import get_backend
+from edgevit.measure.bench import batch_of, milliseconds, noise_call, warm_up
+from edgevit.measure.burst import WARMUP_RUNS
+from edgevit.measure.conditions import activity_since, disturbances, read_counters
+from edgevit.run.child_process import report_progress
+
+WINDOW_SECONDS = 1.0
+_ENDS = 0.1
+"""Share of the windows that count as the beginning, and as the end."""
+_NOTABLE = 0.05
+
+
+@dataclass(frozen=True)
+class SustainedJob:
+    """An artifact to run for long."""
+
+    backend: str
+    artifact: Path
+    precision: str
+    """"f32", "bf16" or "fastest", see :meth:`edgevit.backends.Backend.open_session`."""
+    threads: int
+    seconds: float
+    """At least one window."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """About one second of a long run."""
+
+    seconds: float
+    runs: int
+    p50_ms: float
+    clock_mhz: float | None
+    """Median clock of all cores at its end; None where the system does not report it."""
+    disturbance: str = ""
+    """What disturbed it, such as "other processes used 0.9 cores"."""
+
+
+@dataclass(frozen=True)
+class SustainedLatency:
+    """Latency from second to second."""
+
+    windows: tuple[Window, ...]
+    threads: int
+    batch: int
+
+    @property
+    def first_ms(self) -> float:
+        """Median of the first tenth of the windows, in ms."""
+        return median(window.p50_ms for window in self.windows[: self._end])
+
+    @property
+    def last_ms(self) -> float:
+        """Median of the last tenth of the windows, in ms."""
+        return median(window.p50_ms for window in self.windows[-self._end :])
+
+    @property
+    def drift(self) -> float:
+        """By what share the last tenth is slower than the first; negative where it is faster."""
+        return self.last_ms / self.first_ms - 1
+
+    @property
+    def clock_drift(self) -> float | None:
+        """By what share the clock changed from the first tenth to the last; None where it is not known."""
+        first = [window.clock_mhz for window in self.windows[: self._end] if window.clock_mhz]
+        last = [window.clock_mhz for window in self.windows[-self._end :] if window.clock_mhz]
+        return median(last) / median(first) - 1 if first and last else None
+
+    @property
+    def throttled(self) -> bool:
+        """Whether it got slower while the clock fell, each by more than a twentieth."""
+        clock = self.clock_drift
+        return self.drift > _NOTABLE and clock is not None and clock < -_NOTABLE
+
+    @property
+    def unstable(self) -> str:
+        """Why the drift is not to be relied on; "" if it is."""
+        disturbed = [window.disturbance for window in self.windows if window.disturbance]
+        if len(disturbed) <= _ENDS * len(self.windows):
+            return ""
+        return f"{disturbed[0]}; disturbed in {len(disturbed)} of {len(self.windows)} seconds"
+
+    @property
+    def _end(self) -> int:
+        return max(1, round(_ENDS * len(self.windows)))
+
+
+def run_sustained(job: SustainedJob) -> SustainedLatency:
+    """Runs an artifact without pause, after few runs to warm up the caches and not the processor.
+
+    Raises:
+        UsageError: the runtime cannot load or run the file.
+    """
+    session = get_backend(job.backend).open_session(job.artifact, job.threads, job.precision)
+    call = noise_call(session)
+    warm_up(call, WARMUP_RUNS, 0.0)
+    windows: list[Window] = []
+    begin = time.perf_counter()
+    while not windows or time.perf_counter() - begin < job.seconds:
+        counters = read_counters()
+        samples_ms: list[float] = []
+        while not samples_ms or time.perf_counter() - counters.wall_s < WINDOW_SECONDS:
+            samples_ms.append(milliseconds(call))
+        activity = activity_since(counters)
+        found = disturbances(activity, job.threads, os.cpu_count() or 1, None)
+        windows.append(
+            Window(
+                seconds=activity.seconds,
+                runs=len(samples_ms),
+                p50_ms=median(samples_ms),
+                clock_mhz=activity.clock_mhz,
+                disturbance="; ".join(map(str, found)),
+            )
+        )
+        report_progress(min(99, int(100 * (time.perf_counter() - begin) / job.seconds)), 100)
+    return SustainedLatency(tuple(windows), job.threads, batch_of(session))
