@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 
 from edgevit.artifacts.evaluate import InferenceJob
-from edgevit.artifacts.make import ExportJob
 from edgevit.artifacts.pytorch_reference import ReferenceJob
 from edgevit.artifacts.verify import (
     FLOAT_TOLERANCE,
@@ -26,11 +25,11 @@ from edgevit.measure.paired import PairedLatency, PairedLatencyJob
 from edgevit.pipeline.candidate_line import candidate_line
 from edgevit.pipeline.choose import judge, mark_failed, mark_rejected
 from edgevit.pipeline.context import CandidateDraft, RunContext, Step, Variant
+from edgevit.pipeline.float_export import export_variant
 from edgevit.pipeline.images import evaluation_images
 from edgevit.pipeline.recipe_trials import quantize_candidate
 from edgevit.pipeline.tasks import (
     bench_task,
-    export_task,
     inference_task,
     paired_latency_task,
     predict_task,
@@ -93,8 +92,7 @@ def make_artifact(context: RunContext, draft: CandidateDraft) -> Candidate:
     """Exports, or quantizes by recipes until the drop is kept, and describes what came out."""
     candidate, folder = draft.candidate, context.stages.folder
     if candidate.scheme == "fp32":
-        job = ExportJob(candidate.backend, draft.variant.program, folder.path / "artifacts" / candidate.id)
-        made = context.stages.run_in_child(f"export {candidate.id}", candidate.id, export_task(job))
+        made = export_variant(context.stages, draft.backend, draft.variant.slug, draft.variant.program)
     else:
         quantized = quantize_candidate(context, draft)
         made = quantized.made

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 
@@ -14,16 +14,22 @@ from edgevit.artifacts.accuracy import Answers, accuracy_of, agreement, read_ans
 from edgevit.artifacts.pytorch_reference import LatencyJob
 from edgevit.backends import Backend
 from edgevit.pipeline.choose import Limits, counted_drop
+from edgevit.pipeline.float_export import export_early
 from edgevit.pipeline.inputs import Inputs
-from edgevit.pipeline.snapshot import Snapshot, take_snapshot
+from edgevit.pipeline.snapshot import Snapshot, capture_module, take_snapshot
 from edgevit.pipeline.tasks import pytorch_latency_task
 from edgevit.quantization.policy import Target
 from edgevit.results.artifact import PassRecord, Preprocessing
 from edgevit.results.candidate import Accuracy, Candidate
+from edgevit.results.measurement import LatencyMs
 from edgevit.results.run import Baseline
 from edgevit.run.deadline import Deadline
 from edgevit.run.stages import Stages
+from edgevit.spec.spec import MeasureSpec
 from edgevit.spec.token_plan import Form
+
+DENSE = "dense"
+"""Slug of the model with all its tokens."""
 
 
 @dataclass(frozen=True)
@@ -126,22 +132,32 @@ class RunContext:
 def open_context(inputs: Inputs, stages: Stages, steps: tuple[Step, ...], deadline: Deadline) -> RunContext:
     """Begins a run: captures the original model, and takes its accuracy and latency in PyTorch."""
     model, settings = inputs.model, inputs.spec.measure
-    original = take_snapshot(stages, inputs, "original", model.module, model.preprocessing)
+    captured = capture_module(stages, "original", model.module, model.preprocessing)
+    calls: list[Callable[[], object]] = [
+        partial(take_snapshot, stages, inputs, "original", model.module, model.preprocessing)
+    ]
+    if inputs.teacher is None:
+        calls.append(partial(export_early, stages, inputs, DENSE, captured.program))
+    original = cast(Snapshot, stages.side_by_side(calls)[0])
     accuracy = accuracy_of(read_answers(_mapped(original.logits), inputs.labels), None)
-    job = LatencyJob(original.captured.program, settings.threads, settings.min_runs, settings.min_seconds)
     baseline = Baseline(
         top1=accuracy.top1,
         top5=accuracy.top5,
         samples=accuracy.samples,
         params=model.params,
         macs=original.captured.macs,
-        latency_ms=stages.run_in_child("measure original in PyTorch", "pytorch-original", pytorch_latency_task(job)),
+        latency_ms=None if inputs.spec.quick else _measure(stages, original, settings),
         top1_interval=accuracy.top1_interval,
         ece=accuracy.ece,
         top1_file=_keep_top1(inputs, stages, "original", original.logits),
     )
     target = inputs.target(original.captured.transformer)
     return RunContext(inputs, stages, steps, original, baseline, target, deadline)
+
+
+def _measure(stages: Stages, original: Snapshot, settings: MeasureSpec) -> LatencyMs:
+    job = LatencyJob(original.captured.program, settings.threads, settings.min_runs, settings.min_seconds)
+    return stages.run_in_child("measure original in PyTorch", "pytorch-original", pytorch_latency_task(job))
 
 
 def _keep_top1(inputs: Inputs, stages: Stages, name: str, logits: Path) -> str | None:

@@ -25,12 +25,10 @@ from edgevit.distillation.distill import (
     distill,
 )
 from edgevit.model.load import Model
-from edgevit.pipeline.context import RunContext, Variant
+from edgevit.pipeline.context import DENSE, RunContext, Variant
 from edgevit.pipeline.snapshot import Snapshot, pass_record, take_snapshot
 from edgevit.results.artifact import PassRecord
 from edgevit.spec.spec import DistillSpec
-
-DENSE = "dense"
 
 
 @dataclass(frozen=True)
