@@ -208,7 +208,7 @@ def _why_worse(candidate: Candidate, best: Candidate) -> str:
         return f"{best.id} computes the same with ops that more of the devices have"
     return (
         f"{best.id} computes the same and is faster: {best.speed_up:.2f} × against {candidate.speed_up:.2f} ×"
-        f" the speed of {candidate.parent}"
+        f" the speed of {candidate.parent}, as first compared"
     )
 
 

@@ -258,7 +258,7 @@ def test_what_the_round_cannot_tell_from_its_parent_is_not_faster() -> None:
 
 
 def test_other_reasons_to_reject_stay() -> None:
-    reason = "b computes the same and is faster: 1.50 × against 1.20 × the speed of onnxruntime/fp32/dense"
+    reason = "b computes the same and is faster: 1.50 × against 1.20 × the speed of onnxruntime/fp32/dense, as first compared"
     worse = compared(INT8, 10.0, 20.0, status="rejected", reasons=(SLOWER.format(20, "0.50"), reason))
     judged = rank_by_rounds((make_candidate(PARENT), worse), rounds(fp32=1.0, dynamic_wi8_afp32=0.5), LIMITS)[1]
     assert (judged.status, judged.reasons) == ("rejected", (reason,))
@@ -478,7 +478,7 @@ def test_of_two_forms_the_faster_stays_and_the_reason_names_it() -> None:
     assert chosen[1] is fast
     assert (chosen[0].id, chosen[0].status, chosen[0].speed_up) == (SLOW, "rejected", 1.2)
     assert chosen[0].reasons == (
-        f"{FAST} computes the same and is faster: 1.50 × against 1.20 × the speed of a/fp32/dense",
+        f"{FAST} computes the same and is faster: 1.50 × against 1.20 × the speed of a/fp32/dense, as first compared",
     )
 
 
@@ -517,7 +517,12 @@ def test_a_form_that_was_not_measured_is_no_alternative() -> None:
     other = form(OTHER, 0.7)
     assert outcome(failed, form(FAST, 0.5), other) == [
         ("failed", ("it crashed",)),
-        ("rejected", (f"{OTHER} computes the same and is faster: 0.70 × against 0.50 × the speed of a/fp32/dense",)),
+        (
+            "rejected",
+            (
+                f"{OTHER} computes the same and is faster: 0.70 × against 0.50 × the speed of a/fp32/dense, as first compared",
+            ),
+        ),
         ("ok", ()),
     ]
 
