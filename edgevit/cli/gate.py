@@ -45,9 +45,20 @@ def gate(
     from edgevit.results.run import load_run
 
     limits = load_budget(budget)
-    verdict = decide(load_run(run), limits, candidate)
+    loaded = load_run(run)
+    verdict = decide(loaded, limits, candidate)
     if as_json:
-        terminal.print_json({"run": str(run), "budget": str(budget), "verdict": verdict.outcome, **asdict(verdict)})
+        terminal.print_json(
+            {
+                "run": str(run),
+                "quick": loaded.is_quick,
+                "budget": str(budget),
+                "verdict": verdict.outcome,
+                **asdict(verdict),
+            }
+        )
     else:
         render.print_verdict(verdict)
+        if loaded.is_quick:
+            terminal.print_line("note: a quick run, on few images")
     raise typer.Exit(verdict.exit_code)

@@ -71,7 +71,8 @@ def _headline(run: Run) -> str:
     accuracy = f"top-1 {units.percent(base.top1)} on {base.samples} images in PyTorch" if known else "accuracy unknown"
     threads = f"{run.host.threads} thread{'' if run.host.threads == 1 else 's'}"
     latency = f"; latency on {run.host.cpu}, {threads}; speed-up over the float parent" if _is_judged(run) else ""
-    return f"{run.spec['model']['name']}: {size}, {accuracy}{latency}"
+    quick = " (quick run)" if run.is_quick else ""
+    return f"{run.spec['model']['name']}{quick}: {size}, {accuracy}{latency}"
 
 
 def _is_judged(run: Run) -> bool:

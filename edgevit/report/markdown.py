@@ -39,7 +39,7 @@ def render_markdown(run: Run, picture: str | None, token_picture: str | None = N
     """
     model = _model_name(run)
     sections = [
-        f"# {escape(model)} on {escape(run.host.cpu)}",
+        f"# {escape(model)} on {escape(run.host.cpu)}{' (quick run)' if run.is_quick else ''}",
         summary(run),
         f"![Accuracy against latency of every candidate]({picture})" if picture else "",
         _notes(run),

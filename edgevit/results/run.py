@@ -118,6 +118,11 @@ class Run:
         return tuple(candidate.id for candidate in self.candidates if candidate.unstable)
 
     @property
+    def is_quick(self) -> bool:
+        """Whether it is a first look: on few images, without repair and token plans."""
+        return bool(self.spec.get("quick"))
+
+    @property
     def choices(self) -> dict[str, str | None]:
         """``selected_for``; in runs of an earlier version the one choice, which was for this host."""
         return self.selected_for or {HOST: self.selected}

@@ -106,6 +106,14 @@ def test_exit_0_within_budget(save: Callable[[Run], Path], budget: Callable[[str
     assert done.stdout.splitlines()[-1] == "pass: litert/dynamic_wi8_afp32, 1 of 1 checks passed"
 
 
+def test_the_gate_says_that_a_run_was_quick(save: Callable[[Run], Path], budget: Callable[[str], Path]) -> None:
+    run, limits = save(make_run(spec={"quick": True})), budget("[devices.host]\nlatency_p50_ms = 15")
+    assert (
+        edgevit_command("gate", run, "--budget", limits).stdout.splitlines()[-1] == "note: a quick run, on few images"
+    )
+    assert json.loads(edgevit_command("gate", run, "--budget", limits, "--json").stdout)["quick"] is True
+
+
 @pytest.mark.parametrize(
     "text", ["size_bytes = 1", "[devices.nowhere]\nlatency_p50_ms = 9", "[devices.d]\nlatency_p50_ms = 9"]
 )

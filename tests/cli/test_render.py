@@ -83,6 +83,12 @@ def test_a_whole_run_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     assert "\x1b" not in out
 
 
+def test_a_quick_run_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
+    run = make_timed_run()
+    render.print_run(replace(run, spec={**run.spec, "quick": True}))
+    assert capsys.readouterr().out.startswith("vit_tiny_patch16_224 (quick run): ")
+
+
 def test_a_choice_says_what_ties_with_it(capsys: pytest.CaptureFixture[str]) -> None:
     render.print_run(make_timed_run())
     out = capsys.readouterr().out

@@ -115,6 +115,11 @@ def test_a_final_round_has_its_intervals_and_what_is_outside_is_in_parentheses()
     assert "| 12.0, 13.0, 12.6 | 0 | no |" in section(page, "Final round on this host")
 
 
+def test_a_quick_run_is_marked() -> None:
+    assert render_markdown(make_run(spec={"quick": True}), None).startswith("# model on Example CPU (quick run)\n")
+    assert "quick" not in render_markdown(make_run(), None)
+
+
 def test_the_two_kinds_of_predicted_memory_have_their_names() -> None:
     predicted = section(render_markdown(make_timed_run("raspberry-pi-5"), None), "Predicted, not measured")
     assert "| tensor memory | process memory |" in predicted

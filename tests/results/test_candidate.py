@@ -7,7 +7,7 @@ import pytest
 from edgevit.results.candidate import Attempt, Contribution, within_budget
 from edgevit.results.document import to_document
 from edgevit.spec.recipe import Recipe
-from tests.factories import make_candidate, make_measurement
+from tests.factories import make_candidate, make_latency, make_measurement, make_prediction
 
 
 def test_a_measurement_is_found_by_its_device() -> None:
@@ -23,6 +23,21 @@ def test_the_median_is_that_of_this_host() -> None:
     assert make_candidate(measurements=(there, make_measurement(12.0))).p50_ms == 12.0
     assert make_candidate(measurements=(there,)).p50_ms is None
     assert make_candidate(p50_ms=None).p50_ms is None
+
+
+def test_the_final_round_comes_before_the_first_measurement() -> None:
+    timed = make_candidate(
+        p50_ms=12.0, latency=make_latency(9.0, 10.0, 11.0, unstable="other processes used 0.9 cores")
+    )
+    assert (timed.p50_ms, timed.unstable) == (10.0, "other processes used 0.9 cores")
+    assert make_candidate(p50_ms=12.0).unstable == ""
+
+
+def test_a_prediction_is_found_by_its_device() -> None:
+    prediction = make_prediction(1.0, 2.0, device="coral-edge-tpu")
+    candidate = make_candidate(predictions=(make_prediction(3.0, 4.0), prediction))
+    assert candidate.prediction("coral-edge-tpu") is prediction
+    assert candidate.prediction("host") is None
 
 
 def test_a_step_that_halves_the_latency_speeds_up_twice() -> None:

@@ -81,6 +81,17 @@ def test_another_schema_is_refused_with_the_key(tmp_path: Path, changes: dict[st
         load_run(file)
 
 
+def test_a_quick_run_is_one_that_was_asked_for_as_such() -> None:
+    assert make_run(spec={"quick": True}).is_quick
+    assert not make_run(spec={"quick": False}).is_quick
+    assert not make_run().is_quick
+
+
+def test_a_run_without_choices_for_devices_has_one_for_this_host() -> None:
+    assert make_run(selected=None).choices == {"host": None}
+    assert make_run(selected_for={"raspberry-pi-5": None}, selected=None).choices == {"raspberry-pi-5": None}
+
+
 def test_a_candidate_is_found_by_its_id() -> None:
     run = make_run(make_candidate("litert/fp32"), make_candidate("openvino/fp32"), selected="openvino/fp32")
     assert run.chosen == run.candidate("openvino/fp32")

@@ -134,7 +134,8 @@ def _set_axes(run: Run, axes: Axes, points: list[_Point], floor: float, ceiling:
     name = model.get("name", "model") if isinstance(model, dict) else "model"
     passes = _shared_passes(run).replace("/dense", "").replace("/", ", ")
     threads = "1 thread" if run.host.threads == 1 else f"{run.host.threads} threads"
-    axes.set_title(f"{name}{passes} on {run.host.cpu}, {threads}", loc="left", fontsize=11)
+    quick = ", quick run" if run.is_quick else ""
+    axes.set_title(f"{name}{passes} on {run.host.cpu}, {threads}{quick}", loc="left", fontsize=11)
     axes.set_xlabel("latency measured on this host, p50, milliseconds for one image (left is better)")
     what = "top-1 accuracy" if has_labels(run) else "top-1 agreement with the float model"
     axes.set_ylabel(f"{what}, % (up is better)")
