@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgevit.data.images import ImageSet
+from edgevit.data.in_order import map_in_order
 
 MIN_IMAGES = 32
 """With fewer distinct images the range of an activation depends on which ones were drawn."""
@@ -46,9 +47,9 @@ def calibration_warnings(
         UsageError: an image cannot be read.
     """
     found = []
-    for done, image_id in enumerate(images.ids, start=1):
-        found.append(_statistics(np.asarray(images.image(image_id))))
-        on_progress(done, len(images))
+    for one in map_in_order(lambda image_id: _statistics(np.asarray(images.image(image_id))), images.ids):
+        found.append(one)
+        on_progress(len(found), len(images))
     return tuple(filter(None, (_few(found), _one_class(images), _of_one_colour(found), _noise(found))))
 
 

@@ -8,13 +8,14 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from edgevit.data.in_order import map_in_order
 from edgevit.data.preprocess import to_rgb
 from edgevit.errors import UsageError
 from edgevit.spec.toml_files import find, names, read_toml
@@ -66,7 +67,7 @@ class ImageSet:
         """Returns the SHA-256 digest of one image as stored, in hex; each image is read once for it."""
         if image_id not in self._digests:
             stored = self._read(image_id)
-            content = stored.tobytes() if isinstance(stored, np.ndarray) else stored
+            content = np.ascontiguousarray(stored).data if isinstance(stored, np.ndarray) else stored
             self._digests[image_id] = hashlib.sha256(content).hexdigest()
         return self._digests[image_id]
 
@@ -139,7 +140,12 @@ def set_sha256(images: ImageSet) -> str:
 
 def sorted_digests(images: ImageSet) -> tuple[str, ...]:
     """Returns the SHA-256 digests of the images as stored, in hex, one per image, sorted."""
-    return tuple(sorted(map(images.sha256, images.ids)))
+    return tuple(sorted(digests(images)))
+
+
+def digests(images: ImageSet) -> Iterator[str]:
+    """Yields the SHA-256 digest of each image as stored, in hex, in the order of the set."""
+    return map_in_order(images.sha256, images.ids)
 
 
 def manifest(images: ImageSet, about: str) -> str:

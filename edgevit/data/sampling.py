@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from edgevit.data.images import ImageSet, open_images
+from edgevit.data.images import ImageSet, digests, open_images
+from edgevit.data.in_order import map_in_order
 from edgevit.errors import UsageError
 
 DEFAULT_CALIBRATION_SAMPLES = 128
@@ -81,10 +83,8 @@ def check_images(images: ImageSet, num_classes: int, on_progress: Callable[[int,
             "is it the right model, or the right number of classes?",
         )
     broken = []
-    for done, image_id in enumerate(images.ids, start=1):
-        try:
-            images.image(image_id)
-        except UsageError as error:
+    for done, error in enumerate(map_in_order(functools.partial(_error_of, images), images.ids), start=1):
+        if error is not None:
             broken.append(error.message.removeprefix(f"{images.source}: "))
         on_progress(done, len(images))
     if broken:
@@ -93,6 +93,14 @@ def check_images(images: ImageSet, num_classes: int, on_progress: Callable[[int,
             f"{images.source}: {len(broken)} broken images:\n  " + "\n  ".join(broken[:10]) + more,
             "fix or remove them",
         )
+
+
+def _error_of(images: ImageSet, image_id: str) -> UsageError | None:
+    try:
+        images.image(image_id)
+    except UsageError as error:
+        return error
+    return None
 
 
 def sample_images(images: ImageSet, count: int, seed: int, what: str) -> ImageSet:
@@ -126,8 +134,8 @@ def refuse_overlap(images: ImageSet, others: ImageSet, what: str) -> None:
     Raises:
         UsageError: they share an image; the message names one.
     """
-    seen = {images.sha256(image_id): image_id for image_id in images.ids}
-    shared = [seen[digest] for image_id in others.ids if (digest := others.sha256(image_id)) in seen]
+    seen = dict(zip(digests(images), images.ids, strict=True))
+    shared = [seen[digest] for digest in digests(others) if digest in seen]
     if shared:
         raise UsageError(
             f"{len(shared)} {what} images of {others.source} are in {images.source} too, such as {shared[0]}",
