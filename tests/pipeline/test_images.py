@@ -18,7 +18,7 @@ from edgevit.pipeline.context import RunContext
 from edgevit.pipeline.images import calibration_images, evaluation_images
 from edgevit.run import executor
 from edgevit.spec.spec import Spec
-from tests.pipeline.contexts import CONTRACT, make_context, make_inputs
+from tests.pipeline.contexts import CONTRACT, make_context, make_inputs, run_here
 
 
 @pytest.fixture(autouse=True)
