@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from edgevit.cli import options
+
 
 def gate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or its run.json.", show_default=False)],
@@ -14,6 +16,7 @@ def gate(
     candidate: Annotated[
         str | None, typer.Option(metavar="ID", help="Which candidate; the chosen one when not given.")
     ] = None,
+    require_stable: options.RequireStable = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
 ) -> None:
     """Test a run against a budget.
@@ -40,6 +43,7 @@ def gate(
     from dataclasses import asdict
 
     from edgevit.cli import render, terminal
+    from edgevit.errors import ExitCode
     from edgevit.gate.budget import load_budget
     from edgevit.gate.judge import decide
     from edgevit.results.run import load_run
@@ -61,4 +65,8 @@ def gate(
         render.print_verdict(verdict)
         if loaded.is_quick:
             terminal.print_line("note: a quick run, on few images")
+    judged = next((each for each in loaded.candidates if each.id == verdict.candidate), None)
+    if require_stable and judged and judged.unstable:
+        terminal.print_message(f"unstable: {judged.id}: {judged.unstable}; repeat the run on a quiet machine")
+        raise typer.Exit(ExitCode.CHECK_FAILED)
     raise typer.Exit(verdict.exit_code)

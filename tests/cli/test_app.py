@@ -23,7 +23,7 @@ from edgevit.errors import CheckFailed, ExitCode, UsageError
 from edgevit.measure.host import host_fingerprint
 from edgevit.results.run import Run, run_to_json
 from edgevit.spec.toml_files import names
-from tests.factories import make_candidate, make_prediction, make_realistic_run, make_run
+from tests.factories import make_candidate, make_latency, make_prediction, make_realistic_run, make_run
 
 COMMANDS = [name for name, _ in app_module.COMMANDS]
 
@@ -112,6 +112,15 @@ def test_the_gate_says_that_a_run_was_quick(save: Callable[[Run], Path], budget:
         edgevit_command("gate", run, "--budget", limits).stdout.splitlines()[-1] == "note: a quick run, on few images"
     )
     assert json.loads(edgevit_command("gate", run, "--budget", limits, "--json").stdout)["quick"] is True
+
+
+def test_the_gate_can_require_a_stable_latency(save: Callable[[Run], Path], budget: Callable[[str], Path]) -> None:
+    noisy = make_latency(11.0, 12.0, 13.0, unstable="other processes used 0.9 cores")
+    run, limits = save(make_run(make_candidate(latency=noisy))), budget("[devices.host]\nlatency_p50_ms = 15")
+    assert edgevit_command("gate", run, "--budget", limits).returncode == 0
+    done = edgevit_command("gate", run, "--budget", limits, "--require-stable")
+    assert done.returncode == 1
+    assert "litert/dynamic_wi8_afp32: other processes used 0.9 cores" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -94,18 +94,22 @@ def test_a_run_is_what_its_schema_says(finished: Finished, home: Path) -> None:
 
 
 FIELDS = {
-    "": "schema_version edgevit_version created_at seed spec spec_sha256 host tool_versions baseline candidates selected stages",
+    "": "schema_version edgevit_version created_at seed spec spec_sha256 host tool_versions baseline candidates selected stages"
+    " selected_for tied",
     "host": "cpu cores isa memory_bytes os governor threads",
-    "baseline": "top1 samples params macs latency_ms",
+    "baseline": "top1 samples params macs latency_ms top1_interval ece top1_file",
     "stages.0": "name seconds status",
-    "candidates.1": "id backend format scheme passes artifact verification accuracy measurements predictions status reasons",
+    "candidates.1": "id backend format scheme passes artifact verification accuracy measurements predictions status reasons"
+    " latency speed_up speed_up_interval top1_file",
     "candidates.1.artifact": "path sha256 size_bytes inputs outputs preprocessing int8_mac_share macs params",
     "candidates.1.artifact.inputs.0": "name shape dtype layout",
     "candidates.1.verification": "max_abs_diff max_rel_diff snr_db top1_agreement samples passed",
-    "candidates.1.accuracy": "top1 top5 samples drop_points",
+    "candidates.1.accuracy": "top1 top5 samples drop_points top1_interval drop_interval ece changed_classes",
+    "candidates.1.latency": "p50_ms interval_ms bursts_ms repeated_bursts unstable",
     "candidates.1.measurements.0": "source device latency_ms samples_ms load_ms first_run_ms peak_rss_bytes rss_delta_bytes threads conditions",
     "candidates.1.measurements.0.latency_ms": "min p50 p90 p99",
-    "candidates.1.predictions.0": "source device latency_ms peak_memory_bytes basis unsupported_ops",
+    "candidates.1.predictions.0": "source device latency_ms peak_memory_bytes basis unsupported_ops"
+    " peak_tensor_bytes peak_rss_bytes",
     "candidates.1.predictions.0.latency_ms": "p50 low high",
 }
 """The contract of DESIGN.md."""
@@ -128,6 +132,10 @@ def test_a_run_tells_what_was_asked_and_found(finished: Finished) -> None:
         "onnxruntime/dynamic_wi8_afp32/dense",
     ]
     assert run["selected"] in [candidate["id"] for candidate in run["candidates"] if candidate["status"] == "ok"]
+    assert run["selected_for"] == {"raspberry-pi-5": run["selected"]}
+    rows = (folder / run["candidates"][1]["top1_file"]).read_text().splitlines()
+    assert rows[0] == "id,label,top1,probability"
+    assert len(rows) == 41
     assert run["spec"]["data"] == {
         "evaluation": "digits", "calibration": None, "train": None, "samples": 40, "calibration_samples": None,
     }  # fmt: skip
