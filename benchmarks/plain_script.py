@@ -290,12 +290,18 @@ def _open_litert(path: Path) -> Model:
 
     interpreter = Interpreter(model_path=str(path), num_threads=1)
     interpreter.allocate_tensors()
-    given, found = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    (given,), (found,) = interpreter.get_input_details(), interpreter.get_output_details()
 
     def run(image: np.ndarray) -> np.ndarray:
-        interpreter.set_tensor(given, image)
+        if given["dtype"] is np.int8:
+            scale, zero_point = given["quantization"]
+            image = np.rint(image / scale + zero_point).clip(-128, 127).astype(np.int8)
+        interpreter.set_tensor(given["index"], image)
         interpreter.invoke()
-        logits: np.ndarray = interpreter.get_tensor(found)
+        logits: np.ndarray = interpreter.get_tensor(found["index"])
+        if found["dtype"] is np.int8:
+            scale, zero_point = found["quantization"]
+            logits = (logits.astype(np.float32) - zero_point) * scale
         return logits
 
     return run
