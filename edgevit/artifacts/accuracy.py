@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from edgevit.data.row_file import row_slices
 from edgevit.results.candidate import Accuracy, ChangedClass
 from edgevit.results.measurement import Interval
 from edgevit.results.proportions import PairedCounts, paired_difference_interval, proportion_interval
 from edgevit.run.files import write_atomically
 
-_CHUNK_VALUES = 1 << 20
-"""Logits read at once: 8 MB in float64, however many rows lie in the file."""
 _BINS = 15
 """Of the calibration error, as in the paper."""
 _MOST_CHANGED = 10
@@ -60,7 +59,7 @@ def read_answers(logits: np.ndarray, labels: Sequence[int] | None) -> Answers:
     """
     truth = None if labels is None else np.asarray(labels, dtype=np.int64)
     top1, probability, rank = [], [], []
-    for rows in _chunks(logits):
+    for rows in row_slices(logits):
         values = np.asarray(logits[rows])
         top1.append(values.argmax(axis=1))
         probability.append(_largest_probability(values))
@@ -173,12 +172,6 @@ def write_top1(path: Path, ids: Sequence[str], answers: Answers) -> None:
     rows = zip(ids, labels, answers.top1.tolist(), answers.probability.tolist(), strict=True)
     writer.writerows((name, label, top1, f"{probability:.6f}") for name, label, top1, probability in rows)
     write_atomically(path, stream.getvalue().encode())
-
-
-def _chunks(logits: np.ndarray) -> Iterator[slice]:
-    step = max(1, _CHUNK_VALUES // max(1, logits.shape[1]))
-    for start in range(0, len(logits), step):
-        yield slice(start, start + step)
 
 
 def _largest_probability(values: np.ndarray) -> np.ndarray:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
+from edgevit.data.row_file import row_slices
 from edgevit.errors import CheckFailed
 from edgevit.results.artifact import TensorSpec
 from edgevit.results.candidate import Verification
@@ -64,25 +66,30 @@ def far_images(logits: np.ndarray, reference: np.ndarray, tolerance: float) -> t
     """Returns the indices of the images whose logits differ by more than the tolerance, or whose top-1 class does.
 
     Args:
-        logits: float [n, classes] of the artifact.
-        reference: float [n, classes] of what it came from.
+        logits: float [n, classes] of the artifact; may be memory-mapped.
+        reference: float [n, classes] of what it came from; may be memory-mapped.
         tolerance: Largest difference, relative to the largest absolute value of all of ``reference``.
     """
     if logits.shape != reference.shape:
         return ()  # compare() says so
-    differences = np.abs(logits - reference).max(axis=1) / max(float(np.abs(reference).max()), 1e-30)
-    far = (differences > tolerance) | (logits.argmax(axis=1) != reference.argmax(axis=1))
-    return tuple(int(index) for index in np.flatnonzero(far))
+    largest = max(float(np.max([np.abs(reference[rows]).max() for rows in row_slices(reference)])), 1e-30)
+    far: list[int] = []
+    for rows in row_slices(logits):
+        found, wanted = logits[rows], reference[rows]
+        differs = np.abs(found - wanted).max(axis=1) / largest > tolerance
+        differs |= found.argmax(axis=1) != wanted.argmax(axis=1)
+        far.extend(rows.start + int(index) for index in np.flatnonzero(differs))
+    return tuple(far)
 
 
 def compare(
     logits: np.ndarray, reference: np.ndarray, name: str, tolerance: float | None, undecided: tuple[int, ...] = ()
 ) -> Verification:
-    """Compares logits.
+    """Compares logits, in pieces, so that files may be larger than memory.
 
     Args:
-        logits: float [n, classes] of the artifact.
-        reference: float [n, classes] of what it came from.
+        logits: float [n, classes], n >= 1, of the artifact; may be memory-mapped.
+        reference: float [n, classes] of what it came from; may be memory-mapped.
         name: What the reference is.
         tolerance: Largest relative difference; None for a quantized artifact, whose worth accuracy decides.
         undecided: Images to leave out, see :class:`Verification`; no more than one in ten may be.
@@ -96,24 +103,46 @@ def compare(
     """
     if logits.shape != reference.shape:
         raise CheckFailed(f"logits have shape {list(logits.shape)}, those of {name} {list(reference.shape)}")
+    compared = np.ones(len(logits), bool)
+    compared[list(undecided)] = False
+    if compared.sum() < LEAST_DECIDED * len(logits):
+        compared[:] = True
+    parts = [_differences(logits[rows], reference[rows], compared[rows]) for rows in row_slices(logits)]
+    count = int(compared.sum())
+    max_abs = float(np.max([part.max_abs for part in parts]))
+    max_rel = max_abs / max(float(np.max([part.largest for part in parts])), 1e-30)
+    agreement = sum(part.same_class for part in parts) / count
+    passed = tolerance is None or (max_rel <= tolerance and agreement == 1.0)
+    snr_db = _snr_db(sum(part.signal_power for part in parts), sum(part.noise_power for part in parts))
+    return Verification(name, max_abs, max_rel, snr_db, agreement, len(logits), passed, len(logits) - count)
+
+
+@dataclass(frozen=True)
+class _Differences:
+    """Of some of the images; NaN where the reference is."""
+
+    max_abs: float
+    largest: float
+    """Of the absolute values of the reference, also of the images left out."""
+    same_class: int
+    signal_power: float
+    noise_power: float
+
+
+def _differences(logits: np.ndarray, reference: np.ndarray, compared: np.ndarray) -> _Differences:
     if not np.isfinite(logits).all():
         raise CheckFailed("logits hold NaN or infinity")
-    decided = np.setdiff1d(np.arange(len(logits)), undecided)
-    enough = len(decided) >= LEAST_DECIDED * len(logits)
-    kept, wanted = (logits[decided], reference[decided]) if enough else (logits, reference)
-    difference = kept.astype(np.float64) - wanted
-    max_abs = float(np.abs(difference).max())
-    max_rel = max_abs / max(float(np.abs(reference).max()), 1e-30)
-    agreement = float((kept.argmax(axis=1) == wanted.argmax(axis=1)).mean())
-    passed = tolerance is None or (max_rel <= tolerance and agreement == 1.0)
-    left_out = len(logits) - len(kept)
-    return Verification(name, max_abs, max_rel, _snr_db(wanted, difference), agreement, len(logits), passed, left_out)
+    kept, wanted = logits[compared].astype(np.float64), reference[compared].astype(np.float64)
+    noise = kept - wanted
+    return _Differences(
+        max_abs=float(np.abs(noise).max(initial=0.0)),
+        largest=float(np.abs(reference).max()),
+        same_class=int((kept.argmax(axis=1) == wanted.argmax(axis=1)).sum()),
+        signal_power=float(np.square(wanted).sum()),
+        noise_power=float(np.square(noise).sum()),
+    )
 
 
-def _snr_db(signal: np.ndarray, noise: np.ndarray) -> float | None:
+def _snr_db(signal_power: float, noise_power: float) -> float | None:
     """10 log10 of signal power over noise power; None if there is no noise."""
-    noise_power = float(np.square(noise).sum())
-    if noise_power == 0:
-        return None
-    signal_power = float(np.square(signal.astype(np.float64)).sum())
-    return 10 * math.log10(max(signal_power, 1e-300) / noise_power)
+    return None if noise_power == 0 else 10 * math.log10(max(signal_power, 1e-300) / noise_power)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from edgevit.artifacts.accuracy import score
-from edgevit.artifacts.evaluate import check_classifier, image_size, run_once
+from edgevit.artifacts.evaluate import check_classifier, image_size, run_once, write_logits
 from edgevit.backends import backend_of_file, get_backend
 from edgevit.data.images import Samples, open_images, open_samples
 from edgevit.data.prepared import PreparedImages
+from edgevit.data.row_file import read_rows
 from edgevit.data.sampling import sample_images
 from edgevit.errors import UsageError
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.candidate import Accuracy
 from edgevit.results.run import find_run
-from edgevit.run.child_process import report_progress
 from edgevit.run.progress import Progress
 from edgevit.run.stages import child_runner
 from edgevit.run.task import Task
@@ -98,16 +100,22 @@ def score_file(job: ScoreFileJob) -> Accuracy:
     if images.labels is None:
         raise UsageError(f"{images.source} has no labels", "a folder of class sub-folders, or one with labels.csv")
     labels = tuple(label + job.class_offset for label in images.labels)
-    rows: list[np.ndarray] = []
-    for batch in replace(job.images, preprocessing=contract).batches():
-        rows.append(run_once(session, batch))
-        if len(rows) == 1 and max(labels) >= rows[0].shape[1]:
-            raise UsageError(
-                f"label {max(labels)} (class offset {job.class_offset}) is outside the file's {rows[0].shape[1]} classes",
-                "other labels, or another --class-offset",
-            )
-        report_progress(len(rows), len(images))
-    return score(np.concatenate(rows), labels, None)
+    most = max(labels)
+
+    def logits() -> Iterator[np.ndarray]:
+        for batch in replace(job.images, preprocessing=contract).batches():
+            row = run_once(session, batch)
+            if most >= row.shape[1]:
+                raise UsageError(
+                    f"label {most} (class offset {job.class_offset}) is outside the file's {row.shape[1]} classes",
+                    "other labels, or another --class-offset",
+                )
+            yield row
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "logits.npy")
+        write_logits(file, len(images), logits())
+        return score(read_rows(file), labels, None)
 
 
 def choose_samples(source: str, count: int | None, seed: int) -> Samples:

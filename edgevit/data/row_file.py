@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+
+_CHUNK_VALUES = 1 << 20
+"""Read at once: 8 MB in float64, however many rows there are."""
 
 
 def write_rows(path: Path, count: int, chunks: Iterable[np.ndarray]) -> None:
@@ -40,6 +44,17 @@ def write_rows(path: Path, count: int, chunks: Iterable[np.ndarray]) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def row_slices(array: np.ndarray) -> Iterator[slice]:
+    """Yields slices that together are all rows of an array, each small enough to be worked on in memory.
+
+    Args:
+        array: [rows, ...]; may be larger than memory.
+    """
+    step = max(1, _CHUNK_VALUES // max(1, math.prod(array.shape[1:])))
+    for start in range(0, len(array), step):
+        yield slice(start, start + step)
 
 
 def read_rows(path: Path) -> np.ndarray:

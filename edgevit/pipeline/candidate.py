@@ -17,6 +17,7 @@ from edgevit.artifacts.verify import (
     verify_signature,
 )
 from edgevit.backends import Backend
+from edgevit.data.row_file import read_rows
 from edgevit.devices.peak_memory import process_memory
 from edgevit.devices.predict import PredictDevicesJob
 from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, UsageError
@@ -130,7 +131,7 @@ def verify_artifact(context: RunContext, draft: CandidateDraft) -> Candidate:
     verify_signature(artifact.inputs, artifact.outputs, input_size, context.inputs.model.num_classes, dtype)
     logits = _logits(context, draft)
     if candidate.scheme == "fp32":
-        reference = np.load(draft.variant.reference)
+        reference = read_rows(draft.variant.reference)
         undecided = _undecided(context, draft, far_images(logits, reference, FLOAT_TOLERANCE))
         verification = compare(logits, reference, "pytorch", FLOAT_TOLERANCE, undecided)
     else:
@@ -138,7 +139,7 @@ def verify_artifact(context: RunContext, draft: CandidateDraft) -> Candidate:
         path = context.logits_path(name)
         if not path.is_file():
             raise CandidateFailed(f"cannot be verified: {name} gave no logits")
-        verification = compare(logits, np.load(path), name, tolerance_of(candidate.scheme))
+        verification = compare(logits, read_rows(path), name, tolerance_of(candidate.scheme))
     return replace(candidate, verification=verification)
 
 
@@ -242,8 +243,7 @@ def _logits(context: RunContext, draft: CandidateDraft) -> np.ndarray:
             logits=path,
         )
         context.stages.run_in_child(f"evaluate {candidate.id}", candidate.id, inference_task(job))
-    logits: np.ndarray = np.load(path)
-    return logits
+    return read_rows(path)
 
 
 def _artifact(candidate: Candidate) -> Artifact:

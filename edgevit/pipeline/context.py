@@ -13,6 +13,7 @@ import numpy as np
 from edgevit.artifacts.accuracy import Answers, accuracy_of, agreement, read_answers, write_top1
 from edgevit.artifacts.pytorch_reference import LatencyJob
 from edgevit.backends import Backend
+from edgevit.data.row_file import read_rows
 from edgevit.pipeline.choose import Limits, counted_drop
 from edgevit.pipeline.float_export import export_early
 from edgevit.pipeline.inputs import Inputs
@@ -106,7 +107,7 @@ class RunContext:
 
     @cached_property
     def _original_answers(self) -> Answers:
-        return read_answers(_mapped(self.original.logits), self.inputs.labels)
+        return read_answers(read_rows(self.original.logits), self.inputs.labels)
 
     def keep_top1(self, candidate_id: str) -> str | None:
         """Writes the answer of a candidate to each image into the run folder.
@@ -122,7 +123,7 @@ class RunContext:
     def drop_points(self, candidate_id: str) -> float | None:
         """Returns the accuracy drop of a candidate, see :func:`edgevit.pipeline.choose.counted_drop`; None if it gave no logits."""
         path = self.logits_path(candidate_id)
-        return counted_drop(self.evaluate(_mapped(path))) if path.is_file() else None
+        return counted_drop(self.evaluate(read_rows(path))) if path.is_file() else None
 
     def logits_path(self, candidate_id: str) -> Path:
         """Returns where the logits of a candidate are kept, float32 [images, classes]."""
@@ -139,7 +140,7 @@ def open_context(inputs: Inputs, stages: Stages, steps: tuple[Step, ...], deadli
     if inputs.teacher is None:
         calls.append(partial(export_early, stages, inputs, DENSE, captured.program))
     original = cast(Snapshot, stages.side_by_side(calls)[0])
-    accuracy = accuracy_of(read_answers(_mapped(original.logits), inputs.labels), None)
+    accuracy = accuracy_of(read_answers(read_rows(original.logits), inputs.labels), None)
     baseline = Baseline(
         top1=accuracy.top1,
         top5=accuracy.top5,
@@ -164,11 +165,5 @@ def _keep_top1(inputs: Inputs, stages: Stages, name: str, logits: Path) -> str |
     if not inputs.has_real_images:
         return None
     path = stages.folder.path / "top1" / f"{name}.csv"
-    write_top1(path, inputs.images.ids, read_answers(_mapped(logits), inputs.labels))
+    write_top1(path, inputs.images.ids, read_answers(read_rows(logits), inputs.labels))
     return stages.folder.relative(path)
-
-
-def _mapped(logits: Path) -> np.ndarray:
-    """Logits of a file, in pages of the file rather than in memory of the process."""
-    loaded: np.ndarray = np.load(logits, mmap_mode="r")
-    return loaded

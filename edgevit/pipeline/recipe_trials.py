@@ -9,12 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
 from edgevit import units
 from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, merge_logits
 from edgevit.artifacts.layer_sensitivity import SensitivityJob
 from edgevit.artifacts.make import ExportJob, MadeArtifact, QuantizeJob
+from edgevit.data.row_file import read_rows
 from edgevit.errors import CandidateFailed, CheckFailed, UsageError
 from edgevit.pipeline.choose import counted_drop, may_keep_budget
 from edgevit.pipeline.context import CandidateDraft, RunContext
@@ -136,11 +135,11 @@ class RecipeTrials:
     def _try(self, rung: str, recipe: Recipe) -> Accuracy:
         trial = self._quantize(rung, recipe)
         self.tried[rung] = trial
-        accuracy = self.context.evaluate(_mapped(trial.logits), None if trial.complete else self.first)
+        accuracy = self.context.evaluate(read_rows(trial.logits), None if trial.complete else self.first)
         if trial.complete or not may_keep_budget(accuracy, self.context.inputs.spec.budget.max_drop):
             return accuracy
         self.tried[rung] = self._complete(rung, trial)
-        return self.context.evaluate(_mapped(self.tried[rung].logits))
+        return self.context.evaluate(read_rows(self.tried[rung].logits))
 
     def ranking(self, recipe: Recipe) -> tuple[str, ...]:
         """Layers that a recipe which names none would quantize, the one that loses most by it first.
@@ -283,11 +282,6 @@ class RecipeTrials:
 
 def _suffix(preparations: tuple[Preparation, ...]) -> str:
     return f"({', '.join(preparations)})" if preparations else ""
-
-
-def _mapped(logits: Path) -> np.ndarray:
-    loaded: np.ndarray = np.load(logits, mmap_mode="r")
-    return loaded
 
 
 def _slug(text: str) -> str:

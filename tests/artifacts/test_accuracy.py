@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from edgevit.artifacts import accuracy
 from edgevit.artifacts.accuracy import agreement, expected_calibration_error, read_answers, score, write_top1
+from edgevit.data import row_file
 from edgevit.results.candidate import Accuracy, ChangedClass
 from edgevit.results.measurement import Interval
 from edgevit.results.proportions import PairedCounts, paired_difference_interval, proportion_interval
@@ -125,7 +125,7 @@ def test_agreement_is_of_classes_not_of_logits() -> None:
 def test_pieces_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     logits, labels = np.random.default_rng(0).standard_normal((50, 7)), tuple(n % 7 for n in range(50))
     whole = score(logits, labels, None)
-    monkeypatch.setattr(accuracy, "_CHUNK_VALUES", 7 * 3)
+    monkeypatch.setattr(row_file, "_CHUNK_VALUES", 7 * 3)
     assert score(logits, labels, None) == whole
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgevit.artifacts.verify import FLOAT_TOLERANCE, compare, far_images, tolerance_of, verify_signature
+from edgevit.data import row_file
 from edgevit.errors import CheckFailed
 from edgevit.results.artifact import TensorSpec
 
@@ -141,3 +142,23 @@ def test_float_schemes_have_a_tolerance_and_integers_are_judged_by_accuracy() ->
     assert tolerance_of("fp32") == 1e-4
     assert tolerance_of("fp16") == 2e-2
     assert tolerance_of("bf16") is tolerance_of("static_wi8_ai8") is None
+
+
+@pytest.mark.parametrize("undecided", [(), (3, 999)])
+def test_many_images_are_compared_in_pieces(undecided: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same as in one piece: the largest difference, the classes and the powers are of all of them."""
+    generator = np.random.default_rng(0)
+    reference = generator.standard_normal((1000, 4)).astype(np.float32)
+    logits = reference + 0.1 * generator.standard_normal((1000, 4)).astype(np.float32)
+    whole, far = compare(logits, reference, "x", None, undecided), far_images(logits, reference, 0.05)
+    monkeypatch.setattr(row_file, "_CHUNK_VALUES", 4 * 7)
+    assert len(list(row_file.row_slices(logits))) == 143
+    pieces = compare(logits, reference, "x", None, undecided)
+    assert replace(pieces, snr_db=None) == replace(whole, snr_db=None)
+    assert pieces.snr_db == pytest.approx(whole.snr_db, rel=1e-12)
+    assert far_images(logits, reference, 0.05) == far
+    assert 0 < len(far) < 1000 and 0 < whole.top1_agreement < 1
+    kept = np.setdiff1d(np.arange(1000), undecided)
+    noise = logits[kept].astype(np.float64) - reference[kept]
+    assert pieces.max_abs_diff == np.abs(noise).max()
+    assert pieces.snr_db == pytest.approx(10 * math.log10(np.square(reference[kept]).sum() / np.square(noise).sum()))
