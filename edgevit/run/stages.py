@@ -154,12 +154,9 @@ class Stages:
                 lock.acquire()
         try:
             answer = self.folder.stage(stage, kind, make, files, key=key, turn=self._told(stage, turn))
-        except Exception:
-            self.progress.failed(stage)
-            raise
         finally:
             lock.release()
-        self.progress.stage(stage, 1, 1)
+        self.progress.stage(stage, 1, 1)  # again, for one that was read back
         return answer
 
     @contextmanager

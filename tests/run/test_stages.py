@@ -62,4 +62,16 @@ def test_a_stage_of_a_run_is_carried_out_once(tmp_path: Path) -> None:
         assert stages.run_in_child("add up", "adding", task) == first  # the process id too: it was read back
         assert [stage.name for stage in folder.stages] == ["add up"]
         assert folder.log("adding").read_text().startswith("--- tests.run.child_jobs:add")
-    assert heard.stages == [("add up", 0, 1), ("add up", 1, 1), ("add up", 1, 1)]
+    assert heard.stages == [("add up", 0, 1), *[("add up", 1, 1)] * 3]
+
+
+def test_a_stage_that_fails_is_told_as_such(tmp_path: Path) -> None:
+    spec, heard = Spec.model_validate({"model": {"name": "m"}}), KeptProgress()
+    with (
+        RunFolder(tmp_path / "run", spec, (), False) as folder,
+        Executor(1, 0.01, tmp_path / "servers.log") as executor,
+        pytest.raises(CandidateFailed),
+    ):
+        Stages(folder, executor, heard).run_in_child("sleep", "sleeping", Task(jobs.sleep, Question(), Answer))
+    assert heard.stages == [("sleep", 0, 1)]
+    assert heard.failures == ["sleep"]
