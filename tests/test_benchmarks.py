@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.engine import Bench, demo_command, overhead, vit, write_digits
 from benchmarks.engine_table import Row, exponent, growth, print_markdown
+from benchmarks.image_memory import STEPS, memory_of_steps
 from benchmarks.process_tree import Cost, run_measured
 from benchmarks.tokens import DIGITS_PLANS, PLANS, PROMISING, groups
 from edgevit.data.images import open_images
@@ -168,3 +169,14 @@ def test_the_plain_script_makes_scores_and_times_six_files(tmp_path: Path) -> No
     assert all(file["p50_ms"] > 0 for file in found["files"])
     assert found["images"] == 8
     assert set(found["seconds"]) == {"load", "images", "convert", "reference", "score", "time"}
+
+
+@pytest.mark.slow
+def test_no_step_holds_all_images_in_memory_of_its_own(tmp_path: Path) -> None:
+    images, side = 1000, 224
+    pixels = images * side * side * 3
+    own = {cost.step: cost.own_peak_bytes for cost in memory_of_steps(images, side, tmp_path)}
+    assert set(own) == set(STEPS)
+    assert (tmp_path / "pixels.npy").stat().st_size == pixels + 128
+    assert own.pop("run in PyTorch") < 4 * pixels  # as float32; PyTorch alone takes more than the pixels
+    assert max(own.values()) < pixels
