@@ -1,0 +1,194 @@
+"""Rounds of bursts, carried out by a fake machine."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgevit.errors import CandidateFailed
+from edgevit.measure.burst import Burst, BurstJob, time_burst
+from edgevit.measure.conditions import Activity
+from edgevit.measure.rounds import (
+    MEAN_WAIT_SECONDS,
+    MOST_REPEATED,
+    MOST_REPEATS,
+    MOST_WAIT_SECONDS,
+    RoundEntry,
+    Rounds,
+    RoundSettings,
+    measure_rounds,
+    round_orders,
+)
+from edgevit.results.statistics import paired_ratio
+from edgevit.run.task import Task
+
+QUIET = Activity(0.5, 1.0, 0.0, 0.0, 0, 2400.0)
+BUSY = Activity(0.5, 0.6, 0.9, 0.0, 0, 2400.0)
+BUSIER = Activity(0.5, 0.6, 1.4, 0.0, 0, 2400.0)
+
+
+@dataclass
+class Machine:
+    """Answers each burst: by file, how long it takes; by the number of bursts so far, what else goes on."""
+
+    ms: dict[str, float]
+    drift: Callable[[int], float] = lambda burst: 1.0
+    activity: Callable[[int], Activity] = lambda burst: QUIET
+    waits: Callable[[int], float] = lambda burst: 0.0
+    jobs: list[BurstJob] = field(default_factory=list)
+
+    def run(self, task: Task[BurstJob, Burst]) -> Burst:
+        assert task.function is time_burst
+        assert task.timing
+        job, number = task.argument, len(self.jobs)
+        self.jobs.append(job)
+        ms = self.ms[job.artifact.name] * self.drift(number)
+        waited = min(self.waits(number), job.most_wait_seconds)
+        return Burst((ms, ms, 3 * ms), waited, self.activity(number), cores=2)
+
+    @property
+    def names(self) -> list[str]:
+        """Files in the order in which they were timed."""
+        return [job.artifact.name for job in self.jobs]
+
+
+def entries(*names: str) -> list[RoundEntry]:
+    return [RoundEntry(name, "onnxruntime", Path(name), "f32") for name in names]
+
+
+def measured(machine: Machine, rounds: int = 6) -> Rounds:
+    return measure_rounds(entries(*machine.ms), RoundSettings(rounds=rounds), machine.run)
+
+
+@given(st.integers(1, 8), st.integers(1, 12), st.integers(0, 99))
+def test_everything_is_timed_once_in_each_round_and_a_drift_cancels(count: int, rounds: int, seed: int) -> None:
+    orders = round_orders(count, rounds, seed)
+    assert len(orders) == rounds
+    assert all(sorted(order) == list(range(count)) for order in orders)
+    assert all(orders[number] == orders[number - 1][::-1] for number in range(1, rounds, 2))
+    assert orders == round_orders(count, rounds, seed)
+
+
+def test_neighbours_change() -> None:
+    before = Counter(
+        (order[place - 1], entry) for order in round_orders(6, 12, 0) for place, entry in enumerate(order) if place
+    )
+    assert max(before.values()) <= 6
+    assert len(before) > 20  # of 30 pairs
+
+
+def test_each_file_is_timed_once_a_round_as_it_was_asked() -> None:
+    machine = Machine({"a": 10.0, "b": 5.0})
+    found = measure_rounds(entries("a", "b"), RoundSettings(threads=2, rounds=4, seconds=0.3, batch=8), machine.run)
+    assert Counter(machine.names) == {"a": 4, "b": 4}
+    assert {(job.threads, job.seconds, job.batch, job.precision) for job in machine.jobs} == {(2, 0.3, 8, "f32")}
+    assert (found.latencies["a"].p50_ms, found.latencies["b"].p50_ms) == (10.0, 5.0)
+    assert found.latencies["a"].bursts_ms == (10.0,) * 4
+    assert found.failures == {}
+
+
+def test_a_drift_cancels_in_the_ratio() -> None:
+    found = measured(Machine({"a": 10.0, "b": 10.0}, drift=lambda burst: 1 + 0.02 * burst))
+    a, b = found.latencies["a"], found.latencies["b"]
+    ratio = paired_ratio(a.bursts_ms, b.bursts_ms)
+    assert max(a.bursts_ms) / min(a.bursts_ms) > 1.15
+    assert ratio.median == pytest.approx(1.0, abs=0.01)
+    assert ratio.tied
+
+
+def test_a_file_that_is_slower_in_each_round_is_not_tied() -> None:
+    found = measured(Machine({"a": 10.5, "b": 10.0}, drift=lambda burst: 1.2 if burst > 5 else 1.0))
+    ratio = paired_ratio(found.latencies["a"].bursts_ms, found.latencies["b"].bursts_ms)
+    assert ratio.median == pytest.approx(1.05)
+    assert not ratio.tied
+
+
+def test_a_disturbed_burst_is_repeated_and_the_quiet_one_counts() -> None:
+    machine = Machine(
+        {"a": 10.0},
+        drift=lambda burst: 2.0 if burst == 2 else 1.0,
+        activity=lambda burst: BUSY if burst == 2 else QUIET,
+    )
+    found = measured(machine).latencies["a"]
+    assert (found.bursts_ms, found.repeated_bursts, found.unstable) == ((10.0,) * 6, 1, "")
+
+
+def test_of_disturbed_bursts_the_least_disturbed_counts_whatever_its_latency() -> None:
+    machine = Machine(
+        {"a": 10.0},
+        drift=lambda burst: (1.0, 1.5, 1.2)[burst] if burst < 3 else 1.0,
+        activity=lambda burst: (BUSIER, BUSY, BUSIER)[burst] if burst < 3 else QUIET,
+    )
+    assert measured(machine).latencies["a"].bursts_ms == (15.0, *(10.0,) * 5)
+
+
+def test_repeats_are_bounded_and_a_noisy_machine_is_named() -> None:
+    machine = Machine(dict.fromkeys("abcde", 10.0), activity=lambda burst: BUSY)
+    found = measured(machine)
+    total = 5 * 6
+    assert len(machine.jobs) == total + round(MOST_REPEATED * total)
+    assert sum(latency.repeated_bursts for latency in found.latencies.values()) == round(MOST_REPEATED * total)
+    reasons = {latency.unstable for latency in found.latencies.values()}
+    assert reasons == {"other processes used 0.9 cores in 6 of 6 bursts"}
+
+
+def test_one_burst_is_repeated_only_so_often() -> None:
+    machine = Machine({"a": 10.0, "b": 10.0, "c": 10.0}, activity=lambda burst: BUSY if burst < 9 else QUIET)
+    measured(machine)
+    assert machine.names[: MOST_REPEATS + 1] == [machine.names[0]] * (MOST_REPEATS + 1)
+    assert machine.names[MOST_REPEATS + 1] != machine.names[0]
+
+
+def test_waiting_is_bounded_for_one_burst_and_for_all() -> None:
+    machine = Machine({"a": 10.0, "b": 10.0}, waits=lambda burst: 60.0)
+    measured(machine)
+    waits = [job.most_wait_seconds for job in machine.jobs]
+    assert waits[0] == MOST_WAIT_SECONDS
+    assert sum(waits) == pytest.approx(MEAN_WAIT_SECONDS * len(waits))
+    assert waits[-1] == 0.0
+
+
+def test_a_clock_that_fell_makes_the_bursts_after_it_doubtful() -> None:
+    hot = Activity(0.5, 1.0, 0.0, 0.0, 0, 1200.0)
+    found = measured(Machine({"a": 10.0}, activity=lambda burst: hot if burst > 2 else QUIET))
+    assert found.latencies["a"].unstable == "the clock was at 50 % of its highest in 3 of 6 bursts"
+
+
+def test_what_the_system_does_not_report_is_said() -> None:
+    unknown = Activity(0.5, 1.0, None, None, 0, None)
+    found = measured(Machine({"a": 10.0}, activity=lambda burst: unknown)).latencies["a"]
+    assert (found.unstable, found.not_judged) == ("", "steal time, other processes, clock")
+
+
+def test_a_file_that_fails_leaves_the_others() -> None:
+    machine = Machine({"a": 10.0, "b": 10.0})
+
+    def run(task: Task[BurstJob, Burst]) -> Burst:
+        if task.argument.artifact.name == "b" and machine.names.count("b") == 2:
+            raise CandidateFailed("time burst: the process was killed by SIGSEGV")
+        return machine.run(task)
+
+    found = measure_rounds(entries("a", "b"), RoundSettings(rounds=6), run)
+    assert found.failures == {"b": "time burst: the process was killed by SIGSEGV"}
+    assert list(found.latencies) == ["a"]
+    assert len(found.latencies["a"].bursts_ms) == 6
+
+
+def test_progress_counts_bursts() -> None:
+    machine, seen = Machine({"a": 1.0, "b": 1.0}), list[tuple[int, int]]()
+    measure_rounds(
+        entries("a", "b"), RoundSettings(rounds=2), machine.run, lambda done, total: seen.append((done, total))
+    )
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_the_same_latencies_come_from_the_same_bursts() -> None:
+    first, second = (Machine({"a": 10.0, "b": 7.0}, drift=lambda burst: 1 + burst % 3 / 10) for _ in range(2))
+    assert measured(first) == measured(second)
+    assert first.names == second.names
