@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 from edgevit.measure.rounds import RoundEntry, Rounds, RoundSettings, measure_rounds
@@ -14,7 +13,11 @@ from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.spec import Spec
 
 STAGE = "time all candidates in rounds"
-_QUICK_ROUNDS = 5
+LEAST_ROUNDS = 5
+"""With fewer the interval of a median would not be one of 90 %."""
+MOST_ROUNDS = 9
+_BURSTS = 72
+"""That many take about a minute."""
 
 
 def time_in_rounds(context: RunContext, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
@@ -30,23 +33,28 @@ def time_in_rounds(context: RunContext, candidates: tuple[Candidate, ...]) -> tu
     entries = tuple(_entry(context, candidate) for candidate in candidates if _takes_part(candidate, candidates))
     if not entries:
         return candidates
-    stages, settings = context.stages, round_settings(context.inputs.spec)
+    stages, settings = context.stages, round_settings(context.inputs.spec, len(entries))
 
     def measure(run: TimedRunner) -> Rounds:
         return measure_rounds(entries, settings, run, partial(stages.progress.stage, STAGE))
 
-    rounds = stages.run_timed(STAGE, "rounds", Rounds, measure)
-    ranked = rank_by_rounds(candidates, rounds.latencies, context.limits)
+    found = stages.run_timed(STAGE, "rounds", Rounds, measure)
+    ranked = rank_by_rounds(candidates, found.latencies, context.limits)
     return tuple(
-        mark_failed(candidate, rounds.failures[candidate.id]) if candidate.id in rounds.failures else candidate
+        mark_failed(candidate, found.failures[candidate.id]) if candidate.id in found.failures else candidate
         for candidate in ranked
     )
 
 
-def round_settings(spec: Spec) -> RoundSettings:
-    """Returns how much is measured."""
-    settings = RoundSettings(threads=spec.measure.threads, seed=spec.seed)
-    return replace(settings, rounds=_QUICK_ROUNDS) if spec.quick else settings
+def round_settings(spec: Spec, entries: int) -> RoundSettings:
+    """Returns how much is measured: fewer rounds where there are many candidates, an odd number always.
+
+    Args:
+        spec: Of the run.
+        entries: Candidates that take part.
+    """
+    rounds = LEAST_ROUNDS if spec.quick else max(LEAST_ROUNDS, min(MOST_ROUNDS, _BURSTS // max(entries, 1)))
+    return RoundSettings(threads=spec.measure.threads, rounds=rounds - 1 + rounds % 2, seed=spec.seed)
 
 
 def _takes_part(candidate: Candidate, candidates: tuple[Candidate, ...]) -> bool:

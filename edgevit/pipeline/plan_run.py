@@ -29,17 +29,20 @@ def plan_run(inputs: Inputs, jobs: int, *, measures: bool = True) -> RunPlan:
     cost = forward_cost(inputs.model.module, inputs.model.preprocessing.input_size)
     target = inputs.target(cost.has_attention)
     settings = inputs.spec.passes.distill if inputs.teacher else None
+    backends = tuple(_backend(inputs, backend, target) for backend in inputs.backends)
+    variants = (PlannedVariant(("dense",)), *_reduced(inputs))
+    entries = sum(len(variant.slugs) + len(backend.schemes) for backend in backends for variant in variants)
     return make_plan(
         RunFacts(
-            backends=tuple(_backend(inputs, backend, target) for backend in inputs.backends),
-            variants=(PlannedVariant(("dense",)), *_reduced(inputs)),
+            backends=backends,
+            variants=variants,
             macs=cost.macs,
             images=len(inputs.images.ids),
             calibration_images=len(inputs.calibration.ids) if inputs.calibration else 0,
             devices=len(inputs.devices),
             training_macs=_training_macs(inputs, settings, cost.macs) if settings else 0,
             min_seconds=inputs.spec.measure.min_seconds,
-            rounds=round_settings(inputs.spec).rounds,
+            rounds=round_settings(inputs.spec, entries).rounds,
             jobs=jobs,
             measures=measures,
             may_add=_may_add(inputs, target),

@@ -57,7 +57,7 @@ def quantize_candidate(context: RunContext, draft: CandidateDraft) -> QuantizedA
         CandidateFailed: there is no float artifact to start from, or no calibration images for a scheme that needs
             them; or nothing that was tried gave an artifact.
     """
-    trials = RecipeTrials(context, draft, first_places(len(context.inputs.images.ids)))
+    trials = RecipeTrials(context, draft)
     scheme, inputs = SCHEMES[draft.candidate.scheme], context.inputs
     if draft.parent is None or draft.parent.artifact is None:
         raise CandidateFailed("there is no float artifact to start from")
@@ -89,17 +89,24 @@ class Trial:
     """That it was made in; logits stand beside it."""
     logits: Path
     """On the images that it was judged on, float32 [images, classes]."""
-    complete: bool
-    """Whether these are all images."""
+    places: tuple[int, ...]
+    """Which images these are."""
 
 
 _FIRST_IMAGES = 200
 """Images that tell an artifact that loses far too much."""
+_MANY = {True: 2000, False: 400}
+"""Images from which on these are looked at first: for the policy's recipe, which mostly holds, and for a later rung."""
 
 
-def first_places(images: int) -> tuple[int, ...]:
-    """Returns which images an attempt is judged on first: 200, evenly spaced, where there are twice as many; else all."""
-    if images < 2 * _FIRST_IMAGES:
+def first_places(images: int, rung: str) -> tuple[int, ...]:
+    """Returns which images an attempt is judged on first: 200, evenly spaced, where there are many; else all.
+
+    Args:
+        images: Of the run.
+        rung: Of the ladder.
+    """
+    if images < _MANY[rung == FIRST]:
         return tuple(range(images))
     return tuple(place * images // _FIRST_IMAGES for place in range(_FIRST_IMAGES))
 
@@ -110,8 +117,6 @@ class RecipeTrials:
 
     context: RunContext
     draft: CandidateDraft
-    first: tuple[int, ...]
-    """Images that an attempt is judged on first; all of them where there are few."""
     tried: dict[str, Trial] = field(default_factory=dict)
     """By rung."""
     seconds: float = 0.0
@@ -135,8 +140,8 @@ class RecipeTrials:
     def _try(self, rung: str, recipe: Recipe) -> Accuracy:
         trial = self._quantize(rung, recipe)
         self.tried[rung] = trial
-        accuracy = self.context.evaluate(read_rows(trial.logits), None if trial.complete else self.first)
-        if trial.complete or not may_keep_budget(accuracy, self.context.inputs.spec.budget.max_drop):
+        accuracy = self.context.evaluate(read_rows(trial.logits), None if self._is_complete(trial) else trial.places)
+        if not may_keep_budget(accuracy, self.context.inputs.spec.budget.max_drop):
             return accuracy
         self.tried[rung] = self._complete(rung, trial)
         return self.context.evaluate(read_rows(self.tried[rung].logits))
@@ -214,27 +219,31 @@ class RecipeTrials:
             folder=folder,
         )
         made = self._timed(f"quantize {self._name(rung)}", quantize_task(job))
-        complete = len(self.first) == len(inputs.images.ids)
-        logits = folder.with_suffix(".logits.npy" if complete else ".first.npy")
-        return Trial(made, folder, self._infer(f"evaluate {self._name(rung)}", made, self.first, logits), complete)
+        places = first_places(len(inputs.images.ids), rung)
+        complete = len(places) == len(inputs.images.ids)
+        target = folder.with_suffix(".logits.npy" if complete else ".first.npy")
+        return Trial(made, folder, self._infer(f"evaluate {self._name(rung)}", made, places, target), places)
 
     def _complete(self, rung: str, trial: Trial) -> Trial:
         """Runs an artifact over the images that it was not judged on."""
-        if trial.complete:
+        if self._is_complete(trial):
             return trial
-        count = len(self.context.inputs.images.ids)
-        others = tuple(sorted(set(range(count)) - set(self.first)))
+        everything = tuple(range(len(self.context.inputs.images.ids)))
+        others = tuple(sorted(set(everything) - set(trial.places)))
         stage = f"evaluate {self._name(rung)} on all images"
         rest = self._infer(stage, trial.made, others, trial.folder.with_suffix(".rest.npy"))
         target = trial.folder.with_suffix(".logits.npy")
 
         def merge() -> LogitsFile:
-            return merge_logits(target, ((self.first, trial.logits), (others, rest)))
+            return merge_logits(target, ((trial.places, trial.logits), (others, rest)))
 
         merged = self.context.stages.run(
             f"merge logits of {self._name(rung)}", LogitsFile, merge, lambda made: (made.logits,)
         )
-        return replace(trial, logits=merged.logits, complete=True)
+        return replace(trial, logits=merged.logits, places=everything)
+
+    def _is_complete(self, trial: Trial) -> bool:
+        return len(trial.places) == len(self.context.inputs.images.ids)
 
     def _infer(self, stage: str, made: MadeArtifact, places: tuple[int, ...], logits: Path) -> Path:
         """Runs an artifact over some of the images."""

@@ -139,8 +139,8 @@ class MeasureSpec(Section):
 
     threads: Positive = 1
     min_runs: Annotated[int, Field(ge=50)] = 50
-    min_seconds: Annotated[float, Field(ge=0)] = 2.0
-    """Runs continue until both minima are reached."""
+    min_seconds: Annotated[float, Field(ge=0)] = 0.5
+    """Runs of the first, single measurement continue until both minima are reached; the final round decides."""
     timeout_seconds: Annotated[float, Field(gt=0)] = 900.0
     """Time limit of one child process: a conversion, an evaluation or a measurement."""
 

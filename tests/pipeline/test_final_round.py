@@ -12,7 +12,7 @@ import pytest
 from edgevit.measure.rounds import Rounds
 from edgevit.pipeline import final_round
 from edgevit.pipeline.context import RunContext
-from edgevit.pipeline.final_round import time_in_rounds
+from edgevit.pipeline.final_round import round_settings, time_in_rounds
 from edgevit.results.candidate import Candidate
 from edgevit.results.measurement import Interval, RoundLatency
 from edgevit.spec.spec import Spec
@@ -118,3 +118,8 @@ def test_a_quick_run_has_fewer_rounds(tmp_path: Path, monkeypatch: pytest.Monkey
             time_in_rounds(context, (make_candidate(FLOAT, p50_ms=30.0),))
         rounds.append(fake.rounds)
     assert rounds[1] < rounds[0]
+
+
+def test_many_candidates_have_fewer_rounds_but_never_too_few() -> None:
+    spec = Spec.model_validate({"model": {"name": "m"}})
+    assert [round_settings(spec, entries).rounds for entries in (1, 6, 8, 10, 12, 18, 30)] == [9, 9, 9, 7, 5, 5, 5]
