@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from edgevit.results.candidate import Accuracy, Candidate, Verification, within_budget
-from edgevit.results.measurement import HOST, RoundLatency
+from edgevit.results.measurement import HOST, Prediction, RoundLatency
 from edgevit.results.proportions import proportion_interval
 from edgevit.results.ranking import compare_speed, fastest_first
 from edgevit.spec.schemes import SCHEMES
@@ -383,10 +383,15 @@ def _why_none(candidates: tuple[Candidate, ...], device: str) -> str:
     if device == HOST:
         return "no usable candidate was measured"
     missing = (
-        f"{candidate.id}: {', '.join(prediction.unsupported_ops) or f'cannot run on its {prediction.unit}'}"
+        f"{candidate.id}: {_first_missing(prediction)}"
         for candidate in usable
         if (prediction := candidate.prediction(device))
     )
     rejected = [c.id for c in candidates if c.status == "rejected" and (p := c.prediction(device)) and p.supported]
     but = f"; what runs there was rejected: {', '.join(rejected)}" if rejected else ""
     return f"no usable candidate runs on {device}: {'; '.join(missing) or 'nothing was predicted for it'}{but}"
+
+
+def _first_missing(prediction: Prediction) -> str:
+    first, *more = prediction.unsupported_ops or (f"cannot run on its {prediction.unit}",)
+    return f"{first} and {len(more)} more" if more else first

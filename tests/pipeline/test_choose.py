@@ -434,6 +434,14 @@ def test_where_nothing_runs_there_is_none_and_why() -> None:
     )
 
 
+def test_of_many_missing_ops_the_first_is_named() -> None:
+    prediction = make_prediction(
+        1.0, 1.0, latency_ms=None, unsupported_ops=("GELU (6 x)", "SOFTMAX (6 x)", "ADD (1 x)")
+    )
+    note = f"no usable candidate runs on {PI}: {A}: GELU (6 x) and 2 more"
+    assert choose((make_candidate(A, predictions=(prediction,)),), (PI,)).notes == (note,)
+
+
 def test_what_was_not_predicted_does_not_run() -> None:
     assert choose((make_candidate(A),), (PI,)).notes == (
         f"no usable candidate runs on {PI}: nothing was predicted for it",
