@@ -13,7 +13,6 @@ ROOT = Path(__file__).parents[1]
 COVERED_BY: Mapping[str, str] = {
     "edgevit/__init__.py": "tests/test_imports.py",
     "edgevit/backends/__init__.py": "tests/contract/test_backends.py",
-    "edgevit/cli/bench.py": "tests/end_to_end/test_compress.py",
     "edgevit/cli/clean.py": "tests/commands/test_clean.py",
     "edgevit/cli/compress.py": "tests/end_to_end/test_compress.py",
     "edgevit/cli/devices.py": "tests/cli/test_app.py",

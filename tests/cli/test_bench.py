@@ -1,0 +1,173 @@
+"""``edgevit bench``: which measurement is made, what is printed, and the exit code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgevit.cli.app import run
+from edgevit.cli.bench import parse_seconds
+from edgevit.commands.end_to_end import EndToEndLatency
+from edgevit.errors import UsageError
+from edgevit.measure.sustained import SustainedLatency, Window
+from edgevit.results.comparison import Comparison, compare
+from edgevit.results.measurement import Interval, Measurement, RoundLatency
+from edgevit.spec.spec import MeasureSpec
+from tests.factories import make_measurement
+
+NOISE = "other processes used 0.9 cores in 4 of 6 bursts"
+Answer = Callable[[str, Any], list[tuple[Any, ...]]]
+
+
+@pytest.fixture
+def answer(monkeypatch: pytest.MonkeyPatch) -> Answer:
+    """Replaces a function of ``edgevit.commands`` by an answer; returns what it was called with."""
+
+    def replace_by(function: str, value: Any) -> list[tuple[Any, ...]]:
+        calls: list[tuple[Any, ...]] = []
+
+        def answered(*arguments: Any) -> Any:
+            calls.append(arguments[:-1])  # without the progress callback
+            return value
+
+        monkeypatch.setattr(f"edgevit.commands.{function}", answered)
+        return calls
+
+    return replace_by
+
+
+def alone(unstable: str = "", batch: int = 1) -> Measurement:
+    measurement = make_measurement(12.0)
+    return replace(measurement, conditions=replace(measurement.conditions, unstable=unstable, batch=batch))
+
+
+def compared(unstable: str = "", batch: int = 1) -> Comparison:
+    def latency(*bursts_ms: float) -> RoundLatency:
+        interval = Interval(min(bursts_ms), max(bursts_ms))
+        return RoundLatency(bursts_ms[0], interval, bursts_ms, unstable=unstable, not_judged="clock", batch=batch)
+
+    files = {"a.onnx": latency(12.0, 12.1), "b.onnx": latency(10.0, 10.2), "c.tflite": latency(10.1, 10.1)}
+    return compare([(Path(name), found) for name, found in files.items()], 4, "4 threads on 2 cores")
+
+
+def test_one_file_is_measured_alone(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:
+    calls = answer("bench.measure_file", alone())
+    assert run(["bench", "a.onnx", "--threads", "2"]) == 0
+    assert calls == [(Path("a.onnx"), "fastest", MeasureSpec(threads=2, min_seconds=2.0), None)]
+    out = capsys.readouterr().out
+    assert "12.0 ms" in out
+    assert "stable: no other work disturbed it" in out
+
+
+def test_a_batch_is_handed_on(answer: Answer) -> None:
+    calls = answer("bench.measure_file", alone(batch=8))
+    assert run(["bench", "a.onnx", "--batch", "8"]) == 0
+    assert calls[0][-1] == 8
+
+
+def test_several_files_are_compared(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:
+    calls = answer("bench.compare_files", compared())
+    assert run(["bench", "a.onnx", "b.onnx", "c.tflite", "--precision", "f32"]) == 0
+    assert calls == [([Path("a.onnx"), Path("b.onnx"), Path("c.tflite")], "f32", MeasureSpec(min_seconds=2.0), None)]
+    out = capsys.readouterr().out
+    rows = [line.split()[0] for line in out.splitlines() if line.startswith(("a.", "b.", "c."))]
+    assert rows == ["b.onnx", "c.tflite", "a.onnx"]
+    assert "fastest: b.onnx, tied with c.tflite" in out
+    assert "4 threads on 2 cores" in out
+    assert "not judged, for this system does not report it: clock" in out
+    assert "images/s" not in out
+
+
+def test_files_with_a_batch_have_a_throughput(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:
+    answer("bench.compare_files", compared(batch=4))
+    assert run(["bench", "a.onnx", "b.onnx", "c.tflite", "--batch", "4"]) == 0
+    out = capsys.readouterr().out
+    assert "400 images/s" in out
+    assert "b.onnx (batch 4)" in out
+
+
+@pytest.mark.parametrize("files", [("a.onnx",), ("a.onnx", "b.onnx")])
+def test_an_unstable_measurement_is_named_and_fails_where_it_must_be_stable(
+    files: tuple[str, ...], answer: Answer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer("bench.measure_file", alone(NOISE))
+    answer("bench.compare_files", compared(NOISE))
+    assert run(["bench", *files]) == 0
+    assert f"unstable: {'' if len(files) == 1 else 'b.onnx: '}{NOISE}" in capsys.readouterr().out
+    assert run(["bench", *files, "--require-stable"]) == 1
+    captured = capsys.readouterr()
+    assert NOISE in captured.out
+    assert "error: the measurement is unstable" in captured.err
+    assert run(["bench", *files, "--require-stable", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)
+
+
+def test_a_stable_measurement_passes_where_it_must_be_stable(answer: Answer) -> None:
+    answer("bench.measure_file", alone())
+    assert run(["bench", "a.onnx", "--require-stable"]) == 0
+
+
+def test_a_long_run_shows_its_drift(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:
+    windows = tuple(Window(1.0, 100, 10.0 + second / 10, 2400.0 - 50 * second) for second in range(21))
+    calls = answer("bench.sustain_file", SustainedLatency(windows, 1, 1))
+    assert run(["bench", "a.onnx", "--sustained", "1m"]) == 0
+    assert calls[0][-1] == 60.0
+    out = capsys.readouterr().out
+    assert "+18.9 %" in out
+    assert "throttled: 19 % slower at the end, the clock 40 % lower" in out
+    assert run(["bench", "a.onnx", "--sustained", "60s", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)["sustained"]
+    assert (document["first_ms"], len(document["windows"])) == (10.05, 21)
+
+
+def test_the_way_from_the_image_shows_its_parts(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:
+    calls = answer("end_to_end.time_file_end_to_end", EndToEndLatency(9.0, 3.0, 1.0, 5.0, 60, "digits", 1, "", ""))
+    assert run(["bench", "a.onnx", "--end-to-end", "--data", "digits"]) == 0
+    assert calls[0][-1] == "digits"
+    out = capsys.readouterr().out
+    assert all(text in out for text in ("9.00 ms", "3.00 ms", "1.00 ms", "5.00 ms", "digits"))
+
+
+def test_a_comparison_as_json(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:
+    answer("bench.compare_files", compared())
+    assert run(["bench", "a.onnx", "b.onnx", "c.tflite", "--json"]) == 0
+    files = json.loads(capsys.readouterr().out)["comparison"]["files"]
+    assert [file["artifact"] for file in files] == ["b.onnx", "c.tflite", "a.onnx"]
+    assert files[0]["latency"]["bursts_ms"] == [10.0, 10.2]
+    assert files[0]["speed_up_interval"]["low"] <= files[0]["speed_up"] <= files[0]["speed_up_interval"]["high"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("a.onnx", "b.onnx", "--end-to-end"), "--end-to-end takes one file, not 2"),
+        (("a.onnx", "b.onnx", "--sustained", "60s"), "--sustained takes one file, not 2"),
+        (("a.onnx", "--end-to-end", "--sustained", "60s"), "do not go together"),
+        (("a.onnx", "--end-to-end", "--batch", "2"), "--end-to-end takes single images"),
+        (("a.onnx", "--sustained", "60s", "--batch", "2"), "--sustained does not take --batch"),
+        (("a.onnx", "--data", "digits"), "--data is for --end-to-end"),
+        (("a.onnx", "--sustained", "soon"), "--sustained 'soon' is not a time"),
+        ((), "missing argument 'ARTIFACT...'"),
+    ],
+)
+def test_exit_2_for_options_that_do_not_fit(
+    arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["bench", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("60s", 60.0), ("2m", 120.0), ("90", 90.0), ("2.5s", 2.5)])
+def test_times(text: str, seconds: float) -> None:
+    assert parse_seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "s", "1h", "-5s", "1s", "infs", "1.2.3s", "²s"])
+def test_what_is_no_time(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a time"):
+        parse_seconds(text)
