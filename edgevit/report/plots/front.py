@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edgevit import units
 from edgevit.errors import UsageError
 from edgevit.report.table import has_labels
+from edgevit.results.measurement import HOST
 from edgevit.results.run import Run
 from edgevit.run.files import write_atomically
 
@@ -53,7 +54,7 @@ def draw_front(run: Run, path: Path) -> None:
     """Draws a run as PNG, atomically.
 
     The picture shows top-1 (top-1 agreement where there are no labels) against p50 latency on this host: the chosen
-    candidate ringed, rejected ones hollow, the float baseline and the largest drop allowed as lines. Points far below
+    candidates ringed, rejected ones hollow, the float baseline and the largest drop allowed as lines. Points far below
     the rest are drawn on the lower edge with an arrow and their value.
 
     Args:
@@ -77,7 +78,7 @@ def draw_front(run: Run, path: Path) -> None:
     _set_axes(run, axes, points, floor, ceiling)
     _draw_levels(axes, baseline, lowest)
     _draw_points(axes, points, floor)
-    _draw_legend(axes, points)
+    _draw_legend(axes, points, _chosen_for(run))
     _draw_labels(figure, axes, points, floor, [level for level in (baseline, lowest) if level is not None])
     stream = io.BytesIO()
     figure.savefig(stream, format="png")
@@ -198,7 +199,13 @@ def _draw_points(axes: Axes, points: list[_Point], floor: float) -> None:
             )
 
 
-def _draw_legend(axes: Axes, points: list[_Point]) -> None:
+def _chosen_for(run: Run) -> str:
+    """What the ring means, with the devices that candidates were chosen for where it is not this host."""
+    devices = [device for device, name in run.choices.items() if name and device != HOST]
+    return f"chosen for {', '.join(devices)}" if devices else "chosen"
+
+
+def _draw_legend(axes: Axes, points: list[_Point], chosen: str) -> None:
     from matplotlib.lines import Line2D
 
     def sample(label: str, **looks: Any) -> Line2D:
@@ -209,7 +216,7 @@ def _draw_legend(axes: Axes, points: list[_Point]) -> None:
         for backend, (colour, marker) in _looks(points).items()
     ]
     if any(point.chosen for point in points):
-        entries.append(sample("chosen", marker="o", markersize=14, markerfacecolor="none", color="black"))
+        entries.append(sample(chosen, marker="o", markersize=14, markerfacecolor="none", color="black"))
     if any(point.status != "ok" for point in points):
         entries.append(sample("rejected", marker="o", markersize=8, markerfacecolor="white", color=_GREY))
     figure = axes.get_figure()

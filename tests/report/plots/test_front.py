@@ -10,7 +10,7 @@ from edgevit.errors import UsageError
 from edgevit.report import write_report
 from edgevit.report.plots.front import can_draw, draw_front
 from edgevit.results.run import Baseline, Run
-from tests.factories import make_candidate, make_realistic_run, make_run
+from tests.factories import make_candidate, make_realistic_run, make_run, make_timed_run
 
 pytest.importorskip("matplotlib")
 PNG = b"\x89PNG\r\n"
@@ -36,9 +36,10 @@ def many() -> Run:
         make_run(make_candidate(p50_ms=0.02), make_candidate("litert/fp32", p50_ms=90.0)),
         make_run(make_candidate(top1=0.0), selected=None),
         make_run(make_candidate("an/unknown-backend")),
+        make_timed_run("raspberry-pi-5"),
         make_run(spec={}, baseline=Baseline(None, None, 0, 0, 0, None)),
     ],
-    ids=["one", "realistic", "no labels", "many", "log scale", "no accuracy left", "other backend", "bare"],
+    ids=["one", "realistic", "no labels", "many", "log scale", "no accuracy left", "other backend", "device", "bare"],
 )
 def test_it_draws(run: Run, tmp_path: Path) -> None:
     draw_front(run, tmp_path / "report.png")
