@@ -5,12 +5,13 @@
 # make readme    the demo's output into the README   make bench-quantize  int8 against the libraries' defaults
 # make bench-tokens   every way to have fewer tokens: table and picture
 # make bench-engine   what runs cost, beside a plain script of the same library calls
+# make bench-latency   whether latencies repeat, under changing load: docs/latency-protocol.md
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test test-all lint bench bench-quantize bench-tokens bench-engine families digits readme
+.PHONY: install demo test test-all lint bench bench-quantize bench-tokens bench-engine bench-latency families digits readme
 .DELETE_ON_ERROR:
 
 install: $(STAMP)
@@ -44,6 +45,9 @@ bench-tokens: $(STAMP)
 
 bench-engine: $(STAMP)
 	$(BIN)/python -m benchmarks.engine
+
+bench-latency: $(STAMP)
+	$(BIN)/python -m benchmarks.latency_protocol --table docs/latency-protocol.md
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.ratios

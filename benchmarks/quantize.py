@@ -2,7 +2,7 @@
 
 For every model and runtime: what the runtime's own quantizer gives when it is called as its documentation shows, and
 what ``edgevit compress --scheme auto`` gives within the drop allowed. All artifacts of a runtime start from the same
-float32 file and the same calibration images, are scored on the same images, and are measured interleaved with that
+float32 file and the same calibration images, are scored on the same images, and are timed alternately with that
 file, one thread, warm runs. ImageNet and flower models need the data folder; a MobileNetV3-Small with random
 weights shows that nothing slower than float is chosen.
 

@@ -1,9 +1,9 @@
 """Accuracy and speed of the main job, per model and runtime: ``make bench``.
 
 Runs ``edgevit compress`` on the bundled digits and, where the data folder is there, on ImageNet and flower models; then
-measures each float artifact interleaved with the int8 and token-reduced ones made from it, in a fresh process, one
-thread. The ratio is that of warm runs (see edgevit/measure/paired.py), which repeats to one or two percent where
-absolute latencies drift by a tenth.
+times each float artifact and the int8 and token-reduced ones made from it alternately, in rounds of bursts, each in a
+fresh process, one thread (see edgevit/measure/rounds.py). The ratio is the median of those of the same rounds, which
+repeats to one or two percent where absolute latencies drift by a tenth.
 
     python -m benchmarks.ratios [--data DIR] [--out DIR] [--only NAME]
 """
@@ -11,6 +11,7 @@ absolute latencies drift by a tenth.
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 import time
 from collections.abc import Iterator
@@ -19,14 +20,15 @@ from pathlib import Path
 from benchmarks.models import Case, default_data, digits, real
 from edgevit import compress, units
 from edgevit.cli.terminal import make_progress, print_table
-from edgevit.measure.paired import PairedLatency, PairedLatencyJob, paired_latency
+from edgevit.errors import CandidateFailed
+from edgevit.measure.paired import PairedLatency
+from edgevit.measure.rounds import RoundEntry, RoundSettings, measure_rounds
 from edgevit.results.candidate import Candidate
 from edgevit.results.run import Run, load_run
-from edgevit.run.child_process import Task, run_in_child
+from edgevit.results.statistics import paired_ratio
+from edgevit.run.child_process import run_in_child
 from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.spec import Spec, resolve_spec
-
-BURSTS = 20
 
 PASSES = {
     "digits_vit": {"tokens": "evit:0.7@2,4", "distill": {"teacher": {"name": "digits_cnn"}}},
@@ -116,20 +118,25 @@ def _percent(fraction: float | None) -> str:
 
 
 def compared(dense: Candidate, folder: Path, artifact: Path, precision: str) -> PairedLatency:
-    """Measures an artifact interleaved with a float one of the same runtime, in a fresh process, one thread."""
+    """Times an artifact and a float one of the same runtime alternately, one thread.
+
+    Returns:
+        The p50 of the float one, and that divided by the median of the ratios of the same rounds.
+    """
     if dense.artifact is None:
         raise ValueError(f"{dense.id} has no artifact")
-    job = PairedLatencyJob(
-        backend=dense.backend,
-        first=folder / dense.artifact.path,
-        first_precision=SCHEMES[dense.scheme].precision,
-        second=artifact,
-        second_precision=precision,
-        threads=1,
-        bursts=BURSTS,
+    entries = (
+        RoundEntry("dense", dense.backend, folder / dense.artifact.path, SCHEMES[dense.scheme].precision),
+        RoundEntry("made", dense.backend, artifact, precision),
     )
-    task = Task(paired_latency, job, PairedLatency)
-    return run_in_child(task, timeout_seconds=600.0, log=folder / "logs" / "compared.log")
+    run = functools.partial(run_in_child, timeout_seconds=600.0, log=folder / "logs" / "compared.log")
+    settings = RoundSettings()
+    rounds = measure_rounds(entries, settings, run)
+    for name, reason in rounds.failures.items():
+        raise CandidateFailed(f"{name}: {reason}")
+    first, second = rounds.latencies["dense"], rounds.latencies["made"]
+    ratio = paired_ratio(first.bursts_ms, second.bursts_ms)
+    return PairedLatency(first.p50_ms, first.p50_ms / ratio.median, settings.rounds)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The front of accuracy and latency that token reduction reaches, in one run: ``make bench-tokens``.
 
 For every runtime, ``edgevit compress`` makes ViT-Tiny by every method, schedule and baseline of token reduction, and
-quantizes the most promising ones; all are evaluated on all images. Then each artifact is measured interleaved with the
+quantizes the most promising ones; all are evaluated on all images. Then each artifact is timed alternately with the
 dense float32 one of its runtime, in a fresh process, one thread; the ratio is that of warm runs. The output is a table,
 a picture and the goals. Without a data folder a few plans are run on the bundled digits.
 
@@ -191,7 +191,7 @@ def _made(case: Case, part: Group, runtimes: tuple[str, ...], folder: Path) -> R
         "export": {"backends": runtimes, "schemes": [part.scheme]},
         "budget": {"max_drop": part.max_drop},
         "quantize": {"max_minutes": MAX_MINUTES},
-        "measure": {"min_seconds": 0.2},  # latencies are measured again, interleaved
+        "measure": {"min_seconds": 0.2},  # latencies are measured again, in rounds
     }
     print_message(f"{case.name}, {', '.join(runtimes)}, {part.scheme}: {part.plans} …")
     begin = time.monotonic()
@@ -220,7 +220,7 @@ def _rows(runtime: str, run: Run, folder: Path, *, with_dense: bool) -> Iterator
         if candidate.artifact is None or candidate.status == "failed":
             yield row
             continue
-        print_message(f"{candidate.id}: interleaved with {dense.id} …")
+        print_message(f"{candidate.id}: timed with {dense.id} …")
         artifact, precision = folder / candidate.artifact.path, SCHEMES[candidate.scheme].precision
         yield _timed(row, dense, folder, artifact, precision)
         if candidate is dense:
