@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from edgevit.backends import Backend, Session
 from edgevit.measure import bench, paired
-from edgevit.measure.paired import PairedLatency
+from edgevit.measure.bench import BenchJob
+from edgevit.measure.paired import BenchWithParentJob, PairedLatency, bench_with_parent
 from edgevit.results.artifact import TensorSpec
 
 
@@ -50,3 +53,28 @@ def test_sessions_alternate_in_bursts_of_which_the_fastest_run_counts(monkeypatc
 def test_the_ratio_says_how_much_faster_the_second_is() -> None:
     assert PairedLatency(6.0, 2.0, 100).speed_up == pytest.approx(3.0)
     assert PairedLatency(2.0, 6.0, 100).speed_up == pytest.approx(1 / 3)
+
+
+def test_an_artifact_is_measured_alone_before_its_parent_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parent would count as memory of the artifact."""
+    pytest.importorskip("onnxruntime")
+    probe = Path(__file__).parents[2] / "edgevit" / "commands" / "probes" / "probe.onnx"
+    opened: list[str] = []
+    open_session = Backend.open_session
+
+    def note(self: Backend, path: Path, threads: int, precision: str, batch: int | None = None) -> Session:
+        opened.append(f"open {precision}")
+        return open_session(self, path, threads, precision, batch)
+
+    def peak() -> int:
+        opened.append("peak")
+        return 1
+
+    monkeypatch.setattr(Backend, "open_session", note)
+    monkeypatch.setattr(bench, "peak_resident_bytes", peak)
+    job = BenchWithParentJob(BenchJob("onnxruntime", probe, 1, "fastest", 50, 0.0), probe, "f32", bursts=3)
+    found = bench_with_parent(job)
+    assert opened == ["open fastest", "peak", "open f32"]
+    assert found.measurement.conditions.runs == 50
+    assert found.compared.bursts == 3
+    assert found.compared.speed_up > 0
