@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edgevit.measure import bench as module
-from edgevit.measure.bench import WARMUP_RUNS, WARMUP_SECONDS, summarize, time_calls
+from edgevit.measure.bench import WARMUP_RUNS, WARMUP_SECONDS, BenchJob, bench, summarize, time_calls
 
 
 class Clock:
@@ -112,3 +114,22 @@ def test_percentiles_are_ordered(samples: list[float]) -> None:
     found = summarize(tuple(samples))
     assert min(samples) == found.min <= found.p50 <= found.p90 <= found.p99 <= max(samples) * (1 + 1e-12)
     assert found == summarize(tuple(reversed(samples)))
+
+
+def test_batch_and_threads_are_what_was_run(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    value = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Add", ["x", "x"], ["y"])],
+        "batch of eight",
+        [value("x", onnx.TensorProto.FLOAT, [8, 3, 4, 4])],
+        [value("y", onnx.TensorProto.FLOAT, [8, 3, 4, 4])],
+    )
+    opset = onnx.helper.make_opsetid("", 18)
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=9), tmp_path / "m.onnx")
+    cores = os.cpu_count() or 1
+    found = bench(BenchJob("onnxruntime", tmp_path / "m.onnx", cores + 1, "fastest", 50, 0.0))
+    assert (found.conditions.batch, found.threads, found.conditions.runs) == (8, cores + 1, 50)
+    assert found.conditions.note.startswith(f"{cores + 1} threads on {cores} core")
+    assert found.images_per_second == pytest.approx(8000 / found.latency_ms.p50)

@@ -65,7 +65,7 @@ def test_a_silent_system_is_unknown_not_an_error(monkeypatch: pytest.MonkeyPatch
 
 def test_versions_are_read_without_importing() -> None:
     code = (
-        "import sys; from edgevit.measure.host import tool_versions; versions = tool_versions();"
+        "import sys; from edgevit.measure.host import threads_note, tool_versions; versions = tool_versions();"
         "assert versions['pydantic'], versions; assert 'no-such' not in versions;"
         "sys.exit(str(set(sys.modules) & {'torch', 'numpy', 'onnxruntime', 'openvino', 'timm'} or ''))"
     )
@@ -89,3 +89,9 @@ def test_the_lists_agree_with_the_package() -> None:
     base = " ".join(project["dependencies"]).lower()
     assert all(name in base for name in host.BASE)
     assert set(host.EXTRAS.values()) <= set(project["optional-dependencies"])
+
+
+def test_more_threads_than_cores_are_noted() -> None:
+    assert host.threads_note(4, 2) == "4 threads on 2 cores"
+    assert host.threads_note(2, 1) == "2 threads on 1 core"
+    assert host.threads_note(2, 2) == ""

@@ -12,6 +12,7 @@ ort = pytest.importorskip("onnxruntime")
 
 from onnx import TensorProto, helper  # noqa: E402
 
+from edgevit.backends import get_backend  # noqa: E402
 from edgevit.backends.onnxruntime.session import RuntimeSession  # noqa: E402
 from edgevit.errors import UsageError  # noqa: E402
 from edgevit.results.artifact import TensorSpec  # noqa: E402
@@ -50,6 +51,16 @@ def test_an_open_batch_takes_as_many_images_as_are_asked_for(tmp_path: Path) -> 
     session = RuntimeSession(double(tmp_path, ["batch", 10]), 1, "f32", 3)
     assert (session.inputs[0].shape, session.outputs[0].shape) == ((3, 10), (3, 10))
     assert session.run((np.ones((3, 10), np.float32),))[0].shape == (3, 10)
+
+
+def test_a_fixed_batch_takes_no_other(tmp_path: Path) -> None:
+    file = double(tmp_path, [8, 10])
+    backend = get_backend("onnxruntime")
+    assert backend.open_session(file, 1, "f32").inputs[0].shape == (8, 10)
+    assert backend.open_session(file, 1, "f32", 8).inputs[0].shape == (8, 10)
+    with pytest.raises(UsageError, match="does not take 4 images at once") as caught:
+        backend.open_session(file, 1, "f32", 4)
+    assert caught.value.hint == "the nearest that it takes is 8"
 
 
 def test_open_image_sizes_are_refused(tmp_path: Path) -> None:
