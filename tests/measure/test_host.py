@@ -65,7 +65,7 @@ def test_a_silent_system_is_unknown_not_an_error(monkeypatch: pytest.MonkeyPatch
 
 def test_versions_are_read_without_importing() -> None:
     code = (
-        "import sys; from edgevit.measure.host import threads_note, tool_versions; versions = tool_versions();"
+        "import sys; from edgevit.measure.host import tool_versions; versions = tool_versions();"
         "assert versions['pydantic'], versions; assert 'no-such' not in versions;"
         "sys.exit(str(set(sys.modules) & {'torch', 'numpy', 'onnxruntime', 'openvino', 'timm'} or ''))"
     )
