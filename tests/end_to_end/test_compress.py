@@ -579,7 +579,7 @@ def test_doubtful_calibration_images_are_told_at_once_recorded_and_reported(file
         assert warning in notes
         assert warning in report.replace("\\", "")
         assert f"warning: {warning}" in " ".join(done.stderr.split())
-        assert done.stderr.index("warning: ") < done.stderr.index("capture original")
+        assert done.stderr.index("warning: ") < done.stderr.index("will make")
 
 
 def test_a_broken_artifact_is_exit_2(files: Path) -> None:
