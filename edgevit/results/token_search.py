@@ -40,6 +40,9 @@ class TriedPlan:
     """Sum over the sites of the KL divergence between the logits without and with the site alone, in nats."""
     drop_points: Annotated[float, Field(alias="lost_points")]
     """Drop of top-1; without labels, share of images with another class; in percentage points."""
+    samples: int | None = None
+    """Images that it was evaluated on, those whose class is least certain first; the others are taken to keep theirs. None
+    where it was evaluated on all."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,6 @@ class TokenSearch:
     limit_points: float
     """Largest drop allowed, in percentage points."""
     samples: int
-    """Images that the drop was evaluated on."""
+    """Images that the drop is a share of."""
     note: str = ""
-    """Why there is no plan."""
+    """Why there is no plan, or why the search ended early."""

@@ -1,11 +1,15 @@
 """Finds the fastest token plan within a limit of accuracy drop, for one backend on one target.
 
 vit_parts        parts of a vision transformer that take tokens instead of images
-block_programs   captures a block for several numbers of tokens
-block_latency    what these blocks cost on the target
-staircase        the same by number of tokens, and the cost of a plan
+block_programs   captures a block for a number of tokens
+block_latency    exports blocks, and measures or predicts what they cost on the target
+block_bench      the same for the blocks that a search asks for, each made once in a run
+sampling         which numbers of tokens it asks for, and an estimate of all others
+staircase        latency by number of tokens, and the cost of a plan
 divergence       what single sites do to the model's predictions, in PyTorch
 site_divergence  the same added up for a plan
+trials           what plans lose, in PyTorch
+early_answer     how many images tell it
 search           plans on the steps of the staircase: those that no other beats, and of these the fastest that holds
 find             all of it, in stages of a run
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
@@ -15,10 +15,11 @@ from edgevit.pipeline.token_search.vit_parts import tail
 from edgevit.spec.token_plan import Site
 from edgevit.tokens.reduce import ReducedVisionTransformer
 
+Batch = TypeVar("Batch")
 Answer = TypeVar("Answer")
 Shares = Mapping[str, tuple[float, ...]]
 
-SHARES: Shares = {"squeeze": (0.9, 0.75, 0.6, 0.45, 0.3), "tome": (0.9, 0.75, 0.6, 0.5)}
+SHARES: Shares = {"squeeze": (0.85, 0.6, 0.35), "tome": (0.8, 0.5)}
 """Methods that are looked at, and the shares of patch tokens that stay; tome merges at most half of them at once."""
 
 
@@ -91,18 +92,20 @@ def _divergence(dense: Tensor, reduced: Tensor) -> Tensor:
     return (expected.exp() * (expected - actual)).sum(dim=1)
 
 
-def over_batches(function: Callable[[Tensor], Answer], batches: Iterable[Tensor]) -> Iterator[Answer]:
+def over_batches(function: Callable[[Batch], Answer], batches: Iterable[Batch]) -> Generator[Answer, None, None]:
     """Yields what a function makes of each batch, in their order, without gradients.
+
+    Whoever stops asking leaves the rest undone.
 
     Each batch has one thread: PyTorch's own threads wait for each other in every op, which on busy cores takes longer
     than one of them alone.
 
     Args:
         function: Called with each batch, in a thread.
-        batches: Images, float32 [n, 3, h, w].
+        batches: What it is called with.
     """
 
-    def run(batch: Tensor) -> Answer:
+    def run(batch: Batch) -> Answer:
         with torch.inference_mode():  # holds for the thread that enters it
             return function(batch)
 

@@ -1,53 +1,54 @@
-"""Finds the token plan of one backend on one target, in stages of a run: block times → divergence → plans → trials."""
+"""Finds the token plan of one backend on one target, in stages of a run: divergence → few block times → plans → trials."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
-from edgevit.artifacts.accuracy import read_answers, score
 from edgevit.backends import Backend
 from edgevit.devices.device import Device
 from edgevit.pipeline.context import RunContext
 from edgevit.pipeline.images import evaluation_images
-from edgevit.pipeline.token_search.block_latency import BlockLatencyJob, block_latency
-from edgevit.pipeline.token_search.block_programs import BlockSampling, capture_blocks
-from edgevit.pipeline.token_search.divergence import over_batches, site_divergences
-from edgevit.pipeline.token_search.search import Choice, ModelShape, PlannedPlan, choose_plan, faster_plans
+from edgevit.pipeline.token_search.block_bench import BlockBench
+from edgevit.pipeline.token_search.divergence import site_divergences
+from edgevit.pipeline.token_search.sampling import counts_at_steps, estimated, first_counts, site_counts, token_grid
+from edgevit.pipeline.token_search.search import (
+    Guide,
+    ModelShape,
+    choose_plan,
+    faster_plans,
+    methods_worth_trying,
+)
 from edgevit.pipeline.token_search.site_divergence import SiteDivergence
 from edgevit.pipeline.token_search.staircase import BlockCurve
+from edgevit.pipeline.token_search.trials import BATCH, PlanTrials
+from edgevit.results.candidate import within_budget
 from edgevit.results.measurement import HOST
-from edgevit.results.token_search import TokenSearch
-from edgevit.run.task import Task
-from edgevit.spec.token_plan import TokenPlan
-from edgevit.tokens.reduce import check_reducible, reduce_tokens
+from edgevit.results.token_search import TokenSearch, TriedPlan
+from edgevit.spec.token_plan import TokenPlan, parse_plan
+from edgevit.tokens.reduce import check_reducible
 
-_DIVERGENCE_BLOCKS = 5
-_BATCH = 16
+_DIVERGENCE_BLOCKS = 4
+_AS_ESTIMATED = 0.03
+"""Share by which the measured time of a block may differ from what was estimated before plans are chosen anew."""
 
 
 @dataclass(frozen=True)
 class SearchEffort:
     """How much a search looks at."""
 
-    divergence_images: int = 96
+    divergence_images: int = 48
     """At most; a mean over images needs fewer of them than a count of lost ones."""
     trial_images: int = 2000
     """The accuracy drop is counted on at most so many; whatever is chosen is evaluated on all later on."""
-    blocks: BlockSampling = field(default_factory=BlockSampling)
-
-
-@dataclass(frozen=True)
-class PlanDrop:
-    """What a plan lost."""
-
-    points: float
+    most_choices: int = 3
+    """Times that plans are chosen, each time with more measured blocks."""
+    share_of_minutes: float = 0.4
+    """Of those that the run may take: when so much of them has passed, the best plan so far is what was found."""
 
 
 def find_plan(
@@ -60,8 +61,9 @@ def find_plan(
 ) -> TokenSearch:
     """Finds the fastest token plan whose accuracy drop is no larger than the limit.
 
-    The drop does not depend on the backend: stages that find it out are shared by all searches of a run, which
-    therefore have to be for the same module.
+    Blocks are exported and timed at few numbers of tokens, and at those that the chosen plan has. The drop does not
+    depend on the backend: stages that find it out are shared by all searches of a run, which therefore have to be for
+    the same module.
 
     Args:
         context: The run; plans are carried out in PyTorch on its images, which are real.
@@ -77,35 +79,149 @@ def find_plan(
         CandidateFailed: blocks could not be exported, or timed on the target.
     """
     check_reducible(module)
+    time = _Time(lambda: context.deadline.has_time(effort.share_of_minutes))
     shape = _shape(module)
-    curve = _block_times(context, module, backend, device, effort.blocks)
-    plans = faster_plans(curve, _site_divergence(context, module, shape, effort), shape)
-    trials = _Trials(context, module, effort)
-    choice = choose_plan(plans, trials.drop_points, limit_points)
+    grid = token_grid(shape.tokens)
+    divergence = _site_divergence(context, module, shape, effort)
+    methods = divergence.methods if device else methods_worth_trying(divergence, shape, grid)
+    bench = BlockBench(context, module, backend, device)
+    counts = first_counts(grid)
+    sites = site_counts(counts, shape.prefix)
+    curve = bench.measure(
+        [
+            *map(bench.block, counts),
+            *(bench.site(sites, method, form) for method in methods for form in context.inputs.forms if sites),
+        ]
+    )
+    while (more := counts_at_steps(curve.blocks, grid)) and time():
+        curve = bench.measure([bench.block(tokens) for tokens in more])
+    trials = PlanTrials(context, module, _evenly(len(context.inputs.images.ids), effort.trial_images), limit_points)
+    search = _Search(shape, divergence, trials, effort.most_choices, time)
+    found = search.choose(_Blocks(bench, curve, grid))
     return TokenSearch(
         backend=backend.name,
         target=device.name if device else HOST,
         source="predicted" if device else "measured",
-        dense_ms=curve.plan_ms("", (), shape.prefix, shape.depth),
-        blocks=curve.blocks,
-        sites=curve.sites,
+        dense_ms=found.table.plan_ms("", (), shape.prefix, shape.depth),
+        blocks=found.measured.blocks,
+        sites=found.measured.sites,
         prefix=shape.prefix,
-        steps=curve.steps(),
-        tried=choice.tried,
-        plan=str(choice.chosen.plan) if choice.chosen else None,
-        predicted_ms=choice.chosen.predicted_ms if choice.chosen else None,
+        steps=found.table.steps(),
+        tried=found.tried,
+        plan=found.chosen.plan if found.chosen else None,
+        predicted_ms=found.chosen.predicted_ms if found.chosen else None,
         limit_points=limit_points,
-        samples=len(trials.chosen),
-        note=_note(choice, plans, limit_points),
+        samples=len(trials),
+        note=_note(found, limit_points, time.was_over),
     )
 
 
-def _note(choice: Choice, plans: list[PlannedPlan], limit_points: float) -> str:
-    if choice.chosen:
+class _Time:
+    """Whether there is time, and whether there was too little."""
+
+    def __init__(self, has_time: Callable[[], bool]) -> None:
+        self._has_time = has_time
+        self.was_over = False
+
+    def __call__(self) -> bool:
+        self.was_over = self.was_over or not self._has_time()
+        return not self.was_over
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """Blocks that were measured, and those that can be."""
+
+    bench: BlockBench
+    measured: BlockCurve
+    grid: tuple[int, ...]
+
+    @property
+    def table(self) -> BlockCurve:
+        """Of all counts; what was not measured is estimated."""
+        return estimated(self.measured, self.grid)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What was chosen, and what it was chosen by."""
+
+    chosen: TriedPlan | None
+    tried: tuple[TriedPlan, ...]
+    measured: BlockCurve
+    table: BlockCurve
+    """As ``measured``, with estimates of all other counts."""
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What plans are chosen by, besides the times of blocks."""
+
+    shape: ModelShape
+    divergence: SiteDivergence
+    trials: PlanTrials
+    most_choices: int
+    has_time: Callable[[], bool]
+
+    def choose(self, blocks: _Blocks) -> _Found:
+        """Chooses a plan, measures its blocks, and chooses anew where they were estimated wrongly."""
+        tried: dict[str, TriedPlan] = {}
+        plan: TokenPlan | None = None
+        for _ in range(self.most_choices):
+            table = blocks.table
+            plans = faster_plans(table, self.divergence, self.shape)
+            guide = Guide(plan, self.has_time)
+            choice = choose_plan(plans, self.trials.drop_points, self.trials.limit_points, guide)
+            tried |= {each.plan: replace(each, samples=self.trials.images_seen(each.plan)) for each in choice.tried}
+            plan = choice.chosen.plan if choice.chosen else None
+            new = sorted(self._tokens(plan) - blocks.measured.counts) if plan else ()
+            if not new or not self.has_time():
+                break
+            blocks = replace(blocks, measured=blocks.bench.measure([blocks.bench.block(tokens) for tokens in new]))
+            if _is_as_estimated(blocks.measured, table, new):
+                break
+        return self._found(blocks, tuple(tried.values()), plan)
+
+    def _found(self, blocks: _Blocks, tried: tuple[TriedPlan, ...], plan: TokenPlan | None) -> _Found:
+        """Prices what was tried anew; the fastest that holds is chosen, of those whose blocks are known, and ``plan``."""
+        table, known = blocks.table, blocks.measured.counts
+        priced = tuple(replace(each, predicted_ms=self._plan_ms(parse_plan(each.plan), table)) for each in tried)
+        dense_ms = table.plan_ms("", (), self.shape.prefix, self.shape.depth)
+        holds = (
+            each
+            for each in priced
+            if within_budget(each.drop_points, self.trials.limit_points)
+            and each.predicted_ms < dense_ms
+            and (each.plan == str(plan) or self._tokens(parse_plan(each.plan)) <= known)
+        )
+        chosen = min(holds, key=lambda each: (each.predicted_ms, each.divergence, each.plan), default=None)
+        return _Found(chosen, priced, blocks.measured, table)
+
+    def _tokens(self, plan: TokenPlan) -> set[int]:
+        """Numbers of tokens of the blocks behind the sites of a plan."""
+        return {site.tokens + self.shape.prefix for site in plan.sites(self.shape.patches, self.shape.depth)}
+
+    def _plan_ms(self, plan: TokenPlan, table: BlockCurve) -> float:
+        sites = plan.sites(self.shape.patches, self.shape.depth)
+        return table.plan_ms(plan.method, sites, self.shape.prefix, self.shape.depth)
+
+
+def _is_as_estimated(measured: BlockCurve, table: BlockCurve, counts: Sequence[int]) -> bool:
+    """Whether blocks are as fast, compared with that of the dense model, as they were estimated to be."""
+    drift = measured.block_ms(measured.dense_tokens) / table.block_ms(table.dense_tokens)
+    return all(
+        abs(measured.block_ms(tokens) / (drift * table.block_ms(tokens)) - 1) <= _AS_ESTIMATED for tokens in counts
+    )
+
+
+def _note(found: _Found, limit_points: float, was_over: bool) -> str:
+    if was_over:
+        return "the time for the search was over before all plans that seemed worth it were tried"
+    if found.chosen:
         return ""
-    if not plans:
+    lost = min((tried.drop_points for tried in found.tried), default=0.0)
+    if within_budget(lost, limit_points):
         return "no plan is faster than all tokens: reducing them costs more than it gains"
-    lost = min(tried.drop_points for tried in choice.tried)
     return f"every plan tried loses more than {limit_points:g} points, {lost:.1f} at the least"
 
 
@@ -114,37 +230,16 @@ def _shape(module: nn.Module) -> ModelShape:
     return ModelShape(int(vit.patch_embed.num_patches), int(vit.num_prefix_tokens), len(vit.blocks))
 
 
-def _block_times(
-    context: RunContext, module: nn.Module, backend: Backend, device: Device | None, sampling: BlockSampling
-) -> BlockCurve:
-    stages, name = context.stages, f"{backend.name}-{device.name if device else HOST}"
-
-    def make() -> BlockCurve:
-        folder = stages.folder.work(f"blocks-{name}")
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        try:
-            programs = capture_blocks(module, folder, context.inputs.forms, sampling)
-            threads = context.inputs.spec.measure.threads
-            job = BlockLatencyJob(backend.name, programs, folder / "artifacts", threads, device)
-            stage = f"{'predict' if device else 'measure'} blocks {name}"
-            return stages.run_in_child(stage, f"blocks-{name}", Task(block_latency, job, BlockCurve))
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-    return stages.run(f"token search: block times {name}", BlockCurve, make)
-
-
 def _site_divergence(context: RunContext, module: nn.Module, shape: ModelShape, effort: SearchEffort) -> SiteDivergence:
-    stage, images = "token search: divergence of single sites", context.inputs.images
-    places = _evenly(len(images.ids), effort.divergence_images)
-    chosen = _Chosen(context, places)
-    total = -(-len(chosen) // _BATCH)
+    stage = "token search: divergence of single sites"
+    places = _evenly(len(context.inputs.images.ids), effort.divergence_images)
+    images = evaluation_images(context.stages, context.inputs, context.inputs.model.preprocessing).select(places)
+    total = -(-len(images) // BATCH)
 
     def make() -> SiteDivergence:
         found = site_divergences(
             module,
-            chosen.batches(),
+            map(torch.from_numpy, images.batches(BATCH)),
             _spread(shape.site_blocks(), _DIVERGENCE_BLOCKS),
             on_batch=lambda done: context.stages.progress.stage(stage, done, total + 1),
         )
@@ -163,51 +258,3 @@ def _evenly(count: int, most: int) -> tuple[int, ...]:
     if count <= most:
         return tuple(range(count))
     return tuple(place * (count - 1) // (most - 1) for place in range(most))
-
-
-class _Chosen:
-    """Some of the images of a run, read in batches."""
-
-    def __init__(self, context: RunContext, places: tuple[int, ...]) -> None:
-        preprocessing = context.inputs.model.preprocessing
-        self._images = evaluation_images(context.stages, context.inputs, preprocessing).select(places)
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def batches(self) -> Iterator[torch.Tensor]:
-        """Yields float32 [n, 3, h, w]."""
-        return map(torch.from_numpy, self._images.batches(_BATCH))
-
-
-class _Trials:
-    """Carries out plans on the images in PyTorch, each once in a run."""
-
-    def __init__(self, context: RunContext, module: nn.Module, effort: SearchEffort) -> None:
-        images, labels = context.inputs.images, context.inputs.labels
-        places = _evenly(len(images.ids), effort.trial_images)
-        self.chosen = _Chosen(context, places)
-        self._stages, self._module = context.stages, module
-        self._labels = None if labels is None else tuple(labels[place] for place in places)
-        self._dense_logits = np.load(context.original.logits)[list(places)]
-
-    def drop_points(self, plan: TokenPlan) -> float:
-        """See ``limit_points`` of :func:`find_plan`."""
-        stage = f"token search: try {plan}"
-
-        def make() -> PlanDrop:
-            reduced, rows = reduce_tokens(self._module, plan), []
-            for logits in over_batches(reduced, self.chosen.batches()):
-                rows.append(logits.numpy())
-                done = min(len(rows) * _BATCH, len(self.chosen))
-                self._stages.progress.stage(stage, done, len(self.chosen) + 1)
-            return PlanDrop(self._drop_points(np.concatenate(rows)))
-
-        return self._stages.run(stage, PlanDrop, make).points
-
-    def _drop_points(self, logits: np.ndarray) -> float:
-        if self._labels is None:
-            return float(100 * (logits.argmax(axis=1) != self._dense_logits.argmax(axis=1)).mean())
-        drop = score(logits, self._labels, read_answers(self._dense_logits, self._labels)).drop_points
-        assert drop is not None  # there are labels
-        return drop

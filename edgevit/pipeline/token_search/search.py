@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -10,7 +11,7 @@ from functools import cache
 from edgevit.pipeline.token_search.site_divergence import SiteDivergence
 from edgevit.pipeline.token_search.staircase import BlockCurve
 from edgevit.results.candidate import within_budget
-from edgevit.results.token_search import TriedPlan
+from edgevit.results.token_search import BlockPoint, SitePoint, TriedPlan
 from edgevit.spec.token_plan import Site, TokenPlan
 
 MOST_SITES = 3
@@ -18,10 +19,18 @@ _SPACING = 0.01
 """Times that are bisected differ by at least this share."""
 _ALTERNATIVES = 4
 """Plans tried after bisection, to be faster still."""
-_FAR_BEYOND = 4.0
+_FAR_BEYOND = 1.5
 """Percentage points beyond the limit after which no other plan that is as fast is tried."""
 _GAIN = 0.005
 """An alternative is predicted to be faster by at least this share."""
+_NEAR = 0.05
+"""Share of time by which a plan that lost too much is about as fast as the best."""
+_POINTS_PER_NAT = 25.0
+"""What a nat of divergence costs, before any plan was tried; ImageNet models lose about so much."""
+_MATTERS = (0.01, 0.3)
+"""Nats between which plans lose more than nothing and less than all that a limit may allow."""
+_FAR_LESS = 1.5
+"""Factor of divergence by which a method is worse at all times if it is not worth trying."""
 
 
 @dataclass(frozen=True)
@@ -133,33 +142,97 @@ def front(plans: list[PlannedPlan]) -> list[PlannedPlan]:
     return found
 
 
-def choose_plan(plans: list[PlannedPlan], drop_points: Callable[[TokenPlan], float], limit_points: float) -> Choice:
+def methods_worth_trying(divergence: SiteDivergence, shape: ModelShape, counts: tuple[int, ...]) -> tuple[str, ...]:
+    """Returns the methods of which no other does far less, at every time that matters; sites are taken to cost nothing.
+
+    Args:
+        divergence: Of single sites.
+        shape: Of the model.
+        counts: Numbers of tokens that plans may have, rising, the last that of the dense model.
+    """
+    blocks, methods = tuple(BlockPoint(tokens, float(tokens)) for tokens in counts), divergence.methods
+    free = tuple(SitePoint(method, counts[-1], 0.0, "") for method in methods)
+    plans = faster_plans(BlockCurve(blocks, free), divergence, shape)
+    fronts = {method: front([planned for planned in plans if planned.plan.method == method]) for method in methods}
+    return tuple(
+        method
+        for method in methods
+        if not any(_does_far_less(fronts[other], fronts[method]) for other in methods if other != method)
+    )
+
+
+def _does_far_less(better: list[PlannedPlan], worse: list[PlannedPlan]) -> bool:
+    """Whether for each plan of one front that does enough to matter, the other's that are as fast do far more."""
+    levels = [planned for planned in better if _MATTERS[0] <= planned.divergence <= _MATTERS[1]]
+    return bool(levels) and all(
+        other.divergence > _FAR_LESS * planned.divergence
+        for planned in levels
+        for other in worse
+        if other.predicted_ms <= planned.predicted_ms
+    )
+
+
+@dataclass(frozen=True)
+class Guide:
+    """What a choice goes by besides plans and their drops."""
+
+    start: TokenPlan | None = None
+    """Of an earlier choice, made with times that are a little different."""
+    has_time: Callable[[], bool] = lambda: True
+    """After it says no, no plan is tried."""
+
+
+def choose_plan(
+    plans: list[PlannedPlan],
+    drop_points: Callable[[TokenPlan], float],
+    limit_points: float,
+    guide: Guide = Guide(),
+) -> Choice:
     """Finds the fastest plan that loses no more than the limit.
 
-    Bisects the times of the front, as if all plans lost more where one that is as fast does. Divergence ranks plans
-    roughly and few images count roughly, so a time is given up only after several plans of different shapes lost too
-    much there. Then it tries faster plans than the best, those with the least divergence first.
+    Bisects the times of the front, as if all plans lost more where one that is as fast does. It begins where the drop is
+    expected to be the limit, by the divergence and what plans lost so far. Divergence ranks plans roughly and few images
+    count roughly, so a time is given up only after several plans of different shapes lost too much there. Then it tries
+    faster plans than the best, those with the least divergence first.
 
     Args:
         plans: As :func:`faster_plans` returns them.
         drop_points: Carries out a plan and returns its accuracy drop in percentage points; slow.
         limit_points: Largest drop allowed, in percentage points.
+        guide: Where to begin and when to end.
     """
     trial = _Trial(drop_points, limit_points)
     levels = _spaced(front(plans))
-    low, high = 0, len(levels)
-    while low < high:
-        middle = (low + high) // 2
+    low, high, halves = 0, len(levels), True
+    while low < high and guide.has_time():
+        middle, width = (low + high) // 2, high - low
+        if halves:
+            middle = min(max(_expected_level(levels, trial, guide.start), low), high - 1)
         if _any_holds(_plans_to_try(plans, levels[middle].predicted_ms), trial):
             high = middle
         else:
             low = middle + 1
+        halves = not halves or 2 * (high - low) <= width
     for _ in range(_ALTERNATIVES if trial.best else 0):
         alternative = _alternative(plans, trial)
-        if alternative is None:
+        if alternative is None or not guide.has_time():
             break
         trial.drop_points(alternative)
     return Choice(trial.best, tuple(trial.tried))
+
+
+def _expected_level(levels: list[PlannedPlan], trial: _Trial, start: TokenPlan | None) -> int:
+    """Place of the fastest level that is expected to hold: that of an earlier choice, else by divergence."""
+    if start is not None and not trial.tried:
+        return next((place for place, planned in enumerate(levels) if planned.plan == start), len(levels) // 2)
+    per_nat = statistics.median(
+        [
+            _POINTS_PER_NAT,
+            *(max(0.0, tried.drop_points) / tried.divergence for tried in trial.tried if tried.divergence),
+        ]
+    )
+    held = (place for place, planned in enumerate(levels) if per_nat * planned.divergence <= trial.limit_points)
+    return next(held, len(levels))
 
 
 class _Trial:
@@ -169,8 +242,8 @@ class _Trial:
         self.tried: list[TriedPlan] = []
         self.best: PlannedPlan | None = None
         """The fastest that holds."""
-        self.failed: set[tuple[str, tuple[int, ...]]] = set()
-        """Shapes of which a plan lost too much while it was faster than the best."""
+        self.failed: set[PlannedPlan] = set()
+        """Plans that lost too much."""
         self.limit_points = limit_points
         self._carry_out = drop_points
         self._drops: dict[TokenPlan, float] = {}
@@ -184,8 +257,8 @@ class _Trial:
         holds = within_budget(self._drops[planned.plan], self.limit_points)
         if holds and (self.best is None or _fastest_first(planned) < _fastest_first(self.best)):
             self.best = planned
-        elif not holds and self.best:
-            self.failed.add(planned.shape)
+        elif not holds:
+            self.failed.add(planned)
         return self._drops[planned.plan]
 
     def was_tried(self, planned: PlannedPlan) -> bool:
@@ -215,11 +288,23 @@ def _plans_to_try(plans: list[PlannedPlan], most_ms: float) -> list[PlannedPlan]
 
 
 def _alternative(plans: list[PlannedPlan], trial: _Trial) -> PlannedPlan | None:
-    """The plan with the least divergence that is clearly faster than the best, was not tried, and is of no failed shape."""
+    """The plan with the least divergence that is clearly faster than the best, was not tried, and is of no failed shape.
+
+    A shape has failed for plans that are faster than one of it that lost too much, and for all where that is about as
+    fast as the best.
+    """
     assert trial.best is not None
-    most_ms = trial.best.predicted_ms * (1 - _GAIN)
-    faster = itertools.takewhile(lambda planned: planned.predicted_ms < most_ms, plans)
-    untried = (planned for planned in faster if planned.shape not in trial.failed and not trial.was_tried(planned))
+    best_ms = trial.best.predicted_ms
+    failed_ms: dict[tuple[str, tuple[int, ...]], float] = {}
+    for planned in trial.failed:
+        up_to = best_ms if planned.predicted_ms >= best_ms * (1 - _NEAR) else planned.predicted_ms
+        failed_ms[planned.shape] = max(up_to, failed_ms.get(planned.shape, 0.0))
+    faster = itertools.takewhile(lambda planned: planned.predicted_ms < best_ms * (1 - _GAIN), plans)
+    untried = (
+        planned
+        for planned in faster
+        if planned.predicted_ms > failed_ms.get(planned.shape, 0.0) and not trial.was_tried(planned)
+    )
     return min(untried, key=_least_divergence_first, default=None)
 
 

@@ -51,20 +51,33 @@ class SiteDivergence:
     def alone(self, method: str, block: int, share: float) -> float:
         """Returns the nats of one site; 0 where all tokens stay.
 
-        Between shares and blocks that were looked at on straight lines; below the smallest share it goes on to grow by
-        the factor it grew by before, for it is convex; beyond the first and last block that were looked at as there.
+        Between shares they follow a power of the share that leaves, which they do closely; below the smallest share that
+        was looked at they go on to grow by the factor they grew by before, and above the largest by the square of what
+        leaves. Between blocks they follow an exponential; beyond the first and last block they are as there.
         """
         blocks = sorted({point.block for point in self.points if point.method == method})
-        return interpolate([(at, self._at(method, at, share)) for at in blocks], block)
+        return _interpolate_log([(at, self._at(method, at, share)) for at in blocks], block)
 
     def _at(self, method: str, block: int, share: float) -> float:
         found = sorted(
-            (point.share, point.nats) for point in self.points if (point.method, point.block) == (method, block)
+            (1 - point.share, point.nats) for point in self.points if (point.method, point.block) == (method, block)
         )
         # Fewer tokens never do less: where a measurement says so, it is by chance.
-        shares = [1.0, *(at for at, _ in reversed(found))]
-        nats = list(itertools.accumulate([0.0, *(nat for _, nat in reversed(found))], max))
-        if share >= shares[-1] or len(shares) < 3 or nats[-2] <= 0:
-            return interpolate(list(zip(reversed(shares), reversed(nats), strict=True)), share)
-        growth = math.log(nats[-1] / nats[-2]) / (shares[-2] - shares[-1])
-        return nats[-1] * math.exp(growth * (shares[-1] - share))
+        nats = list(itertools.accumulate((nat for _, nat in found), max))
+        left, leaving = [away for away, _ in found], 1 - share
+        if leaving <= left[0]:
+            return nats[0] * (leaving / left[0]) ** 2
+        if leaving <= left[-1]:
+            powers = [(math.log(away), nat) for away, nat in zip(left, nats, strict=True)]
+            return _interpolate_log(powers, math.log(leaving))
+        if len(left) < 2 or nats[-2] <= 0:
+            return nats[-1]
+        growth = math.log(nats[-1] / nats[-2]) / (left[-1] - left[-2])
+        return nats[-1] * math.exp(growth * (leaving - left[-1]))
+
+
+def _interpolate_log(points: list[tuple[float, float]], x: float) -> float:
+    """See :func:`interpolate`, but with logarithms of the values, where none is 0."""
+    if any(value <= 0 for _, value in points):
+        return interpolate(points, x)
+    return math.exp(interpolate([(at, math.log(value)) for at, value in points], x))

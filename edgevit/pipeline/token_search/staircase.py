@@ -32,6 +32,11 @@ class BlockCurve:
         return self.blocks[-1].tokens
 
     @property
+    def counts(self) -> set[int]:
+        """Numbers of tokens whose time is known."""
+        return {point.tokens for point in self.blocks}
+
+    @property
     def methods(self) -> tuple[str, ...]:
         """Methods whose sites have known costs."""
         return tuple(dict.fromkeys(site.method for site in self.sites))
@@ -41,11 +46,15 @@ class BlockCurve:
         return interpolate([(point.tokens, point.ms) for point in self.blocks], tokens)
 
     def site_ms(self, method: str, tokens: float) -> float:
-        """Returns milliseconds that reducing adds to a block that so many tokens enter; interpolated as blocks are."""
-        return interpolate([(site.tokens, site.ms) for site in self.sites if site.method == method], tokens)
+        """Returns milliseconds that reducing adds to a block that so many tokens enter, in proportion to them.
+
+        What each token adds is interpolated as blocks are.
+        """
+        each = [(site.tokens, site.ms / site.tokens) for site in self.sites if site.method == method]
+        return tokens * interpolate(each, tokens)
 
     def steps(self, tolerance: float = TOLERANCE) -> tuple[int, ...]:
-        """Returns measured counts that are on a step: faster than each larger one on a step, by more than ``tolerance``.
+        """Returns counts of ``blocks`` that are on a step: faster than each larger one on a step, by more than ``tolerance``.
 
         Returns:
             Falling; the first is that of the dense model.

@@ -8,6 +8,20 @@ from typing import Any
 from torch import Tensor, nn
 
 
+def head(vit: Any, images: Tensor, first: int) -> Tensor:
+    """Returns the tokens that enter a block, float32 [n, tokens, channels]; :func:`tail` makes logits of them.
+
+    Args:
+        vit: timm ``VisionTransformer``.
+        images: float32 [n, 3, h, w].
+        first: Block, counted from 1.
+    """
+    x: Tensor = vit.norm_pre(vit.patch_drop(vit._pos_embed(vit.patch_embed(images))))
+    for block in vit.blocks[: first - 1]:
+        x = block(x)
+    return x
+
+
 def tail(vit: Any, first: int) -> Any:
     """Returns the blocks from one on and the head: tokens that enter that block to logits.
 

@@ -1,4 +1,4 @@
-"""Which blocks are captured: at how many tokens, with which sites."""
+"""The block that is captured: for how many tokens, with which site."""
 
 from __future__ import annotations
 
@@ -10,28 +10,25 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgevit.model.program.capture import load_program  # noqa: E402
-from edgevit.pipeline.token_search.block_programs import BlockSampling, block_counts, capture_blocks  # noqa: E402
+from edgevit.pipeline.token_search.block_latency import BlockProgram  # noqa: E402
+from edgevit.pipeline.token_search.block_programs import capture_block  # noqa: E402
 
 
-def test_counts_are_multiples_down_to_a_quarter() -> None:
-    assert block_counts(65) == (24, 32, 40, 48, 56, 64, 65)
-    assert block_counts(17) == (8, 16, 17)
-    assert block_counts(197)[:2] == (56, 64)
-    assert len(block_counts(577)) <= 25 and block_counts(577)[1] - block_counts(577)[0] == 24
-
-
-def test_blocks_are_captured_without_and_with_sites(vit: Any, tmp_path: Path) -> None:
-    programs = capture_blocks(vit, tmp_path, ("gather",), BlockSampling(lambda tokens: (33, tokens), (1.0,)))
-    assert [(one.tokens, one.after, one.method, one.form) for one in programs] == [
-        (33, 33, "", ""), (65, 65, "", ""), (65, 46, "squeeze", "gather"), (65, 46, "tome", "gather"),
-    ]  # fmt: skip
-    for one in programs:
-        out = load_program(one.file).module()(torch.randn(1, one.tokens, 48))  # type: ignore[operator]
-        assert out.shape == (1, one.after, 48)
+@pytest.mark.parametrize(
+    ("tokens", "after", "method"), [(33, 33, ""), (65, 65, ""), (65, 46, "squeeze"), (65, 46, "tome")]
+)
+def test_blocks_are_captured_without_and_with_a_site(
+    tokens: int, after: int, method: str, vit: Any, tmp_path: Path
+) -> None:
+    program = BlockProgram(tmp_path / "block.pt2", tokens, after, method, "gather" if method else "")
+    capture_block(vit, program)
+    out = load_program(program.file).module()(torch.randn(1, tokens, 48))  # type: ignore[operator]
+    assert out.shape == (1, after, 48)
 
 
 def test_the_dense_block_is_the_middle_one(vit: Any, tmp_path: Path) -> None:
-    (program,) = capture_blocks(vit, tmp_path, (), BlockSampling(lambda tokens: (tokens,), ()))
+    program = BlockProgram(tmp_path / "block.pt2", 65, 65)
+    capture_block(vit, program)
     tokens = torch.randn(1, 65, 48, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         found = load_program(program.file).module()(tokens)  # type: ignore[operator]

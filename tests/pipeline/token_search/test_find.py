@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,48 +21,74 @@ from edgevit.backends import get_backend  # noqa: E402
 from edgevit.data.sampling import RunData  # noqa: E402
 from edgevit.devices.device import load_device  # noqa: E402
 from edgevit.model.load import Model  # noqa: E402
-from edgevit.pipeline.token_search.block_latency import BlockLatencyJob, block_latency  # noqa: E402
-from edgevit.pipeline.token_search.block_programs import BlockSampling  # noqa: E402
+from edgevit.pipeline.token_search import block_bench  # noqa: E402
+from edgevit.pipeline.token_search.block_latency import (  # noqa: E402
+    BlockTimes,
+    ExportedBlocks,
+    export_blocks,
+    predict_blocks,
+    time_blocks,
+)
 from edgevit.pipeline.token_search.find import SearchEffort, find_plan  # noqa: E402
-from edgevit.pipeline.token_search.staircase import BlockCurve  # noqa: E402
+from edgevit.pipeline.token_search.trials import PlanDrop, PlanTrials  # noqa: E402
 from edgevit.results.artifact import Preprocessing  # noqa: E402
-from edgevit.results.token_search import BlockPoint, SitePoint, TokenSearch  # noqa: E402
-from edgevit.run import stages  # noqa: E402
+from edgevit.results.token_search import TokenSearch  # noqa: E402
+from edgevit.run import executor  # noqa: E402
+from edgevit.run.deadline import Deadline  # noqa: E402
 from edgevit.run.task import Task  # noqa: E402
 from edgevit.spec.spec import Spec  # noqa: E402
-from edgevit.spec.token_plan import FORMS, Form, parse_plan  # noqa: E402
+from edgevit.spec.token_plan import FORMS, Form, TokenPlan, parse_plan  # noqa: E402
 from edgevit.tokens.reduce import reduce_tokens  # noqa: E402
 from tests.pipeline.contexts import make_context, make_inputs, noise, run_here  # noqa: E402
 
 PREPROCESSING = Preprocessing((32, 32), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-
-
-STAIRS = BlockCurve(
-    tuple(BlockPoint(tokens, ms) for tokens, ms in ((24, 1.0), (32, 1.0), (40, 2.0), (48, 2.0), (65, 3.0))),
-    (SitePoint("squeeze", 65, 0.1, "gather"), SitePoint("tome", 65, 0.1, "gather")),
-)
-
-
-NO_SITES = SearchEffort(blocks=BlockSampling(site_shares=()))
+EFFORT = SearchEffort()
+FIRST = {"24", "48", "65"}
+"""Blocks without a site that are looked at first, of a model with 65 tokens."""
 
 
 class World:
-    """A run whose block times are made up."""
+    """A run whose block times are made up, by the name of the block."""
 
     def __init__(self, module: Any, pixels: Any, folder: Path) -> None:
         self.module = module
         self.folder = folder
-        self.asked: list[BlockLatencyJob] = []
+        self.exported: list[tuple[str, str]] = []
+        """Backend and block."""
+        self.timed: list[tuple[str, ...]] = []
+        self.milliseconds = lambda tokens: 0.05 * tokens
+        """Of a block without a site."""
+        self.deadline = Deadline(None)
         with torch.inference_mode():
             self.logits = module(pixels).numpy()
 
     def answer(self, task: Task[Any, Any], **_: Any) -> Any:
         if task.function is prepare_images:
             return run_here(task)
-        assert task.function is block_latency
-        assert all(program.file.is_file() for program in task.argument.programs)
-        self.asked.append(task.argument)
-        return STAIRS
+        if task.function is export_blocks:
+            return self._export(task.argument.backend, task.argument.programs, task.argument.folder)
+        assert task.function is predict_blocks or (task.function is time_blocks and task.timing and not task.preload)
+        assert all(file.is_file() for file in (*task.inputs, *task.argument.artifacts))
+        names = tuple(artifact.parent.name for artifact in task.argument.artifacts)
+        self.timed.append(names)
+        return BlockTimes(tuple(map(self._time, names)))
+
+    def _export(self, backend: str, programs: tuple[Path, ...], folder: Path) -> ExportedBlocks:
+        assert all(program.is_file() for program in programs)
+        self.exported += [(backend, program.stem) for program in programs]
+        artifacts = tuple(folder / program.stem / "model" for program in programs)
+        for artifact in artifacts:
+            artifact.parent.mkdir(parents=True)
+            artifact.touch()
+        return ExportedBlocks(artifacts)
+
+    def _time(self, name: str) -> float:
+        tokens, *site = name.split("-")
+        if not site:
+            return self.milliseconds(int(tokens))
+        before, after = int(tokens), int(site[0])
+        slower = 0.1 if site[2] == "gather" else 0.2
+        return (self.milliseconds(before) + self.milliseconds(after)) / 2 + slower
 
     def find(
         self,
@@ -71,42 +96,101 @@ class World:
         labels: tuple[int, ...] | None = None,
         device: str | None = None,
         form: str = "auto",
-        effort: SearchEffort = NO_SITES,
+        effort: SearchEffort = EFFORT,
+        backend: str = "onnxruntime",
     ) -> TokenSearch:
         spec = Spec.model_validate({"model": {"name": "m"}, "passes": {"form": form}})
         model = Model("m", self.module, PREPROCESSING, 5, random_weights=False)
         inputs = make_inputs(spec, model=model, data=RunData(noise(24, labels), None))
-        context = make_context(inputs, self.folder, self.logits, resume=(self.folder / "run").exists())
+        resume = (self.folder / "run").exists()
+        context = make_context(inputs, self.folder, self.logits, resume=resume, deadline=self.deadline)
         with context.stages.folder:
             target = load_device(device) if device else None
-            return find_plan(context, self.module, get_backend("onnxruntime"), target, limit, effort)
+            return find_plan(context, self.module, get_backend(backend), target, limit, effort)
 
 
 @pytest.fixture
 def world(vit: Any, pixels: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     made = World(vit, pixels, tmp_path)
-    monkeypatch.setattr(stages, "run_in_child", made.answer)
+    monkeypatch.setattr(executor, "run_in_child", made.answer)
+    monkeypatch.setattr(block_bench, "capture_block", lambda module, program: program.file.touch())
     return made
+
+
+@pytest.fixture
+def fragile(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Whose model loses all where less than 38 patches are left."""
+
+    def carry_out(trials: PlanTrials, plan: TokenPlan, stage: str) -> PlanDrop:
+        return PlanDrop(0.0 if plan.sites(64, 6)[-1].tokens >= 38 else 100.0, 24)
+
+    monkeypatch.setattr(PlanTrials, "_carry_out", carry_out)
+    return world
+
+
+def tokens_of(found: TokenSearch) -> set[str]:
+    """Tokens of the blocks of a plan, the class token among them."""
+    assert found.plan is not None
+    return {str(site.tokens + 1) for site in parse_plan(found.plan).sites(64, 6)}
 
 
 def test_a_plan_is_found_and_holds(world: World, pixels: Any) -> None:
     found = world.find(limit=30.0)
     assert found.plan is not None and found.predicted_ms is not None
-    assert found.predicted_ms < found.dense_ms == 6 * 3.0
+    assert found.predicted_ms < found.dense_ms == pytest.approx(6 * 0.05 * 65)
     assert (found.backend, found.target, found.source, found.samples) == ("onnxruntime", "host", "measured", 24)
-    assert found.steps == (65, 48, 32)
+    assert found.steps == (65, 64, 56, 48, 40, 32, 24)
     chosen = next(tried for tried in found.tried if tried.plan == found.plan)
     with torch.inference_mode():
         logits = reduce_tokens(world.module, parse_plan(found.plan))(pixels).numpy()
     different = 100 * float((logits.argmax(1) != world.logits.argmax(1)).mean())
     assert chosen.drop_points == pytest.approx(different)
+    assert chosen.samples == 24
     assert different <= 30.0
-    assert [path.name for path in (world.folder / "run" / "work").iterdir()] == ["images"]
+
+
+def test_only_what_is_looked_at_is_exported(fragile: World) -> None:
+    found = fragile.find(limit=30.0)
+    assert tokens_of(found) == {"40"}
+    blocks = {name for _, name in fragile.exported if "-" not in name}
+    assert blocks == FIRST | {"40"}  # the last because the plan has it
+    assert {int(name) for name in blocks} == {point.tokens for point in found.blocks}
+    sites = {name for _, name in fragile.exported if "-" in name}
+    assert sites == {f"65-48-{site.method}-{form}" for site in found.sites for form in FORMS}
+    assert len(fragile.exported) == len(set(fragile.exported))
+    assert {name for names in fragile.timed for name in names} == blocks | sites
+
+
+def test_backends_share_captured_blocks_and_trials(world: World) -> None:
+    first = world.find(limit=30.0)
+    captured = sorted((world.folder / "run" / "work" / "blocks").glob("*.pt2"))
+    changed = [file.stat().st_mtime_ns for file in captured]
+    second = world.find(limit=30.0, backend="openvino")
+    assert [tried.drop_points for tried in second.tried] == [tried.drop_points for tried in first.tried]
+    assert [file.stat().st_mtime_ns for file in captured] == changed
+    assert len(list((world.folder / "run" / "stages").glob("token search: try *"))) == len(first.tried)
+
+
+def test_a_block_that_was_estimated_wrongly_is_not_chosen_for_it(fragile: World) -> None:
+    fragile.milliseconds = lambda tokens: 10.0 if tokens == 40 else 0.05 * tokens
+    found = fragile.find(limit=30.0)
+    assert [point.tokens for point in found.blocks] == [24, 40, 48, 65]
+    assert tokens_of(found) == {"48"}
+    assert found.predicted_ms is not None and found.predicted_ms < found.dense_ms
+    assert any(tried.predicted_ms > found.dense_ms for tried in found.tried), "what was tried has its true price"
+
+
+def test_a_big_step_is_found(fragile: World) -> None:
+    fragile.milliseconds = lambda tokens: 3.0 if tokens > 40 else 1.0
+    found = fragile.find(limit=30.0)
+    assert found.steps == (65, 40)
+    assert [point.tokens for point in found.blocks] == [24, 40, 48, 65]
+    assert tokens_of(found) == {"40"}
 
 
 def test_labels_count_the_drop_on_the_images_that_are_looked_at(world: World, pixels: Any) -> None:
     labels = tuple((int(label) + place % 2) % 5 for place, label in enumerate(world.logits.argmax(1)))
-    found = world.find(limit=30.0, labels=labels, effort=replace(NO_SITES, trial_images=10))
+    found = world.find(limit=30.0, labels=labels, effort=SearchEffort(trial_images=10))
     places = [place * 23 // 9 for place in range(10)]  # the first and the last of 24 among them
     wanted = np.array(labels)[places]
     before = (world.logits[places].argmax(1) == wanted).mean()
@@ -120,19 +204,52 @@ def test_labels_count_the_drop_on_the_images_that_are_looked_at(world: World, pi
 
 @pytest.mark.parametrize("form", FORMS)
 def test_only_forms_that_were_asked_for_are_priced(world: World, form: Form) -> None:
-    sites = SearchEffort(blocks=BlockSampling(site_shares=(1.0,)))
-    world.find(limit=30.0, form=form, effort=sites)
-    (job,) = world.asked
-    assert {program.form for program in job.programs} == {"", form}
+    found = world.find(limit=30.0, form=form)
+    assert {name.rpartition("-")[2] for _, name in world.exported if "-" in name} == {form}
+    assert {site.form for site in found.sites} == {form}
+
+
+def test_of_two_forms_the_faster_one_is_priced(world: World) -> None:
+    found = world.find(limit=30.0)
+    assert found.sites
+    assert all((site.form, site.ms) == ("gather", pytest.approx(0.1)) for site in found.sites)
 
 
 def test_resuming_does_nothing_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     found = world.find(limit=30.0, device="raspberry-pi-5")
     assert (found.target, found.source) == ("raspberry-pi-5", "predicted")
-    monkeypatch.setattr("edgevit.pipeline.token_search.find.over_batches", None)
-    monkeypatch.setattr("edgevit.pipeline.token_search.find.capture_blocks", None)
+    exported, timed = list(world.exported), list(world.timed)
+    monkeypatch.setattr("edgevit.pipeline.token_search.trials.over_batches", None)
+    monkeypatch.setattr("edgevit.pipeline.token_search.block_bench.capture_block", None)
     assert world.find(limit=30.0, device="raspberry-pi-5") == found
-    assert len(world.asked) == 1
+    assert (world.exported, world.timed) == (exported, timed)
+
+
+class Minutes(Deadline):
+    """A deadline that passes after it was asked for it so often."""
+
+    def __init__(self, often: int) -> None:
+        super().__init__(None)
+        self.__dict__["left"] = often
+
+    def has_time(self, share: float) -> bool:
+        assert 0 < share < 1
+        self.__dict__["left"] -= 1
+        return bool(self.__dict__["left"] >= 0)
+
+
+def test_the_search_ends_when_its_time_is_over(fragile: World) -> None:
+    whole = fragile.find(limit=30.0)
+    fragile.deadline = Minutes(2)
+    found = fragile.find(limit=30.0, backend="litert")
+    assert len(found.tried) < len(whole.tried)
+    assert {name for backend, name in fragile.exported if backend == "litert" and "-" not in name} == FIRST
+    assert found.note.startswith("the time for the search was over")
+    assert whole.note == ""
+    fragile.deadline = Minutes(0)
+    none = fragile.find(limit=30.0, backend="openvino")
+    assert (none.plan, none.tried) == (None, ())
+    assert none.note.startswith("the time for the search was over")
 
 
 def test_no_plan_says_why(world: World) -> None:
@@ -141,9 +258,8 @@ def test_no_plan_says_why(world: World) -> None:
     assert found.note.startswith("every plan tried loses more than -1 points")
 
 
-def test_no_plan_pays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    flat = BlockCurve(tuple(BlockPoint(tokens, 1.0) for tokens in (32, 65)), STAIRS.sites)
-    monkeypatch.setattr(stages, "run_in_child", lambda *_, **__: flat)
+def test_no_plan_pays(world: World) -> None:
+    world.milliseconds = lambda tokens: 1.0
     found = world.find(limit=30.0)
     assert (found.plan, found.tried, found.steps) == (None, (), (65,))
     assert "costs more than it gains" in found.note

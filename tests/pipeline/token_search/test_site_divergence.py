@@ -18,10 +18,14 @@ TABLE = SiteDivergence(
 
 @pytest.mark.parametrize(
     ("block", "share", "nats"),
-    [(2, 1.0, 0.0), (2, 0.9, 0.05), (2, 0.8, 0.1), (2, 0.7, 0.25), (3, 0.6, 0.3), (1, 0.6, 0.4), (9, 0.6, 0.2)],
+    [(2, 1.0, 0.0), (2, 0.9, 0.025), (2, 0.8, 0.1), (2, 0.7, 0.225), (1, 0.6, 0.4), (9, 0.6, 0.2)],
 )
-def test_shares_and_blocks_between_lie_on_straight_lines(block: int, share: float, nats: float) -> None:
-    assert TABLE.alone("squeeze", block, share) == pytest.approx(nats)
+def test_between_shares_it_is_a_power_of_what_leaves(block: int, share: float, nats: float) -> None:
+    assert TABLE.alone("squeeze", block, share) == pytest.approx(nats)  # 0.1 (left / 0.2)² in block 2
+
+
+def test_between_blocks_it_falls_by_the_same_factor() -> None:
+    assert TABLE.alone("squeeze", 3, 0.6) == pytest.approx((0.4 * 0.2) ** 0.5)
 
 
 def test_below_the_smallest_share_it_grows_by_the_same_factor() -> None:
@@ -35,8 +39,8 @@ def test_two_sites_at_one_block_do_what_one_does() -> None:
 
 def test_fewer_tokens_never_do_less() -> None:
     noisy = SiteDivergence((DivergencePoint("tome", 2, 0.9, 0.02), DivergencePoint("tome", 2, 0.8, 0.01)))
-    assert noisy.alone("tome", 2, 0.8) == 0.02
-    assert noisy.step("tome", 2, 0.9, 0.8) == 0
+    assert noisy.alone("tome", 2, 0.8) == pytest.approx(0.02)
+    assert noisy.step("tome", 2, 0.9, 0.8) == pytest.approx(0.0, abs=1e-12)
 
 
 def test_what_did_nothing_is_not_extrapolated() -> None:

@@ -10,8 +10,9 @@ from edgevit.spec.token_plan import Site
 
 
 def curve(blocks: dict[int, float], site_ms: float = 0.0, methods: tuple[str, ...] = ("squeeze",)) -> BlockCurve:
+    """A site at 10 tokens costs ``site_ms``."""
     points = tuple(BlockPoint(tokens, ms) for tokens, ms in sorted(blocks.items()))
-    return BlockCurve(points, tuple(SitePoint(method, 1, site_ms, "gather") for method in methods))
+    return BlockCurve(points, tuple(SitePoint(method, 10, site_ms, "gather") for method in methods))
 
 
 def test_of_counts_that_are_equally_fast_the_largest_is_on_the_step() -> None:
@@ -38,8 +39,14 @@ def test_no_sites_cost_all_blocks() -> None:
 def test_a_reducing_block_is_half_a_block_of_each_count_and_the_site() -> None:
     blocks = curve({5: 1.0, 9: 2.0, 17: 4.0}, site_ms=0.25)
     # two blocks at 17, one from 17 to 9, one at 9, one from 9 to 5, one at 5
-    expected = 2 * 4.0 + (4.0 + 2.0) / 2 + 2.0 + (2.0 + 1.0) / 2 + 1.0 + 2 * 0.25
+    expected = 2 * 4.0 + (4.0 + 2.0) / 2 + 2.0 + (2.0 + 1.0) / 2 + 1.0 + 0.25 * (17 + 9) / 10
     assert blocks.plan_ms("squeeze", (Site(3, 8), Site(5, 4)), prefix=1, depth=6) == pytest.approx(expected)
+
+
+def test_a_site_costs_by_the_tokens_that_enter() -> None:
+    sites = (SitePoint("tome", 10, 1.0, "gather"), SitePoint("tome", 20, 3.0, "gather"))
+    stairs = BlockCurve((BlockPoint(20, 9.0),), sites)
+    assert [stairs.site_ms("tome", tokens) for tokens in (5, 10, 15, 20, 40)] == pytest.approx([0.5, 1, 1.875, 3, 6])
 
 
 def test_between_points_lies_a_straight_line_and_beyond_them_the_nearest() -> None:

@@ -1,0 +1,120 @@
+"""What plans lose on the images of a run, on as few of them as it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from edgevit.data.sampling import RunData  # noqa: E402
+from edgevit.model.load import Model  # noqa: E402
+from edgevit.pipeline.token_search import trials  # noqa: E402
+from edgevit.pipeline.token_search.trials import PlanTrials  # noqa: E402
+from edgevit.results.artifact import Preprocessing  # noqa: E402
+from edgevit.run import executor  # noqa: E402
+from edgevit.spec.spec import Spec  # noqa: E402
+from edgevit.spec.token_plan import parse_plan  # noqa: E402
+from edgevit.tokens.reduce import reduce_tokens  # noqa: E402
+from tests.pipeline.contexts import make_context, make_inputs, noise, run_here  # noqa: E402
+
+PREPROCESSING = Preprocessing((32, 32), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+PLANS = [parse_plan(text) for text in ("squeeze:1=30", "tome:3=40", "squeeze:2=40,5=8", "tome:2=60,3=31,4=16")]
+
+
+@pytest.fixture
+def labels(vit: Any, pixels: Any) -> tuple[int, ...]:
+    """Of which about half are what the model says."""
+    with torch.inference_mode():
+        classes = vit(pixels).argmax(1)
+    return tuple((int(label) + place % 2) % 5 for place, label in enumerate(classes))
+
+
+@pytest.fixture(params=[True, False], ids=["labels", "no labels"])
+def trial(
+    request: pytest.FixtureRequest,
+    vit: Any,
+    pixels: Any,
+    labels: tuple[int, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[tuple[PlanTrials, np.ndarray]]:
+    """Trials on every third image, and the classes that are right on these."""
+    monkeypatch.setattr(executor, "run_in_child", run_here)
+    with torch.inference_mode():
+        logits = vit(pixels).numpy()
+    model = Model("m", vit, PREPROCESSING, 5, random_weights=False)
+    data = RunData(noise(24, labels if request.param else None), None)
+    inputs = make_inputs(Spec.model_validate({"model": {"name": "m"}}), model=model, data=data)
+    context = make_context(inputs, tmp_path, logits)
+    with context.stages.folder:
+        yield (
+            PlanTrials(context, vit, range(0, 24, 3), limit_points=20.0),
+            np.array(labels if request.param else logits.argmax(1))[::3],
+        )
+
+
+def test_the_drop_is_that_of_the_reduced_model(trial: tuple[PlanTrials, np.ndarray], vit: Any, pixels: Any) -> None:
+    trials, classes = trial
+    assert len(trials) == 8
+    for plan in PLANS:
+        with torch.inference_mode():
+            dense, reduced = (model(pixels[::3]).argmax(1).numpy() for model in (vit, reduce_tokens(vit, plan)))
+        right = (dense == classes).mean() - (reduced == classes).mean()
+        assert trials.drop_points(plan) == pytest.approx(100 * right)
+        assert trials.images_seen(str(plan)) == 8
+
+
+def test_a_plan_is_carried_out_once(trial: tuple[PlanTrials, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
+    trials_, _ = trial
+    first = trials_.drop_points(PLANS[0])
+    monkeypatch.setattr(trials, "over_batches", None)
+    assert trials_.drop_points(PLANS[0]) == first
+
+
+def test_images_whose_class_is_least_certain_come_first_and_no_more_are_looked_at(
+    trial: tuple[PlanTrials, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials_, _ = trial
+    sizes: list[tuple[float, ...]] = []
+
+    def enough(seen: Any, limit_points: float) -> bool:
+        sizes.append(tuple(np.abs(seen.dense)))
+        return len(sizes) == 2
+
+    monkeypatch.setattr(trials.Seen, "is_enough", enough)
+    monkeypatch.setattr(trials, "BATCH", 2)
+    trials_.drop_points(PLANS[1])
+    assert trials_.images_seen(str(PLANS[1])) == 4
+    assert list(sizes[0]) == sorted(sizes[0])
+
+
+def test_plans_that_begin_in_the_same_block_share_what_enters_it(
+    trial: tuple[PlanTrials, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials_, _ = trial
+    entered: list[int] = []
+
+    def head(module: Any, images: Any, first: int) -> Any:
+        entered.append(first)
+        return original(module, images, first)
+
+    original = trials.head
+    monkeypatch.setattr(trials, "head", head)
+    for text in ("tome:3=40", "squeeze:3=40", "squeeze:3=40,4=20", "tome:2=40"):
+        trials_.drop_points(parse_plan(text))
+    assert entered == [3, 2]  # one batch each
+
+
+def test_what_would_fill_the_memory_is_not_kept(
+    trial: tuple[PlanTrials, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials_, _ = trial
+    monkeypatch.setattr(trials, "_MOST_KEPT_BYTES", 1000)
+    first = trials_.drop_points(parse_plan("tome:3=40"))
+    assert not trials_._entering._kept
+    assert first == trials_.drop_points(parse_plan("tome:3=40"))
