@@ -25,19 +25,6 @@ BURST = 10
 
 
 @dataclass(frozen=True)
-class PairedLatencyJob:
-    """Two artifacts of one backend to compare."""
-
-    backend: str
-    first: Path
-    first_precision: str
-    second: Path
-    second_precision: str
-    threads: int
-    bursts: int = BURSTS
-
-
-@dataclass(frozen=True)
 class PairedLatency:
     """Median over bursts of the fastest run in each, in ms."""
 
@@ -82,16 +69,6 @@ def bench_with_parent(job: BenchWithParentJob) -> BenchWithParent:
     backend = get_backend(job.bench.backend)
     parent = backend.open_session(job.parent, job.bench.threads, job.parent_precision)
     return BenchWithParent(measurement, interleave(parent, session, job.bursts))
-
-
-def paired_latency(job: PairedLatencyJob) -> PairedLatency:
-    """Loads both artifacts and measures them interleaved."""
-    backend = get_backend(job.backend)
-    return interleave(
-        backend.open_session(job.first, job.threads, job.first_precision),
-        backend.open_session(job.second, job.threads, job.second_precision),
-        job.bursts,
-    )
 
 
 def interleave(first: Session, second: Session, bursts: int = BURSTS) -> PairedLatency:

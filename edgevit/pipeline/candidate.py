@@ -22,7 +22,7 @@ from edgevit.devices.peak_memory import process_memory
 from edgevit.devices.predict import PredictDevicesJob
 from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, UsageError
 from edgevit.measure.bench import BenchJob
-from edgevit.measure.paired import PairedLatency, PairedLatencyJob
+from edgevit.measure.paired import BenchWithParentJob, PairedLatency
 from edgevit.pipeline.candidate_line import candidate_line
 from edgevit.pipeline.choose import judge, mark_failed, mark_rejected
 from edgevit.pipeline.context import CandidateDraft, RunContext, Step, Variant
@@ -31,8 +31,8 @@ from edgevit.pipeline.images import evaluation_images
 from edgevit.pipeline.recipe_trials import quantize_candidate
 from edgevit.pipeline.tasks import (
     bench_task,
+    bench_with_parent_task,
     inference_task,
-    paired_latency_task,
     predict_task,
     reference_task,
 )
@@ -161,8 +161,8 @@ def evaluate_candidate(context: RunContext, draft: CandidateDraft) -> Candidate:
 
 
 def measure_candidate(context: RunContext, draft: CandidateDraft) -> Candidate:
-    """Measures the artifact on this host, alone and interleaved with its float parent."""
-    candidate, settings = draft.candidate, context.inputs.spec.measure
+    """Measures the artifact on this host for the first time, alone and interleaved with its float parent."""
+    candidate, settings, parent = draft.candidate, context.inputs.spec.measure, draft.parent
     job = BenchJob(
         backend=candidate.backend,
         artifact=context.stages.folder.path / _artifact(candidate).path,
@@ -171,24 +171,22 @@ def measure_candidate(context: RunContext, draft: CandidateDraft) -> Candidate:
         min_runs=settings.min_runs,
         min_seconds=settings.min_seconds,
     )
-    measurement = context.stages.run_in_child(f"measure {candidate.id}", candidate.id, bench_task(job))
-    measured = replace(candidate, measurements=(measurement,))
-    parent = draft.parent
+    stage = f"measure {candidate.id}"
     if parent is None or parent.artifact is None or parent.status == "failed":
-        return measured
-    paired_job = PairedLatencyJob(
-        backend=candidate.backend,
-        first=context.stages.folder.path / parent.artifact.path,
-        first_precision=SCHEMES[parent.scheme].precision,
-        second=job.artifact,
-        second_precision=job.precision,
-        threads=settings.threads,
+        measurement = context.stages.run_in_child(stage, candidate.id, bench_task(job))
+        return replace(candidate, measurements=(measurement,))
+    both = BenchWithParentJob(
+        bench=job,
+        parent=context.stages.folder.path / parent.artifact.path,
+        parent_precision=SCHEMES[parent.scheme].precision,
     )
-    compared = context.stages.run_in_child(
-        f"compare {candidate.id} with {parent.id}", candidate.id, paired_latency_task(paired_job)
+    found = context.stages.run_in_child(stage, candidate.id, bench_with_parent_task(both))
+    return replace(
+        candidate,
+        measurements=(found.measurement,),
+        speed_up=found.compared.speed_up,
+        contributions=(*parent.contributions, _contribution(context, draft, parent, found.compared)),
     )
-    contributions = (*parent.contributions, _contribution(context, draft, parent, compared))
-    return replace(measured, speed_up=compared.speed_up, contributions=contributions)
 
 
 def _contribution(

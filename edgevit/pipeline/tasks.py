@@ -12,7 +12,7 @@ from edgevit.backends import get_backend
 from edgevit.data.prepared import PreparedImages, PrepareImagesJob, prepare_images
 from edgevit.devices.predict import PredictDevicesJob, Predictions, predict_for_devices
 from edgevit.measure.bench import BenchJob, bench
-from edgevit.measure.paired import PairedLatency, PairedLatencyJob, paired_latency
+from edgevit.measure.paired import BenchWithParent, BenchWithParentJob, bench_with_parent
 from edgevit.quantization.prepare import Prepared, PrepareJob, prepare
 from edgevit.results.measurement import LatencyMs, Measurement
 from edgevit.run.task import Task
@@ -73,10 +73,10 @@ def bench_task(job: BenchJob) -> Task[BenchJob, Measurement]:
     return Task(bench, job, Measurement, inputs=artifact_files(job.artifact), timing=True)
 
 
-def paired_latency_task(job: PairedLatencyJob) -> Task[PairedLatencyJob, PairedLatency]:
-    """Compares the latency of two artifacts."""
-    inputs = (*artifact_files(job.first), *artifact_files(job.second))
-    return Task(paired_latency, job, PairedLatency, inputs=inputs, timing=True)
+def bench_with_parent_task(job: BenchWithParentJob) -> Task[BenchWithParentJob, BenchWithParent]:
+    """Measures an artifact, and compares it with the one that it was made from."""
+    inputs = (*artifact_files(job.bench.artifact), *artifact_files(job.parent))
+    return Task(bench_with_parent, job, BenchWithParent, inputs=inputs, timing=True)
 
 
 def predict_task(job: PredictDevicesJob) -> Task[PredictDevicesJob, Predictions]:

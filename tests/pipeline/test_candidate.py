@@ -23,7 +23,7 @@ from edgevit.data.prepared import prepare_images
 from edgevit.data.sampling import RunData
 from edgevit.devices.device import load_device
 from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, EdgevitError, RunMismatch, UsageError
-from edgevit.measure.paired import PairedLatency
+from edgevit.measure.paired import BenchWithParent, PairedLatency
 from edgevit.pipeline.candidate import (
     build,
     evaluate_candidate,
@@ -306,15 +306,14 @@ def measures(p50_ms: float) -> Measurement:
     return make_measurement(p50_ms)
 
 
-def compares(world: World, float_ms: float, ms: float) -> None:
-    world.answers["bench"] = measures(ms)
-    world.answers["paired_latency"] = PairedLatency(float_ms, ms, 100)
+def compares(world: World, float_ms: float, ms: float, alone_ms: float | None = None) -> None:
+    compared = PairedLatency(float_ms, ms, 5)
+    world.answers["bench_with_parent"] = BenchWithParent(measures(alone_ms or ms), compared)
 
 
 def test_an_artifact_is_measured_alone_and_interleaved_with_its_parent(world: World) -> None:
     """Other work on the host made the measurement alone slow; the ratio is of the runs that were interleaved."""
-    compares(world, 10.0, 5.0)
-    world.answers["bench"] = measures(30.0)
+    compares(world, 10.0, 5.0, alone_ms=30.0)
     with world.context.stages.folder:
         draft = world.draft("dynamic_wi8_afp32", make_candidate("onnxruntime/fp32/dense", p50_ms=10.0))
         measured = measure_candidate(world.context, draft)
@@ -347,7 +346,8 @@ def test_floats_are_computed_in_float32_unless_int8_was_asked_for(world: World, 
     parent = None if scheme == "fp32" else make_candidate("onnxruntime/fp32/dense")
     with world.context.stages.folder:
         measure_candidate(world.context, world.draft(scheme, parent))
-    assert world.asked[0].precision == precision
+    job = world.asked[0]
+    assert (job.bench if parent else job).precision == precision
 
 
 def test_a_measurement_is_taken_once_for_all_resumed_runs(world: World) -> None:
