@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from edgevit.cli.app import run as edgevit
 from edgevit.cli.plan_text import plan_line, plan_lines
 from edgevit.run.progress import PlannedStages, RunPlan
 
@@ -29,3 +34,16 @@ def test_a_dry_run_lists_candidates_and_stages() -> None:
         "  measure: 2 × about 3 s, alone",
         plan_line(PLAN),
     )
+
+
+def test_a_dry_run_prints_its_plan_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    images = ("--data", "digits", "--calibration", "calibration:digits")
+    assert edgevit(["compress", "digits_vit", *images, "--export", "onnx", "--dry-run"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[:3] == ["candidates:", "  onnxruntime/fp32/dense", "  onnxruntime/dynamic_wi8_afp32/dense"]
+    assert shown[-1].startswith("will make 2 candidates in ")
+    assert list(tmp_path.iterdir()) == []
