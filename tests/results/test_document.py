@@ -12,7 +12,7 @@ from edgevit.results.token_search import TriedPlan
 
 def test_a_renamed_field_keeps_its_name_in_documents() -> None:
     tried = TriedPlan("evit:0.7", 1.5, divergence=0.25, drop_points=-0.5)
-    document = {"plan": "evit:0.7", "predicted_ms": 1.5, "damage": 0.25, "lost_points": -0.5}
+    document = {"plan": "evit:0.7", "predicted_ms": 1.5, "damage": 0.25, "lost_points": -0.5, "samples": None}
     assert to_document(tried) == document
     assert json.loads(to_json(tried)) == document
     assert to_json(tried).endswith(b"}\n")

@@ -26,7 +26,7 @@ SEARCH = TokenSearch(
 
 def test_a_tried_plan_keeps_its_older_names_in_documents() -> None:
     (tried,) = to_document(SEARCH)["tried"]
-    assert tried == {"plan": "tome:2=128", "predicted_ms": 3.5, "damage": 0.03, "lost_points": -0.2}
+    assert tried == {"plan": "tome:2=128", "predicted_ms": 3.5, "damage": 0.03, "lost_points": -0.2, "samples": None}
 
 
 def test_a_document_is_read_back_as_it_was() -> None:
