@@ -18,8 +18,6 @@ from edgevit.measure.bench import BenchJob, bench_session, milliseconds, noise_c
 from edgevit.results.measurement import Measurement
 from edgevit.run.child_process import report_progress
 
-BURSTS = 10
-"""Bursts of each artifact."""
 BURST = 10
 """Runs per burst."""
 
@@ -71,7 +69,7 @@ def bench_with_parent(job: BenchWithParentJob) -> BenchWithParent:
     return BenchWithParent(measurement, interleave(parent, session, job.bursts))
 
 
-def interleave(first: Session, second: Session, bursts: int = BURSTS) -> PairedLatency:
+def interleave(first: Session, second: Session, bursts: int) -> PairedLatency:
     """Measures two sessions in alternating bursts, each on noise of its own input's type.
 
     Args:
