@@ -14,7 +14,7 @@ from edgevit.data.prepared import PreparedImages
 from edgevit.errors import CandidateFailed, UsageError
 from edgevit.results.artifact import TensorSpec
 from edgevit.results.graph import Graph
-from edgevit.spec.recipe import Recipe
+from edgevit.spec.recipe import Preparation, Recipe
 from edgevit.spec.schemes import SCHEMES, Numerics
 from edgevit.tokens.selection_ops import token_selection_ops, touched_selection
 
@@ -27,8 +27,11 @@ class ExportJob:
     program: Path
     folder: Path
     """Appears whole, or not at all."""
-    fused: bool = False
-    """See :meth:`edgevit.backends.Backend.export`."""
+    preparations: tuple[Preparation, ...] = ()
+    """What is done to the program before, see :mod:`edgevit.quantization.prepare`, and whether fused ops are used, see
+    :meth:`edgevit.backends.Backend.export`."""
+    calibration: PreparedImages | None = None
+    """For preparations; None where none needs images."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,22 @@ class MadeArtifact:
 
 
 def export_float(job: ExportJob) -> MadeArtifact:
-    """Exports a captured program as float32."""
+    """Exports a captured program as float32, prepared for int8 if the job says so.
+
+    Raises:
+        CandidateFailed: a preparation changed what the program computes.
+        UsageError: a preparation needs calibration images and there are none, or one cannot be read.
+    """
     from edgevit.model.program.capture import load_program
 
-    backend = get_backend(job.backend)
+    backend, program = get_backend(job.backend), load_program(job.program)
+    if job.preparations:
+        from edgevit.quantization.prepare import prepare_program
+
+        program, note = prepare_program(program, job.preparations, job.calibration)
+        print(note)
     with _Folder(job.folder) as folder:
-        main = backend.export(load_program(job.program), folder, fused=job.fused)
+        main = backend.export(program, folder, fused="fused_ops" in job.preparations)
     return _describe(job.backend, job.folder / main.name)
 
 

@@ -146,7 +146,8 @@ class Backend:
     @property
     def preload(self) -> tuple[str, ...]:
         """Modules that conversions and inference need, see :class:`edgevit.run.task.Task`; they start no threads."""
-        return tuple(f"{__name__}.{self.name}.{part}" for part in ("export", "quantize", "session"))
+        parts = (f"{__name__}.{self.name}.{part}" for part in ("export", "quantize", "session"))
+        return (*parts, "edgevit.quantization.prepare")
 
     def import_runtime(self) -> None:
         """Imports what ``open_session`` needs, so that a timer started afterwards does not include it."""

@@ -191,9 +191,9 @@ class _Analysis:
         return load_program(self.children.run(f"prepare {self.model.name}", Task(prepare, job, Prepared)).program)
 
     def export(self, program: ExportedProgram, recipe: Recipe) -> Path:
-        """Exports a program as float32, as the recipe wants it, and returns the artifact's main file."""
-        fused = "fused_ops" in recipe.preparations
-        job = ExportJob(self.backend.name, self._saved(program), self.folder / "artifact", fused=fused)
+        """Exports a prepared program as float32, as the recipe wants it, and returns the artifact's main file."""
+        fused = tuple(step for step in recipe.preparations if step == "fused_ops")
+        job = ExportJob(self.backend.name, self._saved(program), self.folder / "artifact", fused)
         stage = f"export {self.model.name} for {self.backend.title}"
         return self.children.run(stage, Task(export_float, job, MadeArtifact)).main
 

@@ -191,8 +191,7 @@ def _of_candidates(facts: RunFacts, backend: PlannedBackend, variant: PlannedVar
     for scheme in backend.schemes:
         known = SCHEMES[scheme.name]
         if scheme.prepared:
-            yield _Stage("prepare", PREPARE_S)
-            yield _Stage("export", costs.export_s)
+            yield _Stage("export", PREPARE_S + costs.export_s)
         images = facts.calibration_images * gmacs * costs.static_s_per_image_gmac
         yield _Stage("quantize", costs.static_s + images if known.calibrated else costs.dynamic_s)
         yield from _judged(facts, costs, gmacs * (INT8_S_PER_GMAC if known.is_int8 else FLOAT_S_PER_GMAC))

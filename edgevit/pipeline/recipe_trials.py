@@ -18,10 +18,9 @@ from edgevit.errors import CandidateFailed, CheckFailed, UsageError
 from edgevit.pipeline.choose import counted_drop, may_keep_budget
 from edgevit.pipeline.context import CandidateDraft, RunContext
 from edgevit.pipeline.images import calibration_images, evaluation_images
-from edgevit.pipeline.tasks import export_task, inference_task, prepare_task, quantize_task, sensitivity_task
+from edgevit.pipeline.tasks import export_task, inference_task, quantize_task, sensitivity_task
 from edgevit.quantization.ladder import FIRST, Rung, best, climb, rungs
 from edgevit.quantization.policy import first_guess, first_recipe
-from edgevit.quantization.prepare import PrepareJob
 from edgevit.results.candidate import Accuracy, Attempt, within_budget
 from edgevit.run.task import Task
 from edgevit.spec.recipe import Preparation, Recipe
@@ -270,16 +269,14 @@ class RecipeTrials:
         if not preparations:
             return run_folder.path / self.draft.parent.artifact.path
         variant, backend, suffix = self.draft.variant, self.draft.backend.name, _suffix(preparations)
-        prepare_job = PrepareJob(
+        job = ExportJob(
+            backend=backend,
             program=variant.program,
+            folder=run_folder.work(f"prepared/{backend}/{variant.slug}-{_slug(suffix)}"),
+            preparations=preparations,
             calibration=calibration_images(self.context.stages, self.context.inputs, variant.preprocessing),
-            steps=preparations,
-            target=run_folder.work(f"{variant.slug}-{_slug(suffix)}.pt2"),
         )
-        prepared = self._timed(f"prepare {variant.slug} {suffix}", prepare_task(prepare_job))
-        folder = run_folder.work(f"prepared/{backend}/{variant.slug}-{_slug(suffix)}")
-        export_job = ExportJob(backend, prepared.program, folder, fused="fused_ops" in preparations)
-        return self._timed(f"export {backend}/{variant.slug} {suffix}", export_task(export_job)).main
+        return self._timed(f"export {backend}/{variant.slug} {suffix}", export_task(job)).main
 
     def _timed(self, stage: str, task: Task[Any, Answer]) -> Answer:
         """Carries out a stage and counts its seconds, also those of an earlier process that finished it."""

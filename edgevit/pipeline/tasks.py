@@ -13,11 +13,10 @@ from edgevit.data.prepared import PreparedImages, PrepareImagesJob, prepare_imag
 from edgevit.devices.predict import PredictDevicesJob, Predictions, predict_for_devices
 from edgevit.measure.bench import BenchJob, bench
 from edgevit.measure.paired import BenchWithParent, BenchWithParentJob, bench_with_parent
-from edgevit.quantization.prepare import Prepared, PrepareJob, prepare
 from edgevit.results.measurement import LatencyMs, Measurement
 from edgevit.run.task import Task
 
-PYTORCH = ("edgevit.artifacts.pytorch_reference", "edgevit.quantization.prepare")
+PYTORCH = ("edgevit.artifacts.pytorch_reference",)
 """What processes that run captured programs import."""
 
 
@@ -39,15 +38,10 @@ def pytorch_latency_task(job: LatencyJob) -> Task[LatencyJob, LatencyMs]:
     return Task(pytorch_latency, job, LatencyMs, inputs=(job.program,), timing=True)
 
 
-def prepare_task(job: PrepareJob) -> Task[PrepareJob, Prepared]:
-    """Prepares a captured program for int8."""
-    return Task(prepare, job, Prepared, lambda made: (made.program,), (job.program, *_pixels(job.calibration)), PYTORCH)
-
-
 def export_task(job: ExportJob) -> Task[ExportJob, MadeArtifact]:
-    """Exports a captured program as a float artifact."""
-    preload = get_backend(job.backend).preload
-    return Task(export_float, job, MadeArtifact, lambda made: made.files, (job.program,), preload)
+    """Prepares a captured program, if the job says so, and exports it as a float artifact."""
+    inputs = (job.program, *_pixels(job.calibration))
+    return Task(export_float, job, MadeArtifact, lambda made: made.files, inputs, get_backend(job.backend).preload)
 
 
 def quantize_task(job: QuantizeJob) -> Task[QuantizeJob, MadeArtifact]:

@@ -49,12 +49,30 @@ def prepare(job: PrepareJob) -> Prepared:
         CandidateFailed: a step changed what the program computes.
         UsageError: a step needs calibration images and there are none, or one cannot be read.
     """
+    program, note = prepare_program(load_program(job.program), job.steps, job.calibration)
+    save_program(program, job.target)
+    return Prepared(job.target, note)
+
+
+def prepare_program(
+    program: ExportedProgram, steps: tuple[Preparation, ...], calibration: PreparedImages | None
+) -> tuple[ExportedProgram, str]:
+    """Carries out steps on a captured program, and returns the changed one and what each step did, for people.
+
+    Args:
+        program: Captured; is left as it was.
+        steps: See :class:`PrepareJob`.
+        calibration: See :class:`PrepareJob`.
+
+    Raises:
+        CandidateFailed: a step changed what the program computes.
+        UsageError: a step needs calibration images and there are none, or one cannot be read.
+    """
     torch.set_num_threads(1)  # single images are too small to share out, and busy cores make it far slower
-    program = load_program(job.program)
-    images = None if job.calibration is None else job.calibration.array()
-    rewritten = rewrite(program, [step for step in job.steps if step in REWRITES], images)
+    images = None if calibration is None else calibration.array()
+    rewritten = rewrite(program, [step for step in steps if step in REWRITES], images)
     program, notes = rewritten.program, [f"{name}: {count} places" for name, count in rewritten.changed.items()]
-    for step in job.steps:
+    for step in steps:
         change = CHANGE_WEIGHTS.get(step)
         if change is None:
             continue
@@ -62,8 +80,7 @@ def prepare(job: PrepareJob) -> Prepared:
             raise UsageError(f"{step} needs calibration images", "give --calibration")
         program, note = change(program, images)
         notes.append(note)
-    save_program(program, job.target)
-    return Prepared(job.target, "; ".join(notes))
+    return program, "; ".join(notes)
 
 
 def _equalize(program: ExportedProgram, images: np.ndarray) -> tuple[ExportedProgram, str]:

@@ -71,7 +71,6 @@ def test_stages_are_counted_by_kind() -> None:
         "evaluate": 1 + 4,
         "measure": 1 + 4,
         "export": 2 + 1,
-        "prepare": 1,
         "quantize": 2,
         "time": 1,
     }

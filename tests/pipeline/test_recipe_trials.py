@@ -25,7 +25,6 @@ from edgevit.errors import CandidateFailed
 from edgevit.pipeline.context import CandidateDraft, RunContext, Variant
 from edgevit.pipeline.recipe_trials import QuantizedArtifact, quantize_candidate
 from edgevit.quantization.policy import Target
-from edgevit.quantization.prepare import Prepared, PrepareJob
 from edgevit.results.artifact import Preprocessing, TensorSpec
 from edgevit.results.sensitivity import LayerSensitivity
 from edgevit.run import executor
@@ -89,9 +88,7 @@ class World:
             places = {"stem": 0, "c": 3, "a": 1, "b": 2}  # the stem is worst, and float by the policy already
             layers = [LayerSensitivity(name, "conv", 9, 3.0, 1.0, place) for name, place in places.items()]
             return Sensitivity(tuple(layers), 4)
-        assert isinstance(argument, PrepareJob)
-        argument.target.write_bytes(b"program")
-        return Prepared(argument.target, "")
+        raise AssertionError(f"nobody asks for {argument}")
 
     def make(self, job: QuantizeJob | ExportJob) -> MadeArtifact:
         if isinstance(job, QuantizeJob):
@@ -158,10 +155,9 @@ def test_prepared_weights_are_exported_anew(world: World) -> None:
     world.wrong = lambda recipe: 0 if "equalize" in recipe.preparations else 5
     quantized_artifact = world.quantize()
     assert rungs(quantized_artifact)[-1] == "equalize"
-    (prepare,) = [job for job in world.asked if isinstance(job, PrepareJob)]
     (export,) = [job for job in world.asked if isinstance(job, ExportJob)]
-    assert prepare.steps[-1] == "equalize"
-    assert export.program == prepare.target
+    assert export.preparations[-1] == "equalize"
+    assert export.calibration is not None
     assert quantized(world)[-1].parent == export.folder / "model.onnx"
 
 

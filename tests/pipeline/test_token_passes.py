@@ -31,10 +31,10 @@ from edgevit.pipeline.token_passes import ReducedVariants, reduce_conservatively
 from edgevit.results.artifact import Preprocessing  # noqa: E402
 from edgevit.results.token_search import TokenSearch  # noqa: E402
 from edgevit.run import executor  # noqa: E402
-from edgevit.run.task import Task  # noqa: E402
 from edgevit.run.folder import RunFolder  # noqa: E402
 from edgevit.run.progress import Silent  # noqa: E402
 from edgevit.run.stages import Stages  # noqa: E402
+from edgevit.run.task import Task  # noqa: E402
 from edgevit.spec.spec import Spec  # noqa: E402
 from edgevit.spec.token_plan import parse_plan  # noqa: E402
 from edgevit.tokens.reduce import reduce_tokens  # noqa: E402

@@ -134,7 +134,7 @@ def test_calls_may_be_nested(executor: Executor, tmp_path: Path) -> None:
 
 
 def test_the_first_error_ends_all_others(executor: Executor, tmp_path: Path) -> None:
-    log = tmp_path / "log"
+    log, before = tmp_path / "log", set(threading.enumerate())
 
     def fail() -> None:
         time.sleep(0.3)
@@ -147,14 +147,14 @@ def test_the_first_error_ends_all_others(executor: Executor, tmp_path: Path) -> 
     with pytest.raises(ValueError, match="the first"):
         executor.side_by_side([fail, partial(asleep, preload=WARM), asleep, partial(asleep, timing=True)])
     assert time.monotonic() - begin < 30  # not the 60 s that the children would sleep
-    assert threads_end()
+    assert threads_end(before)
 
 
 def test_an_interrupt_ends_all_children(executor: Executor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def asleep() -> Answer:
         return executor.run(Task(jobs.sleep, Question(), Answer, preload=WARM), tmp_path / "log")
 
-    joined = threading.Thread.join
+    joined, before = threading.Thread.join, set(threading.enumerate())
 
     def interrupt(thread: threading.Thread, *arguments: Any) -> None:
         monkeypatch.setattr(threading.Thread, "join", joined)
@@ -164,7 +164,7 @@ def test_an_interrupt_ends_all_children(executor: Executor, tmp_path: Path, monk
     monkeypatch.setattr(threading.Thread, "join", interrupt)
     with pytest.raises(KeyboardInterrupt):
         executor.side_by_side([asleep, asleep])
-    assert threads_end()
+    assert threads_end(before)
 
 
 def test_a_crash_in_native_code_leaves_its_neighbour_alone(tmp_path: Path) -> None:
@@ -199,10 +199,10 @@ def test_little_memory_lets_one_task_run_at_a_time(tmp_path: Path, monkeypatch: 
         assert spans.most_at_once == 1
 
 
-def threads_end() -> bool:
-    """Waits until only this thread is left; whether that is within ten seconds."""
+def threads_end(before: set[threading.Thread]) -> bool:
+    """Waits until only the threads from before are left; whether that is within ten seconds."""
     for _ in range(200):
-        if threading.active_count() == 1:
+        if set(threading.enumerate()) <= before:
             return True
         time.sleep(0.05)
     return False
