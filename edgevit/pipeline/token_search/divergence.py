@@ -22,6 +22,9 @@ Shares = Mapping[str, tuple[float, ...]]
 SHARES: Shares = {"squeeze": (0.85, 0.6, 0.35), "tome": (0.8, 0.5)}
 """Methods that are looked at, and the shares of patch tokens that stay; tome merges at most half of them at once."""
 
+MOST_NATS = 0.3
+"""Of one image; by then its class is most often lost, and more tells nothing about how many images lose theirs."""
+
 
 def site_divergences(
     module: nn.Module,
@@ -40,8 +43,9 @@ def site_divergences(
         on_batch: Progress callback, called after each batch with the number of batches done.
 
     Returns:
-        Mean over the images of KL(dense || reduced) of the softmax of the logits, in nats. Shares that keep all patch
-        tokens of a small image are left out.
+        Mean over the images of KL(dense || reduced) of the softmax of the logits, in nats, of which each image counts at
+        most ``MOST_NATS``: few images would else make up most of it. Shares that keep all patch tokens of a small image
+        are left out.
     """
     vit: Any = module
     patches = vit.patch_embed.num_patches
@@ -87,9 +91,9 @@ def _dense(vit: Any, images: Tensor, blocks: tuple[int, ...]) -> tuple[dict[int,
 
 
 def _divergence(dense: Tensor, reduced: Tensor) -> Tensor:
-    """KL(dense || reduced) of logits [n, classes] in nats, float64 [n]."""
+    """KL(dense || reduced) of logits [n, classes] in nats, at most ``MOST_NATS``, float64 [n]."""
     expected, actual = dense.double().log_softmax(dim=1), reduced.double().log_softmax(dim=1)
-    return (expected.exp() * (expected - actual)).sum(dim=1)
+    return (expected.exp() * (expected - actual)).sum(dim=1).clamp_max(MOST_NATS)
 
 
 def over_batches(function: Callable[[Batch], Answer], batches: Iterable[Batch]) -> Generator[Answer, None, None]:

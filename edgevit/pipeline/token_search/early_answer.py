@@ -13,7 +13,7 @@ import numpy as np
 _LEAST_IMAGES = 96
 _LARGER_MOVES = 1.1
 """Images with larger margins are taken to be moved by this factor more than those seen."""
-_SETTLED = 0.5
+_SETTLED = 1.0
 """Images that are still expected to change sides when no more are looked at."""
 _SURE = 2.5
 """Standard deviations of what is not seen yet by which a plan has to lose more than the limit."""

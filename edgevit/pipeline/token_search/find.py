@@ -32,7 +32,7 @@ from edgevit.results.token_search import TokenSearch, TriedPlan
 from edgevit.spec.token_plan import TokenPlan, parse_plan
 from edgevit.tokens.reduce import check_reducible
 
-_DIVERGENCE_BLOCKS = 4
+_DIVERGENCE_BLOCKS = 5
 _AS_ESTIMATED = 0.03
 """Share by which the measured time of a block may differ from what was estimated before plans are chosen anew."""
 
@@ -41,7 +41,7 @@ _AS_ESTIMATED = 0.03
 class SearchEffort:
     """How much a search looks at."""
 
-    divergence_images: int = 48
+    divergence_images: int = 64
     """At most; a mean over images needs fewer of them than a count of lost ones."""
     trial_images: int = 2000
     """The accuracy drop is counted on at most so many; whatever is chosen is evaluated on all later on."""
@@ -82,7 +82,8 @@ def find_plan(
     time = _Time(lambda: context.deadline.has_time(effort.share_of_minutes))
     shape = _shape(module)
     grid = token_grid(shape.tokens)
-    divergence = _site_divergence(context, module, shape, effort)
+    trials = PlanTrials(context, module, _evenly(len(context.inputs.images.ids), effort.trial_images), limit_points)
+    divergence = _site_divergence(context, module, shape, trials.less_certain(effort.divergence_images))
     methods = divergence.methods if device else methods_worth_trying(divergence, shape, grid)
     bench = BlockBench(context, module, backend, device)
     counts = first_counts(grid)
@@ -95,7 +96,6 @@ def find_plan(
     )
     while (more := counts_at_steps(curve.blocks, grid)) and time():
         curve = bench.measure([bench.block(tokens) for tokens in more])
-    trials = PlanTrials(context, module, _evenly(len(context.inputs.images.ids), effort.trial_images), limit_points)
     search = _Search(shape, divergence, trials, effort.most_choices, time)
     found = search.choose(_Blocks(bench, curve, grid))
     return TokenSearch(
@@ -170,7 +170,7 @@ class _Search:
         for _ in range(self.most_choices):
             table = blocks.table
             plans = faster_plans(table, self.divergence, self.shape)
-            guide = Guide(plan, self.has_time)
+            guide = Guide({name: each.drop_points for name, each in tried.items()}, self.has_time)
             choice = choose_plan(plans, self.trials.drop_points, self.trials.limit_points, guide)
             tried |= {each.plan: replace(each, samples=self.trials.images_seen(each.plan)) for each in choice.tried}
             plan = choice.chosen.plan if choice.chosen else None
@@ -230,9 +230,10 @@ def _shape(module: nn.Module) -> ModelShape:
     return ModelShape(int(vit.patch_embed.num_patches), int(vit.num_prefix_tokens), len(vit.blocks))
 
 
-def _site_divergence(context: RunContext, module: nn.Module, shape: ModelShape, effort: SearchEffort) -> SiteDivergence:
+def _site_divergence(
+    context: RunContext, module: nn.Module, shape: ModelShape, places: tuple[int, ...]
+) -> SiteDivergence:
     stage = "token search: divergence of single sites"
-    places = _evenly(len(context.inputs.images.ids), effort.divergence_images)
     images = evaluation_images(context.stages, context.inputs, context.inputs.model.preprocessing).select(places)
     total = -(-len(images) // BATCH)
 

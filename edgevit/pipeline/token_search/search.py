@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import math
 import statistics
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 
 from edgevit.pipeline.token_search.site_divergence import SiteDivergence
@@ -27,10 +28,10 @@ _NEAR = 0.05
 """Share of time by which a plan that lost too much is about as fast as the best."""
 _POINTS_PER_NAT = 25.0
 """What a nat of divergence costs, before any plan was tried; ImageNet models lose about so much."""
-_MATTERS = (0.01, 0.3)
-"""Nats between which plans lose more than nothing and less than all that a limit may allow."""
+_MATTERS = (0.01, 0.1)
+"""Nats between which plans lose about as much as limits allow."""
 _FAR_LESS = 1.5
-"""Factor of divergence by which a method is worse at all times if it is not worth trying."""
+"""Factor of divergence by which a method is worse, in the median, if it is not worth trying."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def front(plans: list[PlannedPlan]) -> list[PlannedPlan]:
 
 
 def methods_worth_trying(divergence: SiteDivergence, shape: ModelShape, counts: tuple[int, ...]) -> tuple[str, ...]:
-    """Returns the methods of which no other does far less, at every time that matters; sites are taken to cost nothing.
+    """Returns the methods to which no other is far superior; sites are taken to cost nothing.
 
     Args:
         divergence: Of single sites.
@@ -162,22 +163,22 @@ def methods_worth_trying(divergence: SiteDivergence, shape: ModelShape, counts: 
 
 
 def _does_far_less(better: list[PlannedPlan], worse: list[PlannedPlan]) -> bool:
-    """Whether for each plan of one front that does enough to matter, the other's that are as fast do far more."""
-    levels = [planned for planned in better if _MATTERS[0] <= planned.divergence <= _MATTERS[1]]
-    return bool(levels) and all(
-        other.divergence > _FAR_LESS * planned.divergence
-        for planned in levels
-        for other in worse
-        if other.predicted_ms <= planned.predicted_ms
-    )
+    """Whether the plans of one front do far less than those of another that are as fast, where it matters."""
+    factors = []
+    for planned in better:
+        if _MATTERS[0] <= planned.divergence <= _MATTERS[1]:
+            as_fast = [other.divergence for other in worse if other.predicted_ms <= planned.predicted_ms]
+            factors.append(min(as_fast, default=math.inf) / planned.divergence)
+    return bool(factors) and statistics.median(factors) > _FAR_LESS
 
 
 @dataclass(frozen=True)
 class Guide:
     """What a choice goes by besides plans and their drops."""
 
-    start: TokenPlan | None = None
-    """Of an earlier choice, made with times that are a little different."""
+    known: Mapping[str, float] = field(default_factory=dict)
+    """Drops of plans that were tried in an earlier choice, whose times were a little different; if one of them holds, only
+    few others are tried."""
     has_time: Callable[[], bool] = lambda: True
     """After it says no, no plan is tried."""
 
@@ -202,12 +203,15 @@ def choose_plan(
         guide: Where to begin and when to end.
     """
     trial = _Trial(drop_points, limit_points)
+    for planned in plans:
+        if str(planned.plan) in guide.known:
+            trial.note(planned, guide.known[str(planned.plan)])
     levels = _spaced(front(plans))
     low, high, halves = 0, len(levels), True
-    while low < high and guide.has_time():
+    while low < high and not (guide.known and trial.best) and guide.has_time():
         middle, width = (low + high) // 2, high - low
         if halves:
-            middle = min(max(_expected_level(levels, trial, guide.start), low), high - 1)
+            middle = min(max(_expected_level(levels, trial), low), high - 1)
         if _any_holds(_plans_to_try(plans, levels[middle].predicted_ms), trial):
             high = middle
         else:
@@ -221,10 +225,8 @@ def choose_plan(
     return Choice(trial.best, tuple(trial.tried))
 
 
-def _expected_level(levels: list[PlannedPlan], trial: _Trial, start: TokenPlan | None) -> int:
-    """Place of the fastest level that is expected to hold: that of an earlier choice, else by divergence."""
-    if start is not None and not trial.tried:
-        return next((place for place, planned in enumerate(levels) if planned.plan == start), len(levels) // 2)
+def _expected_level(levels: list[PlannedPlan], trial: _Trial) -> int:
+    """Place of the fastest level that is expected to hold, by its divergence and what plans lost so far."""
     per_nat = statistics.median(
         [
             _POINTS_PER_NAT,
@@ -251,15 +253,17 @@ class _Trial:
     def drop_points(self, planned: PlannedPlan) -> float:
         """Accuracy drop of a plan, in percentage points."""
         if planned.plan not in self._drops:
-            drop = self._carry_out(planned.plan)
-            self.tried.append(TriedPlan(str(planned.plan), planned.predicted_ms, planned.divergence, drop))
-            self._drops[planned.plan] = drop
-        holds = within_budget(self._drops[planned.plan], self.limit_points)
-        if holds and (self.best is None or _fastest_first(planned) < _fastest_first(self.best)):
-            self.best = planned
-        elif not holds:
-            self.failed.add(planned)
+            self.note(planned, self._carry_out(planned.plan))
         return self._drops[planned.plan]
+
+    def note(self, planned: PlannedPlan, drop_points: float) -> None:
+        """Takes down what a plan lost."""
+        self.tried.append(TriedPlan(str(planned.plan), planned.predicted_ms, planned.divergence, drop_points))
+        self._drops[planned.plan] = drop_points
+        if not within_budget(drop_points, self.limit_points):
+            self.failed.add(planned)
+        elif self.best is None or _fastest_first(planned) < _fastest_first(self.best):
+            self.best = planned
 
     def was_tried(self, planned: PlannedPlan) -> bool:
         return planned.plan in self._drops

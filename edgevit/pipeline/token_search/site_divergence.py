@@ -23,7 +23,8 @@ class DivergencePoint:
     share: float
     """Of the patch tokens of the image that stays, 0..1."""
     nats: float
-    """Mean Kullback-Leibler divergence of the reduced model's classes from the dense model's."""
+    """Mean Kullback-Leibler divergence of the reduced model's classes from the dense model's; see
+    :data:`edgevit.pipeline.token_search.divergence.MOST_NATS`."""
 
 
 @dataclass(frozen=True)

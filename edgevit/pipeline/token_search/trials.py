@@ -53,12 +53,17 @@ class PlanTrials:
         order = np.argsort(np.abs(dense), kind="stable")
         images = evaluation_images(context.stages, context.inputs, context.inputs.model.preprocessing)
         self._stages, self._module, self.limit_points = context.stages, module, limit_points
-        self._classes, self._dense = classes[order], dense[order]
+        self._places, self._classes, self._dense = chosen[order], classes[order], dense[order]
         self._found: dict[str, PlanDrop] = {}
         self._entering = _Entering(module, images.select([int(place) for place in chosen[order]]))
 
     def __len__(self) -> int:
         return len(self._dense)
+
+    def less_certain(self, most: int) -> tuple[int, ...]:
+        """Returns places of images of the less certain half, at most so many, rising; plans change them first."""
+        half = self._places[: -(-len(self) // 2)]
+        return tuple(sorted(int(place) for place in half[:: -(-len(half) // most)]))
 
     def drop_points(self, plan: TokenPlan) -> float:
         """Carries out a plan and returns its drop in percentage points; roughly where that is far more than the limit."""
