@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +22,8 @@ from edgevit.run.child_process import report_progress
 MOST_BYTES = 8 << 30
 """Larger arrays are not written; 50,000 images of 224 x 224 pixels take 7.0 GiB."""
 _MOST_OF_FREE_DISK = 0.5
+MOST_OWN_BYTES = 512 << 20
+"""Of an array of normalized images in memory: 891 images of 224 x 224 pixels."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,12 @@ class PreparedImages:
             yield np.stack(batch)
 
     def array(self) -> np.ndarray:
-        """Returns all images at once, float32 [n, 3, h, w]; see :meth:`batches`."""
-        images = np.empty((len(self), 3, *self.preprocessing.input_size), np.float32)
+        """Returns all images at once, float32 [n, 3, h, w], in a mapped file where they are many; see :meth:`batches`.
+
+        Raises:
+            OSError: there is no space left for that file.
+        """
+        images = _room((len(self), 3, *self.preprocessing.input_size), self.pixels and self.pixels.parent)
         for place, batch in enumerate(self.batches()):
             images[place] = batch[0]
         return images
@@ -78,6 +87,19 @@ class PreparedImages:
         array, levels = read_rows(pixels), normalized_levels(self.preprocessing)
         for row in range(len(self)) if self.rows is None else self.rows:
             yield normalize(array[row], levels)
+
+
+def _room(shape: tuple[int, ...], folder: Path | None) -> np.ndarray:
+    """Room for float32 values: memory of the process, or mapped from a file without a name, which goes with the array."""
+    size = 4 * math.prod(shape)
+    if size <= MOST_OWN_BYTES:
+        return np.empty(shape, np.float32)
+    with tempfile.TemporaryFile(dir=folder) as stream:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(stream.fileno(), 0, size)  # or a disk that fills up later would end the process
+        else:
+            stream.truncate(size)
+        return np.asarray(np.memmap(stream, np.float32, "r+", shape=shape))
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,20 @@ def test_the_last_batch_may_be_smaller(images: PreparedImages) -> None:
     np.testing.assert_array_equal(np.concatenate(batches), expected(images))
 
 
+def test_an_array_of_many_images_is_no_memory_of_the_process(
+    images: PreparedImages, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    size = 9 * 3 * 5 * 4 * 4
+    monkeypatch.setattr(prepared, "MOST_OWN_BYTES", size)
+    assert images.array().base is None
+    monkeypatch.setattr(prepared, "MOST_OWN_BYTES", size - 1)
+    before = sorted(tmp_path.rglob("*"))
+    array = images.array()
+    assert isinstance(array.base, np.memmap)
+    np.testing.assert_array_equal(array, expected(images))
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_a_selection_reads_the_same_array(images: PreparedImages) -> None:
     some = images.select((7, 2, 4))
     assert some.pixels == images.pixels
