@@ -21,7 +21,9 @@ _LEGEND = (
     "Plans are listed in the order in which they were tried. KL divergence is that of the model with a single site"
     " from the dense model, summed over the sites of the plan; the change is that of top-1, or without labels of the"
     " agreement with the float model, with the whole plan in PyTorch. Tokens are those that enter a block, with prefix"
-    " tokens, which plans do not count. Steps are the token counts that were searched: no larger count is as fast."
+    " tokens, which plans do not count. Steps are the token counts that were searched: no larger count is as fast. Blocks"
+    " with other token counts than those listed were estimated from them. Images whose class is least certain come first,"
+    " and the rest is taken to keep its class once it hardly matters."
 )
 
 
@@ -110,7 +112,8 @@ def _sentences(run: Run, search: TokenSearch) -> str:
     )
     if search.plan is None:
         return f"{text} **No plan was found**{f': {escape(search.note)}' if search.note else ''}."
-    text = f"{text} **Found: {code(search.plan)}**, {_found_ms(search)}."
+    early = f" ({escape(search.note)})" if search.note else ""
+    text = f"{text} **Found: {code(search.plan)}**, {_found_ms(search)}{early}."
     return f"{text} {' '.join(_carried_out(run, search))}"
 
 
@@ -161,12 +164,13 @@ def _tried(search: TokenSearch) -> str:
             units.milliseconds(tried.predicted_ms),
             f"{tried.divergence:.3g} nats",
             units.accuracy_change(tried.drop_points, 2),
+            str(tried.samples or search.samples),
             _outcome(search, tried),
         )
         for tried in search.tried
     ]
     title = "blocks measured, sum" if search.source == "measured" else "blocks predicted, sum"
-    return table(("plan tried", title, "KL divergence", "change", ""), rows, range(1, 4))
+    return table(("plan tried", title, "KL divergence", "change", "images", ""), rows, range(1, 5))
 
 
 def _outcome(search: TokenSearch, tried: TriedPlan) -> str:

@@ -29,7 +29,7 @@ MEASURED = TokenSearch(
     prefix=1,
     steps=(197, 128, 96),
     tried=(
-        TriedPlan("evit:4=95", 7.0, 0.05, 2.25),
+        TriedPlan("evit:4=95", 7.0, 0.05, 2.25, samples=96),
         TriedPlan(PLAN, 8.0, 0.0123, 0.5),
         TriedPlan("tome:6=127", 9.0, 0.01, 0.25),
     ),
@@ -77,11 +77,11 @@ def test_a_measured_search() -> None:
         " tokens (1.50 ×). Whole artifacts, measured on this host: `litert/fp32/squeeze-gather` 12.2 → 8.20 ms (1.49 ×);"
         " `litert/fp32/squeeze-arithmetic` 12.2 → 8.20 ms (1.49 ×, rejected).",
         "",
-        "| plan tried | blocks measured, sum | KL divergence | change |  |",
-        "|---|--:|--:|--:|---|",
-        "| evit:4=95 | 7.00 ms | 0.05 nats | -2.25 pt | drops too much |",
-        "| squeeze:4=127,6=95 | 8.00 ms | 0.0123 nats | -0.50 pt | chosen |",
-        "| tome:6=127 | 9.00 ms | 0.01 nats | -0.25 pt | slower |",
+        "| plan tried | blocks measured, sum | KL divergence | change | images |  |",
+        "|---|--:|--:|--:|--:|---|",
+        "| evit:4=95 | 7.00 ms | 0.05 nats | -2.25 pt | 96 | drops too much |",
+        "| squeeze:4=127,6=95 | 8.00 ms | 0.0123 nats | -0.50 pt | 200 | chosen |",
+        "| tome:6=127 | 9.00 ms | 0.01 nats | -0.25 pt | 200 | slower |",
         "",
         "| tokens | one block, measured |  | plan found |",
         "|--:|--:|---|---|",
@@ -109,7 +109,7 @@ def test_a_predicted_search_is_told_in_other_words() -> None:
         " `litert/fp32/squeeze-arithmetic` 12.2 → 8.20 ms (1.49 ×, rejected). Whole artifacts, predicted for"
         " raspberry-pi-5: `litert/fp32/dense` 20.0 ms to 50.0 ms; `litert/fp32/squeeze-gather` 10.0 ms to 30.0 ms.",
     ]
-    assert "| plan tried | blocks predicted, sum | KL divergence | change |  |" in lines
+    assert "| plan tried | blocks predicted, sum | KL divergence | change | images |  |" in lines
     assert "| tokens | one block, predicted |  | plan found |" in lines
     assert any(line.startswith("Extra latency of reducing tokens, predicted:") for line in lines)
     tables = [line for line in lines if line.startswith("|")]
@@ -120,9 +120,14 @@ def test_a_predicted_search_is_told_in_other_words() -> None:
 def test_nothing_found_is_said_with_the_reason() -> None:
     page = token_searches_section(a_run(NOTHING), None)
     assert "**No plan was found**: every plan tried loses more than 0.7 points.\n" in page
-    assert "| evit:4=95 | 7.00 ms | 0.05 nats | -2.25 pt | drops too much |" in page
+    assert "| evit:4=95 | 7.00 ms | 0.05 nats | -2.25 pt | 96 | drops too much |" in page
     assert "chosen" not in page
     assert "at the start" not in page
+
+
+def test_a_search_that_ended_early_says_so() -> None:
+    page = token_searches_section(a_run(replace(MEASURED, note="the time was over")), None)
+    assert "with all tokens (1.50 ×) (the time was over). Whole artifacts" in page
 
 
 def test_a_plan_that_no_artifact_has() -> None:
