@@ -65,6 +65,8 @@ class RunFacts:
     """Stages that run side by side."""
     measures: bool
     """Whether candidates are evaluated and measured; otherwise only made and verified."""
+    quick: bool = False
+    """Whether it is a first look, which does not measure the original model."""
     may_add: tuple[str, ...] = ()
     """See :class:`edgevit.run.progress.RunPlan`."""
 
@@ -103,6 +105,11 @@ PER_IMAGE_S = 0.0005
 """To hand one image to a runtime."""
 CAPTURE_S = 4.5
 PREPARE_S = 5.0
+"""To rewrite a program before it is exported again."""
+KEEP_S = 0.1
+"""To copy the artifact of the recipe that was chosen."""
+COMPARE_S = 2.5
+"""Seconds to compare a candidate with its float parent, in the process that measures it."""
 WARM_UP_S = 0.3
 BURST_S = 0.45
 """Of one candidate in one round, warmed up, waited for and timed."""
@@ -174,7 +181,8 @@ def _of_the_model(facts: RunFacts) -> Iterator[_Stage]:
         yield _Stage("evaluate", facts.images * facts.macs / 1e9 * PYTORCH_S_PER_GMAC)
     if facts.training_macs:
         yield _Stage("distill", TRAINING_PASSES * facts.training_macs / 1e9 * PYTORCH_S_PER_GMAC)
-    yield _Stage("measure", facts.min_seconds + WARM_UP_S + CAPTURE_S, alone=True)
+    if facts.measures and not facts.quick:
+        yield _Stage("measure", facts.min_seconds + WARM_UP_S + CAPTURE_S, alone=True)
 
 
 def _of_a_reduced_model(facts: RunFacts, variant: PlannedVariant) -> Iterator[_Stage]:
@@ -185,23 +193,32 @@ def _of_a_reduced_model(facts: RunFacts, variant: PlannedVariant) -> Iterator[_S
 
 def _of_candidates(facts: RunFacts, backend: PlannedBackend, variant: PlannedVariant) -> Iterator[_Stage]:
     costs, gmacs = COSTS.get(backend.name, OTHER_COSTS), variant.mac_share * facts.macs / 1e9
+    compared_s = 0.0 if variant == facts.variants[0] else COMPARE_S
     for _ in variant.slugs:
         yield _Stage("export", costs.export_s)
-        yield from _judged(facts, costs, gmacs * FLOAT_S_PER_GMAC)
+        yield from _judged(facts, costs.start_s + compared_s, gmacs * FLOAT_S_PER_GMAC)
     for scheme in backend.schemes:
         known = SCHEMES[scheme.name]
         if scheme.prepared:
             yield _Stage("export", PREPARE_S + costs.export_s)
         images = facts.calibration_images * gmacs * costs.static_s_per_image_gmac
         yield _Stage("quantize", costs.static_s + images if known.calibrated else costs.dynamic_s)
-        yield from _judged(facts, costs, gmacs * (INT8_S_PER_GMAC if known.is_int8 else FLOAT_S_PER_GMAC))
+        yield _Stage("keep", KEEP_S)
+        image_s = gmacs * (INT8_S_PER_GMAC if known.is_int8 else FLOAT_S_PER_GMAC)
+        yield from _judged(facts, costs.start_s + COMPARE_S, image_s)
 
 
-def _judged(facts: RunFacts, costs: BackendCosts, image_s: float) -> Iterator[_Stage]:
-    """Evaluating, measuring and predicting one candidate, which takes ``image_s`` seconds for an image."""
+def _judged(facts: RunFacts, besides_s: float, image_s: float) -> Iterator[_Stage]:
+    """Evaluating, measuring and predicting one candidate, which takes ``image_s`` seconds for an image.
+
+    Args:
+        facts: What the length depends on.
+        besides_s: To start, and to compare it with its parent, when it is measured.
+        image_s: For one image.
+    """
     yield _Stage("evaluate", facts.images * (image_s + PER_IMAGE_S))
     if facts.measures:
-        yield _Stage("measure", costs.start_s + WARM_UP_S + max(facts.min_seconds, 50 * image_s), alone=True)
+        yield _Stage("measure", besides_s + WARM_UP_S + max(facts.min_seconds, 50 * image_s), alone=True)
         if facts.devices:
             yield _Stage("predict", 0.5)
 

@@ -72,6 +72,7 @@ def test_stages_are_counted_by_kind() -> None:
         "measure": 1 + 4,
         "export": 2 + 1,
         "quantize": 2,
+        "keep": 2,
         "time": 1,
     }
     trained = make_plan(replace(FACTS, training_macs=10**12, devices=2, variants=(*FACTS.variants, REDUCED)))
