@@ -170,7 +170,7 @@ class _Search:
         for _ in range(self.most_choices):
             table = blocks.table
             plans = faster_plans(table, self.divergence, self.shape)
-            guide = Guide({name: each.drop_points for name, each in tried.items()}, self.has_time)
+            guide = Guide({parse_plan(name): each.drop_points for name, each in tried.items()}, self.has_time)
             choice = choose_plan(plans, self.trials.drop_points, self.trials.limit_points, guide)
             tried |= {each.plan: replace(each, samples=self.trials.images_seen(each.plan)) for each in choice.tried}
             plan = choice.chosen.plan if choice.chosen else None

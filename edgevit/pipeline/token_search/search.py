@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 import statistics
@@ -66,13 +67,8 @@ class PlannedPlan:
     predicted_ms: float
     divergence: float
     """In nats."""
-
-    @property
-    def shape(self) -> tuple[str, tuple[int, ...]]:
-        """The method and the blocks of the sites."""
-        sites = self.plan.schedule
-        assert isinstance(sites, tuple)
-        return self.plan.method, tuple(site.block for site in sites)
+    shape: tuple[str, tuple[int, ...]]
+    """The method and the blocks of the sites."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +83,7 @@ def faster_plans(curve: BlockCurve, divergence: SiteDivergence, shape: ModelShap
     """Lists every plan with one to three sites on the steps of the curve that is predicted to beat the dense model.
 
     Returns:
-        The fastest first; of equally fast ones that with less divergence, then by name.
+        The fastest first; of equally fast ones that with less divergence, then that with fewer sites in earlier blocks.
     """
     dense_ms = curve.plan_ms("", (), shape.prefix, shape.depth)
     methods = [method for method in divergence.methods if method in curve.methods]
@@ -100,8 +96,8 @@ def faster_plans(curve: BlockCurve, divergence: SiteDivergence, shape: ModelShap
     return sorted(found, key=_fastest_first)
 
 
-def _fastest_first(planned: PlannedPlan) -> tuple[float, float, str]:
-    return planned.predicted_ms, planned.divergence, str(planned.plan)
+def _fastest_first(planned: PlannedPlan) -> tuple[float, float]:
+    return planned.predicted_ms, planned.divergence
 
 
 def _plans_of(method: str, curve: BlockCurve, divergence: SiteDivergence, shape: ModelShape) -> Iterator[PlannedPlan]:
@@ -124,7 +120,7 @@ def _plans_of(method: str, curve: BlockCurve, divergence: SiteDivergence, shape:
                     total_ms, total_divergence, before = total_ms + ms, total_divergence + nats, after
                 else:
                     sites = tuple(Site(block, tokens) for block, tokens in zip(blocks, kept, strict=True))
-                    yield PlannedPlan(TokenPlan(method, sites), total_ms, total_divergence)
+                    yield PlannedPlan(TokenPlan(method, sites), total_ms, total_divergence, (method, blocks))
 
 
 def front(plans: list[PlannedPlan]) -> list[PlannedPlan]:
@@ -151,7 +147,8 @@ def methods_worth_trying(divergence: SiteDivergence, shape: ModelShape, counts: 
         shape: Of the model.
         counts: Numbers of tokens that plans may have, rising, the last that of the dense model.
     """
-    blocks, methods = tuple(BlockPoint(tokens, float(tokens)) for tokens in counts), divergence.methods
+    some = counts[::-2][::-1]  # tell as much as all
+    blocks, methods = tuple(BlockPoint(tokens, float(tokens)) for tokens in some), divergence.methods
     free = tuple(SitePoint(method, counts[-1], 0.0, "") for method in methods)
     plans = faster_plans(BlockCurve(blocks, free), divergence, shape)
     fronts = {method: front([planned for planned in plans if planned.plan.method == method]) for method in methods}
@@ -176,7 +173,7 @@ def _does_far_less(better: list[PlannedPlan], worse: list[PlannedPlan]) -> bool:
 class Guide:
     """What a choice goes by besides plans and their drops."""
 
-    known: Mapping[str, float] = field(default_factory=dict)
+    known: Mapping[TokenPlan, float] = field(default_factory=dict)
     """Drops of plans that were tried in an earlier choice, whose times were a little different; if one of them holds, only
     few others are tried."""
     has_time: Callable[[], bool] = lambda: True
@@ -203,9 +200,9 @@ def choose_plan(
         guide: Where to begin and when to end.
     """
     trial = _Trial(drop_points, limit_points)
-    for planned in plans:
-        if str(planned.plan) in guide.known:
-            trial.note(planned, guide.known[str(planned.plan)])
+    for planned in plans if guide.known else ():
+        if planned.plan in guide.known:
+            trial.note(planned, guide.known[planned.plan])
     levels = _spaced(front(plans))
     low, high, halves = 0, len(levels), True
     while low < high and not (guide.known and trial.best) and guide.has_time():
@@ -282,7 +279,7 @@ def _any_holds(plans: list[PlannedPlan], trial: _Trial) -> bool:
 
 def _plans_to_try(plans: list[PlannedPlan], most_ms: float) -> list[PlannedPlan]:
     """Returns up to three plans that are as fast: the one with the least divergence, that of another method, and that of another shape."""
-    fast = list(itertools.takewhile(lambda planned: planned.predicted_ms <= most_ms, plans))
+    fast = plans[: bisect.bisect_right(plans, most_ms, key=lambda planned: planned.predicted_ms)]
     first = min(fast, key=_least_divergence_first)
     by_method = (planned for planned in fast if planned.plan.method != first.plan.method)
     other_method = min(by_method, key=_least_divergence_first, default=first)
@@ -303,7 +300,7 @@ def _alternative(plans: list[PlannedPlan], trial: _Trial) -> PlannedPlan | None:
     for planned in trial.failed:
         up_to = best_ms if planned.predicted_ms >= best_ms * (1 - _NEAR) else planned.predicted_ms
         failed_ms[planned.shape] = max(up_to, failed_ms.get(planned.shape, 0.0))
-    faster = itertools.takewhile(lambda planned: planned.predicted_ms < best_ms * (1 - _GAIN), plans)
+    faster = plans[: bisect.bisect_left(plans, best_ms * (1 - _GAIN), key=lambda planned: planned.predicted_ms)]
     untried = (
         planned
         for planned in faster
@@ -312,8 +309,8 @@ def _alternative(plans: list[PlannedPlan], trial: _Trial) -> PlannedPlan | None:
     return min(untried, key=_least_divergence_first, default=None)
 
 
-def _least_divergence_first(planned: PlannedPlan) -> tuple[float, float, str]:
-    return planned.divergence, planned.predicted_ms, str(planned.plan)
+def _least_divergence_first(planned: PlannedPlan) -> tuple[float, float]:
+    return planned.divergence, planned.predicted_ms
 
 
 def _spaced(plans: list[PlannedPlan]) -> list[PlannedPlan]:
