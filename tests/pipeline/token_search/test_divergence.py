@@ -8,6 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from edgevit.pipeline.token_search import divergence  # noqa: E402
 from edgevit.pipeline.token_search.divergence import over_batches, site_divergences  # noqa: E402
 from edgevit.spec.token_plan import parse_plan  # noqa: E402
 from edgevit.tokens.reduce import reduce_tokens  # noqa: E402
@@ -27,6 +28,13 @@ def test_divergence_is_that_of_the_reduced_model(vit: Any, pixels: Any) -> None:
         reduced = reduce_tokens(vit, parse_plan("tome:4=32"))(images).double().log_softmax(1)
     assert point.share == 0.5
     assert point.nats == pytest.approx(float((dense.exp() * (dense - reduced)).sum(1).mean()), rel=1e-4)
+
+
+def test_an_image_counts_no_more_than_a_limit(vit: Any, pixels: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (whole,) = site_divergences(vit, [pixels], (2,), {"squeeze": (0.2,)})
+    monkeypatch.setattr(divergence, "MOST_NATS", whole.nats)
+    (limited,) = site_divergences(vit, [pixels], (2,), {"squeeze": (0.2,)})
+    assert 0 < limited.nats < whole.nats
 
 
 def test_keeping_all_does_nothing(vit: Any, pixels: Any) -> None:

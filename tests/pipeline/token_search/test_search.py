@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
-from edgevit.pipeline.token_search.search import ModelShape, PlannedPlan, choose_plan, faster_plans, front
+from edgevit.pipeline.token_search.search import (
+    Guide,
+    ModelShape,
+    PlannedPlan,
+    choose_plan,
+    faster_plans,
+    front,
+    methods_worth_trying,
+)
 from edgevit.pipeline.token_search.site_divergence import DivergencePoint, SiteDivergence
 from edgevit.pipeline.token_search.staircase import BlockCurve
 from edgevit.results.token_search import BlockPoint, SitePoint
+from edgevit.spec.token_plan import TokenPlan, parse_plan
 
 SHAPE = ModelShape(patches=32, prefix=1, depth=6)
 STAIRS = {9: 1.0, 13: 2.0, 17: 2.0, 21: 4.0, 25: 4.0, 29: 5.0, 33: 5.0}
@@ -131,3 +141,61 @@ def test_after_a_plan_that_loses_far_too_much_no_other_that_is_as_fast_is_tried(
     plans = faster_plans(curve(), divergence(("squeeze", "tome")), SHAPE)
     little, much = (choose_plan(plans, lambda plan, drop=drop: drop, 1.0).tried for drop in (2.0, 50.0))
     assert len(much) < len(little)
+
+
+def test_the_search_begins_where_the_drop_is_expected_to_be_the_limit() -> None:
+    plans = faster_plans(curve(), divergence(), SHAPE)
+    drops = exact(plans, 25.0)
+    tried = choose_plan(plans, lambda plan: drops[str(plan)], limit_points=12.5).tried
+    assert (tried[0].plan, tried[0].drop_points) == ("squeeze:4=16", 12.5)
+
+
+def test_no_plan_is_tried_after_the_time_is_over() -> None:
+    plans = faster_plans(curve(), divergence(), SHAPE)
+    drops = exact(plans, 1.0)
+    left = iter([True])
+    found = choose_plan(plans, lambda plan: drops[str(plan)], 0.5, Guide(has_time=lambda: next(left, False)))
+    assert found.chosen is not None
+    assert len(found.tried) == 1
+    assert choose_plan(plans, lambda plan: drops[str(plan)], 0.5, Guide(has_time=lambda: False)).tried == ()
+
+
+def test_an_earlier_choice_is_gone_on_from() -> None:
+    plans = faster_plans(curve(), divergence(("squeeze", "tome")), SHAPE)
+    drops = exact(plans, 1.0)
+    first = choose_plan(plans, lambda plan: drops[str(plan)], 0.8)
+    known = {parse_plan(tried.plan): tried.drop_points for tried in first.tried}
+    slower = faster_plans(curve(blocks={**STAIRS, 9: 1.2}), divergence(("squeeze", "tome")), SHAPE)
+    carried_out: list[str] = []
+
+    def drop_points(plan: TokenPlan) -> float:
+        carried_out.append(str(plan))
+        return drops[str(plan)]
+
+    again = choose_plan(slower, drop_points, 0.8, Guide(known))
+    assert again.chosen is not None and first.chosen is not None
+    assert again.chosen.predicted_ms <= min(
+        planned.predicted_ms for planned in slower if known.get(planned.plan, 100.0) <= 0.8
+    )
+    assert len(carried_out) <= 4
+    assert not {parse_plan(plan) for plan in carried_out} & set(known)
+
+
+def scaled(factor: float) -> SiteDivergence:
+    """Tome does so many times what squeeze does."""
+    points = divergence().points
+    return SiteDivergence((*points, *(replace(each, method="tome", nats=factor * each.nats) for each in points)))
+
+
+@pytest.mark.parametrize(
+    ("factor", "methods"),
+    [(1.0, ("squeeze", "tome")), (1.3, ("squeeze", "tome")), (2.0, ("squeeze",)), (0.4, ("tome",))],
+)
+def test_a_method_that_does_far_more_is_not_worth_trying(factor: float, methods: tuple[str, ...]) -> None:
+    small = SiteDivergence(tuple(replace(each, nats=each.nats / 20) for each in scaled(factor).points))
+    assert methods_worth_trying(small, SHAPE, tuple(range(9, 34))) == methods
+
+
+def test_all_methods_are_worth_trying_where_none_does_what_matters() -> None:
+    nothing = SiteDivergence(tuple(replace(each, nats=0.0) for each in scaled(2.0).points))
+    assert methods_worth_trying(nothing, SHAPE, tuple(STAIRS)) == ("squeeze", "tome")

@@ -8,13 +8,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from edgevit.pipeline.token_search.vit_parts import one_block, tail  # noqa: E402
+from edgevit.pipeline.token_search.vit_parts import head, one_block, tail  # noqa: E402
 
 
-def test_the_tail_is_the_model_from_a_block_on(vit: Any, pixels: Any) -> None:
+@pytest.mark.parametrize("first", [1, 3, 6])
+def test_head_and_tail_are_the_model(first: int, vit: Any, pixels: Any) -> None:
     with torch.inference_mode():
-        entering = vit.blocks[:2](vit._pos_embed(vit.patch_embed(pixels)))
-        part = tail(vit, 3)
+        entering = head(vit, pixels, first)
+        assert entering.shape == (24, 65, 48)
+        part = tail(vit, first)
         assert torch.allclose(part.forward_head(part.norm(part.blocks(entering))), vit(pixels), atol=1e-5)
     assert len(vit.blocks) == 6  # the model is as it was
 
