@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
 
 from edgevit.backends import Backend
-from edgevit.pipeline.candidate import build, leave_out
+from edgevit.pipeline.candidate import begin, build, leave_out, make, measure
 from edgevit.pipeline.choose import ends_policy, int8_exceeds_budget, reject_worse_forms
-from edgevit.pipeline.context import Alternatives, RunContext, Variant
+from edgevit.pipeline.context import Alternatives, CandidateDraft, RunContext, Variant
 from edgevit.pipeline.model_passes import TrainedModel
 from edgevit.pipeline.token_passes import reduce_conservatively_for, reduce_for
 from edgevit.quantization.policy import first_guess
 from edgevit.results.candidate import Candidate
 from edgevit.results.token_search import TokenSearch
-
-One = TypeVar("One")
-Other = TypeVar("Other")
 
 
 @dataclass(frozen=True)
@@ -43,15 +38,19 @@ def make_candidates(context: RunContext, trained: TrainedModel, backend: Backend
         trained: The model after the passes that change its weights.
         backend: What they are for.
     """
-    dense, reduced = _both(
-        context,
-        lambda: build(context, backend, "fp32", trained.dense, None),
-        lambda: reduce_for(context, trained, backend),
+    stages, first = context.stages, begin(backend, "fp32", trained.dense, None)
+    draft, reduced = stages.both(
+        partial(make, context, CandidateDraft(backend, trained.dense, None, first)),
+        partial(reduce_for, context, trained, backend),
     )
-    from_dense, from_reduced = _both(
-        context,
-        lambda: _quantize(context, backend, trained.dense, dense),
-        lambda: _make(context, backend, reduced.variants, dense),
+    # nothing of the dense float one's measurement is needed to go on, so that it can wait until all else is done
+    dense, (from_dense, from_reduced) = stages.both(
+        partial(measure, context, draft),
+        partial(
+            stages.both,
+            partial(_quantize, context, backend, trained.dense, draft.candidate),
+            partial(_make, context, backend, reduced.variants, draft.candidate),
+        ),
     )
     made = (dense, *from_dense, *from_reduced)
     limit = context.inputs.spec.budget.max_drop
@@ -61,12 +60,6 @@ def make_candidates(context: RunContext, trained: TrainedModel, backend: Backend
         made = (*made, *_make(context, backend, new, dense))
         reduced = reduced.and_then(again)
     return BackendCandidates(made, reduced.searches, reduced.notes)
-
-
-def _both(context: RunContext, one: Callable[[], One], other: Callable[[], Other]) -> tuple[One, Other]:
-    """Makes two calls side by side."""
-    found: list[Any] = context.stages.side_by_side([one, other])
-    return found[0], found[1]
 
 
 def _make(

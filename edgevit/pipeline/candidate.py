@@ -25,7 +25,7 @@ from edgevit.measure.bench import BenchJob
 from edgevit.measure.paired import BenchWithParentJob, PairedLatency
 from edgevit.pipeline.candidate_line import candidate_line
 from edgevit.pipeline.choose import judge, mark_failed, mark_rejected
-from edgevit.pipeline.context import CandidateDraft, RunContext, Step, Variant
+from edgevit.pipeline.context import CandidateDraft, RunContext, Step, Steps, Variant
 from edgevit.pipeline.float_export import export_variant
 from edgevit.pipeline.images import evaluation_images
 from edgevit.pipeline.recipe_trials import quantize_candidate
@@ -43,7 +43,7 @@ from edgevit.spec.schemes import SCHEMES
 
 
 def build(context: RunContext, backend: Backend, scheme: str, variant: Variant, parent: Candidate | None) -> Candidate:
-    """Takes a candidate through the steps of a run; one that cannot be offered takes no further steps.
+    """Takes a new candidate through all steps of a run; one that cannot be offered takes no further steps.
 
     Args:
         context: The run.
@@ -55,30 +55,47 @@ def build(context: RunContext, backend: Backend, scheme: str, variant: Variant, 
     Raises:
         DiskFull: nothing can be written any more.
     """
-    candidate = _begin(backend, scheme, variant, parent)
-    for step in context.steps:
+    return measure(
+        context, make(context, CandidateDraft(backend, variant, parent, begin(backend, scheme, variant, parent)))
+    )
+
+
+def make(context: RunContext, draft: CandidateDraft) -> CandidateDraft:
+    """Takes a candidate through the steps before it is measured; see :func:`build`."""
+    return _take_steps(context, draft, context.steps.making)
+
+
+def measure(context: RunContext, draft: CandidateDraft) -> Candidate:
+    """Takes a candidate through the steps of measuring, unless it cannot be offered; see :func:`build`."""
+    candidate = _take_steps(context, draft, context.steps.measuring).candidate
+    context.stages.progress.candidate(candidate_line(candidate))
+    return candidate
+
+
+def _take_steps(context: RunContext, draft: CandidateDraft, steps: tuple[Step, ...]) -> CandidateDraft:
+    for step in steps:
+        if draft.candidate.status != "ok":
+            break
         try:
-            found = step(context, CandidateDraft(backend, variant, parent, candidate))
+            found = step(context, draft)
         except DiskFull:
             raise
         except (CandidateFailed, CheckFailed, UsageError) as error:
-            candidate = mark_failed(candidate, error.message)
+            draft = replace(draft, candidate=mark_failed(draft.candidate, error.message))
         else:
-            candidate = judge(found, parent, context.limits)
-        if candidate.status != "ok":
-            break
-    context.stages.progress.candidate(candidate_line(candidate))
-    return candidate
+            draft = replace(draft, candidate=judge(found, draft.parent, context.limits))
+    return draft
 
 
 def leave_out(context: RunContext, backend: Backend, scheme: str, variant: Variant, parent: Candidate) -> Candidate:
     """Returns a candidate that is not made, for the float one that it would be made from cannot be offered."""
-    candidate = mark_rejected(_begin(backend, scheme, variant, parent), f"not made: {parent.id} was {parent.status}")
+    candidate = mark_rejected(begin(backend, scheme, variant, parent), f"not made: {parent.id} was {parent.status}")
     context.stages.progress.candidate(candidate_line(candidate))
     return candidate
 
 
-def _begin(backend: Backend, scheme: str, variant: Variant, parent: Candidate | None) -> Candidate:
+def begin(backend: Backend, scheme: str, variant: Variant, parent: Candidate | None) -> Candidate:
+    """Returns a candidate that has taken no step; see :func:`build`."""
     return Candidate(
         id=f"{backend.name}/{scheme}/{variant.slug}",
         backend=backend.name,
@@ -223,8 +240,8 @@ def predict_candidate(context: RunContext, draft: CandidateDraft) -> Candidate:
     return replace(candidate, predictions=tuple(found))
 
 
-EXPORT_STEPS: tuple[Step, ...] = (make_artifact, verify_artifact)
-COMPRESS_STEPS: tuple[Step, ...] = (*EXPORT_STEPS, evaluate_candidate, measure_candidate, predict_candidate)
+EXPORT_STEPS = Steps((make_artifact, verify_artifact), ())
+COMPRESS_STEPS = Steps((*EXPORT_STEPS.making, evaluate_candidate), (measure_candidate, predict_candidate))
 
 
 def _logits(context: RunContext, draft: CandidateDraft) -> np.ndarray:

@@ -9,9 +9,9 @@ from pathlib import Path
 from edgevit.data.images import manifest
 from edgevit.measure.host import tool_versions
 from edgevit.pipeline.backend_candidates import make_candidates
-from edgevit.pipeline.candidate import COMPRESS_STEPS, EXPORT_STEPS, measure_candidate
+from edgevit.pipeline.candidate import COMPRESS_STEPS, EXPORT_STEPS
 from edgevit.pipeline.choose import choose
-from edgevit.pipeline.context import Step, open_context
+from edgevit.pipeline.context import Steps, open_context, time_original
 from edgevit.pipeline.ended_run import ended_run
 from edgevit.pipeline.final_round import time_in_rounds
 from edgevit.pipeline.inputs import input_files, open_inputs, pin_inputs
@@ -39,7 +39,7 @@ class _Settings:
     resume: bool
     jobs: int
     keep_work: bool
-    steps: tuple[Step, ...]
+    steps: Steps
 
 
 def compress(
@@ -115,11 +115,12 @@ def _run(spec: Spec, out: Path | None, settings: _Settings, progress: Progress) 
             write_report(run, folder.path)
             return run
         executor.warm_up([PYTORCH, *(backend.preload for backend in inputs.backends)])
-        progress.begin(plan_run(inputs, settings.jobs, measures=measure_candidate in settings.steps))
+        progress.begin(plan_run(inputs, settings.jobs, measures=bool(settings.steps.measuring)))
         stages = Stages(folder, executor, progress)
         context = open_context(inputs, stages, settings.steps, deadline)
         trained = run_model_passes(context)
-        made = stages.side_by_side([partial(make_candidates, context, trained, backend) for backend in inputs.backends])
+        calls = [partial(make_candidates, context, trained, backend) for backend in inputs.backends]
+        made, baseline = stages.both(partial(stages.side_by_side, calls), partial(time_original, context))
         candidates = time_in_rounds(context, tuple(candidate for each in made for candidate in each.candidates))
         choice = choose(candidates, tuple(device.name for device in inputs.devices))
         notes = (*inputs.notes, *(note for each in made for note in each.notes), *choice.notes)
@@ -131,7 +132,7 @@ def _run(spec: Spec, out: Path | None, settings: _Settings, progress: Progress) 
             spec_sha256=spec.sha256,
             host=inputs.host,
             tool_versions=tool_versions(),
-            baseline=context.baseline,
+            baseline=baseline,
             candidates=candidates,
             selected=choice.selected,
             stages=tuple(folder.stages),

@@ -22,11 +22,9 @@ from edgevit.pipeline.tasks import pytorch_latency_task
 from edgevit.quantization.policy import Target
 from edgevit.results.artifact import PassRecord, Preprocessing
 from edgevit.results.candidate import Accuracy, Candidate
-from edgevit.results.measurement import LatencyMs
 from edgevit.results.run import Baseline
 from edgevit.run.deadline import Deadline
 from edgevit.run.stages import Stages
-from edgevit.spec.spec import MeasureSpec
 from edgevit.spec.token_plan import Form
 
 DENSE = "dense"
@@ -71,13 +69,22 @@ Step: TypeAlias = Callable[["RunContext", CandidateDraft], Candidate]
 
 
 @dataclass(frozen=True)
+class Steps:
+    """What each candidate of a run goes through."""
+
+    making: tuple[Step, ...]
+    """Until it is known whether it may be offered."""
+    measuring: tuple[Step, ...]
+    """Then, if it may be."""
+
+
+@dataclass(frozen=True)
 class RunContext:
     """A run that has begun: what it works with, where, and the original model."""
 
     inputs: Inputs
     stages: Stages
-    steps: tuple[Step, ...]
-    """What each candidate goes through."""
+    steps: Steps
     original: Snapshot
     """The original model, in PyTorch."""
     baseline: Baseline
@@ -130,9 +137,9 @@ class RunContext:
         return self.stages.folder.work(f"{candidate_id.replace('/', '--')}.logits.npy")
 
 
-def open_context(inputs: Inputs, stages: Stages, steps: tuple[Step, ...], deadline: Deadline) -> RunContext:
-    """Begins a run: captures the original model, and takes its accuracy and latency in PyTorch."""
-    model, settings = inputs.model, inputs.spec.measure
+def open_context(inputs: Inputs, stages: Stages, steps: Steps, deadline: Deadline) -> RunContext:
+    """Begins a run: captures the original model, and takes its accuracy in PyTorch."""
+    model = inputs.model
     captured = capture_module(stages, "original", model.module, model.preprocessing)
     calls: list[Callable[[], object]] = [
         partial(take_snapshot, stages, inputs, "original", model.module, model.preprocessing)
@@ -147,7 +154,7 @@ def open_context(inputs: Inputs, stages: Stages, steps: tuple[Step, ...], deadli
         samples=accuracy.samples,
         params=model.params,
         macs=original.captured.macs,
-        latency_ms=None if inputs.spec.quick else _measure(stages, original, settings),
+        latency_ms=None,
         top1_interval=accuracy.top1_interval,
         ece=accuracy.ece,
         top1_file=_keep_top1(inputs, stages, "original", original.logits),
@@ -156,9 +163,15 @@ def open_context(inputs: Inputs, stages: Stages, steps: tuple[Step, ...], deadli
     return RunContext(inputs, stages, steps, original, baseline, target, deadline)
 
 
-def _measure(stages: Stages, original: Snapshot, settings: MeasureSpec) -> LatencyMs:
-    job = LatencyJob(original.captured.program, settings.threads, settings.min_runs, settings.min_seconds)
-    return stages.run_in_child("measure original in PyTorch", "pytorch-original", pytorch_latency_task(job))
+def time_original(context: RunContext) -> Baseline:
+    """Returns the baseline, with the latency in PyTorch where candidates are measured; a quick run leaves it out."""
+    if context.inputs.spec.quick or not context.steps.measuring:
+        return context.baseline
+    settings, program = context.inputs.spec.measure, context.original.captured.program
+    job = LatencyJob(program, settings.threads, settings.min_runs, settings.min_seconds)
+    stage = "measure original in PyTorch"
+    latency_ms = context.stages.run_in_child(stage, "pytorch-original", pytorch_latency_task(job))
+    return replace(context.baseline, latency_ms=latency_ms)
 
 
 def _keep_top1(inputs: Inputs, stages: Stages, name: str, logits: Path) -> str | None:

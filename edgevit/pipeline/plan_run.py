@@ -45,6 +45,7 @@ def plan_run(inputs: Inputs, jobs: int, *, measures: bool = True) -> RunPlan:
             rounds=round_settings(inputs.spec, entries).rounds,
             jobs=jobs,
             measures=measures,
+            quick=inputs.spec.quick,
             may_add=_may_add(inputs, target),
         )
     )

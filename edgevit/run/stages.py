@@ -21,6 +21,8 @@ from edgevit.run.task import Task
 from edgevit.spec.spec import MeasureSpec
 
 Answer = TypeVar("Answer")
+One = TypeVar("One")
+Other = TypeVar("Other")
 TimedRunner = Callable[[Task[Any, Any]], Any]
 """Carries out a task that times something."""
 
@@ -137,6 +139,11 @@ class Stages:
     def side_by_side(self, calls: Sequence[Callable[[], Answer]]) -> list[Answer]:
         """Makes calls that carry out stages, side by side; see :meth:`edgevit.run.executor.Executor.side_by_side`."""
         return self.executor.side_by_side(calls)
+
+    def both(self, one: Callable[[], One], other: Callable[[], Other]) -> tuple[One, Other]:
+        """Makes two calls side by side that return different things; see :meth:`side_by_side`."""
+        found: list[Any] = self.executor.side_by_side([one, other])
+        return found[0], found[1]
 
     def _once(
         self,

@@ -13,7 +13,7 @@ import pytest
 from edgevit.backends import get_backend
 from edgevit.pipeline import backend_candidates
 from edgevit.pipeline.backend_candidates import BackendCandidates, make_candidates
-from edgevit.pipeline.context import RunContext, Variant
+from edgevit.pipeline.context import CandidateDraft, RunContext, Variant
 from edgevit.pipeline.token_passes import ReducedVariants
 from edgevit.results.artifact import PassRecord
 from edgevit.results.candidate import Attempt, Candidate
@@ -50,6 +50,8 @@ class World:
         monkeypatch.setattr(backend_candidates, "reduce_for", lambda *_: found(first))
         monkeypatch.setattr(backend_candidates, "reduce_conservatively_for", self._search_again)
         monkeypatch.setattr(backend_candidates, "build", self._build)
+        monkeypatch.setattr(backend_candidates, "make", self._make)
+        monkeypatch.setattr(backend_candidates, "measure", lambda context, draft: draft.candidate)
         spec = Spec.model_validate(
             {"model": {"name": "m"}, "export": {"schemes": ["static_wi8_ai8"]}, "budget": {"max_drop": 1.5}}
         )
@@ -63,6 +65,10 @@ class World:
     def _search_again(self, *_: object) -> ReducedVariants:
         self.searched_again += 1
         return found(self._conservative)
+
+    def _make(self, context: RunContext, draft: CandidateDraft) -> CandidateDraft:
+        scheme = draft.candidate.scheme
+        return replace(draft, candidate=self._build(context, draft.backend, scheme, draft.variant, draft.parent))
 
     def _build(
         self, context: RunContext, backend: Any, scheme: str, variant: Variant, parent: Candidate | None

@@ -34,7 +34,7 @@ from edgevit.pipeline.candidate import (
 )
 from edgevit.pipeline.candidate_line import candidate_line
 from edgevit.pipeline.choose import Limits, judge
-from edgevit.pipeline.context import CandidateDraft, RunContext, Variant
+from edgevit.pipeline.context import CandidateDraft, RunContext, Steps, Variant
 from edgevit.results.artifact import PassRecord, TensorSpec
 from edgevit.results.candidate import Accuracy, Candidate, Contribution, Verification
 from edgevit.results.measurement import Interval, Measurement
@@ -68,7 +68,7 @@ class World:
         return CandidateDraft(get_backend("onnx"), self.variant, parent, candidate)
 
     def with_steps(self, *steps: Any) -> RunContext:
-        return replace(self.context, steps=steps)
+        return replace(self.context, steps=Steps(steps, ()))
 
     def judged(self, candidate: Candidate, parent: Candidate | None = None) -> Candidate:
         return judge(candidate, parent, self.context.limits)
@@ -156,7 +156,8 @@ def test_what_loses_too_much_is_not_measured(world: World) -> None:
     def never(context: RunContext, draft: CandidateDraft) -> Candidate:
         pytest.fail("a rejected candidate went on")
 
-    built = build(world.with_steps(passes, drops, never), get_backend("onnx"), "fp16", world.variant, None)
+    context = replace(world.context, steps=Steps((passes, drops, never), (never,)))
+    built = build(context, get_backend("onnx"), "fp16", world.variant, None)
     assert (built.status, built.reasons) == ("rejected", (DROP,))
     assert world.said == [candidate_line(built)]
 

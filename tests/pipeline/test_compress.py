@@ -59,6 +59,7 @@ def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
     monkeypatch.setattr(page, "run_model_passes", lambda context: None)
     monkeypatch.setattr(page, "make_candidates", made)
     monkeypatch.setattr(page, "time_in_rounds", lambda context, candidates: candidates)
+    monkeypatch.setattr(page, "time_original", lambda context: context.baseline)
     monkeypatch.setattr(page.Executor, "warm_up", lambda *_: None)
     return asked
 

@@ -31,6 +31,7 @@ from edgevit.pipeline.token_passes import ReducedVariants, reduce_conservatively
 from edgevit.results.artifact import Preprocessing  # noqa: E402
 from edgevit.results.token_search import TokenSearch  # noqa: E402
 from edgevit.run import executor  # noqa: E402
+from edgevit.run.deadline import Deadline  # noqa: E402
 from edgevit.run.folder import RunFolder  # noqa: E402
 from edgevit.run.progress import Silent  # noqa: E402
 from edgevit.run.stages import Stages  # noqa: E402
@@ -41,7 +42,7 @@ from edgevit.tokens.reduce import reduce_tokens  # noqa: E402
 
 # isort: split
 from tests.models import small_vit  # noqa: E402
-from tests.pipeline.contexts import make_inputs, noise, run_here  # noqa: E402
+from tests.pipeline.contexts import make_executor, make_inputs, noise, run_here  # noqa: E402
 
 CONTRACT = Preprocessing((32, 32), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 LABELS = (0, 1, 2, 3, 4, 0)
@@ -73,7 +74,9 @@ class World:
 
     @property
     def stages(self) -> list[str]:
-        return [stage.name for stage in self.context.stages.folder.stages]
+        """Those of the passes; images are preprocessed where they are first asked for."""
+        names = [stage.name for stage in self.context.stages.folder.stages]
+        return [name for name in names if not name.startswith("preprocess")]
 
 
 @pytest.fixture
@@ -91,13 +94,15 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
         given = spec(tokens, form, measure={"min_seconds": 0}, **others)
         folders.append(RunFolder(tmp_path / "run", given, (), False).__enter__())
         inputs = make_inputs(given, model=vit(), data=RunData(noise(len(LABELS), labels), None))
-        context = open_context(inputs, Stages(folders[-1], 60.0, Silent()), COMPRESS_STEPS)
+        stages = Stages(folders[-1], make_executor(tmp_path), Silent())
+        context = open_context(inputs, stages, COMPRESS_STEPS, Deadline(None))
         trained = run_model_passes(context)
         ran.clear()
         folders[-1].stages.clear()
         return World(context, trained, ran)
 
     monkeypatch.setattr(executor, "run_in_child", directly)
+    monkeypatch.setattr("edgevit.pipeline.context.export_early", lambda *_: None)
     threads = torch.get_num_threads()
     yield begin
     torch.set_num_threads(threads)
