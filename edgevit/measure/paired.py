@@ -18,8 +18,8 @@ from edgevit.measure.bench import BenchJob, bench_session, milliseconds, noise_c
 from edgevit.results.measurement import Measurement
 from edgevit.run.child_process import report_progress
 
-BURST = 10
-"""Runs per burst."""
+BURST = 5
+"""Runs per burst: the first few find cold caches."""
 
 
 @dataclass(frozen=True)
