@@ -15,7 +15,7 @@ _LARGER_MOVES = 1.1
 """Images with larger margins are taken to be moved by this factor more than those seen."""
 _SETTLED = 1.0
 """Images that are still expected to change sides when no more are looked at."""
-_SURE = 2.5
+_SURE = 2.0
 """Standard deviations of what is not seen yet by which a plan has to lose more than the limit."""
 
 
