@@ -24,7 +24,8 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP)
 	$(BIN)/edgevit compress digits_vit --data digits --calibration calibration:digits \
-		--teacher digits_cnn --train digits:train --tokens evit:0.7@2,4 --device raspberry-pi-5
+		--teacher digits_cnn --train digits:train --tokens evit:0.7@2,4 --form gather \
+		--export onnx,tflite --device raspberry-pi-5
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -q -m "not slow"
