@@ -29,6 +29,7 @@ from edgevit.pipeline.token_search.trials import BATCH, PlanTrials
 from edgevit.results.candidate import within_budget
 from edgevit.results.measurement import HOST
 from edgevit.results.token_search import TokenSearch, TriedPlan
+from edgevit.run.deadline import Deadline
 from edgevit.spec.token_plan import TokenPlan, parse_plan
 from edgevit.tokens.reduce import check_reducible
 
@@ -79,7 +80,8 @@ def find_plan(
         CandidateFailed: blocks could not be exported, or timed on the target.
     """
     check_reducible(module)
-    time = _Time(lambda: context.deadline.has_time(effort.share_of_minutes))
+    own = Deadline(context.inputs.spec.passes.search_minutes)
+    time = _Time(lambda: own.has_time(1.0) and context.deadline.has_time(effort.share_of_minutes))
     shape = _shape(module)
     grid = token_grid(shape.tokens)
     trials = PlanTrials(context, module, _evenly(len(context.inputs.images.ids), effort.trial_images), limit_points)

@@ -98,8 +98,9 @@ class World:
         form: str = "auto",
         effort: SearchEffort = EFFORT,
         backend: str = "onnxruntime",
+        **passes: float,
     ) -> TokenSearch:
-        spec = Spec.model_validate({"model": {"name": "m"}, "passes": {"form": form}})
+        spec = Spec.model_validate({"model": {"name": "m"}, "passes": {"form": form, **passes}})
         model = Model("m", self.module, PREPROCESSING, 5, random_weights=False)
         inputs = make_inputs(spec, model=model, data=RunData(noise(24, labels), None))
         resume = (self.folder / "run").exists()
@@ -250,6 +251,12 @@ def test_the_search_ends_when_its_time_is_over(fragile: World) -> None:
     none = fragile.find(limit=30.0, backend="openvino")
     assert (none.plan, none.tried) == (None, ())
     assert none.note.startswith("the time for the search was over")
+
+
+def test_a_search_may_have_minutes_of_its_own(world: World) -> None:
+    found = world.find(limit=30.0, search_minutes=1e-9)
+    assert (found.plan, found.tried) == (None, ())
+    assert found.note.startswith("the time for the search was over")
 
 
 def test_no_plan_says_why(world: World) -> None:
