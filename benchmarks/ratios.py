@@ -22,7 +22,7 @@ from edgevit import compress, units
 from edgevit.cli.terminal import make_progress, print_table
 from edgevit.errors import CandidateFailed
 from edgevit.measure.paired import PairedLatency
-from edgevit.measure.rounds import RoundEntry, RoundSettings, measure_rounds
+from edgevit.measure.rounds import RoundEntry, RoundSettings, measure_rounds, rounds_for
 from edgevit.results.candidate import Candidate
 from edgevit.results.run import Run, load_run
 from edgevit.results.statistics import paired_ratio
@@ -130,7 +130,7 @@ def compared(dense: Candidate, folder: Path, artifact: Path, precision: str) -> 
         RoundEntry("made", dense.backend, artifact, precision),
     )
     run = functools.partial(run_in_child, timeout_seconds=600.0, log=folder / "logs" / "compared.log")
-    settings = RoundSettings()
+    settings = RoundSettings(rounds=rounds_for(len(entries)))
     rounds = measure_rounds(entries, settings, run)
     for name, reason in rounds.failures.items():
         raise CandidateFailed(f"{name}: {reason}")

@@ -12,7 +12,7 @@ from edgevit.backends import backend_of_file
 from edgevit.errors import CandidateFailed
 from edgevit.measure.bench import BenchJob, bench
 from edgevit.measure.host import threads_note
-from edgevit.measure.rounds import RoundEntry, RoundSettings, measure_rounds
+from edgevit.measure.rounds import RoundEntry, RoundSettings, measure_rounds, rounds_for
 from edgevit.measure.sustained import SustainedJob, SustainedLatency, run_sustained
 from edgevit.results.comparison import Comparison, compare
 from edgevit.results.measurement import Measurement
@@ -80,7 +80,10 @@ def compare_files(
 
         progress.stage(stage, 0, 1)
         rounds = measure_rounds(
-            entries, RoundSettings(settings.threads, batch=batch), run, partial(progress.stage, stage)
+            entries,
+            RoundSettings(settings.threads, rounds_for(len(entries)), batch=batch),
+            run,
+            partial(progress.stage, stage),
         )
         for place, reason in rounds.failures.items():
             raise CandidateFailed(f"{artifacts[int(place)]}: {reason}")

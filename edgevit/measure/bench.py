@@ -135,12 +135,31 @@ def warm_up(call: Callable[[], object], min_runs: int, min_seconds: float) -> tu
     return first_run_ms, runs
 
 
-def time_runs(call: Callable[[], object], min_runs: int, min_seconds: float) -> tuple[float, ...]:
-    """Times each call of a function in ms until both minima, of number and of seconds in all, are reached."""
+def milliseconds(call: Callable[[], object]) -> float:
+    """Returns the duration of a call in ms."""
+    begin = time.perf_counter_ns()
+    call()
+    return (time.perf_counter_ns() - begin) / 1e6
+
+
+def time_runs(
+    call: Callable[[], object],
+    min_runs: int,
+    min_seconds: float,
+    timed: Callable[[Callable[[], object]], float] = milliseconds,
+) -> tuple[float, ...]:
+    """Times each call of a function in ms until both minima are reached.
+
+    Args:
+        call: Function to time.
+        min_runs: Least number of calls.
+        min_seconds: Their least total duration, in seconds.
+        timed: Calls a function and returns how long it took in ms.
+    """
     samples: list[float] = []
     begin = reported = time.perf_counter()
     while len(samples) < min_runs or time.perf_counter() - begin < min_seconds:
-        samples.append(milliseconds(call))
+        samples.append(timed(call))
         if time.perf_counter() - reported > _REPORT_EVERY_S:
             reported = time.perf_counter()
             by_time = (reported - begin) / min_seconds if min_seconds else 1.0
@@ -152,13 +171,6 @@ def summarize(samples_ms: tuple[float, ...]) -> LatencyMs:
     """Returns minimum and percentiles (linear interpolation) of at least one latency in ms."""
     p50, p90, p99 = np.percentile(samples_ms, (50, 90, 99))
     return LatencyMs(min(samples_ms), float(p50), float(p90), float(p99))
-
-
-def milliseconds(call: Callable[[], object]) -> float:
-    """Returns the duration of a call in ms."""
-    begin = time.perf_counter_ns()
-    call()
-    return (time.perf_counter_ns() - begin) / 1e6
 
 
 def batch_of(session: Session) -> int:

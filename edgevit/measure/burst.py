@@ -11,10 +11,11 @@ from statistics import median
 from edgevit.backends import get_backend
 from edgevit.measure.bench import batch_of, noise_call, time_runs, warm_up
 from edgevit.measure.conditions import Activity, activity_since, disturbances, read_counters
+from edgevit.measure.core_wait import timer_without_waits
 
 WARMUP_RUNS = 3
 """Least runs before those that are timed, not counting the first."""
-WARMUP_SECONDS = 0.1
+WARMUP_SECONDS = 0.05
 LOOK_SECONDS = 0.05
 """How long a process sleeps to see what others do."""
 
@@ -42,6 +43,7 @@ class Burst:
     """Times of the runs of a burst, in ms."""
 
     samples_ms: tuple[float, ...]
+    """Without waits for a core, see :mod:`edgevit.measure.core_wait`."""
     waited_seconds: float
     """For other processes."""
     activity: Activity
@@ -68,9 +70,10 @@ def time_burst(job: BurstJob) -> Burst:
     warm_up(call, WARMUP_RUNS, WARMUP_SECONDS)
     waited_seconds = wait_until_quiet(job.threads, job.most_wait_seconds)
     warm_up(call, WARMUP_RUNS, 0.0)
-    begin = read_counters()
-    samples_ms = time_runs(call, job.min_runs, job.seconds)
-    activity = activity_since(begin)
+    with timer_without_waits(job.threads) as timed:
+        begin = read_counters()
+        samples_ms = time_runs(call, job.min_runs, job.seconds, timed)
+        activity = activity_since(begin)
     return Burst(samples_ms, waited_seconds, activity, os.cpu_count() or 1, batch_of(session))
 
 

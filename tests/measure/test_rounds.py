@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import comb
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,9 @@ from edgevit.measure.rounds import (
     RoundSettings,
     measure_rounds,
     round_orders,
+    rounds_for,
 )
-from edgevit.results.statistics import paired_ratio
+from edgevit.results.statistics import median_interval, paired_ratio
 from edgevit.run.task import Task
 
 QUIET = Activity(0.5, 1.0, 0.0, 0.0, 0, 2400.0)
@@ -125,7 +127,7 @@ def test_of_disturbed_bursts_the_least_disturbed_counts_whatever_its_latency() -
         drift=lambda burst: (1.0, 1.5, 1.2)[burst] if burst < 3 else 1.0,
         activity=lambda burst: (BUSIER, BUSY, BUSIER)[burst] if burst < 3 else QUIET,
     )
-    assert measured(machine).latencies["a"].bursts_ms == (15.0, *(10.0,) * 5)
+    assert measured(machine, rounds=12).latencies["a"].bursts_ms == (15.0, *(10.0,) * 11)
 
 
 def test_repeats_are_bounded_and_a_noisy_machine_is_named() -> None:
@@ -192,3 +194,13 @@ def test_the_same_latencies_come_from_the_same_bursts() -> None:
     first, second = (Machine({"a": 10.0, "b": 7.0}, drift=lambda burst: 1 + burst % 3 / 10) for _ in range(2))
     assert measured(first) == measured(second)
     assert first.names == second.names
+
+
+@pytest.mark.parametrize("entries", [1, 2, 4, 5, 24])
+def test_the_rounds_give_an_interval_that_covers_the_median(entries: int) -> None:
+    """Of any distribution: with k values left out on each side, 1 - 2 P(at most k of all are below the median)."""
+    rounds = rounds_for(entries)
+    interval = median_interval([float(value) for value in range(rounds)])
+    left_out = int(interval.low)
+    below = sum(comb(rounds, count) for count in range(left_out + 1)) / 2**rounds
+    assert 1 - 2 * below >= 0.95
