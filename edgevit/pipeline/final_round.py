@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from edgevit.measure.rounds import RoundEntry, Rounds, RoundSettings, measure_rounds
+from edgevit.measure.rounds import RoundEntry, Rounds, RoundSettings, measure_rounds, rounds_for
 from edgevit.pipeline.choose import mark_failed, rank_by_rounds
 from edgevit.pipeline.context import RunContext
 from edgevit.results.candidate import Candidate
@@ -13,11 +13,8 @@ from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.spec import Spec
 
 STAGE = "time all candidates in rounds"
-LEAST_ROUNDS = 5
-"""With fewer the interval of a median would not be one of 90 %."""
-MOST_ROUNDS = 9
-_BURSTS = 72
-"""That many take about a minute."""
+QUICK_ROUNDS = 6
+"""Also where few candidates would get more."""
 
 
 def time_in_rounds(context: RunContext, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
@@ -47,14 +44,14 @@ def time_in_rounds(context: RunContext, candidates: tuple[Candidate, ...]) -> tu
 
 
 def round_settings(spec: Spec, entries: int) -> RoundSettings:
-    """Returns how much is measured: fewer rounds where there are many candidates, an odd number always.
+    """Returns how much is measured: fewer rounds where there are many candidates.
 
     Args:
         spec: Of the run.
         entries: Candidates that take part.
     """
-    rounds = LEAST_ROUNDS if spec.quick else max(LEAST_ROUNDS, min(MOST_ROUNDS, _BURSTS // max(entries, 1)))
-    return RoundSettings(threads=spec.measure.threads, rounds=rounds - 1 + rounds % 2, seed=spec.seed)
+    rounds = QUICK_ROUNDS if spec.quick else rounds_for(entries)
+    return RoundSettings(threads=spec.measure.threads, rounds=rounds, seed=spec.seed)
 
 
 def _takes_part(candidate: Candidate, candidates: tuple[Candidate, ...]) -> bool:

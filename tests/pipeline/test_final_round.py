@@ -122,4 +122,4 @@ def test_a_quick_run_has_fewer_rounds(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_many_candidates_have_fewer_rounds_but_never_too_few() -> None:
     spec = Spec.model_validate({"model": {"name": "m"}})
-    assert [round_settings(spec, entries).rounds for entries in (1, 6, 8, 10, 12, 18, 30)] == [9, 9, 9, 7, 5, 5, 5]
+    assert [round_settings(spec, entries).rounds for entries in (1, 4, 5, 12, 30)] == [9, 9, 6, 6, 6]
