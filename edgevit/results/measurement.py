@@ -82,7 +82,8 @@ class Interval:
 class RoundLatency:
     """Latency of one artifact from rounds in which several artifacts were timed alternately.
 
-    In each round every artifact runs one burst, each in a fresh process, in an order that changes.
+    In each round every artifact runs one burst, each in a fresh process, in an order that changes. With one thread, waits
+    for a core that other processes used are left out, where the system tells them.
     """
 
     p50_ms: float
