@@ -95,3 +95,14 @@ def test_more_threads_than_cores_are_noted() -> None:
     assert host.threads_note(4, 2) == "4 threads on 2 cores"
     assert host.threads_note(2, 1) == "2 threads on 1 core"
     assert host.threads_note(2, 2) == ""
+
+
+@pytest.mark.parametrize(
+    ("precision", "isa", "known"),
+    [
+        ("f32", (), True), ("fastest", (), True), ("bf16", ("avx512f", "avx512_bf16"), True), ("bf16", ("bf16",), True),
+        ("bf16", ("avx512f", "avx512_vnni"), False),
+    ],
+)  # fmt: skip
+def test_bfloat16_needs_instructions_of_its_own(precision: str, isa: tuple[str, ...], known: bool) -> None:
+    assert host.has_precision(precision, isa) == known

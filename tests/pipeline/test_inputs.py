@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -230,3 +231,38 @@ def test_plans_that_it_can_are_not_and_the_model_stays_as_it_is(
     after = model.module.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+# A quick look, and what this processor cannot compute.
+
+
+def test_a_quick_run_has_a_fifth_of_the_images_and_nothing_but_the_dense_model() -> None:
+    asked = {"data": {**DIGITS, "samples": 200, "train": "digits:train"}, "quick": True}
+    passes = {"tokens": "evit:0.5@2", "distill": {"teacher": {"name": "digits_cnn"}}}
+    quick = open_inputs(spec(**asked, passes=passes), Silent())
+    assert len(quick.images.ids) == 40
+    assert quick.labels is not None
+    assert len(quick.labels) == 40
+    assert (quick.plans, quick.teacher, quick.training_images) == ((), None, None)
+    assert any(note.startswith("quick: ") for note in quick.notes)
+
+
+def test_a_quick_run_has_as_many_images_as_tell_anything() -> None:
+    assert len(open_inputs(spec(data={**DIGITS, "samples": 50}, quick=True), Silent()).images.ids) == 20
+    assert len(open_inputs(spec(data={**DIGITS, "samples": 15}, quick=True), Silent()).images.ids) == 15
+
+
+@pytest.mark.parametrize(
+    ("isa", "schemes"), [(("avx2",), ("static_wi8_ai8",)), (("amx_bf16",), ("static_wi8_ai8", "bf16"))]
+)
+def test_bf16_is_not_made_on_a_processor_without_it(isa: tuple[str, ...], schemes: tuple[str, ...]) -> None:
+    inputs = make_inputs(spec(export={"backends": ["openvino"]}))
+    inputs = replace(inputs, host=replace(inputs.host, isa=isa))
+    assert inputs.schemes(("static_wi8_ai8", "bf16")) == schemes
+
+
+def test_bf16_is_refused_on_a_processor_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = replace(make_inputs(spec()).host, cpu="Old CPU", isa=("avx2",))
+    monkeypatch.setattr(module, "host_fingerprint", lambda threads: host)
+    with pytest.raises(UsageError, match="bf16 needs a processor with bf16; Old CPU has none"):
+        open_inputs(spec(export={"backends": ["openvino"], "schemes": ["bf16"]}), Silent())
