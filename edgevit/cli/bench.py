@@ -15,7 +15,7 @@ from edgevit.errors import CheckFailed, UsageError
 def bench(
     artifacts: Annotated[
         list[Path],
-        typer.Argument(metavar="ARTIFACT...", help=".onnx, .xml or .tflite files.", show_default=False),
+        typer.Argument(metavar="ARTIFACT", help=".onnx, .xml or .tflite files.", show_default=False),
     ],
     threads: options.Threads = None,
     precision: options.Precision = "fastest",

@@ -152,7 +152,7 @@ def test_a_comparison_as_json(answer: Answer, capsys: pytest.CaptureFixture[str]
         (("a.onnx", "--sustained", "60s", "--batch", "2"), "--sustained does not take --batch"),
         (("a.onnx", "--data", "digits"), "--data is for --end-to-end"),
         (("a.onnx", "--sustained", "soon"), "--sustained 'soon' is not a time"),
-        ((), "missing argument 'ARTIFACT...'"),
+        ((), "missing argument 'ARTIFACT"),
     ],
 )
 def test_exit_2_for_options_that_do_not_fit(
