@@ -43,6 +43,8 @@ IMAGE_COUNTS = (100, 300, 1000, 3000, 10_000)
 RATIO = 0.8
 """Of the plain script's wall time."""
 OVERHEAD_S = 1.5
+_MIN_RUNS, _MIN_SECONDS = 50, 2.0
+"""Of one ``edgevit bench``."""
 _EDGEVIT = (sys.executable, "-m", "edgevit")
 _REPOSITORY = Path(__file__).parents[1]
 
@@ -160,7 +162,8 @@ def overhead(bench: Bench) -> list[Row]:
         for file in _float_files(bench):
             name = f"{command} {file.suffix[1:]}"
             note_itself = functools.partial(_itself, command, file)
-            cost, note = bench.measured(name, (*_EDGEVIT, command, str(file)), note_itself)
+            settings = ("--min-runs", str(_MIN_RUNS), "--min-seconds", str(_MIN_SECONDS)) if command == "bench" else ()
+            cost, note = bench.measured(name, (*_EDGEVIT, command, str(file), *settings), note_itself)
             if cost.exit_code:
                 rows.append(Row(f"`edgevit {command} FILE{file.suffix}`", cost, note))
                 continue
@@ -325,15 +328,14 @@ def _itself(command: str, file: Path, cost: Cost) -> str:
     from edgevit.backends import backend_of_file
     from edgevit.commands.inspect import InspectJob, summarize
     from edgevit.measure.bench import BenchJob, bench
-    from edgevit.spec.spec import MeasureSpec
 
-    backend, settings = backend_of_file(file), MeasureSpec()
+    backend = backend_of_file(file)
     backend.import_runtime()
     seconds = math.inf
     for _ in range(1 if command == "bench" else 3):
         begin = time.perf_counter()
         if command == "bench":
-            bench(BenchJob(backend.name, file, settings.threads, "fastest", settings.min_runs, settings.min_seconds))
+            bench(BenchJob(backend.name, file, 1, "fastest", _MIN_RUNS, _MIN_SECONDS))
         else:
             summarize(InspectJob(backend.name, file))
         seconds = min(seconds, time.perf_counter() - begin)
