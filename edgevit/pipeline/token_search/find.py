@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -34,6 +35,8 @@ from edgevit.spec.token_plan import TokenPlan, parse_plan
 from edgevit.tokens.reduce import check_reducible
 
 _DIVERGENCE_BLOCKS = 5
+_LATER_TRIALS = 4
+"""Plans that are carried out at most after blocks turned out to be slower or faster than estimated."""
 _AS_ESTIMATED = 0.03
 """Share by which the measured time of a block may differ from what was estimated before plans are chosen anew."""
 
@@ -46,6 +49,8 @@ class SearchEffort:
     """At most; a mean over images needs fewer of them than a count of lost ones."""
     trial_images: int = 2000
     """The accuracy drop is counted on at most so many; whatever is chosen is evaluated on all later on."""
+    most_trials: int = 12
+    """Plans that are carried out at most, before the blocks of the best one are measured; twice as many if none holds."""
     most_choices: int = 3
     """Times that plans are chosen, each time with more measured blocks."""
     share_of_minutes: float = 0.4
@@ -98,7 +103,7 @@ def find_plan(
     )
     while (more := counts_at_steps(curve.blocks, grid)) and time():
         curve = bench.measure([bench.block(tokens) for tokens in more])
-    search = _Search(shape, divergence, trials, effort.most_choices, time)
+    search = _Search(shape, divergence, trials, effort, time)
     found = search.choose(_Blocks(bench, curve, grid))
     return TokenSearch(
         backend=backend.name,
@@ -162,17 +167,20 @@ class _Search:
     shape: ModelShape
     divergence: SiteDivergence
     trials: PlanTrials
-    most_choices: int
+    effort: SearchEffort
     has_time: Callable[[], bool]
 
     def choose(self, blocks: _Blocks) -> _Found:
         """Chooses a plan, measures its blocks, and chooses anew where they were estimated wrongly."""
         tried: dict[str, TriedPlan] = {}
         plan: TokenPlan | None = None
-        for _ in range(self.most_choices):
+        for _ in range(self.effort.most_choices):
             table = blocks.table
             plans = faster_plans(table, self.divergence, self.shape)
-            guide = Guide({parse_plan(name): each.drop_points for name, each in tried.items()}, self.has_time)
+            known = {parse_plan(name): each.drop_points for name, each in tried.items()}
+            goes_on = any(within_budget(known.get(each.plan, math.inf), self.trials.limit_points) for each in plans)
+            most = _LATER_TRIALS if goes_on else self.effort.most_trials
+            guide = Guide(len(self.trials), most, known, self.has_time)
             choice = choose_plan(plans, self.trials.drop_points, self.trials.limit_points, guide)
             tried |= {each.plan: replace(each, samples=self.trials.images_seen(each.plan)) for each in choice.tried}
             plan = choice.chosen.plan if choice.chosen else None

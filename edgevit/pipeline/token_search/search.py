@@ -1,8 +1,7 @@
-"""Searches token plans: those that no other beats, and of these the fastest within the limit of accuracy drop."""
+"""Searches token plans: all on the steps of the staircase, and of these a fast one within the limit of accuracy drop."""
 
 from __future__ import annotations
 
-import bisect
 import itertools
 import math
 import statistics
@@ -10,6 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
+import numpy as np
+
+from edgevit.pipeline.token_search.drop_model import DropModel, Lost
 from edgevit.pipeline.token_search.site_divergence import SiteDivergence
 from edgevit.pipeline.token_search.staircase import BlockCurve
 from edgevit.results.candidate import within_budget
@@ -17,18 +19,8 @@ from edgevit.results.token_search import BlockPoint, SitePoint, TriedPlan
 from edgevit.spec.token_plan import Site, TokenPlan
 
 MOST_SITES = 3
-_SPACING = 0.01
-"""Times that are bisected differ by at least this share."""
-_ALTERNATIVES = 4
-"""Plans tried after bisection, to be faster still."""
-_FAR_BEYOND = 1.5
-"""Percentage points beyond the limit after which no other plan that is as fast is tried."""
-_GAIN = 0.005
-"""An alternative is predicted to be faster by at least this share."""
-_NEAR = 0.05
-"""Share of time by which a plan that lost too much is about as fast as the best."""
-_POINTS_PER_NAT = 25.0
-"""What a nat of divergence costs, before any plan was tried; ImageNet models lose about so much."""
+_LEAST_SAVED = 0.002
+"""Share of time that has to be expected to be saved by another plan that is tried."""
 _MATTERS = (0.01, 0.1)
 """Nats between which plans lose about as much as limits allow."""
 _FAR_LESS = 1.5
@@ -173,150 +165,89 @@ def _does_far_less(better: list[PlannedPlan], worse: list[PlannedPlan]) -> bool:
 class Guide:
     """What a choice goes by besides plans and their drops."""
 
+    samples: int
+    """Images that drops are counted on."""
+    most_trials: int = 12
+    """Plans that are carried out at most; twice as many where none of them holds."""
     known: Mapping[TokenPlan, float] = field(default_factory=dict)
-    """Drops of plans that were tried in an earlier choice, whose times were a little different; if one of them holds, only
-    few others are tried."""
+    """Drops of plans that were carried out before, in percentage points."""
     has_time: Callable[[], bool] = lambda: True
-    """After it says no, no plan is tried."""
+    """After it says no, no plan is carried out."""
 
 
 def choose_plan(
-    plans: list[PlannedPlan],
-    drop_points: Callable[[TokenPlan], float],
-    limit_points: float,
-    guide: Guide = Guide(),
+    plans: list[PlannedPlan], drop_points: Callable[[TokenPlan], float], limit_points: float, guide: Guide
 ) -> Choice:
-    """Finds the fastest plan that loses no more than the limit.
+    """Finds a plan that is fast and loses no more than the limit.
 
-    Bisects the times of the front, as if all plans lost more where one that is as fast does. It begins where the drop is
-    expected to be the limit, by the divergence and what plans lost so far. Divergence ranks plans roughly and few images
-    count roughly, so a time is given up only after several plans of different shapes lost too much there. Then it tries
-    faster plans than the best, those with the least divergence first.
+    Carries out, again and again, the plan of which most time can be expected to be saved: what it saves, times how likely
+    it is to hold by all that was tried so far. Ends when little can be expected.
 
     Args:
         plans: As :func:`faster_plans` returns them.
         drop_points: Carries out a plan and returns its accuracy drop in percentage points; slow.
         limit_points: Largest drop allowed, in percentage points.
-        guide: Where to begin and when to end.
+        guide: What is known already, and when to end.
+
+    Returns:
+        The fastest that holds of all that were tried, and these.
     """
-    trial = _Trial(drop_points, limit_points)
-    for planned in plans if guide.known else ():
-        if planned.plan in guide.known:
-            trial.note(planned, guide.known[planned.plan])
-    levels = _spaced(front(plans))
-    low, high, halves = 0, len(levels), True
-    while low < high and not (guide.known and trial.best) and guide.has_time():
-        middle, width = (low + high) // 2, high - low
-        if halves:
-            middle = min(max(_expected_level(levels, trial), low), high - 1)
-        if _any_holds(_plans_to_try(plans, levels[middle].predicted_ms), trial):
-            high = middle
-        else:
-            low = middle + 1
-        halves = not halves or 2 * (high - low) <= width
-    for _ in range(_ALTERNATIVES if trial.best else 0):
-        alternative = _alternative(plans, trial)
-        if alternative is None or not guide.has_time():
+    tried = [
+        _Tried(planned, guide.known[planned.plan]) for planned in plans if guide.known and planned.plan in guide.known
+    ]
+    ranked, best, before = _Ranked(plans), _fastest_that_holds(tried, limit_points), len(tried)
+    while plans and len(tried) - before < guide.most_trials * (1 if best else 2):
+        model = DropModel(tuple(map(_lost, tried)), guide.samples)
+        following = ranked.most_promising(tried, best, model, limit_points)
+        if following is None or not guide.has_time():
             break
-        trial.drop_points(alternative)
-    return Choice(trial.best, tuple(trial.tried))
+        tried.append(_Tried(following, drop_points(following.plan)))
+        best = _fastest_that_holds(tried, limit_points)
+    return Choice(best, tuple(_to_result(each) for each in tried))
 
 
-def _expected_level(levels: list[PlannedPlan], trial: _Trial) -> int:
-    """Place of the fastest level that is expected to hold, by its divergence and what plans lost so far."""
-    per_nat = statistics.median(
-        [
-            _POINTS_PER_NAT,
-            *(max(0.0, tried.drop_points) / tried.divergence for tried in trial.tried if tried.divergence),
-        ]
-    )
-    held = (place for place, planned in enumerate(levels) if per_nat * planned.divergence <= trial.limit_points)
-    return next(held, len(levels))
+@dataclass(frozen=True)
+class _Tried:
+    """A plan that was carried out."""
+
+    planned: PlannedPlan
+    drop_points: float
 
 
-class _Trial:
-    """Carries out plans, each once, and notes what they lost."""
+class _Ranked:
+    """Plans to be ranked by what trying them may save."""
 
-    def __init__(self, drop_points: Callable[[TokenPlan], float], limit_points: float) -> None:
-        self.tried: list[TriedPlan] = []
-        self.best: PlannedPlan | None = None
-        """The fastest that holds."""
-        self.failed: set[PlannedPlan] = set()
-        """Plans that lost too much."""
-        self.limit_points = limit_points
-        self._carry_out = drop_points
-        self._drops: dict[TokenPlan, float] = {}
+    def __init__(self, plans: list[PlannedPlan]) -> None:
+        self._plans = plans
+        self._ms = np.array([planned.predicted_ms for planned in plans])
+        self._divergences = np.array([planned.divergence for planned in plans])
+        self._shapes = [planned.shape for planned in plans]
 
-    def drop_points(self, planned: PlannedPlan) -> float:
-        """Accuracy drop of a plan, in percentage points."""
-        if planned.plan not in self._drops:
-            self.note(planned, self._carry_out(planned.plan))
-        return self._drops[planned.plan]
-
-    def note(self, planned: PlannedPlan, drop_points: float) -> None:
-        """Takes down what a plan lost."""
-        self.tried.append(TriedPlan(str(planned.plan), planned.predicted_ms, planned.divergence, drop_points))
-        self._drops[planned.plan] = drop_points
-        if not within_budget(drop_points, self.limit_points):
-            self.failed.add(planned)
-        elif self.best is None or _fastest_first(planned) < _fastest_first(self.best):
-            self.best = planned
-
-    def was_tried(self, planned: PlannedPlan) -> bool:
-        return planned.plan in self._drops
+    def most_promising(
+        self, tried: list[_Tried], best: PlannedPlan | None, model: DropModel, limit_points: float
+    ) -> PlannedPlan | None:
+        """Returns the plan of which most time can be expected to be saved; None if it is hardly any, or all were tried."""
+        reference_ms = best.predicted_ms if best else self._ms[-1] * (1 + _LEAST_SAVED)
+        saved = np.maximum(1 - self._ms / reference_ms, 0.0)
+        caution = 1 if best else 1 + len(tried)  # before any plan holds, one that does is worth more than a fast one
+        worth = saved * model.chance_to_hold(self._divergences, self._shapes, limit_points) ** caution
+        done = {each.planned.plan for each in tried}
+        order = (int(place) for place in np.argsort(-worth, kind="stable"))
+        place = next((place for place in order if self._plans[place].plan not in done), None)
+        if place is None or (best and worth[place] < _LEAST_SAVED):
+            return None
+        return self._plans[place]
 
 
-def _any_holds(plans: list[PlannedPlan], trial: _Trial) -> bool:
-    """Whether one of some plans holds; after one that loses far too much, the others are not tried."""
-    for planned in plans:
-        drop = trial.drop_points(planned)
-        if within_budget(drop, trial.limit_points):
-            return True
-        if drop > trial.limit_points + _FAR_BEYOND:
-            return False
-    return False
+def _fastest_that_holds(tried: list[_Tried], limit_points: float) -> PlannedPlan | None:
+    holds = (each.planned for each in tried if within_budget(each.drop_points, limit_points))
+    return min(holds, key=_fastest_first, default=None)
 
 
-def _plans_to_try(plans: list[PlannedPlan], most_ms: float) -> list[PlannedPlan]:
-    """Returns up to three plans that are as fast: the one with the least divergence, that of another method, and that of another shape."""
-    fast = plans[: bisect.bisect_right(plans, most_ms, key=lambda planned: planned.predicted_ms)]
-    first = min(fast, key=_least_divergence_first)
-    by_method = (planned for planned in fast if planned.plan.method != first.plan.method)
-    other_method = min(by_method, key=_least_divergence_first, default=first)
-    by_shape = (planned for planned in fast if planned.shape not in (first.shape, other_method.shape))
-    other_shape = min(by_shape, key=_least_divergence_first, default=first)
-    return [first, other_method, other_shape]
+def _lost(tried: _Tried) -> Lost:
+    return Lost(tried.planned.divergence, tried.planned.shape, tried.drop_points)
 
 
-def _alternative(plans: list[PlannedPlan], trial: _Trial) -> PlannedPlan | None:
-    """The plan with the least divergence that is clearly faster than the best, was not tried, and is of no failed shape.
-
-    A shape has failed for plans that are faster than one of it that lost too much, and for all where that is about as
-    fast as the best.
-    """
-    assert trial.best is not None
-    best_ms = trial.best.predicted_ms
-    failed_ms: dict[tuple[str, tuple[int, ...]], float] = {}
-    for planned in trial.failed:
-        up_to = best_ms if planned.predicted_ms >= best_ms * (1 - _NEAR) else planned.predicted_ms
-        failed_ms[planned.shape] = max(up_to, failed_ms.get(planned.shape, 0.0))
-    faster = plans[: bisect.bisect_left(plans, best_ms * (1 - _GAIN), key=lambda planned: planned.predicted_ms)]
-    untried = (
-        planned
-        for planned in faster
-        if planned.predicted_ms > failed_ms.get(planned.shape, 0.0) and not trial.was_tried(planned)
-    )
-    return min(untried, key=_least_divergence_first, default=None)
-
-
-def _least_divergence_first(planned: PlannedPlan) -> tuple[float, float]:
-    return planned.divergence, planned.predicted_ms
-
-
-def _spaced(plans: list[PlannedPlan]) -> list[PlannedPlan]:
-    """Every plan that is slower than the one before by ``_SPACING``, and the last."""
-    kept: list[PlannedPlan] = []
-    for planned in plans:
-        if not kept or planned.predicted_ms >= kept[-1].predicted_ms * (1 + _SPACING) or planned is plans[-1]:
-            kept.append(planned)
-    return kept
+def _to_result(tried: _Tried) -> TriedPlan:
+    planned = tried.planned
+    return TriedPlan(str(planned.plan), planned.predicted_ms, planned.divergence, tried.drop_points)

@@ -152,9 +152,9 @@ def test_a_plan_is_found_and_holds(world: World, pixels: Any) -> None:
 
 def test_only_what_is_looked_at_is_exported(fragile: World) -> None:
     found = fragile.find(limit=30.0)
-    assert tokens_of(found) == {"40"}
+    assert "40" in tokens_of(found) and not tokens_of(found) <= FIRST
     blocks = {name for _, name in fragile.exported if "-" not in name}
-    assert blocks == FIRST | {"40"}  # the last because the plan has it
+    assert blocks == FIRST | tokens_of(found)
     assert {int(name) for name in blocks} == {point.tokens for point in found.blocks}
     sites = {name for _, name in fragile.exported if "-" in name}
     assert sites == {f"65-48-{site.method}-{form}" for site in found.sites for form in FORMS}
