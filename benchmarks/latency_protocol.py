@@ -80,7 +80,7 @@ def main() -> None:
     """Makes the runs that are missing, and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--runs", type=int, default=RUNS, help="with changing load; a fifth as many on the machine as it is"
+        "--runs", type=int, default=RUNS, help="with changing load; a tenth as many on the machine as it is"
     )
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no further run after that long")
     parser.add_argument("--out", type=Path, default=Path("runs") / "latency-protocol")
@@ -88,7 +88,7 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     end = time.monotonic() + 60 * arguments.minutes
-    for loaded, wanted in ((False, arguments.runs // 5), (True, arguments.runs)):
+    for loaded, wanted in ((False, arguments.runs // 10), (True, arguments.runs)):
         while _count(read_runs(arguments.out), loaded) < wanted and time.monotonic() < end:
             _add_run(arguments.out, loaded, seed=_count(read_runs(arguments.out), loaded))
     runs = read_runs(arguments.out)

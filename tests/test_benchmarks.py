@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,12 @@ import pytest
 from benchmarks.engine import Bench, demo_command, overhead, vit, write_digits
 from benchmarks.engine_table import Row, exponent, growth, print_markdown
 from benchmarks.image_memory import STEPS, memory_of_steps
+from benchmarks.latency_protocol import LAYERS, ProtocolRun, keep_run, pattern, read_runs, stack, table
 from benchmarks.process_tree import Cost, run_measured
 from benchmarks.tokens import DIGITS_PLANS, PLANS, PROMISING, groups
 from edgevit.data.images import open_images
+from edgevit.measure.rounds import Rounds
+from edgevit.results.measurement import Interval, RoundLatency
 from edgevit.spec.token_plan import AUTO, METHODS, RESIZINGS, parse_plans
 
 
@@ -180,3 +184,47 @@ def test_no_step_holds_all_images_in_memory_of_its_own(tmp_path: Path) -> None:
     assert (tmp_path / "pixels.npy").stat().st_size == pixels + 128
     assert own.pop("run in PyTorch") < 4 * pixels  # as float32; PyTorch alone takes more than the pixels
     assert max(own.values()) < pixels
+
+
+def protocol_run(same: float, slower: float, *, loaded: bool = True, unstable: str = "") -> ProtocolRun:
+    """A run in which one file came out so many times slower under its second name, and the slower file than the file."""
+
+    def latency(ms: float) -> RoundLatency:
+        return RoundLatency(ms, Interval(ms, ms), (ms,) * 6, repeated_bursts=1, unstable=unstable)
+
+    latencies = {"file": latency(10.0), "the same file": latency(10.0 * same), "5 % slower": latency(10.0 * slower)}
+    return ProtocolRun(loaded, 12.0, Rounds(latencies, {}))
+
+
+def test_the_latency_table_counts_what_is_required() -> None:
+    runs = [protocol_run(1.0, 1.05)] * 3 + [protocol_run(1.04, 0.99, unstable="steal time 12 % in 4 of 6 bursts")]
+    rows = dict(line.strip("| ").split(" | ", 1) for line in table(runs).splitlines() if line.startswith("| "))
+    cells = {title: rest.split(" | ") for title, rest in rows.items()}
+    assert cells["runs"][:2] == ["–", "4"]
+    assert cells["one file under two names: ratio within 3 %"] == ["–", "75 %", "≥ 95 %"]
+    assert cells["one file under two names: called a tie"][1] == "75 %"
+    assert cells["5 % slower file: ranked below"][1] == "75 %"
+    assert cells["called unstable"][1] == "25 %"
+    assert cells["repeated bursts of a run, mean"][1] == "3.0"
+
+
+def test_runs_of_the_latency_benchmark_are_kept_and_continued(tmp_path: Path) -> None:
+    first, second = protocol_run(1.0, 1.05, loaded=False), protocol_run(1.01, 1.06)
+    assert read_runs(tmp_path) == []
+    keep_run(tmp_path, first)
+    keep_run(tmp_path, second)
+    assert read_runs(tmp_path) == [first, second]
+    assert read_runs(tmp_path)[1].slower.median == pytest.approx(1.06)
+
+
+def test_the_load_works_and_rests_as_the_seed_says() -> None:
+    phases = list(islice(pattern(3, cores=2), 100))
+    assert phases == list(islice(pattern(3, cores=2), 100))
+    assert phases != list(islice(pattern(4, cores=2), 100))
+    assert {busy for _, busy in phases} == {0, 1, 2}
+
+
+def test_the_slower_file_does_five_percent_more(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    convolutions = [len(onnx.load(stack(tmp_path, layers)).graph.node) for layers in (LAYERS, LAYERS + 1)]
+    assert convolutions[1] / convolutions[0] == pytest.approx(1.05)
