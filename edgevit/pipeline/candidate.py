@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgevit.artifacts.evaluate import InferenceJob
 from edgevit.artifacts.pytorch_reference import ReferenceJob
 from edgevit.artifacts.verify import (
     FLOAT_TOLERANCE,
@@ -26,13 +25,12 @@ from edgevit.measure.paired import BenchWithParentJob, PairedLatency
 from edgevit.pipeline.candidate_line import candidate_line
 from edgevit.pipeline.choose import judge, mark_failed, mark_rejected
 from edgevit.pipeline.context import CandidateDraft, RunContext, Step, Steps, Variant
-from edgevit.pipeline.float_export import export_variant
+from edgevit.pipeline.float_export import FloatExport
 from edgevit.pipeline.images import evaluation_images
 from edgevit.pipeline.recipe_trials import quantize_candidate
 from edgevit.pipeline.tasks import (
     bench_task,
     bench_with_parent_task,
-    inference_task,
     predict_task,
     reference_task,
 )
@@ -110,7 +108,7 @@ def make_artifact(context: RunContext, draft: CandidateDraft) -> Candidate:
     """Exports, or quantizes by recipes until the drop is kept, and describes what came out."""
     candidate, folder = draft.candidate, context.stages.folder
     if candidate.scheme == "fp32":
-        made = export_variant(context.stages, draft.backend, draft.variant.slug, draft.variant.program)
+        made = _float_export(context, draft).export(context.stages, draft.backend)
     else:
         quantized = quantize_candidate(context, draft)
         made = quantized.made
@@ -249,16 +247,14 @@ def _logits(context: RunContext, draft: CandidateDraft) -> np.ndarray:
     candidate = draft.candidate
     path = context.logits_path(candidate.id)
     if candidate.scheme == "fp32":
-        job = InferenceJob(
-            backend=candidate.backend,
-            artifact=context.stages.folder.path / _artifact(candidate).path,
-            images=evaluation_images(context.stages, context.inputs, draft.variant.preprocessing),
-            threads=context.inputs.spec.measure.threads,
-            precision=SCHEMES[candidate.scheme].precision,
-            logits=path,
-        )
-        context.stages.run_in_child(f"evaluate {candidate.id}", candidate.id, inference_task(job))
+        artifact = context.stages.folder.path / _artifact(candidate).path
+        path = _float_export(context, draft).run(context.stages, draft.backend, artifact)
     return read_rows(path)
+
+
+def _float_export(context: RunContext, draft: CandidateDraft) -> FloatExport:
+    images = evaluation_images(context.stages, context.inputs, draft.variant.preprocessing)
+    return FloatExport(draft.variant.slug, draft.variant.program, images, context.inputs.spec.measure.threads)
 
 
 def _artifact(candidate: Candidate) -> Artifact:

@@ -15,7 +15,8 @@ from edgevit.artifacts.pytorch_reference import LatencyJob
 from edgevit.backends import Backend
 from edgevit.data.row_file import read_rows
 from edgevit.pipeline.choose import Limits, counted_drop
-from edgevit.pipeline.float_export import export_early
+from edgevit.pipeline.float_export import FloatExport, export_early, logits_path
+from edgevit.pipeline.images import evaluation_images
 from edgevit.pipeline.inputs import Inputs
 from edgevit.pipeline.snapshot import Snapshot, capture_module, take_snapshot
 from edgevit.pipeline.tasks import pytorch_latency_task
@@ -134,7 +135,7 @@ class RunContext:
 
     def logits_path(self, candidate_id: str) -> Path:
         """Returns where the logits of a candidate are kept, float32 [images, classes]."""
-        return self.stages.folder.work(f"{candidate_id.replace('/', '--')}.logits.npy")
+        return logits_path(self.stages, candidate_id)
 
 
 def open_context(inputs: Inputs, stages: Stages, steps: Steps, deadline: Deadline) -> RunContext:
@@ -145,7 +146,9 @@ def open_context(inputs: Inputs, stages: Stages, steps: Steps, deadline: Deadlin
         partial(take_snapshot, stages, inputs, "original", model.module, model.preprocessing)
     ]
     if inputs.teacher is None:
-        calls.append(partial(export_early, stages, inputs, DENSE, captured.program))
+        images = evaluation_images(stages, inputs, model.preprocessing)
+        export = FloatExport(DENSE, captured.program, images, inputs.spec.measure.threads)
+        calls.append(partial(export_early, stages, export, inputs.backends))
     original = cast(Snapshot, stages.side_by_side(calls)[0])
     accuracy = accuracy_of(read_answers(read_rows(original.logits), inputs.labels), None)
     baseline = Baseline(

@@ -1,42 +1,79 @@
-"""Exports the variants of a model as float artifacts: those of the model as brought early, beside PyTorch's reference."""
+"""Float artifacts of the variants of a model: exported, and run over the images; those of the model as brought early."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from edgevit.artifacts.evaluate import InferenceJob
 from edgevit.artifacts.make import ExportJob, MadeArtifact
 from edgevit.backends import Backend
+from edgevit.data.prepared import PreparedImages
 from edgevit.errors import CandidateFailed, CheckFailed, UsageError
-from edgevit.pipeline.inputs import Inputs
-from edgevit.pipeline.tasks import export_task
+from edgevit.pipeline.plan import COSTS, OTHER_COSTS
+from edgevit.pipeline.tasks import export_task, inference_task
 from edgevit.run.stages import Stages
+from edgevit.spec.schemes import SCHEMES
+
+FLOAT = "fp32"
 
 
-def export_variant(stages: Stages, backend: Backend, slug: str, program: Path) -> MadeArtifact:
-    """Exports a captured program as the float candidate of a variant, unless that was done.
+@dataclass(frozen=True)
+class FloatExport:
+    """A captured program that is exported for several backends."""
 
-    Args:
-        stages: Of the run.
-        backend: Of the candidate.
-        slug: Of the variant.
-        program: Of the variant.
+    slug: str
+    """Of the variant."""
+    program: Path
+    images: PreparedImages
+    """As the variant wants them."""
+    threads: int
 
-    Raises:
-        CandidateFailed: it cannot be exported.
-    """
-    name = f"{backend.name}/fp32/{slug}"
-    job = ExportJob(backend.name, program, stages.folder.path / "artifacts" / name)
-    return stages.run_in_child(f"export {name}", name, export_task(job))
+    def export(self, stages: Stages, backend: Backend) -> MadeArtifact:
+        """Exports the program as the float candidate of a backend, unless that was done.
+
+        Raises:
+            CandidateFailed: it cannot be exported.
+        """
+        name = self._id(backend)
+        job = ExportJob(backend.name, self.program, stages.folder.path / "artifacts" / name)
+        return stages.run_in_child(f"export {name}", name, export_task(job))
+
+    def run(self, stages: Stages, backend: Backend, artifact: Path) -> Path:
+        """Runs the exported artifact over the images, unless that was done; returns its logits.
+
+        Raises:
+            CandidateFailed: the runtime cannot run it.
+        """
+        name = self._id(backend)
+        job = InferenceJob(
+            backend=backend.name,
+            artifact=artifact,
+            images=self.images,
+            threads=self.threads,
+            precision=SCHEMES[FLOAT].precision,
+            logits=logits_path(stages, name),
+        )
+        return stages.run_in_child(f"evaluate {name}", name, inference_task(job)).logits
+
+    def _id(self, backend: Backend) -> str:
+        return f"{backend.name}/{FLOAT}/{self.slug}"
 
 
-def export_early(stages: Stages, inputs: Inputs, slug: str, program: Path) -> None:
-    """Exports a captured program for every backend, side by side; what fails is tried and told again by its candidate."""
-    stages.side_by_side([partial(_try_export, stages, backend, slug, program) for backend in inputs.backends])
+def logits_path(stages: Stages, candidate_id: str) -> Path:
+    """Returns where the logits of a candidate are kept, float32 [images, classes]."""
+    return stages.folder.work(f"{candidate_id.replace('/', '--')}.logits.npy")
 
 
-def _try_export(stages: Stages, backend: Backend, slug: str, program: Path) -> None:
+def export_early(stages: Stages, export: FloatExport, backends: tuple[Backend, ...]) -> None:
+    """Exports a program for every backend and runs what comes out, side by side; what fails is told by its candidate."""
+    longest_first = sorted(backends, key=lambda backend: -COSTS.get(backend.name, OTHER_COSTS).export_s)
+    stages.side_by_side([partial(_try, stages, export, backend) for backend in longest_first])
+
+
+def _try(stages: Stages, export: FloatExport, backend: Backend) -> None:
     try:
-        export_variant(stages, backend, slug, program)
+        export.run(stages, backend, export.export(stages, backend).main)
     except (CandidateFailed, CheckFailed, UsageError) as error:
-        stages.progress.detail(f"{backend.name}/fp32/{slug}: {error.message}")
+        stages.progress.detail(f"{backend.name}/{FLOAT}/{export.slug}: {error.message}")

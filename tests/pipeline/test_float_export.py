@@ -10,16 +10,19 @@ import pytest
 
 pytest.importorskip("torch")
 
-from edgevit.artifacts.make import ExportJob, MadeArtifact
+from edgevit.artifacts.evaluate import InferenceJob, LogitsFile
+from edgevit.artifacts.make import MadeArtifact
 from edgevit.backends import get_backend
+from edgevit.data.prepared import prepare_images
 from edgevit.errors import CandidateFailed
 from edgevit.pipeline.context import RunContext
-from edgevit.pipeline.float_export import export_early, export_variant
+from edgevit.pipeline.float_export import FloatExport, export_early
+from edgevit.pipeline.images import evaluation_images
 from edgevit.results.artifact import TensorSpec
 from edgevit.run import executor
 from edgevit.run.task import Task
 from edgevit.spec.spec import Spec
-from tests.pipeline.contexts import make_context, make_inputs
+from tests.pipeline.contexts import CONTRACT, make_context, make_inputs, run_here
 
 
 @pytest.fixture
@@ -29,12 +32,17 @@ def context(tmp_path: Path) -> RunContext:
 
 
 @pytest.fixture
-def exported(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Backends that were asked to export; OpenVINO cannot."""
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What children were asked for; OpenVINO cannot export."""
     asked: list[str] = []
 
-    def answer(task: Task[ExportJob, MadeArtifact], **_: Any) -> MadeArtifact:
-        asked.append(task.argument.backend)
+    def answer(task: Task[Any, Any], **_: Any) -> Any:
+        if task.function is prepare_images:
+            return run_here(task)
+        asked.append(f"{task.function.__name__} {task.argument.backend}")
+        if isinstance(task.argument, InferenceJob):
+            np.save(task.argument.logits, np.eye(3, dtype=np.float32))
+            return LogitsFile(task.argument.logits, 3)
         if task.argument.backend == "openvino":
             raise CandidateFailed("no such op")
         main = task.argument.folder / "model.onnx"
@@ -47,20 +55,28 @@ def exported(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
-def test_what_was_exported_early_is_the_candidates(context: RunContext, exported: list[str], tmp_path: Path) -> None:
-    stages = context.stages
+def float_export(context: RunContext, folder: Path) -> FloatExport:
+    images = evaluation_images(context.stages, context.inputs, CONTRACT)
+    return FloatExport("dense", folder / "p.pt2", images, 1)
+
+
+def test_what_was_made_early_is_the_candidates(context: RunContext, asked: list[str], tmp_path: Path) -> None:
+    stages, onnx = context.stages, get_backend("onnx")
     with stages.folder:
-        export_early(stages, context.inputs, "dense", tmp_path / "p.pt2")
-        assert sorted(exported) == ["onnxruntime", "openvino"]
-        made = export_variant(stages, get_backend("onnx"), "dense", tmp_path / "p.pt2")
+        export = float_export(context, tmp_path)
+        export_early(stages, export, context.inputs.backends)
+        assert sorted(asked) == ["export_float onnxruntime", "export_float openvino", "run_images onnxruntime"]
+        made = export.export(stages, onnx)
+        assert export.run(stages, onnx, made.main) == context.logits_path("onnxruntime/fp32/dense")
     assert made.main == stages.folder.path / "artifacts" / "onnxruntime" / "fp32" / "dense" / "model.onnx"
-    assert len(exported) == 2
+    assert len(asked) == 3
 
 
 def test_what_failed_early_is_tried_and_told_by_its_candidate(
-    context: RunContext, exported: list[str], tmp_path: Path
+    context: RunContext, asked: list[str], tmp_path: Path
 ) -> None:
     with context.stages.folder:
-        export_early(context.stages, context.inputs, "dense", tmp_path / "p.pt2")
+        export = float_export(context, tmp_path)
+        export_early(context.stages, export, context.inputs.backends)
         with pytest.raises(CandidateFailed, match="no such op"):
-            export_variant(context.stages, get_backend("openvino"), "dense", tmp_path / "p.pt2")
+            export.export(context.stages, get_backend("openvino"))
