@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import subprocess
 import threading
 import time
@@ -29,7 +30,7 @@ class Cost:
     tree_peak_bytes: int
     """Largest sampled sum of their memory, each shared page counted once (PSS)."""
     largest_peak_bytes: int
-    """Largest resident memory that a single one of them ever had, as the kernel counted it."""
+    """Largest resident memory of a single one, as the kernel had counted it when it was last sampled."""
     own_peak_bytes: int
     """Largest sampled anonymous memory of a single one: what is its own, mapped files apart."""
     output: str
@@ -62,7 +63,7 @@ def run_measured(command: Sequence[str], log: Path) -> Cost:
         wall_s,
         sum(usage.ru_utime + usage.ru_stime for usage in usages),
         sampler.tree_peak_bytes,
-        1024 * max(usage.ru_maxrss for usage in usages),
+        sampler.largest_peak_bytes,
         sampler.own_peak_bytes,
         log.with_suffix(".out").read_text(encoding="utf-8", errors="replace"),
     )
@@ -89,15 +90,16 @@ class _Sampler(threading.Thread):
             others: Children that do not belong to the command.
         """
         super().__init__(daemon=True)
-        self.tree_peak_bytes = self.own_peak_bytes = 0
+        self.tree_peak_bytes = self.largest_peak_bytes = self.own_peak_bytes = 0
         self._others = others
         self._ended = threading.Event()
 
     def run(self) -> None:
         while not self._ended.wait(_SAMPLE_EVERY_S):
             memory = [_memory(process) for process in self._processes()]
-            self.tree_peak_bytes = max(self.tree_peak_bytes, sum(pss for pss, _ in memory))
-            self.own_peak_bytes = max(self.own_peak_bytes, *(own for _, own in memory), 0)
+            self.tree_peak_bytes = max(self.tree_peak_bytes, sum(each.shared_fairly for each in memory))
+            self.largest_peak_bytes = max(self.largest_peak_bytes, *(each.peak for each in memory), 0)
+            self.own_peak_bytes = max(self.own_peak_bytes, *(each.own for each in memory), 0)
 
     def stop(self) -> None:
         self._ended.set()
@@ -122,11 +124,29 @@ def _children() -> dict[int, list[int]]:
     return children
 
 
-def _memory(process: int) -> tuple[int, int]:
-    """Memory in bytes: its part of all resident pages (PSS), and what is anonymous."""
+@dataclass(frozen=True)
+class _Memory:
+    """Of one process, in bytes."""
+
+    shared_fairly: int = 0
+    """Its part of all resident pages (PSS)."""
+    own: int = 0
+    """Anonymous pages."""
+    peak: int = 0
+    """The most that was ever resident since it was started; not the kernel's count for its parent, which begins before
+    the program is loaded and so counts the parent's own."""
+
+
+def _memory(process: int) -> _Memory:
     try:
-        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+        rollup = _kilobytes(Path(f"/proc/{process}/smaps_rollup"))
+        status = _kilobytes(Path(f"/proc/{process}/status"))
     except OSError:  # it has ended
-        return 0, 0
-    values = {name: 1024 * int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines[1:])}
-    return values.get("Pss", 0), values.get("Anonymous", 0)
+        return _Memory()
+    return _Memory(rollup.get("Pss", 0), rollup.get("Anonymous", 0), status.get("VmHWM", 0))
+
+
+def _kilobytes(file: Path) -> dict[str, int]:
+    """The lines "name: number kB" of a file, in bytes."""
+    found = (re.fullmatch(r"(\w+):\s+(\d+) kB", line) for line in file.read_text().splitlines())
+    return {match[1]: 1024 * int(match[2]) for match in found if match}
