@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeAlias, cast
@@ -20,6 +20,7 @@ from edgevit.pipeline.images import evaluation_images
 from edgevit.pipeline.inputs import Inputs
 from edgevit.pipeline.snapshot import Snapshot, capture_module, take_snapshot
 from edgevit.pipeline.tasks import pytorch_latency_task
+from edgevit.pipeline.token_search.tried_plans import TriedPlans
 from edgevit.quantization.policy import Target
 from edgevit.results.artifact import PassRecord, Preprocessing
 from edgevit.results.candidate import Accuracy, Candidate
@@ -91,6 +92,8 @@ class RunContext:
     baseline: Baseline
     target: Target
     deadline: Deadline
+    tried_plans: TriedPlans = field(default_factory=TriedPlans)
+    """Of the token searches so far."""
 
     @property
     def limits(self) -> Limits:

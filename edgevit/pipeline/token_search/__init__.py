@@ -10,6 +10,7 @@ divergence       what single sites do to the model's predictions, in PyTorch
 site_divergence  the same added up for a plan
 trials           what plans lose, in PyTorch
 early_answer     how many images tell it
+tried_plans      what a run knows of it so far
 drop_model       how likely a plan is to hold, by what others lost
 search           plans on the steps of the staircase, and which of them are tried until a fast one holds
 find             all of it, in stages of a run

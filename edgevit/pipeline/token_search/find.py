@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from edgevit.pipeline.token_search.sampling import counts_at_steps, estimated, f
 from edgevit.pipeline.token_search.search import (
     Guide,
     ModelShape,
+    PlannedPlan,
     choose_plan,
     faster_plans,
     methods_worth_trying,
@@ -27,6 +28,7 @@ from edgevit.pipeline.token_search.search import (
 from edgevit.pipeline.token_search.site_divergence import SiteDivergence
 from edgevit.pipeline.token_search.staircase import BlockCurve
 from edgevit.pipeline.token_search.trials import BATCH, PlanTrials
+from edgevit.pipeline.token_search.tried_plans import PlanDrop
 from edgevit.results.candidate import within_budget
 from edgevit.results.measurement import HOST
 from edgevit.results.token_search import TokenSearch, TriedPlan
@@ -35,8 +37,6 @@ from edgevit.spec.token_plan import TokenPlan, parse_plan
 from edgevit.tokens.reduce import check_reducible
 
 _DIVERGENCE_BLOCKS = 5
-_LATER_TRIALS = 4
-"""Plans that are carried out at most after blocks turned out to be slower or faster than estimated."""
 _AS_ESTIMATED = 0.03
 """Share by which the measured time of a block may differ from what was estimated before plans are chosen anew."""
 
@@ -51,6 +51,8 @@ class SearchEffort:
     """The accuracy drop is counted on at most so many; whatever is chosen is evaluated on all later on."""
     most_trials: int = 12
     """Plans that are carried out at most, before the blocks of the best one are measured; twice as many if none holds."""
+    most_later_trials: int = 5
+    """The same where a plan is known to hold, from another backend or an earlier choice."""
     most_choices: int = 3
     """Times that plans are chosen, each time with more measured blocks."""
     share_of_minutes: float = 0.4
@@ -68,7 +70,7 @@ def find_plan(
     """Finds the fastest token plan whose accuracy drop is no larger than the limit.
 
     Blocks are exported and timed at few numbers of tokens, and at those that the chosen plan has. The drop does not
-    depend on the backend: stages that find it out are shared by all searches of a run, which therefore have to be for
+    depend on the backend: what one search of a run finds out about it, those that follow go on from; all have to be for
     the same module.
 
     Args:
@@ -103,7 +105,7 @@ def find_plan(
     )
     while (more := counts_at_steps(curve.blocks, grid)) and time():
         curve = bench.measure([bench.block(tokens) for tokens in more])
-    search = _Search(shape, divergence, trials, effort, time)
+    search = _Search(shape, divergence, trials, effort, time, goes_on_from_others=device is None)
     found = search.choose(_Blocks(bench, curve, grid))
     return TokenSearch(
         backend=backend.name,
@@ -169,20 +171,20 @@ class _Search:
     trials: PlanTrials
     effort: SearchEffort
     has_time: Callable[[], bool]
+    goes_on_from_others: bool
+    """Whether plans that searches for other backends tried count; what is predicted does not depend on their order."""
 
     def choose(self, blocks: _Blocks) -> _Found:
         """Chooses a plan, measures its blocks, and chooses anew where they were estimated wrongly."""
         tried: dict[str, TriedPlan] = {}
+        known = self.trials.known if self.goes_on_from_others else {}
         plan: TokenPlan | None = None
         for _ in range(self.effort.most_choices):
             table = blocks.table
             plans = faster_plans(table, self.divergence, self.shape)
-            known = {parse_plan(name): each.drop_points for name, each in tried.items()}
-            goes_on = any(within_budget(known.get(each.plan, math.inf), self.trials.limit_points) for each in plans)
-            most = _LATER_TRIALS if goes_on else self.effort.most_trials
-            guide = Guide(len(self.trials), most, known, self.has_time)
-            choice = choose_plan(plans, self.trials.drop_points, self.trials.limit_points, guide)
-            tried |= {each.plan: replace(each, samples=self.trials.images_seen(each.plan)) for each in choice.tried}
+            choice = choose_plan(plans, self.trials.drop_points, self.trials.limit_points, self._guide(plans, known))
+            known |= {each: self.trials.known[each] for each in (parse_plan(one.plan) for one in choice.tried)}
+            tried |= {each.plan: replace(each, samples=known[parse_plan(each.plan)].images) for each in choice.tried}
             plan = choice.chosen.plan if choice.chosen else None
             new = sorted(self._tokens(plan) - blocks.measured.counts) if plan else ()
             if not new or not self.has_time():
@@ -191,6 +193,14 @@ class _Search:
             if _is_as_estimated(blocks.measured, table, new):
                 break
         return self._found(blocks, tuple(tried.values()), plan)
+
+    def _guide(self, plans: list[PlannedPlan], known: Mapping[TokenPlan, PlanDrop]) -> Guide:
+        """Fewer plans are tried where one is known to hold."""
+        drops = {plan: drop.points for plan, drop in known.items()}
+        limit = self.trials.limit_points
+        one_holds = any(within_budget(drops.get(each.plan, math.inf), limit) for each in plans) if drops else False
+        most = self.effort.most_later_trials if one_holds else self.effort.most_trials
+        return Guide(len(self.trials), most, drops, self.has_time)
 
     def _found(self, blocks: _Blocks, tried: tuple[TriedPlan, ...], plan: TokenPlan | None) -> _Found:
         """Prices what was tried anew; the fastest that holds is chosen, of those whose blocks are known, and ``plan``."""

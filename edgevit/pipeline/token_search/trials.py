@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,22 +14,13 @@ from edgevit.pipeline.context import RunContext
 from edgevit.pipeline.images import evaluation_images
 from edgevit.pipeline.token_search.divergence import over_batches
 from edgevit.pipeline.token_search.early_answer import Seen, margins
+from edgevit.pipeline.token_search.tried_plans import PlanDrop
 from edgevit.pipeline.token_search.vit_parts import head, tail
 from edgevit.spec.token_plan import Site, TokenPlan
 from edgevit.tokens.reduce import ReducedVisionTransformer, plan_sites
 
 BATCH = 8
 _MOST_KEPT_BYTES = 256 << 20
-
-
-@dataclass(frozen=True)
-class PlanDrop:
-    """What a plan lost."""
-
-    points: float
-    """Drop in percentage points of all images, as if those that were not looked at had kept their class."""
-    images: int
-    """That were looked at, those whose class is least certain first."""
 
 
 class PlanTrials:
@@ -54,7 +44,7 @@ class PlanTrials:
         images = evaluation_images(context.stages, context.inputs, context.inputs.model.preprocessing)
         self._stages, self._module, self.limit_points = context.stages, module, limit_points
         self._places, self._classes, self._dense = chosen[order], classes[order], dense[order]
-        self._found: dict[str, PlanDrop] = {}
+        self._tried_plans = context.tried_plans
         self._entering = _Entering(module, images.select([int(place) for place in chosen[order]]))
 
     def __len__(self) -> int:
@@ -65,16 +55,17 @@ class PlanTrials:
         half = self._places[: -(-len(self) // 2)]
         return tuple(sorted(int(place) for place in half[:: -(-len(half) // most)]))
 
+    @property
+    def known(self) -> dict[TokenPlan, PlanDrop]:
+        """What was found out so far, by all searches of the run with this limit."""
+        return self._tried_plans.within(self.limit_points)
+
     def drop_points(self, plan: TokenPlan) -> float:
         """Carries out a plan and returns its drop in percentage points; roughly where that is far more than the limit."""
-        if str(plan) not in self._found:
-            stage = f"token search: try {plan} within {self.limit_points:g} points"
-            self._found[str(plan)] = self._stages.run(stage, PlanDrop, lambda: self._carry_out(plan, stage))
-        return self._found[str(plan)].points
-
-    def images_seen(self, plan: str) -> int:
-        """Returns the number of images that a plan was carried out on; it was."""
-        return self._found[plan].images
+        stage = f"token search: try {plan} within {self.limit_points:g} points"
+        drop = self._stages.run(stage, PlanDrop, lambda: self._carry_out(plan, stage))
+        self._tried_plans.add(self.limit_points, plan, drop)
+        return drop.points
 
     def _carry_out(self, plan: TokenPlan, stage: str) -> PlanDrop:
         sites = plan_sites(self._module, plan)

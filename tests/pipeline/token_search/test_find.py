@@ -30,7 +30,8 @@ from edgevit.pipeline.token_search.block_latency import (  # noqa: E402
     time_blocks,
 )
 from edgevit.pipeline.token_search.find import SearchEffort, find_plan  # noqa: E402
-from edgevit.pipeline.token_search.trials import PlanDrop, PlanTrials  # noqa: E402
+from edgevit.pipeline.token_search.trials import PlanTrials  # noqa: E402
+from edgevit.pipeline.token_search.tried_plans import PlanDrop, TriedPlans  # noqa: E402
 from edgevit.results.artifact import Preprocessing  # noqa: E402
 from edgevit.results.token_search import TokenSearch  # noqa: E402
 from edgevit.run import executor  # noqa: E402
@@ -59,6 +60,7 @@ class World:
         self.milliseconds = lambda tokens: 0.05 * tokens
         """Of a block without a site."""
         self.deadline = Deadline(None)
+        self.tried_plans = TriedPlans()
         with torch.inference_mode():
             self.logits = module(pixels).numpy()
 
@@ -104,7 +106,9 @@ class World:
         model = Model("m", self.module, PREPROCESSING, 5, random_weights=False)
         inputs = make_inputs(spec, model=model, data=RunData(noise(24, labels), None))
         resume = (self.folder / "run").exists()
-        context = make_context(inputs, self.folder, self.logits, resume=resume, deadline=self.deadline)
+        context = make_context(
+            inputs, self.folder, self.logits, resume=resume, deadline=self.deadline, tried_plans=self.tried_plans
+        )
         with context.stages.folder:
             target = load_device(device) if device else None
             return find_plan(context, self.module, get_backend(backend), target, limit, effort)
@@ -167,9 +171,29 @@ def test_backends_share_captured_blocks_and_trials(world: World) -> None:
     captured = sorted((world.folder / "run" / "work" / "blocks").glob("*.pt2"))
     changed = [file.stat().st_mtime_ns for file in captured]
     second = world.find(limit=30.0, backend="openvino")
-    assert [tried.drop_points for tried in second.tried] == [tried.drop_points for tried in first.tried]
+    assert (second.plan, second.tried) == (first.plan, first.tried)
     assert [file.stat().st_mtime_ns for file in captured] == changed
     assert len(list((world.folder / "run" / "stages").glob("token search: try *"))) == len(first.tried)
+
+
+def test_a_search_goes_on_from_what_others_tried(fragile: World) -> None:
+    first = fragile.find(limit=30.0)
+    trials = len(first.tried)
+    assert trials > 1
+    fragile.milliseconds = lambda tokens: 0.1 + 0.04 * tokens
+    second = fragile.find(limit=30.0, backend="openvino")
+    assert {tried.plan for tried in first.tried} <= {tried.plan for tried in second.tried}
+    assert len(second.tried) <= trials + SearchEffort().most_later_trials
+    known = next(tried for tried in second.tried if tried.plan == first.plan)
+    assert second.predicted_ms is not None and second.predicted_ms <= known.predicted_ms
+
+
+def test_what_is_predicted_does_not_depend_on_other_searches(fragile: World) -> None:
+    alone = fragile.find(limit=30.0, device="raspberry-pi-5")
+    fragile.milliseconds = lambda tokens: 5.0 - 1 / tokens
+    fragile.find(limit=30.0, backend="openvino")
+    fragile.milliseconds = lambda tokens: 0.05 * tokens
+    assert fragile.find(limit=30.0, device="raspberry-pi-5", backend="litert").tried == alone.tried
 
 
 def test_a_block_that_was_estimated_wrongly_is_not_chosen_for_it(fragile: World) -> None:
@@ -241,13 +265,13 @@ class Minutes(Deadline):
 
 def test_the_search_ends_when_its_time_is_over(fragile: World) -> None:
     whole = fragile.find(limit=30.0)
-    fragile.deadline = Minutes(2)
+    fragile.deadline, fragile.tried_plans = Minutes(2), TriedPlans()
     found = fragile.find(limit=30.0, backend="litert")
     assert len(found.tried) < len(whole.tried)
     assert {name for backend, name in fragile.exported if backend == "litert" and "-" not in name} == FIRST
     assert found.note.startswith("the time for the search was over")
     assert whole.note == ""
-    fragile.deadline = Minutes(0)
+    fragile.deadline, fragile.tried_plans = Minutes(0), TriedPlans()
     none = fragile.find(limit=30.0, backend="openvino")
     assert (none.plan, none.tried) == (None, ())
     assert none.note.startswith("the time for the search was over")

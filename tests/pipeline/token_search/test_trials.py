@@ -66,7 +66,7 @@ def test_the_drop_is_that_of_the_reduced_model(trial: tuple[PlanTrials, np.ndarr
             dense, reduced = (model(pixels[::3]).argmax(1).numpy() for model in (vit, reduce_tokens(vit, plan)))
         right = (dense == classes).mean() - (reduced == classes).mean()
         assert trials.drop_points(plan) == pytest.approx(100 * right)
-        assert trials.images_seen(str(plan)) == 8
+        assert trials.known[plan].images == 8
 
 
 def test_a_plan_is_carried_out_once(trial: tuple[PlanTrials, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +89,7 @@ def test_images_whose_class_is_least_certain_come_first_and_no_more_are_looked_a
     monkeypatch.setattr(trials.Seen, "is_enough", enough)
     monkeypatch.setattr(trials, "BATCH", 2)
     trials_.drop_points(PLANS[1])
-    assert trials_.images_seen(str(PLANS[1])) == 4
+    assert trials_.known[PLANS[1]].images == 4
     assert list(sizes[0]) == sorted(sizes[0])
 
 
