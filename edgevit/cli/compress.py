@@ -37,7 +37,10 @@ def compress(
     profile: options.Profile = None,
     threads: options.Threads = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="A first look: dense candidates, no repair, a fifth of the images.")
+        bool,
+        typer.Option(
+            "--quick", help="A first look: dense candidates, a fifth of the images, no repair, no final round."
+        ),
     ] = False,
     setting: options.Setting = None,
     out: options.Out = None,

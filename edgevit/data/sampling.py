@@ -25,7 +25,12 @@ class RunData:
 
 
 def choose_data(
-    evaluation: str | None, calibration: str | None, samples: int | None, calibration_samples: int | None, seed: int
+    evaluation: str | None,
+    calibration: str | None,
+    samples: int | None,
+    calibration_samples: int | None,
+    seed: int,
+    most_calibration: int = DEFAULT_CALIBRATION_SAMPLES,
 ) -> RunData:
     """Draws the images of a run, by the seed.
 
@@ -33,8 +38,9 @@ def choose_data(
         evaluation: Source of labelled images, or None.
         calibration: Another source, or a percentage of the evaluation images, such as "20%", to hold out; or None.
         samples: Number of evaluation images; all when None.
-        calibration_samples: Number of calibration images; up to 128 when None.
+        calibration_samples: Number of calibration images; up to ``most_calibration`` when None.
         seed: Of the random draw.
+        most_calibration: Where their number is not given.
 
     Raises:
         UsageError: a set is smaller than asked, the evaluation set has one class only, or the sets overlap. A poor
@@ -52,11 +58,7 @@ def choose_data(
     else:
         calibration_set = open_images(calibration) if calibration else None
     if calibration_set is not None:
-        count = (
-            min(DEFAULT_CALIBRATION_SAMPLES, len(calibration_set))
-            if calibration_samples is None
-            else calibration_samples
-        )
+        count = min(most_calibration, len(calibration_set)) if calibration_samples is None else calibration_samples
         calibration_set = _draw(calibration_set, count, seed, "calibration")
     if evaluation_set is not None:
         evaluation_set = sample_images(evaluation_set, samples or len(evaluation_set), seed, "evaluation")

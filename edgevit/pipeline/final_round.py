@@ -13,12 +13,12 @@ from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.spec import Spec
 
 STAGE = "time all candidates in rounds"
-QUICK_ROUNDS = 6
-"""Also where few candidates would get more."""
 
 
 def time_in_rounds(context: RunContext, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
     """Times what may be chosen, and what it is compared with, and judges candidates again by that.
+
+    A quick run rests on the first measurements and has no final round.
 
     Args:
         context: The run.
@@ -27,6 +27,8 @@ def time_in_rounds(context: RunContext, candidates: tuple[Candidate, ...]) -> tu
     Returns:
         All of them, in the same order.
     """
+    if context.inputs.spec.quick:
+        return candidates
     entries = tuple(_entry(context, candidate) for candidate in candidates if _takes_part(candidate, candidates))
     if not entries:
         return candidates
@@ -50,8 +52,7 @@ def round_settings(spec: Spec, entries: int) -> RoundSettings:
         spec: Of the run.
         entries: Candidates that take part.
     """
-    rounds = QUICK_ROUNDS if spec.quick else rounds_for(entries)
-    return RoundSettings(threads=spec.measure.threads, rounds=rounds, seed=spec.seed)
+    return RoundSettings(threads=spec.measure.threads, rounds=rounds_for(entries), seed=spec.seed)
 
 
 def _takes_part(candidate: Candidate, candidates: tuple[Candidate, ...]) -> bool:

@@ -11,7 +11,14 @@ from typing import Literal
 from edgevit.backends import Backend, all_backends, check_scheme, get_backend
 from edgevit.data.calibration_warnings import calibration_warnings
 from edgevit.data.images import NOISE, ImageSet, Samples, open_images, set_sha256, sorted_digests
-from edgevit.data.sampling import RunData, check_images, choose_data, refuse_overlap, sample_images
+from edgevit.data.sampling import (
+    DEFAULT_CALIBRATION_SAMPLES,
+    RunData,
+    check_images,
+    choose_data,
+    refuse_overlap,
+    sample_images,
+)
 from edgevit.devices.device import Device, load_device
 from edgevit.errors import UsageError
 from edgevit.measure.host import has_precision, host_fingerprint
@@ -36,6 +43,8 @@ NOISE_SAMPLES = 16
 
 _QUICK_IMAGES = 20
 """At least so many images for a quick run, where there are as many."""
+_QUICK_CALIBRATION = 32
+"""At most so many calibration images for a quick run, unless the spec says how many."""
 
 RequestedPlan = Plan | Literal["auto"]
 
@@ -117,7 +126,8 @@ class Inputs:
             notes.append("no labels: candidates are judged by agreement with the float model")
         if self.spec.quick:
             notes.append(
-                "quick: a first look on a fifth of the images, without distillation, token plans and the repair ladder"
+                "quick: a first look on a fifth of the images, without distillation, token plans, rewrites before int8, the"
+                " repair ladder and the final round; a whole run may find faster and more accurate candidates"
             )
         if evaluation is None and calibration is not None:
             notes.append("candidates are judged by agreement with the float model on the calibration images")
@@ -281,7 +291,12 @@ def _open_data(spec: Spec, model: Model, progress: Progress) -> RunData:
     if spec.model.random_weights and spec.data.evaluation:
         raise UsageError("accuracy of random weights is not reported", "leave out --data, or give weights")
     data = choose_data(
-        spec.data.evaluation, spec.data.calibration, spec.data.samples, spec.data.calibration_samples, spec.seed
+        spec.data.evaluation,
+        spec.data.calibration,
+        spec.data.samples,
+        spec.data.calibration_samples,
+        spec.seed,
+        _QUICK_CALIBRATION if spec.quick else DEFAULT_CALIBRATION_SAMPLES,
     )
     if spec.quick and data.evaluation:
         count = max(len(data.evaluation) // 5, min(len(data.evaluation), _QUICK_IMAGES))

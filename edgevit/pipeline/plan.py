@@ -60,7 +60,7 @@ class RunFacts:
     min_seconds: float
     """Of one measurement."""
     rounds: int
-    """Of the final round; each times every candidate once."""
+    """Of the final round, each of which times every candidate once; 0 where there is none."""
     jobs: int
     """Stages that run side by side."""
     measures: bool
@@ -167,7 +167,7 @@ def _stages(facts: RunFacts) -> Iterator[_Stage]:
     for backend in facts.backends:
         for variant in facts.variants:
             yield from _of_candidates(facts, backend, variant)
-    if facts.measures:
+    if facts.measures and facts.rounds:
         yield _Stage("time", _rounds(facts), alone=True)
 
 

@@ -65,6 +65,8 @@ def quantize_candidate(context: RunContext, draft: CandidateDraft) -> QuantizedA
     limit = inputs.spec.budget.max_drop
     guess = first_guess(draft.backend.policy, context.target)
     first = first_recipe(draft.backend.policy, scheme.name, context.target)
+    if inputs.spec.quick:
+        first = replace(first, preparations=())
     ladder: Iterator[Rung] = iter(())
     if scheme.name == "mixed_wi8_ai8":
         first = replace(first, float_layers=trials.ranking(first)[:1])

@@ -180,8 +180,11 @@ class Candidate:
 
     @property
     def unstable(self) -> str:
-        """Why the latency of the final round cannot be relied on; "" where it can, or there was none."""
-        return self.latency.unstable if self.latency else ""
+        """Why the latency that ``p50_ms`` states cannot be relied on; "" where it can, or there is none."""
+        if self.latency:
+            return self.latency.unstable
+        measurement = self.measurement()
+        return measurement.conditions.unstable if measurement else ""
 
     def prediction(self, device: str) -> Prediction | None:
         """Returns the prediction for ``device``, or None."""

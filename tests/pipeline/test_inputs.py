@@ -243,6 +243,8 @@ def test_a_quick_run_has_a_fifth_of_the_images_and_nothing_but_the_dense_model()
     assert len(quick.images.ids) == 40
     assert quick.labels is not None
     assert len(quick.labels) == 40
+    assert quick.calibration is not None
+    assert len(quick.calibration.ids) == 32
     assert (quick.plans, quick.teacher, quick.training_images) == ((), None, None)
     assert any(note.startswith("quick: ") for note in quick.notes)
 
