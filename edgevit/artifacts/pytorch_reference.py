@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 import torch
 from torch import nn
+from torch._C._functorch import _set_vmap_fallback_warning_enabled  # type: ignore[attr-defined]
 
 from edgevit.artifacts.evaluate import LogitsFile, write_logits
 from edgevit.data.in_order import map_in_order
@@ -48,9 +49,9 @@ class LatencyJob:
 def reference_logits(job: ReferenceJob) -> LogitsFile:
     """Runs a captured program over images, in small batches, and writes its logits.
 
-    Each batch is computed by one thread, as many at a time as there are cores: the logits depend on neither number.
-    Threads of PyTorch's own, which share out a single operation, wait for each other, and a busy core makes that ten
-    times slower.
+    Each batch is computed by one thread, as many at a time as there are cores, on which the logits do not depend: two
+    cores take half the time. Threads of PyTorch's own, which share out a single operation, wait for each other, and a
+    busy core makes that ten times slower.
     """
     torch.set_num_threads(1)
     run = batched(cast(nn.Module, load_program(job.program).module()), next(job.images.batches(BATCH)))
@@ -76,6 +77,8 @@ def batched(module: nn.Module, images: np.ndarray) -> Callable[[np.ndarray], np.
         with torch.inference_mode():
             return torch.cat([module(torch.from_numpy(image[None])) for image in some]).numpy()
 
+    # attention has no rule for batches and is run image by image inside, as fast; each time PyTorch would warn of it
+    _set_vmap_fallback_warning_enabled(False)
     vectorized = torch.vmap(lambda image: module(image[None])[0])
 
     def at_once(some: np.ndarray) -> np.ndarray:
