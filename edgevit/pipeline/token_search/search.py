@@ -23,7 +23,7 @@ _LEAST_SAVED = 0.002
 """Share of time that has to be expected to be saved by another plan that is tried."""
 _MATTERS = (0.01, 0.1)
 """Nats between which plans lose about as much as limits allow."""
-_FAR_LESS = 1.5
+_FAR_LESS = 1.25
 """Factor of divergence by which a method is worse, in the median, if it is not worth trying."""
 
 

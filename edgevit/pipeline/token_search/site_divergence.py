@@ -53,8 +53,9 @@ class SiteDivergence:
         """Returns the nats of one site; 0 where all tokens stay.
 
         Between shares they follow a power of the share that leaves, which they do closely; below the smallest share that
-        was looked at they go on to grow by the factor they grew by before, and above the largest by the square of what
-        leaves. Between blocks they follow an exponential; beyond the first and last block they are as there.
+        was looked at they go on to grow by the factor they grew by before; above the largest, and where only one was,
+        they follow the square of what leaves. Between blocks they follow an exponential; beyond the first and last block
+        they are as there.
         """
         blocks = sorted({point.block for point in self.points if point.method == method})
         return _interpolate_log([(at, self._at(method, at, share)) for at in blocks], block)
@@ -66,12 +67,12 @@ class SiteDivergence:
         # Fewer tokens never do less: where a measurement says so, it is by chance.
         nats = list(itertools.accumulate((nat for _, nat in found), max))
         left, leaving = [away for away, _ in found], 1 - share
-        if leaving <= left[0]:
+        if leaving <= left[0] or len(left) == 1:
             return nats[0] * (leaving / left[0]) ** 2
         if leaving <= left[-1]:
             powers = [(math.log(away), nat) for away, nat in zip(left, nats, strict=True)]
             return _interpolate_log(powers, math.log(leaving))
-        if len(left) < 2 or nats[-2] <= 0:
+        if nats[-2] <= 0:
             return nats[-1]
         growth = math.log(nats[-1] / nats[-2]) / (left[-1] - left[-2])
         return nats[-1] * math.exp(growth * (leaving - left[-1]))

@@ -32,6 +32,11 @@ def test_below_the_smallest_share_it_grows_by_the_same_factor() -> None:
     assert TABLE.alone("squeeze", 2, 0.4) == pytest.approx(1.6)
 
 
+def test_one_share_tells_all_by_the_square_of_what_leaves() -> None:
+    one = SiteDivergence((DivergencePoint("tome", 2, 0.5, 0.1),))
+    assert [one.alone("tome", 2, share) for share in (1.0, 0.75, 0.5, 0.0)] == pytest.approx([0.0, 0.025, 0.1, 0.4])
+
+
 def test_two_sites_at_one_block_do_what_one_does() -> None:
     two = TABLE.step("squeeze", 2, 1.0, 0.75) + TABLE.step("squeeze", 2, 0.75, 0.6)
     assert two == pytest.approx(TABLE.step("squeeze", 2, 1.0, 0.6)) == pytest.approx(0.4)
