@@ -29,6 +29,7 @@ from pydantic import TypeAdapter
 
 from edgevit import units
 from edgevit.cli.terminal import print_line, print_message
+from edgevit.errors import CandidateFailed
 from edgevit.measure.host import host_fingerprint, version_of
 from edgevit.measure.rounds import RoundEntry, Rounds, RoundSettings, measure_rounds
 from edgevit.results.statistics import Ratio, paired_ratio
@@ -125,6 +126,8 @@ def _add_run(folder: Path, loaded: bool, seed: int) -> None:
     begin = time.monotonic()
     with load(seed) if loaded else nothing():
         rounds = measure_rounds(entries, RoundSettings(seed=seed), run)
+    if rounds.failures:
+        raise CandidateFailed(f"a run failed: {rounds.failures}", "run the same command again")
     done = ProtocolRun(loaded, time.monotonic() - begin, rounds)
     keep_run(folder, done)
     print_message(
