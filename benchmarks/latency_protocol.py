@@ -210,7 +210,7 @@ def _work(seconds: float) -> None:
 
 
 def table(runs: Sequence[ProtocolRun]) -> str:
-    """Returns the findings in Markdown: one row per requirement, without load and with it."""
+    """Returns the findings in Markdown: one row per requirement, as the machine was and with load."""
     host = host_fingerprint(1)
     lines = [
         "# Whether latencies can be believed",
@@ -223,7 +223,7 @@ def table(runs: Sequence[ProtocolRun]) -> str:
         f"Machine: {host.cpu}, {host.cores} cores, {host.os}; ONNX Runtime {version_of('onnxruntime')}, 1 thread;"
         f" {RoundSettings().rounds} rounds, bursts of {RoundSettings().seconds:g} s.",
         "",
-        "| requirement | without load | with load | required |",
+        "| requirement | as the machine was | with load | required |",
         "|---|---|---|---|",
     ]
     groups = [[run for run in runs if run.loaded == loaded] for loaded in (False, True)]
