@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_SAMPLE_EVERY_S = 0.2
+SAMPLE_EVERY_S = 1.0
+"""A sample of some large processes takes about 20 ms of processor time, which must not slow down what is measured."""
 _PR_SET_CHILD_SUBREAPER = 36
 """Of prctl(2)."""
 
@@ -37,19 +38,20 @@ class Cost:
     """What it wrote to stdout."""
 
 
-def run_measured(command: Sequence[str], log: Path) -> Cost:
+def run_measured(command: Sequence[str], log: Path, sample_every_s: float = SAMPLE_EVERY_S) -> Cost:
     """Runs a command to its end and adds up what it and all processes that it started cost.
 
     Args:
         command: Program and arguments.
         log: Gets what it writes to stderr.
+        sample_every_s: How often memory is looked at, in seconds.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     others = set(_children()[os.getpid()])
     with _adopting(), log.open("ab") as errors, log.with_suffix(".out").open("wb") as output:
         begin = time.perf_counter()
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors)
-        sampler = _Sampler(others)
+        sampler = _Sampler(others, sample_every_s)
         sampler.start()
         _, status, usage = os.wait4(child.pid, 0)
         wall_s = time.perf_counter() - begin
@@ -83,19 +85,21 @@ def _adopting() -> Iterator[None]:
 class _Sampler(threading.Thread):
     """Looks at the memory of all descendants of this process until it is stopped."""
 
-    def __init__(self, others: set[int]) -> None:
+    def __init__(self, others: set[int], every_s: float) -> None:
         """Looks at nothing yet.
 
         Args:
             others: Children that do not belong to the command.
+            every_s: Seconds between two samples.
         """
         super().__init__(daemon=True)
         self.tree_peak_bytes = self.largest_peak_bytes = self.own_peak_bytes = 0
         self._others = others
+        self._every_s = every_s
         self._ended = threading.Event()
 
     def run(self) -> None:
-        while not self._ended.wait(_SAMPLE_EVERY_S):
+        while not self._ended.wait(self._every_s):
             memory = [_memory(process) for process in self._processes()]
             self.tree_peak_bytes = max(self.tree_peak_bytes, sum(each.shared_fairly for each in memory))
             self.largest_peak_bytes = max(self.largest_peak_bytes, *(each.peak for each in memory), 0)

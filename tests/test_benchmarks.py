@@ -53,7 +53,7 @@ print("ended")
 
 
 def test_a_cost_has_all_processes_also_those_whose_parent_has_ended(tmp_path: Path) -> None:
-    cost = run_measured((sys.executable, "-c", CHILD), tmp_path / "log")
+    cost = run_measured((sys.executable, "-c", CHILD), tmp_path / "log", sample_every_s=0.1)
     assert (cost.exit_code, cost.output) == (0, "ended\n")
     assert cost.cpu_s >= 0.8
     assert 150_000_000 < cost.own_peak_bytes < 200_000_000
@@ -63,7 +63,7 @@ def test_a_cost_has_all_processes_also_those_whose_parent_has_ended(tmp_path: Pa
 
 def test_pages_that_processes_share_count_once(tmp_path: Path) -> None:
     code = "import os, time; held = bytearray(b'x') * 100_000_000; os.fork(); os.fork(); time.sleep(0.7)"
-    cost = run_measured((sys.executable, "-c", code), tmp_path / "log")
+    cost = run_measured((sys.executable, "-c", code), tmp_path / "log", sample_every_s=0.1)
     assert 100_000_000 < cost.tree_peak_bytes < 200_000_000
 
 
