@@ -159,11 +159,12 @@ def test_the_plain_script_makes_scores_and_times_six_files(tmp_path: Path) -> No
     import timm
     from safetensors.torch import save_file
 
-    save_file(timm.create_model("test_vit").state_dict(), tmp_path / "weights.safetensors")
+    save_file(timm.create_model("mobilenetv2_050").state_dict(), tmp_path / "weights.safetensors")
     write_digits(tmp_path / "images", 8)
     command = (
-        sys.executable, "-m", "benchmarks.plain_script", "test_vit", "--weights", tmp_path / "weights.safetensors",
+        sys.executable, "-m", "benchmarks.plain_script", "mobilenetv2_050", "--weights", tmp_path / "weights.safetensors",
         "--images", tmp_path / "images", "--calibration", tmp_path / "images", "--out", tmp_path / "out",
+        "--static", "onnxruntime", "openvino", "litert",
     )  # fmt: skip
     found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert [file["name"] for file in found["files"]] == [

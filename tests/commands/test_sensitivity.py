@@ -24,8 +24,8 @@ from edgevit.quantization.prepare import Prepared, PrepareJob
 from edgevit.results.document import to_json
 from edgevit.results.sensitivity import SensitivityReport
 from edgevit.run import stages
-from edgevit.run.task import Task
 from edgevit.run.progress import Silent
+from edgevit.run.task import Task
 from edgevit.spec.spec import Spec, resolve_spec
 from tests.factories import make_layer
 
