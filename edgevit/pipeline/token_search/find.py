@@ -198,7 +198,7 @@ class _Search:
         """Fewer plans are tried where one is known to hold."""
         drops = {plan: drop.points for plan, drop in known.items()}
         limit = self.trials.limit_points
-        one_holds = any(within_budget(drops.get(each.plan, math.inf), limit) for each in plans) if drops else False
+        one_holds = any(within_budget(drops.get(each.plan, math.inf), limit) for each in plans)
         most = self.effort.most_later_trials if one_holds else self.effort.most_trials
         return Guide(len(self.trials), most, drops, self.has_time)
 

@@ -1,4 +1,4 @@
-"""Carries out plans in PyTorch, on as many images as it takes to tell whether they lose too much."""
+"""Carries out plans in PyTorch, on as many images as it takes to tell that they lose too much; else on all."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from edgevit.pipeline.token_search.divergence import over_batches
 from edgevit.pipeline.token_search.early_answer import Seen, margins
 from edgevit.pipeline.token_search.tried_plans import PlanDrop
 from edgevit.pipeline.token_search.vit_parts import head, tail
+from edgevit.results.candidate import within_budget
 from edgevit.spec.token_plan import Site, TokenPlan
 from edgevit.tokens.reduce import ReducedVisionTransformer, plan_sites
 
@@ -84,8 +85,9 @@ class PlanTrials:
                 found = np.concatenate([found, margins(logits.numpy(), classes)])
                 self._stages.progress.stage(stage, len(found), len(self) + 1)
                 seen = Seen(self._dense, found)
-                if seen.is_enough(self.limit_points):
-                    break
+                loses_too_much = not within_budget(seen.drop_points, self.limit_points)
+                if loses_too_much and seen.is_enough(self.limit_points):
+                    break  # a plan that seems to hold is carried out on all images: those left mostly lose
         return PlanDrop(seen.drop_points, len(found))
 
 
