@@ -76,21 +76,23 @@ def test_a_plan_is_carried_out_once(trial: tuple[PlanTrials, np.ndarray], monkey
     assert trials_.drop_points(PLANS[0]) == first
 
 
-def test_images_whose_class_is_least_certain_come_first_and_no_more_are_looked_at(
-    trial: tuple[PlanTrials, np.ndarray], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("drop", "images"), [(30.0, 4), (10.0, 8)])
+def test_images_whose_class_is_least_certain_come_first_and_all_are_looked_at_only_if_a_plan_seems_to_hold(
+    trial: tuple[PlanTrials, np.ndarray], monkeypatch: pytest.MonkeyPatch, drop: float, images: int
 ) -> None:
     trials_, _ = trial
     sizes: list[tuple[float, ...]] = []
 
     def enough(seen: Any, limit_points: float) -> bool:
         sizes.append(tuple(np.abs(seen.dense)))
-        return len(sizes) == 2
+        return len(sizes) >= 2
 
+    monkeypatch.setattr(trials.Seen, "drop_points", property(lambda seen: drop))
     monkeypatch.setattr(trials.Seen, "is_enough", enough)
     monkeypatch.setattr(trials, "BATCH", 2)
     trials_.drop_points(PLANS[1])
-    assert trials_.known[PLANS[1]].images == 4
-    assert list(sizes[0]) == sorted(sizes[0])
+    assert trials_.known[PLANS[1]].images == images
+    assert all(list(seen) == sorted(seen) for seen in sizes)
 
 
 def test_plans_that_begin_in_the_same_block_share_what_enters_it(
