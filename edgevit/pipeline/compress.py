@@ -23,7 +23,7 @@ from edgevit.results.run import Run
 from edgevit.run.deadline import Deadline
 from edgevit.run.executor import Executor, processors
 from edgevit.run.files import default_folder
-from edgevit.run.folder import RunFolder
+from edgevit.run.folder import RunFolder, disk_errors
 from edgevit.run.leftovers import remove_leftovers
 from edgevit.run.progress import Progress, RunPlan, Silent
 from edgevit.run.run_log import RunLog
@@ -105,7 +105,7 @@ def _run(spec: Spec, out: Path | None, settings: _Settings, progress: Progress) 
     folder = RunFolder(path, spec, input_files(spec), settings.resume)
     deadline, inputs = Deadline(spec.max_minutes), open_inputs(spec, progress)
     executor = Executor(settings.jobs, spec.measure.timeout_seconds, folder.log("servers"))
-    with folder, executor, RunLog(folder.log("run"), progress) as progress:
+    with folder, disk_errors(folder.path), executor, RunLog(folder.log("run"), progress) as progress:
         progress.message(f"run folder: {folder.path}; details in {folder.relative(folder.log('run'))}")
         pin_inputs(folder, inputs)
         for warning in inputs.calibration_record.warnings if inputs.calibration_record else ():

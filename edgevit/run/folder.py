@@ -187,7 +187,7 @@ class RunFolder:
         with turn or nullcontext():
             begin = time.monotonic()
             try:
-                with _disk_errors(self.path):
+                with disk_errors(self.path):
                     value = make()
             except Exception:
                 self.stages.append(Stage(name, time.monotonic() - begin, "failed"))
@@ -246,13 +246,20 @@ class RunFolder:
         self._write(self.path / "run.json", run_to_json(run))
 
     def _write(self, path: Path, content: bytes) -> None:
-        with _disk_errors(self.path):
+        with disk_errors(self.path):
             write_atomically(path, content)
 
 
 @contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
-    """Turns the system's error for a full disk into one that says what to do."""
+def disk_errors(folder: Path) -> Iterator[None]:
+    """Turns the system's error for a full disk into one that says what to do.
+
+    Args:
+        folder: Of the run.
+
+    Raises:
+        DiskFull: there is no space left.
+    """
     try:
         yield
     except OSError as error:

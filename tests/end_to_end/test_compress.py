@@ -255,7 +255,7 @@ MOMENTS = {
     "PyTorch was measured": "stages/measure original in PyTorch.json",
     "an artifact is being written": "artifacts/onnxruntime/fp32/*.partial",
     "the artifact was recorded": "stages/export onnxruntime--fp32--dense.json",
-    "the program was prepared for int8": "stages/prepare dense *.json",
+    "the program was prepared for int8": "stages/export onnxruntime--dense *.json",
     "another is being quantized": "work/attempts/onnxruntime/dynamic_wi8_afp32/dense/*.partial",
     "it was quantized": "stages/quantize *.json",
     "the best attempt was kept": "stages/keep onnxruntime--dynamic_wi8_afp32--dense.json",
