@@ -194,7 +194,7 @@ def test_the_digest_of_a_known_spec_stays() -> None:
     assert resolve({"model": {"name": "a"}}).sha256 == DIGEST
 
 
-DIGEST = "293fddb3ee9ce107bc230585949fa3eef56c21b2de0217ccb82cb654f5eef2ff"
+DIGEST = "a105b2a3a60c3c63ad2619257f9dfabde964e22d1352a8cad5abe5332fedd446"
 
 
 def test_weights_on_the_command_line_replace_those_of_the_file(tmp_path: Path) -> None:
