@@ -12,9 +12,11 @@ pytest.importorskip("sklearn")
 
 from tests.end_to_end.test_compress import edgevit, outcome, start, wait_for
 
+pytestmark = pytest.mark.slow
+
 COMMAND = (
     "compress", "digits_cnn", "--data", "digits", "--samples", "60", "--calibration", "calibration:digits",
-    "--set", "data.calibration_samples=16", "--set", "measure.min_seconds=0", "--export", "onnx,tflite",
+    "--set", "data.calibration_samples=16", "--set", "measure.min_seconds=0", "--export", "onnx,openvino",
     "--scheme", "static_wi8_ai8", "--max-drop", "100", "--set", "quantize.max_minutes=600",
 )  # fmt: skip
 
@@ -34,7 +36,6 @@ def test_artifacts_and_accuracies_do_not_depend_on_the_number_of_jobs(one_at_a_t
     assert outcome(tmp_path / "run") == outcome(one_at_a_time)
 
 
-@pytest.mark.slow
 def test_a_run_that_was_killed_in_several_stages_at_once_ends_with_the_same_result(
     one_at_a_time: Path, tmp_path: Path
 ) -> None:

@@ -21,6 +21,7 @@ from edgevit.spec.spec import Spec  # noqa: E402
 from tests.pipeline.contexts import make_context, make_inputs, run_here  # noqa: E402
 
 
+@pytest.mark.slow
 def test_blocks_are_made_once_and_timed_again_with_those_that_follow(
     vit: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,6 +91,7 @@ def test_rounds_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     assert clock.done == {"falling": 55}
 
 
+@pytest.mark.slow
 def test_devices_are_predicted(vit: Any, tmp_path: Path) -> None:
     programs = captured(vit, tmp_path, "gather", "arithmetic")
     artifacts = exported("onnxruntime", programs, tmp_path / "blocks")
@@ -100,6 +101,7 @@ def test_devices_are_predicted(vit: Any, tmp_path: Path) -> None:
     assert all(site.ms > 0 for site in curve.sites)
 
 
+@pytest.mark.slow
 def test_exporting_again_leaves_nothing_of_before(vit: Any, tmp_path: Path) -> None:
     programs = captured(vit, tmp_path)
     job = ExportBlocksJob("onnxruntime", tuple(one.file for one in programs), tmp_path / "blocks")
@@ -118,6 +120,7 @@ def npu(tmp_path: Path, vit: Any, *forms: str) -> BlockCurve:
     )
 
 
+@pytest.mark.slow
 def test_a_site_that_a_device_cannot_run_has_no_price(vit: Any, tmp_path: Path) -> None:
     curve = npu(tmp_path, vit, "gather", "arithmetic")
     assert {(site.method, site.form) for site in curve.sites} == {("squeeze", "arithmetic")}
