@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -88,8 +88,12 @@ class Executor:
         Raises:
             Cancelled: the run ends.
         """
-        with self.alone() if task.timing else self.beside_others():
+        with self.turn(task):
             return self.run_now(task, log, on_progress)
+
+    def turn(self, task: Task[Any, Any]) -> AbstractContextManager[None]:
+        """Returns what holds the place of a task: alone for one that times something, else beside others."""
+        return self.alone() if task.timing else self.beside_others()
 
     def run_now(
         self, task: Task[Any, Answer], log: Path, on_progress: Callable[[int, int], None] | None = None

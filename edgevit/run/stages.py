@@ -116,7 +116,7 @@ class Stages:
         make = functools.partial(
             self.executor.run_now, task, self.folder.log(log), functools.partial(self.progress.stage, stage)
         )
-        turn = self.executor.alone() if task.timing else self.executor.beside_others()
+        turn = self.executor.turn(task)
         return self._once(
             stage, task.answer, make, task.files, key=task.key(self.folder.path, self.folder.digest), turn=turn
         )
