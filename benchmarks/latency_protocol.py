@@ -33,7 +33,7 @@ from edgevit.errors import CandidateFailed
 from edgevit.measure.host import host_fingerprint, version_of
 from edgevit.measure.rounds import RoundEntry, Rounds, RoundSettings, measure_rounds
 from edgevit.results.statistics import Ratio, paired_ratio
-from edgevit.run.child_process import run_in_child
+from edgevit.run.executor import Executor, processors
 from edgevit.run.files import write_atomically
 
 RUNS = 100
@@ -122,10 +122,11 @@ def _count(runs: Sequence[ProtocolRun], loaded: bool) -> int:
 def _add_run(folder: Path, loaded: bool, seed: int) -> None:
     files = {_FILE: LAYERS, _AGAIN: LAYERS, _SLOWER: LAYERS + 1}
     entries = [RoundEntry(name, "onnxruntime", stack(folder, layers), "fastest") for name, layers in files.items()]
-    run = functools.partial(run_in_child, timeout_seconds=120.0, log=folder / "log")
+    log = folder / "log"
     begin = time.monotonic()
-    with load(seed) if loaded else nothing():
-        rounds = measure_rounds(entries, RoundSettings(seed=seed), run)
+    with load(seed) if loaded else nothing(), Executor(processors(), 120.0, log) as executor:
+        settings = RoundSettings(at_once=executor.jobs, seed=seed)
+        rounds = measure_rounds(entries, settings, functools.partial(executor.run_in_turn, log=log))
     if rounds.failures:
         raise CandidateFailed(f"a run failed: {rounds.failures}", "run the same command again")
     done = ProtocolRun(loaded, time.monotonic() - begin, rounds)

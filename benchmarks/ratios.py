@@ -26,7 +26,7 @@ from edgevit.measure.rounds import RoundEntry, RoundSettings, measure_rounds, ro
 from edgevit.results.candidate import Candidate
 from edgevit.results.run import Run, load_run
 from edgevit.results.statistics import paired_ratio
-from edgevit.run.child_process import run_in_child
+from edgevit.run.executor import Executor, processors
 from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.spec import Spec, resolve_spec
 
@@ -129,9 +129,10 @@ def compared(dense: Candidate, folder: Path, artifact: Path, precision: str) -> 
         RoundEntry("dense", dense.backend, folder / dense.artifact.path, SCHEMES[dense.scheme].precision),
         RoundEntry("made", dense.backend, artifact, precision),
     )
-    run = functools.partial(run_in_child, timeout_seconds=600.0, log=folder / "logs" / "compared.log")
-    settings = RoundSettings(rounds=rounds_for(len(entries)))
-    rounds = measure_rounds(entries, settings, run)
+    settings = RoundSettings(rounds=rounds_for(len(entries)), at_once=processors())
+    log = folder / "logs" / "compared.log"
+    with Executor(settings.at_once, 600.0, log) as executor:
+        rounds = measure_rounds(entries, settings, functools.partial(executor.run_in_turn, log=log))
     for name, reason in rounds.failures.items():
         raise CandidateFailed(f"{name}: {reason}")
     first, second = rounds.latencies["dense"], rounds.latencies["made"]

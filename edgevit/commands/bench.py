@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from edgevit.backends import backend_of_file
 from edgevit.errors import CandidateFailed
@@ -16,7 +15,7 @@ from edgevit.measure.rounds import RoundEntry, RoundSettings, measure_rounds, ro
 from edgevit.measure.sustained import SustainedJob, SustainedLatency, run_sustained
 from edgevit.results.comparison import Comparison, compare
 from edgevit.results.measurement import Measurement
-from edgevit.run.child_process import run_in_child
+from edgevit.run.executor import Executor, processors
 from edgevit.run.progress import Progress
 from edgevit.run.stages import child_runner
 from edgevit.run.task import Task
@@ -73,16 +72,16 @@ def compare_files(
         for place, artifact in enumerate(artifacts)
     ]
     stage = f"compare {len(entries)} files"
-    with child_runner(progress, settings.timeout_seconds) as children:
-
-        def run(task: Task[Any, Any]) -> Any:
-            return run_in_child(task, timeout_seconds=children.timeout_seconds, log=children.log)
-
+    rounds_settings = RoundSettings(settings.threads, rounds_for(len(entries)), batch=batch, at_once=processors())
+    with (
+        child_runner(progress, settings.timeout_seconds) as children,
+        Executor(rounds_settings.at_once, children.timeout_seconds, children.log) as executor,
+    ):
         progress.stage(stage, 0, 1)
         rounds = measure_rounds(
             entries,
-            RoundSettings(settings.threads, rounds_for(len(entries)), batch=batch),
-            run,
+            rounds_settings,
+            partial(executor.run_in_turn, log=children.log),
             partial(progress.stage, stage),
         )
         for place, reason in rounds.failures.items():

@@ -12,6 +12,7 @@ from edgevit.backends import get_backend
 from edgevit.measure.bench import batch_of, noise_call, time_runs, warm_up
 from edgevit.measure.conditions import Activity, activity_since, disturbances, read_counters
 from edgevit.measure.core_wait import timer_without_waits
+from edgevit.run.child_process import wait_for_turn
 
 WARMUP_RUNS = 3
 """Least runs before those that are timed, not counting the first."""
@@ -60,7 +61,7 @@ class Burst:
 
 
 def time_burst(job: BurstJob) -> Burst:
-    """Loads an artifact, warms it up, waits until nothing disturbs, and times it.
+    """Loads an artifact, warms it up, waits for its turn and until nothing disturbs, and times it.
 
     Raises:
         UsageError: the runtime cannot load or run the file.
@@ -68,6 +69,7 @@ def time_burst(job: BurstJob) -> Burst:
     session = get_backend(job.backend).open_session(job.artifact, job.threads, job.precision, job.batch)
     call = noise_call(session)
     warm_up(call, WARMUP_RUNS, WARMUP_SECONDS)
+    wait_for_turn()
     waited_seconds = wait_until_quiet(job.threads, job.most_wait_seconds)
     warm_up(call, WARMUP_RUNS, 0.0)
     with timer_without_waits(job.threads) as timed:

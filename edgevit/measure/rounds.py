@@ -2,19 +2,20 @@
 
 Absolute latencies of one process drift by 10 % within a minute, and differ more from one process to the next. Here every
 artifact is timed once in each round, in a fresh process, in an order that changes; two artifacts are compared by the ratios
-of the same rounds, see :func:`edgevit.results.statistics.paired_ratio`. ``docs/latency-protocol.md`` shows how well that
-repeats.
+of the same rounds, see :func:`edgevit.results.statistics.paired_ratio`. Processes load their artifacts side by side, which
+is most of the time of a burst, and are timed alone. ``docs/latency-protocol.md`` shows how well that repeats.
 """
 
 from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from statistics import median
+from typing import TypeAlias
 
 from edgevit.errors import CandidateFailed
 from edgevit.measure.burst import Burst, BurstJob, time_burst
@@ -59,6 +60,8 @@ class RoundSettings:
     """Of one burst."""
     batch: int | None = None
     """Images of one run; when None, what a file fixes, or 1 where it leaves it open."""
+    at_once: int = 1
+    """Processes that load their artifacts side by side, before they are timed one after the other."""
     seed: int = 0
     """Of the order."""
 
@@ -82,6 +85,11 @@ class Rounds:
     """By name, why an entry did not run."""
 
 
+InTurn: TypeAlias = Callable[[Sequence[Task[BurstJob, Burst]]], Sequence[Burst | CandidateFailed]]
+"""Carries out bursts in fresh processes, one after the other while nothing else runs; gives what each found, or its error.
+See :meth:`edgevit.run.executor.Executor.run_in_turn`."""
+
+
 @dataclass
 class _Patience:
     """What may still be spent on disturbed bursts."""
@@ -93,18 +101,18 @@ class _Patience:
 def measure_rounds(
     entries: Sequence[RoundEntry],
     settings: RoundSettings,
-    run: Callable[[Task[BurstJob, Burst]], Burst],
+    run: InTurn,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Rounds:
     """Times artifacts alternately.
 
-    A burst that was disturbed is repeated at once, at most ``MOST_REPEATS`` times; the least disturbed one counts, whatever
+    A burst that was disturbed is repeated soon, at most ``MOST_REPEATS`` times; the least disturbed one counts, whatever
     its latency.
 
     Args:
         entries: What to time, each with a name of its own.
         settings: How much.
-        run: Carries out one burst in a fresh process, while nothing else runs.
+        run: Carries out bursts.
         on_progress: Gets the number of bursts done, and of all.
     """
     total = len(entries) * settings.rounds
@@ -112,17 +120,18 @@ def measure_rounds(
     bursts: dict[str, list[Burst]] = {entry.name: [] for entry in entries}
     repeats: Counter[str] = Counter()
     failures: dict[str, str] = {}
-    for number, order in enumerate(round_orders(len(entries), settings.rounds, settings.seed)):
-        for position, entry in enumerate(entries[place] for place in order):
-            if entry.name not in failures:
-                try:
-                    tried = _time_entry(entry, settings, run, patience)
-                except CandidateFailed as error:
-                    failures[entry.name] = error.message
+    done = 0
+    for order in round_orders(len(entries), settings.rounds, settings.seed):
+        for places in _groups(order, settings.at_once):
+            group = [entry for entry in map(entries.__getitem__, places) if entry.name not in failures]
+            for entry, tried in zip(group, _time_group(group, settings, run, patience), strict=True):
+                if isinstance(tried, CandidateFailed):
+                    failures[entry.name] = tried.message
                 else:
                     bursts[entry.name].append(min(tried, key=functools.partial(_disturbed, threads=settings.threads)))
                     repeats[entry.name] += len(tried) - 1
-            on_progress(number * len(entries) + position + 1, total)
+            done += len(places)
+            on_progress(done, total)
     clocks = [burst.activity.clock_mhz for found in bursts.values() for burst in found if burst.activity.clock_mhz]
     highest_clock_mhz = max(clocks, default=None)
     latencies = {
@@ -148,28 +157,46 @@ def round_orders(count: int, rounds: int, seed: int) -> tuple[tuple[int, ...], .
     return tuple(orders)
 
 
-def _time_entry(
-    entry: RoundEntry, settings: RoundSettings, run: Callable[[Task[BurstJob, Burst]], Burst], patience: _Patience
-) -> list[Burst]:
-    """Times an entry until a burst is undisturbed, or the patience with this burst or with all of them ends."""
-    tried: list[Burst] = []
-    while True:
-        job = BurstJob(
-            backend=entry.backend,
-            artifact=entry.artifact,
-            precision=entry.precision,
-            threads=settings.threads,
-            seconds=settings.seconds,
-            min_runs=settings.min_runs,
-            most_wait_seconds=min(MOST_WAIT_SECONDS, max(0.0, patience.wait_seconds)),
-            batch=settings.batch,
-        )
-        burst = run(Task(time_burst, job, Burst, timing=True))
-        patience.wait_seconds -= burst.waited_seconds
-        tried.append(burst)
-        if not _judge(burst, settings.threads) or len(tried) > MOST_REPEATS or patience.repeats <= 0:
-            return tried
-        patience.repeats -= 1
+def _groups(order: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    return (order[begin : begin + size] for begin in range(0, len(order), size))
+
+
+def _time_group(
+    group: Sequence[RoundEntry], settings: RoundSettings, run: InTurn, patience: _Patience
+) -> list[list[Burst] | CandidateFailed]:
+    """Times each entry until a burst is undisturbed, or the patience with this entry or with all of them ends."""
+    tried: list[list[Burst]] = [[] for _ in group]
+    failed: dict[int, CandidateFailed] = {}
+    places = list(range(len(group)))
+    while places:
+        wait_seconds = min(MOST_WAIT_SECONDS, max(0.0, patience.wait_seconds) / len(places))
+        disturbed = []
+        found = run([_task(group[place], settings, wait_seconds) for place in places])
+        for place, burst in zip(places, found, strict=True):
+            if isinstance(burst, CandidateFailed):
+                failed[place] = burst
+                continue
+            tried[place].append(burst)
+            patience.wait_seconds -= burst.waited_seconds
+            if _judge(burst, settings.threads) and len(tried[place]) <= MOST_REPEATS and patience.repeats > 0:
+                patience.repeats -= 1
+                disturbed.append(place)
+        places = disturbed
+    return [failed.get(place, bursts) for place, bursts in enumerate(tried)]
+
+
+def _task(entry: RoundEntry, settings: RoundSettings, most_wait_seconds: float) -> Task[BurstJob, Burst]:
+    job = BurstJob(
+        backend=entry.backend,
+        artifact=entry.artifact,
+        precision=entry.precision,
+        threads=settings.threads,
+        seconds=settings.seconds,
+        min_runs=settings.min_runs,
+        most_wait_seconds=most_wait_seconds,
+        batch=settings.batch,
+    )
+    return Task(time_burst, job, Burst, timing=True)
 
 
 def _judge(burst: Burst, threads: int, highest_clock_mhz: float | None = None) -> tuple[Disturbance, ...]:

@@ -10,7 +10,6 @@ from edgevit.pipeline.context import RunContext
 from edgevit.results.candidate import Candidate
 from edgevit.run.stages import TimedRunner
 from edgevit.spec.schemes import SCHEMES
-from edgevit.spec.spec import Spec
 
 STAGE = "time all candidates in rounds"
 
@@ -32,7 +31,13 @@ def time_in_rounds(context: RunContext, candidates: tuple[Candidate, ...]) -> tu
     entries = tuple(_entry(context, candidate) for candidate in candidates if _takes_part(candidate, candidates))
     if not entries:
         return candidates
-    stages, settings = context.stages, round_settings(context.inputs.spec, len(entries))
+    spec, stages = context.inputs.spec, context.stages
+    settings = RoundSettings(
+        threads=spec.measure.threads,
+        rounds=rounds_for(len(entries)),
+        at_once=stages.executor.jobs,
+        seed=spec.seed,
+    )
 
     def measure(run: TimedRunner) -> Rounds:
         return measure_rounds(entries, settings, run, partial(stages.progress.stage, STAGE))
@@ -43,16 +48,6 @@ def time_in_rounds(context: RunContext, candidates: tuple[Candidate, ...]) -> tu
         mark_failed(candidate, found.failures[candidate.id]) if candidate.id in found.failures else candidate
         for candidate in ranked
     )
-
-
-def round_settings(spec: Spec, entries: int) -> RoundSettings:
-    """Returns how much is measured: fewer rounds where there are many candidates.
-
-    Args:
-        spec: Of the run.
-        entries: Candidates that take part.
-    """
-    return RoundSettings(threads=spec.measure.threads, rounds=rounds_for(entries), seed=spec.seed)
 
 
 def _takes_part(candidate: Candidate, candidates: tuple[Candidate, ...]) -> bool:

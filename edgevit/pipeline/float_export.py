@@ -67,13 +67,13 @@ def logits_path(stages: Stages, candidate_id: str) -> Path:
 
 
 def export_early(stages: Stages, export: FloatExport, backends: tuple[Backend, ...]) -> None:
-    """Exports a program for every backend and runs what comes out, side by side; what fails is told by its candidate."""
+    """Exports a program for every backend, side by side; what fails is told by its candidate."""
     longest_first = sorted(backends, key=lambda backend: -COSTS.get(backend.name, OTHER_COSTS).export_s)
     stages.side_by_side([partial(_try, stages, export, backend) for backend in longest_first])
 
 
 def _try(stages: Stages, export: FloatExport, backend: Backend) -> None:
     try:
-        export.run(stages, backend, export.export(stages, backend).main)
+        export.export(stages, backend)
     except (CandidateFailed, CheckFailed, UsageError) as error:
         stages.progress.detail(f"{backend.name}/{FLOAT}/{export.slug}: {error.message}")

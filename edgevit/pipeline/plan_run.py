@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from edgevit.backends import Backend
+from edgevit.measure.rounds import rounds_for
 from edgevit.model.forward_cost import forward_cost
-from edgevit.pipeline.final_round import round_settings
 from edgevit.pipeline.inputs import Inputs
 from edgevit.pipeline.plan import PlannedBackend, PlannedScheme, PlannedVariant, RunFacts, make_plan
 from edgevit.quantization.policy import Target, first_guess, first_recipe
@@ -42,7 +42,7 @@ def plan_run(inputs: Inputs, jobs: int, *, measures: bool = True) -> RunPlan:
             devices=len(inputs.devices),
             training_macs=_training_macs(inputs, settings, cost.macs) if settings else 0,
             min_seconds=inputs.spec.measure.min_seconds,
-            rounds=0 if inputs.spec.quick else round_settings(inputs.spec, entries).rounds,
+            rounds=0 if inputs.spec.quick else rounds_for(entries),
             jobs=jobs,
             measures=measures,
             quick=inputs.spec.quick,

@@ -34,8 +34,8 @@ def reference_task(job: ReferenceJob) -> Task[ReferenceJob, LogitsFile]:
 
 
 def pytorch_latency_task(job: LatencyJob) -> Task[LatencyJob, LatencyMs]:
-    """Times a captured program."""
-    return Task(pytorch_latency, job, LatencyMs, inputs=(job.program,), timing=True)
+    """Times a captured program; alone like others, but not started cold, for no candidate is compared with it."""
+    return Task(pytorch_latency, job, LatencyMs, inputs=(job.program,), preload=PYTORCH, timing=True)
 
 
 def export_task(job: ExportJob) -> Task[ExportJob, MadeArtifact]:

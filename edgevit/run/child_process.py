@@ -1,11 +1,13 @@
 """Runs a function in a child process, with a time limit: a crash in native code is an error, not a dead tool.
 
-The argument goes in on stdin as JSON; the answer and progress come back on stdout as lines that begin with a mark;
-everything else the child prints goes to a log file.
+The argument goes in on stdin as a line of JSON; the answer and progress come back on stdout as lines that begin with a
+mark; everything else the child prints goes to a log file. A child that is ready to time something says so, and goes on
+when it gets an empty line.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import functools
@@ -75,6 +77,7 @@ def run_in_child(
     timeout_seconds: float,
     log: Path,
     on_progress: Callable[[int, int], None] | None = None,
+    on_ready: Callable[[], None] = lambda: None,
     start: Callable[[IO[bytes]], Child] = start_cold,
 ) -> Answer:
     """Carries out a task in a child process.
@@ -84,6 +87,7 @@ def run_in_child(
         timeout_seconds: The child is killed after that long.
         log: What the child prints is appended here.
         on_progress: Gets what the child reports with :func:`report_progress`.
+        on_ready: Called when the child calls :func:`wait_for_turn`, which returns when this does.
         start: Starts the child, given the open log.
 
     Raises:
@@ -100,12 +104,13 @@ def run_in_child(
         timer.daemon = True  # an interrupt may come before the lines below can cancel it
         try:
             timer.start()
-            reply = _converse(child, task.question, log, on_progress)
+            reply = _converse(child, task.question, log, on_progress, on_ready)
             timed_out = not timer.is_alive() and child.wait() == -signal.SIGKILL
         finally:
             timer.cancel()
             child.kill()
             child.wait()
+            _close(child)
     name = task.function.__name__.replace("_", " ")
     if reply is None:
         if shutil.disk_usage(log.parent).free < _FREE_BYTES_NEEDED:
@@ -132,15 +137,22 @@ def report_progress(done: int, total: int) -> None:
         _send({"done": done, "total": total})
 
 
+def wait_for_turn() -> None:
+    """Tells the parent that this child is ready to time something, and waits until it may; does nothing in any other process."""
+    if _CHANNEL is not None:
+        _send({"ready": True})
+        sys.stdin.readline()
+
+
 def _converse(
-    child: Child, question: str, log: Path, on_progress: Callable[[int, int], None] | None
+    child: Child,
+    question: str,
+    log: Path,
+    on_progress: Callable[[int, int], None] | None,
+    on_ready: Callable[[], None],
 ) -> dict[str, Any] | None:
-    assert child.stdin is not None
     assert child.stdout is not None
-    try:
-        child.stdin.write(question)
-        child.stdin.close()
-    except BrokenPipeError:
+    if not _tell(child, question):
         return None  # it died before it read its argument; the return code says how
     reply = None
     with log.open("a", encoding="utf-8") as stream:
@@ -150,11 +162,31 @@ def _converse(
             if not mark or not message.endswith("\n"):  # without the end: the child was stopped while it wrote
                 continue
             document = json.loads(message)
-            if "done" not in document:
+            if "ready" in document:
+                on_ready()
+                _tell(child, "")
+            elif "done" not in document:
                 reply = document
             elif on_progress:
                 on_progress(document["done"], document["total"])
     return reply if child.wait() == 0 else None
+
+
+def _tell(child: Child, line: str) -> bool:
+    """Writes a line to a child; returns whether it could be written, which it cannot be to one that has ended."""
+    assert child.stdin is not None
+    try:
+        child.stdin.write(line + "\n")
+        child.stdin.flush()
+    except BrokenPipeError:
+        return False
+    return True
+
+
+def _close(child: Child) -> None:
+    assert child.stdin is not None
+    with contextlib.suppress(BrokenPipeError):  # it did not read everything
+        child.stdin.close()
 
 
 def _how_it_ended(code: int) -> str:
@@ -221,7 +253,7 @@ def end_with(parent: int) -> None:
 
 def _answer() -> int:
     """Calls the function; any error becomes a message to the parent, for this is the child's error edge."""
-    question = json.loads(sys.stdin.read())
+    question = json.loads(sys.stdin.readline())
     function = _named(question["function"])
     argument = TypeAdapter(_named(question["type"])).validate_python(question["value"], strict=False)
     try:

@@ -13,9 +13,11 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
+from edgevit.errors import CandidateFailed
 from edgevit.run.child_process import Child, run_in_child, start_cold
 from edgevit.run.fork_server import ForkServer
 from edgevit.run.task import Task
@@ -96,7 +98,11 @@ class Executor:
         return self.alone() if task.timing else self.beside_others()
 
     def run_now(
-        self, task: Task[Any, Answer], log: Path, on_progress: Callable[[int, int], None] | None = None
+        self,
+        task: Task[Any, Answer],
+        log: Path,
+        on_progress: Callable[[int, int], None] | None = None,
+        on_ready: Callable[[], None] = lambda: None,
     ) -> Answer:
         """Carries out a task without waiting, for a caller that is :meth:`alone` or :meth:`beside_others`."""
         started: list[Child] = []
@@ -111,7 +117,12 @@ class Executor:
 
         try:
             return run_in_child(
-                task, timeout_seconds=self.timeout_seconds, log=log, on_progress=on_progress, start=start
+                task,
+                timeout_seconds=self.timeout_seconds,
+                log=log,
+                on_progress=on_progress,
+                on_ready=on_ready,
+                start=start,
             )
         except Exception:
             self._check()  # a child that was killed with the run has not failed
@@ -119,6 +130,39 @@ class Executor:
         finally:
             with self._changed:
                 self._children.difference_update(started)
+
+    def run_in_turn(self, tasks: Sequence[Task[Any, Answer]], log: Path) -> list[Answer | CandidateFailed]:
+        """Carries out tasks whose processes load side by side, and then time something one after the other.
+
+        For a caller that is :meth:`alone`. No process times anything before all of them are ready.
+
+        Args:
+            tasks: Their functions call :func:`edgevit.run.child_process.wait_for_turn`.
+            log: Gets what the children print.
+
+        Returns:
+            The answer of each, or why there is none.
+        """
+        ready: set[int] = set()
+        ended: set[int] = set()
+
+        def wait(place: int) -> None:
+            with self._changed:
+                ready.add(place)
+                self._changed.notify_all()
+                self._wait(lambda: len(ready | ended) == len(tasks) and ended.issuperset(range(place)))
+
+        def carry_out(place: int) -> Answer | CandidateFailed:
+            try:
+                return self.run_now(tasks[place], log, on_ready=partial(wait, place))
+            except CandidateFailed as error:
+                return error
+            finally:
+                with self._changed:
+                    ended.add(place)
+                    self._changed.notify_all()
+
+        return self._in_threads([partial(carry_out, place) for place in range(len(tasks))])
 
     @contextmanager
     def beside_others(self) -> Iterator[None]:
@@ -178,6 +222,20 @@ class Executor:
         """
         if len(calls) == 1:
             return [calls[0]()]
+
+        def work(call: Callable[[], Answer]) -> Answer:
+            try:
+                return call()
+            finally:
+                with self._changed:
+                    self._rest()
+
+        with self._changed:
+            self._busy += len(calls)
+        with self.waiting():
+            return self._in_threads([partial(work, call) for call in calls])
+
+    def _in_threads(self, calls: Sequence[Callable[[], Answer]]) -> list[Answer]:
         answers: dict[int, Answer] = {}
         errors: list[BaseException] = []
 
@@ -189,26 +247,20 @@ class Executor:
             except BaseException as error:  # noqa: BLE001  raised again below, by the thread that asked
                 errors.append(error)
                 self.cancel()
-            finally:
-                with self._changed:
-                    self._rest()
 
         threads = [threading.Thread(target=work, args=(place,)) for place in range(len(calls))]
-        with self._changed:
-            self._busy += len(threads)
-        with self.waiting():
+        for thread in threads:
+            thread.start()
+        try:
             for thread in threads:
-                thread.start()
-            try:
-                for thread in threads:
-                    thread.join()
-            except BaseException:  # an interrupt
-                self.cancel()
-                for thread in threads:
-                    thread.join()
-                raise
-            if errors:
-                raise errors[0]
+                thread.join()
+        except BaseException:  # an interrupt
+            self.cancel()
+            for thread in threads:
+                thread.join()
+            raise
+        if errors:
+            raise errors[0]
         return [answers[place] for place in range(len(calls))]
 
     def cancel(self) -> None:

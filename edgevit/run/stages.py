@@ -23,8 +23,8 @@ from edgevit.spec.spec import MeasureSpec
 Answer = TypeVar("Answer")
 One = TypeVar("One")
 Other = TypeVar("Other")
-TimedRunner = Callable[[Task[Any, Any]], Any]
-"""Carries out a task that times something."""
+TimedRunner = Callable[[Sequence[Task[Any, Any]]], Sequence[Any]]
+"""Carries out tasks that time something, one after the other."""
 
 
 @dataclass(frozen=True)
@@ -128,11 +128,12 @@ class Stages:
             stage: Unique in the run.
             log: Name of the log that gets what their processes print.
             kind: Type of the value.
-            make: Makes it, given a function that carries out a task in a process that starts cold.
+            make: Makes it, given a function that carries out tasks, see
+                :meth:`edgevit.run.executor.Executor.run_in_turn`.
         """
 
-        def run(task: Task[Any, Any]) -> Any:
-            return self.executor.run_now(task, self.folder.log(log))
+        def run(tasks: Sequence[Task[Any, Any]]) -> Sequence[Any]:
+            return self.executor.run_in_turn(tasks, self.folder.log(log))
 
         return self._once(stage, kind, lambda: make(run), turn=self.executor.alone())
 

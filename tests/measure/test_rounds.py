@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import comb
 from pathlib import Path
@@ -45,6 +45,9 @@ class Machine:
     waits: Callable[[int], float] = lambda burst: 0.0
     jobs: list[BurstJob] = field(default_factory=list)
 
+    def run_all(self, tasks: Sequence[Task[BurstJob, Burst]]) -> list[Burst | CandidateFailed]:
+        return [self.run(task) for task in tasks]
+
     def run(self, task: Task[BurstJob, Burst]) -> Burst:
         assert task.function is time_burst
         assert task.timing
@@ -65,7 +68,7 @@ def entries(*names: str) -> list[RoundEntry]:
 
 
 def measured(machine: Machine, rounds: int = 6) -> Rounds:
-    return measure_rounds(entries(*machine.ms), RoundSettings(rounds=rounds), machine.run)
+    return measure_rounds(entries(*machine.ms), RoundSettings(rounds=rounds), machine.run_all)
 
 
 @given(st.integers(1, 8), st.integers(1, 12), st.integers(0, 99))
@@ -87,7 +90,7 @@ def test_neighbours_change() -> None:
 
 def test_each_file_is_timed_once_a_round_as_it_was_asked() -> None:
     machine = Machine({"a": 10.0, "b": 5.0})
-    found = measure_rounds(entries("a", "b"), RoundSettings(threads=2, rounds=4, seconds=0.3, batch=8), machine.run)
+    found = measure_rounds(entries("a", "b"), RoundSettings(threads=2, rounds=4, seconds=0.3, batch=8), machine.run_all)
     assert Counter(machine.names) == {"a": 4, "b": 4}
     assert {(job.threads, job.seconds, job.batch, job.precision) for job in machine.jobs} == {(2, 0.3, 8, "f32")}
     assert (found.latencies["a"].p50_ms, found.latencies["b"].p50_ms) == (10.0, 5.0)
@@ -168,13 +171,51 @@ def test_what_the_system_does_not_report_is_said() -> None:
     assert (found.unstable, found.not_judged) == ("", "steal time, other processes, clock")
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 3, 8])
+def test_loading_side_by_side_changes_neither_order_nor_bursts(at_once: int) -> None:
+    groups: list[int] = []
+    machine, alone = (Machine(dict.fromkeys("abcde", 10.0)) for _ in range(2))
+
+    def run(tasks: Sequence[Task[BurstJob, Burst]]) -> list[Burst | CandidateFailed]:
+        groups.append(len(tasks))
+        return machine.run_all(tasks)
+
+    found = measure_rounds(entries(*"abcde"), RoundSettings(rounds=6, at_once=at_once), run)
+    assert found == measured(alone)
+    assert machine.names == alone.names
+    assert groups == 6 * {1: [1] * 5, 2: [2, 2, 1], 3: [3, 2], 8: [5]}[at_once]
+
+
+def test_only_what_was_disturbed_is_repeated() -> None:
+    machine = Machine({"a": 10.0, "b": 5.0}, activity=lambda burst: BUSY if burst == 1 else QUIET)
+    found = measure_rounds(entries("a", "b"), RoundSettings(rounds=6, at_once=2), machine.run_all)
+    assert machine.names[1] == machine.names[2] != machine.names[0]
+    assert {name: latency.repeated_bursts for name, latency in found.latencies.items()} == {
+        machine.names[0]: 0,
+        machine.names[1]: 1,
+    }
+
+
+def test_one_of_two_that_load_side_by_side_fails() -> None:
+    machine = Machine({"a": 10.0, "b": 10.0})
+
+    def run(tasks: Sequence[Task[BurstJob, Burst]]) -> list[Burst | CandidateFailed]:
+        return [
+            CandidateFailed("crashed") if task.argument.artifact.name == "b" else machine.run(task) for task in tasks
+        ]
+
+    found = measure_rounds(entries("a", "b"), RoundSettings(rounds=6, at_once=2), run)
+    assert found.failures == {"b": "crashed"}
+    assert len(found.latencies["a"].bursts_ms) == 6
+
+
 def test_a_file_that_fails_leaves_the_others() -> None:
     machine = Machine({"a": 10.0, "b": 10.0})
 
-    def run(task: Task[BurstJob, Burst]) -> Burst:
-        if task.argument.artifact.name == "b" and machine.names.count("b") == 2:
-            raise CandidateFailed("time burst: the process was killed by SIGSEGV")
-        return machine.run(task)
+    def run(tasks: Sequence[Task[BurstJob, Burst]]) -> list[Burst | CandidateFailed]:
+        if tasks[0].argument.artifact.name == "b" and machine.names.count("b") == 2:
+            return [CandidateFailed("time burst: the process was killed by SIGSEGV")]
+        return machine.run_all(tasks)
 
     found = measure_rounds(entries("a", "b"), RoundSettings(rounds=6), run)
     assert found.failures == {"b": "time burst: the process was killed by SIGSEGV"}
@@ -185,7 +226,7 @@ def test_a_file_that_fails_leaves_the_others() -> None:
 def test_progress_counts_bursts() -> None:
     machine, seen = Machine({"a": 1.0, "b": 1.0}), list[tuple[int, int]]()
     measure_rounds(
-        entries("a", "b"), RoundSettings(rounds=2), machine.run, lambda done, total: seen.append((done, total))
+        entries("a", "b"), RoundSettings(rounds=2), machine.run_all, lambda done, total: seen.append((done, total))
     )
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 

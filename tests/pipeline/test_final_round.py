@@ -12,7 +12,7 @@ import pytest
 from edgevit.measure.rounds import Rounds
 from edgevit.pipeline import final_round
 from edgevit.pipeline.context import RunContext
-from edgevit.pipeline.final_round import round_settings, time_in_rounds
+from edgevit.pipeline.final_round import time_in_rounds
 from edgevit.results.candidate import Candidate
 from edgevit.results.measurement import Interval, RoundLatency
 from edgevit.spec.spec import Spec
@@ -114,8 +114,3 @@ def test_a_quick_run_has_no_rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with context.stages.folder:
         assert time_in_rounds(context, candidates) == candidates
     assert fake.asked == []
-
-
-def test_many_candidates_have_fewer_rounds_but_never_too_few() -> None:
-    spec = Spec.model_validate({"model": {"name": "m"}})
-    assert [round_settings(spec, entries).rounds for entries in (1, 4, 5, 12, 30)] == [9, 9, 6, 6, 6]

@@ -65,7 +65,7 @@ def test_what_was_made_early_is_the_candidates(context: RunContext, asked: list[
     with stages.folder:
         export = float_export(context, tmp_path)
         export_early(stages, export, context.inputs.backends)
-        assert sorted(asked) == ["export_float onnxruntime", "export_float openvino", "run_images onnxruntime"]
+        assert sorted(asked) == ["export_float onnxruntime", "export_float openvino"]
         made = export.export(stages, onnx)
         assert export.run(stages, onnx, made.main) == context.logits_path("onnxruntime/fp32/dense")
     assert made.main == stages.folder.path / "artifacts" / "onnxruntime" / "fp32" / "dense" / "model.onnx"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, UsageError
 from edgevit.run import child_process as isolate
-from edgevit.run.child_process import report_progress
+from edgevit.run.child_process import report_progress, wait_for_turn
 
 
 @dataclass(frozen=True)
@@ -143,3 +143,18 @@ def span(question: Question) -> Answer:
     begin = time.monotonic()
     time.sleep(question.numbers[0])
     return Answer(repr(begin), time.monotonic() - begin, os.getpid())
+
+
+def span_in_turn(question: Question) -> Answer:
+    """Gets ready for some time, then is as :func:`span`; tells when it began to get ready."""
+    begin = time.monotonic()
+    time.sleep(question.numbers[0])
+    wait_for_turn()
+    timed = time.monotonic()
+    time.sleep(question.numbers[1])
+    return Answer(f"{begin} {timed}", time.monotonic() - timed, os.getpid())
+
+
+def crash_in_turn(question: Question) -> Answer:
+    wait_for_turn()
+    os.abort()

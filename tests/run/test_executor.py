@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from edgevit.errors import CandidateFailed
+from edgevit.errors import CandidateFailed, UsageError
 from edgevit.run import executor as executor_module
 from edgevit.run.executor import Executor
 from edgevit.run.task import Task
@@ -164,6 +164,50 @@ def test_an_interrupt_ends_all_children(executor: Executor, tmp_path: Path, monk
     monkeypatch.setattr(threading.Thread, "join", interrupt)
     with pytest.raises(KeyboardInterrupt):
         executor.side_by_side([asleep, asleep])
+    assert threads_end(before)
+
+
+def in_turn(executor: Executor, folder: Path, *tasks: Task[Any, Answer]) -> list[Answer | CandidateFailed]:
+    with executor.alone():
+        return executor.run_in_turn(tasks, folder / "log")
+
+
+def get_ready(load: float, timed: float = 0.1) -> Task[Question, Answer]:
+    return Task(jobs.span_in_turn, Question(numbers=(load, timed)), Answer, preload=WARM, timing=True)
+
+
+def test_children_load_side_by_side_and_time_in_their_order_when_all_are_ready(tmp_path: Path) -> None:
+    with Executor(3, 60.0, tmp_path / "servers.log") as executor:
+        found = in_turn(executor, tmp_path, get_ready(0.3), get_ready(0.1), get_ready(0.6))
+    begins, timed, ends = [], [], []
+    for answer in found:
+        assert isinstance(answer, Answer)
+        begin, time_began = map(float, answer.text.split())
+        begins.append(begin)
+        timed.append(time_began)
+        ends.append(time_began + answer.total)
+    assert max(begins) < min(begins) + 0.3
+    assert timed[0] >= begins[2] + 0.6
+    assert timed[1] >= ends[0]
+    assert timed[2] >= ends[1]
+
+
+@pytest.mark.parametrize("dies", [jobs.abort, jobs.crash_in_turn])
+def test_the_others_go_on_when_a_child_dies_before_or_in_its_turn(tmp_path: Path, dies: Callable[..., Answer]) -> None:
+    dying = Task(dies, Question(), Answer, preload=WARM, timing=True)
+    with Executor(3, 60.0, tmp_path / "servers.log") as executor:
+        first, failed, last = in_turn(executor, tmp_path, get_ready(0.1), dying, get_ready(0.1))
+    assert isinstance(first, Answer)
+    assert isinstance(last, Answer)
+    assert isinstance(failed, CandidateFailed)
+    assert "SIGABRT" in failed.message
+
+
+def test_an_error_of_the_user_ends_those_that_wait_for_their_turn(tmp_path: Path) -> None:
+    misused = Task(jobs.misuse, Question(text="word"), Answer, preload=WARM, timing=True)
+    before = set(threading.enumerate())
+    with Executor(2, 60.0, tmp_path / "servers.log") as executor, pytest.raises(UsageError, match="bad word"):
+        executor.run_in_turn([misused, get_ready(0.0, 60.0)], tmp_path / "log")
     assert threads_end(before)
 
 
