@@ -67,7 +67,11 @@ def test_what_is_timed_starts_cold_and_alone(artifact: Path) -> None:
     tasks = (
         bench_task(bench),
         bench_with_parent_task(BenchWithParentJob(bench, artifact, "f32")),
-        pytorch_latency_task(LatencyJob(artifact, 1, 50, 0.5)),
     )
-    assert [(task.preload, task.timing) for task in tasks] == [((), True)] * 3
+    assert [(task.preload, task.timing) for task in tasks] == [((), True)] * 2
     assert all(artifact in task.inputs for task in tasks)
+
+
+def test_the_original_is_timed_alone_but_need_not_start_cold(artifact: Path) -> None:
+    task = pytorch_latency_task(LatencyJob(artifact, 1, 50, 0.5))
+    assert (task.preload, task.timing, task.inputs) == (PYTORCH, True, (artifact,))
