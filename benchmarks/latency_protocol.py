@@ -31,7 +31,7 @@ from edgevit import units
 from edgevit.cli.terminal import print_line, print_message
 from edgevit.errors import CandidateFailed
 from edgevit.measure.host import host_fingerprint, version_of
-from edgevit.measure.rounds import RoundEntry, Rounds, RoundSettings, measure_rounds
+from edgevit.measure.rounds import RoundEntry, Rounds, RoundSettings, measure_rounds, rounds_for
 from edgevit.results.statistics import Ratio, paired_ratio
 from edgevit.run.executor import Executor, processors
 from edgevit.run.files import write_atomically
@@ -43,6 +43,7 @@ LEAST_SHARE = 0.95
 """Of the runs."""
 LAYERS = 20
 """Of the file; the slower one has one more, and so 5 % more multiplications."""
+ROUNDS = rounds_for(3)
 _CHANNELS, _SIZE = 24, 36
 _RUNS = "runs.jsonl"
 _FILE, _AGAIN, _SLOWER = "file", "the same file", "5 % slower"
@@ -125,7 +126,7 @@ def _add_run(folder: Path, loaded: bool, seed: int) -> None:
     log = folder / "log"
     begin = time.monotonic()
     with load(seed) if loaded else nothing(), Executor(processors(), 120.0, log) as executor:
-        settings = RoundSettings(at_once=executor.jobs, seed=seed)
+        settings = RoundSettings(rounds=ROUNDS, at_once=executor.jobs, seed=seed)
         rounds = measure_rounds(entries, settings, functools.partial(executor.run_in_turn, log=log))
     if rounds.failures:
         raise CandidateFailed(f"a run failed: {rounds.failures}", "run the same command again")
@@ -222,7 +223,7 @@ def table(runs: Sequence[ProtocolRun]) -> str:
         " a pattern of its own.",
         "",
         f"Machine: {host.cpu}, {host.cores} cores, {host.os}; ONNX Runtime {version_of('onnxruntime')}, 1 thread;"
-        f" {RoundSettings().rounds} rounds, bursts of {RoundSettings().seconds:g} s.",
+        f" {ROUNDS} rounds, bursts of {RoundSettings().seconds:g} s.",
         "",
         "| requirement | as the machine was | with load | required |",
         "|---|---|---|---|",

@@ -15,8 +15,9 @@ from edgevit.measure.core_wait import timer_without_waits
 from edgevit.run.child_process import wait_for_turn
 
 WARMUP_RUNS = 3
-"""Least runs before those that are timed, not counting the first."""
+"""Least runs after loading, not counting the first, and again just before those that are timed."""
 WARMUP_SECONDS = 0.05
+"""Least duration of each, in seconds: a process that waited finds cold caches, and small artifacts take milliseconds."""
 LOOK_SECONDS = 0.05
 """How long a process sleeps to see what others do."""
 
@@ -71,7 +72,7 @@ def time_burst(job: BurstJob) -> Burst:
     warm_up(call, WARMUP_RUNS, WARMUP_SECONDS)
     wait_for_turn()
     waited_seconds = wait_until_quiet(job.threads, job.most_wait_seconds)
-    warm_up(call, WARMUP_RUNS, 0.0)
+    warm_up(call, WARMUP_RUNS, WARMUP_SECONDS)
     with timer_without_waits(job.threads) as timed:
         begin = read_counters()
         samples_ms = time_runs(call, job.min_runs, job.seconds, timed)

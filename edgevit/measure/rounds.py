@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -26,11 +26,11 @@ from edgevit.run.task import Task
 
 MOST_REPEATS = 2
 """Of one burst."""
-MOST_REPEATED = 0.2
+MOST_REPEATED = 0.3
 """Repeats of all bursts, as a share of their number."""
 MOST_WAIT_SECONDS = 1.0
 """Of one burst, for other processes to end or pause."""
-MEAN_WAIT_SECONDS = 0.1
+MEAN_WAIT_SECONDS = 0.2
 """Of all bursts, as a mean: a machine that never gets quiet is not waited for again and again."""
 
 _FEW_ENTRIES = 4
@@ -121,8 +121,8 @@ def measure_rounds(
     repeats: Counter[str] = Counter()
     failures: dict[str, str] = {}
     done = 0
-    for order in round_orders(len(entries), settings.rounds, settings.seed):
-        for places in _groups(order, settings.at_once):
+    for groups in round_groups(len(entries), settings):
+        for places in groups:
             group = [entry for entry in map(entries.__getitem__, places) if entry.name not in failures]
             for entry, tried in zip(group, _time_group(group, settings, run, patience), strict=True):
                 if isinstance(tried, CandidateFailed):
@@ -142,23 +142,25 @@ def measure_rounds(
     return Rounds(latencies, failures)
 
 
-def round_orders(count: int, rounds: int, seed: int) -> tuple[tuple[int, ...], ...]:
-    """Returns the order of each round: each second one is the one before it backwards, so that a drift cancels.
+def round_groups(count: int, settings: RoundSettings) -> tuple[tuple[tuple[int, ...], ...], ...]:
+    """Returns the order of each round, in groups that load side by side.
+
+    Each second round is the one before it backwards, in its groups too, so that a drift and the place in a group cancel.
 
     Args:
         count: Entries.
-        rounds: Rounds.
-        seed: Of the orders.
+        settings: Rounds, size of a group, and seed.
     """
-    random = Random(seed)
-    orders: list[tuple[int, ...]] = []
-    for number in range(rounds):
-        orders.append(orders[-1][::-1] if number % 2 else tuple(random.sample(range(count), count)))
-    return tuple(orders)
-
-
-def _groups(order: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    return (order[begin : begin + size] for begin in range(0, len(order), size))
+    random = Random(settings.seed)
+    rounds: list[tuple[tuple[int, ...], ...]] = []
+    for number in range(settings.rounds):
+        if number % 2:
+            rounds.append(tuple(group[::-1] for group in rounds[-1][::-1]))
+        else:
+            order = tuple(random.sample(range(count), count))
+            begins = range(0, count, settings.at_once)
+            rounds.append(tuple(order[begin : begin + settings.at_once] for begin in begins))
+    return tuple(rounds)
 
 
 def _time_group(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from math import comb
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from edgevit.measure.rounds import (
     Rounds,
     RoundSettings,
     measure_rounds,
-    round_orders,
+    round_groups,
     rounds_for,
 )
 from edgevit.results.statistics import median_interval, paired_ratio
@@ -71,19 +72,34 @@ def measured(machine: Machine, rounds: int = 6) -> Rounds:
     return measure_rounds(entries(*machine.ms), RoundSettings(rounds=rounds), machine.run_all)
 
 
-@given(st.integers(1, 8), st.integers(1, 12), st.integers(0, 99))
-def test_everything_is_timed_once_in_each_round_and_a_drift_cancels(count: int, rounds: int, seed: int) -> None:
-    orders = round_orders(count, rounds, seed)
+@given(st.integers(1, 8), st.integers(1, 12), st.integers(1, 4), st.integers(0, 99))
+def test_everything_is_timed_once_in_each_round_and_a_drift_cancels(
+    count: int, rounds: int, at_once: int, seed: int
+) -> None:
+    settings = RoundSettings(rounds=rounds, at_once=at_once, seed=seed)
+    found = round_groups(count, settings)
+    orders = [tuple(chain(*groups)) for groups in found]
     assert len(orders) == rounds
     assert all(sorted(order) == list(range(count)) for order in orders)
     assert all(orders[number] == orders[number - 1][::-1] for number in range(1, rounds, 2))
-    assert orders == round_orders(count, rounds, seed)
+    assert max(len(group) for groups in found for group in groups) == min(at_once, count)
+    assert found == round_groups(count, settings)
+
+
+@given(st.integers(1, 8), st.integers(1, 4), st.integers(0, 99))
+def test_the_place_in_a_group_cancels_over_two_rounds(count: int, at_once: int, seed: int) -> None:
+    there, back = round_groups(count, RoundSettings(rounds=2, at_once=at_once, seed=seed))
+    places = [
+        {entry: (place, len(group)) for group in groups for place, entry in enumerate(group)}
+        for groups in (there, back)
+    ]
+    for entry, (place, size) in places[0].items():
+        assert places[1][entry] == (size - 1 - place, size)
 
 
 def test_neighbours_change() -> None:
-    before = Counter(
-        (order[place - 1], entry) for order in round_orders(6, 12, 0) for place, entry in enumerate(order) if place
-    )
+    orders = [tuple(chain(*groups)) for groups in round_groups(6, RoundSettings(rounds=12))]
+    before = Counter((order[place - 1], entry) for order in orders for place, entry in enumerate(order) if place)
     assert max(before.values()) <= 6
     assert len(before) > 20  # of 30 pairs
 
@@ -183,7 +199,7 @@ def test_loading_side_by_side_changes_neither_order_nor_bursts(at_once: int) -> 
     found = measure_rounds(entries(*"abcde"), RoundSettings(rounds=6, at_once=at_once), run)
     assert found == measured(alone)
     assert machine.names == alone.names
-    assert groups == 6 * {1: [1] * 5, 2: [2, 2, 1], 3: [3, 2], 8: [5]}[at_once]
+    assert groups == 3 * {1: [1] * 10, 2: [2, 2, 1, 1, 2, 2], 3: [3, 2, 2, 3], 8: [5, 5]}[at_once]
 
 
 def test_only_what_was_disturbed_is_repeated() -> None:
