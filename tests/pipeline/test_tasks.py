@@ -17,6 +17,7 @@ from edgevit.data.prepared import PreparedImages
 from edgevit.measure.bench import BenchJob
 from edgevit.measure.paired import BenchWithParentJob
 from edgevit.pipeline.tasks import (
+    PYTORCH,
     artifact_files,
     bench_task,
     bench_with_parent_task,
