@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from edgevit.cli.app import main
+import sys
 
 if __name__ == "__main__":
+    if not getattr(sys.flags, "safe_path", False):
+        del sys.path[0]  # the current folder, whose files are nothing that edgevit runs; its own it finds without
+    from edgevit.cli.app import main
+
     main()

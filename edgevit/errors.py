@@ -52,6 +52,10 @@ class CandidateFailed(EdgevitError):
     exit_code = ExitCode.CHECK_FAILED
 
 
+class ProcessKilled(CandidateFailed):
+    """The process of a task was killed from outside; the same task may well succeed when it is tried again."""
+
+
 def closest(value: str, known: Iterable[str], limit: int = 3) -> list[str]:
     """Returns up to ``limit`` known names, nearest in spelling to ``value`` first."""
     by_lower = {name.lower(): name for name in known}

@@ -3,6 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
+
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+"""Characters that would change a terminal or the order of a text, that nobody sees, or that cannot be encoded."""
+
+
+def visible(text: str) -> str:
+    """Returns text from outside with its control characters, but for tabs and newlines, written out: ``\\x1b``."""
+    return _CONTROLS.sub(lambda found: _written_out(ord(found[0])), text)
+
+
+def _written_out(code: int) -> str:
+    return f"\\x{code:02x}" if code < 0x20 else f"\\u{code:04x}"  # the second form may stand in JSON too
 
 
 def milliseconds(value: float | None) -> str:

@@ -91,3 +91,18 @@ def test_a_size_is_never_off_by_more_than_its_rounding(value: float) -> None:
 )
 def test_an_estimate_is_no_more_exact_than_it_is(value: float, text: str) -> None:
     assert units.rough_seconds(value) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain, ünï – 日本\tand\nlines", "plain, ünï – 日本\tand\nlines"),
+        ("\x1b[2J\x07\r", "\\x1b[2J\\x07\\x0d"),
+        ("\x7f\x9b", "\\u007f\\u009b"),
+        ("abc\u202ecba\u200b", "abc\\u202ecba\\u200b"),
+        ("name\udcff", "name\\udcff"),
+    ],
+)
+def test_control_characters_are_written_out(text: str, shown: str) -> None:
+    assert units.visible(text) == shown
+    units.visible(text).encode()

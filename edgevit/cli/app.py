@@ -5,19 +5,22 @@ from __future__ import annotations
 import contextlib
 import errno
 import importlib
-import io
 import os
+import signal
 import sys
 import tempfile
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
+from edgevit.cli.streams import discard_output, open_streams
 from edgevit.errors import EdgevitError, ExitCode, UsageError
+from edgevit.units import visible
 from edgevit.version import __version__
 
 COMMANDS = (
@@ -60,15 +63,38 @@ _ENVIRONMENT = {
 """Errors of the file system that come from the machine's state, not from a bug."""
 
 
+class Stopped(KeyboardInterrupt):
+    """A signal asked the process to end; everything is cleaned up as after Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
 def main() -> None:
     """Runs the command line of this process and exits with its code."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:  # the shell closed it
-            setattr(sys, name, io.StringIO())
-        elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
-    sys.exit(run(sys.argv[1:]))
+    try:
+        open_streams()
+    except UsageError as error:
+        code = _report(error)
+    else:
+        _end_cleanly_on_signals()
+        code = run(sys.argv[1:])
+    discard_output()
+    sys.exit(code)
+
+
+def _end_cleanly_on_signals() -> None:
+    """Lets SIGTERM and SIGHUP do what Ctrl-C does; one that the caller has ignored, as nohup does, stays ignored."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _stop)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)  # a second one ends the process at once
+    raise Stopped(number)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -78,15 +104,19 @@ def run(arguments: Sequence[str]) -> int:
         arguments: Arguments without the name of the program.
 
     Returns:
-        The exit code: an :class:`ExitCode`, or 141 for a broken pipe. Nothing but SystemExit is raised.
+        The exit code: an :class:`ExitCode`, 141 for a broken pipe, or 128 and the number of the signal that ended it.
+        Nothing is raised.
     """
     try:
         try:
             code = _invoke(arguments)
             sys.stdout.flush()
         except BrokenPipeError:
-            _discard_output()
+            discard_output()
             return _BROKEN_PIPE
+        except Stopped as stop:
+            _print_message(f"stopped by {signal.Signals(stop.number).name}")
+            return 128 + stop.number
         except KeyboardInterrupt:
             _print_message("interrupted")
             return ExitCode.INTERRUPTED
@@ -99,7 +129,7 @@ def run(arguments: Sequence[str]) -> int:
             known = _environment_error(error)
             return _report(known) if known else _report_bug(error, arguments)
     except BrokenPipeError:  # while an error was being reported
-        _discard_output()
+        discard_output()
         return _BROKEN_PIPE
     return code
 
@@ -114,7 +144,7 @@ def make_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
         epilog="Exit codes: 0 done or within budget, 1 a check failed, 2 bad usage, file or environment,"
-        " 3 a bug in edgevit, 130 interrupted.",
+        " 3 a bug in edgevit, 130 interrupted, 143 or 129 stopped by SIGTERM or SIGHUP.",
     )
     app.callback()(_root)
     for name, attribute in COMMANDS:
@@ -224,12 +254,4 @@ def _log_folders() -> Iterator[Path]:
 
 
 def _print_message(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def _discard_output() -> None:
-    """Redirects the broken stream to the null device, so that the interpreter's last flush succeeds."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    with contextlib.suppress(BrokenPipeError):
-        sys.stderr.flush()
+    print(visible(text), file=sys.stderr, flush=True)

@@ -72,7 +72,7 @@ def compress(
     from edgevit.pipeline.compress import compress as run_compress
     from edgevit.pipeline.compress import plan
     from edgevit.results.run import run_to_json
-    from edgevit.run.files import default_folder
+    from edgevit.run.files import out_folder
     from edgevit.run.leftovers import folder_size
     from edgevit.spec.spec import resolve_spec
 
@@ -98,6 +98,7 @@ def compress(
         budget__max_drop=max_drop,
         measure__threads=threads,
     )
+    options.check_resume(resume, out)
     spec = resolve_spec(file, profile, options.with_settings(overrides, setting))
     if dry_run:
         with terminal.make_progress(verbose=verbose) as progress:
@@ -105,8 +106,7 @@ def compress(
         for line in plan_lines(planned):
             terminal.print_line(line)
         return
-    folder = out or default_folder(spec.model.name)
-    with terminal.make_progress(verbose=verbose) as progress:
+    with out_folder(out, spec.model.name) as folder, terminal.make_progress(verbose=verbose) as progress:
         run = run_compress(spec, folder, resume=resume, jobs=jobs, keep_work=keep_work, progress=progress)
     if as_json:
         terminal.print_line(run_to_json(run).decode().rstrip())

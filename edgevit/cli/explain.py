@@ -40,7 +40,7 @@ def explain(
     from edgevit.cli import terminal
     from edgevit.commands.explain import explain as run_explain
     from edgevit.results.document import to_json
-    from edgevit.run.files import default_folder
+    from edgevit.run.files import out_folder
     from edgevit.spec.spec import resolve_spec
     from edgevit.spec.token_plan import NONE, parse_plan
 
@@ -53,8 +53,7 @@ def explain(
         model__random_weights=random_weights,
     )
     spec = resolve_spec(file, None, options.with_settings(overrides, setting))
-    folder = out or default_folder(spec.model.name, "explain")
-    with terminal.make_progress() as progress:
+    with out_folder(out, spec.model.name, "explain") as folder, terminal.make_progress() as progress:
         explanation = run_explain(spec.model, images, plan, folder, progress, spec.seed)
     if as_json:
         terminal.print_line(to_json(explanation).decode().rstrip())

@@ -38,7 +38,7 @@ def export(
     from edgevit.errors import ExitCode
     from edgevit.pipeline.compress import export as run_export
     from edgevit.results.run import run_to_json
-    from edgevit.run.files import default_folder
+    from edgevit.run.files import out_folder
     from edgevit.spec.spec import resolve_spec
 
     file, name = options.spec_file_or_model(target)
@@ -53,9 +53,9 @@ def export(
         export__backends=options.split(backends),
         export__schemes=options.split(scheme),
     )
+    options.check_resume(resume, out)
     spec = resolve_spec(file, None, options.with_settings(overrides, setting))
-    folder = out or default_folder(spec.model.name)
-    with terminal.make_progress(verbose=verbose) as progress:
+    with out_folder(out, spec.model.name) as folder, terminal.make_progress(verbose=verbose) as progress:
         run = run_export(spec, folder, resume=resume, jobs=jobs, keep_work=keep_work, progress=progress)
     if as_json:
         terminal.print_line(run_to_json(run).decode().rstrip())

@@ -59,7 +59,9 @@ RequireStable = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Out = Annotated[Path | None, typer.Option(help="Folder of the run; runs/<model>-<time> when not given.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in --out, whatever stopped it.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Continue the run in --out, whatever stopped it; begin it where there is none.")
+]
 
 
 def split(names: str | None) -> list[str] | None:
@@ -117,6 +119,16 @@ def _put(document: dict[str, Any], path: list[str], value: Any) -> None:
 def spec_file_or_model(target: str) -> tuple[Path | None, str | None]:
     """Returns the spec file, or else the model's name, that the first argument of a command is: .toml means a spec."""
     return (Path(target), None) if target.endswith(".toml") else (None, target)
+
+
+def check_resume(resume: bool, out: Path | None) -> None:
+    """Refuses ``--resume`` where nothing says which run is meant.
+
+    Raises:
+        UsageError: there is no ``--out``.
+    """
+    if resume and out is None:
+        raise UsageError("--resume needs --out", "give --out DIR, the folder of the run; it begins there if it is new")
 
 
 def check_choice(option: str, value: str, choices: tuple[str, ...]) -> None:

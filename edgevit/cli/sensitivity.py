@@ -44,7 +44,7 @@ def sensitivity(
     from edgevit.cli import render, terminal
     from edgevit.commands.sensitivity import DOCUMENT, analyse
     from edgevit.results.document import to_json
-    from edgevit.run.files import default_folder
+    from edgevit.run.files import out_folder
     from edgevit.spec.spec import resolve_spec
 
     file, name = options.spec_file_or_model(target)
@@ -61,8 +61,7 @@ def sensitivity(
         measure__threads=threads,
     )
     spec = resolve_spec(file, None, options.with_settings(overrides, setting))
-    folder = out.resolve() if out else default_folder(spec.model.name, "sensitivity")
-    with terminal.make_progress() as progress:
+    with out_folder(out, spec.model.name, "sensitivity") as folder, terminal.make_progress() as progress:
         report = analyse(spec, folder, progress)
     if as_json:
         terminal.print_line(to_json(report).decode().rstrip())

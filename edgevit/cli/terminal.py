@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
@@ -20,6 +21,7 @@ from rich.text import Text
 
 from edgevit import units
 from edgevit.cli.plan_text import plan_line
+from edgevit.cli.streams import stdout_for_results
 
 if TYPE_CHECKING:
     from edgevit.run.progress import RunPlan
@@ -52,12 +54,12 @@ def print_json(document: Any) -> None:
 
 def print_line(text: str = "") -> None:
     """Prints a line on stdout, never coloured or folded."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(units.visible(text) + "\n")
 
 
 def print_message(text: str) -> None:
     """Prints a line on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    print(units.visible(text), file=sys.stderr, flush=True)
 
 
 def print_table(
@@ -104,19 +106,28 @@ def _table(
     for index in shown:
         table.add_column(titles[index], justify="right" if index in numeric else "left", overflow="fold")
     for number, row in enumerate(rows):
-        table.add_row(*(Text(row[index]) for index in shown), style="bold" if number in bold else None)
+        table.add_row(*(Text(_one_line(row[index])) for index in shown), style="bold" if number in bold else None)
     return table
 
 
-def make_progress(*, verbose: bool = True) -> Bars | Lines | CandidateLines:
-    """Returns a context manager that shows progress on stderr: bars on a terminal, plain lines elsewhere.
+def _one_line(text: str) -> str:
+    return units.visible(text).replace("\n", "\\n").replace("\t", " ")
 
-    It is an :class:`edgevit.run.progress.Progress`.
+
+@contextlib.contextmanager
+def make_progress(*, verbose: bool = True) -> Iterator[Bars | Lines | CandidateLines]:
+    """Shows progress on stderr while something is done: bars on a terminal, plain lines elsewhere.
+
+    It is an :class:`edgevit.run.progress.Progress`. What models and libraries print on stdout meanwhile goes to stderr.
 
     Args:
         verbose: Whether every stage leaves a line; otherwise a run leaves one per candidate.
     """
-    stream = sys.stderr
+    with stdout_for_results(), _progress(sys.stderr, verbose) as shown:
+        yield shown
+
+
+def _progress(stream: TextIO, verbose: bool) -> Bars | Lines | CandidateLines:
     shown = console(stream)
     if stream.isatty() and not shown.is_dumb_terminal:
         return Bars(shown, verbose=verbose)
@@ -162,7 +173,7 @@ class CandidateLines:
     def message(self, text: str) -> None:
         """Prints the line."""
         with self._lock:
-            print(text, file=self._stream, flush=True)
+            print(units.visible(text), file=self._stream, flush=True)
 
     def detail(self, text: str) -> None:
         """Does nothing: the log of the run has it."""
@@ -224,7 +235,7 @@ class Lines:
     def message(self, text: str) -> None:
         """Prints the line."""
         with self._lock:
-            print(text, file=self._stream, flush=True)
+            print(units.visible(text), file=self._stream, flush=True)
 
     def detail(self, text: str) -> None:
         """Prints the line."""
@@ -247,7 +258,7 @@ class Bars:
         """
         self._console = shown
         self._verbose = verbose
-        columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), _Percent(), _TimeLeft())
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=24), _Percent(), _TimeLeft())
         self._progress = RichProgress(*columns, console=shown, transient=True, redirect_stdout=False)
         self._lock = threading.RLock()
         self._count: RunCount | None = None
@@ -280,7 +291,7 @@ class Bars:
                 return
             if name not in self._tasks:
                 self._began[name] = time.monotonic()
-                self._tasks[name] = self._progress.add_task(Text(name).plain, total=total)
+                self._tasks[name] = self._progress.add_task(units.visible(name), total=total)
             _count(self._count, name, done, total)
             self._progress.update(self._tasks[name], completed=done, total=total)
             if done >= total:
@@ -301,7 +312,7 @@ class Bars:
     def message(self, text: str) -> None:
         """Prints the line above the bars."""
         with self._lock:
-            self._console.print(text)
+            self._console.print(units.visible(text))
 
     def detail(self, text: str) -> None:
         """Prints the line above the bars, where every line is asked for."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgevit.errors import UsageError
 from edgevit.run.leftovers import folder_size, remove_leftovers
+from edgevit.run.lock import locked
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def clean_runs(folders: Sequence[Path]) -> tuple[CleanedRun, ...]:
     with ExitStack() as stack:
         for folder in dict.fromkeys(folder.resolve() for folder in folders):
             _check_run(folder)
-            stack.enter_context(_locked(folder))
+            stack.enter_context(locked(folder))
             _check_ended(folder)
         return tuple(
             CleanedRun(folder, remove_leftovers(folder), folder_size(folder)) for folder in dict.fromkeys(folders)
@@ -56,14 +56,3 @@ def _check_ended(folder: Path) -> None:
             f"the run in {folder} has not ended, and needs its files to go on",
             "continue it with --resume, or remove the whole folder",
         )
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Holds the lock that a run holds while it writes, see :class:`edgevit.run.folder.RunFolder`."""
-    with (folder / ".lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UsageError(f"another process is writing to {folder}", "wait for it") from error
-        yield

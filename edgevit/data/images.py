@@ -138,6 +138,13 @@ def set_sha256(images: ImageSet) -> str:
     return hashlib.sha256("\n".join(sorted_digests(images)).encode()).hexdigest()
 
 
+def order_sha256(images: ImageSet) -> str:
+    """Returns the SHA-256 digest of a set as it is read: id, label and digest of each image, in the order of the set."""
+    labels = images.labels or (None,) * len(images)
+    lines = [[name, label, each] for name, label, each in zip(images.ids, labels, digests(images), strict=True)]
+    return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
+
+
 def sorted_digests(images: ImageSet) -> tuple[str, ...]:
     """Returns the SHA-256 digests of the images as stored, in hex, one per image, sorted."""
     return tuple(sorted(digests(images)))

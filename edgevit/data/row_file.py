@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from edgevit.run.files import whole_file
+
 _CHUNK_VALUES = 1 << 20
 """Read at once: 8 MB in float64, however many rows there are."""
 
@@ -22,28 +24,22 @@ def write_rows(path: Path, count: int, chunks: Iterable[np.ndarray]) -> None:
 
     Raises:
         ValueError: the chunks do not fit together, or are not ``count`` rows.
-        OSError: it cannot be written; a full disk is told, where writing through mapped memory would end the process.
+        DiskFull: there is no space left, where writing through mapped memory would end the process.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.partial.npy")
     written, form = 0, None
-    try:
-        with temporary.open("wb") as stream:
-            for chunk in chunks:
-                if form is None:
-                    form = (chunk.dtype, chunk.shape[1:])
-                    description = np.lib.format.dtype_to_descr(chunk.dtype)
-                    header = {"descr": description, "fortran_order": False, "shape": (count, *chunk.shape[1:])}
-                    np.lib.format.write_array_header_1_0(stream, header)
-                if (chunk.dtype, chunk.shape[1:]) != form:
-                    raise ValueError(f"{path}: {chunk.dtype} {list(chunk.shape)} does not fit rows of {form}")
-                stream.write(np.ascontiguousarray(chunk).data)
-                written += len(chunk)
+    with whole_file(path) as stream:
+        for chunk in chunks:
+            if form is None:
+                form = (chunk.dtype, chunk.shape[1:])
+                description = np.lib.format.dtype_to_descr(chunk.dtype)
+                header = {"descr": description, "fortran_order": False, "shape": (count, *chunk.shape[1:])}
+                np.lib.format.write_array_header_1_0(stream, header)
+            if (chunk.dtype, chunk.shape[1:]) != form:
+                raise ValueError(f"{path}: {chunk.dtype} {list(chunk.shape)} does not fit rows of {form}")
+            stream.write(np.ascontiguousarray(chunk).data)
+            written += len(chunk)
         if written != count or form is None:
             raise ValueError(f"{path}: {written} rows were given, not {count}")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def row_slices(array: np.ndarray) -> Iterator[slice]:

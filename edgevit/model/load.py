@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
-import inspect
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import nn
 
-from edgevit.errors import UsageError, first_line, unknown_name
+from edgevit.errors import CandidateFailed, UsageError, first_line, unknown_name
 from edgevit.model.bundled import BUNDLED_MODELS
+from edgevit.model.factory import call_factory
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
-from edgevit.model.weights import load_weights, refuse_non_finite, refuse_quantized_module
+from edgevit.model.user_code import user_code
+from edgevit.model.weights import (
+    load_weights,
+    refuse_non_finite,
+    refuse_quantized_module,
+    refuse_unusual_storage,
+)
 from edgevit.results.artifact import Preprocessing
+from edgevit.run.progress import Silent
+from edgevit.run.stages import child_runner
+from edgevit.run.task import Task
 from edgevit.spec.spec import ModelSpec
 
 
@@ -37,8 +46,28 @@ class Model:
         return sum(parameter.numel() for parameter in self.module.parameters())
 
 
+@dataclass(frozen=True)
+class LoadJob:
+    """A model to load on trial."""
+
+    spec: ModelSpec
+    seed: int
+    search_path: tuple[str, ...]
+    """Where the parent finds modules."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What is told of a model that could be loaded."""
+
+    num_classes: int
+
+
 def load_model(spec: ModelSpec, seed: int = 0) -> Model:
     """Builds the module, loads its weights and reads its preprocessing.
+
+    A factory is called in a child process first, with a time limit: what it may do there, crash or never end, cannot
+    harm this process.
 
     Args:
         spec: Which model, and where its weights come from.
@@ -49,8 +78,58 @@ def load_model(spec: ModelSpec, seed: int = 0) -> Model:
 
     Raises:
         UsageError: unknown name, no source of weights, weights that cannot be read, do not fit, are quantized already
-            or hold NaN or infinity, or preprocessing that neither the model nor the spec states.
+            or hold NaN or infinity, preprocessing that neither the model nor the spec states, or a factory that raises,
+            exits, crashes or does not end.
     """
+    _check_source(spec)
+    if ":" in spec.name:
+        _try_in_child(LoadJob(spec, seed, tuple(filter(None, sys.path))))
+    return _load(spec, seed)
+
+
+def load_on_trial(job: LoadJob) -> Loaded:
+    """Loads a model in the child process that this is called in; raises what :func:`load_model` does."""
+    sys.path.extend(place for place in job.search_path if place not in sys.path)
+    return Loaded(_load(job.spec, job.seed).num_classes)
+
+
+def _try_in_child(job: LoadJob) -> None:
+    limit = job.spec.factory_seconds
+    try:
+        with child_runner(Silent(), limit) as children:
+            children.run(f"call {job.spec.name}", Task(load_on_trial, job, Loaded))
+    except CandidateFailed as error:
+        reason = error.message.removeprefix("load on trial: ")
+        raise UsageError(
+            f"{job.spec.name} cannot be called: {reason}",
+            f"a factory has {limit:g} s, more with --set model.factory_seconds=…"
+            if "no result within" in reason
+            else error.hint,
+        ) from error
+
+
+def weights_sha256(module: nn.Module) -> str:
+    """Returns the sha256, in hexadecimal, of all parameters and buffers of a module: names, types, shapes and values."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        if isinstance(tensor, torch.Tensor):
+            digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+            digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def sample_logits(model: Model) -> tuple[float, ...]:
+    """Returns the logits of a fixed random image, by which a model that computes something else is told.
+
+    Raises:
+        UsageError: the model raises an error.
+    """
+    image = torch.rand(1, 3, *model.preprocessing.input_size, generator=torch.Generator().manual_seed(0))
+    with user_code(f"running {model.name}"), torch.inference_mode():
+        return tuple(model.module(image)[0].tolist())
+
+
+def _check_source(spec: ModelSpec) -> None:
     if ":" not in spec.name and spec.name not in BUNDLED_MODELS:
         _check_timm_name(spec.name)
     if spec.name not in BUNDLED_MODELS and not (spec.weights or spec.pretrained or spec.random_weights):
@@ -60,10 +139,13 @@ def load_model(spec: ModelSpec, seed: int = 0) -> Model:
         )
     if spec.weights and not spec.weights.is_file():
         raise UsageError(f"no such weights file: {spec.weights}")
+
+
+def _load(spec: ModelSpec, seed: int) -> Model:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if ":" in spec.name:
-            module = _call_factory(spec)
+            module = call_factory(spec.name, spec.num_classes)
         elif spec.name in BUNDLED_MODELS:
             module = _bundled(spec)
         else:
@@ -73,39 +155,14 @@ def load_model(spec: ModelSpec, seed: int = 0) -> Model:
         load_weights(module, spec.weights)
     elif spec.name in BUNDLED_MODELS and not spec.random_weights:
         load_weights(module, BUNDLED_MODELS[spec.name].weights)
-    module = module.float().eval().requires_grad_(False)
+    with user_code(f"preparing {spec.name}"):
+        module = module.float().eval().requires_grad_(False)
+    refuse_unusual_storage(module, str(spec.weights or spec.name))
     refuse_non_finite(module, str(spec.weights or spec.name))
     preprocessing = _preprocessing(module, spec)
-    return Model(spec.name, module, preprocessing, _count_classes(module, preprocessing), spec.random_weights)
-
-
-def _call_factory(spec: ModelSpec) -> nn.Module:
-    module_name, _, factory_name = spec.name.partition(":")
-    if spec.pretrained:
-        raise UsageError("--pretrained is for timm names", f"let {spec.name} load its weights, or give --weights FILE")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))  # as `python -m` does; a console script would not see the user's module
-    ensure_torchvision_schemas()  # the user's module may import timm or torchvision
-    try:
-        factory = getattr(importlib.import_module(module_name), factory_name, None)
-    except (ImportError, SyntaxError, ValueError, TypeError) as error:  # the last two: no name, a relative one
-        raise UsageError(
-            f"cannot import {module_name!r}: {error}", "write package.module:factory, importable from here"
-        ) from error
-    if not callable(factory):
-        raise UsageError(f"{module_name!r} has no factory {factory_name!r}")
-    arguments = {} if spec.num_classes is None else {"num_classes": spec.num_classes}
-    try:
-        inspect.signature(factory).bind(**arguments)
-    except (TypeError, ValueError) as error:
-        given = ", ".join(f"{key}={value}" for key, value in arguments.items())
-        raise UsageError(
-            f"{spec.name}({given}) cannot be called: {error}", "give a function that makes the module"
-        ) from error
-    module = factory(**arguments)
-    if not isinstance(module, nn.Module):
-        raise UsageError(f"{spec.name} returned {type(module).__name__}, not a torch.nn.Module")
-    return module
+    return Model(
+        spec.name, module, preprocessing, _count_classes(spec.name, module, preprocessing), spec.random_weights
+    )
 
 
 def _bundled(spec: ModelSpec) -> nn.Module:
@@ -182,16 +239,12 @@ def _preprocessing(module: nn.Module, spec: ModelSpec) -> Preprocessing:
     return Preprocessing(**merged)
 
 
-def _count_classes(module: nn.Module, preprocessing: Preprocessing) -> int:
+def _count_classes(name: str, module: nn.Module, preprocessing: Preprocessing) -> int:
     """Runs the module once on zeros and returns the width of its logits."""
     height, width = preprocessing.input_size
-    try:
-        with torch.inference_mode():
-            logits = module(torch.zeros(1, 3, height, width))
-    except (RuntimeError, AssertionError, ValueError, TypeError, IndexError) as error:
-        raise UsageError(
-            f"the model does not take an image [1, 3, {height}, {width}]: {first_line(error)}", "is input_size right?"
-        ) from error
+    doing = f"{name} does not take an image [1, 3, {height}, {width}]"
+    with user_code(doing, "is input_size right? if it is, correct the forward of the model"), torch.inference_mode():
+        logits = module(torch.zeros(1, 3, height, width))
     if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or logits.shape[0] != 1:
         shape = list(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
         raise UsageError(

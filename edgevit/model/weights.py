@@ -197,6 +197,30 @@ def refuse_non_finite(module: nn.Module, where: str) -> None:
         )
 
 
+def refuse_unusual_storage(module: nn.Module, where: str) -> None:
+    """Refuses tensors without values (of the meta device), sparse ones and complex ones.
+
+    Args:
+        module: After its weights were loaded.
+        where: Source of the weights, for the message.
+
+    Raises:
+        UsageError: names the first.
+    """
+    for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+        kind = (
+            "on the meta device, so it has no values"
+            if tensor.is_meta
+            else f"{str(tensor.layout).removeprefix('torch.')}, not dense"
+            if tensor.layout is not torch.strided
+            else str(tensor.dtype).removeprefix("torch.")
+            if tensor.is_complex()
+            else ""
+        )
+        if kind:
+            raise UsageError(f"{where}: {name} is {kind}", "give a model whose weights are dense, real tensors")
+
+
 def _quantized_parts(module: nn.Module) -> Iterator[str]:
     for name, part in module.named_modules():
         if _is_quantizers(type(part)):

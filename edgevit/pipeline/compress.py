@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,8 +25,8 @@ from edgevit.report import write_report
 from edgevit.results.run import Run
 from edgevit.run.deadline import Deadline
 from edgevit.run.executor import Executor, processors
-from edgevit.run.files import default_folder
-from edgevit.run.folder import RunFolder, disk_errors
+from edgevit.run.files import disk_errors, out_folder
+from edgevit.run.folder import RESUME, RunFolder
 from edgevit.run.leftovers import remove_leftovers
 from edgevit.run.progress import Progress, RunPlan, Silent
 from edgevit.run.run_log import RunLog
@@ -101,11 +104,31 @@ def plan(spec: Spec, *, jobs: int | None = None, progress: Progress | None = Non
 
 
 def _run(spec: Spec, out: Path | None, settings: _Settings, progress: Progress) -> Run:
-    path = out.resolve() if out else default_folder(spec.model.name)
+    with out_folder(out, spec.model.name) as path:
+        return _run_in(path, spec, settings, progress)
+
+
+@contextmanager
+def _tells_how_to_go_on(folder: Path, progress: Progress) -> Iterator[None]:
+    """Says after an interrupt how the run is continued."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        progress.message(f"to continue this run: the same command with --resume --out {shlex.quote(str(folder))}")
+        raise
+
+
+def _run_in(path: Path, spec: Spec, settings: _Settings, progress: Progress) -> Run:
     folder = RunFolder(path, spec, input_files(spec), settings.resume)
     deadline, inputs = Deadline(spec.max_minutes), open_inputs(spec, progress)
     executor = Executor(settings.jobs, spec.measure.timeout_seconds, folder.log("servers"))
-    with folder, disk_errors(folder.path), executor, RunLog(folder.log("run"), progress) as progress:
+    with (
+        folder,
+        disk_errors(folder.path, RESUME),
+        executor,
+        RunLog(folder.log("run"), progress) as progress,
+        _tells_how_to_go_on(folder.path, progress),
+    ):
         progress.message(f"run folder: {folder.path}; details in {folder.relative(folder.log('run'))}")
         pin_inputs(folder, inputs)
         for warning in inputs.calibration_record.warnings if inputs.calibration_record else ():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Literal
 
 from edgevit.backends import Backend, all_backends, check_scheme, get_backend
 from edgevit.data.calibration_warnings import calibration_warnings
-from edgevit.data.images import NOISE, ImageSet, Samples, open_images, set_sha256, sorted_digests
+from edgevit.data.images import NOISE, ImageSet, Samples, open_images, order_sha256, set_sha256, sorted_digests
 from edgevit.data.sampling import (
     DEFAULT_CALIBRATION_SAMPLES,
     RunData,
@@ -21,10 +22,12 @@ from edgevit.data.sampling import (
 )
 from edgevit.devices.device import Device, load_device
 from edgevit.errors import UsageError
-from edgevit.measure.host import has_precision, host_fingerprint
+from edgevit.measure.host import has_precision, host_fingerprint, tool_versions
 from edgevit.model.bundled import BUNDLED_MODELS
-from edgevit.model.load import Model, load_model
+from edgevit.model.factory import source_files
+from edgevit.model.load import Model, load_model, sample_logits, weights_sha256
 from edgevit.quantization.policy import Target
+from edgevit.results.document import to_document
 from edgevit.results.measurement import Host
 from edgevit.results.run import CalibrationRecord
 from edgevit.run.folder import RunFolder
@@ -203,15 +206,37 @@ def input_files(spec: Spec) -> tuple[Path, ...]:
 
 
 def pin_inputs(folder: RunFolder, inputs: Inputs) -> None:
-    """Ties a run to this version of edgevit and to its images, so that a resumed one cannot mix two.
+    """Ties a run to all that its stages read, so that a resumed one cannot mix two.
+
+    That is this version of edgevit and of what it runs on, this machine, the images in their order with their ids and
+    labels, and each model: its weights, its preprocessing, and of a factory its source and what it computes.
 
     Raises:
-        UsageError: the run began with others.
+        UsageError: the run began with others; names what.
     """
     folder.pin("version of edgevit", __version__)
-    for images, name in ((inputs.data.evaluation, "evaluation"), (inputs.data.calibration, "calibration")):
+    folder.pin("processor", _machine(inputs.host))
+    folder.pin_each("installed versions", {"Python": inputs.host.python, **tool_versions()})
+    sets = {"evaluation": inputs.data.evaluation, "calibration": inputs.data.calibration}
+    for name, images in {**sets, "training": inputs.training_images}.items():
         if images is not None:
-            folder.pin(f"{name} images", set_sha256(images))
+            folder.pin(f"{name} images", order_sha256(images))
+    models = {"model": inputs.model, "teacher": inputs.teacher}
+    for role, model in models.items():
+        if model is not None:
+            _pin_model(folder, role, model)
+
+
+def _pin_model(folder: RunFolder, role: str, model: Model) -> None:
+    if ":" in model.name:
+        folder.pin_files(f"source of the {role}", source_files(model.name))
+        folder.pin_numbers(f"output of the {role}", sample_logits(model))
+    folder.pin(f"weights of the {role}", weights_sha256(model.module))
+    folder.pin(f"preprocessing of the {role}", json.dumps(to_document(model.preprocessing), indent=1))
+
+
+def _machine(host: Host) -> str:
+    return f"{host.cpu}, {host.cores} cores, {' '.join(host.isa)}"
 
 
 def check_plans(plans: tuple[RequestedPlan, ...], model: Model, data: RunData) -> None:

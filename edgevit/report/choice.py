@@ -68,7 +68,7 @@ def _paragraph(run: Run, device: str, name: str | None) -> str:
     remarks = [text for text in (tie(run, device), _doubt(run, device)) if text]
     more = "".join(f" {escape(text[0].upper() + text[1:])}." for text in remarks)
     path = f"\n\nThe artifact is {code(chosen.artifact.path)}." if chosen.artifact else ""
-    return f"{head} – {escape(', '.join((*_facts(run, device, chosen), *_figures(run, chosen))))}.{more}{path}"
+    return f"{head} – {', '.join((*map(escape, _facts(run, device, chosen)), *_figures(run, chosen)))}.{more}{path}"
 
 
 def _facts(run: Run, device: str, chosen: Candidate) -> list[str]:
@@ -100,7 +100,7 @@ def _figures(run: Run, chosen: Candidate) -> list[str]:
         )
     elif chosen.verification:
         agreement = units.percent(chosen.verification.top1_agreement)
-        facts.append(f"top-1 agreement with {chosen.verification.reference} {agreement}")
+        facts.append(f"top-1 agreement with {escape(chosen.verification.reference)} {agreement}")
     return [*facts, units.size(chosen.artifact.size_bytes)] if chosen.artifact else facts
 
 

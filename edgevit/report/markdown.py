@@ -96,12 +96,13 @@ def _setting(run: Run) -> str:
 
 
 def _candidates(run: Run) -> str:
-    shown, chosen = columns(run), set(run.choices.values())
-    rows = []
-    for candidate in rows_of(run):
-        cells = [column.cell(run, candidate) for column in shown]
-        rows.append([f"**{cell}**" for cell in cells] if candidate.id in chosen else cells)
-    candidates = table([c.title for c in shown], rows, numeric=[i for i, c in enumerate(shown) if c.numeric])
+    shown, chosen, ranked = columns(run), set(run.choices.values()), rows_of(run)
+    candidates = table(
+        [column.title for column in shown],
+        [[column.cell(run, candidate) for column in shown] for candidate in ranked],
+        numeric=[place for place, column in enumerate(shown) if column.numeric],
+        bold=[place for place, candidate in enumerate(ranked) if candidate.id in chosen],
+    )
     return f"## Candidates\n\n{candidates}\n\n{_legend(run)}"
 
 
@@ -287,7 +288,8 @@ def _versions(run: Run) -> str:
 
 def _spec(run: Run) -> str:
     text = json.dumps(run.spec, indent=1, ensure_ascii=False)
-    return f"## Spec\n\nsha256 {code(run.spec_sha256)}\n\n```json\n{text.replace('```', '` ` `')}\n```"
+    shown = units.visible(text).replace("```", "` ` `")
+    return f"## Spec\n\nsha256 {code(run.spec_sha256)}\n\n```json\n{shown}\n```"
 
 
 def _model_name(run: Run) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+
+from edgevit import units
 
 
 def section(title: str, titles: Sequence[str], rows: Sequence[Sequence[str]], numeric: Iterable[int]) -> str:
@@ -10,14 +13,25 @@ def section(title: str, titles: Sequence[str], rows: Sequence[Sequence[str]], nu
     return f"## {title}\n\n{table(titles, rows, numeric)}" if rows else ""
 
 
-def table(titles: Sequence[str], rows: Sequence[Sequence[str]], numeric: Iterable[int]) -> str:
-    """Returns a table; ``numeric`` are the indices of the columns to align right."""
-    right = set(numeric)
+def table(
+    titles: Sequence[str], rows: Sequence[Sequence[str]], numeric: Iterable[int], bold: Iterable[int] = ()
+) -> str:
+    """Returns a table.
+
+    Args:
+        titles: One per column.
+        rows: Cells as text, untrusted.
+        numeric: Indices of the columns to align right.
+        bold: Indices of the rows to set in bold.
+    """
+    right, strong = set(numeric), set(bold)
     lines = [
-        _row(titles),
+        _row([escape(title) for title in titles]),
         "|" + "|".join("--:" if index in right else "---" for index in range(len(titles))) + "|",
-        *(_row([escape(cell) for cell in row]) for row in rows),
     ]
+    for number, row in enumerate(rows):
+        cells = [escape(cell) for cell in row]
+        lines.append(_row([f"**{cell}**" for cell in cells] if number in strong else cells))
     return "\n".join(lines)
 
 
@@ -25,11 +39,21 @@ def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+_MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])|(?<=[A-Za-z])://|(?<=www)\.|(?<=[\w.+-])@")
+"""What may begin or end markup, a table cell, a formula or a link in Markdown; an underscore within a word does not."""
+_IN_HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+
+
 def escape(text: str) -> str:
-    """Returns untrusted text on one line, with what has a meaning in tables or HTML escaped."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    """Returns untrusted text on one line that reads as it is: nothing in it is markup, HTML, a formula or a link."""
+    shown = "".join(_IN_HTML.get(character, character) for character in _one_line(text))
+    return _MARKUP.sub(lambda found: f"\\{found[0]}", shown)
 
 
 def code(text: str) -> str:
     """Returns untrusted text as inline code; not for table cells."""
-    return f"`{' '.join(text.split()).replace('`', chr(39))}`"
+    return f"`{_one_line(text).replace('`', chr(39))}`"
+
+
+def _one_line(text: str) -> str:
+    return units.visible(" ".join(text.split()))

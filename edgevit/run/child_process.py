@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import errno
 import functools
 import importlib
 import json
@@ -26,15 +25,21 @@ from typing import IO, Any, Protocol, TypeVar
 
 from pydantic import TypeAdapter
 
-from edgevit.errors import CandidateFailed, DiskFull, EdgevitError, ExitCode, UsageError
+from edgevit.errors import CandidateFailed, DiskFull, EdgevitError, ExitCode, ProcessKilled, UsageError
 from edgevit.results.document import to_document
+from edgevit.run.files import disk_full, is_full_disk, open_to_append
 from edgevit.run.task import Task
 
 Answer = TypeVar("Answer")
 
 _MARK = "\x1eedgevit "
-_SERVE = "import sys; from edgevit.run.child_process import serve; serve(int(sys.argv[1]))"
-_FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+SAFE_PATH = "import sys; sys.path[:] = [place for place in sys.path if place]; "
+"""Begins the program of a child: without it a ``json.py`` in the current folder would be run in place of Python's own."""
+_SERVE = SAFE_PATH + "from edgevit.run.child_process import serve; serve(int(sys.argv[1]))"
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+_LAST_LINES = 5
+"""Of the log of a child that crashed: so many are part of the error."""
+_LINE_CHARACTERS = 200
 _FREE_BYTES_NEEDED = 1_000_000
 _PR_SET_PDEATHSIG = 1
 """Of prctl(2)."""
@@ -93,18 +98,19 @@ def run_in_child(
     Raises:
         UsageError: the function raised it.
         DiskFull: there is no space left.
+        ProcessKilled: the child was killed from outside.
         CandidateFailed: the child crashed, raised anything else, or ran out of time.
+        KeyboardInterrupt: the child was interrupted, as the whole group of processes is by Ctrl-C.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as stream:
+    with open_to_append(log) as stream:
         stream.write(f"--- {task.target}\n".encode())
-        stream.flush()
+        begin = stream.tell()
         child = start(stream)
         timer = threading.Timer(timeout_seconds, child.kill)
         timer.daemon = True  # an interrupt may come before the lines below can cancel it
         try:
             timer.start()
-            reply = _converse(child, task.question, log, on_progress, on_ready)
+            reply = _converse(child, task.question, stream, on_progress, on_ready)
             timed_out = not timer.is_alive() and child.wait() == -signal.SIGKILL
         finally:
             timer.cancel()
@@ -113,11 +119,14 @@ def run_in_child(
             _close(child)
     name = task.function.__name__.replace("_", " ")
     if reply is None:
+        if child.wait() in (ExitCode.INTERRUPTED, *(-number for number in _INTERRUPTS)):
+            raise KeyboardInterrupt
         if shutil.disk_usage(log.parent).free < _FREE_BYTES_NEEDED:
             raise _disk_full(log.parent)
         if timed_out:
             raise CandidateFailed(f"{name}: no result within {timeout_seconds:g} s")
-        raise CandidateFailed(f"{name}: {_how_it_ended(child.wait())}; see {log}")
+        failure = ProcessKilled if child.wait() == -signal.SIGKILL else CandidateFailed
+        raise failure(f"{name}: {_how_it_ended(child.wait())}; see {log}", _last_lines(log, begin))
     if "error" in reply:
         if reply["error"] == "failed" and shutil.disk_usage(log.parent).free < _FREE_BYTES_NEEDED:
             raise _disk_full(log.parent)  # native code names a full disk in its own words
@@ -127,8 +136,9 @@ def run_in_child(
 
 def child_environment() -> dict[str, str]:
     """Returns the environment of a child, which lets it import this very edgevit, installed or not."""
-    found = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(found)}
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)  # Python takes an empty entry for the current folder
+    found = [str(Path(__file__).parents[2]), *filter(None, given)]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(found), "PYTHONSAFEPATH": "1"}
 
 
 def report_progress(done: int, total: int) -> None:
@@ -147,7 +157,7 @@ def wait_for_turn() -> None:
 def _converse(
     child: Child,
     question: str,
-    log: Path,
+    log: IO[bytes],
     on_progress: Callable[[int, int], None] | None,
     on_ready: Callable[[], None],
 ) -> dict[str, Any] | None:
@@ -155,20 +165,19 @@ def _converse(
     if not _tell(child, question):
         return None  # it died before it read its argument; the return code says how
     reply = None
-    with log.open("a", encoding="utf-8") as stream:
-        for line in child.stdout:
-            before, mark, message = line.partition(_MARK)
-            stream.write(before)
-            if not mark or not message.endswith("\n"):  # without the end: the child was stopped while it wrote
-                continue
-            document = json.loads(message)
-            if "ready" in document:
-                on_ready()
-                _tell(child, "")
-            elif "done" not in document:
-                reply = document
-            elif on_progress:
-                on_progress(document["done"], document["total"])
+    for line in child.stdout:
+        before, mark, message = line.partition(_MARK)
+        log.write(before.encode(errors="backslashreplace"))
+        if not mark or not message.endswith("\n"):  # without the end: the child was stopped while it wrote
+            continue
+        document = json.loads(message)
+        if "ready" in document:
+            on_ready()
+            _tell(child, "")
+        elif "done" not in document:
+            reply = document
+        elif on_progress:
+            on_progress(document["done"], document["total"])
     return reply if child.wait() == 0 else None
 
 
@@ -199,6 +208,20 @@ def _how_it_ended(code: int) -> str:
     return f"the process was killed by {name}" + (" (out of memory?)" if -code == signal.SIGKILL else "")
 
 
+def _last_lines(log: Path, begin: int) -> str | None:
+    """What a child printed last, for the error; None where it printed nothing.
+
+    Args:
+        log: Its log.
+        begin: Bytes that were in it before.
+    """
+    with log.open("rb") as stream:
+        stream.seek(begin)
+        text = stream.read().decode(errors="replace")
+    lines = [line.rstrip()[:_LINE_CHARACTERS] for line in text.splitlines() if line.strip()][-_LAST_LINES:]
+    return "\n  ".join(["it printed at last:", *lines]) if lines else None
+
+
 def _rebuild(reply: dict[str, Any], name: str, log: Path) -> EdgevitError:
     if reply["error"] == "disk full":
         return _disk_full(log.parent)
@@ -208,7 +231,7 @@ def _rebuild(reply: dict[str, Any], name: str, log: Path) -> EdgevitError:
 
 
 def _disk_full(folder: Path) -> DiskFull:
-    return DiskFull(f"the disk of {folder} is full", "free some space, then run the same command with --resume")
+    return disk_full(folder, "free some space, then run the same command with --resume")
 
 
 def _send(document: dict[str, Any]) -> None:
@@ -264,7 +287,7 @@ def _answer() -> int:
         kind = "disk full" if isinstance(error, DiskFull) else "usage" if isinstance(error, UsageError) else "failed"
         _send({"error": kind, "message": error.message, "hint": error.hint})
     except Exception as error:  # noqa: BLE001  the child's error edge
-        if isinstance(error, OSError) and error.errno in _FULL_DISK:
+        if is_full_disk(error):
             _send({"error": "disk full"})
         else:
             traceback.print_exc()

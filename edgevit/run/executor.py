@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from edgevit.errors import CandidateFailed
+from edgevit.errors import CandidateFailed, ProcessKilled
 from edgevit.run.child_process import Child, run_in_child, start_cold
 from edgevit.run.fork_server import ForkServer
 from edgevit.run.task import Task
@@ -104,7 +104,22 @@ class Executor:
         on_progress: Callable[[int, int], None] | None = None,
         on_ready: Callable[[], None] = lambda: None,
     ) -> Answer:
-        """Carries out a task without waiting, for a caller that is :meth:`alone` or :meth:`beside_others`."""
+        """Carries out a task without waiting, for a caller that is :meth:`alone` or :meth:`beside_others`.
+
+        Where its process is killed from outside, as the kernel does when memory is short, it is tried once more.
+        """
+        try:
+            return self._run_once(task, log, on_progress, on_ready)
+        except ProcessKilled:
+            return self._run_once(task, log, on_progress, on_ready)
+
+    def _run_once(
+        self,
+        task: Task[Any, Answer],
+        log: Path,
+        on_progress: Callable[[int, int], None] | None,
+        on_ready: Callable[[], None],
+    ) -> Answer:
         started: list[Child] = []
 
         def start(stream: IO[bytes]) -> Child:
@@ -286,7 +301,17 @@ class Executor:
     def _start(self, preload: tuple[str, ...], stream: IO[bytes]) -> Child:
         if not preload or sys.platform != "linux":
             return start_cold(stream)
-        return self._server(preload).fork(stream)
+        try:
+            return self._server(preload).fork(stream)
+        except OSError:
+            if not self._server_has_ended(preload):
+                raise
+            return self._server(preload).fork(stream)  # it was killed between the look and the fork
+
+    def _server_has_ended(self, preload: tuple[str, ...]) -> bool:
+        """Whether the server ends, or has ended; one whose socket is closed is about to."""
+        self._servers[preload].close()
+        return self._servers[preload].has_ended
 
     def _server(self, preload: tuple[str, ...]) -> ForkServer:
         if preload not in self._servers or self._servers[preload].has_ended:

@@ -1,25 +1,130 @@
-"""Files: written whole or not at all, told apart by their contents, and where they go."""
+"""Files: written whole or not at all, never through a link, told apart by their contents, and where they go."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import IO
+
+from edgevit.errors import DiskFull, UsageError
+
+TEMPORARY = ".edgevit-*.tmp"
+"""Matches the names under which files are written before they are renamed; a killed process leaves them."""
+_FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """Gives a stream whose file appears under its name, whole, when the block has ended without an error.
+
+    A link of that name is replaced, not followed; the file has a name that nobody could know before.
+
+    Args:
+        path: Of the file; its folder is made.
+
+    Raises:
+        DiskFull: there is no space left.
+    """
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(TEMPORARY.replace("*", secrets.token_hex(8)))
+        number = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, 0o666)
+        try:
+            with os.fdopen(number, "wb") as stream:
+                yield stream
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file so that it is either whole or not there, even after a power cut."""
+    """Writes a file so that it is either whole or not there, even after a power cut.
+
+    Raises:
+        DiskFull: there is no space left.
+    """
+    with whole_file(path) as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def open_to_append(path: Path) -> IO[bytes]:
+    """Opens a file to append to, without a buffer; its folder is made.
+
+    Raises:
+        UsageError: its name is a link, which might lead to anybody's file.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    return os.fdopen(open_no_link(path, os.O_WRONLY | os.O_APPEND), "ab", buffering=0)
+
+
+def open_no_link(path: Path, flags: int) -> int:
+    """Opens a file, made if it is missing, and returns its descriptor; nothing of it is cut off.
+
+    Args:
+        path: Of the file.
+        flags: ``os.O_RDWR`` or ``os.O_WRONLY``, perhaps with ``os.O_APPEND``.
+
+    Raises:
+        UsageError: its name is a link, which might lead to anybody's file.
+    """
     try:
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        return os.open(path, flags | os.O_CREAT | _NO_FOLLOW, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK):
+            raise UsageError(f"{path} is a link, and edgevit writes through none", "remove the link") from error
+        raise
+
+
+@contextmanager
+def disk_errors(place: Path, hint: str = "free some space, then run the same command again") -> Iterator[None]:
+    """Turns the system's error for a full disk into one that names the file and the disk.
+
+    Args:
+        place: The file or folder that is written.
+        hint: What to do.
+
+    Raises:
+        DiskFull: there is no space left.
+    """
+    try:
+        yield
+    except DiskFull as error:
+        raise DiskFull(error.message, hint) from error
+    except OSError as error:
+        if error.errno in _FULL_DISK:
+            raise disk_full(place, hint) from error
+        raise
+
+
+def disk_full(place: Path, hint: str) -> DiskFull:
+    """Returns the error for a disk without space.
+
+    Args:
+        place: The file or folder that could not be written.
+        hint: What to do.
+    """
+    return DiskFull(f"cannot write {place}: the disk of {_mount_point(place)} is full", hint)
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Returns whether an error is the system's for a full disk, a used-up quota or the largest size of a file."""
+    return isinstance(error, OSError) and error.errno in _FULL_DISK
+
+
+def _mount_point(place: Path) -> Path:
+    """The folder that the disk of a file is mounted at."""
+    with suppress(OSError):
+        return next(folder for folder in (place, *place.absolute().parents) if folder.is_mount())
+    return place.parent
 
 
 def file_sha256(*paths: Path) -> str:
@@ -32,12 +137,45 @@ def file_sha256(*paths: Path) -> str:
     return digest.hexdigest()
 
 
-def default_folder(model: str, command: str = "") -> Path:
-    """Returns the folder for results when none is given: ``runs/<model>-<command>-<local time>``.
+@contextmanager
+def out_folder(given: Path | None, model: str, command: str = "") -> Iterator[Path]:
+    """Gives the folder for results: the one given, or a new one, ``runs/<model>-<command>-<local time>``.
+
+    A new one is made at once, so that two processes never want the same; it goes again where the block ends with an
+    error and nothing was written.
 
     Args:
+        given: By the user; None where nothing is.
         model: As the user named it: "digits_vit", "hf-hub:owner/name", "package.module:factory".
         command: Left out of the name where it is compress or export.
     """
+    if given is not None:
+        yield given.resolve()
+        return
+    folder, made_parent = _make_folder(_default_name(model, command))
+    try:
+        yield folder
+    except BaseException:
+        with suppress(OSError):
+            folder.rmdir()
+            if made_parent:
+                folder.parent.rmdir()
+        raise
+
+
+def _default_name(model: str, command: str) -> str:
     parts = (model.rpartition(":")[2].replace("/", "-"), command, f"{datetime.now():%Y%m%d-%H%M%S}")
-    return Path("runs", "-".join(filter(None, parts))).resolve()
+    return "-".join(filter(None, parts))
+
+
+def _make_folder(name: str) -> tuple[Path, bool]:
+    """Makes ``runs/<name>``, with a number where that is taken; returns it, and whether ``runs`` was made too."""
+    parent = Path("runs").resolve()
+    made_parent = not parent.exists()
+    parent.mkdir(exist_ok=True)
+    for number in range(1, 1000):
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        with suppress(FileExistsError):
+            folder.mkdir()
+            return folder, made_parent
+    raise UsageError(f"{parent} holds a thousand folders {name}", "give --out DIR")

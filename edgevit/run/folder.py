@@ -13,27 +13,33 @@ Everything is written under another name and renamed, so a file that is there is
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
+import os
+import re
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from edgevit.errors import DiskFull, RunMismatch, UsageError
+from edgevit.errors import RunMismatch, UsageError
 from edgevit.results.document import to_document
 from edgevit.results.run import Run, Stage, run_to_json
-from edgevit.run.files import file_sha256, write_atomically
+from edgevit.run.files import TEMPORARY, disk_errors, file_sha256, write_atomically
+from edgevit.run.lock import LOCK, locked
 from edgevit.spec.spec import Spec
 
 Value = TypeVar("Value")
 
-_LOCK = ".lock"
+_DIGEST = re.compile("[0-9a-f]{64}")
+"""Matches a sha256, which tells nobody anything."""
+_ROUNDING = 1e-3
+"""Of the largest of some pinned numbers: a smaller difference is rounding, by another number of threads for instance."""
+RESUME = "free some space, then run the same command with --resume"
+"""What to do when the disk of a run is full."""
 
 
 class RunFolder:
@@ -56,7 +62,7 @@ class RunFolder:
         self._spec = spec
         self._inputs = {str(file): file_sha256(file) for file in input_files}
         self._digests: dict[Path, tuple[tuple[int, int, int], str]] = {}
-        self._lock: IO[str] | None = None
+        self._held = ExitStack()
         begin = path / "begin.json"
         if path.exists() and not path.is_dir():
             raise UsageError(f"{path} is a file, not a folder", "choose another --out")
@@ -64,8 +70,6 @@ class RunFolder:
             self._check_same(begin, resume)
         elif path.is_dir() and not all(map(_is_first_trace, path.iterdir())):
             raise UsageError(f"{path} is not empty and holds no run", "choose another --out")
-        elif resume and not (path / _LOCK).exists():
-            raise UsageError(f"there is no run to resume in {path}", "leave out --resume, or check --out")
 
     def _check_same(self, file: Path, resume: bool) -> None:
         begin = _read_json(file)
@@ -85,28 +89,20 @@ class RunFolder:
             )
 
     def __enter__(self) -> RunFolder:
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.path / _LOCK).open("w")
-        except OSError as error:
-            raise UsageError(f"cannot write to {self.path}: {error.strerror}", "choose another --out") from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UsageError(
-                f"another process is writing to {self.path}", "wait for it, or choose another --out"
-            ) from error
-        try:
+        with ExitStack() as held:
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+                held.enter_context(locked(self.path))
+            except OSError as error:
+                raise UsageError(f"cannot write to {self.path}: {error.strerror}", "choose another --out") from error
             self._begin()
-        except BaseException:
-            self._lock.close()
-            raise
+            self._held = held.pop_all()
         return self
 
     def _begin(self) -> None:
-        for pattern in (".*.tmp", ".*.partial.npy"):
-            for left_by_a_killed_process in self.path.rglob(pattern):
-                left_by_a_killed_process.unlink()
+        _refuse_links(self.path)
+        for left_by_a_killed_process in self.path.rglob(TEMPORARY):
+            left_by_a_killed_process.unlink()
         begin = self.path / "begin.json"
         if begin.exists():
             self._check_same(begin, resume=True)  # another process may have begun a run here since __init__ looked
@@ -120,8 +116,7 @@ class RunFolder:
             self._write(begin, json.dumps(document, indent=1).encode())
 
     def __exit__(self, *exception: object) -> None:
-        if self._lock:
-            self._lock.close()
+        self._held.close()
 
     @property
     def created_at(self) -> str:
@@ -145,14 +140,78 @@ class RunFolder:
     def pin(self, what: str, value: str) -> None:
         """Notes something that the whole run depends on, or checks that it is as it was.
 
+        Args:
+            what: For people, such as "version of edgevit".
+            value: One line, or many; what a short one was before is told.
+
         Raises:
             UsageError: it has changed since the run began.
         """
-        file = self.path / "pins" / f"{what.replace(' ', '-')}.txt"
+        before = self._pinned(what, value)
+        if before != value:
+            plain = "\n" not in before + value and not _DIGEST.fullmatch(value)
+            raise self._changed(f"the {what}", f": it was {before}, and is {value}" if plain else "")
+
+    def pin_each(self, what: str, values: Mapping[str, str]) -> None:
+        """Notes named things that the whole run depends on, or checks that each is as it was.
+
+        Args:
+            what: For people, such as "version of".
+            values: By name.
+
+        Raises:
+            UsageError: names those that have changed since the run began.
+        """
+        before = json.loads(self._pinned(what, json.dumps(values, indent=1)))
+        changed = [
+            f"{name} was {before.get(name, 'missing')}, and is {values.get(name, 'missing')}"
+            for name in sorted(before.keys() | values.keys())
+            if before.get(name) != values.get(name)
+        ]
+        if changed:
+            raise self._changed(f"the {what}", f": {', '.join(changed[:5])}")
+
+    def pin_files(self, what: str, files: Iterable[Path]) -> None:
+        """Notes the contents of files that the whole run depends on, or checks that those noted are as they were.
+
+        Args:
+            what: For people, such as "source of nets:make".
+            files: All that are known now; when the run is resumed, those that were known when it began count.
+
+        Raises:
+            UsageError: names the first that has changed, or is gone.
+        """
+        now = {str(file): file_sha256(file) for file in files}
+        for name, digest in json.loads(self._pinned(what, json.dumps(now, indent=1))).items():
+            if not Path(name).is_file() or file_sha256(Path(name)) != digest:
+                raise self._changed(f"the {what}", f": it is another in {name}")
+
+    def pin_numbers(self, what: str, values: Sequence[float]) -> None:
+        """Notes numbers that the whole run depends on, or checks that they are as they were but for rounding.
+
+        Raises:
+            UsageError: they have changed since the run began.
+        """
+        before = json.loads(self._pinned(what, json.dumps(list(values))))
+        most = max(map(abs, [*before, *values, 1e-30]))
+        same = len(before) == len(values) and all(
+            abs(old - new) <= _ROUNDING * most for old, new in zip(before, values, strict=True)
+        )
+        if not same:
+            raise self._changed(f"the {what}")
+
+    def _pinned(self, what: str, value: str) -> str:
+        """What was noted when the run began, which is now where nothing was."""
+        file = self.path / "pins" / f"{_file_name(what.replace(' ', '-'))}.txt"
         if not file.exists():
-            self._write(file, value.encode())
-        elif file.read_text(encoding="utf-8") != value:
-            raise UsageError(f"the {what} changed since the run in {self.path} began", "choose another --out")
+            self._write(file, value.encode(errors="surrogateescape"))
+        return file.read_bytes().decode(errors="surrogateescape")
+
+    def _changed(self, what: str, how: str = "") -> UsageError:
+        return UsageError(
+            f"{what} changed since the run in {self.path} began{how}",
+            "choose another --out, or bring back what was there before",
+        )
 
     def stage(
         self,
@@ -187,7 +246,7 @@ class RunFolder:
         with turn or nullcontext():
             begin = time.monotonic()
             try:
-                with disk_errors(self.path):
+                with disk_errors(self.path, RESUME):
                     value = make()
             except Exception:
                 self.stages.append(Stage(name, time.monotonic() - begin, "failed"))
@@ -227,6 +286,8 @@ class RunFolder:
             return None
         for name, digest in document["files"].items():
             path = self.path / name
+            if ".." in path.parts or not path.is_relative_to(self.path):
+                raise UsageError(f"{record} names a file outside the run folder: {name}", "choose another --out")
             if not path.is_file() or self.digest(path) != digest:
                 return None
         try:
@@ -246,33 +307,31 @@ class RunFolder:
         self._write(self.path / "run.json", run_to_json(run))
 
     def _write(self, path: Path, content: bytes) -> None:
-        with disk_errors(self.path):
+        with disk_errors(path, RESUME):
             write_atomically(path, content)
 
 
-@contextmanager
-def disk_errors(folder: Path) -> Iterator[None]:
-    """Turns the system's error for a full disk into one that says what to do.
-
-    Args:
-        folder: Of the run.
+def _refuse_links(folder: Path) -> None:
+    """Refuses a run folder with a link, or anything but files and folders in it: what is written might go anywhere.
 
     Raises:
-        DiskFull: there is no space left.
+        UsageError: names it.
     """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise DiskFull(
-                f"the disk of {folder} is full", "free some space, then run the same command with --resume"
-            ) from error
-        raise
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.is_dir(follow_symlinks=False):
+                _refuse_links(Path(entry.path))
+            elif not entry.is_file(follow_symlinks=False):
+                kind = "a link" if entry.is_symlink() else "neither a file nor a folder"
+                raise UsageError(
+                    f"{entry.path} is {kind}, which edgevit never writes into a run folder",
+                    "remove it, or choose another --out",
+                )
 
 
 def _is_first_trace(path: Path) -> bool:
     """Whether a file is all that a run leaves which was stopped while it began."""
-    return path.name == _LOCK or (path.name.startswith(".begin.json.") and path.name.endswith(".tmp"))
+    return path.name == LOCK or path.match(TEMPORARY)
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

@@ -21,9 +21,10 @@ import threading
 from pathlib import Path
 from typing import IO
 
-from edgevit.run.child_process import child_environment, serve
+from edgevit.run.child_process import SAFE_PATH, child_environment, serve
+from edgevit.run.files import open_to_append
 
-_SERVE = "import sys; from edgevit.run.fork_server import serve_forks; serve_forks(int(sys.argv[1]), sys.argv[2:])"
+_SERVE = SAFE_PATH + "from edgevit.run.fork_server import serve_forks; serve_forks(int(sys.argv[1]), sys.argv[2:])"
 _FORK, _KILL = b"f", b"k"
 _MESSAGE = struct.Struct("ci")
 """What is to be done, and the number of the child."""
@@ -43,11 +44,10 @@ class ForkServer:
             modules: To import; one that is missing is left for the child that needs it.
             log: Gets what they print.
         """
-        log.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         self._children = 0
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs, log.open("ab") as stream:
+        with theirs, open_to_append(log) as stream:
             self._process = subprocess.Popen(
                 [sys.executable, "-u", "-c", _SERVE, str(theirs.fileno()), *modules],
                 env={**child_environment(), **dict.fromkeys(_SINGLE_THREADED, "1")},

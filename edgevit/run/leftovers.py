@@ -7,8 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-_TEMPORARY = (".*.tmp", ".*.partial.npy")
-"""Names under which files are written before they are renamed; a killed process leaves them."""
+from edgevit.run.files import TEMPORARY
 
 
 def folder_size(folder: Path) -> int:
@@ -27,9 +26,8 @@ def remove_leftovers(folder: Path) -> int:
         How many bytes smaller the folder is.
     """
     before = folder_size(folder)
-    for pattern in _TEMPORARY:
-        for file in folder.rglob(pattern):
-            file.unlink()
+    for file in folder.rglob(TEMPORARY):
+        file.unlink()
     work = folder / "work"
     if work.is_symlink():
         work.unlink()

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import IO
 
+from edgevit.run.files import open_to_append
 from edgevit.run.progress import Progress, RunPlan
 
 
@@ -20,8 +21,7 @@ class RunLog:
             file: Such as ``logs/run.log``; its folder is made.
             shown: Gets everything too.
         """
-        file.parent.mkdir(parents=True, exist_ok=True)
-        self._stream: IO[str] = file.open("a", encoding="utf-8", buffering=1)
+        self._stream: IO[bytes] = open_to_append(file)
         self._shown = shown
         self._lock = threading.RLock()
         self._began: dict[str, float] = {}
@@ -86,4 +86,4 @@ class RunLog:
 
     def _write(self, text: str) -> None:
         if not self._stream.closed:
-            self._stream.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+            self._stream.write(f"{time.strftime('%H:%M:%S')} {text}\n".encode(errors="backslashreplace"))

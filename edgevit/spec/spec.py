@@ -53,6 +53,8 @@ class ModelSpec(Section):
     """Accuracy is then not reported."""
     num_classes: Positive | None = None
     preprocessing: PreprocessingOverrides = PreprocessingOverrides()
+    factory_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0
+    """Time limit for importing and calling a factory, and running its model once."""
 
     @model_validator(mode="after")
     def _one_source_of_weights(self) -> ModelSpec:

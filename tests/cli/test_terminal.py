@@ -55,7 +55,8 @@ def test_bars_leave_a_line_per_finished_stage() -> None:
 
 
 def test_progress_is_plain_where_stderr_is_no_terminal() -> None:
-    assert isinstance(terminal.make_progress(), terminal.Lines)
+    with terminal.make_progress() as progress:
+        assert isinstance(progress, terminal.Lines)
 
 
 def test_a_run_on_a_pipe_gives_a_line_per_candidate(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from edgevit.report.markdown import render_markdown
@@ -82,7 +84,7 @@ def test_foreign_text_stays_in_its_cell() -> None:
     record = PassRecord("reduce_tokens", "a|b\nc<script>", 2_000_000, 1_000_000)
     run = make_run(make_candidate(passes=(record,), reasons=("bad | worse\n# Title",)), notes=("first\n# second",))
     page = render_markdown(run, None)
-    assert "a\\|b c&lt;script>" in page
+    assert "a\\|b c&lt;script&gt;" in page
     assert "\n# Title" not in page
     assert "\n# second" not in page
 
@@ -124,3 +126,16 @@ def test_the_two_kinds_of_predicted_memory_have_their_names() -> None:
     predicted = section(render_markdown(make_timed_run("raspberry-pi-5"), None), "Predicted, not measured")
     assert "| tensor memory | process memory |" in predicted
     assert "| 30.0 MB | 40.0 MB to 121.0 MB |" in predicted
+
+
+def test_names_from_outside_are_text_wherever_they_stand() -> None:
+    """A picture, a link, HTML, a formula, a heading and an escape sequence, as every kind of name that a run has."""
+    name = "![x](http://a.b/c.png) <img src=d> $e$ \x1b[31m\n# f"
+    plain = make_candidate(id=name, status=f"rejected {name}", reasons=(name,), passes=(PassRecord(name, name, 2, 1),))  # type: ignore[arg-type]
+    run = make_run(plain, notes=(name,), selected=name, selected_for={name: name}, tool_versions={name: name})
+    page, _, _ = render_markdown(run, None).partition("## Spec")
+    outside_code = re.sub(r"\\.|`[^`\n]*`", "", page)  # without what is escaped
+    for markup in ("![", "](", "<img", "$e$", "://"):
+        assert markup not in outside_code
+    assert "\x1b" not in page
+    assert "\n# f" not in page

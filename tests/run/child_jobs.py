@@ -158,3 +158,15 @@ def span_in_turn(question: Question) -> Answer:
 def crash_in_turn(question: Question) -> Answer:
     wait_for_turn()
     os.abort()
+
+
+def end_by_signal(question: Question) -> Answer:
+    os.kill(os.getpid(), int(question.numbers[0]))
+    time.sleep(60)
+    return add(question)
+
+
+def last_words(question: Question) -> Answer:
+    print(question.text)
+    os.kill(os.getpid(), signal.SIGSEGV)
+    return add(question)

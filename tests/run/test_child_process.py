@@ -166,3 +166,26 @@ def test_a_child_ends_with_its_parent(tmp_path: Path, stop: signal.Signals) -> N
     while alive(child) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not alive(child)
+
+
+def test_nothing_is_imported_from_the_current_folder(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("json", "ctypes", "pydantic", "this", "shutil"):
+        (tmp_path / f"{name}.py").write_text("import os; open('mark', 'w'); os._exit(9)")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.environ["PYTHONPATH"] + os.pathsep)  # with an empty entry
+    assert ask(jobs.add, text="safe").text == "safe"
+    assert not (tmp_path / "mark").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_child_that_was_interrupted_interrupts(ask: Ask, number: signal.Signals) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        ask(jobs.end_by_signal, numbers=(number,))
+
+
+def test_a_crash_shows_what_was_printed_last(ask: Ask, log: Path) -> None:
+    with pytest.raises(CandidateFailed, match="killed by SIGSEGV") as caught:
+        ask(jobs.last_words, text="out of buffers")
+    assert caught.value.message.endswith(f"; see {log}")
+    assert log.is_file()
+    assert caught.value.hint == "it printed at last:\n  out of buffers"

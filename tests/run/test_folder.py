@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -185,11 +186,8 @@ def test_a_run_is_not_continued_unasked(stages: Stages) -> None:
 
 
 def test_folders_that_are_no_runs(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there is no run to resume"):
-        RunFolder(tmp_path / "nowhere", make_spec(), (), True)
-    with pytest.raises(UsageError, match="there is no run to resume"):
-        RunFolder(tmp_path, make_spec(), (), True)
-    RunFolder(tmp_path, make_spec(), (), False)
+    for resume in (False, True):
+        RunFolder(tmp_path, make_spec(), (), resume)
     (tmp_path / "letter.txt").write_text("mine")
     with pytest.raises(UsageError, match="is not empty and holds no run"):
         RunFolder(tmp_path, make_spec(), (), False)
@@ -253,7 +251,7 @@ def test_a_disk_that_is_full_from_the_first_byte_on_can_be_resumed(
         with pytest.raises(DiskFull) as caught, RunFolder(tmp_path / "run", make_spec(), (), False):
             pass
     assert caught.value.hint and "--resume" in caught.value.hint
-    (tmp_path / "run" / ".begin.json.123.tmp").write_text("{")  # what a killed process leaves
+    (tmp_path / "run" / ".edgevit-0123456789abcdef.tmp").write_text("{")  # what a killed process leaves
     for resume in (True, False):
         with RunFolder(tmp_path / "run", make_spec(), (), resume):
             pass
@@ -314,6 +312,83 @@ def test_what_is_pinned_may_not_change(tmp_path: Path) -> None:
         folder.pin("evaluation images", "a")
     with (
         RunFolder(tmp_path / "run", spec, (), resume=True) as folder,
-        pytest.raises(UsageError, match="the evaluation images changed since the run"),
+        pytest.raises(UsageError, match="the evaluation images changed since the run .* began: it was a, and is b$"),
     ):
         folder.pin("evaluation images", "b")
+
+
+def test_a_digest_that_changed_is_not_told(tmp_path: Path) -> None:
+    with RunFolder(tmp_path / "run", make_spec(), (), False) as folder:
+        folder.pin("training images", "a" * 64)
+        with pytest.raises(UsageError, match="the training images changed since the run in .* began$"):
+            folder.pin("training images", "b" * 64)
+
+
+def test_of_named_values_those_that_changed_are_told(tmp_path: Path) -> None:
+    with RunFolder(tmp_path / "run", make_spec(), (), False) as folder:
+        folder.pin_each("installed versions", {"torch": "1", "numpy": "2", "onnx": "3"})
+        folder.pin_each("installed versions", {"onnx": "3", "numpy": "2", "torch": "1"})
+        told = "began: numpy was 2, and is missing, openvino was missing, and is 4, torch was 1, and is 5$"
+        with pytest.raises(UsageError, match=told):
+            folder.pin_each("installed versions", {"torch": "5", "onnx": "3", "openvino": "4"})
+
+
+def test_files_that_are_pinned_may_not_change_and_more_may_come(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.py", tmp_path / "b.py"
+    first.write_text("1")
+    second.write_text("2")
+    with RunFolder(tmp_path / "run", make_spec(), (), False) as folder:
+        folder.pin_files("source", (first,))
+        folder.pin_files("source", (first, second))
+        first.write_text("3")
+        with pytest.raises(UsageError, match="the source changed since .* began: it is another in .*a.py$"):
+            folder.pin_files("source", (first,))
+        first.unlink()
+        with pytest.raises(UsageError, match="another in .*a.py$"):
+            folder.pin_files("source", ())
+
+
+def test_numbers_that_are_pinned_may_differ_by_rounding(tmp_path: Path) -> None:
+    with RunFolder(tmp_path / "run", make_spec(), (), False) as folder:
+        folder.pin_numbers("output", (1.0, -20.0))
+        folder.pin_numbers("output", (1.01, -20.01))
+        for changed in ((-1.0, 20.0), (1.0,), (1.1, -20.0)):
+            with pytest.raises(UsageError, match="the output changed"):
+                folder.pin_numbers("output", changed)
+
+
+def test_a_run_begins_where_there_is_nothing_to_resume(stages: Stages) -> None:
+    stages.run(resume=True)
+    stages.run(resume=True)
+    assert stages.made == ["write", "count"]
+
+
+@pytest.mark.parametrize("name", [".lock", "work", "logs/run.log", "stages/count.json", "artifacts/a"])
+def test_a_link_in_a_run_folder_is_refused(stages: Stages, tmp_path: Path, name: str) -> None:
+    stages.run(resume=False)
+    place, mine = stages.path / name, tmp_path / "mine"
+    mine.write_text("mine")
+    if place.is_dir():
+        shutil.rmtree(place)
+    place.unlink(missing_ok=True)
+    place.parent.mkdir(exist_ok=True)
+    place.symlink_to(mine)
+    with pytest.raises(UsageError, match=f"{name} is a link"):
+        stages.run(resume=True)
+    assert mine.read_text() == "mine"
+
+
+def test_a_pipe_in_a_run_folder_is_refused(stages: Stages) -> None:
+    stages.run(resume=False)
+    os.mkfifo(stages.path / "work" / "pipe")
+    with pytest.raises(UsageError, match="pipe is neither a file nor a folder"):
+        stages.run(resume=True)
+
+
+@pytest.mark.parametrize("name", ["../outside", "/etc/passwd", "work/../../outside"])
+def test_a_record_that_names_a_file_outside_is_refused(stages: Stages, name: str) -> None:
+    stages.run(resume=False)
+    document = json.loads(record(stages).read_text())
+    record(stages).write_text(json.dumps({**document, "files": {name: "0"}}))
+    with pytest.raises(UsageError, match="outside the run folder"):
+        stages.run(resume=True)

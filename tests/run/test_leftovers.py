@@ -30,9 +30,9 @@ def test_work_is_removed_and_all_else_stays(run: Path) -> None:
 
 
 def test_half_written_files_are_removed(run: Path) -> None:
-    (run / "artifacts" / ".model.onnx.123.tmp").write_bytes(bytes(50))
+    (run / "artifacts" / ".edgevit-00.tmp").write_bytes(bytes(50))
     (run / "top1").mkdir()
-    (run / "top1" / ".a.partial.npy").write_bytes(bytes(7))
+    (run / "top1" / ".edgevit-01.tmp").write_bytes(bytes(7))
     assert remove_leftovers(run) == 357
     assert folder_size(run) == 1000
 

@@ -11,6 +11,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import TensorProto, inliner, shape_inference
 
+from edgevit.backends.onnxruntime.external_data import checked_files
 from edgevit.backends.onnxruntime.fused_ops import attention_widths, attribute, stand_in
 from edgevit.errors import UsageError
 from edgevit.results.graph import Graph, Op, Tensor, folded_constant, size_bytes
@@ -96,7 +97,7 @@ def read_graph(path: Path) -> Graph:
         raise UsageError(f"{path} is not an ONNX model, or is damaged: {error}", "export it again") from error
     if not model.graph.node or not model.opset_import:
         raise UsageError(f"{path} is not an ONNX model: it has no ops", "export it again")
-    _check_external_data(model, path)
+    checked_files(model, path)
     try:
         if model.functions:
             model = inliner.inline_local_functions(model)
@@ -105,18 +106,6 @@ def read_graph(path: Path) -> Graph:
         raise UsageError(
             f"{path} is damaged: an op lacks what it needs ({type(error).__name__}: {error})", "export it again"
         ) from error
-
-
-def _check_external_data(model: onnx.ModelProto, path: Path) -> None:
-    for initializer in model.graph.initializer:
-        if initializer.data_location != TensorProto.EXTERNAL:
-            continue
-        location = next((entry.value for entry in initializer.external_data if entry.key == "location"), "")
-        if not (path.parent / location).is_file():
-            raise UsageError(
-                f"{path} keeps its weights in {location or 'an unnamed file'}, which is not beside it",
-                "copy that file too, or export the model into a single file",
-            )
 
 
 class _Reader:

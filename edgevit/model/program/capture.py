@@ -7,7 +7,9 @@ it, so that export and calibration see the network as it will run.
 from __future__ import annotations
 
 import copy
+import inspect
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -16,8 +18,10 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from edgevit.errors import UsageError, first_line
+from edgevit.model.program.archive import check_archive
 from edgevit.model.program.fold import fold_batch_norm, fold_constant_resampling
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
+from edgevit.model.user_code import user_code
 from edgevit.run.files import write_atomically
 
 FOLDING_TOLERANCE = 1e-4
@@ -38,9 +42,10 @@ def capture(module: nn.Module, input_size: tuple[int, int]) -> ExportedProgram:
         UsageError: torch.export cannot capture the module, or the captured program differs from it by more than rounding.
     """
     example = _image_like(input_size)
-    with torch.inference_mode():
+    with user_code("running the model"), torch.inference_mode():
         expected = module(example)
-    merged = _reparameterize(copy.deepcopy(module))
+    with user_code("merging the blocks of the model"):
+        merged = _reparameterize(copy.deepcopy(module))
     try:
         program = torch.export.export(NamedInput(merged), (example,))
     except (RuntimeError, ValueError, TypeError, torch._dynamo.exc.TorchDynamoException) as error:
@@ -100,7 +105,13 @@ def save_program(program: ExportedProgram, path: Path) -> None:
 
 
 def load_program(path: Path) -> ExportedProgram:
-    """Loads a program that :func:`save_program` wrote in this run."""
+    """Loads a program that :func:`save_program` wrote.
+
+    Raises:
+        UsageError: the file holds anything that loading or running it might carry out, see
+            :func:`edgevit.model.program.archive.check_archive`.
+    """
+    check_archive(path)
     ensure_torchvision_schemas()
     return torch.export.load(path)
 
@@ -125,8 +136,27 @@ def count_macs(program: ExportedProgram) -> int:
 
 
 def _reparameterize(module: nn.Module) -> nn.Module:
-    """Merges multi-branch blocks into their inference form, where timm's modules support it."""
-    ensure_torchvision_schemas()
-    from timm.utils import reparameterize_model
+    """Merges multi-branch blocks into their inference form, in place, by the methods that such blocks have for it.
 
-    return cast(nn.Module, reparameterize_model(module, inplace=True)).eval()
+    Those of timm's ``fuse()`` return another module, those of others change the block; one that wants arguments, or
+    returns anything else, is no such method.
+    """
+    for name, child in tuple(module.named_children()):
+        merge = next((getattr(child, method) for method in _MERGES if hasattr(child, method)), None)
+        merged = merge() if merge is not None and _takes_nothing(merge) else None
+        if isinstance(merged, nn.Module):
+            setattr(module, name, merged)
+        _reparameterize(getattr(module, name))
+    return module.eval()
+
+
+_MERGES = ("fuse", "reparameterize", "switch_to_deploy")
+"""Methods that merge the branches of a block, in the order in which they are looked for."""
+
+
+def _takes_nothing(method: Callable[..., object]) -> bool:
+    try:
+        inspect.signature(method).bind()
+    except (TypeError, ValueError):
+        return False
+    return True

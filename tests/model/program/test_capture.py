@@ -114,21 +114,21 @@ def test_not_a_number_is_refused() -> None:
         capture(Unstable().eval(), (4, 4))
 
 
-def test_a_full_disk_is_an_error_of_the_system(tmp_path: Path) -> None:
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
     """torch's writer raises an error of its own for it, which would pass for a bug."""
     program = (
-        "import errno, resource; from pathlib import Path; from torch import nn\n"
+        "import resource; from pathlib import Path; from torch import nn; from edgevit.errors import DiskFull\n"
         "from edgevit.model.program.capture import capture, save_program\n"
         "program = capture(nn.Sequential(nn.Flatten(), nn.Linear(192, 500)).eval(), (8, 8))\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "try: save_program(program, Path('f'))\n"
-        "except OSError as error: print(error.errno == errno.EFBIG)"
+        "except DiskFull as error: print(error.message)"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
     )  # fmt: skip
-    assert done.stdout.strip() == "True"
+    assert done.stdout.startswith("cannot write f: the disk of / is full")
 
 
 def test_a_program_comes_back_from_its_file(tmp_path: Path) -> None:
@@ -140,3 +140,49 @@ def test_a_program_comes_back_from_its_file(tmp_path: Path) -> None:
     assert loaded.example_inputs is not None
     assert tuple(loaded.example_inputs[0][0].shape) == (1, 3, 8, 8)
     assert count_macs(loaded) == count_macs(capture(module, (8, 8)))
+
+
+class InPlace(nn.Module):
+    """A block that merges its two branches in place, as YOLO's do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, 1)
+        self.merged: nn.Conv2d | None = None
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.merged(images) if self.merged else self.one(images) + self.two(images)
+
+    def fuse(self) -> None:
+        self.merged = nn.Conv2d(3, 4, 1)
+        self.merged.weight.data = self.one.weight + self.two.weight
+        self.merged.bias.data = self.one.bias + self.two.bias  # type: ignore[union-attr, operator]
+        del self.one, self.two
+
+
+class OtherFuse(InPlace):
+    """Its ``fuse`` is something else: it joins two inputs."""
+
+    def fuse(self, one: torch.Tensor, two: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        return one + two
+
+
+@pytest.mark.parametrize(("block", "convolutions"), [(InPlace, 1), (OtherFuse, 2)])
+def test_a_block_may_merge_itself_in_place(block: type[InPlace], convolutions: int) -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(block(), nn.Flatten(), nn.Linear(256, 5)).eval()
+    program = capture(module, (8, 8))
+    same_numbers(module, program, (8, 8))
+    assert ops(program)["aten.conv2d.default"] == convolutions
+
+
+class Raises(nn.Module):
+    """Its forward raises for some images."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        raise KeyError("colour")
+
+
+def test_a_forward_that_raises_is_told_with_its_line() -> None:
+    with pytest.raises(UsageError, match=r"running the model: KeyError: 'colour' \(.*test_capture.py, line \d+\)"):
+        capture(Raises(), (8, 8))
