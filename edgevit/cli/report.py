@@ -23,10 +23,12 @@ def report(
       edgevit report run --out report
     """
     from edgevit.cli import terminal
+    from edgevit.data.output_place import check_output_place
     from edgevit.report import PICTURE, write_report
     from edgevit.results.run import load_run
 
     folder = out or (run if run.is_dir() else run.parent)
+    check_output_place(folder)
     path = write_report(load_run(run), folder)
     if f"({PICTURE})" not in path.read_text(encoding="utf-8"):
         terminal.print_message("report without a picture: no candidate was measured, or matplotlib is not installed")

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from edgevit.data.digits import load_split
 from edgevit.data.images import ImageSet
+from edgevit.data.output_place import check_output_place
 from edgevit.data.preprocess import preprocess, resize_and_crop
 from edgevit.data.sampling import check_images
 from edgevit.errors import UsageError
@@ -62,6 +63,7 @@ def explain(
         UsageError: an image cannot be read or would be overwritten, the model or its weights cannot be loaded, it is no
             plain vision transformer, it cannot carry out the plan, or ``out`` cannot be made; nothing was written.
     """
+    check_output_place(out)
     opened = open_given(images)
     pictures = _pictures(opened, out)
     model = open_model(spec, seed)

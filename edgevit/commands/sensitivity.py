@@ -16,6 +16,7 @@ from edgevit.artifacts.make import ExportJob, MadeArtifact, export_float
 from edgevit.backends import Backend, check_scheme, get_backend
 from edgevit.data.calibration_warnings import calibration_warnings
 from edgevit.data.images import ImageSet, set_sha256
+from edgevit.data.output_place import check_output_place
 from edgevit.data.prepared import PreparedImages
 from edgevit.data.sampling import check_images, choose_data
 from edgevit.devices.device import load_device
@@ -61,6 +62,7 @@ def analyse(spec: Spec, out: Path, progress: Progress) -> SensitivityReport:
             result already; nothing heavy was started.
         CandidateFailed: the runtime, its exporter or its quantizer failed.
     """
+    check_output_place(out, (spec.data.evaluation, spec.data.calibration))
     backend = _check(spec, out)
     devices = tuple(map(load_device, spec.devices))
     host = host_fingerprint(spec.measure.threads)

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from edgevit.data.in_order import map_in_order
+from edgevit.data.own_output import is_own_output
 from edgevit.data.preprocess import to_rgb
 from edgevit.errors import UsageError
 from edgevit.spec.toml_files import find, names, read_toml
@@ -221,7 +222,8 @@ def _labelled_by_csv(folder: Path) -> ImageSet:
 
 def _folder(folder: Path) -> ImageSet:
     """One class per sub-folder, in the order of their names; images without labels if no sub-folder holds images."""
-    sub_folders = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    inner = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    sub_folders = [path for path in inner if not is_own_output(path)]
     class_folders = [path for path in sub_folders if _images_in(path)]
     if class_folders:
         empty = [path.name for path in sub_folders if path not in class_folders]

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from edgevit.data.images import manifest
+from edgevit.data.output_place import check_output_place
 from edgevit.measure.host import tool_versions
 from edgevit.pipeline.backend_candidates import make_candidates
 from edgevit.pipeline.candidate import COMPRESS_STEPS, EXPORT_STEPS
@@ -119,6 +120,7 @@ def _tells_how_to_go_on(folder: Path, progress: Progress) -> Iterator[None]:
 
 
 def _run_in(path: Path, spec: Spec, settings: _Settings, progress: Progress) -> Run:
+    check_output_place(path, (spec.data.evaluation, spec.data.calibration, spec.data.train))
     folder = RunFolder(path, spec, input_files(spec), settings.resume)
     deadline, inputs = Deadline(spec.max_minutes), open_inputs(spec, progress)
     executor = Executor(settings.jobs, spec.measure.timeout_seconds, folder.log("servers"))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edgevit.report.markdown import render_markdown
 from edgevit.report.plots.front import can_draw, draw_front
 from edgevit.report.plots.staircase import can_draw_staircases, draw_staircases
 from edgevit.results.run import Run
-from edgevit.run.files import write_atomically
+from edgevit.run.files import disk_errors, write_atomically
 
 REPORT, PICTURE, TOKEN_PICTURE = "report.md", "report.png", "report-tokens.png"
 
@@ -22,17 +24,42 @@ def write_report(run: Run, folder: Path) -> Path:
 
     Args:
         run: The run.
-        folder: Where to write; created if missing. Each file is written atomically.
+        folder: Where to write; created if missing. All files appear, or none.
 
     Returns:
         The path of ``report.md``.
+
+    Raises:
+        DiskFull: there is no space left.
     """
-    pictures = (
-        _draw(run, folder / PICTURE, can_draw, draw_front),
-        _draw(run, folder / TOKEN_PICTURE, can_draw_staircases, draw_staircases),
-    )
-    write_atomically(folder / REPORT, render_markdown(run, *pictures).encode())
+    with (
+        disk_errors(folder / REPORT),
+        _new_folder(folder),
+        tempfile.TemporaryDirectory(dir=folder, prefix=".edgevit-", suffix=".tmp") as part,
+    ):
+        drawn = Path(part)
+        pictures = (
+            _draw(run, drawn / PICTURE, can_draw, draw_front),
+            _draw(run, drawn / TOKEN_PICTURE, can_draw_staircases, draw_staircases),
+        )
+        write_atomically(drawn / REPORT, render_markdown(run, *pictures).encode())
+        for name in (*filter(None, pictures), REPORT):
+            (drawn / name).replace(folder / name)
     return folder / REPORT
+
+
+@contextmanager
+def _new_folder(folder: Path) -> Iterator[None]:
+    """Makes a folder, which goes again where nothing could be written."""
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 def _draw(run: Run, path: Path, can: Callable[[Run], bool], draw: Callable[[Run, Path], None]) -> str | None:

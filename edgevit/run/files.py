@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -125,6 +126,15 @@ def _mount_point(place: Path) -> Path:
     with suppress(OSError):
         return next(folder for folder in (place, *place.absolute().parents) if folder.is_mount())
     return place.parent
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Removes what a killed process left half-written anywhere in a folder, which nobody else writes to."""
+    for left in tuple(folder.rglob(TEMPORARY)):
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def file_sha256(*paths: Path) -> str:

@@ -28,7 +28,7 @@ from pydantic import TypeAdapter, ValidationError
 from edgevit.errors import RunMismatch, UsageError
 from edgevit.results.document import to_document
 from edgevit.results.run import Run, Stage, run_to_json
-from edgevit.run.files import TEMPORARY, disk_errors, file_sha256, write_atomically
+from edgevit.run.files import TEMPORARY, disk_errors, file_sha256, remove_temporaries, write_atomically
 from edgevit.run.lock import LOCK, locked
 from edgevit.spec.spec import Spec
 
@@ -101,8 +101,7 @@ class RunFolder:
 
     def _begin(self) -> None:
         _refuse_links(self.path)
-        for left_by_a_killed_process in self.path.rglob(TEMPORARY):
-            left_by_a_killed_process.unlink()
+        remove_temporaries(self.path)
         begin = self.path / "begin.json"
         if begin.exists():
             self._check_same(begin, resume=True)  # another process may have begun a run here since __init__ looked

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgevit.run.files import TEMPORARY
+from edgevit.run.files import remove_temporaries
 
 
 def folder_size(folder: Path) -> int:
@@ -26,8 +26,7 @@ def remove_leftovers(folder: Path) -> int:
         How many bytes smaller the folder is.
     """
     before = folder_size(folder)
-    for file in folder.rglob(TEMPORARY):
-        file.unlink()
+    remove_temporaries(folder)
     work = folder / "work"
     if work.is_symlink():
         work.unlink()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgevit.errors import DiskFull, UsageError
-from edgevit.run.files import disk_errors, file_sha256, open_to_append, out_folder, write_atomically
+from edgevit.run.files import disk_errors, file_sha256, open_to_append, out_folder, remove_temporaries, write_atomically
 
 
 def test_a_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,3 +95,12 @@ def test_a_full_disk_is_told_with_the_file(tmp_path: Path, monkeypatch: pytest.M
     assert caught.value.hint == "use --resume"
     with pytest.raises(PermissionError), disk_errors(tmp_path):
         raise PermissionError(errno.EACCES, "no")
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "a" / ".edgevit-1.tmp").mkdir(parents=True)
+    (tmp_path / "a" / ".edgevit-1.tmp" / "report.png").write_text("half")
+    (tmp_path / ".edgevit-2.tmp").write_text("half")
+    (tmp_path / "mine.tmp").write_text("mine")
+    remove_temporaries(tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "mine.tmp"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 
-from edgevit.errors import UsageError
+from edgevit.errors import DiskFull, UsageError
 from edgevit.report import write_report
 from edgevit.report.plots.front import can_draw, draw_front
 from edgevit.results.run import Baseline, Run
@@ -70,3 +71,16 @@ def test_a_report_without_measurements_is_a_page(tmp_path: Path) -> None:
     page = write_report(make_run(make_candidate(p50_ms=None)), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["report.md"]
     assert "report.png" not in page.read_text(encoding="utf-8")
+
+
+def test_a_report_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> str:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr("edgevit.report.render_markdown", fail)
+    with pytest.raises(DiskFull, match=r"cannot write .*report.md: the disk of / is full"):
+        write_report(make_realistic_run(), tmp_path / "new")
+    (tmp_path / "old").mkdir()
+    with pytest.raises(DiskFull):
+        write_report(make_realistic_run(), tmp_path / "old")
+    assert [path.name for path in tmp_path.rglob("*")] == ["old"]
