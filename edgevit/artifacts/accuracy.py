@@ -29,7 +29,7 @@ class Answers:
     top1: np.ndarray
     """int64 [n]: class index of the largest logit."""
     probability: np.ndarray
-    """float64 [n]: softmax of that logit; NaN where a logit is."""
+    """float64 [n]: softmax of that logit; NaN where a logit is NaN or infinite."""
     rank: np.ndarray | None
     """int64 [n]: number of classes before the true one; None where there are no labels."""
     labels: np.ndarray | None
@@ -51,7 +51,7 @@ class Answers:
 def read_answers(logits: np.ndarray, labels: Sequence[int] | None) -> Answers:
     """Reads the answer to each image off logits, in pieces, so that a file may be larger than memory.
 
-    Of equal logits the lower class index comes first, as in argmax; a row with a NaN is a miss.
+    Of equal logits the lower class index comes first, as in argmax; a row with NaN or infinity is a miss.
 
     Args:
         logits: float [n, classes], n >= 1; may be memory-mapped.
@@ -91,9 +91,9 @@ def accuracy_of(answers: Answers, baseline: Answers | None) -> Accuracy:
         Top-1 and top-5, None without labels, top-5 also with fewer than 6 classes, where it says nothing. The agreement
         is left to the caller, who knows whether the images are real.
     """
-    samples, correct = len(answers.top1), answers.correct
+    samples, correct, not_finite = len(answers.top1), answers.correct, int((~np.isfinite(answers.probability)).sum())
     if answers.rank is None or correct is None:
-        return Accuracy(None, None, samples, None)
+        return Accuracy(None, None, samples, None, not_finite=not_finite)
     hits, before = int(correct.sum()), baseline.correct if baseline else None
     return Accuracy(
         top1=float(correct.mean()),
@@ -104,6 +104,7 @@ def accuracy_of(answers: Answers, baseline: Answers | None) -> Accuracy:
         drop_interval=None if before is None else _drop_interval(before, correct),
         ece=expected_calibration_error(answers.probability, correct),
         changed_classes=() if before is None else changed_classes(answers, before),
+        not_finite=not_finite,
     )
 
 
@@ -185,7 +186,8 @@ def _rank(values: np.ndarray, truth: np.ndarray) -> np.ndarray:
     true_logits = values[np.arange(len(values)), truth][:, None]
     lower_index = np.arange(values.shape[1]) < truth[:, None]
     rank = ((values > true_logits) | ((values == true_logits) & lower_index)).sum(axis=1)
-    rank[np.isnan(values).any(axis=1)] = values.shape[1]
+    largest = values.max(axis=1)  # NaN where any of the row is
+    rank[~(largest < np.inf)] = values.shape[1]
     return np.asarray(rank)
 
 

@@ -107,10 +107,12 @@ def to_input(spec: TensorSpec, images: np.ndarray) -> np.ndarray:
             f"the input is {list(spec.shape)}, the preprocessed image {list(arranged.shape)}", "set the input size"
         )
     dtype = np.dtype(spec.dtype)
-    if dtype.kind not in "iu":
+    if dtype.kind == "f":
         return arranged.astype(dtype, copy=False)
-    if spec.scale is None or spec.zero_point is None:
-        raise UsageError(f"the input is {spec.dtype} and the file states no scale for it")
+    if dtype.kind not in "iu" or spec.scale is None or spec.zero_point is None:
+        raise UsageError(
+            f"the input is {spec.dtype} and the file states no scale for it", "export it with a float32 input"
+        )
     limits = np.iinfo(dtype)
     quantized = np.rint(arranged / np.float32(spec.scale) + np.float32(spec.zero_point))
     return np.asarray(quantized.clip(limits.min, limits.max), dtype=dtype)

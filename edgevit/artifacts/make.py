@@ -18,6 +18,11 @@ from edgevit.spec.recipe import Preparation, Recipe
 from edgevit.spec.schemes import SCHEMES, Numerics
 from edgevit.tokens.selection_ops import token_selection_ops, touched_selection
 
+LEAST_SHARE = 0.5
+"""Of the layers' MACs, or weights, that multiply as the scheme of an artifact says."""
+LEAST_SHARE_MIXED = 0.2
+"""The same for the scheme whose name says that layers stay float."""
+
 
 @dataclass(frozen=True)
 class ExportJob:
@@ -61,6 +66,10 @@ class MadeArtifact:
     numerics: str
     float_layer_count: int
     conversions: int
+    float_weight_share: float = 0.0
+    """Share of the layers' weights, 0..1, that stayed float although others are quantized; 0 for a float artifact."""
+    float_layers: tuple[str, ...] = ()
+    """The ops that hold them, most weights first."""
 
 
 def export_float(job: ExportJob) -> MadeArtifact:
@@ -87,7 +96,7 @@ def quantize(job: QuantizeJob) -> MadeArtifact:
     """Quantizes a float32 artifact with the runtime's own quantizer.
 
     Raises:
-        CandidateFailed: what came out is not what the scheme says; such a file is never offered.
+        CandidateFailed: what came out is not, or is hardly, what the scheme says; such a file is never offered.
     """
     backend = get_backend(job.backend)
     np.random.seed(job.seed)
@@ -97,7 +106,9 @@ def quantize(job: QuantizeJob) -> MadeArtifact:
         recipe = job.recipe.resolved(parent.layers)
         recipe = replace(recipe, float_layers=(*recipe.float_layers, *token_selection_ops(parent)))
         main = backend.quantize(job.parent, recipe, calibration, folder)
-        check_label(job.recipe.scheme, backend.read_graph(main))
+        graph = backend.read_graph(main)
+        check_label(job.recipe.scheme, graph)
+        check_share(job.recipe.scheme, graph)
     return _describe(job.backend, job.folder / main.name)
 
 
@@ -121,6 +132,25 @@ def check_label(scheme: str, graph: Graph) -> None:
         raise CandidateFailed(f"asked for {scheme}, but no layer of the file is in float")
 
 
+def check_share(scheme: str, graph: Graph) -> None:
+    """Refuses a graph in which so few layers do what its scheme says that the name of the scheme would mislead.
+
+    What counts are the MACs of layers, or, for a scheme that is to make the file small, their weights.
+
+    Raises:
+        CandidateFailed: the scheme's numerics have less than ``LEAST_SHARE`` of them.
+    """
+    numerics, least = SCHEMES[scheme].numerics, LEAST_SHARE_MIXED if scheme == "mixed_wi8_ai8" else LEAST_SHARE
+    by_weights = numerics == "int8_weights"
+    share = graph.weight_share(numerics) if by_weights else graph.layer_share(numerics)
+    if numerics != "float" and share < least:
+        what = "weights" if by_weights else "MACs"
+        raise CandidateFailed(
+            f"asked for {scheme}, but only {100 * share:.2g} % of the {what} of its layers would be that, and"
+            f" {100 * least:g} % are the least that bears the name: the rest stays float"
+        )
+
+
 def _describe(backend_name: str, main: Path) -> MadeArtifact:
     backend = get_backend(backend_name)
     session = backend.open_session(main, 1, "f32")
@@ -138,6 +168,8 @@ def _describe(backend_name: str, main: Path) -> MadeArtifact:
         int8_mac_share=graph.int8_mac_share,
         numerics=graph.numerics,
         float_layer_count=graph.float_layer_count,
+        float_weight_share=graph.weight_share("float") if graph.float_layers else 0.0,
+        float_layers=graph.float_layers,
         conversions=graph.conversions,
     )
 

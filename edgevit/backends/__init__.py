@@ -2,7 +2,7 @@
 
 A backend is a package in this folder whose ``__init__`` describes it as ``BACKEND``; it is found by its folder, and its
 parts are imported when they are first used. To add one, add a folder with ``__init__.py``, ``export.py`` (``export``),
-``quantize.py`` (``quantize``), ``graph.py`` (``read_graph``) and ``session.py`` (``RuntimeSession``), as the methods of
+``quantize.py`` (``quantize``), ``graph.py`` (``read_graph``, ``files_of``) and ``session.py`` (``RuntimeSession``), as the methods of
 :class:`Backend` describe them; the contract tests pick it up.
 """
 
@@ -14,11 +14,15 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
+from edgevit.backends.guard import GuardedSession, Session, blaming
 from edgevit.backends.no_telemetry import forbid_telemetry
 from edgevit.errors import UsageError, unknown_name
-from edgevit.results.artifact import TensorSpec
+
+__all__ = [
+    "Backend", "Session", "all_backends", "backend_names", "backend_of_file", "check_scheme", "get_backend",
+]  # fmt: skip
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,28 +33,6 @@ if TYPE_CHECKING:
     from edgevit.spec.recipe import OpKind, Recipe
 
 forbid_telemetry()  # here, because no part of a backend can be imported without this package
-
-
-class Session(Protocol):
-    """A loaded artifact. Needs only numpy and its runtime, so that it works on a board."""
-
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
-    runtime_version: str
-    precision: str
-    """Inference precision, such as "f32"."""
-    delegate: str
-    """Execution provider or delegate, with its number of partitions where the runtime reports it."""
-
-    def run(self, feeds: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-        """Runs once.
-
-        Args:
-            feeds: Arrays of the shapes and dtypes in ``inputs``, in that order.
-
-        Returns:
-            New arrays of the shapes and dtypes in ``outputs``, in that order.
-        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,9 +99,24 @@ class Backend:
         """Reads the ops and tensors of an artifact, also of one that edgevit did not make.
 
         Raises:
-            UsageError: the file is not one of this format.
+            UsageError: the file is not one of this format, is damaged, or holds no ops.
         """
-        return cast("Graph", self._part("graph").read_graph(path))
+        part = self._part("graph")
+        with blaming(f"{path} is damaged, or no file of {self.title}"):
+            graph = cast("Graph", part.read_graph(path))
+        if not graph.ops:
+            raise UsageError(f"{path} holds no model: it has no ops", "export it again")
+        return graph
+
+    def files_of(self, path: Path) -> tuple[Path, ...]:
+        """Returns the files of an artifact, the main one first: weights may lie in files beside it.
+
+        Raises:
+            UsageError: the main file cannot be read, or another one is not there or would not be in the same folder.
+        """
+        part = self._part("graph")
+        with blaming(f"{path} is damaged, or no file of {self.title}"):
+            return cast("tuple[Path, ...]", part.files_of(path))
 
     def open_session(self, path: Path, threads: int, precision: str, batch: int | None = None) -> Session:
         """Loads an artifact for inference on this host.
@@ -134,7 +131,12 @@ class Backend:
             UsageError: the file is not one of this format, or needs ops that the runtime does not have, or this
                 processor or runtime does not have that precision, or the file fixes another batch.
         """
-        session = cast(Session, self._part("session").RuntimeSession(path, threads, precision, batch or 1))
+        part = self._part("session")
+        with blaming(f"{self.title} cannot load {path}"):
+            loaded = cast(Session, part.RuntimeSession(path, threads, precision, batch or 1))
+        session = GuardedSession(loaded, self.title, path)
+        if not session.outputs:
+            raise UsageError(f"{path} holds no model: it computes nothing", "export it again")
         fixed = {spec.shape[0] for spec in session.inputs if spec.shape} - {batch}
         if batch is not None and fixed:
             raise UsageError(

@@ -17,6 +17,9 @@ def gate(
         str | None, typer.Option(metavar="ID", help="Which candidate; the chosen one when not given.")
     ] = None,
     require_stable: options.RequireStable = False,
+    require_artifacts: Annotated[
+        bool, typer.Option("--require-artifacts", help="Fail where the artifact's files are not beside run.json.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
 ) -> None:
     """Test a run against a budget.
@@ -24,7 +27,8 @@ def gate(
     Exit 0 if every limit is met, 1 otherwise. A limit whose value is not known fails; a prediction passes only if its
     whole interval is within the limit. peak_rss_bytes limits the memory of the
     process, peak_tensor_bytes what a prediction knows of it: weights and
-    activations.
+    activations. Where the artifact's files are beside run.json,
+    they have to be those of the run.
 
     \b
     Example of a budget.toml:
@@ -45,12 +49,14 @@ def gate(
     from edgevit.cli import render, terminal
     from edgevit.errors import ExitCode
     from edgevit.gate.budget import load_budget
+    from edgevit.gate.files import judge_files
     from edgevit.gate.judge import decide
     from edgevit.results.run import load_run
 
     limits = load_budget(budget)
     loaded = load_run(run)
-    verdict = decide(loaded, limits, candidate)
+    folder = run if run.is_dir() else run.parent
+    verdict = judge_files(decide(loaded, limits, candidate), loaded, folder, required=require_artifacts)
     if as_json:
         terminal.print_json(
             {

@@ -99,6 +99,8 @@ def print_predictions(target: str, predictions: Sequence[Prediction]) -> None:
     """Prints the predictions for one artifact on several devices."""
     rows = [(f"{p.device} ({p.unit})", _reach(p), units.size(p.peak_tensor_bytes)) for p in predictions]
     print_table((target, "predicted p50", "predicted tensor memory"), rows, numeric=(2,))
+    for batch in {p.batch for p in predictions if p.batch != 1}:
+        print_line(f"one run is of {batch} images: the file fixes its batch")
     for p in predictions:
         if p.unsupported_ops:
             print_line(f"{p.device} cannot run it: unsupported: {', '.join(p.unsupported_ops)}")
@@ -131,12 +133,17 @@ def print_accuracy(artifact: Path, data: str, accuracy: Accuracy) -> None:
     ece = f", calibration error (ECE) {accuracy.ece:.3f}" if accuracy.ece is not None else ""
     found = f"top-1 {units.percent(accuracy.top1)}{between}{top5}{ece}"
     print_line(f"{artifact.name}: {found} on {accuracy.samples} images of {data}")
+    if accuracy.not_finite:
+        images = f"{accuracy.not_finite} of {accuracy.samples} images"
+        print_line(f"{artifact.name}: NaN or infinity for {images}, which count as misses")
 
 
 def print_summary(summary: Summary) -> None:
     """Prints what is in an artifact."""
     print_line(f"{summary.path.name}: {units.size(summary.size_bytes)}, {units.count(summary.params)} parameters,"
                f" {units.count(summary.macs)} MACs, {units.percent(summary.int8_mac_share)} of them int8")  # fmt: skip
+    if summary.batch != 1:
+        print_line(f"one inference is of {summary.batch} images: the file fixes its batch")
     print_line(f"inputs: {'; '.join(summary.inputs)}")
     print_line(f"outputs: {'; '.join(summary.outputs)}")
     rows = [(op.native, op.kind, op.numerics, str(op.count), units.count(op.macs)) for op in summary.ops]
@@ -200,3 +207,5 @@ def print_verdict(verdict: Verdict) -> None:
     print_table(("verdict", "metric", "device", "reason"), rows, bold=bold)
     passed = sum(check.verdict == "pass" for check in checks)
     print_line(f"{verdict.outcome}: {verdict.candidate or 'no candidate'}, {passed} of {len(checks)} checks passed")
+    if verdict.note:
+        print_line(f"note: {verdict.note}")

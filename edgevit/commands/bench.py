@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from edgevit.backends import backend_of_file
-from edgevit.errors import CandidateFailed
+from edgevit.commands.file_errors import blaming_file
+from edgevit.errors import UsageError
 from edgevit.measure.bench import BenchJob, bench
 from edgevit.measure.host import threads_note
 from edgevit.measure.rounds import RoundEntry, RoundSettings, measure_rounds, rounds_for
@@ -35,19 +36,19 @@ def measure_file(
         progress: Progress callback.
 
     Raises:
-        UsageError: no such file, or no backend can run it, or it does not take that batch.
-        CandidateFailed: the runtime crashed, or ran out of time.
+        UsageError: no such file, or no backend can run it, or it does not take that batch, or the runtime crashed or
+            ran out of time.
     """
     job = BenchJob(
         backend=backend_of_file(artifact).name,
-        artifact=artifact.resolve(),
+        artifact=artifact.absolute(),
         threads=settings.threads,
         precision=precision,
         min_runs=settings.min_runs,
         min_seconds=settings.min_seconds,
         batch=batch,
     )
-    with child_runner(progress, settings.timeout_seconds + settings.min_seconds) as children:
+    with child_runner(progress, settings.timeout_seconds + settings.min_seconds) as children, blaming_file(artifact):
         return children.run(f"measure {artifact.name}", Task(bench, job, Measurement, timing=True))
 
 
@@ -64,11 +65,11 @@ def compare_files(
         progress: Progress callback.
 
     Raises:
-        UsageError: no such file, or no backend can run it, or it does not take that batch.
-        CandidateFailed: a runtime crashed, or ran out of time.
+        UsageError: no such file, or no backend can run it, or it does not take that batch, or a runtime crashed or ran
+            out of time.
     """
     entries = [
-        RoundEntry(str(place), backend_of_file(artifact).name, artifact.resolve(), precision)
+        RoundEntry(str(place), backend_of_file(artifact).name, artifact.absolute(), precision)
         for place, artifact in enumerate(artifacts)
     ]
     stage = f"compare {len(entries)} files"
@@ -85,7 +86,9 @@ def compare_files(
             partial(progress.stage, stage),
         )
         for place, reason in rounds.failures.items():
-            raise CandidateFailed(f"{artifacts[int(place)]}: {reason}")
+            raise UsageError(
+                f"{artifacts[int(place)]}: {reason}", "leave this file out, or try `edgevit bench` on it alone"
+            )
     timed = [(artifact, rounds.latencies[str(place)]) for place, artifact in enumerate(artifacts)]
     return compare(timed, settings.threads, threads_note(settings.threads, os.cpu_count() or 1))
 
@@ -103,9 +106,8 @@ def sustain_file(
         progress: Progress callback.
 
     Raises:
-        UsageError: no such file, or no backend can run it.
-        CandidateFailed: the runtime crashed, or ran out of time.
+        UsageError: no such file, or no backend can run it, or the runtime crashed or ran out of time.
     """
-    job = SustainedJob(backend_of_file(artifact).name, artifact.resolve(), precision, settings.threads, seconds)
-    with child_runner(progress, settings.timeout_seconds + seconds) as children:
+    job = SustainedJob(backend_of_file(artifact).name, artifact.absolute(), precision, settings.threads, seconds)
+    with child_runner(progress, settings.timeout_seconds + seconds) as children, blaming_file(artifact):
         return children.run(f"run {artifact.name}", Task(run_sustained, job, SustainedLatency, timing=True))

@@ -18,6 +18,7 @@ from PIL import Image
 from edgevit.artifacts.evaluate import check_classifier, image_size, run_once
 from edgevit.backends import backend_of_file, get_backend
 from edgevit.commands.eval import choose_samples, preprocessing_of
+from edgevit.commands.file_errors import blaming_file
 from edgevit.data.images import Samples, open_samples
 from edgevit.data.preprocess import preprocess, to_rgb
 from edgevit.measure.bench import warm_up
@@ -87,13 +88,13 @@ def time_file_end_to_end(
         progress: Progress callback.
 
     Raises:
-        UsageError: no such file or images, or no backend can run it, or it is not a classifier of single images.
-        CandidateFailed: the runtime crashed, or ran out of time.
+        UsageError: no such file or images, or no backend can run it, or it is not a classifier of single images, or
+            the runtime crashed or ran out of time.
     """
     neutral = PreprocessingOverrides(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))  # the time does not depend on them
     job = EndToEndJob(
         backend=backend_of_file(artifact).name,
-        artifact=artifact.resolve(),
+        artifact=artifact.absolute(),
         images=None if data is None else _some(choose_samples(data, None, _SEED)),
         preprocessing=preprocessing_of(artifact, neutral),
         threads=settings.threads,
@@ -101,7 +102,7 @@ def time_file_end_to_end(
         min_runs=settings.min_runs,
         min_seconds=settings.min_seconds,
     )
-    with child_runner(progress, settings.timeout_seconds + settings.min_seconds) as children:
+    with child_runner(progress, settings.timeout_seconds + settings.min_seconds) as children, blaming_file(artifact):
         return children.run(f"measure {artifact.name}", Task(time_end_to_end, job, EndToEndLatency, timing=True))
 
 

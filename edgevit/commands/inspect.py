@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgevit.backends import backend_of_file, get_backend
+from edgevit.commands.file_errors import blaming_file
 from edgevit.results.graph_summary import OpCount, Summary
 from edgevit.run.progress import Silent
 from edgevit.run.stages import child_runner
@@ -22,8 +23,13 @@ class InspectJob:
 
 
 def summarize(job: InspectJob) -> Summary:
-    """Reads an artifact's graph and sums it up."""
-    graph = get_backend(job.backend).read_graph(job.artifact)
+    """Reads an artifact's graph and sums it up.
+
+    Raises:
+        UsageError: the file is damaged, or lacks files that belong to it.
+    """
+    backend = get_backend(job.backend)
+    graph, files = backend.read_graph(job.artifact), backend.files_of(job.artifact)
     counts: Counter[tuple[str, str, str]] = Counter()
     macs: Counter[tuple[str, str, str]] = Counter()
     for op in graph.ops:
@@ -31,8 +37,6 @@ def summarize(job: InspectJob) -> Summary:
             counts[op.native, op.kind, op.numerics] += 1
             macs[op.native, op.kind, op.numerics] += op.macs
     ops = [OpCount(*key, count, macs[key]) for key, count in counts.items()]
-    weights = job.artifact.with_suffix(".bin")
-    files = [job.artifact, weights] if job.artifact.suffix == ".xml" and weights.is_file() else [job.artifact]
 
     def describe(names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(f"{name} {graph.tensor[name].dtype} {list(graph.tensor[name].shape)}" for name in names)
@@ -43,6 +47,7 @@ def summarize(job: InspectJob) -> Summary:
         size_bytes=sum(file.stat().st_size for file in files),
         inputs=describe(graph.inputs),
         outputs=describe(graph.outputs),
+        batch=graph.batch,
         macs=graph.macs,
         params=graph.params,
         int8_mac_share=graph.int8_mac_share,
@@ -54,11 +59,10 @@ def inspect_file(artifact: Path) -> Summary:
     """Sums up an artifact in a child process.
 
     Raises:
-        UsageError: no such file, or no backend can read it.
-        CandidateFailed: the runtime crashed.
+        UsageError: no such file, or no backend can read it, or reading it crashed.
     """
     backend = backend_of_file(artifact)
-    with child_runner(Silent()) as children:
+    with child_runner(Silent()) as children, blaming_file(artifact):
         return children.run(
-            f"inspect {artifact.name}", Task(summarize, InspectJob(backend.name, artifact.resolve()), Summary)
+            f"inspect {artifact.name}", Task(summarize, InspectJob(backend.name, artifact.absolute()), Summary)
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgevit.artifacts.make import ExportJob, MadeArtifact, export_float
 from edgevit.backends import all_backends, backend_of_file, get_backend
+from edgevit.commands.file_errors import blaming_file
 from edgevit.devices.device import load_device
 from edgevit.devices.predict import PredictDevicesJob, Predictions, predict_for_devices
 from edgevit.errors import UsageError
@@ -37,14 +38,15 @@ def predict_for_target(
         if Path(target).suffix in {backend.suffix for backend in all_backends()}:
             if weights:
                 raise UsageError("--weights is for a model, not for an artifact")
-            artifact = Path(target).resolve()
+            artifact = Path(target).absolute()
             backend = backend_of_file(artifact)
         else:
             backend, folder = get_backend(export), Path(temporary)
             job = ExportJob(backend.name, _captured(target, weights, folder), folder / "artifact")
             artifact = children.run(f"export {target}", Task(export_float, job, MadeArtifact)).main
         question = PredictDevicesJob(backend.name, artifact, found)
-        return children.run(f"predict {target}", Task(predict_for_devices, question, Predictions)).predictions
+        with blaming_file(artifact):
+            return children.run(f"predict {target}", Task(predict_for_devices, question, Predictions)).predictions
 
 
 def _captured(name: str, weights: Path | None, folder: Path) -> Path:

@@ -73,6 +73,7 @@ def _predict(graph: Graph, device: Device, unit: Unit) -> Prediction:
         basis=_basis(unit, missing),
         unsupported_ops=missing,
         peak_tensor_bytes=tensors,
+        batch=graph.batch,
     )
 
 

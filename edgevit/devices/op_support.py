@@ -38,6 +38,8 @@ def unsupported_ops(graph: Graph, unit: Unit) -> tuple[str, ...]:
 def _reason(op: Op, graph: Graph, unit: Unit) -> str | None:
     if op.kind == "quantize" and not {*op.inputs, *op.outputs}.isdisjoint((*graph.inputs, *graph.outputs)):
         return None
+    if op.foreign:
+        return f"{op.native}, which is none of the runtime's own ops"
     limits = unit.ops
     if limits.supported is not None and op.native not in limits.supported:
         return op.native

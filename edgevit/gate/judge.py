@@ -14,8 +14,13 @@ from edgevit.results.candidate import Candidate
 from edgevit.results.measurement import HOST, Interval, Measurement, Prediction, RoundLatency
 from edgevit.results.run import Run
 
+_ROUNDING = 1e-6
+"""By which values that were computed from each other may differ: of fractions, of points and of ms."""
+
 Outcome = Literal["pass", "fail", "inconclusive"]
-Metric = Literal["candidate", "size", "accuracy drop", "latency p50", "peak process memory", "peak tensor memory"]
+Metric = Literal[
+    "candidate", "artifact", "size", "accuracy drop", "latency p50", "peak process memory", "peak tensor memory"
+]
 Unit = Literal["", "bytes", "points", "ms"]
 Source = Literal["run", "file", "evaluated", "measured", "predicted", "none"]
 """Where a value is from: "run" means the candidate's status and verification, "none" that there is no value."""
@@ -50,6 +55,8 @@ class Verdict:
     candidate: str | None
     """Id, or None when the run selected none."""
     checks: tuple[Check, ...]
+    note: str = ""
+    """What people have to know of how it was judged, such as that the artifact's files were not there."""
 
     @property
     def outcome(self) -> Outcome:
@@ -116,6 +123,7 @@ def _limits(budget: Budget) -> Iterator[tuple[Metric, str | None, float]]:
 
 _UNITS: dict[Metric, Unit] = {
     "candidate": "",
+    "artifact": "",
     "size": "bytes",
     "accuracy drop": "points",
     "latency p50": "ms",
@@ -133,6 +141,8 @@ def _usable(candidate: Candidate) -> tuple[Check, ...]:
         reason = f"{candidate.id} was not verified against the model it came from"
     elif not verification.passed:
         reason = f"{candidate.id} did not pass verification against {verification.reference}"
+    elif not 0 <= verification.top1_agreement <= 1:
+        reason = f"{candidate.id} has a top-1 agreement of {verification.top1_agreement}, which is no share of images"
     else:
         return ()
     return (Check("candidate", None, "is", None, None, "", "run", "fail", reason),)
@@ -173,13 +183,20 @@ def _judge_drop(candidate: Candidate, limit: float) -> Check:
         return _missing("accuracy drop", None, limit, "accuracy was not evaluated")
     if accuracy.top1 is None or accuracy.drop_points is None:
         return _missing("accuracy drop", None, limit, "there are no labels, so accuracy is not known")
-    if not math.isfinite(accuracy.top1):
-        return _missing("accuracy drop", None, limit, f"top-1 is {accuracy.top1}, which is not a number to judge")
+    if not 0 <= accuracy.top1 <= 1:
+        return _missing("accuracy drop", None, limit, f"top-1 is {accuracy.top1}, which is not a number to judge: 0..1")
+    before = accuracy.top1 + accuracy.drop_points / 100
+    if not -_ROUNDING <= before <= 1 + _ROUNDING:
+        reason = f"a drop of {accuracy.drop_points:g} points to a top-1 of {accuracy.top1:g} is not possible"
+        return _missing("accuracy drop", None, limit, reason)
     check = _compare("accuracy drop", None, limit, accuracy.drop_points, "evaluated")
     return _with_interval(check, accuracy.drop_interval)
 
 
 def _judge_round(latency: RoundLatency, device: str, limit: float) -> Check:
+    bursts = latency.bursts_ms
+    if not _are_times(bursts) or not min(bursts) - _ROUNDING <= latency.p50_ms <= max(bursts) + _ROUNDING:
+        return _missing("latency p50", device, limit, "the bursts of the final round do not give this median")
     check = _compare("latency p50", device, limit, latency.p50_ms, "measured")
     check = _with_interval(check, latency.interval_ms)
     return replace(check, message=f"{check.message}; unstable: {latency.unstable}") if latency.unstable else check
@@ -199,8 +216,15 @@ def _with_interval(check: Check, interval: Interval | None) -> Check:
 def _judge_measured(measurement: Measurement, metric: Metric, device: str, limit: float) -> Check:
     if not measurement.samples_ms:
         return _missing(metric, device, limit, "the measurement holds no runs")
+    found = measurement.latency_ms
+    if not _are_times(measurement.samples_ms) or not found.min <= found.p50 <= found.p90 <= found.p99:
+        return _missing(metric, device, limit, "the recorded runs and percentiles are no times to judge")
     value = measurement.latency_ms.p50 if metric == "latency p50" else measurement.peak_rss_bytes
     return _compare(metric, device, limit, value, "measured")
+
+
+def _are_times(samples_ms: tuple[float, ...]) -> bool:
+    return bool(samples_ms) and all(0 < sample < math.inf for sample in samples_ms)
 
 
 def _judge_predicted(prediction: Prediction, metric: Metric, device: str, limit: float) -> Check:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from edgevit.backends import Session, get_backend
+from edgevit.errors import UsageError
 from edgevit.measure.conditions import activity_since, disturbances, not_judged, read_counters
 from edgevit.measure.host import governor, threads_note
 from edgevit.measure.resident_memory import peak_resident_bytes, reset_peak, resident_bytes
@@ -186,7 +187,11 @@ def noise_call(session: Session) -> Callable[[], object]:
 
 
 def noise_feeds(generator: np.random.Generator, session: Session) -> tuple[np.ndarray, ...]:
-    """Returns noise of the shapes and dtypes of a session's inputs; latency does not depend on the values."""
+    """Returns noise of the shapes and dtypes of a session's inputs; latency does not depend on the values.
+
+    Raises:
+        UsageError: an input is neither of floats nor of integers or truth values.
+    """
     return tuple(_noise(generator, spec.shape, spec.dtype) for spec in session.inputs)
 
 
@@ -196,4 +201,8 @@ def _noise(generator: np.random.Generator, shape: tuple[int, ...], dtype: str) -
         limits = np.iinfo(kind)
         low, high = max(limits.min, -128), min(limits.max, 255)
         return generator.integers(low, high, shape, dtype=kind, endpoint=True)
+    if kind.kind == "b":
+        return generator.integers(0, 1, shape, endpoint=True).astype(kind)
+    if kind.kind != "f":
+        raise UsageError(f"an input is {dtype}, of which edgevit can make no values", "export it with a float32 input")
     return generator.standard_normal(shape).astype(kind)

@@ -14,6 +14,7 @@ from torch import nn
 from edgevit.errors import CandidateFailed, UsageError, first_line, unknown_name
 from edgevit.model.bundled import BUNDLED_MODELS
 from edgevit.model.factory import call_factory
+from edgevit.model.random_weights import randomize
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 from edgevit.model.user_code import user_code
 from edgevit.model.weights import (
@@ -160,9 +161,12 @@ def _load(spec: ModelSpec, seed: int) -> Model:
     refuse_unusual_storage(module, str(spec.weights or spec.name))
     refuse_non_finite(module, str(spec.weights or spec.name))
     preprocessing = _preprocessing(module, spec)
-    return Model(
-        spec.name, module, preprocessing, _count_classes(spec.name, module, preprocessing), spec.random_weights
-    )
+    classes = _count_classes(spec.name, module, preprocessing)
+    if spec.random_weights:
+        with user_code(f"running {spec.name}"):
+            randomize(module, preprocessing.input_size, seed)
+        refuse_non_finite(module, spec.name)
+    return Model(spec.name, module, preprocessing, classes, spec.random_weights)
 
 
 def _bundled(spec: ModelSpec) -> nn.Module:

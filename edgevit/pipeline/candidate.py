@@ -126,6 +126,8 @@ def make_artifact(context: RunContext, draft: CandidateDraft) -> Candidate:
         params=made.params,
         numerics=made.numerics,
         float_layer_count=made.float_layer_count,
+        float_weight_share=made.float_weight_share,
+        float_layers=made.float_layers,
         conversions=made.conversions,
     )
     return replace(candidate, artifact=artifact)

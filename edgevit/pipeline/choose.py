@@ -16,6 +16,9 @@ from edgevit.spec.schemes import SCHEMES
 
 _AS_FAST = 0.9
 """Of the best speed. Forms this close in float are both quantized: int8 need not favour the same one."""
+_FLOAT_WEIGHTS = 0.1
+"""Share of a quantized artifact's weights in float from which it is said."""
+_NAMED = 3
 _SAME_PREDICTION = 1.05
 """Ratio of two predicted latencies that does not tell which is faster, see :func:`choose`."""
 
@@ -51,7 +54,11 @@ def judge(candidate: Candidate, parent: Candidate | None, limits: Limits) -> Can
     """
     if candidate.verification and not candidate.verification.passed:
         return mark_failed(candidate, _difference(candidate.verification))
-    found = (*_judge_accuracy(candidate, limits.max_drop), *_judge_latency(candidate, parent, limits))
+    found = (
+        *_judge_label(candidate),
+        *_judge_accuracy(candidate, limits.max_drop),
+        *_judge_latency(candidate, parent, limits),
+    )
     rejected = any(finding.rejects for finding in found)
     return replace(
         candidate, status="rejected" if rejected else "ok", reasons=tuple(finding.reason for finding in found)
@@ -100,6 +107,19 @@ def _difference(verification: Verification) -> str:
     return (
         f"differs from {verification.reference} by {verification.max_rel_diff:.1e} (relative), top-1 agreement "
         f"{verification.top1_agreement:.4f} on {verification.samples} images{left_out}"
+    )
+
+
+def _judge_label(candidate: Candidate) -> Iterator[_Finding]:
+    """Says which layers stayed float, where they hold so many of the weights that the file is larger than its name says."""
+    artifact = candidate.artifact
+    if artifact is None or artifact.float_weight_share < _FLOAT_WEIGHTS:
+        return
+    names, more = artifact.float_layers[:_NAMED], len(artifact.float_layers) - _NAMED
+    yield _Finding(
+        f"{100 * artifact.float_weight_share:.0f} % of the weights of its layers stayed float: {', '.join(names)}"
+        + (f" and {more} more" if more > 0 else ""),
+        rejects=False,
     )
 
 

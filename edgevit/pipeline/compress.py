@@ -148,7 +148,12 @@ def _run_in(path: Path, spec: Spec, settings: _Settings, progress: Progress) -> 
         made, baseline = stages.both(partial(stages.side_by_side, calls), partial(time_original, context))
         candidates = time_in_rounds(context, tuple(candidate for each in made for candidate in each.candidates))
         choice = choose(candidates, tuple(device.name for device in inputs.devices))
-        notes = (*inputs.notes, *(note for each in made for note in each.notes), *choice.notes)
+        notes = (
+            *inputs.notes,
+            *filter(None, [trained.note]),
+            *(note for each in made for note in each.notes),
+            *choice.notes,
+        )
         run = Run(
             edgevit_version=__version__,
             created_at=folder.created_at,

@@ -14,6 +14,7 @@ from safetensors.torch import load_model as load_tensors
 from safetensors.torch import save_model as save_tensors
 from torch import nn
 
+from edgevit.artifacts.unseen_layers import UnseenJob, UnseenLayers
 from edgevit.data.images import ImageSet
 from edgevit.data.preprocess import resize_and_crop
 from edgevit.distillation.distill import (
@@ -26,7 +27,9 @@ from edgevit.distillation.distill import (
 )
 from edgevit.model.load import Model
 from edgevit.pipeline.context import DENSE, RunContext, Variant
+from edgevit.pipeline.images import evaluation_images
 from edgevit.pipeline.snapshot import Snapshot, pass_record, take_snapshot
+from edgevit.pipeline.tasks import unseen_layers_task
 from edgevit.results.artifact import PassRecord
 from edgevit.spec.spec import DistillSpec
 
@@ -40,6 +43,8 @@ class TrainedModel:
     """Of ``module``."""
     dense: Variant
     """``module`` with all its tokens."""
+    note: str
+    """Which of its layers verification does not see; "" if it sees all."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,13 @@ def run_model_passes(context: RunContext) -> TrainedModel:
         snapshot = take_snapshot(stages, inputs, "distilled", module, inputs.model.preprocessing)
         records = (pass_record("distill", f"teacher {settings.teacher.name}", context.original, snapshot),)
     dense = Variant(DENSE, snapshot.captured.program, inputs.model.preprocessing, records, snapshot.logits)
-    return TrainedModel(module, snapshot, dense)
+    return TrainedModel(module, snapshot, dense, _unseen_layers(context, dense).note)
+
+
+def _unseen_layers(context: RunContext, dense: Variant) -> UnseenLayers:
+    images = evaluation_images(context.stages, context.inputs, dense.preprocessing)
+    task = unseen_layers_task(UnseenJob(dense.program, images))
+    return context.stages.run_in_child("find layers that verification does not see", "unseen-layers", task)
 
 
 def _distilled(context: RunContext, settings: DistillSpec, teacher: Model, images: ImageSet) -> nn.Module:

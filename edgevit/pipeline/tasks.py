@@ -8,6 +8,7 @@ from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, run_images
 from edgevit.artifacts.layer_sensitivity import Sensitivity, SensitivityJob, layer_sensitivity
 from edgevit.artifacts.make import ExportJob, MadeArtifact, QuantizeJob, export_float, quantize
 from edgevit.artifacts.pytorch_reference import LatencyJob, ReferenceJob, pytorch_latency, reference_logits
+from edgevit.artifacts.unseen_layers import UnseenJob, UnseenLayers, find_unseen_layers
 from edgevit.backends import get_backend
 from edgevit.data.prepared import PreparedImages, PrepareImagesJob, prepare_images
 from edgevit.devices.predict import PredictDevicesJob, Predictions, predict_for_devices
@@ -16,7 +17,7 @@ from edgevit.measure.paired import BenchWithParent, BenchWithParentJob, bench_wi
 from edgevit.results.measurement import LatencyMs, Measurement
 from edgevit.run.task import Task
 
-PYTORCH = ("edgevit.artifacts.pytorch_reference",)
+PYTORCH = ("edgevit.artifacts.pytorch_reference", "edgevit.artifacts.unseen_layers")
 """What processes that run captured programs import."""
 
 
@@ -31,6 +32,11 @@ def reference_task(job: ReferenceJob) -> Task[ReferenceJob, LogitsFile]:
     """Runs a captured program over images."""
     inputs = (job.program, *_pixels(job.images))
     return Task(reference_logits, job, LogitsFile, _logits, inputs, PYTORCH)
+
+
+def unseen_layers_task(job: UnseenJob) -> Task[UnseenJob, UnseenLayers]:
+    """Finds the layers that comparing logits cannot check."""
+    return Task(find_unseen_layers, job, UnseenLayers, inputs=(job.program, *_pixels(job.images)), preload=PYTORCH)
 
 
 def pytorch_latency_task(job: LatencyJob) -> Task[LatencyJob, LatencyMs]:

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from edgevit.results.document import LATER
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -80,5 +82,9 @@ class Artifact:
     "static int16" or "weights only"."""
     float_layer_count: Annotated[int, Field(alias="float_islands")] = 0
     """Layers (ops with weights and MACs) kept in float although others are quantized; 0 for a float artifact."""
+    float_weight_share: Annotated[float, LATER] = 0.0
+    """Share of the layers' weights, 0..1, that stayed float although others are quantized; 0 for a float artifact."""
+    float_layers: Annotated[tuple[str, ...], LATER] = ()
+    """The ops that hold them, most weights first."""
     conversions: int = 0
     """Ops that convert between number formats."""

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from edgevit.results.artifact import Artifact, PassRecord
+from edgevit.results.document import LATER
 from edgevit.results.measurement import HOST, Interval, Measurement, Prediction, RoundLatency
 from edgevit.spec.recipe import Recipe
 
@@ -57,17 +58,19 @@ class Accuracy:
     drop_points: float | None
     """Top-1 of the baseline minus this top-1, in percentage points, on the same images; negative for a gain. None where
     there are no labels, or no baseline."""
-    agreement: float | None = None
+    agreement: Annotated[float | None, LATER] = None
     """Share of the images, 0..1, with the same class as from the original float model; None where not known."""
-    top1_interval: Interval | None = None
+    top1_interval: Annotated[Interval | None, LATER] = None
     """Wilson interval of ``top1``, as fractions; None where there are no labels."""
-    drop_interval: Interval | None = None
+    drop_interval: Annotated[Interval | None, LATER] = None
     """Of ``drop_points``, in percentage points, from the images that the two models recognize differently; None where
     the original model's answer to each image is not known."""
-    ece: float | None = None
+    ece: Annotated[float | None, LATER] = None
     """Expected calibration error, 0..1, see :func:`edgevit.artifacts.accuracy.expected_calibration_error`."""
-    changed_classes: tuple[ChangedClass, ...] = ()
+    changed_classes: Annotated[tuple[ChangedClass, ...], LATER] = ()
     """Classes whose top-1 changed most, largest change first; empty where none changed."""
+    not_finite: Annotated[int, LATER] = 0
+    """Images for which the logits hold NaN or infinity; they count as misses."""
 
 
 _ROUNDING = 1e-9
@@ -125,7 +128,7 @@ class Attempt:
     """Time it took, including any analysis it needed."""
     note: str = ""
     """Why it failed."""
-    samples: int | None = None
+    samples: Annotated[int | None, LATER] = None
     """Images that it was judged on: not all, where the first of them told that it loses too much. None in runs of an
     earlier version, where it was all, and where it failed."""
 
@@ -159,11 +162,11 @@ class Candidate:
     predictions: tuple[Prediction, ...] = ()
     status: Status = "ok"
     reasons: tuple[str, ...] = ()
-    latency: RoundLatency | None = None
+    latency: Annotated[RoundLatency | None, LATER] = None
     """Latency on this host in the final round; None where it took no part, and in runs of an earlier version."""
-    speed_up_interval: Interval | None = None
+    speed_up_interval: Annotated[Interval | None, LATER] = None
     """Of ``speed_up``; None unless it is from the final round."""
-    top1_file: str | None = None
+    top1_file: Annotated[str | None, LATER] = None
     """CSV file, relative to the run folder, with the label and the top-1 class of each image."""
 
     def measurement(self, device: str = HOST) -> Measurement | None:

@@ -60,6 +60,9 @@ class Op:
     macs: int
     """Multiply-accumulate operations for one inference, batch 1."""
     numerics: Numerics = "float"
+    foreign: bool = False
+    """Whether it is none of the format's own ops, so that the runtime needs a library that comes with the file (Flex,
+    custom ops)."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,14 @@ class Graph:
         return {tensor.name: tensor for tensor in self.tensors}
 
     @property
+    def batch(self) -> int:
+        """Images of one inference: the first axis of the first input that has four axes; 1 where none has."""
+        shapes = (self.tensor[name].shape for name in self.inputs)
+        return next((shape[0] for shape in shapes if len(shape) == 4), 1)
+
+    @property
     def macs(self) -> int:
-        """Multiply-accumulate operations for one inference."""
+        """Multiply-accumulate operations for one inference, which is of ``batch`` images."""
         return sum(op.macs for op in self.ops)
 
     @property
@@ -127,10 +136,33 @@ class Graph:
         return most if macs[most] else "float"
 
     @property
+    def float_layers(self) -> tuple[str, ...]:
+        """Names of the layers kept in float although others are quantized, most weights first; none of a float graph."""
+        kept = [op for op in self.layers if op.numerics == "float"]
+        if len(kept) == len(self.layers):
+            return ()
+        return tuple(op.name for op in sorted(kept, key=self._weights, reverse=True))
+
+    @property
     def float_layer_count(self) -> int:
-        """Layers kept in float although others are quantized; 0 for a float graph."""
-        in_float = sum(op.numerics == "float" for op in self.layers)
-        return in_float if in_float < len(self.layers) else 0
+        """Number of ``float_layers``."""
+        return len(self.float_layers)
+
+    def layer_share(self, numerics: Numerics) -> float:
+        """Returns the share, 0..1, of the layers' MACs that are multiplied in such numbers; 0 without layers."""
+        total = sum(op.macs for op in self.layers)
+        return sum(op.macs for op in self.layers if op.numerics == numerics) / total if total else 0.0
+
+    def weight_share(self, numerics: Numerics) -> float:
+        """Returns the share, 0..1, of the layers' weights that are read in such numbers; 0 without layers."""
+        sizes = {op.name: self._weights(op) for op in self.layers}
+        total = sum(sizes.values())
+        return sum(sizes[op.name] for op in self.layers if op.numerics == numerics) / total if total else 0.0
+
+    def _weights(self, op: Op) -> int:
+        """Number of values of the largest constant that an op reads."""
+        constants = (self.tensor[name] for name in op.inputs if self.tensor[name].constant)
+        return max((math.prod(tensor.shape) for tensor in constants), default=0)
 
     @property
     def conversions(self) -> int:

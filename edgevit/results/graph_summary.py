@@ -26,10 +26,13 @@ class Summary:
     path: Path
     backend: str
     size_bytes: int
-    """Of the file, and of the weights beside it where the format has two."""
+    """Of the file, and of those beside it that hold its weights."""
+    batch: int
+    """Images of one inference, which the file fixes; 1 where it leaves them open."""
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     macs: int
+    """Of one inference, so of ``batch`` images."""
     params: int
     int8_mac_share: float
     """Share of the MACs that multiply int8 by int8, 0..1."""

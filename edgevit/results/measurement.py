@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from edgevit.results.document import LATER
 
 HOST = "host"
 """Device name of the machine that the run is made on."""
@@ -36,11 +38,11 @@ class Conditions:
     governor: str
     load_average: float
     """One-minute load average of the host when the measurement began."""
-    unstable: str = ""
+    unstable: Annotated[str, LATER] = ""
     """Why the latency is not to be relied on, such as "other processes used 0.9 cores"; "" if it is, or is not judged."""
-    not_judged: str = ""
+    not_judged: Annotated[str, LATER] = ""
     """Conditions that the system does not report, such as "steal time, clock"; "" if it reports all of them."""
-    note: str = ""
+    note: Annotated[str, LATER] = ""
     """Such as "4 threads on 2 cores"."""
 
 
@@ -95,9 +97,9 @@ class RoundLatency:
     """Bursts that were run again because something disturbed them."""
     unstable: str = ""
     """Why the latency is not to be relied on, such as "steal time 12 % in 4 of 7 bursts"; "" if it is."""
-    not_judged: str = ""
+    not_judged: Annotated[str, LATER] = ""
     """Conditions that the system does not report, such as "steal time, clock"; "" if it reports all of them."""
-    batch: int = 1
+    batch: Annotated[int, LATER] = 1
     """Images of one run."""
 
     @property
@@ -130,12 +132,15 @@ class Prediction:
     """What the prediction rests on, such as "data sheet only: …"."""
     unsupported_ops: tuple[str, ...]
     source: Literal["predicted"] = "predicted"
-    peak_tensor_bytes: int = 0
+    peak_tensor_bytes: Annotated[int, LATER] = 0
     """Weights and the activations that live at once: what the graph alone tells, not the memory of a process. Taken
     from ``peak_memory_bytes`` where it is not given, as in runs of an earlier version."""
-    peak_rss_bytes: Interval | None = None
+    peak_rss_bytes: Annotated[Interval | None, LATER] = None
     """Interval of the peak resident memory of the process, from the runtime's own memory as measured on the host; None
     where that is not known. See :func:`edgevit.devices.peak_memory.process_memory`."""
+
+    batch: Annotated[int, LATER] = 1
+    """Images of one run."""
 
     def __post_init__(self) -> None:
         if not self.peak_tensor_bytes:

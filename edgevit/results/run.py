@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from edgevit.errors import UsageError
 from edgevit.results.candidate import Candidate
-from edgevit.results.document import to_json
+from edgevit.results.document import LATER, from_json, to_json
 from edgevit.results.measurement import HOST, Host, Interval, LatencyMs
 from edgevit.results.token_search import TokenSearch
 
@@ -31,11 +31,11 @@ class Baseline:
     params: int
     macs: int
     latency_ms: LatencyMs | None
-    top1_interval: Interval | None = None
+    top1_interval: Annotated[Interval | None, LATER] = None
     """Wilson interval of ``top1``, as fractions; None where there are no labels."""
-    ece: float | None = None
+    ece: Annotated[float | None, LATER] = None
     """Expected calibration error, 0..1; None where there are no labels."""
-    top1_file: str | None = None
+    top1_file: Annotated[str | None, LATER] = None
     """CSV file, relative to the run folder, with the label and the top-1 class of each image."""
 
 
@@ -58,11 +58,11 @@ class CalibrationRecord:
     """Of the sorted sha256 digests of the images."""
     seed: int
     """Seed of the sampling among the images of the source."""
-    images_sha256: tuple[str, ...] = ()
+    images_sha256: Annotated[tuple[str, ...], LATER] = ()
     """sha256 of every image as stored, sorted, so not in the order of ``ids``; empty in runs of an earlier version."""
-    count: int | None = None
+    count: Annotated[int | None, LATER] = None
     """Number of images; None in runs of an earlier version."""
-    warnings: tuple[str, ...] = ()
+    warnings: Annotated[tuple[str, ...], LATER] = ()
     """Reasons to doubt the calibration, see :mod:`edgevit.data.calibration_warnings`."""
 
 
@@ -89,10 +89,10 @@ class Run:
     token_searches: tuple[TokenSearch, ...] = ()
     """With ``--tokens auto``: one per backend, and a second, more conservative one where int8 exceeded the remaining
     accuracy budget."""
-    selected_for: dict[str, str | None] = field(default_factory=dict)
+    selected_for: Annotated[dict[str, str | None], LATER] = field(default_factory=dict)
     """Id of the candidate chosen for each device of the run, in the order in which they were given, or for "host" where
     there are none; None where nothing usable runs there. Empty in runs of an earlier version."""
-    tied: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    tied: Annotated[dict[str, tuple[str, ...]], LATER] = field(default_factory=dict)
     """Ids of the candidates that cannot be told from the chosen one in speed, by device as in ``selected_for``."""
     schema_version: Literal[1] = SCHEMA_VERSION
 
@@ -156,14 +156,26 @@ def load_run(path: Path) -> Run:
             "give the folder that `edgevit compress --out DIR` wrote, or its run.json",
         ) from error
     try:
-        return _RUN.validate_json(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "document"
+        run = from_json(Run, content)
+        _check_ids(run)
+    except ValueError as error:
         raise UsageError(
-            f"{file} is not a run of schema version {SCHEMA_VERSION}: {where}: {first['msg']}",
+            f"{file} is not a run of schema version {SCHEMA_VERSION}: {error}",
             "the file was cut, edited, or written by another version of edgevit; run `edgevit compress` again",
         ) from error
+    return run
+
+
+def _check_ids(run: Run) -> None:
+    """Raises ValueError if an id is not one candidate's."""
+    ids = [candidate.id for candidate in run.candidates]
+    twice = next((each for each in ids if ids.count(each) > 1), None)
+    if twice is not None:
+        raise ValueError(f"candidates: two have the id {twice!r}")
+    named = {"selected": run.selected} | {f"selected_for.{device}": each for device, each in run.selected_for.items()}
+    for key, each in named.items():
+        if each is not None and each not in ids:
+            raise ValueError(f"{key}: {each!r} is no candidate of the run")
 
 
 def find_run(folder: Path) -> Run | None:

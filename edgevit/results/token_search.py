@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from edgevit.results.document import LATER
+
 
 @dataclass(frozen=True)
 class BlockPoint:
@@ -40,7 +42,7 @@ class TriedPlan:
     """Sum over the sites of the KL divergence between the logits without and with the site alone, in nats."""
     drop_points: Annotated[float, Field(alias="lost_points")]
     """Drop of top-1; without labels, share of images with another class; in percentage points."""
-    samples: int | None = None
+    samples: Annotated[int | None, LATER] = None
     """Images that it was evaluated on, those whose class is least certain first; the others are taken to keep theirs. None
     where it was evaluated on all."""
 

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, run_images, write_logits
 from edgevit.artifacts.make import ExportJob, MadeArtifact, export_float
@@ -22,6 +20,7 @@ from edgevit.data.prepared import PreparedImages
 from edgevit.model.load import load_model
 from edgevit.model.program.architecture import is_transformer
 from edgevit.model.program.capture import capture, count_macs, save_program
+from edgevit.model.random_weights import random_images
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.candidate import Verification
 from edgevit.run.child_process import run_in_child
@@ -105,7 +104,6 @@ def prepare(job: PrepareJob) -> Prepared:
     """Loads a family with random weights, computes its logits by PyTorch and captures it once for all backends."""
     torch.manual_seed(0)
     model = load_model(ModelSpec(name=job.model, random_weights=True))
-    enliven(model.module, model.preprocessing.input_size)
     images = _images(job.folder / "images.npz")
     with torch.inference_mode():
         batches = PreparedImages(images, model.preprocessing).batches()
@@ -144,52 +142,10 @@ def convert(prepared: Prepared, backend: str, folder: Path, timeout_seconds: flo
     return compare(logits, np.load(prepared.logits), "pytorch", FLOAT_TOLERANCE)
 
 
-def enliven(module: nn.Module, input_size: tuple[int, int]) -> None:
-    """Gives a newly initialized module parameters and statistics that resemble those of a trained one.
-
-    Parameters that are initialized to one repeated value (biases, LayerScale, position biases, the last norm of a
-    residual branch) would hide errors of conversion: they become random. Batch normalization gets the statistics of four
-    random images, perturbed, so that activations neither vanish nor explode and folding is not trivial.
-    """
-    generator = torch.Generator().manual_seed(1)
-    scales = {id(part.weight) for part in module.modules() if "Norm" in type(part).__name__ and hasattr(part, "weight")}
-    with torch.no_grad():
-        for parameter in module.parameters():
-            if parameter.numel() > 1 and bool((parameter == parameter.flatten()[0]).all()):
-                is_scale = id(parameter) in scales or float(parameter.flatten()[0]) != 0
-                low, high = (0.5, 1.5) if is_scale else (-0.2, 0.2)
-                parameter.uniform_(low, high, generator=generator)
-        module.eval()  # timm drops what attention cached of its position biases
-        norms = [part for part in module.modules() if isinstance(part, _BatchNorm)]
-        if not norms:
-            return
-        momenta = [norm.momentum for norm in norms]
-        for norm in norms:
-            norm.train()
-            norm.reset_running_stats()
-            norm.momentum = None  # the plain mean over all batches
-        module(_pixels(4, generator, input_size))
-        for norm, momentum in zip(norms, momenta, strict=True):
-            assert norm.running_mean is not None
-            assert norm.running_var is not None
-            spread = norm.running_var.sqrt()
-            norm.running_mean += 0.1 * spread * torch.randn(spread.shape, generator=generator)
-            norm.running_var *= torch.empty(spread.shape).uniform_(0.8, 1.25, generator=generator)
-            norm.momentum = momentum
-        module.eval()
-
-
-def _pixels(count: int, generator: torch.Generator, size: tuple[int, int]) -> torch.Tensor:
-    """Coloured blobs with some noise, normalized: float32 [count, 3, h, w]."""
-    coarse = torch.randn(count, 3, 6, 6, generator=generator)
-    blobs = nn.functional.interpolate(coarse, size=size, mode="bicubic")
-    return blobs + 0.3 * torch.randn(blobs.shape, generator=generator)
-
-
 def _images(path: Path) -> Samples:
     """Writes the images that artifacts are verified with."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = _pixels(IMAGES, torch.Generator().manual_seed(2), (256, 256))
+    pixels = random_images(IMAGES, (256, 256), torch.Generator().manual_seed(2))
     np.savez(path, images=(128 + 60 * pixels).clamp(0, 255).permute(0, 2, 3, 1).to(torch.uint8).numpy())
     return Samples(str(path), tuple(str(index) for index in range(IMAGES)))
 

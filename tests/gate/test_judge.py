@@ -322,3 +322,47 @@ def test_a_message_never_compares_two_equal_texts(value: float, limit: float) ->
     actual_text, limit_text = check.message.removeprefix("measured ").split(", ")
     if value != limit:
         assert actual_text != limit_text.removeprefix("over the limit of ").removeprefix("limit ")
+
+
+@pytest.mark.parametrize(
+    ("top1", "drop"),
+    [(5.0, 0.0), (-0.1, 0.0), (math.nan, 0.0), (0.8, -1e300), (0.8, -80.1), (0.8, 20.1), (0.99, math.nan)],
+)
+def test_an_accuracy_that_cannot_be_fails(top1: float, drop: float) -> None:
+    candidate = replace(make_candidate(), accuracy=Accuracy(top1, 0.96, 855, drop))
+    check = only(candidate, budget(accuracy_drop_points=100.0))
+    assert (check.verdict, check.actual) == ("fail", None)
+
+
+@pytest.mark.parametrize("drop", [-80.0, 0.0, 20.0])
+def test_the_extreme_accuracies_that_can_be_are_judged(drop: float) -> None:
+    candidate = replace(make_candidate(), accuracy=Accuracy(0.8, 0.96, 855, drop))
+    assert only(candidate, budget(accuracy_drop_points=100.0)).verdict == "pass"
+
+
+@pytest.mark.parametrize("agreement", [-0.1, 1.1, math.nan])
+def test_an_agreement_that_is_no_share_fails(agreement: float) -> None:
+    candidate = make_candidate(verification=make_verification(agreement))
+    verdict = decide(make_run(candidate), budget(size_bytes=1e9))
+    assert verdict.exit_code is ExitCode.CHECK_FAILED
+
+
+@pytest.mark.parametrize("samples", [(), (-1.0, 30.0), (math.nan, 12.0), (12.0, math.inf)])
+def test_runs_that_are_no_times_fail(samples: tuple[float, ...]) -> None:
+    measurement = replace(make_measurement(12.0), samples_ms=samples)
+    check = only(make_candidate(measurements=(measurement,)), latency_budget(100.0))
+    assert (check.verdict, check.actual) == ("fail", None)
+    in_bursts = make_candidate(latency=replace(make_latency(12.0), bursts_ms=samples))
+    assert only(in_bursts, latency_budget(100.0)).verdict == "fail"
+
+
+@pytest.mark.parametrize("bursts", [(13.0, 14.0), (1.0, 2.0)])
+def test_a_median_that_its_bursts_do_not_give_fails(bursts: tuple[float, ...]) -> None:
+    candidate = make_candidate(latency=replace(make_latency(12.0), bursts_ms=bursts))
+    assert only(candidate, latency_budget(100.0)).verdict == "fail"
+
+
+def test_percentiles_out_of_order_fail() -> None:
+    measurement = make_measurement(12.0)
+    wrong = replace(measurement, latency_ms=replace(measurement.latency_ms, p50=measurement.latency_ms.p99 + 1))
+    assert only(make_candidate(measurements=(wrong,)), latency_budget(100.0)).verdict == "fail"

@@ -98,3 +98,95 @@ def test_a_candidate_is_found_by_its_id() -> None:
     assert make_run(selected=None).chosen is None
     with pytest.raises(KeyError):
         run.candidate("nope")
+
+
+def change(document: Any, path: tuple[str | int, ...], value: Any) -> None:
+    for part in path[:-1]:
+        document = document[part]
+    document[path[-1]] = value
+
+
+CANDIDATE = ("candidates", 0)
+
+
+def every_key(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """The path of every key of a document but those of the spec and other free tables."""
+    free = ("spec", "tool_versions", "selected_for", "tied")
+    if isinstance(value, dict):
+        inside = [place for key in value if key not in free for place in every_key(value[key], (*path, key))]
+        return [*((*path, key) for key in value), *inside]
+    if isinstance(value, list):
+        return [place for index, item in enumerate(value) for place in every_key(item, (*path, index))]
+    return []
+
+
+OLD = json.loads(Path(__file__).with_name("old_run.json").read_bytes())
+
+
+@pytest.mark.parametrize("path", every_key({**OLD, "candidates": OLD["candidates"][-1:]}), ids=str)
+def test_nothing_has_a_default_when_read(tmp_path: Path, path: tuple[str | int, ...]) -> None:
+    """Every key that documents of the first version have is required, wherever it is."""
+    if path[0] in ("spec", "tool_versions") and len(path) > 1:
+        pytest.skip("a free table")
+    if path[:2] == ("calibration", "images_sha256") or path[-1] in ("count", "warnings"):
+        pytest.skip("newer than the first version")
+    document = json.loads(json.dumps({**OLD, "candidates": OLD["candidates"][-1:]}))
+    parent: Any = document
+    for part in path[:-1]:
+        parent = parent[part]
+    del parent[path[-1]]
+    (tmp_path / "run.json").write_text(json.dumps(document))
+    with pytest.raises(UsageError, match=f"{path[-1]}.*(is missing|Field required|unexpected|required)"):
+        load_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "complaint"),
+    [
+        ((*CANDIDATE, "status"), "fine", "status"),
+        ((*CANDIDATE, "status"), None, "status"),
+        (("schema_version",), "1", "schema_version"),
+        (("schema_version",), True, "schema_version"),
+        ((*CANDIDATE, "accuracy", "top1"), "0.8", "top1"),
+        ((*CANDIDATE, "accuracy", "top1"), True, "top1"),
+        ((*CANDIDATE, "artifact", "size_bytes"), 6e6, "size_bytes"),
+        ((*CANDIDATE, "artifact", "size_bytes"), 10**400, "64 bits|size_bytes"),
+        ((*CANDIDATE, "verification", "passed"), 1, "passed"),
+        (("selected",), "litert/none", "selected"),
+        (("selected_for",), {"host": "litert/none"}, "selected_for"),
+        ((*CANDIDATE, "accuracy", "top1"), float("nan"), "NaN"),
+    ],
+)
+def test_what_is_not_of_the_type_is_refused(
+    tmp_path: Path, path: tuple[str | int, ...], value: Any, complaint: str
+) -> None:
+    document = json.loads(run_to_json(make_run()))
+    change(document, path, value)
+    (tmp_path / "run.json").write_text(json.dumps(document))
+    with pytest.raises(UsageError, match=complaint) as error:
+        load_run(tmp_path)
+    assert error.value.hint
+
+
+def test_two_candidates_of_one_id_are_refused(tmp_path: Path) -> None:
+    document = json.loads(run_to_json(make_run()))
+    document["candidates"] *= 2
+    (tmp_path / "run.json").write_text(json.dumps(document))
+    with pytest.raises(UsageError, match="two have the id 'litert/dynamic_wi8_afp32'"):
+        load_run(tmp_path)
+
+
+def test_a_key_that_is_given_twice_is_refused(tmp_path: Path) -> None:
+    text = run_to_json(make_run()).decode()
+    (tmp_path / "run.json").write_text(text.replace('"seed": 0', '"seed": 1, "seed": 0', 1))
+    with pytest.raises(UsageError, match="seed: is given twice"):
+        load_run(tmp_path)
+
+
+def test_deep_nesting_is_refused(tmp_path: Path) -> None:
+    deep = "[" * 100_000 + "]" * 100_000
+    (tmp_path / "run.json").write_text(
+        run_to_json(make_run()).decode().replace('"seed": 0', f'"x": {deep}, "seed": 0', 1)
+    )
+    with pytest.raises(UsageError, match="is not a run"):
+        load_run(tmp_path)

@@ -55,6 +55,8 @@ _NAMES: dict[OpKind, str] = {
 _KINDS: dict[str, OpKind] = {name: kind for kind, names in _NAMES.items() for name in names.split()}
 _WEIGHTS_AT = {name: 1 for name, kind in _KINDS.items() if kind in ("conv", "depthwise_conv", "linear", "matmul")}
 """Which input of an op with MACs is the weights, or the second matrix; the data is ``_DATA_AT``, otherwise input 0."""
+_CUSTOM_OF_RUNTIME = ("TFLite_Detection_PostProcess", "NumericVerify", "Mfcc", "AudioSpectrogram")
+"""Custom ops that the runtime has."""
 _DATA_AT = {"TRANSPOSE_CONV": 2, "CONV_3D_TRANSPOSE": 2}
 
 
@@ -80,6 +82,11 @@ def read_graph(path: Path) -> Graph:
             f"{path} is damaged: its flatbuffer cannot be parsed ({error or type(error).__name__})",
             "it may have been cut while it was copied; export it again",
         ) from error
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """Returns the file itself: TensorFlow Lite has its weights in it."""
+    return (path,)
 
 
 class _Reader:
@@ -123,6 +130,7 @@ class _Reader:
                     outputs=tuple(tensors[i].name for i in outputs),
                     macs=self._macs(operator, native, weights, data, [tensors[i] for i in outputs]),
                     numerics=_numerics(weights, data, inputs, expanded),
+                    foreign=self._is_custom(operator) and native not in _CUSTOM_OF_RUNTIME,
                 )
             )
         inputs_of_graph = tuple(tensors[i].name for i in _indices(subgraph.inputs))
@@ -154,9 +162,14 @@ class _Reader:
 
     def _native(self, operator: Any) -> str:
         code = self._model.operatorCodes[operator.opcodeIndex]
-        native = _BUILTIN[max(code.builtinCode, code.deprecatedBuiltinCode)]
         custom: bytes | None = code.customCode
-        return custom.decode("utf-8", "replace") if native == "CUSTOM" and custom else native
+        if self._is_custom(operator) and custom:
+            return custom.decode("utf-8", "replace")
+        return _BUILTIN[max(code.builtinCode, code.deprecatedBuiltinCode)]
+
+    def _is_custom(self, operator: Any) -> bool:
+        code = self._model.operatorCodes[operator.opcodeIndex]
+        return _BUILTIN[max(code.builtinCode, code.deprecatedBuiltinCode)] == "CUSTOM"
 
     def _macs(
         self, operator: Any, native: str, weights: Tensor | None, data: Tensor | None, outputs: list[Tensor]

@@ -11,7 +11,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import TensorProto, inliner, shape_inference
 
-from edgevit.backends.onnxruntime.external_data import checked_files
+from edgevit.backends.onnxruntime.external_data import checked_files, external_files
 from edgevit.backends.onnxruntime.fused_ops import attention_widths, attribute, stand_in
 from edgevit.errors import UsageError
 from edgevit.results.graph import Graph, Op, Tensor, folded_constant, size_bytes
@@ -108,6 +108,19 @@ def read_graph(path: Path) -> Graph:
         ) from error
 
 
+def files_of(path: Path) -> tuple[Path, ...]:
+    """Returns the file and those that hold its external data, each once.
+
+    Raises:
+        UsageError: the file is no ONNX model, or external data is missing or not in its folder.
+    """
+    return (path, *external_files(path))
+
+
+_DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc", "com.ms.internal.nhwc")
+"""Of the ops that ONNX Runtime has."""
+
+
 class _Reader:
     def __init__(self, model: onnx.ModelProto, path: Path) -> None:
         self._model = model
@@ -162,6 +175,7 @@ class _Reader:
             outputs=tuple(tensor.name for tensor in outputs),
             macs=macs,
             numerics=self._numerics(node, kind, inputs),
+            foreign=node.domain not in _DOMAINS,
         )
 
     def _add(self, name: str, shape: tuple[int, ...], elem_type: int, constant: bool) -> Tensor:

@@ -17,9 +17,15 @@ _LOAD_ERRORS = (native.Fail, native.InvalidArgument, native.InvalidGraph, native
 _DTYPES = {
     "tensor(float)": "float32",
     "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    "tensor(bool)": "bool",
     "tensor(uint8)": "uint8",
     "tensor(int8)": "int8",
+    "tensor(uint16)": "uint16",
+    "tensor(int16)": "int16",
+    "tensor(uint32)": "uint32",
     "tensor(int32)": "int32",
+    "tensor(uint64)": "uint64",
     "tensor(int64)": "int64",
 }
 
@@ -53,4 +59,9 @@ class RuntimeSession:
 def _describe(node: ort.NodeArg, path: Path, batch: int) -> TensorSpec:
     lengths = [length if isinstance(length, int) else None for length in node.shape]
     shape = fixed_shape(lengths, node.name, path, batch)
-    return TensorSpec(node.name, shape, _DTYPES.get(node.type, node.type), guess_layout(shape))
+    if node.type not in _DTYPES:
+        kind = node.type.removeprefix("tensor(").rstrip(")")
+        raise UsageError(
+            f"{path}: {node.name} is {kind}, of which edgevit can make no values", "export it with a float32 input"
+        )
+    return TensorSpec(node.name, shape, _DTYPES[node.type], guess_layout(shape))

@@ -1,0 +1,28 @@
+"""A file that a user gave, and that a runtime crashes on, is bad input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgevit.errors import CandidateFailed, UsageError
+
+
+@contextmanager
+def blaming_file(artifact: Path) -> Iterator[None]:
+    """Turns the failure of a child process that works on one file into a usage error that names the file.
+
+    Args:
+        artifact: The file, as the user named it.
+
+    Raises:
+        UsageError: the child crashed, ran out of time, or raised something of its own.
+    """
+    try:
+        yield
+    except CandidateFailed as error:
+        raise UsageError(
+            f"{artifact}: {error.message}",
+            error.hint or "the runtime cannot cope with this file: export it again, or measure another one",
+        ) from error

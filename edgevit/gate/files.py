@@ -1,0 +1,69 @@
+"""Compares the files of the judged artifact, where they are at hand, with what the run recorded of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from edgevit.errors import first_line
+from edgevit.gate.judge import Check, Outcome, Verdict
+from edgevit.results.artifact import Artifact
+from edgevit.results.run import Run
+from edgevit.run.files import file_sha256
+
+WITHOUT = "judged without its artifacts"
+
+
+def judge_files(verdict: Verdict, run: Run, folder: Path, *, required: bool) -> Verdict:
+    """Adds a check of the artifact's files to a verdict, or the note that they are not there.
+
+    Args:
+        verdict: Of a candidate of ``run``.
+        run: The run.
+        folder: Folder of its ``run.json``, to which the paths of artifacts are relative.
+        required: Whether the check fails where the files are not there.
+    """
+    artifact = next((each.artifact for each in run.candidates if each.id == verdict.candidate), None)
+    files = () if artifact is None else tuple(folder / name for name in artifact.files)
+    if artifact is None or (files and not any(_is_there(file) for file in files)):
+        reason = "there is no artifact" if artifact is None else f"{artifact.path} is not in {folder}"
+        checks = (_check(f"{WITHOUT}: {reason}", "fail"),) if required else ()
+        return replace(verdict, checks=(*verdict.checks, *checks), note=WITHOUT)
+    complaint = _complaint(artifact, files)
+    message = complaint or f"its files are those of the run: sha256 {artifact.sha256[:12]}…"
+    return replace(verdict, checks=(*verdict.checks, _check(message, "fail" if complaint else "pass")))
+
+
+def _check(message: str, verdict: Outcome) -> Check:
+    return Check("artifact", None, "is", None, None, "", "file", verdict, message)
+
+
+def _is_there(file: Path) -> bool:
+    return file.is_symlink() or file.exists()
+
+
+def _complaint(artifact: Artifact, files: tuple[Path, ...]) -> str:
+    """Returns what is wrong with the files; "" where they are as recorded."""
+    outside = next((name for name in artifact.files if _leaves(name)), None)
+    if outside is not None:
+        return f"the run names a file outside of its folder: {outside!r}"
+    if artifact.path not in artifact.files:
+        return f"the run does not list {artifact.path!r} among the files of the artifact"
+    lost = next((file for file in files if not file.is_file()), None)
+    if lost is not None:
+        return f"{lost} is {'not a file' if _is_there(lost) else 'missing'}, but other files of the artifact are there"
+    try:
+        size, digest = sum(file.stat().st_size for file in files), file_sha256(*files)
+    except OSError as error:
+        return f"{artifact.path} cannot be read: {error.strerror or first_line(error)}"
+    if digest != artifact.sha256:
+        return f"{artifact.path} was changed after the run: its sha256 is {digest[:12]}…, not {artifact.sha256[:12]}…"
+    if size != artifact.size_bytes:
+        return f"{artifact.path} has {size} bytes, but the run says {artifact.size_bytes}"
+    return ""
+
+
+def _leaves(name: str) -> bool:
+    """Whether a path does not stay within the folder that it is relative to."""
+    posix, windows = PurePosixPath(name), PureWindowsPath(name)
+    return posix.is_absolute() or windows.is_absolute() or ".." in (*posix.parts, *windows.parts)
