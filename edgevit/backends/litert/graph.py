@@ -165,11 +165,11 @@ class _Reader:
         custom: bytes | None = code.customCode
         if self._is_custom(operator) and custom:
             return custom.decode("utf-8", "replace")
-        return _BUILTIN[max(code.builtinCode, code.deprecatedBuiltinCode)]
+        return str(_BUILTIN[max(code.builtinCode, code.deprecatedBuiltinCode)])
 
     def _is_custom(self, operator: Any) -> bool:
         code = self._model.operatorCodes[operator.opcodeIndex]
-        return _BUILTIN[max(code.builtinCode, code.deprecatedBuiltinCode)] == "CUSTOM"
+        return bool(_BUILTIN[max(code.builtinCode, code.deprecatedBuiltinCode)] == "CUSTOM")
 
     def _macs(
         self, operator: Any, native: str, weights: Tensor | None, data: Tensor | None, outputs: list[Tensor]
