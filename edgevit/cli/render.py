@@ -205,7 +205,7 @@ def print_verdict(verdict: Verdict) -> None:
     rows = [(check.verdict, check.metric, check.device or "–", check.message) for check in checks]
     bold = [index for index, check in enumerate(checks) if check.verdict != "pass"]
     print_table(("verdict", "metric", "device", "reason"), rows, bold=bold)
-    passed = sum(check.verdict == "pass" for check in checks)
-    print_line(f"{verdict.outcome}: {verdict.candidate or 'no candidate'}, {passed} of {len(checks)} checks passed")
     if verdict.note:
         print_line(f"note: {verdict.note}")
+    passed = sum(check.verdict == "pass" for check in checks)
+    print_line(f"{verdict.outcome}: {verdict.candidate or 'no candidate'}, {passed} of {len(checks)} checks passed")

@@ -75,7 +75,7 @@ def evaluate_file(asked: FileEvaluation, progress: Progress) -> Accuracy:
     backend = backend_of_file(asked.artifact)
     job = ScoreFileJob(
         backend=backend.name,
-        artifact=asked.artifact.resolve(),
+        artifact=asked.artifact.absolute(),
         images=PreparedImages(
             choose_samples(asked.data, asked.samples, _SEED), preprocessing_of(asked.artifact, asked.preprocessing)
         ),
