@@ -6,12 +6,13 @@
 # make bench-tokens   every way to have fewer tokens: table and picture
 # make bench-engine   what runs cost, beside a plain script of the same library calls
 # make bench-latency   whether latencies repeat, under changing load: docs/latency-protocol.md
+# make test-kill   runs ended at 50 random moments in every way, resumed, and compared with an unbroken one
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test test-all lint bench bench-quantize bench-tokens bench-engine bench-latency families digits readme
+.PHONY: install demo test test-all test-kill lint bench bench-quantize bench-tokens bench-engine bench-latency families digits readme
 .DELETE_ON_ERROR:
 
 install: $(STAMP)
@@ -32,6 +33,9 @@ test: $(STAMP)
 
 test-all: $(STAMP)
 	$(BIN)/python -m pytest -q
+
+test-kill: $(STAMP)
+	$(BIN)/python -m tests.end_to_end.kill_trials
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -62,6 +62,9 @@ _ENVIRONMENT = {
 }
 """Errors of the file system that come from the machine's state, not from a bug."""
 
+_UNIX_ONLY = ("fcntl", "resource")
+"""Modules of Python's own that some systems lack."""
+
 
 class Stopped(KeyboardInterrupt):
     """A signal asked the process to end; everything is cleaned up as after Ctrl-C."""
@@ -209,6 +212,11 @@ def _environment_error(error: Exception) -> EdgevitError | None:
         return UsageError(
             f"{os.strerror(error.errno or 0).lower()}{where}",
             "give another path, or free the space or set the permissions it needs",
+        )
+    if isinstance(error, ModuleNotFoundError) and error.name in _UNIX_ONLY:
+        return UsageError(
+            f"edgevit needs Python's module {error.name}, which {sys.platform} lacks",
+            "run it on Linux or macOS; on Windows, inside WSL",
         )
     if isinstance(error, ModuleNotFoundError) and error.name:
         from edgevit.measure.host import extra_of_module

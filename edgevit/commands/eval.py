@@ -17,9 +17,10 @@ from edgevit.data.prepared import PreparedImages
 from edgevit.data.row_file import read_rows
 from edgevit.data.sampling import sample_images
 from edgevit.errors import UsageError
-from edgevit.results.artifact import Preprocessing
+from edgevit.results.artifact import Artifact, Preprocessing
 from edgevit.results.candidate import Accuracy
 from edgevit.results.run import find_run
+from edgevit.run.artifact_files import is_as_made
 from edgevit.run.progress import Progress
 from edgevit.run.stages import child_runner
 from edgevit.run.task import Task
@@ -136,18 +137,31 @@ def preprocessing_of(artifact: Path, overrides: PreprocessingOverrides) -> Prepr
         overrides: What the user gave; the input size is not among it, for it is the file's own.
 
     Raises:
-        UsageError: the file is not part of a run, and the user gave no mean or standard deviation.
+        UsageError: the file is not part of a run, or not as the run made it, and the user gave no mean or standard
+            deviation.
     """
     given = overrides.model_dump(exclude_none=True)
-    for folder in artifact.resolve().parents:
-        run = find_run(folder)
-        for candidate in run.candidates if run else ():
-            if candidate.artifact and (folder / candidate.artifact.path).resolve() == artifact.resolve():
-                return replace(candidate.artifact.preprocessing, **given)
+    place = artifact.resolve()
+    found = next((each for folder in place.parents for each in _recorded(folder, place)), None)
+    if found is not None and is_as_made(*found):
+        return replace(found[1].preprocessing, **given)
     missing = [f"--{key}" for key in ("mean", "std") if key not in given]
     if missing:
+        reason = (
+            f"{artifact} is not part of a run"
+            if found is None
+            else f"{artifact} is not the file that the run in {found[0]} made (its sha256 differs)"
+        )
         raise UsageError(
-            f"{artifact} is not part of a run, so edgevit cannot know how its images are normalized",
+            f"{reason}, so edgevit cannot know how its images are normalized",
             f"give {' and '.join(missing)}; for pixels in -1..1 that is --mean 0.5 --std 0.5",
         )
     return Preprocessing(input_size=(1, 1), **given)
+
+
+def _recorded(folder: Path, place: Path) -> Iterator[tuple[Path, Artifact]]:
+    """Yields what the run in a folder, if it is one, knows of the file at a place."""
+    run = find_run(folder)
+    for candidate in run.candidates if run else ():
+        if candidate.artifact and (folder / candidate.artifact.path).resolve() == place:
+            yield folder, candidate.artifact

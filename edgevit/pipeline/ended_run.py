@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgevit.results.run import Run, find_run
-from edgevit.run.files import file_sha256
+from edgevit.run.artifact_files import is_as_made
 from edgevit.run.folder import RunFolder
 from edgevit.run.progress import Progress
 
@@ -19,8 +19,7 @@ def ended_run(folder: RunFolder, progress: Progress) -> Run | None:
     if run is None:
         return None
     for artifact in (candidate.artifact for candidate in run.candidates if candidate.artifact):
-        files = [folder.path / name for name in artifact.files]
-        if not all(file.is_file() for file in files) or file_sha256(*files) != artifact.sha256:
+        if not is_as_made(folder.path, artifact):
             progress.message(f"the run had ended, but {artifact.path} has changed since; what is missing is made again")
             return None
     progress.message("the run has ended; its artifacts are as they were")

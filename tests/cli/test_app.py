@@ -197,9 +197,11 @@ def test_exit_3_where_no_log_can_be_written(
     [
         (CheckFailed("too slow", "try int8"), 1, "error: too slow\nhint: try int8\n"),
         (UsageError("no such file: a[b]"), 2, "error: no such file: a[b]\n"),
+        (UsageError("no such file: \x1b[31m\x07"), 2, "error: no such file: \\x1b[31m\\x07\n"),
         (OSError(errno.ENOSPC, "full", "/x"), 2, "error: no space left on device: /x\n"),
         (PermissionError(errno.EACCES, "no", "/x"), 2, "error: permission denied: /x\n"),
         (ModuleNotFoundError("no", name="openvino.runtime"), 2, "pip install 'edgevit[openvino]'"),
+        (ModuleNotFoundError("no", name="resource"), 2, "inside WSL"),
         (ModuleNotFoundError("no", name="edgevit.typo"), 3, "error: edgevit failed unexpectedly"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
         (EOFError(), 3, "EOFError"),
@@ -226,6 +228,50 @@ def test_ctrl_c_ends_with_130() -> None:
     )
     child = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (child.returncode, child.stderr) == (130, "interrupted\n")
+
+
+ENDLESS = (
+    "import signal, sys, time, typer; from edgevit.cli import app; made = typer.Typer()\n"
+    "def wait():\n"
+    "    try: print('begun', file=sys.stderr, flush=True); time.sleep(60)\n"
+    "    finally: print('cleaned up', file=sys.stderr)\n"
+    "made.command()(wait); app.make_app = lambda: made; app.main()"
+)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_other_signals_clean_up_as_ctrl_c_does(number: signal.Signals, code: int) -> None:
+    child = subprocess.Popen([sys.executable, "-c", ENDLESS], stderr=subprocess.PIPE, text=True)
+    assert child.stderr is not None
+    assert child.stderr.readline() == "begun\n"
+    child.send_signal(number)
+    _, said = child.communicate(timeout=60)
+    assert (child.returncode, said) == (code, f"cleaned up\nstopped by {number.name}\n")
+
+
+def test_a_hangup_that_the_caller_ignores_stays_ignored() -> None:
+    program = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n{ENDLESS}"
+    child = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True)
+    assert child.stderr is not None
+    assert child.stderr.readline() == "begun\n"
+    child.send_signal(signal.SIGHUP)
+    child.send_signal(signal.SIGTERM)
+    child.communicate(timeout=60)
+    assert child.returncode == 143
+
+
+def test_python_m_edgevit_runs_no_file_of_the_current_folder(tmp_path: Path) -> None:
+    for name in ("json", "typer", "signal", "inspect"):
+        (tmp_path / f"{name}.py").write_text("open('mark', 'w').close(); raise SystemExit(9)")
+    root = str(Path(edgevit.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-m", "edgevit", "--version"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": root},
+        check=False,
+    )
+    assert done.returncode == 0
+    assert not (tmp_path / "mark").exists()
 
 
 def test_a_reader_that_leaves_is_no_verdict_and_no_traceback() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +41,8 @@ def test_a_number_of_samples_that_cannot_be_had(source: str, count: int, message
 
 
 def test_preprocessing_of_an_artifact_is_that_of_its_run(tmp_path: Path) -> None:
-    candidate = make_candidate(artifact=make_artifact("artifacts/a/model.tflite"))
+    made = replace(make_artifact("artifacts/a/model.tflite"), sha256=hashlib.sha256(b"").hexdigest())
+    candidate = make_candidate(artifact=made)
     (tmp_path / "run.json").write_bytes(run_to_json(make_run(candidate)))
     (tmp_path / "begin.json").write_text("{}")
     artifact = tmp_path / "artifacts" / "a" / "model.tflite"
@@ -50,6 +53,21 @@ def test_preprocessing_of_an_artifact_is_that_of_its_run(tmp_path: Path) -> None
     overridden = preprocessing_of(artifact, PreprocessingOverrides(crop_pct=0.9))
     assert (overridden.crop_pct, overridden.mean) == (0.9, (0.5, 0.5, 0.5))
     assert json.loads((tmp_path / "run.json").read_text())["schema_version"] == 1
+
+
+def test_a_file_in_place_of_the_one_that_was_made_is_a_strange_one(tmp_path: Path) -> None:
+    made = replace(make_artifact("artifacts/a/model.tflite"), sha256=hashlib.sha256(b"made").hexdigest())
+    (tmp_path / "run.json").write_bytes(run_to_json(make_run(make_candidate(artifact=made))))
+    (tmp_path / "begin.json").write_text("{}")
+    artifact = tmp_path / "artifacts" / "a" / "model.tflite"
+    artifact.parent.mkdir(parents=True)
+    artifact.write_bytes(b"another")
+    with pytest.raises(UsageError, match=r"not the file that the run in .* made \(its sha256 differs\)"):
+        preprocessing_of(artifact, PreprocessingOverrides())
+    given = preprocessing_of(artifact, PreprocessingOverrides(mean=(0, 0, 0), std=(1, 1, 1)))
+    assert given.crop_pct == 1.0
+    artifact.write_bytes(b"made")
+    assert preprocessing_of(artifact, PreprocessingOverrides()) == made.preprocessing
 
 
 def test_preprocessing_of_a_strange_file_has_to_be_said(tmp_path: Path) -> None:

@@ -162,18 +162,18 @@ def test_files_of_the_same_name_are_numbered(images: list[str], tmp_path: Path) 
     other = tmp_path / "other"
     other.mkdir()
     Path(images[0]).rename(other / "1.png")
-    keep = tmp_path / "out" / "mine.txt"
-    keep.parent.mkdir()
+    keep = tmp_path / "results" / "out" / "mine.txt"
+    keep.parent.mkdir(parents=True)
     keep.write_text("mine")
     third = other / "1.2.png"
     third.write_bytes(Path(images[1]).read_bytes())
     given = [str(other / "1.png"), images[1], str(third)]
-    found = explain(SPEC, given, None, tmp_path / "out", Silent())
+    found = explain(SPEC, given, None, tmp_path / "results" / "out", Silent())
     names = ["explain_1.png", "explain_1.2.png", "explain_1.2.2.png", "attention_distance.png"]
     assert [Path(path).name for path in found.files] == names
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {*names, "mine.txt"}
+    assert {path.name for path in (tmp_path / "results" / "out").iterdir()} == {*names, "mine.txt"}
     before = [Path(path).read_bytes() for path in found.files]
-    again = explain(SPEC, given, None, tmp_path / "out", Silent())
+    again = explain(SPEC, given, None, tmp_path / "results" / "out", Silent())
     assert [Path(path).read_bytes() for path in again.files] == before
 
 

@@ -134,3 +134,26 @@ def test_a_folder_of_something_else_is_refused_before_anything_is_opened(
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(UsageError, match="is not empty and holds no run"):
         page.compress(SPEC, tmp_path)
+
+
+def test_an_interrupt_is_told_with_the_way_to_go_on(
+    steps: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    heard = KeptProgress()
+    before = page.run_model_passes
+    monkeypatch.setattr(page, "run_model_passes", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        page.compress(SPEC, tmp_path / "my run", progress=heard)
+    monkeypatch.setattr(page, "run_model_passes", before)
+    assert heard.messages[-1].endswith(f"--resume --out '{tmp_path / 'my run'}'")
+    assert page.compress(SPEC, tmp_path / "my run", resume=True).selected == "litert/fp32/dense"
+
+
+def test_results_may_not_lie_among_the_images(steps: list[Any], tmp_path: Path) -> None:
+    spec = Spec.model_validate({"model": {"name": "m"}, "data": {"evaluation": str(tmp_path)}})
+    with pytest.raises(UsageError, match="lies among the images"):
+        page.compress(spec, tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []

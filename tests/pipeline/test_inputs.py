@@ -16,6 +16,8 @@ from edgevit.model.torchvision_schemas import ensure_torchvision_schemas  # noqa
 ensure_torchvision_schemas()
 pytest.importorskip("timm")
 
+from torch import nn  # noqa: E402
+
 from edgevit.data.sampling import RunData  # noqa: E402
 from edgevit.errors import UsageError  # noqa: E402
 from edgevit.model.bundled import BUNDLED_MODELS  # noqa: E402
@@ -29,6 +31,7 @@ from edgevit.run.progress import Silent  # noqa: E402
 from edgevit.spec.spec import ModelSpec, Spec, resolve_spec  # noqa: E402
 from edgevit.spec.token_plan import FORMS, parse_plans  # noqa: E402
 from edgevit.spec.toml_files import find  # noqa: E402
+from tests.factories import make_run  # noqa: E402
 from tests.models import small_vit  # noqa: E402
 from tests.pipeline.contexts import make_inputs, noise  # noqa: E402
 
@@ -136,6 +139,69 @@ def test_a_run_is_tied_to_its_images(tmp_path: Path) -> None:
         pin_inputs(folder, make_inputs(given, data=RunData(noise(3), None)))
         with pytest.raises(UsageError, match="the evaluation images changed"):
             pin_inputs(folder, make_inputs(given, data=RunData(noise(2), None)))
+
+
+def linear(weight: float) -> Model:
+    """A model whose name is that of a factory."""
+    module = nn.Sequential(nn.Flatten(), nn.Linear(3072, 2))
+    nn.init.constant_(module[1].weight, weight)
+    nn.init.constant_(module[1].bias, 0.0)
+    return Model("tests.pipeline.test_inputs:linear", module.eval(), CONTRACT, 2, random_weights=False)
+
+
+class Negated(nn.Module):
+    """Computes the opposite with the same weights under the same names."""
+
+    def __init__(self, module: nn.Sequential) -> None:
+        super().__init__()
+        self.inner = module
+
+    def state_dict(self, *arguments: Any, **given: Any) -> Any:
+        return self.inner.state_dict(*arguments, **given)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return -self.inner(images)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"data": RunData(noise(3, (0, 1, 1)), noise(2))}, "the evaluation images changed"),
+        ({"data": RunData(noise(3, (0, 1, 0)).select(("1", "0", "2")), noise(2))}, "the evaluation images changed"),
+        ({"data": RunData(noise(3, (0, 1, 0)), noise(2).select(("1", "0")))}, "the calibration images changed"),
+        ({"training_images": noise(4, (1, 0, 0, 0))}, "the training images changed"),
+        ({"model": linear(2.0)}, "the (output|weights) of the model changed"),
+        ({"model": replace(linear(1.0), module=Negated(linear(1.0).module))}, "the output of the model changed"),
+        ({"model": replace(linear(1.0), preprocessing=replace(CONTRACT, crop_pct=0.9))}, "the preprocessing of the model"),
+        ({"teacher": linear(2.0)}, "of the teacher changed"),
+        ({"host": replace(make_run().host, cpu="Other CPU")}, "the processor changed .* began: it was .*, and is Other CPU"),
+        ({"host": replace(make_run().host, isa=("avx2",))}, "the processor changed"),
+        ({"host": replace(make_run().host, python="3.9.1")}, "installed versions changed .* Python was .*, and is 3.9.1"),
+    ],
+)  # fmt: skip
+def test_a_run_is_tied_to_all_that_its_stages_read(tmp_path: Path, changes: dict[str, Any], told: str) -> None:
+    given = spec()
+    before: dict[str, Any] = {
+        "data": RunData(noise(3, (0, 1, 0)), noise(2)),
+        "training_images": noise(4, (0, 0, 0, 0)),
+        "model": linear(1.0),
+        "teacher": linear(1.0),
+    }
+    with RunFolder(tmp_path / "run", given, (), False) as folder:
+        pin_inputs(folder, make_inputs(given, **before))
+        pin_inputs(folder, make_inputs(given, **before))
+        with pytest.raises(UsageError, match=told):
+            pin_inputs(folder, make_inputs(given, **(before | changes)))
+
+
+def test_a_run_is_tied_to_the_versions_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = spec()
+    monkeypatch.setattr(module, "tool_versions", lambda: {"onnxruntime": "0.2"})
+    with RunFolder(tmp_path / "run", given, (), False) as folder:
+        pin_inputs(folder, make_inputs(given))
+        monkeypatch.setattr(module, "tool_versions", lambda: {"onnxruntime": "0.1"})
+        with pytest.raises(UsageError, match=r"installed versions changed .* onnxruntime was 0.2, and is 0.1$"):
+            pin_inputs(folder, make_inputs(given))
 
 
 # What is refused.
