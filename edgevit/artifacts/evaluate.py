@@ -79,11 +79,22 @@ def check_classifier(session: Session) -> None:
             f"not a classifier: {len(session.inputs)} inputs and {len(session.outputs)} outputs, not one of each"
         )
     spec = session.inputs[0]
+    channels = {"NCHW": spec.shape[1:2], "NHWC": spec.shape[-1:]}.get(spec.layout, (3,))
+    if channels == (1,):
+        raise UsageError(
+            f"it takes images of 1 channel (its input is {list(spec.shape)}), and edgevit feeds RGB",
+            "export it with a first step that takes [1, 3, h, w] and averages the channels",
+        )
     if spec.layout not in ("NCHW", "NHWC") or spec.shape[0] != 1:
         raise UsageError(f"not a classifier of single images: its input is {spec.dtype} {list(spec.shape)}")
     out = session.outputs[0].shape
     if math.prod(out) != max(out, default=0):
         raise UsageError(f"not a classifier: its output {list(out)} is not one row of logits")
+
+
+def class_count(session: Session) -> int:
+    """Returns the number of outputs of a classifier, see :func:`check_classifier`."""
+    return math.prod(session.outputs[0].shape)
 
 
 def image_size(spec: TensorSpec) -> tuple[int, int]:

@@ -14,9 +14,11 @@ def compress(
     weights: options.Weights = None,
     pretrained: options.Pretrained = False,
     random_weights: options.RandomWeights = False,
+    no_ema: options.NoEma = False,
     data: options.Data = None,
     calibration: options.Calibration = None,
     samples: options.Samples = None,
+    class_offset: options.ClassOffset = None,
     teacher: Annotated[str | None, typer.Option(help="Distill from this model first; needs --train.")] = None,
     train: Annotated[str | None, typer.Option(help="Images to distill with, apart from all others.")] = None,
     tokens: options.Tokens = None,
@@ -26,6 +28,7 @@ def compress(
     max_drop: Annotated[
         float | None, typer.Option(help="Largest loss of top-1, in points; 1.0 when not given.")
     ] = None,
+    expect_top1: options.ExpectTop1 = None,
     max_minutes: Annotated[
         float | None,
         typer.Option(help="For the whole run; token search and repair stop in time. No limit when not given."),
@@ -82,10 +85,12 @@ def compress(
         model__weights=weights and str(weights),
         model__pretrained=pretrained,
         model__random_weights=random_weights,
+        model__no_ema=no_ema,
         data__evaluation=data,
         data__calibration=calibration,
         data__train=train,
         data__samples=samples,
+        data__class_offset=class_offset,
         passes__distill__teacher__name=teacher,
         passes__tokens=tokens,
         passes__form=form,
@@ -96,6 +101,7 @@ def compress(
         quantize__integer_io=integer_io,
         devices=device or None,
         budget__max_drop=max_drop,
+        budget__expect_top1=expect_top1,
         measure__threads=threads,
     )
     options.check_resume(resume, out)

@@ -21,16 +21,21 @@ def evaluate(
         float | None, typer.Option(help="Share of the resized image that the crop keeps; 1 when not given.")
     ] = None,
     crop_mode: Annotated[str | None, typer.Option(help="center, or squash: ignore the aspect ratio.")] = None,
-    class_offset: Annotated[int, typer.Option(min=0, help="Logit of class 0; 1 if logit 0 is a background class.")] = 0,
+    class_offset: options.ClassOffset = None,
     samples: options.Samples = None,
     threads: options.Threads = None,
     precision: options.Precision = "f32",
+    timeout: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", min=0.001, help="Stop after so long without progress; 900 when not given."),
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Score an artifact on labelled images.
 
     The input size is the file's own. How images are normalized is known for an artifact in a run folder; give
-    --mean and --std for any other file.
+    --mean and --std for any other file, of pixels in 0..1: a file that takes pixels in 0..255 as they are has
+    --mean 0 --std 0.00392157. Exit 1 if it was stopped before all images were scored.
 
     \b
     Examples:
@@ -39,6 +44,7 @@ def evaluate(
     """
     from edgevit.cli import render, terminal
     from edgevit.commands.eval import FileEvaluation, evaluate_file
+    from edgevit.errors import ExitCode
     from edgevit.results.document import to_document
     from edgevit.spec.spec import PreprocessingOverrides
     from edgevit.spec.toml_files import validate
@@ -59,10 +65,16 @@ def evaluate(
         samples=samples,
         threads=threads or 1,
         precision=precision,
+        timeout_seconds=timeout,
     )
     with terminal.make_progress() as progress:
-        accuracy = evaluate_file(asked, progress)
+        found = evaluate_file(asked, progress)
+    for note in found.notes:
+        terminal.print_message(f"warning: {note}")
     if as_json:
-        terminal.print_json({"artifact": str(artifact), "data": data, "accuracy": to_document(accuracy)})
+        terminal.print_json({"artifact": str(artifact), "data": data, **to_document(found)})
     else:
-        render.print_accuracy(artifact, data, accuracy)
+        render.print_score(artifact, data, found)
+    if found.stopped:
+        terminal.print_message(f"stopped: {found.stopped}")
+        raise typer.Exit(ExitCode.CHECK_FAILED)

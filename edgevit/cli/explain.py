@@ -19,6 +19,7 @@ def explain(
     weights: options.Weights = None,
     pretrained: options.Pretrained = False,
     random_weights: options.RandomWeights = False,
+    no_ema: options.NoEma = False,
     tokens: Annotated[
         str | None, typer.Option(metavar="PLAN", help="A plan to show, such as squeeze:0.7 or evit:0.7@4,7,10.")
     ] = None,
@@ -51,6 +52,7 @@ def explain(
         model__weights=weights and str(weights),
         model__pretrained=pretrained,
         model__random_weights=random_weights,
+        model__no_ema=no_ema,
     )
     spec = resolve_spec(file, None, options.with_settings(overrides, setting))
     with out_folder(out, spec.model.name, "explain") as folder, terminal.make_progress() as progress:

@@ -24,7 +24,9 @@ Target = Annotated[
 ]
 Precision = Annotated[str, typer.Option(help="f32, bf16, or fastest: let the runtime choose its float precision.")]
 Weights = Annotated[Path | None, typer.Option(help="safetensors, or a torch file that holds a state dict.")]
-Pretrained = Annotated[bool, typer.Option("--pretrained", help="Download timm's weights.")]
+Pretrained = Annotated[
+    bool, typer.Option("--pretrained", help="Download timm's weights; of a factory: those that it loads itself.")
+]
 RandomWeights = Annotated[bool, typer.Option("--random-weights", help="For trying out; accuracy is not reported.")]
 Calibration = Annotated[
     str | None,
@@ -32,6 +34,21 @@ Calibration = Annotated[
 ]
 Data = Annotated[str | None, typer.Option(help="Images to evaluate: digits, a folder, an .npz, or a manifest (.toml).")]
 Samples = Annotated[int | None, typer.Option(min=1, help="Evaluate on that many images, sampled with the seed.")]
+ClassOffset = Annotated[
+    int | None,
+    typer.Option(
+        min=-1,
+        help="Output of class 0: 1 if output 0 is a background class, -1 if labels count from 1.",
+        show_default=False,
+    ),
+]
+ExpectTop1 = Annotated[
+    float | None,
+    typer.Option(metavar="PERCENT", help="Stop if the float model recognizes fewer images; chance when not given."),
+]
+NoEma = Annotated[
+    bool, typer.Option("--no-ema", help="Take the raw weights of a checkpoint that has averaged ones (EMA) too.")
+]
 Exports = Annotated[str | None, typer.Option("--export", help="onnx,openvino,tflite, or some of them.")]
 Schemes = Annotated[str | None, typer.Option("--scheme", help="auto, or names such as fp32,static_wi8_ai8.")]
 Tokens = Annotated[
@@ -151,11 +168,12 @@ def channels(option: str, text: str | None) -> tuple[float, float, float] | None
     """
     if text is None:
         return None
+    form = f"such as {option} 0.5, or {option} 0.485,0.456,0.406 for red, green and blue: commas, no spaces"
     try:
         numbers = [float(part) for part in text.split(",")]
     except ValueError as error:
-        raise UsageError(f"{option} {text!r} is not a number, or three with commas between") from error
+        raise UsageError(f"{option} {text!r} is not a number, or three with commas between", form) from error
     if len(numbers) not in (1, 3):
-        raise UsageError(f"{option} {text!r}: give one number, or three with commas between")
+        raise UsageError(f"{option} {text!r}: give one number, or three with commas between", form)
     red, green, blue = numbers * 3 if len(numbers) == 1 else numbers
     return red, green, blue

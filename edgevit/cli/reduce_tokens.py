@@ -18,8 +18,10 @@ def reduce_tokens(
     weights: options.Weights = None,
     pretrained: options.Pretrained = False,
     random_weights: options.RandomWeights = False,
+    no_ema: options.NoEma = False,
     data: options.Data = None,
     samples: options.Samples = None,
+    class_offset: options.ClassOffset = None,
     form: Annotated[str | None, typer.Option(help="gather or arithmetic; gather when not given.")] = None,
     setting: options.Setting = None,
     out: Annotated[Path, typer.Option(metavar="FILE", help="Captured program to write, for torch.export.load.")] = Path(
@@ -48,8 +50,10 @@ def reduce_tokens(
         model__weights=weights and str(weights),
         model__pretrained=pretrained,
         model__random_weights=random_weights,
+        model__no_ema=no_ema,
         data__evaluation=data,
         data__samples=samples,
+        data__class_offset=class_offset,
         passes__tokens=tokens,
         passes__form=form,
     )

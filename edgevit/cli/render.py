@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgevit.gate.judge import Verdict
-    from edgevit.results.candidate import Accuracy
+    from edgevit.results.file_score import FileScore
     from edgevit.results.graph_summary import Summary
     from edgevit.results.measurement import Prediction
     from edgevit.results.reduction import ReductionReport
@@ -124,10 +124,12 @@ def _basis(predictions: Sequence[Prediction]) -> str:
     return (with_latency or [p.basis for p in predictions])[0]
 
 
-def print_accuracy(artifact: Path, data: str, accuracy: Accuracy) -> None:
-    """Prints the accuracy of one artifact."""
+def print_score(artifact: Path, data: str, score: FileScore) -> None:
+    """Prints the accuracy of one artifact, and which class is which output where the images name them."""
     from edgevit.report import intervals
+    from edgevit.results.class_outputs import outputs_text
 
+    accuracy = score.accuracy
     top5 = f", top-5 {units.percent(accuracy.top5)}" if accuracy.top5 is not None else ""
     between = f" (95 % interval {intervals.percent(accuracy.top1_interval)})" if accuracy.top1_interval else ""
     ece = f", calibration error (ECE) {accuracy.ece:.3f}" if accuracy.ece is not None else ""
@@ -136,6 +138,8 @@ def print_accuracy(artifact: Path, data: str, accuracy: Accuracy) -> None:
     if accuracy.not_finite:
         images = f"{accuracy.not_finite} of {accuracy.samples} images"
         print_line(f"{artifact.name}: NaN or infinity for {images}, which count as misses")
+    if score.classes:
+        print_line(f"classes by output: {outputs_text(score.classes)}")
 
 
 def print_summary(summary: Summary) -> None:

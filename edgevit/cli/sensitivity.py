@@ -15,6 +15,7 @@ def sensitivity(
     weights: options.Weights = None,
     pretrained: options.Pretrained = False,
     random_weights: options.RandomWeights = False,
+    no_ema: options.NoEma = False,
     data: Annotated[str | None, typer.Option(help="Images that --calibration may be a part of, such as 20%.")] = None,
     calibration: Annotated[str | None, typer.Option(help="Images to compare on; up to 32 of them are used.")] = None,
     export: Annotated[
@@ -53,6 +54,7 @@ def sensitivity(
         model__weights=weights and str(weights),
         model__pretrained=pretrained,
         model__random_weights=random_weights,
+        model__no_ema=no_ema,
         data__evaluation=data,
         data__calibration=calibration,
         passes__tokens=tokens,

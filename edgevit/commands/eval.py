@@ -9,18 +9,22 @@ from pathlib import Path
 
 import numpy as np
 
-from edgevit.artifacts.accuracy import score
-from edgevit.artifacts.evaluate import check_classifier, image_size, run_once, write_logits
-from edgevit.backends import backend_of_file, get_backend
-from edgevit.data.images import Samples, open_images, open_samples
-from edgevit.data.prepared import PreparedImages
-from edgevit.data.row_file import read_rows
-from edgevit.data.sampling import sample_images
-from edgevit.errors import UsageError
+from edgevit.artifacts.accuracy import accuracy_of, read_answers
+from edgevit.artifacts.evaluate import check_classifier, class_count, image_size, run_once
+from edgevit.artifacts.plausibility import chance_warning
+from edgevit.backends import Session, backend_of_file, get_backend
+from edgevit.data.images import ImageSet, Samples, open_images, open_samples
+from edgevit.data.in_order import map_in_order
+from edgevit.data.output_labels import match_labels
+from edgevit.data.preprocess import preprocess
+from edgevit.data.row_file import read_written_rows, write_rows_as_they_come
+from edgevit.data.sampling import refuse_broken, sample_images
+from edgevit.errors import CandidateFailed, UsageError
 from edgevit.results.artifact import Artifact, Preprocessing
-from edgevit.results.candidate import Accuracy
+from edgevit.results.file_score import FileScore
 from edgevit.results.run import find_run
 from edgevit.run.artifact_files import is_as_made
+from edgevit.run.child_process import report_progress
 from edgevit.run.progress import Progress
 from edgevit.run.stages import child_runner
 from edgevit.run.task import Task
@@ -39,84 +43,135 @@ class FileEvaluation:
     """Source of labelled images."""
     preprocessing: PreprocessingOverrides
     """What the user gave; the input size is not among it, for it is the file's own."""
-    class_offset: int
-    """Logit of class 0."""
+    class_offset: int | None
+    """Output of class 0; None where nobody said it."""
     samples: int | None
     """Images to score it on; all when None."""
     threads: int
     precision: str
     """"f32", "bf16" or "fastest", see :meth:`edgevit.backends.Backend.open_session`."""
+    timeout_seconds: float | None = None
+    """Without progress; that of a run when None."""
 
 
 @dataclass(frozen=True)
 class ScoreFileJob:
-    """A file to score."""
+    """A file to run over labelled images."""
 
     backend: str
     artifact: Path
-    images: PreparedImages
-    """Their input size is replaced by the file's own."""
-    class_offset: int
+    samples: Samples
+    preprocessing: Preprocessing
+    """Its input size is replaced by the file's own."""
+    class_offset: int | None
     threads: int
     precision: str
+    logits: Path
+    """Where to write float32 [n, outputs], as .npy; of a job that is stopped, what it had done so far is left."""
 
 
-def evaluate_file(asked: FileEvaluation, progress: Progress) -> Accuracy:
+@dataclass(frozen=True)
+class ImagesDone:
+    """How many images a file was run over."""
+
+    images: int
+
+
+def evaluate_file(asked: FileEvaluation, progress: Progress) -> FileScore:
     """Scores a file on labelled images.
 
     Args:
         asked: The file, the images, and how they are fed to it.
         progress: Progress callback.
 
+    Returns:
+        The score; where the runtime crashed or stood still, that of the images done so far.
+
     Raises:
-        UsageError: no backend reads the file, the images cannot be read or have no labels, the file is not a
-            classifier of single images, or the user gave no mean or standard deviation.
-        CandidateFailed: the runtime crashed, or ran out of time.
+        UsageError: no backend reads the file, images cannot be read (all are named) or have no labels, it is not sure
+            which output a label means, the file is not a classifier of single images, or the user gave no mean or
+            standard deviation.
+        CandidateFailed: the runtime crashed, or ran out of time, at the first image.
     """
     backend = backend_of_file(asked.artifact)
-    job = ScoreFileJob(
-        backend=backend.name,
-        artifact=asked.artifact.absolute(),
-        images=PreparedImages(
-            choose_samples(asked.data, asked.samples, _SEED), preprocessing_of(asked.artifact, asked.preprocessing)
-        ),
-        class_offset=asked.class_offset,
-        threads=asked.threads,
-        precision=asked.precision,
-    )
-    with child_runner(progress) as children:
-        return children.run(f"evaluate {asked.artifact.name}", Task(score_file, job, Accuracy))
+    preprocessing = preprocessing_of(asked.artifact, asked.preprocessing)
+    images = _labelled(choose_samples(asked.data, asked.samples, _SEED))
+    with tempfile.TemporaryDirectory(prefix="edgevit-") as folder, child_runner(progress, asked.timeout_seconds) as run:
+        job = ScoreFileJob(
+            backend=backend.name,
+            artifact=asked.artifact.absolute(),
+            samples=images.samples,
+            preprocessing=preprocessing,
+            class_offset=asked.class_offset,
+            threads=asked.threads,
+            precision=asked.precision,
+            logits=Path(folder, "logits.npy"),
+        )
+        stopped = None
+        try:
+            run.run(f"evaluate {asked.artifact.name}", Task(score_file, job, ImagesDone))
+        except CandidateFailed as error:
+            if read_written_rows(job.logits) is None:
+                raise
+            stopped = error.message
+        return _score(images, asked.class_offset, job.logits, stopped)
 
 
-def score_file(job: ScoreFileJob) -> Accuracy:
-    """Runs the file over the images and scores its logits.
+def score_file(job: ScoreFileJob) -> ImagesDone:
+    """Runs a file over images and writes its logits.
 
     Raises:
-        UsageError: the file is not a classifier of single images, or has too few classes for the labels.
+        UsageError: the file is not a classifier of single images, it is not sure which of its outputs a label means, or
+            images cannot be read.
     """
     session = get_backend(job.backend).open_session(job.artifact, job.threads, job.precision)
     check_classifier(session)
-    contract = replace(job.images.preprocessing, input_size=image_size(session.inputs[0]))
-    images = open_samples(job.images.samples)
+    images = _labelled(job.samples)
+    match_labels(images, class_count(session), job.class_offset)
+    contract = replace(job.preprocessing, input_size=image_size(session.inputs[0]))
+    write_rows_as_they_come(job.logits, len(images), _logits(session, images, contract))
+    return ImagesDone(len(images))
+
+
+def _logits(session: Session, images: ImageSet, contract: Preprocessing) -> Iterator[np.ndarray]:
+    """The logits of each image, float32 [1, outputs]; once one is broken, the rest is only looked through for others."""
+
+    def decoded(image_id: str) -> np.ndarray | UsageError:
+        try:
+            return preprocess(images.image(image_id), contract)
+        except UsageError as error:
+            return error
+
+    broken: list[str] = []
+    for done, image in enumerate(map_in_order(decoded, images.ids)):
+        report_progress(done, len(images))
+        if isinstance(image, UsageError):
+            broken.append(image.message.removeprefix(f"{images.source}: "))
+        elif not broken:
+            yield run_once(session, image[None])
+    refuse_broken(images.source, broken)
+
+
+def _labelled(samples: Samples) -> ImageSet:
+    images = open_samples(samples)
     if images.labels is None:
         raise UsageError(f"{images.source} has no labels", "a folder of class sub-folders, or one with labels.csv")
-    labels = tuple(label + job.class_offset for label in images.labels)
-    most = max(labels)
+    return images
 
-    def logits() -> Iterator[np.ndarray]:
-        for batch in replace(job.images, preprocessing=contract).batches():
-            row = run_once(session, batch)
-            if most >= row.shape[1]:
-                raise UsageError(
-                    f"label {most} (class offset {job.class_offset}) is outside the file's {row.shape[1]} classes",
-                    "other labels, or another --class-offset",
-                )
-            yield row
 
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "logits.npy")
-        write_logits(file, len(images), logits())
-        return score(read_rows(file), labels, None)
+def _score(images: ImageSet, class_offset: int | None, logits: Path, stopped: str | None) -> FileScore:
+    rows = read_written_rows(logits)
+    assert rows is not None
+    matched = match_labels(images, rows.shape[1], class_offset)
+    assert matched.labels is not None
+    answers = read_answers(rows, matched.labels[: len(rows)])
+    doubt = chance_warning(answers)
+    return FileScore(
+        accuracy_of(answers, None),
+        matched.classes.index if matched.classes else {},
+        (*images.notes, *([doubt] if doubt else [])),
+        None if stopped is None else f"{stopped}: only the first {len(rows)} of {len(images)} images are scored",
+    )
 
 
 def choose_samples(source: str, count: int | None, seed: int) -> Samples:

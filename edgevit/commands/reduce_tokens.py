@@ -14,6 +14,7 @@ from edgevit.artifacts.accuracy import score
 from edgevit.artifacts.evaluate import LogitsFile
 from edgevit.artifacts.pytorch_reference import ReferenceJob, reference_logits
 from edgevit.data.images import ImageSet, open_images
+from edgevit.data.output_labels import match_labels
 from edgevit.data.prepared import PreparedImages
 from edgevit.data.sampling import check_images, sample_images
 from edgevit.errors import UsageError
@@ -104,7 +105,7 @@ def _only_plan(spec: Spec) -> Plan:
 def _images(spec: Spec, num_classes: int, progress: Progress) -> ImageSet | None:
     if spec.data.evaluation is None:
         return None
-    images = open_images(spec.data.evaluation)
+    images = match_labels(open_images(spec.data.evaluation), num_classes, spec.data.class_offset)
     if spec.data.samples:
         images = sample_images(images, spec.data.samples, spec.seed, "evaluation")
     check_images(images, num_classes, functools.partial(progress.stage, "check evaluation images"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from edgevit.data.images import IMAGE_SUFFIXES
+from edgevit.data.image_files import IMAGE_SUFFIXES
 from edgevit.data.own_output import is_own_output
 from edgevit.errors import UsageError
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import struct
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 from edgevit.results.artifact import Preprocessing
 
@@ -15,6 +16,17 @@ _RESAMPLING = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""How an image of each EXIF orientation is made upright."""
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -28,13 +40,24 @@ def to_rgb(image: Image.Image) -> Image.Image:
     """
     if 0 in image.size:
         raise ValueError("it has no pixels")
-    upright = ImageOps.exif_transpose(image)
+    upright = _upright(image)
     if upright.mode in ("I;16", "I;16B", "I;16L", "I"):
         pixels = np.asarray(upright).astype(np.int64)
         return Image.fromarray((pixels.clip(0, 65535) // 257).astype(np.uint8)).convert("RGB")
     if upright.mode == "F":
         raise ValueError("floating-point pixels have no agreed range")
     return upright.convert("RGB")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turns an image as its EXIF orientation says; other tags, damaged ones among them, do not matter."""
+    image.load()  # first, for a TIFF is turned by Pillow, which then drops the tag
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except (OSError, ValueError, SyntaxError, LookupError, TypeError, ArithmeticError, EOFError, struct.error):
+        return image  # no EXIF that could be read, which other programs show as it is stored, too
+    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
+    return image if turn is None else image.transpose(turn)
 
 
 def preprocess(image: Image.Image, contract: Preprocessing) -> np.ndarray:

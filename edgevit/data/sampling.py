@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,7 +56,7 @@ def choose_data(
             )
         evaluation_set, calibration_set = _split(evaluation_set, float(held_out[1]) / 100, seed)
     else:
-        calibration_set = open_images(calibration) if calibration else None
+        calibration_set = open_images(calibration, "training") if calibration else None
     if calibration_set is not None:
         count = min(most_calibration, len(calibration_set)) if calibration_samples is None else calibration_samples
         calibration_set = _draw(calibration_set, count, seed, "calibration")
@@ -89,11 +89,23 @@ def check_images(images: ImageSet, num_classes: int, on_progress: Callable[[int,
         if error is not None:
             broken.append(error.message.removeprefix(f"{images.source}: "))
         on_progress(done, len(images))
+    refuse_broken(images.source, broken)
+
+
+def refuse_broken(source: str, broken: Sequence[str]) -> None:
+    """Refuses images that cannot be read, all at once.
+
+    Args:
+        source: Of the images.
+        broken: What is wrong with each of them; empty for none.
+
+    Raises:
+        UsageError: there are some; the first ten are told.
+    """
     if broken:
         more = f"\n  and {len(broken) - 10} more" if len(broken) > 10 else ""
         raise UsageError(
-            f"{images.source}: {len(broken)} broken images:\n  " + "\n  ".join(broken[:10]) + more,
-            "fix or remove them",
+            f"{source}: {len(broken)} broken images:\n  " + "\n  ".join(broken[:10]) + more, "fix or remove them"
         )
 
 
@@ -149,7 +161,9 @@ def _draw(images: ImageSet, count: int, seed: int, what: str) -> ImageSet:
     if count < 1:
         raise UsageError(f"{count} {what} images were asked for", "give at least 1")
     if count > len(images):
-        raise UsageError(f"{count} {what} images were asked for, {images.source} has {len(images)}")
+        raise UsageError(
+            f"{count} {what} images were asked for, {images.source} has {len(images)}", f"give at most {len(images)}"
+        )
     if count < len(images):
         order = np.random.default_rng(seed).permutation(len(images))[:count]
         images = images.select(tuple(images.ids[index] for index in sorted(order)))
@@ -157,18 +171,33 @@ def _draw(images: ImageSet, count: int, seed: int, what: str) -> ImageSet:
 
 
 def _split(images: ImageSet, share: float, seed: int) -> tuple[ImageSet, ImageSet]:
-    """Holds out ``share`` of every class, 0..1; returns the rest and the held-out set."""
+    """Holds out ``share`` of every class, 0..1; returns the rest and the held-out set.
+
+    Identical images go to one of the two together.
+    """
     if not 0 < share < 1:
         raise UsageError(
             f"cannot hold out {share:.0%} of the evaluation images for calibration", "between 0 % and 100 %"
         )
     generator = np.random.default_rng(seed)
-    labels = np.asarray(images.labels if images.labels is not None else [0] * len(images))
+    labels = images.labels if images.labels is not None else (0,) * len(images)
+    same: dict[str, list[int]] = {}
+    for index, digest in enumerate(digests(images)):
+        same.setdefault(digest, []).append(index)
+    groups = list(same.values())  # of identical images; a group is of the class of its first
+    first = np.asarray([labels[group[0]] for group in groups])
     held: set[int] = set()
-    for label in np.unique(labels):
-        members = generator.permutation(np.flatnonzero(labels == label))
-        held.update(int(index) for index in members[: round(share * len(members))])
+    for label in np.unique(first):
+        wanted, taken = round(share * labels.count(int(label))), 0
+        for place in generator.permutation(np.flatnonzero(first == label)):
+            if taken >= wanted:
+                break
+            held.update(groups[place])
+            taken += len(groups[place])
     if not held or len(held) == len(images):
-        raise UsageError(f"{share:.0%} of {len(images)} images leaves one side of the split empty")
+        raise UsageError(
+            f"{share:.0%} of {len(images)} images leaves one side of the split empty",
+            "give another share, or more images that differ",
+        )
     rest = images.select(tuple(image_id for index, image_id in enumerate(images.ids) if index not in held))
     return rest, images.select(tuple(image_id for index, image_id in enumerate(images.ids) if index in held))

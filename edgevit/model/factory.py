@@ -18,19 +18,22 @@ from edgevit.model.user_code import is_installed, user_code
 _FORM = "write package.module:factory, importable from the current folder"
 
 
-def call_factory(name: str, num_classes: int | None) -> nn.Module:
+def call_factory(name: str, num_classes: int | None, *, pretrained: bool = False) -> nn.Module:
     """Calls a factory.
 
     Args:
         name: "package.module:factory".
-        num_classes: Its only argument; left out when None.
+        num_classes: Its argument of that name; left out when None.
+        pretrained: Whether it loads its own weights; an argument where it has one of that name.
 
     Raises:
         UsageError: there is no such factory, it cannot be called, it raises anything or calls ``sys.exit()``, or what it
             returns is no module.
     """
     factory = _find(name)
-    arguments = {} if num_classes is None else {"num_classes": num_classes}
+    arguments: dict[str, int] = {} if num_classes is None else {"num_classes": num_classes}
+    if pretrained and _takes(factory, "pretrained"):
+        arguments["pretrained"] = True
     _check_signature(name, factory, arguments)
     with user_code(f"calling {name}"):
         module = factory(**arguments)
@@ -104,6 +107,13 @@ def _make_importable(folder: Path) -> None:
         return
     first = next((place for place, entry in enumerate(sys.path) if Path(entry).name.endswith("-packages")), None)
     sys.path.insert(len(sys.path) if first is None else first, str(folder))
+
+
+def _takes(factory: Callable[..., Any], argument: str) -> bool:
+    try:
+        return argument in inspect.signature(factory).parameters
+    except (TypeError, ValueError):  # of a class or function written in C
+        return False
 
 
 def _check_signature(name: str, factory: Callable[..., Any], arguments: dict[str, int]) -> None:

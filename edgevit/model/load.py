@@ -14,19 +14,17 @@ from torch import nn
 from edgevit.errors import CandidateFailed, UsageError, first_line, unknown_name
 from edgevit.model.bundled import BUNDLED_MODELS
 from edgevit.model.factory import call_factory
+from edgevit.model.quantized import refuse_quantized_module, shortened
 from edgevit.model.random_weights import randomize
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 from edgevit.model.user_code import user_code
-from edgevit.model.weights import (
-    load_weights,
-    refuse_non_finite,
-    refuse_quantized_module,
-    refuse_unusual_storage,
-)
+from edgevit.model.weights import load_weights, refuse_non_finite, refuse_unusual_storage
 from edgevit.results.artifact import Preprocessing
 from edgevit.run.progress import Silent
 from edgevit.run.stages import child_runner
 from edgevit.run.task import Task
+from edgevit.spec.input_file import require_file
+from edgevit.spec.normalization import normalization_problem
 from edgevit.spec.spec import ModelSpec
 
 
@@ -40,6 +38,8 @@ class Model:
     preprocessing: Preprocessing
     num_classes: int
     random_weights: bool
+    notes: tuple[str, ...] = ()
+    """What has to be known of the choice of its weights."""
 
     @property
     def params(self) -> int:
@@ -91,7 +91,12 @@ def load_model(spec: ModelSpec, seed: int = 0) -> Model:
 def load_on_trial(job: LoadJob) -> Loaded:
     """Loads a model in the child process that this is called in; raises what :func:`load_model` does."""
     sys.path.extend(place for place in job.search_path if place not in sys.path)
-    return Loaded(_load(job.spec, job.seed).num_classes)
+    model = _load(job.spec, job.seed)
+    if job.spec.pretrained:
+        torch.manual_seed(job.seed + 1)
+        again = call_factory(job.spec.name, job.spec.num_classes, pretrained=True)
+        _check_own_weights(job.spec.name, model.module, again.float())
+    return Loaded(model.num_classes)
 
 
 def _try_in_child(job: LoadJob) -> None:
@@ -134,26 +139,30 @@ def _check_source(spec: ModelSpec) -> None:
     if ":" not in spec.name and spec.name not in BUNDLED_MODELS:
         _check_timm_name(spec.name)
     if spec.name not in BUNDLED_MODELS and not (spec.weights or spec.pretrained or spec.random_weights):
+        meaning = "the factory loads its own" if ":" in spec.name else "needs the network"
         raise UsageError(
             f"where do the weights of {spec.name} come from?",
-            "give --weights FILE, --pretrained (needs the network) or --random-weights",
+            f"give --weights FILE, --pretrained ({meaning}) or --random-weights",
         )
-    if spec.weights and not spec.weights.is_file():
-        raise UsageError(f"no such weights file: {spec.weights}")
+    if spec.weights:
+        require_file(spec.weights, "weights file", "give a safetensors file, or a torch file that holds a state dict")
+    elif spec.no_ema:
+        raise UsageError("--no-ema chooses among the weights of a file, and none is given", "give --weights FILE")
 
 
 def _load(spec: ModelSpec, seed: int) -> Model:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if ":" in spec.name:
-            module = call_factory(spec.name, spec.num_classes)
+            module = call_factory(spec.name, spec.num_classes, pretrained=spec.pretrained)
         elif spec.name in BUNDLED_MODELS:
             module = _bundled(spec)
         else:
             module = _from_timm(spec)
     refuse_quantized_module(module, spec.name)
+    notes: tuple[str, ...] = ()
     if spec.weights:
-        load_weights(module, spec.weights)
+        notes = load_weights(module, spec.weights, no_ema=spec.no_ema)
     elif spec.name in BUNDLED_MODELS and not spec.random_weights:
         load_weights(module, BUNDLED_MODELS[spec.name].weights)
     with user_code(f"preparing {spec.name}"):
@@ -166,7 +175,32 @@ def _load(spec: ModelSpec, seed: int) -> Model:
         with user_code(f"running {spec.name}"):
             randomize(module, preprocessing.input_size, seed)
         refuse_non_finite(module, spec.name)
-    return Model(spec.name, module, preprocessing, classes, spec.random_weights)
+    return Model(spec.name, module, preprocessing, classes, spec.random_weights, notes)
+
+
+def _check_own_weights(name: str, module: nn.Module, again: nn.Module) -> None:
+    """Refuses a factory whose module has other weights at each call: then it does not load them.
+
+    Args:
+        name: Of the factory.
+        module: What it returned.
+        again: What it returned with another seed.
+
+    Raises:
+        UsageError: names the first tensors that differ.
+    """
+    mine, others = module.state_dict(), again.state_dict()
+    random = [
+        key
+        for key, value in mine.items()
+        if isinstance(value, torch.Tensor)
+        and not (key in others and value.shape == others[key].shape and torch.equal(value, others[key]))
+    ]
+    if random:
+        raise UsageError(
+            f"{name} does not load all its weights: {len(random)} tensors differ from call to call: {shortened(random)}",
+            "let it load them, or give --weights FILE; --random-weights is for trying out",
+        )
 
 
 def _bundled(spec: ModelSpec) -> nn.Module:
@@ -240,6 +274,9 @@ def _preprocessing(module: nn.Module, spec: ModelSpec) -> Preprocessing:
             f"{spec.name} asks for interpolation {merged['interpolation']!r}, which edgevit lacks",
             "override it: nearest, bilinear, bicubic or lanczos",
         )
+    problem = normalization_problem(merged["mean"], merged["std"])
+    if problem:
+        raise UsageError(f"{spec.name}: {problem}", "correct it in the model's configuration, or override it")
     return Preprocessing(**merged)
 
 
@@ -247,11 +284,34 @@ def _count_classes(name: str, module: nn.Module, preprocessing: Preprocessing) -
     """Runs the module once on zeros and returns the width of its logits."""
     height, width = preprocessing.input_size
     doing = f"{name} does not take an image [1, 3, {height}, {width}]"
-    with user_code(doing, "is input_size right? if it is, correct the forward of the model"), torch.inference_mode():
-        logits = module(torch.zeros(1, 3, height, width))
+    hint = "is input_size right? if it is, correct the forward of the model"
+    try:
+        with user_code(doing, hint), torch.inference_mode():
+            logits = module(torch.zeros(1, 3, height, width))
+    except UsageError as error:
+        channels = _other_channels(module, preprocessing)
+        if channels is None:
+            raise
+        raise UsageError(
+            f"{name} takes images of {channels} channel{'s'[: channels > 1]}, and edgevit feeds RGB",
+            "wrap it in a module whose forward takes [n, 3, h, w] and reduces it, such as"
+            " self.model(images.mean(1, keepdim=True)) for grey",
+        ) from error
     if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or logits.shape[0] != 1:
         shape = list(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
         raise UsageError(
             f"the model returns {shape} for one image, not logits [1, classes]", "wrap it in a module that does"
         )
     return int(logits.shape[1])
+
+
+def _other_channels(module: nn.Module, preprocessing: Preprocessing) -> int | None:
+    """The number of channels that a module takes in place of three: grey, two or four; None if it takes none of them."""
+    for channels in (1, 2, 4):
+        try:
+            with user_code("trying other channels"), torch.inference_mode():
+                module(torch.zeros(1, channels, *preprocessing.input_size))
+        except UsageError:
+            continue
+        return channels
+    return None

@@ -1,170 +1,144 @@
-"""Loads weights into a module, and refuses those that compression cannot start from: quantized already, or not finite."""
+"""Loads weights into a module: finds them in the file, says which were taken, and refuses what does not fit or is not finite."""
 
 from __future__ import annotations
 
-import pickle
-import re
-import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from torch import fx, nn
+from torch import nn
 
-from edgevit.errors import UsageError, first_line
-from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
-
-_QUANTIZERS = (
-    "torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch.ao.nn.qat", "torch.ao.nn.intrinsic.qat",
-    "torch.ao.quantization.fake_quantize", "torch.ao.quantization.observer", "torchao", "bitsandbytes", "optimum.quanto",
-    "quanto", "brevitas", "pytorch_quantization", "modelopt.torch.quantization", "nncf.torch.quantization",
-    "auto_gptq", "gptqmodel", "hqq", "compressed_tensors",
-)  # fmt: skip
-"""Modules of quantizers: a float model has none of their layers, observers and tensors."""
-
-_STILL_FLOAT = ("FloatFunctional", "FXFloatFunctional")
-"""Layers of ``torch.ao.nn.quantized`` that compute in float until the model is converted; torchvision's models have them."""
-
-_MARKS = {
-    "_packed_params", "weight_fake_quant", "activation_post_process", "weight_quantizer", "input_quantizer", "SCB",
-    "weight_format", "qweight", "qzeros", "weight_packed", "quant_map", "absmax", "quant_state",
-}  # fmt: skip
-"""Parts of the keys that torch.ao, modelopt, bitsandbytes, GPTQ, AWQ and compressed-tensors write."""
-
-_NARROW = {
-    getattr(torch, name)
-    for name in (
-        "int8", "uint8", "qint8", "quint8", "qint32", "quint4x2", "quint2x4",
-        "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu", "float4_e2m1fn_x2",
-    )
-    if hasattr(torch, name)
-}  # fmt: skip
-"""Types that quantizers store weights in; which of the last exist depends on the version of torch."""
-
-_QUANTIZED_OP = re.compile(r"quantize_per_|^quantized(_decomposed)?\.|^torchao\.")
-"""Matches the target of a quantizing node of a graph; the first alternative matches torch's own functions too."""
-
-_BROKEN_FILE = (
-    OSError, RuntimeError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, AssertionError, struct.error,
-    pickle.UnpicklingError, SafetensorError,
-)  # fmt: skip
-"""What torch and safetensors raise on a file that is damaged or no file of weights."""
+from edgevit.errors import UsageError
+from edgevit.model.checkpoint import FORM, StateDict, read_file, state_dicts, without_counters
+from edgevit.model.quantized import refuse_quantized_file, shortened
 
 
-def load_weights(module: nn.Module, path: Path) -> None:
-    """Loads a state dict, strictly, from safetensors or from a torch file read with ``weights_only=True``.
+def load_weights(module: nn.Module, path: Path, *, no_ema: bool = False) -> tuple[str, ...]:
+    """Loads the weights of a file, strictly: every tensor of the module, and none that it lacks.
 
     Args:
         module: Float model; left as it is when the weights are refused.
-        path: File of weights.
+        path: safetensors, or a torch file; the usual layouts of training tools are read, see
+            :mod:`edgevit.model.checkpoint`.
+        no_ema: Take the raw weights of a file that has averaged ones (EMA) too.
+
+    Returns:
+        What has to be known of the choice, one sentence each; empty for a file that holds nothing else.
 
     Raises:
-        UsageError: the file cannot be read, holds more than tensors, is of a quantized model, or does not fit;
+        UsageError: the file cannot be read, holds code, is of a quantized model, does not fit, or holds several models;
             missing, unexpected and mis-shaped keys are listed.
     """
-    ensure_torchvision_schemas()
-    from timm.models import load_state_dict
-
-    try:
-        state = load_state_dict(str(path), use_ema=False, weights_only=True)
-    except _BROKEN_FILE as error:
-        refuse_quantized_pickle(error, str(path))
-        raise UsageError(
-            f"cannot read weights from {path}: {type(error).__name__}: {first_line(error)}",
-            "safetensors, or a torch file with nothing but a state dict",
-        ) from error
-    except AttributeError as error:  # timm took something else for a dict of names
-        raise UsageError(f"{path} does not hold a state dict of tensors") from error
-    if isinstance(state, Mapping):
-        refuse_quantized_file(state, module, str(path))
-    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise UsageError(f"{path} does not hold a state dict of tensors")
     own = module.state_dict()
-    complaints = [
-        _listing("missing", sorted(own.keys() - state.keys())),
-        _listing("unexpected", sorted(state.keys() - own.keys())),
+    found = state_dicts(read_file(path), own)
+    if not found:
+        raise UsageError(f"{path} does not hold a state dict of tensors", FORM)
+    fitting = [state for state in found if not _complaints(without_counters(state, own), own)]
+    if not fitting:
+        _refuse(found, module, path)
+    chosen = _choose(fitting, found, path, no_ema=no_ema)
+    refuse_quantized_file(chosen.values, module, str(path))
+    module.load_state_dict(without_counters(chosen, own))
+    return tuple(_notes(chosen, found, path))
+
+
+def _choose(fitting: Sequence[StateDict], found: Sequence[StateDict], path: Path, *, no_ema: bool) -> StateDict:
+    """The state dict to take: averaged weights before raw ones, unless they are not wanted."""
+    lost = [state.place for state in found if state.averaged and state not in fitting]
+    if lost and not no_ema and not any(state.averaged for state in fitting):
+        raise UsageError(
+            f"{path} holds averaged weights ({lost[0]}) that do not fit the model, beside others that do",
+            "give --no-ema to take the others",
+        )
+    averaged = [state for state in fitting if state.averaged]
+    raw = [state for state in fitting if not state.averaged]
+    chosen = raw if no_ema and raw else averaged or raw
+    others = [state for state in chosen[1:] if not _same(state, chosen[0])]
+    if others:
+        places = ", ".join(state.place or "the file itself" for state in (chosen[0], *others))
+        raise UsageError(f"{path} holds several models that fit: {places}", f"save the one that is meant alone: {FORM}")
+    return chosen[0]
+
+
+def _same(one: StateDict, other: StateDict) -> bool:
+    return all(
+        key in other.values and torch.equal(value, other.values[key])
+        for key, value in one.values.items()
+        if isinstance(value, torch.Tensor)
+    )
+
+
+def _notes(chosen: StateDict, found: Sequence[StateDict], path: Path) -> Iterator[str]:
+    if chosen.averaged:
+        raw = any(not state.averaged for state in found)
+        yield f"{path}: the averaged weights (EMA) {chosen.place} are taken" + (
+            "; --no-ema takes the others" if raw else ""
+        )
+    elif any(state.averaged for state in found):
+        yield f"{path}: the raw weights {chosen.place} are taken, not the averaged ones (EMA)"
+    elif chosen.place:
+        yield f"{path}: the weights are taken from {chosen.place}"
+    if chosen.left_out:
+        yield f"{path}: {len(chosen.left_out)} tensors beside {chosen.place} are not read: {shortened(chosen.left_out)}"
+
+
+def _refuse(found: Sequence[StateDict], module: nn.Module, path: Path) -> None:
+    """Says why the weights do not fit: those that come nearest.
+
+    Raises:
+        UsageError: always.
+    """
+    own = module.state_dict()
+    nearest = max(found, key=lambda state: len(own.keys() & state.values.keys()))
+    refuse_quantized_file(nearest.values, module, str(path))
+    values = without_counters(nearest, own)
+    if not all(isinstance(value, torch.Tensor) for value in values.values()):
+        raise UsageError(f"{path} does not hold a state dict of tensors", FORM)
+    where = f" ({nearest.place})" if nearest.place else ""
+    raise UsageError(
+        f"{path}{where} does not fit the model:\n  " + "\n  ".join(_complaints(values, own)),
+        "is it the same architecture, with the same number of classes and input size?",
+    )
+
+
+def _complaints(values: Mapping[str, Any], own: Mapping[str, torch.Tensor]) -> list[str]:
+    """Why values are not those of a model; empty if they are."""
+    shared = sorted(own.keys() & values.keys())
+    shaped = [key for key in shared if isinstance(values[key], torch.Tensor) and values[key].shape != own[key].shape]
+    listings = (
+        _listing("missing", sorted(own.keys() - values.keys())),
+        _listing("unexpected", sorted(values.keys() - own.keys())),
         _listing(
-            "of another shape",
+            "of another shape", [f"{key} {list(values[key].shape)}, not {list(own[key].shape)}" for key in shaped]
+        ),
+        _listing(
+            "of another kind",
             [
-                f"{key} {list(state[key].shape)}, not {list(own[key].shape)}"
-                for key in sorted(own.keys() & state.keys())
-                if own[key].shape != state[key].shape
+                f"{key} ({kind})"
+                for key in shared
+                if key not in shaped and (kind := _other_kind(values[key], own[key])) is not None
             ],
         ),
-    ]
-    if any(complaints):
-        raise UsageError(
-            f"{path} does not fit the model:\n  " + "\n  ".join(filter(None, complaints)),
-            "is it the same architecture, with the same number of classes and input size?",
-        )
-    module.load_state_dict(state)
+    )
+    return list(filter(None, listings))
 
 
-def refuse_quantized_file(state: Mapping[Any, Any], module: nn.Module, where: str) -> None:
-    """Refuses the state dict of a quantized model, whoever quantized it.
-
-    An entry that the module has too, under the same key and of the same type, is no sign of that.
-
-    Args:
-        state: As it was read: keys to tensors, or to anything else.
-        module: Float model that the weights are for.
-        where: Source of the weights, for the message.
-
-    Raises:
-        UsageError: names the first entries that show it.
-    """
-    own = module.state_dict()
-    scaled = {
-        key.rpartition(".")[0] for key in state if isinstance(key, str) and "scale" in key.rpartition(".")[2].lower()
-    }
-    signs = []
-    for key, value in state.items():
-        mine = own.get(key)
-        if not isinstance(key, str) or (mine is not None and _kind(mine) == _kind(value)):
-            continue
-        if _is_foreign(value) or (mine is not None and _is_narrow(value)):
-            signs.append(f"{key} ({_kind(value)})")
-        elif mine is None and not _MARKS.isdisjoint(key.split(".")):
-            signs.append(key)
-        elif mine is None and _is_narrow(value) and "weight" in key and key.rpartition(".")[0] in scaled:
-            signs.append(f"{key} ({_kind(value)}, with a scale beside it)")
-    if signs:
-        raise _already_quantized(where, signs)
-
-
-def refuse_quantized_pickle(error: Exception, where: str) -> None:
-    """Refuses a file that torch would not read because it holds classes of a quantizer.
-
-    Args:
-        error: What torch raised.
-        where: The file, for the message.
-
-    Raises:
-        UsageError: names the first of them.
-    """
-    pattern = rf"(?<![\w.])(?:{'|'.join(map(re.escape, _QUANTIZERS))})\.[\w.]*\w"
-    found = list(dict.fromkeys(re.findall(pattern, str(error))))
-    if found:
-        raise _already_quantized(where, found) from error
-
-
-def refuse_quantized_module(module: nn.Module, where: str) -> None:
-    """Refuses a module with quantized layers, observers, fake quantization or integer weights.
-
-    A model that is only prepared for quantization, with ``QuantStub`` and ``FloatFunctional``, is a float model.
-
-    Args:
-        module: To look at.
-        where: Name or source of the module, for the message.
-
-    Raises:
-        UsageError: names the first parts that show it.
-    """
-    signs = list(_quantized_parts(module))
-    if signs:
-        raise _already_quantized(where, signs)
+def _other_kind(value: Any, own: torch.Tensor) -> str | None:
+    """What a value is if it cannot be a weight of a model, whose own is ``own``; None if it can."""
+    if not isinstance(value, torch.Tensor):
+        return type(value).__name__
+    if value.is_meta:
+        return "a tensor without values (meta)"
+    if value.layout != torch.strided:
+        return f"sparse, {value.layout}"
+    if value.is_quantized or value.is_complex() != own.is_complex():
+        return str(value.dtype)
+    if own.is_floating_point() and not value.is_floating_point():
+        return f"{value.dtype}, not {own.dtype}"
+    if not own.is_floating_point() and value.is_floating_point() and not torch.equal(value, value.round()):
+        return f"{value.dtype} with fractions, not {own.dtype}"
+    return None
 
 
 def refuse_non_finite(module: nn.Module, where: str) -> None:
@@ -192,7 +166,7 @@ def refuse_non_finite(module: nn.Module, where: str) -> None:
             broken.append(f"{name} ({count} of {tensor.numel()} values)")
     if broken:
         raise UsageError(
-            f"{where}: NaN or infinity in {len(broken)} tensors: {_shortened(broken)}",
+            f"{where}: NaN or infinity in {len(broken)} tensors: {shortened(broken)}",
             "the training diverged, or the file was cast to a type too narrow: give an earlier or the original checkpoint",
         )
 
@@ -221,60 +195,5 @@ def refuse_unusual_storage(module: nn.Module, where: str) -> None:
             raise UsageError(f"{where}: {name} is {kind}", "give a model whose weights are dense, real tensors")
 
 
-def _quantized_parts(module: nn.Module) -> Iterator[str]:
-    for name, part in module.named_modules():
-        if _is_quantizers(type(part)):
-            yield f"{name or 'the module'} ({type(part).__name__})"
-        if isinstance(part, fx.GraphModule):
-            yield from (f"{name}.{node.name}".lstrip(".") for node in part.graph.nodes if _is_quantized_op(node))
-    for name, parameter in module.named_parameters():
-        if _is_foreign(parameter) or _is_narrow(parameter):
-            yield f"{name} ({_kind(parameter)})"
-    for name, buffer in module.named_buffers():
-        if _is_foreign(buffer) or (_is_narrow(buffer) and "weight" in name.rpartition(".")[2]):
-            yield f"{name} ({_kind(buffer)})"
-
-
-def _is_quantizers(kind: type) -> bool:
-    """Whether a class is, or descends from, one of a quantizer."""
-    return any(
-        base.__name__ not in _STILL_FLOAT
-        and any(base.__module__ == one or base.__module__.startswith(f"{one}.") for one in _QUANTIZERS)
-        for base in kind.__mro__
-    )
-
-
-def _is_foreign(value: Any) -> bool:
-    """Whether a value is a quantized tensor of torch, or a tensor of a quantizer's own."""
-    return isinstance(value, torch.Tensor) and (value.is_quantized or _is_quantizers(type(value)))
-
-
-def _is_narrow(value: Any) -> bool:
-    return isinstance(value, torch.Tensor) and value.dtype in _NARROW
-
-
-def _is_quantized_op(node: fx.Node) -> bool:
-    return node.op == "call_function" and _QUANTIZED_OP.search(str(node.target)) is not None
-
-
-def _kind(value: Any) -> str:
-    """Type of a tensor's numbers: "int8"; the class of anything else."""
-    if isinstance(value, torch.Tensor) and not _is_quantizers(type(value)):
-        return str(value.dtype).removeprefix("torch.")
-    return type(value).__name__
-
-
-def _already_quantized(where: str, signs: list[str]) -> UsageError:
-    return UsageError(
-        f"{where} is quantized already: {_shortened(signs)}",
-        "edgevit quantizes by itself: give the float model or checkpoint that this one was made from",
-    )
-
-
 def _listing(title: str, keys: list[str]) -> str:
-    return f"{title} ({len(keys)}): {_shortened(keys, 8)}" if keys else ""
-
-
-def _shortened(items: list[str], limit: int = 4) -> str:
-    more = f" and {len(items) - limit} more" if len(items) > limit else ""
-    return ", ".join(items[:limit]) + more
+    return f"{title} ({len(keys)}): {shortened(keys, 8)}" if keys else ""

@@ -23,6 +23,7 @@ from edgevit.pipeline.model_passes import run_model_passes
 from edgevit.pipeline.plan_run import plan_run
 from edgevit.pipeline.tasks import PYTORCH
 from edgevit.report import write_report
+from edgevit.results.class_outputs import outputs_text
 from edgevit.results.run import Run
 from edgevit.run.deadline import Deadline
 from edgevit.run.executor import Executor, processors
@@ -133,8 +134,11 @@ def _run_in(path: Path, spec: Spec, settings: _Settings, progress: Progress) -> 
     ):
         progress.message(f"run folder: {folder.path}; details in {folder.relative(folder.log('run'))}")
         pin_inputs(folder, inputs)
-        for warning in inputs.calibration_record.warnings if inputs.calibration_record else ():
+        for warning in inputs.warnings:
             progress.message(f"warning: {warning}")
+        record = inputs.evaluation_record
+        if record and record.classes:
+            progress.message(f"classes by output: {outputs_text(record.classes)}")
         run = ended_run(folder, progress)
         if run is not None:
             write_report(run, folder.path)
@@ -171,6 +175,7 @@ def _run_in(path: Path, spec: Spec, settings: _Settings, progress: Progress) -> 
             token_searches=tuple(search for each in made for search in each.searches),
             selected_for=choice.selected_for,
             tied=choice.tied,
+            evaluation=record,
         )
         if inputs.data.calibration:
             about = f"Calibration images of {spec.model.name}"

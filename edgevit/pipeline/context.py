@@ -11,6 +11,7 @@ from typing import TypeAlias, cast
 import numpy as np
 
 from edgevit.artifacts.accuracy import Answers, accuracy_of, agreement, read_answers, write_top1
+from edgevit.artifacts.plausibility import check_plausible
 from edgevit.artifacts.pytorch_reference import LatencyJob
 from edgevit.backends import Backend
 from edgevit.data.row_file import read_rows
@@ -153,7 +154,10 @@ def open_context(inputs: Inputs, stages: Stages, steps: Steps, deadline: Deadlin
         export = FloatExport(DENSE, captured.program, images, inputs.spec.measure.threads)
         calls.append(partial(export_early, stages, export, inputs.backends))
     original = cast(Snapshot, stages.side_by_side(calls)[0])
-    accuracy = accuracy_of(read_answers(read_rows(original.logits), inputs.labels), None)
+    answers = read_answers(read_rows(original.logits), inputs.labels)
+    if inputs.teacher is None and steps.measuring:  # a student may know nothing before it is taught
+        check_plausible(answers, inputs.spec.budget.expect_top1, inputs.images.source)
+    accuracy = accuracy_of(answers, None)
     baseline = Baseline(
         top1=accuracy.top1,
         top5=accuracy.top5,

@@ -12,6 +12,7 @@ from typing import Literal
 from edgevit.backends import Backend, all_backends, check_scheme, get_backend
 from edgevit.data.calibration_warnings import calibration_warnings
 from edgevit.data.images import NOISE, ImageSet, Samples, open_images, order_sha256, set_sha256, sorted_digests
+from edgevit.data.output_labels import match_labels
 from edgevit.data.sampling import (
     DEFAULT_CALIBRATION_SAMPLES,
     RunData,
@@ -29,7 +30,7 @@ from edgevit.model.load import Model, load_model, sample_logits, weights_sha256
 from edgevit.quantization.policy import Target
 from edgevit.results.document import to_document
 from edgevit.results.measurement import Host
-from edgevit.results.run import CalibrationRecord
+from edgevit.results.run import CalibrationRecord, EvaluationRecord
 from edgevit.run.folder import RunFolder
 from edgevit.run.progress import Progress
 from edgevit.spec.recipe import IntegerIo
@@ -91,6 +92,15 @@ class Inputs:
         return self.data.evaluation is not None or self.data.calibration is not None
 
     @property
+    def evaluation_record(self) -> EvaluationRecord | None:
+        """What accuracy is taken on; None without evaluation images."""
+        images = self.data.evaluation
+        if images is None:
+            return None
+        classes = images.classes.index if images.classes else {}
+        return EvaluationRecord(images.source, classes, self.spec.data.class_offset, images.notes)
+
+    @property
     def calibration(self) -> Samples | None:
         """Images that quantizers are calibrated with."""
         return self.data.calibration.samples if self.data.calibration else None
@@ -117,10 +127,18 @@ class Inputs:
         return self.spec.export.schemes == (AUTO_SCHEME,)
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """Reasons to doubt the weights and images: what of them was left out, and a poor calibration set."""
+        sets = (self.data.evaluation, self.data.calibration)
+        left_out = (note for images in sets if images for note in images.notes)
+        calibration = self.calibration_record.warnings if self.calibration_record else ()
+        return tuple(dict.fromkeys((*self.model.notes, *left_out, *calibration)))
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Returns what has to be known of these inputs to read the results."""
         evaluation, calibration = self.data.evaluation, self.data.calibration
-        notes = list(self.calibration_record.warnings) if self.calibration_record else []
+        notes = list(self.warnings)
         if self.model.random_weights:
             notes.append("random weights: accuracy is not reported")
         elif evaluation is None:
@@ -323,6 +341,8 @@ def _open_data(spec: Spec, model: Model, progress: Progress) -> RunData:
         spec.seed,
         _QUICK_CALIBRATION if spec.quick else DEFAULT_CALIBRATION_SAMPLES,
     )
+    if data.evaluation:
+        data = replace(data, evaluation=match_labels(data.evaluation, model.num_classes, spec.data.class_offset))
     if spec.quick and data.evaluation:
         count = max(len(data.evaluation) // 5, min(len(data.evaluation), _QUICK_IMAGES))
         data = replace(data, evaluation=sample_images(data.evaluation, count, spec.seed, "evaluation"))
@@ -341,7 +361,7 @@ def _open_teacher(spec: Spec, model: Model, data: RunData) -> tuple[Model | None
         raise UsageError(f"the teacher has {teacher.num_classes} classes, the model {model.num_classes}")
     if spec.data.train is None:
         raise UsageError("distillation needs images to train on", "give --train, apart from --data and --calibration")
-    images = open_images(spec.data.train)
+    images = open_images(spec.data.train, "training")
     for other in (data.evaluation, data.calibration):
         if other is not None:
             refuse_overlap(other, images, "training")

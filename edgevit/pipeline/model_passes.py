@@ -14,9 +14,12 @@ from safetensors.torch import load_model as load_tensors
 from safetensors.torch import save_model as save_tensors
 from torch import nn
 
+from edgevit.artifacts.accuracy import read_answers
+from edgevit.artifacts.plausibility import check_plausible
 from edgevit.artifacts.unseen_layers import UnseenJob, UnseenLayers
 from edgevit.data.images import ImageSet
 from edgevit.data.preprocess import resize_and_crop
+from edgevit.data.row_file import read_rows
 from edgevit.distillation.distill import (
     DistillSettings,
     Normalization,
@@ -63,6 +66,8 @@ def run_model_passes(context: RunContext) -> TrainedModel:
     if settings and inputs.teacher and inputs.training_images:
         module = _distilled(context, settings, inputs.teacher, inputs.training_images)
         snapshot = take_snapshot(stages, inputs, "distilled", module, inputs.model.preprocessing)
+        answers = read_answers(read_rows(snapshot.logits), inputs.labels)
+        check_plausible(answers, inputs.spec.budget.expect_top1, inputs.images.source)
         records = (pass_record("distill", f"teacher {settings.teacher.name}", context.original, snapshot),)
     dense = Variant(DENSE, snapshot.captured.program, inputs.model.preprocessing, records, snapshot.logits)
     return TrainedModel(module, snapshot, dense, _unseen_layers(context, dense).note)

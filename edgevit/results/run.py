@@ -67,6 +67,19 @@ class CalibrationRecord:
 
 
 @dataclass(frozen=True)
+class EvaluationRecord:
+    """The images that accuracy was taken on."""
+
+    source: str
+    classes: dict[str, int]
+    """Output of each class that the source names, such as by a class folder; empty where it has labels alone."""
+    class_offset: int | None = None
+    """Output of class 0, as the user gave it."""
+    notes: tuple[str, ...] = ()
+    """What of the source was left out, and what else has to be known."""
+
+
+@dataclass(frozen=True)
 class Run:
     """One run, as in its ``run.json``."""
 
@@ -94,6 +107,8 @@ class Run:
     there are none; None where nothing usable runs there. Empty in runs of an earlier version."""
     tied: Annotated[dict[str, tuple[str, ...]], LATER] = field(default_factory=dict)
     """Ids of the candidates that cannot be told from the chosen one in speed, by device as in ``selected_for``."""
+    evaluation: EvaluationRecord | None = None
+    """None without evaluation images, and in runs of an earlier version."""
     schema_version: Literal[1] = SCHEMA_VERSION
 
     def candidate(self, candidate_id: str) -> Candidate:

@@ -17,7 +17,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +28,7 @@ from edgevit.errors import CandidateFailed, DiskFull, EdgevitError, ExitCode, Pr
 from edgevit.results.document import to_document
 from edgevit.run.files import disk_full, is_full_disk, open_to_append
 from edgevit.run.task import Task
+from edgevit.run.time_limit import TimeLimit
 
 Answer = TypeVar("Answer")
 
@@ -89,7 +89,7 @@ def run_in_child(
 
     Args:
         task: What to call with what.
-        timeout_seconds: The child is killed after that long.
+        timeout_seconds: The child is killed after that long without progress.
         log: What the child prints is appended here.
         on_progress: Gets what the child reports with :func:`report_progress`.
         on_ready: Called when the child calls :func:`wait_for_turn`, which returns when this does.
@@ -106,14 +106,19 @@ def run_in_child(
         stream.write(f"--- {task.target}\n".encode())
         begin = stream.tell()
         child = start(stream)
-        timer = threading.Timer(timeout_seconds, child.kill)
-        timer.daemon = True  # an interrupt may come before the lines below can cancel it
+        limit = TimeLimit(timeout_seconds, child.kill)
+
+        def progress(done: int, total: int) -> None:
+            limit.extend()
+            if on_progress:
+                on_progress(done, total)
+
         try:
-            timer.start()
-            reply = _converse(child, task.question, stream, on_progress, on_ready)
-            timed_out = not timer.is_alive() and child.wait() == -signal.SIGKILL
+            limit.start()
+            reply = _converse(child, task.question, stream, progress, on_ready)
+            timed_out = limit.expired and child.wait() == -signal.SIGKILL
         finally:
-            timer.cancel()
+            limit.cancel()
             child.kill()
             child.wait()
             _close(child)
@@ -158,7 +163,7 @@ def _converse(
     child: Child,
     question: str,
     log: IO[bytes],
-    on_progress: Callable[[int, int], None] | None,
+    on_progress: Callable[[int, int], None],
     on_ready: Callable[[], None],
 ) -> dict[str, Any] | None:
     assert child.stdout is not None
@@ -176,7 +181,7 @@ def _converse(
             _tell(child, "")
         elif "done" not in document:
             reply = document
-        elif on_progress:
+        else:
             on_progress(document["done"], document["total"])
     return reply if child.wait() == 0 else None
 

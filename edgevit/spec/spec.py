@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from edgevit.errors import EdgevitError
+from edgevit.spec.normalization import normalization_problem
 from edgevit.spec.recipe import IntegerIo
 from edgevit.spec.schemes import AUTO, parse_schemes
 from edgevit.spec.token_plan import NONE, parse_plans
@@ -34,10 +35,19 @@ class PreprocessingOverrides(Section):
     input_size: tuple[Positive, Positive] | None = None
     """Height and width in pixels."""
     mean: Triple | None = None
+    """Of pixels in 0..1."""
     std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
+    """Of pixels in 0..1."""
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] | None = None
     crop_pct: Annotated[float, Field(gt=0, le=1)] | None = None
     crop_mode: Literal["center", "squash"] | None = None
+
+    @model_validator(mode="after")
+    def _of_pixels_in_0_to_1(self) -> PreprocessingOverrides:
+        problem = normalization_problem(self.mean, self.std)
+        if problem:
+            raise ValueError(problem)
+        return self
 
 
 class ModelSpec(Section):
@@ -48,9 +58,11 @@ class ModelSpec(Section):
     weights: Path | None = None
     """safetensors, or a torch file that holds a state dict."""
     pretrained: bool = False
-    """Downloads the weights from timm's own source."""
+    """Downloads the weights from timm's own source; of a factory, takes those that it loads itself."""
     random_weights: bool = False
     """Accuracy is then not reported."""
+    no_ema: bool = False
+    """Takes the raw weights of a file that has averaged ones (EMA) too."""
     num_classes: Positive | None = None
     preprocessing: PreprocessingOverrides = PreprocessingOverrides()
     factory_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0
@@ -75,6 +87,8 @@ class DataSpec(Section):
     """Number of evaluation images, chosen by the seed; all when not given."""
     calibration_samples: Positive | None = None
     """Number of calibration images; up to 128 when not given."""
+    class_offset: Annotated[int, Field(ge=-1)] | None = None
+    """Output of class 0: 1 if output 0 is a background class, -1 if labels count from 1; 0 when not given."""
 
 
 class DistillSpec(Section):
@@ -134,6 +148,15 @@ class BudgetSpec(Section):
 
     max_drop: Annotated[float, Field(ge=0, le=100)] = 1.0
     """Largest loss of top-1 against the float model, in percentage points."""
+    expect_top1: Annotated[float, Field(ge=0, le=100)] | None = None
+    """Top-1 of the float model, in percent, below which the run stops; when not given it has to be better than chance."""
+
+    @field_validator("expect_top1")
+    @classmethod
+    def _in_percent(cls, value: float | None) -> float | None:
+        if value is not None and 0 < value <= 1:
+            raise ValueError(f"it is in percent: {100 * value:g}, not {value:g}")
+        return value
 
 
 class MeasureSpec(Section):
@@ -144,7 +167,7 @@ class MeasureSpec(Section):
     min_seconds: Annotated[float, Field(ge=0)] = 0.5
     """Runs of the first, single measurement continue until both minima are reached; the final round decides."""
     timeout_seconds: Annotated[float, Field(gt=0)] = 900.0
-    """Time limit of one child process: a conversion, an evaluation or a measurement."""
+    """Seconds without progress after which a child process is ended: a conversion, an evaluation or a measurement."""
 
 
 class Spec(Section):

@@ -151,3 +151,27 @@ def test_the_table_gives_what_computing_each_pixel_gives() -> None:
     actual = normalize(pixels, normalized_levels(contract))
     assert actual.flags.c_contiguous
     np.testing.assert_array_equal(actual, computed.transpose(2, 0, 1).astype(np.float32))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
+def test_every_orientation_is_turned_as_pillow_does(orientation: int, kind: str) -> None:
+    from PIL import ImageOps
+
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    lossless = {"lossless": True} if kind == "WEBP" else {}
+    stored = through_a_file(picture(5, 7), kind, exif=exif, **lossless)
+    expected = ImageOps.exif_transpose(stored.copy() if kind == "TIFF" else stored).convert("RGB")
+    stored = through_a_file(picture(5, 7), kind, exif=exif, **lossless)
+    np.testing.assert_array_equal(np.asarray(to_rgb(stored)), np.asarray(expected))
+
+
+def test_a_damaged_tag_beside_the_orientation_does_not_matter() -> None:
+    """One tag claims more values than the EXIF block has: writing it again, as Pillow does when it turns, fails."""
+    entries = b"\x00\x02" + b"\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00"  # orientation: 6
+    entries += b"\x01\x1a\x00\x05\x00\x00\x00\x01\x00\x00\xff\xff"  # resolution, at an offset past the end
+    exif = b"Exif\x00\x00MM\x00\x2a\x00\x00\x00\x08" + entries + b"\x00\x00\x00\x00"
+    turned = to_rgb(through_a_file(picture(5, 7), "JPEG", exif=exif))
+    assert turned.size == (5, 7)
+    assert to_rgb(through_a_file(picture(5, 7), "JPEG", exif=b"Exif\x00\x00nonsense")).size == (7, 5)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgevit.data.row_file import read_rows, write_rows
+from edgevit.data.row_file import read_rows, read_written_rows, write_rows, write_rows_as_they_come
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
@@ -56,3 +56,27 @@ def test_an_error_while_rows_are_made_leaves_the_former_file(tmp_path: Path) -> 
         write_rows(tmp_path / "rows.npy", 2, rows())
     assert [path.name for path in tmp_path.iterdir()] == ["rows.npy"]
     np.testing.assert_array_equal(read_rows(tmp_path / "rows.npy"), np.zeros((1, 3)))
+
+
+def test_rows_that_a_process_had_written_before_it_ended_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    assert read_written_rows(path) is None
+
+    def rows(count: int) -> Iterator[np.ndarray]:
+        for value in range(count):
+            yield np.full((1, 3), value, np.float32)
+        raise KeyboardInterrupt
+
+    for count in (0, 2):
+        path.unlink(missing_ok=True)
+        with pytest.raises(KeyboardInterrupt):
+            write_rows_as_they_come(path, 5, rows(count))
+        found = read_written_rows(path)
+        assert found is None if count == 0 else found is not None and found[:, 0].tolist() == [0, 1]
+    path.write_bytes(path.read_bytes()[:-5])  # in the middle of a row
+    found = read_written_rows(path)
+    assert found is not None and found.tolist() == [[0, 0, 0]]
+    path.unlink()
+    write_rows_as_they_come(path, 1, [np.ones((1, 3), np.float32)])
+    whole = read_written_rows(path)
+    assert whole is not None and whole.tolist() == [[1, 1, 1]]

@@ -137,3 +137,17 @@ def test_overlap_with_training_images_is_named_so(classes: Path) -> None:
     images = open_images(str(classes))
     with pytest.raises(UsageError, match="9 training images"):
         refuse_overlap(images, images, "training")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_identical_images_go_to_one_part_together(tmp_path: Path, seed: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 4, 4), dtype=np.uint8)
+    twice = np.concatenate([pixels, pixels[:12]])  # twelve are there twice, six of them in both classes
+    np.savez(tmp_path / "a.npz", images=twice, labels=np.r_[np.repeat([0, 1], 15), np.repeat([0, 1], 6)])
+    data = choose_data(str(tmp_path / "a.npz"), "50%", None, None, seed)
+    assert data.evaluation is not None and data.calibration is not None
+    assert len(data.evaluation) + len(data.calibration) == 42
+    assert not set(map(data.evaluation.sha256, data.evaluation.ids)) & set(
+        map(data.calibration.sha256, data.calibration.ids)
+    )
+    assert 18 <= len(data.calibration) <= 24

@@ -164,6 +164,19 @@ class Pair(Net):
     def forward(self, images): return images, images
 def pair(): return Pair()
 number = 3
+def loads_its_own():
+    net = Net()
+    for tensor in net.parameters():
+        tensor.data.fill_(0.25)
+    return net
+def asks(pretrained=False): return loads_its_own() if pretrained else Net()
+class Grey(Net):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 3, 1)
+    def forward(self, images): return super().forward(self.conv(images))
+def grey(): return Grey()
+def levels(): return Net(mean=(127.5,) * 3, std=(127.5,) * 3)
 """
 
 
@@ -193,6 +206,13 @@ def test_a_users_own_factory(factories: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "given", "message"),
     [
+        (
+            "{}:good",
+            {"pretrained": True},
+            "does not load all its weights: 2 tensors differ from call to call: head.weight",
+        ),
+        ("{}:grey", {}, ":grey takes images of 1 channel, and edgevit feeds RGB"),
+        ("{}:levels", {}, r"mean 127.5 and std 127.5 is not of pixels in 0..1.* --mean 0.5 --std 0.5"),
         ("{}:nothing", {}, "has no factory 'nothing'"),
         ("{}:number", {}, "has no factory 'number'"),
         ("{}:", {}, "is not package.module:factory"),
@@ -263,3 +283,22 @@ def test_tensors_that_no_runtime_takes_are_refused(make: Any, message: str) -> N
     module.register_buffer("weight", make(torch.ones(2, 2)))
     with pytest.raises(UsageError, match=message):
         refuse_unusual_storage(module, "w.pt")
+
+
+@pytest.mark.parametrize("factory", ["loads_its_own", "asks"])
+def test_a_factory_may_load_its_own_weights(factories: str, factory: str) -> None:
+    with pytest.raises(UsageError, match="where do the weights") as caught:
+        load_model(ModelSpec(name=f"{factories}:{factory}"))
+    assert caught.value.hint and "--pretrained (the factory loads its own)" in caught.value.hint
+    model = load_model(ModelSpec(name=f"{factories}:{factory}", pretrained=True))
+    assert torch.equal(model.module.head.weight, torch.full_like(model.module.head.weight, 0.25))
+    assert not model.random_weights
+
+
+def test_which_weights_of_a_file_were_taken_is_told(factories: str, tmp_path: Path) -> None:
+    state = load_model(spec(f"{factories}:good")).module.state_dict()
+    torch.save({"state_dict": {f"model.{key}": value for key, value in state.items()}}, tmp_path / "w.ckpt")
+    model = load_model(ModelSpec(name=f"{factories}:good", weights=tmp_path / "w.ckpt"))
+    assert model.notes == (f"{tmp_path / 'w.ckpt'}: the weights are taken from state_dict: model.",)
+    with pytest.raises(UsageError, match="--no-ema chooses among the weights of a file"):
+        load_model(spec(f"{factories}:good", no_ema=True))

@@ -1,12 +1,8 @@
-"""Loading weights: what fits, and what is refused because it is broken, quantized already or not finite."""
+"""Loading weights: what fits, which of several are taken, and what is refused because it is broken or not finite."""
 
 from __future__ import annotations
 
 import os
-import re
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,212 +15,15 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from edgevit.errors import UsageError  # noqa: E402
-from edgevit.model.weights import (  # noqa: E402
-    load_weights,
-    refuse_non_finite,
-    refuse_quantized_file,
-    refuse_quantized_module,
-    refuse_quantized_pickle,
-)
-
-pytestmark = pytest.mark.filterwarnings("ignore")  # torch.ao announces its successor with every call
+from edgevit.model.weights import load_weights, refuse_non_finite  # noqa: E402
 
 
 class Net(nn.Module):
-    """As torchvision's quantizable models: float, with the stubs that quantization needs."""
+    """A small network with batch normalization."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.quant, self.dequant = torch.ao.quantization.QuantStub(), torch.ao.quantization.DeQuantStub()
         self.conv, self.norm, self.head = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Linear(8, 4)
-        self.add = torch.ao.nn.quantized.FloatFunctional()
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        features = self.norm(self.conv(self.quant(images)))
-        return self.dequant(self.head(self.add.add(features, features).mean((2, 3))))  # type: ignore[no-any-return]
-
-
-def dynamic() -> nn.Module:
-    return torch.ao.quantization.quantize_dynamic(Net().eval(), {nn.Linear}, dtype=torch.qint8)  # type: ignore[no-any-return]
-
-
-def observed() -> nn.Module:
-    net = Net().eval()
-    net.qconfig = torch.ao.quantization.get_default_qconfig("x86")
-    torch.ao.quantization.prepare(net, inplace=True)
-    net(torch.randn(1, 3, 8, 8))
-    return net
-
-
-def static() -> nn.Module:
-    return torch.ao.quantization.convert(observed())  # type: ignore[no-any-return]
-
-
-def aware() -> nn.Module:
-    net = Net().train()
-    net.qconfig = torch.ao.quantization.get_default_qat_qconfig("x86")
-    return torch.ao.quantization.prepare_qat(net)  # type: ignore[no-any-return]
-
-
-def with_torchao() -> nn.Module:
-    pytest.importorskip("torchao")
-    from torchao.quantization import Int8WeightOnlyConfig, quantize_
-
-    net = Net().eval()
-    quantize_(net, Int8WeightOnlyConfig())
-    return net
-
-
-def graph() -> nn.Module:
-    """A float layer behind a pair of quantize and dequantize, as torch.export captures it."""
-
-    class Rounded(nn.Module):
-        def forward(self, images: torch.Tensor) -> torch.Tensor:
-            return torch.fake_quantize_per_tensor_affine(images, 0.1, 0, -128, 127)
-
-    return nn.Sequential(nn.Linear(2, 2), torch.fx.symbolic_trace(Rounded()))
-
-
-def by_hand() -> nn.Module:
-    net = Net()
-    net.head.register_buffer("weight_int8", torch.zeros(4, 8, dtype=torch.int8))
-    return net
-
-
-MAKERS = [dynamic, observed, static, aware, with_torchao]
-
-
-@pytest.mark.parametrize(
-    ("make", "sign"),
-    [
-        (dynamic, r"head \(Linear\), head._packed_params \(LinearPackedParams\)"),
-        (observed, r"quant.activation_post_process \(HistogramObserver\).* and \d+ more"),
-        (static, r"quant \(Quantize\), dequant \(DeQuantize\), conv \(Conv2d\)"),
-        (aware, r"conv.weight_fake_quant \("),
-        (with_torchao, r"head.weight \(Int8Tensor\)"),
-        (graph, r"1.fake_quantize_per_tensor_affine"),
-        (by_hand, r"head.weight_int8 \(int8\)"),
-    ],
-)
-def test_a_quantized_module_is_refused(make: Callable[[], nn.Module], sign: str) -> None:
-    with pytest.raises(UsageError, match=f"my.model:make is quantized already: .*{sign}") as caught:
-        refuse_quantized_module(make(), "my.model:make")
-    assert caught.value.hint and "give the float model or checkpoint" in caught.value.hint
-
-
-class OwnFakeQuantize(torch.ao.quantization.FakeQuantize):  # type: ignore[misc]
-    """A user's own kind."""
-
-
-def test_a_class_made_from_a_quantizers_is_one() -> None:
-    with pytest.raises(UsageError, match=r"1 \(OwnFakeQuantize\)"):
-        refuse_quantized_module(nn.Sequential(nn.Linear(2, 2), OwnFakeQuantize()), "model")
-
-
-def quantize_codebook(values: torch.Tensor) -> torch.Tensor:
-    """A step of a float model that only sounds like quantization."""
-    return values
-
-
-torch.fx.wrap("quantize_codebook")
-
-
-class Codebook(nn.Module):
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return quantize_codebook(images)
-
-
-def test_float_models_are_not_refused() -> None:
-    net = Net()
-    net.register_buffer("mask", torch.ones(4, 4, dtype=torch.uint8))
-    net.register_buffer("relative_position_index", torch.zeros(4, 4, dtype=torch.int64))
-    net.register_parameter("logit_scale", nn.Parameter(torch.ones(1)))
-    refuse_quantized_module(net, "model")
-    refuse_quantized_module(torch.fx.symbolic_trace(Codebook()), "model")
-    refuse_quantized_file(net.state_dict(), Net(), "file")
-    refuse_quantized_file({key: value.half() for key, value in net.state_dict().items()}, net, "file")
-
-
-@pytest.mark.parametrize("make", MAKERS)
-def test_the_state_dict_of_a_quantized_model_is_refused(tmp_path: Path, make: Callable[[], nn.Module]) -> None:
-    path = tmp_path / "w.pt"
-    torch.save({"state_dict": make().state_dict()}, path)
-    with pytest.raises(UsageError, match=r"w\.pt is quantized already: ") as caught:
-        load_weights(Net(), path)
-    assert caught.value.hint and "float" in caught.value.hint
-
-
-HEAD = torch.zeros(4, 8)
-FOREIGN: list[tuple[dict[str, Any], str]] = [
-    ({"head.weight": HEAD.to(torch.int8), "head.SCB": torch.ones(4), "head.weight_format": torch.tensor(0)}, "head.weight (int8); head.SCB; head.weight_format"),
-    ({"head.weight": torch.zeros(16, 1, dtype=torch.uint8), "head.weight.absmax": torch.ones(1)}, "head.weight (uint8); head.weight.absmax"),
-    ({"head.weight._data": HEAD.to(torch.int8), "head.weight._scale": torch.ones(4, 1)}, "head.weight._data (int8, with a scale beside it)"),
-    ({"head.weight_qdata": HEAD.to(torch.int8), "head.weight_scale": torch.ones(4)}, "head.weight_qdata (int8, with a scale beside it)"),
-    ({"head.weight": HEAD.to(torch.float8_e4m3fn), "head.weight_scale": torch.ones(1)}, "head.weight (float8_e4m3fn)"),
-    ({"head.weight": HEAD.to(torch.int8)}, "head.weight (int8)"),
-    ({"head.qweight": torch.zeros(1, 4, dtype=torch.int32), "head.scales": torch.ones(1, 4)}, "head.qweight"),
-    ({"head.weight_quantizer._amax": torch.ones(1)}, "head.weight_quantizer._amax"),
-]  # fmt: skip
-"""What bitsandbytes (8 and 4 bits), quanto, torchao, compressed-tensors, nobody, GPTQ and modelopt put into a file."""
-
-
-@pytest.mark.parametrize(("changes", "sign"), FOREIGN, ids=[sign for _, sign in FOREIGN])
-@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
-def test_files_of_other_quantizers_are_refused(tmp_path: Path, changes: dict[str, Any], sign: str, suffix: str) -> None:
-    from safetensors.torch import save_file
-
-    path = tmp_path / f"w{suffix}"
-    state = {**{key: value for key, value in Net().state_dict().items() if key != "head.weight"}, **changes}
-    (save_file if suffix == ".safetensors" else torch.save)(state, path)
-    with pytest.raises(UsageError) as caught:
-        load_weights(Net(), path)
-    said, _, signs = caught.value.message.partition(" is quantized already: ")
-    assert said == str(path)
-    assert set(sign.split("; ")) <= set(re.split(r", (?!with)", signs))  # safetensors keeps no order
-
-
-def test_integers_that_the_model_has_too_are_no_sign(tmp_path: Path) -> None:
-    net = Net()
-    net.register_buffer("table_scale", torch.ones(1))
-    net.register_buffer("table", torch.arange(4, dtype=torch.int8))
-    torch.save(net.state_dict(), tmp_path / "w.pt")
-    load_weights(net, tmp_path / "w.pt")
-    net.table = net.table.float()
-    with pytest.raises(UsageError, match=r"table \(int8\)"):
-        load_weights(net, tmp_path / "w.pt")
-
-
-def test_an_unexpected_mask_is_still_just_unexpected(tmp_path: Path) -> None:
-    torch.save({**Net().state_dict(), "mask": torch.ones(3, dtype=torch.uint8)}, tmp_path / "w.pt")
-    with pytest.raises(UsageError, match=r"unexpected \(1\): mask"):
-        load_weights(Net(), tmp_path / "w.pt")
-
-
-def test_a_pickle_that_torch_refuses_for_a_quantizers_class_is_called_quantized() -> None:
-    blocked = RuntimeError(
-        "weights_only=True blocked loading this checkpoint. Unsupported globals: torchao.quantization.Int8Tensor,"
-        " my_torchao.Thing, torchao.quantization.granularity.PerRow. No fallback."
-    )
-    with pytest.raises(UsageError) as caught:
-        refuse_quantized_pickle(blocked, "w.pt")
-    assert caught.value.message == (
-        "w.pt is quantized already: torchao.quantization.Int8Tensor, torchao.quantization.granularity.PerRow"
-    )
-    refuse_quantized_pickle(RuntimeError("Unsupported globals: my.torchao.Thing, timm.layers.Format"), "w.pt")
-
-
-def test_the_command_refuses_a_torchao_checkpoint_with_exit_2(tmp_path: Path) -> None:
-    """In a child process, where torchao is not imported and torch cannot read its tensors."""
-    torch.save(with_torchao().state_dict(), tmp_path / "w.pt")
-    done = subprocess.run(
-        [sys.executable, "-m", "edgevit", "compress", "digits_cnn", "--weights", str(tmp_path / "w.pt")],
-        capture_output=True, text=True, check=False, cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-    )  # fmt: skip
-    assert (done.returncode, done.stdout) == (2, ""), done.stderr
-    assert "w.pt is quantized already: torchao." in done.stderr
-    assert "hint: edgevit quantizes by itself" in done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["w.pt"]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
@@ -345,4 +144,142 @@ def test_a_cut_file_is_named(tmp_path: Path) -> None:
 def test_a_file_without_a_state_dict_is_refused(tmp_path: Path, content: Any) -> None:
     torch.save(content, tmp_path / "w.pt")
     with pytest.raises(UsageError, match="does not hold a state dict|does not fit the model"):
+        load_weights(nn.Linear(2, 2), tmp_path / "w.pt")
+
+
+def changed(by: float) -> dict[str, Any]:
+    """State dict of a Net whose tensors are all ``by``."""
+    return {key: torch.full_like(value, by) for key, value in Net().state_dict().items()}
+
+
+def prefixed(state: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {prefix + key: value for key, value in state.items()}
+
+
+def loaded(path: Path, document: Any, **options: bool) -> tuple[float, tuple[str, ...]]:
+    """The value of the weights that were taken of a file, and what was said of it."""
+    torch.save(document, path)
+    net = Net()
+    notes = load_weights(net, path, **options)
+    values = {float(value) for tensor in net.state_dict().values() for value in tensor.flatten().tolist()}
+    assert len(values) == 1
+    return values.pop(), notes
+
+
+@pytest.mark.parametrize(
+    ("document", "place"),
+    [
+        (changed(3), None),
+        (
+            {"state_dict": changed(3), "epoch": 7, "optimizer": {"state": {0: {"exp_avg": torch.zeros(2)}}}},
+            "state_dict",
+        ),
+        ({"model_state_dict": changed(3), "loss": torch.tensor(0.5)}, "model_state_dict"),
+        ({"model": changed(3)}, "model"),
+        ({"state_dict": prefixed(changed(3), "model.")}, "state_dict: model."),
+        (prefixed(changed(3), "module."), "module."),
+        ({"net": prefixed(changed(3), "module._orig_mod.")}, "net: module."),
+        (prefixed(changed(3), "_orig_mod."), None),
+        ({"checkpoint": {"model": changed(3)}}, "checkpoint: model"),
+    ],
+    ids=lambda value: str(value)[:40] if isinstance(value, str) else "",
+)
+def test_the_usual_layouts_are_read_and_told(tmp_path: Path, document: Any, place: str | None) -> None:
+    value, notes = loaded(tmp_path / "w.pt", document)
+    assert value == 3
+    assert notes == (() if place is None else (f"{tmp_path / 'w.pt'}: the weights are taken from {place}",))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"state_dict": changed(3), "state_dict_ema": changed(5)},
+        {"model": changed(3), "model_ema": {"module": changed(5), "n_averaged": torch.tensor(9)}},
+        {"model": changed(3), "model_ema": {**prefixed(changed(5), "module."), "n_averaged": torch.tensor(9)}},
+        {"state_dict": {**prefixed(changed(3), "model."), **prefixed(changed(5), "ema_model.")}},
+        {"net": changed(3), "ema": changed(5)},
+    ],
+)
+def test_averaged_weights_are_taken_and_told_unless_they_are_not_wanted(tmp_path: Path, document: Any) -> None:
+    value, notes = loaded(tmp_path / "w.pt", document)
+    assert value == 5
+    assert "the averaged weights (EMA)" in notes[0] and "--no-ema takes the others" in notes[0]
+    value, notes = loaded(tmp_path / "w.pt", document, no_ema=True)
+    assert value == 3
+    assert "not the averaged ones (EMA)" in notes[0]
+
+
+def test_averaged_weights_that_do_not_fit_are_not_passed_over(tmp_path: Path) -> None:
+    document = {"state_dict": changed(3), "state_dict_ema": {"conv.weight": torch.zeros(8, 3, 3, 3)}}
+    with pytest.raises(UsageError, match=r"averaged weights \(state_dict_ema\) that do not fit") as caught:
+        loaded(tmp_path / "w.pt", document)
+    assert caught.value.hint and "--no-ema" in caught.value.hint
+    assert loaded(tmp_path / "w.pt", document, no_ema=True)[0] == 3
+
+
+def test_of_several_models_none_is_guessed(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds several models that fit: student, teacher"):
+        loaded(tmp_path / "w.pt", {"student": changed(3), "teacher": changed(5)})
+    assert loaded(tmp_path / "w.pt", {"student": changed(3), "copy": changed(3)})[0] == 3
+
+
+def test_what_lies_beside_the_model_is_told(tmp_path: Path) -> None:
+    document = {"state_dict": {**prefixed(changed(3), "model."), "criterion.weight": torch.ones(4)}}
+    value, notes = loaded(tmp_path / "w.pt", document)
+    assert value == 3
+    assert "1 tensors beside state_dict: model. are not read: criterion.weight" in notes[1]
+    with pytest.raises(
+        UsageError, match=r"\(state_dict: model.\) does not fit the model:\n  unexpected \(1\): more.bias"
+    ):
+        loaded(tmp_path / "w.pt", {"state_dict": prefixed({**changed(3), "more.bias": torch.ones(4)}, "model.")})
+
+
+def test_what_inference_does_not_need_may_be_there_or_not(tmp_path: Path) -> None:
+    state = {key: value for key, value in changed(0).items() if not key.endswith("num_batches_tracked")}
+    counters = {"total_ops": torch.ones(1), "conv.total_ops": torch.ones(1), "norm.total_params": torch.ones(1)}
+    assert loaded(tmp_path / "w.pt", {**state, **counters})[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (torch.ones(4, 8, dtype=torch.complex64), "torch.complex64"),
+        (torch.ones(4, 8).to_sparse(), "sparse, torch.sparse_coo"),
+        (torch.ones(4, 8, device="meta"), "a tensor without values"),
+        (torch.ones(4, 8, dtype=torch.int64), "torch.int64, not torch.float32"),
+        (torch.ones(4, 8, dtype=torch.bool), "torch.bool, not torch.float32"),
+    ],
+    ids=str,
+)
+def test_tensors_of_another_kind_are_refused(tmp_path: Path, value: torch.Tensor, kind: str) -> None:
+    with pytest.raises(UsageError, match="of another kind") as caught:
+        loaded(tmp_path / "w.pt", {**changed(3), "head.weight": value})
+    assert f"head.weight ({kind}" in caught.value.message
+
+
+def test_plain_values_of_training_scripts_do_not_hinder(tmp_path: Path) -> None:
+    import argparse
+
+    import numpy as np
+
+    beside = {
+        "args": argparse.Namespace(lr=0.1, out=Path("x")),
+        "best": np.float64(0.8),
+        "history": np.arange(3),
+    }
+    assert loaded(tmp_path / "w.pt", {"model": changed(3), **beside})[0] == 3
+
+
+def test_a_whole_model_is_refused_without_advice_to_run_its_code(tmp_path: Path) -> None:
+    torch.save(nn.Linear(2, 2), tmp_path / "w.pt")
+    with pytest.raises(UsageError, match="it holds torch.nn.modules.linear.Linear, a class of a program") as caught:
+        load_weights(nn.Linear(2, 2), tmp_path / "w.pt")
+    said = f"{caught.value.message} {caught.value.hint}"
+    assert "torch.save(model.state_dict(), FILE)" in said
+    assert "weights_only" not in said and "trust" not in said and "\033" not in said
+
+
+def test_a_torchscript_program_is_called_so(tmp_path: Path) -> None:
+    torch.jit.script(nn.Linear(2, 2)).save(str(tmp_path / "w.pt"))
+    with pytest.raises(UsageError, match="holds a TorchScript program, not a state dict"):
         load_weights(nn.Linear(2, 2), tmp_path / "w.pt")

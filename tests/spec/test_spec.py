@@ -194,7 +194,7 @@ def test_the_digest_of_a_known_spec_stays() -> None:
     assert resolve({"model": {"name": "a"}}).sha256 == DIGEST
 
 
-DIGEST = "a105b2a3a60c3c63ad2619257f9dfabde964e22d1352a8cad5abe5332fedd446"
+DIGEST = "ec3f6dd0ae2a713f947145d8a39ede3561f8a794c8a4380d2d47c512e9df4918"
 
 
 def test_weights_on_the_command_line_replace_those_of_the_file(tmp_path: Path) -> None:

@@ -1,0 +1,89 @@
+"""Labels of images as outputs of a model: never by guess, for a shifted class order is a wrong accuracy without a word."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from edgevit.data.class_order import CLASSES_FILE, IMAGENET_CLASSES, ClassOrder, imagenet_order
+from edgevit.data.images import ImageSet
+from edgevit.errors import UsageError
+
+_BACKGROUND = "give --class-offset 1 if output 0 is a background class"
+
+
+def match_labels(images: ImageSet, outputs: int, class_offset: int | None) -> ImageSet:
+    """Returns images whose labels are indices of a model's outputs.
+
+    Class folders named by ImageNet's identifiers mean its classes where the model has that many; other class folders
+    mean the outputs in their order only if there are as many.
+
+    Args:
+        images: With labels as their source has them, or without.
+        outputs: Number of outputs of the model.
+        class_offset: Output of class 0; None where nobody said it, which means 0 unless that is doubtful.
+
+    Raises:
+        UsageError: it is not sure which output a label means, or a label is outside the outputs.
+    """
+    if images.labels is None:
+        return images
+    offset, by_imagenet = class_offset or 0, _named_by_imagenet(images, outputs)
+    if by_imagenet is None and images.classes is not None:
+        _check_number(images.source, images.classes, outputs, class_offset)
+    images = by_imagenet or images
+    assert images.labels is not None
+    low, high = min(images.labels), max(images.labels)
+    if class_offset is None and outputs == IMAGENET_CLASSES + 1 and high < IMAGENET_CLASSES:
+        raise UsageError(
+            f"the model has {outputs} outputs, and the labels of {images.source} are {low} to {high}: output 0 of such a"
+            " model is mostly a background class, and then label 0 is output 1",
+            "give --class-offset 1 if it is, or --class-offset 0 if the labels count the background class too",
+        )
+    if low + offset < 0 or high + offset >= outputs:
+        raise _outside(images.source, (low, high), outputs, offset)
+    classes = images.classes
+    if classes is not None:
+        classes = ClassOrder({name: index + offset for name, index in classes.index.items()}, classes.explicit)
+    return replace(images, labels=tuple(label + offset for label in images.labels), classes=classes)
+
+
+def _named_by_imagenet(images: ImageSet, outputs: int) -> ImageSet | None:
+    """Images of class folders that are ImageNet's identifiers, numbered as its classes are; None for all others."""
+    order = images.classes
+    if order is None or order.explicit or outputs not in (IMAGENET_CLASSES, IMAGENET_CLASSES + 1):
+        return None
+    known = imagenet_order(tuple(order.index))
+    if known is None:
+        return None
+    name_of = {index: name for name, index in order.index.items()}
+    assert images.labels is not None
+    return replace(images, labels=tuple(known.index[name_of[label]] for label in images.labels), classes=known)
+
+
+def _check_number(source: str, order: ClassOrder, outputs: int, class_offset: int | None) -> None:
+    """Refuses class folders that are not as many as the model's classes, for then their order says nothing."""
+    named, classes = len(order.index), outputs - max(class_offset or 0, 0)
+    if named == classes:
+        return
+    what = f"names in {CLASSES_FILE}" if order.explicit else "class folders"
+    background = f"; or {_BACKGROUND}" if named + 1 == outputs and class_offset is None else ""
+    raise UsageError(
+        f"{source} has {named} {what}, the model {classes} classes: which is which output is not sure",
+        f"name every class of the model in {source}/{CLASSES_FILE}, one folder name a line in the order of its outputs"
+        f" (empty folders may be left out), or list the images in labels.csv{background}",
+    )
+
+
+def _outside(source: str, labels: tuple[int, int], outputs: int, offset: int) -> UsageError:
+    low, high = labels
+    shifted = f" (class offset {offset})" if offset else ""
+    if offset == 0 and low >= 1 and high == outputs:
+        hint = f"labels from {low} to {high} seem to count from 1: --class-offset -1 takes label 1 as output 0"
+    elif offset > 0 and high < outputs:
+        hint = f"without --class-offset {offset} they would fit"
+    else:
+        hint = "is it the right model, or the right number of classes? --class-offset N says which output is class 0"
+    bad = low if low + offset < 0 else high
+    return UsageError(
+        f"{source}: label {bad}{shifted} is outside the model's {outputs} classes (0 to {outputs - 1})", hint
+    )

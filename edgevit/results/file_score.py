@@ -1,0 +1,21 @@
+"""What ``edgevit eval`` finds out about a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgevit.results.candidate import Accuracy
+
+
+@dataclass(frozen=True)
+class FileScore:
+    """Accuracy of a file on images, and what has to be known to read it."""
+
+    accuracy: Accuracy
+    classes: dict[str, int]
+    """Output of each class that the source of the images names, such as by a class folder; empty where it has labels
+    alone."""
+    notes: tuple[str, ...] = ()
+    """What of the images was left out, and reasons to doubt the accuracy."""
+    stopped: str | None = None
+    """Why not all images were scored; None where they were."""
