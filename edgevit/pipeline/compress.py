@@ -19,7 +19,7 @@ from edgevit.pipeline.context import Steps, open_context, time_original
 from edgevit.pipeline.ended_run import ended_run
 from edgevit.pipeline.final_round import time_in_rounds
 from edgevit.pipeline.inputs import input_files, open_inputs, pin_inputs
-from edgevit.pipeline.model_passes import run_model_passes
+from edgevit.pipeline.model_passes import run_model_passes, unseen_layers
 from edgevit.pipeline.plan_run import plan_run
 from edgevit.pipeline.tasks import PYTORCH
 from edgevit.report import write_report
@@ -149,12 +149,13 @@ def _run_in(path: Path, spec: Spec, settings: _Settings, progress: Progress) -> 
         context = open_context(inputs, stages, settings.steps, deadline)
         trained = run_model_passes(context)
         calls = [partial(make_candidates, context, trained, backend) for backend in inputs.backends]
-        made, baseline = stages.both(partial(stages.side_by_side, calls), partial(time_original, context))
+        make_all = partial(stages.both, partial(stages.side_by_side, calls), partial(unseen_layers, context, trained))
+        (made, unseen), baseline = stages.both(make_all, partial(time_original, context))
         candidates = time_in_rounds(context, tuple(candidate for each in made for candidate in each.candidates))
         choice = choose(candidates, tuple(device.name for device in inputs.devices))
         notes = (
             *inputs.notes,
-            *filter(None, [trained.note]),
+            *filter(None, [unseen.note]),
             *(note for each in made for note in each.notes),
             *choice.notes,
         )

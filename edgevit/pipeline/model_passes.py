@@ -46,8 +46,6 @@ class TrainedModel:
     """Of ``module``."""
     dense: Variant
     """``module`` with all its tokens."""
-    note: str
-    """Which of its layers verification does not see; "" if it sees all."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +68,13 @@ def run_model_passes(context: RunContext) -> TrainedModel:
         check_plausible(answers, inputs.spec.budget.expect_top1, inputs.images.source)
         records = (pass_record("distill", f"teacher {settings.teacher.name}", context.original, snapshot),)
     dense = Variant(DENSE, snapshot.captured.program, inputs.model.preprocessing, records, snapshot.logits)
-    return TrainedModel(module, snapshot, dense, _unseen_layers(context, dense).note)
+    return TrainedModel(module, snapshot, dense)
 
 
-def _unseen_layers(context: RunContext, dense: Variant) -> UnseenLayers:
-    images = evaluation_images(context.stages, context.inputs, dense.preprocessing)
-    task = unseen_layers_task(UnseenJob(dense.program, images))
+def unseen_layers(context: RunContext, trained: TrainedModel) -> UnseenLayers:
+    """Finds the layers of the dense model that comparing logits cannot check, which the run tells in a note."""
+    images = evaluation_images(context.stages, context.inputs, trained.dense.preprocessing)
+    task = unseen_layers_task(UnseenJob(trained.dense.program, images))
     return context.stages.run_in_child("find layers that verification does not see", "unseen-layers", task)
 
 

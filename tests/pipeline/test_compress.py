@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+from edgevit.artifacts.unseen_layers import UnseenLayers
 from edgevit.backends import Backend
 from edgevit.data.sampling import RunData
 from edgevit.errors import UsageError
@@ -57,6 +58,7 @@ def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
     monkeypatch.setattr(page, "plan_run", lambda inputs, jobs, measures=True: replace(PLAN, jobs=jobs))
     monkeypatch.setattr(page, "open_context", opened)
     monkeypatch.setattr(page, "run_model_passes", lambda context: None)
+    monkeypatch.setattr(page, "unseen_layers", lambda context, trained: UnseenLayers(("blocks.0.fc1",), 9))
     monkeypatch.setattr(page, "make_candidates", made)
     monkeypatch.setattr(page, "time_in_rounds", lambda context, candidates: candidates)
     monkeypatch.setattr(page, "time_original", lambda context: context.baseline)
@@ -70,7 +72,8 @@ def test_a_run_is_all_that_its_stages_found(steps: list[Any], tmp_path: Path) ->
     assert steps == [COMPRESS_STEPS]
     assert [candidate.id for candidate in run.candidates] == ["onnxruntime/fp32/dense", "litert/fp32/dense"]
     assert run.selected == "litert/fp32/dense"
-    assert run.notes == ("only 2 images", "note of onnxruntime", "the same note", "note of litert")
+    unseen = UnseenLayers(("blocks.0.fc1",), 9).note
+    assert run.notes == ("only 2 images", unseen, "note of onnxruntime", "the same note", "note of litert")
     assert heard.messages == [f"run folder: {tmp_path / 'out'}; details in logs/run.log", "warning: only 2 images"]
     assert heard.plans == [PLAN]
     assert "warning: only 2 images" in (tmp_path / "out" / "logs" / "run.log").read_text()
