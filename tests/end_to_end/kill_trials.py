@@ -8,6 +8,7 @@ Exit 0 if every trial ended with the same artifacts and accuracies, and left no 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import random
 import signal
@@ -18,14 +19,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.end_to_end.test_compress import edgevit, outcome, start
 
 RUN = (
-    "compress", "digits_cnn", "--data", "digits", "--samples", "60", "--calibration", "calibration:digits",
+    "compress", "digits_cnn", "--quick", "--data", "digits", "--samples", "60", "--calibration", "calibration:digits",
     "--set", "data.calibration_samples=16", "--set", "measure.min_seconds=0", "--scheme", "static_wi8_ai8",
     "--max-drop", "100", "--set", "quantize.max_minutes=600",
 )  # fmt: skip
+Outcome = list[tuple[Any, ...]]
 CODES = {signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGINT: 130}
 
 
@@ -82,7 +85,7 @@ WAYS = (
 )
 
 
-def trial(way: Way, seconds: float, backends: str, wanted: object, chance: random.Random) -> list[str]:
+def trial(way: Way, seconds: float, backends: str, wanted: Outcome, chance: random.Random) -> list[str]:
     """Ends one run after some seconds, resumes it, and returns what is wrong."""
     wrong = []
     with tempfile.TemporaryDirectory() as place:
@@ -103,10 +106,21 @@ def trial(way: Way, seconds: float, backends: str, wanted: object, chance: rando
         resumed = edgevit(*arguments, cwd=place)
         if resumed.returncode != 0:
             wrong.append(f"resumed: exit code {resumed.returncode}: {resumed.stderr[-300:]}")
-        elif outcome(folder) != wanted:
-            wrong.append("another outcome")
+        else:
+            wrong += [f"made {made}, not {whole}" for made, whole in differences(outcome(folder), wanted)]
         wrong += [f"left {path.name}" for pattern in ("*.partial", "*.tmp") for path in folder.rglob(pattern)]
     return wrong
+
+
+def differences(made: Outcome, wanted: Outcome) -> list[tuple[object, object]]:
+    """Returns what differs between two outcomes, candidate by candidate."""
+    pairs = itertools.zip_longest(made, wanted, fillvalue=())
+    return [
+        (one, other)
+        for pair in pairs
+        for one, other in itertools.zip_longest(*pair, fillvalue="nothing")
+        if one != other
+    ]
 
 
 def is_zombie(process: int) -> bool:
@@ -117,7 +131,7 @@ def is_zombie(process: int) -> bool:
         return True
 
 
-def unbroken(backends: str) -> tuple[object, float]:
+def unbroken(backends: str) -> tuple[Outcome, float]:
     """Returns the outcome of a run that nobody ends, and its seconds."""
     with tempfile.TemporaryDirectory() as place:
         begin = time.monotonic()
