@@ -36,7 +36,11 @@ _MARK = "\x1eedgevit "
 SAFE_PATH = "import sys; sys.path[:] = [place for place in sys.path if place]; "
 """Begins the program of a child: without it a ``json.py`` in the current folder would be run in place of Python's own."""
 _SERVE = SAFE_PATH + "from edgevit.run.child_process import serve; serve(int(sys.argv[1]))"
-_INTERRUPTS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+_KILLED = (
+    ExitCode.INTERRUPTED,
+    *(-getattr(signal, name) for name in ("SIGKILL", "SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)),
+)
+"""Exit codes of a child that somebody else ended."""
 _LAST_LINES = 5
 """Of the log of a child that crashed: so many are part of the error."""
 _LINE_CHARACTERS = 200
@@ -98,9 +102,8 @@ def run_in_child(
     Raises:
         UsageError: the function raised it.
         DiskFull: there is no space left.
-        ProcessKilled: the child was killed from outside.
+        ProcessKilled: the child was killed or interrupted from outside, perhaps with the whole group of processes.
         CandidateFailed: the child crashed, raised anything else, or ran out of time.
-        KeyboardInterrupt: the child was interrupted, as the whole group of processes is by Ctrl-C.
     """
     with open_to_append(log) as stream:
         stream.write(f"--- {task.target}\n".encode())
@@ -124,13 +127,11 @@ def run_in_child(
             _close(child)
     name = task.function.__name__.replace("_", " ")
     if reply is None:
-        if child.wait() in (ExitCode.INTERRUPTED, *(-number for number in _INTERRUPTS)):
-            raise KeyboardInterrupt
         if shutil.disk_usage(log.parent).free < _FREE_BYTES_NEEDED:
             raise _disk_full(log.parent)
         if timed_out:
             raise CandidateFailed(f"{name}: no result within {timeout_seconds:g} s")
-        failure = ProcessKilled if child.wait() == -signal.SIGKILL else CandidateFailed
+        failure = ProcessKilled if child.wait() in _KILLED else CandidateFailed
         raise failure(f"{name}: {_how_it_ended(child.wait())}; see {log}", _last_lines(log, begin))
     if "error" in reply:
         if reply["error"] == "failed" and shutil.disk_usage(log.parent).free < _FREE_BYTES_NEEDED:

@@ -170,3 +170,13 @@ def last_words(question: Question) -> Answer:
     print(question.text)
     os.kill(os.getpid(), signal.SIGSEGV)
     return add(question)
+
+
+def killed_once(question: Question) -> Answer:
+    """Is killed the first time, and leaves a mark for the second."""
+    mark = Path(question.text)
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), int(question.numbers[0]))
+        time.sleep(60)
+    return add(question)

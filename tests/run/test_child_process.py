@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from edgevit.errors import CandidateFailed, DiskFull, UsageError
+from edgevit.errors import CandidateFailed, DiskFull, ProcessKilled, UsageError
 from edgevit.run.child_process import run_in_child
 from edgevit.run.task import Task
 from tests.run import child_jobs as jobs
@@ -177,9 +177,9 @@ def test_nothing_is_imported_from_the_current_folder(ask: Ask, tmp_path: Path, m
     assert not (tmp_path / "mark").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_child_that_was_interrupted_interrupts(ask: Ask, number: signal.Signals) -> None:
-    with pytest.raises(KeyboardInterrupt):
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_child_that_somebody_else_ended_is_told_from_one_that_crashed(ask: Ask, number: signal.Signals) -> None:
+    with pytest.raises(ProcessKilled):
         ask(jobs.end_by_signal, numbers=(number,))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from edgevit.errors import CandidateFailed, UsageError
+from edgevit.errors import CandidateFailed, ProcessKilled, UsageError
 from edgevit.run import executor as executor_module
 from edgevit.run.executor import Executor
 from edgevit.run.task import Task
@@ -233,6 +234,20 @@ def test_a_server_that_was_killed_is_started_again(tmp_path: Path) -> None:
         executor._servers[WARM]._process.kill()
         executor._servers[WARM].wait()
         assert executor.run(task, tmp_path / "log").total == 1.0
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("preload", [(), WARM])
+def test_a_task_whose_process_was_killed_is_tried_once_more(
+    tmp_path: Path, number: signal.Signals, preload: tuple[str, ...]
+) -> None:
+    def asked(function: Callable[[Question], Answer]) -> Task[Question, Answer]:
+        return Task(function, Question(str(tmp_path / "mark"), (number,)), Answer, preload=preload)
+
+    with Executor(1, 60.0, tmp_path / "servers.log") as executor:
+        assert executor.run(asked(jobs.killed_once), tmp_path / "log").total == number
+        with pytest.raises(ProcessKilled, match=f"killed by {number.name}"):
+            executor.run(asked(jobs.end_by_signal), tmp_path / "log")
 
 
 def test_little_memory_lets_one_task_run_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
