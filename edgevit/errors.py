@@ -87,4 +87,5 @@ def unknown_name(kind: str, value: str, known: Iterable[str], *, next_step: str 
     hint = "; ".join(
         part for part in (f"did you mean {' or '.join(near)}?" if near else "", next_step or listing) if part
     )
-    return UsageError(f"unknown {kind}: {value!r}", hint)
+    shown = value if len(value) <= 80 else f"{value[:77]}..."
+    return UsageError(f"unknown {kind}: {shown!r}", hint)

@@ -35,6 +35,7 @@ COVERED_BY: Mapping[str, str] = {
 """Modules without a test file of their own, each with a test file that imports the module or runs the command."""
 
 OTHER_FILES: Mapping[str, str] = {
+    "tests/bad_input/": "command lines and files that are wrong, and how each has to end",
     "tests/contract/": "every backend, pass, token method and model family against one contract",
     "tests/data/pictures.py": "images to decode",
     "tests/devices/graphs.py": "small graphs to price",

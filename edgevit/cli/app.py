@@ -19,6 +19,7 @@ import typer
 from typer.exceptions import TyperException
 
 from edgevit.cli.streams import discard_output, open_streams
+from edgevit.cli.strict_command import StrictCommand
 from edgevit.errors import EdgevitError, ExitCode, UsageError
 from edgevit.units import visible
 from edgevit.version import __version__
@@ -50,17 +51,28 @@ _BROKEN_PIPE = 141
 """Exit code that shells report for a broken pipe (128 + SIGPIPE); it is no verdict, so neither 0 nor 1."""
 
 _ENVIRONMENT = {
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EROFS,
-    errno.EACCES,
-    errno.EPERM,
-    errno.ENOTDIR,
-    errno.EISDIR,
-    errno.EEXIST,
-    errno.ENAMETOOLONG,
+    errno.ENOSPC: "free some space, or give another folder",
+    errno.EDQUOT: "free some space, or give another folder",
+    errno.EFBIG: "raise the limit on the size of files (`ulimit -f`), or give another folder",
+    errno.EROFS: "give a folder that can be written",
+    errno.EACCES: "give another path, or set the permissions it needs",
+    errno.EPERM: "give another path, or set the permissions it needs",
+    errno.ENOENT: "make it, or give another path",
+    errno.ENOTDIR: "give another path",
+    errno.EISDIR: "give another path",
+    errno.EEXIST: "give another path, or remove what is there",
+    errno.ELOOP: "correct the links, or give another path",
+    errno.ENAMETOOLONG: "give a shorter path",
+    errno.ENXIO: "give another path: nothing can be read or written there",
+    errno.ENODEV: "give another path: nothing can be read or written there",
+    errno.EIO: "check the disk, or give another folder",
+    errno.ESTALE: "mount the folder anew, or give another",
+    errno.EMFILE: "raise the limit on open files: `ulimit -n 1024`",
+    errno.ENFILE: "end other programs, or raise the system's limit on open files",
+    errno.ENOMEM: "end other programs, or use a machine with more memory",
+    errno.EAGAIN: "end other programs, or raise the limit on processes (`ulimit -u`)",
 }
-"""Errors of the file system that come from the machine's state, not from a bug."""
+"""Errors of the system that come from the machine's state, not from a bug, each with what to do."""
 
 _UNIX_ONLY = ("fcntl", "resource")
 """Modules of Python's own that some systems lack."""
@@ -155,7 +167,7 @@ def make_app() -> typer.Typer:
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name)
         else:
-            app.command(name)(command)
+            app.command(name, cls=StrictCommand)(command)
     return app
 
 
@@ -209,10 +221,10 @@ def _environment_error(error: Exception) -> EdgevitError | None:
     """The error for what the machine lacks (space, permissions or an optional package), or None for anything else."""
     if isinstance(error, OSError) and error.errno in _ENVIRONMENT:
         where = f": {error.filename}" if error.filename else ""
-        return UsageError(
-            f"{os.strerror(error.errno or 0).lower()}{where}",
-            "give another path, or free the space or set the permissions it needs",
-        )
+        what = os.strerror(error.errno).lower() if error.filename else error.strerror or os.strerror(error.errno)
+        return UsageError(f"{what[:1].lower()}{what[1:]}{where}", _ENVIRONMENT[error.errno])
+    if isinstance(error, MemoryError):
+        return UsageError("there is not enough memory", _ENVIRONMENT[errno.ENOMEM])
     if isinstance(error, ModuleNotFoundError) and error.name in _UNIX_ONLY:
         return UsageError(
             f"edgevit needs Python's module {error.name}, which {sys.platform} lacks",

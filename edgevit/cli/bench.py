@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,9 @@ import typer
 from edgevit.cli import options
 from edgevit.errors import CheckFailed, UsageError
 
+_LONGEST_SECONDS = 86_400.0
+"""For --sustained: a day."""
+
 
 def bench(
     artifacts: Annotated[
@@ -19,10 +23,12 @@ def bench(
     ],
     threads: options.Threads = None,
     precision: options.Precision = "fastest",
-    min_runs: Annotated[int, typer.Option(min=50, help="One file: at least that many timed runs.")] = 50,
+    min_runs: Annotated[
+        int | None, typer.Option(min=50, help="One file: at least that many timed runs; 50 when not given.")
+    ] = None,
     min_seconds: Annotated[
-        float, typer.Option(min=0, help="One file: at least that many seconds of timed runs.")
-    ] = 2.0,
+        float | None, typer.Option(min=0, help="One file: at least that many seconds of timed runs; 2 when not given.")
+    ] = None,
     batch: Annotated[
         int | None, typer.Option(min=1, help="Images of one run, for throughput; the file has to take that many.")
     ] = None,
@@ -55,13 +61,20 @@ def bench(
     from edgevit.commands import bench as command
     from edgevit.results.document import to_document
     from edgevit.spec.spec import MeasureSpec
+    from edgevit.spec.toml_files import validate
 
     options.check_choice("precision", precision, options.PRECISIONS)
     seconds = None if sustained is None else parse_seconds(sustained)
     _check_one_way(len(artifacts), batch is not None, end_to_end, sustained is not None)
+    how_long = {"--min-runs": min_runs is not None, "--min-seconds": min_seconds is not None}
+    if sustained is not None:
+        options.refuse_with("--sustained", how_long, "it says how long to run")
+    if len(artifacts) > 1:
+        options.refuse_with("several files", how_long, "they are timed in rounds of bursts")
     if data is not None and not end_to_end:
         raise UsageError("--data is for --end-to-end", "add it, or leave out --data")
-    settings = MeasureSpec(threads=threads or 1, min_runs=min_runs, min_seconds=min_seconds)
+    asked = options.nested(threads=threads, min_runs=min_runs, min_seconds=min_seconds)
+    settings = validate(MeasureSpec, {"min_seconds": 2.0, **asked}, "command line")
     artifact, *others = artifacts
     document: dict[str, Any]
     with terminal.make_progress() as progress:
@@ -103,8 +116,8 @@ def parse_seconds(text: str) -> float:
         UsageError: it is none of these, or less than two seconds.
     """
     number, factor = (text[:-1], 60.0) if text.endswith("m") else (text.removesuffix("s"), 1.0)
-    if not number.replace(".", "", 1).isdecimal() or float(number) * factor < 2:
-        raise UsageError(f"--sustained {text!r} is not a time of at least 2 s", "such as 60s or 2m")
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", number) or not 2 <= float(number) * factor <= _LONGEST_SECONDS:
+        raise UsageError(f"--sustained {text!r} is not a time of 2 s to a day", "such as 60s or 2m")
     return float(number) * factor
 
 

@@ -72,13 +72,17 @@ def compress(
     from edgevit.cli import render, terminal
     from edgevit.cli.plan_text import plan_lines
     from edgevit.errors import ExitCode
-    from edgevit.pipeline.compress import compress as run_compress
-    from edgevit.pipeline.compress import plan
     from edgevit.results.run import run_to_json
     from edgevit.run.files import out_folder
     from edgevit.run.leftovers import folder_size
     from edgevit.spec.spec import resolve_spec
 
+    options.check_resume(resume, out)
+    if dry_run:
+        ineffective = {
+            "--out": out, "--keep-work": keep_work, "--require-stable": require_stable, "--json": as_json,
+        }  # fmt: skip
+        options.refuse_with("--dry-run", ineffective, "it only says what would be made")
     file, name = options.spec_file_or_model(target)
     overrides = options.nested(
         model__name=name,
@@ -104,8 +108,10 @@ def compress(
         budget__expect_top1=expect_top1,
         measure__threads=threads,
     )
-    options.check_resume(resume, out)
     spec = resolve_spec(file, profile, options.with_settings(overrides, setting))
+    from edgevit.pipeline.compress import compress as run_compress  # heavy, so after what needs no PyTorch was refused
+    from edgevit.pipeline.compress import plan
+
     if dry_run:
         with terminal.make_progress(verbose=verbose) as progress:
             planned = plan(spec, jobs=jobs, progress=progress)

@@ -37,11 +37,11 @@ def export(
     """
     from edgevit.cli import render, terminal
     from edgevit.errors import ExitCode
-    from edgevit.pipeline.compress import export as run_export
     from edgevit.results.run import run_to_json
     from edgevit.run.files import out_folder
     from edgevit.spec.spec import resolve_spec
 
+    options.check_resume(resume, out)
     file, name = options.spec_file_or_model(target)
     overrides = options.nested(
         model__name=name,
@@ -55,8 +55,9 @@ def export(
         export__backends=options.split(backends),
         export__schemes=options.split(scheme),
     )
-    options.check_resume(resume, out)
     spec = resolve_spec(file, None, options.with_settings(overrides, setting))
+    from edgevit.pipeline.compress import export as run_export  # heavy, so after what needs no PyTorch was refused
+
     with out_folder(out, spec.model.name) as folder, terminal.make_progress(verbose=verbose) as progress:
         run = run_export(spec, folder, resume=resume, jobs=jobs, keep_work=keep_work, progress=progress)
     if as_json:

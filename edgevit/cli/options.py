@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -82,8 +83,17 @@ Resume = Annotated[
 
 
 def split(names: str | None) -> list[str] | None:
-    """Returns the names in "a,b"; None for None."""
-    return None if names is None else [name.strip() for name in names.split(",") if name.strip()]
+    """Returns the names in "a,b"; None for None.
+
+    Raises:
+        UsageError: one is empty.
+    """
+    if names is None:
+        return None
+    given = [name.strip() for name in names.split(",")]
+    if not all(given):
+        raise UsageError(f"{names!r} holds an empty name", "write names with one comma between")
+    return given
 
 
 def nested(**values: Any) -> dict[str, Any]:
@@ -110,15 +120,15 @@ def with_settings(document: dict[str, Any], settings: list[str] | None) -> dict[
     """
     import contextlib
 
-    from edgevit.spec.toml_files import tomllib
+    from edgevit.spec.toml_files import parse_toml
 
     for setting in settings or []:
         key, equals, text = setting.partition("=")
-        if not equals or not key:
+        if not equals or not all(part.strip() for part in key.split(".")) or not text.strip():
             raise UsageError(f"--set {setting!r} is not KEY=VALUE", "such as --set model.preprocessing.crop_pct=1.0")
         value: Any = text
-        with contextlib.suppress(tomllib.TOMLDecodeError):
-            value = tomllib.loads(f"value = {text}")["value"]
+        with contextlib.suppress(ValueError):
+            value = parse_toml(f"value = {text}")["value"]
         _put(document, key.split("."), value)
     return document
 
@@ -127,9 +137,11 @@ def _put(document: dict[str, Any], path: list[str], value: Any) -> None:
     for part in path[:-1]:
         document = document.setdefault(part, {})
         if not isinstance(document, dict):
-            raise UsageError(f"{'.'.join(path)}: {part} is not a section")
+            raise UsageError(
+                f"{'.'.join(path)}: {part} is a value, not a section", "`edgevit schema spec` has the keys"
+            )
     if path[-1] in document:
-        raise UsageError(f"{'.'.join(path)} is given twice")
+        raise UsageError(f"{'.'.join(path)} is given twice", "give it once: by its own option, or with --set")
     document[path[-1]] = value
 
 
@@ -146,6 +158,25 @@ def check_resume(resume: bool, out: Path | None) -> None:
     """
     if resume and out is None:
         raise UsageError("--resume needs --out", "give --out DIR, the folder of the run; it begins there if it is new")
+
+
+def refuse_with(option: str, others: Mapping[str, object], why: str) -> None:
+    """Refuses options that have no effect beside another one.
+
+    Args:
+        option: The one that is given.
+        others: By name, values of those that have no effect beside it; None, False and empty mean "not given".
+        why: They have none, for the message.
+
+    Raises:
+        UsageError: names those that are given.
+    """
+    given = [name for name, value in others.items() if value]
+    if given:
+        raise UsageError(
+            f"{' and '.join(given)} {'has' if len(given) == 1 else 'have'} no effect with {option}: {why}",
+            f"leave out {' and '.join(given)}, or {option}",
+        )
 
 
 def check_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
@@ -174,6 +205,6 @@ def channels(option: str, text: str | None) -> tuple[float, float, float] | None
     except ValueError as error:
         raise UsageError(f"{option} {text!r} is not a number, or three with commas between", form) from error
     if len(numbers) not in (1, 3):
-        raise UsageError(f"{option} {text!r}: give one number, or three with commas between", form)
+        raise UsageError(f"{option} {text!r} has {len(numbers)} numbers, not one or three", form)
     red, green, blue = numbers * 3 if len(numbers) == 1 else numbers
     return red, green, blue

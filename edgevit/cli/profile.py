@@ -21,7 +21,9 @@ def profile(
         typer.Option(help="Device to predict for; may be repeated. `edgevit devices` lists them.", show_default=False),
     ],
     weights: options.Weights = None,
-    export: Annotated[str, typer.Option(help="Format that a model is exported to first.")] = "tflite",
+    export: Annotated[
+        str | None, typer.Option(help="Format that a model is exported to first; tflite when not given.")
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Predict latency and memory of an artifact, or of a model exported to float32, on a device.

@@ -16,10 +16,11 @@ from edgevit.run.progress import Progress
 from edgevit.run.stages import child_runner
 from edgevit.run.task import Task
 from edgevit.spec.spec import ModelSpec
+from edgevit.spec.toml_files import validate
 
 
 def predict_for_target(
-    target: str, devices: tuple[str, ...], weights: Path | None, export: str, progress: Progress
+    target: str, devices: tuple[str, ...], weights: Path | None, export: str | None, progress: Progress
 ) -> tuple[Prediction, ...]:
     """Predicts latency and memory on devices.
 
@@ -27,7 +28,7 @@ def predict_for_target(
         target: An artifact file, or the name of a model.
         devices: Names of devices.
         weights: Of the model; random when None and it is not bundled, for latency does not depend on them.
-        export: Backend or format that a model is exported to.
+        export: Backend or format that a model is exported to; TFLite when None.
         progress: Progress callback.
 
     Raises:
@@ -35,13 +36,14 @@ def predict_for_target(
     """
     found = tuple(map(load_device, devices))
     with tempfile.TemporaryDirectory() as temporary, child_runner(progress) as children:
-        if Path(target).suffix in {backend.suffix for backend in all_backends()}:
-            if weights:
-                raise UsageError("--weights is for a model, not for an artifact")
+        if Path(target).suffix.lower() in {backend.suffix for backend in all_backends()}:
+            if weights or export is not None:
+                given = "--weights" if weights else "--export"
+                raise UsageError(f"{given} is for a model, not for an artifact", f"leave out {given}")
             artifact = Path(target).absolute()
             backend = backend_of_file(artifact)
         else:
-            backend, folder = get_backend(export), Path(temporary)
+            backend, folder = get_backend(export or "tflite"), Path(temporary)
             job = ExportJob(backend.name, _captured(target, weights, folder), folder / "artifact")
             artifact = children.run(f"export {target}", Task(export_float, job, MadeArtifact)).main
         question = PredictDevicesJob(backend.name, artifact, found)
@@ -55,7 +57,10 @@ def _captured(name: str, weights: Path | None, folder: Path) -> Path:
     from edgevit.pipeline.inputs import open_model
 
     random_weights = weights is None and name not in BUNDLED_MODELS
-    model = open_model(ModelSpec(name=name, weights=weights, random_weights=random_weights), seed=0)
+    model = open_model(
+        validate(ModelSpec, {"name": name, "weights": weights, "random_weights": random_weights}, "command line"),
+        seed=0,
+    )
     path = folder / "model.pt2"
     save_program(capture(model.module, model.preprocessing.input_size), path)
     return path

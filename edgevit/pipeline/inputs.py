@@ -170,12 +170,12 @@ def open_inputs(spec: Spec, progress: Progress) -> Inputs:
     """
     backends, host = _open_backends(spec), host_fingerprint(spec.measure.threads)
     _check_precisions(spec, host)
+    _check_images_asked(spec)
     devices = tuple(map(load_device, spec.devices))
     model = open_model(spec.model, spec.seed)
     data = _open_data(spec, model, progress)
     teacher, training_images = _open_teacher(spec, model, data)
     plans = () if spec.quick else parse_plans(spec.passes.tokens)
-    check_form(spec.passes.form, plans)
     check_plans(plans, model, data)
     return Inputs(
         spec=spec,
@@ -304,6 +304,19 @@ def _check_precisions(spec: Spec, host: Host) -> None:
             )
 
 
+def _check_images_asked(spec: Spec) -> None:
+    """Refuses, before a model is loaded, schemes and sources that do not fit together."""
+    if spec.model.random_weights and spec.data.evaluation:
+        raise UsageError("accuracy of random weights is not reported", "leave out --data, or give weights")
+    calibrated = [name for name in spec.export.schemes if name != AUTO_SCHEME and SCHEMES[name].calibrated]
+    if calibrated and spec.data.calibration is None:
+        raise UsageError(
+            f"{calibrated[0]} needs images to calibrate with",
+            "give --calibration: a source, or a part of --data such as 20%",
+        )
+    check_form(spec.passes.form, parse_plans(spec.passes.tokens))
+
+
 def _check_integer_io(spec: Spec, backends: tuple[Backend, ...]) -> None:
     for backend in backends:
         if not backend.has_integer_io:
@@ -331,8 +344,6 @@ def _refuse_artifact(file: Path) -> None:
 
 
 def _open_data(spec: Spec, model: Model, progress: Progress) -> RunData:
-    if spec.model.random_weights and spec.data.evaluation:
-        raise UsageError("accuracy of random weights is not reported", "leave out --data, or give weights")
     data = choose_data(
         spec.data.evaluation,
         spec.data.calibration,
@@ -358,9 +369,11 @@ def _open_teacher(spec: Spec, model: Model, data: RunData) -> tuple[Model | None
         return None, None
     teacher = open_model(spec.passes.distill.teacher, seed=0)
     if teacher.num_classes != model.num_classes:
-        raise UsageError(f"the teacher has {teacher.num_classes} classes, the model {model.num_classes}")
-    if spec.data.train is None:
-        raise UsageError("distillation needs images to train on", "give --train, apart from --data and --calibration")
+        raise UsageError(
+            f"the teacher has {teacher.num_classes} classes, the model {model.num_classes}",
+            "give a teacher of the same classes",
+        )
+    assert spec.data.train is not None  # a spec with a teacher has it
     images = open_images(spec.data.train, "training")
     for other in (data.evaluation, data.calibration):
         if other is not None:

@@ -3,40 +3,87 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from edgevit.errors import EdgevitError
 from edgevit.spec.normalization import normalization_problem
 from edgevit.spec.recipe import IntegerIo
 from edgevit.spec.schemes import AUTO, parse_schemes
+from edgevit.spec.token_plan import AUTO as SEARCHED_PLAN
 from edgevit.spec.token_plan import NONE, parse_plans
 from edgevit.spec.toml_files import find, read_toml, validate
 
-Positive = Annotated[int, Field(gt=0)]
+Positive = Annotated[int, Field(gt=0, lt=2**31)]
 PositiveFloat = Annotated[float, Field(gt=0)]
+Minutes = Annotated[float, Field(gt=0, le=100_000)]
+Pixels = Annotated[int, Field(gt=0, le=16_384)]
 Given = TypeVar("Given")
 Checked = TypeVar("Checked")
 Triple = tuple[float, float, float]
 
 
-class Section(BaseModel):
-    """A part of a user's file: frozen, and without unknown keys."""
+def _as_path(value: Any) -> Any:
+    """Takes a text for a path, but not "", which would be the current folder."""
+    if value == "":
+        raise ValueError("is empty; give a value, or leave it out")
+    return Path(value) if isinstance(value, str) else value
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+GivenPath = Annotated[Path, BeforeValidator(_as_path)]
+
+
+def _as_names(value: Any) -> Any:
+    """Refuses a single name where several are asked for, and says how they are written."""
+    if isinstance(value, str):
+        raise ValueError(f"is a list: write [{json.dumps(value)}]")
+    return value
+
+
+def _as_height_and_width(value: Any) -> Any:
+    """Refuses a single number for both, and says how it is written."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise ValueError(f"is height and width: write [{value}, {value}]")
+    return value
+
+
+def _as_channels(value: Any) -> Any:
+    """Refuses a single number for all channels, and says how it is written."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError(f"has a value for red, green and blue: write [{value}, {value}, {value}]")
+    return value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_names)]
+
+
+class Section(BaseModel):
+    """A part of a user's file: frozen, without unknown keys, and each value of the very type that is asked for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, str_min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _arrays_as_tuples(cls, document: Any) -> Any:
+        """Takes the arrays of TOML and JSON, which Python reads as lists, for the tuples that frozen values have."""
+        if not isinstance(document, dict):
+            return document
+        return {key: tuple(value) if isinstance(value, list) else value for key, value in document.items()}
 
 
 class PreprocessingOverrides(Section):
     """Replaces single values of the preprocessing that the model's own configuration gives."""
 
-    input_size: tuple[Positive, Positive] | None = None
+    input_size: Annotated[tuple[Pixels, Pixels] | None, BeforeValidator(_as_height_and_width)] = None
     """Height and width in pixels."""
-    mean: Triple | None = None
+    mean: Annotated[Triple | None, BeforeValidator(_as_channels)] = None
     """Of pixels in 0..1."""
-    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
+    std: Annotated[tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None, BeforeValidator(_as_channels)] = None
     """Of pixels in 0..1."""
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] | None = None
     crop_pct: Annotated[float, Field(gt=0, le=1)] | None = None
@@ -55,7 +102,7 @@ class ModelSpec(Section):
 
     name: str
     """A bundled model (digits_vit, digits_cnn), a timm name, or "package.module:factory"."""
-    weights: Path | None = None
+    weights: GivenPath | None = None
     """safetensors, or a torch file that holds a state dict."""
     pretrained: bool = False
     """Downloads the weights from timm's own source; of a factory, takes those that it loads itself."""
@@ -111,7 +158,7 @@ class PassesSpec(Section):
     """How a graph selects tokens; auto makes both, and continues with the one that the devices of the spec support, or
     that measures faster."""
 
-    search_minutes: PositiveFloat | None = None
+    search_minutes: Minutes | None = None
     """Minutes that the token searches of one backend may take; as long as they need when not given."""
 
     @field_validator("tokens")
@@ -120,13 +167,27 @@ class PassesSpec(Section):
         _as_value_error(parse_plans, value)
         return value
 
+    @model_validator(mode="after")
+    def _every_key_has_an_effect(self) -> PassesSpec:
+        plans = parse_plans(self.tokens)
+        if self.search_minutes is not None and SEARCHED_PLAN not in plans:
+            raise ValueError(
+                'search_minutes has no effect: no plan is searched for; add "auto" to tokens, or leave it out'
+            )
+        return self
+
 
 class ExportSpec(Section):
     """Which artifacts are made."""
 
-    backends: tuple[str, ...] = ("onnx", "openvino", "tflite")
+    backends: Names = ("onnx", "openvino", "tflite")
     """By backend or format name."""
-    schemes: tuple[str, ...] = (AUTO,)
+    schemes: Names = (AUTO,)
+
+    @field_validator("backends")
+    @classmethod
+    def _distinct_backends(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return _distinct(value)
 
     @field_validator("schemes")
     @classmethod
@@ -137,7 +198,7 @@ class ExportSpec(Section):
 class QuantizeSpec(Section):
     """How far quantization may go to keep the accuracy drop."""
 
-    max_minutes: PositiveFloat = 20.0
+    max_minutes: Minutes = 20.0
     """Minutes for each candidate after which no further rung of the repair ladder is tried."""
     integer_io: IntegerIo = "none"
     """int8 or uint8: integers from input to output, as some NPUs need it; TFLite only."""
@@ -163,10 +224,10 @@ class MeasureSpec(Section):
     """How latency and memory are measured on this host."""
 
     threads: Positive = 1
-    min_runs: Annotated[int, Field(ge=50)] = 50
-    min_seconds: Annotated[float, Field(ge=0)] = 0.5
+    min_runs: Annotated[int, Field(ge=50, le=10_000_000)] = 50
+    min_seconds: Annotated[float, Field(ge=0, le=86_400)] = 0.5
     """Runs of the first, single measurement continue until both minima are reached; the final round decides."""
-    timeout_seconds: Annotated[float, Field(gt=0)] = 900.0
+    timeout_seconds: Annotated[float, Field(gt=0, le=1_000_000)] = 900.0
     """Seconds without progress after which a child process is ended: a conversion, an evaluation or a measurement."""
 
 
@@ -178,21 +239,47 @@ class Spec(Section):
     passes: PassesSpec = PassesSpec()
     export: ExportSpec = ExportSpec()
     quantize: QuantizeSpec = QuantizeSpec()
-    devices: tuple[str, ...] = ()
+    devices: Names = ()
     """Device names to predict latency and memory for."""
     budget: BudgetSpec = BudgetSpec()
     measure: MeasureSpec = MeasureSpec()
-    max_minutes: PositiveFloat | None = None
+    max_minutes: Minutes | None = None
     """Minutes for the whole run: token search and repair ladder stop in time for what has to follow. Without limit when
     not given."""
     quick: bool = False
     """A first look: dense candidates, no repair ladder, a fifth of the evaluation images."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
+    @field_validator("devices")
+    @classmethod
+    def _distinct_devices(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return _distinct(value)
+
+    @model_validator(mode="after")
+    def _every_key_has_an_effect(self) -> Spec:
+        data = self.data
+        if data.samples is not None and data.evaluation is None:
+            raise ValueError("data.samples (--samples) has no effect without data.evaluation (--data)")
+        if data.calibration_samples is not None and data.calibration is None:
+            raise ValueError("data.calibration_samples has no effect without data.calibration (--calibration)")
+        if data.train is not None and self.passes.distill is None:
+            raise ValueError("data.train (--train) has no effect without a teacher to distill from (--teacher)")
+        if data.train is None and self.passes.distill is not None:
+            raise ValueError("distillation needs images to train on: data.train (--train), apart from all others")
+        return self
+
     @property
     def sha256(self) -> str:
         """Digest of the resolved spec; two specs that ask for the same have the same."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuses a name that is given twice."""
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{name} is given twice; give it once")
+    return names
 
 
 def _as_value_error(check: Callable[[Given], Checked], value: Given) -> Checked:
@@ -216,10 +303,10 @@ def resolve_spec(file: Path | None, profile: str | None, overrides: dict[str, An
     """
     document: dict[str, Any] = {}
     sources = []
-    if profile:
+    if profile is not None:
         document = _merge(document, {k: v for k, v in read_toml(find("profiles", profile)).items() if k != "about"})
         sources.append(f"profile {profile}")
-    if file:
+    if file is not None:
         document = _merge(document, _with_absolute_paths(read_toml(file), file.resolve().parent))
         sources.append(str(file))
     document = _merge(_without_other_weights(document, overrides), _with_absolute_paths(overrides, Path.cwd()))
@@ -229,9 +316,10 @@ def resolve_spec(file: Path | None, profile: str | None, overrides: dict[str, An
 def _without_other_weights(document: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
     """Drops the source of the model's weights where the command line names another one."""
     sources = {"weights", "pretrained", "random_weights"}
-    if not sources & overrides.get("model", {}).keys():
+    given, model = overrides.get("model"), document.get("model")
+    if not isinstance(given, dict) or not isinstance(model, dict) or not sources & given.keys():
         return document
-    kept = {key: value for key, value in document.get("model", {}).items() if key not in sources}
+    kept = {key: value for key, value in model.items() if key not in sources}
     return {**document, "model": kept}
 
 
@@ -243,17 +331,20 @@ def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def _exists(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110  Path.exists raises for names too long, folders that may not be searched
+
+
 def _with_absolute_paths(document: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Anchors the paths in a spec document: weights, and data sources that exist below ``folder``."""
     anchored = dict(document)
     for key, value in document.items():
         if isinstance(value, dict):
             anchored[key] = _with_absolute_paths(value, folder)
-        elif (key == "weights" and isinstance(value, str | Path)) or (
-            key in ("evaluation", "calibration", "train")
-            and isinstance(value, str)
-            and value != "digits"
-            and (folder / value).exists()
+        elif value == "" or not isinstance(value, str):
+            continue
+        elif key == "weights" or (
+            key in ("evaluation", "calibration", "train") and value != "digits" and _exists(folder / value)
         ):
             anchored[key] = str(folder / value)
     return anchored

@@ -25,6 +25,9 @@ EXAMPLES = "such as evit:0.7, tome:8, squeeze:0.7@4,7,10, squeeze:4=150,7=100, r
 _LONGEST_SLUG = 64
 """Characters. The name of a stage may contain two slugs, and becomes a file name, which may have 255."""
 
+_NUMBER = "[0-9]{1,6}"
+"""Matches a count of tokens, blocks or pixels; more digits would only be read slowly, or not at all."""
+
 Form = Literal["gather", "arithmetic"]
 """How a graph selects tokens: by TopK, ArgMax, Gather and compare, or by sums, products, minima and maxima alone."""
 FORMS: tuple[Form, ...] = ("gather", "arithmetic")
@@ -100,7 +103,10 @@ class TokenPlan:
         before, found = patches, []
         for site in wanted:
             if site.block > depth:
-                raise UsageError(f"token plan {self} names block {site.block}, the model has {depth}")
+                raise UsageError(
+                    f"token plan {self} names block {site.block}, the model has {depth}",
+                    f"name blocks from 1 to {depth}",
+                )
             least, why = 1, "one has to stay"
             if self.method == "tome":
                 least, why = (before + 1) // 2, "tome merges at most half of them"
@@ -167,10 +173,12 @@ def parse_plans(text: str) -> tuple[Plan | Literal["auto"], ...]:
         UsageError: one is not a plan, or is given twice.
     """
     parts = re.split(r"\s*,\s*(?=[A-Za-z])", text.strip())
+    if parts.count(NONE) > 1:
+        raise UsageError("token plan none is given twice", "give it once")
     plans = tuple(_parse(part) for part in parts if part != NONE)
     for plan in plans:
         if plans.count(plan) > 1:
-            raise UsageError(f"token plan {plan} is given twice")
+            raise UsageError(f"token plan {plan} is given twice", "give it once")
     return plans
 
 
@@ -206,27 +214,30 @@ def _parse(text: str) -> Plan | Literal["auto"]:
     if colon and method not in (*METHODS, *RESIZINGS):
         raise unknown_name("token reduction method", method, (*METHODS, *RESIZINGS))
     amount, at, blocks = rest.partition("@")
-    if method in RESIZINGS and re.fullmatch(r"[0-9]+", rest) and int(rest) > 0:
+    if method in RESIZINGS and re.fullmatch(_NUMBER, rest) and int(rest) > 0:
         return ResizePlan(method, int(rest))
-    if method in METHODS and re.fullmatch(r"[0-9]+=[0-9]+(,[0-9]+=[0-9]+)*", rest):
+    if method in METHODS and re.fullmatch(rf"{_NUMBER}={_NUMBER}(,{_NUMBER}={_NUMBER})*", rest):
         sites = tuple(Site(*map(int, site.split("="))) for site in rest.split(","))
         _check_rising(text, tuple(site.block for site in sites))
         counts = [site.tokens for site in sites]
         if min(counts) < 1 or any(later >= earlier for earlier, later in itertools.pairwise(counts)):
-            raise UsageError(f"token plan {text!r}: the counts must fall from block to block, and not to 0")
+            raise UsageError(
+                f"token plan {text!r}: the counts must fall from block to block, and not to 0",
+                "such as squeeze:4=150,7=100",
+            )
         return TokenPlan(method, sites)
-    numbers = tuple(int(block) for block in re.findall(r"[0-9]+", blocks))
-    if method not in METHODS or (at and not re.fullmatch(r"[0-9]+(,[0-9]+)*", blocks)):
+    if method not in METHODS or (at and not re.fullmatch(rf"{_NUMBER}(,{_NUMBER})*", blocks)):
         raise _not_a_plan(text)
+    numbers = tuple(map(int, blocks.split(","))) if at else ()
     if at:
         _check_rising(text, numbers)
     return TokenPlan(method, _schedule(text, amount), numbers)
 
 
 def _schedule(text: str, amount: str) -> KeepRatio | RemoveEach:
-    if re.fullmatch(r"[0-9]+", amount) and int(amount) > 0:
+    if re.fullmatch(_NUMBER, amount) and int(amount) > 0:
         return RemoveEach(int(amount))
-    if not re.fullmatch(r"[0-9]*\.[0-9]+|0", amount):
+    if not re.fullmatch(r"[0-9]?\.[0-9]{1,9}|0", amount):
         raise _not_a_plan(text)
     ratio = Fraction(amount)
     if not 0 < ratio < 1:
@@ -239,11 +250,12 @@ def _schedule(text: str, amount: str) -> KeepRatio | RemoveEach:
 
 def _check_rising(text: str, blocks: tuple[int, ...]) -> None:
     if blocks[0] < 1 or any(later <= earlier for earlier, later in itertools.pairwise(blocks)):
-        raise UsageError(f"token plan {text!r}: blocks are counted from 1 and must rise")
+        raise UsageError(f"token plan {text!r}: blocks are counted from 1 and must rise", "such as evit:0.7@4,7,10")
 
 
 def _not_a_plan(text: str) -> UsageError:
-    return UsageError(f"not a token plan: {text!r}", EXAMPLES)
+    shown = text if len(text) <= 40 else f"{text[:37]}..."
+    return UsageError(f"not a token plan: {shown!r}", EXAMPLES)
 
 
 def _default_blocks(schedule: KeepRatio | RemoveEach, depth: int) -> tuple[int, ...]:

@@ -5,9 +5,10 @@ In a checkout those are beside the package, in an installed wheel inside it.
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -23,6 +24,9 @@ __all__ = ["Kind", "find", "names", "read_toml", "tomllib", "validate"]
 Kind = Literal["profiles", "devices", "calibration"]
 
 _PACKAGE = Path(__file__).parents[1]
+
+_DEEPEST = 20
+"""Levels of tables and arrays: no document of edgevit has half as many."""
 
 
 def _folder(kind: Kind) -> Path:
@@ -41,13 +45,15 @@ def find(kind: Kind, name: str) -> Path:
     Raises:
         UsageError: there is no such file; the nearest names are given.
     """
+    singular = {"profiles": "profile", "devices": "device", "calibration": "calibration set"}[kind]
     if name.endswith(".toml"):
         path = Path(name)
         if path.is_file():
             return path
-        raise UsageError(f"no such {kind} file: {name}", f"shipped by name: {', '.join(names(kind))}")
+        near = closest(path.stem, names(kind))
+        meant = f"did you mean {' or '.join(near)}? " if near else ""
+        raise UsageError(f"no such {singular} file: {name}", f"{meant}shipped by name: {', '.join(names(kind))}")
     if name not in names(kind):
-        singular = {"profiles": "profile", "devices": "device", "calibration": "calibration set"}[kind]
         raise unknown_name(singular, name, names(kind))
     return _folder(kind) / f"{name}.toml"
 
@@ -59,12 +65,48 @@ def read_toml(path: Path) -> dict[str, Any]:
         UsageError: the file cannot be read, or is not TOML; the line is named.
     """
     try:
-        with path.open("rb") as stream:
-            return tomllib.load(stream)
+        text = path.read_bytes().decode("utf-8-sig")  # Windows editors begin a file with a byte order mark
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not valid TOML: {error}") from error
+        raise UsageError(
+            f"cannot read {path}: {error.strerror or error}", "give a TOML file that can be read"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not valid TOML: {error}", "save it as UTF-8 text") from error
+    try:
+        return parse_toml(text)
+    except ValueError as error:
+        raise UsageError(f"{path} is not valid TOML: {error}", "correct that line") from error
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Parses a TOML document and returns it as nested dictionaries.
+
+    Raises:
+        ValueError: it is not TOML, nests deeper than any document of edgevit, or has a number with thousands of digits.
+    """
+    try:
+        document = tomllib.loads(text.replace("\r\n", "\n"))
+    except tomllib.TOMLDecodeError:
+        raise
+    except RecursionError as error:
+        raise ValueError("tables or arrays are nested too deeply") from error
+    except ValueError as error:  # Python reads no integer of so many digits
+        raise ValueError("a number has too many digits") from error
+    if _depth(document) > _DEEPEST:
+        raise ValueError(f"tables or arrays are nested more than {_DEEPEST} deep")
+    return document
+
+
+def _depth(document: Any) -> int:
+    """Levels of tables and arrays, found without recursion, for a document may nest deeper than calls can."""
+    depth, level = 0, [document]
+    while level:
+        inner = [
+            value.values() if isinstance(value, dict) else value for value in level if isinstance(value, dict | list)
+        ]
+        depth += bool(inner)
+        level = [value for values in inner for value in values]
+    return depth
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -91,25 +133,36 @@ def validate(model: type[Model], document: dict[str, Any], where: str) -> Model:
 
 def _line(model: type[BaseModel], detail: Any) -> str:
     path = ".".join(str(part) for part in detail["loc"]) or "document"
+    if detail["type"] == "string_unicode":
+        return f"{path}: is not UTF-8; give another name"
+    if detail["type"] == "string_too_short":
+        return f"{path}: is empty; give a value, or leave it out"
     if detail["type"] != "extra_forbidden":
-        return f"{path}: {detail['msg'].removeprefix('Value error, ')}"
+        given = f", not {_short(detail['input'])}" if detail["type"] not in ("missing", "value_error") else ""
+        return f"{path}: {detail['msg'].removeprefix('Value error, ')}{given}"
     known = _fields_at(model, detail["loc"][:-1])
     near = closest(str(detail["loc"][-1]), known)
     return f"{path}: unknown key; {'did you mean ' + ' or '.join(near) + '?' if near else 'known: ' + ', '.join(known)}"
 
 
 def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    current: Any = model
+    models = [model]
     for part in location:
-        field = getattr(current, "model_fields", {}).get(part)
-        if field is None:
-            return []
-        current = next(
-            (
-                option
-                for option in (field.annotation, *getattr(field.annotation, "__args__", ()))
-                if isinstance(option, type) and issubclass(option, BaseModel)
-            ),
-            None,
-        )
-    return sorted(getattr(current, "model_fields", {}))
+        fields = [each.model_fields[part] for each in models if part in each.model_fields]
+        if fields:
+            models = [inner for field in fields for inner in _models_in(field.annotation)]
+        # else the key of a table of tables, or the place in an array of them: the models stay
+    return sorted(name for each in models for name in each.model_fields)
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """Models that a field may hold: itself, one of several, or the values of a table or an array."""
+    if isinstance(annotation, type) and get_origin(annotation) is None:
+        return [annotation] if issubclass(annotation, BaseModel) else []
+    return [model for argument in get_args(annotation) for model in _models_in(argument)]
+
+
+def _short(value: Any) -> str:
+    """A value of a document as it is written, cut where it is long."""
+    text = json.dumps(value, ensure_ascii=False, default=str) if not isinstance(value, dict) else "a table"
+    return text if len(text) <= 40 else f"{text[:37]}..."

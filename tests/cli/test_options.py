@@ -12,10 +12,16 @@ from edgevit.errors import UsageError
 
 
 @pytest.mark.parametrize(
-    ("text", "names"), [(None, None), ("a", ["a"]), (" a, b ,,c", ["a", "b", "c"]), ("", []), (",", [])]
+    ("text", "names"), [(None, None), ("a", ["a"]), (" a, b ,c", ["a", "b", "c"])]
 )
 def test_names_with_commas_between(text: str | None, names: list[str] | None) -> None:
     assert options.split(text) == names
+
+
+@pytest.mark.parametrize("text", ["", ",", "a,", "a,,b", " ,a"])
+def test_an_empty_name_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="empty name"):
+        options.split(text)
 
 
 def test_only_what_was_given_is_in_the_document() -> None:
@@ -32,7 +38,7 @@ def test_only_what_was_given_is_in_the_document() -> None:
         ("model.preprocessing.mean=[0, 0.5, 1]", {"model": {"preprocessing": {"mean": [0, 0.5, 1]}}}),
         ("model.name=vit_tiny", {"model": {"name": "vit_tiny"}}),
         ("model.name=a=b", {"model": {"name": "a=b"}}),
-        ("seed=", {"seed": ""}),
+        ("model.name=a\nb", {"model": {"name": "a\nb"}}),
     ],
 )
 def test_a_setting_is_read_as_toml_or_else_as_text(setting: str, document: dict[str, Any]) -> None:
@@ -49,10 +55,12 @@ def test_settings_join_what_is_there() -> None:
     ("settings", "message"),
     [
         (["seed"], "--set 'seed' is not KEY=VALUE"),
+        (["seed="], "--set 'seed=' is not KEY=VALUE"),
+        (["model..name=1"], "is not KEY=VALUE"),
         (["=1"], "--set '=1' is not KEY=VALUE"),
         (["model.name=a"], "model.name is given twice"),
         (["seed=1", "seed=2"], "seed is given twice"),
-        (["model.name.first=a"], "model.name.first: name is not a section"),
+        (["model.name.first=a"], "model.name.first: name is a value, not a section"),
     ],
 )
 def test_a_setting_that_cannot_be_taken_is_refused(settings: list[str], message: str) -> None:

@@ -69,7 +69,7 @@ def test_every_error_is_told_at_once_with_its_path_and_the_nearest_key(tmp_path:
         ({"model": {"name": "a", "preprocessing": {"interpolation": "area"}}}, "model.preprocessing.interpolation"),
         ({"model": {"name": "a"}, "export": {"schemes": ["auto", "fp32"]}}, '"auto" alone'),
         ({"model": {"name": "a"}, "passes": {"form": "scatter"}}, "passes.form"),
-        ({"model": {"name": "a"}, "passes": {"tokens": ""}}, "passes.tokens: not a token plan: ''"),
+        ({"model": {"name": "a"}, "passes": {"tokens": ""}}, "passes.tokens: is empty"),
         (
             {"model": {"name": "a"}, "passes": {"tokens": "nothing,tome:8"}},
             "passes.tokens: not a token plan: 'nothing'",
@@ -165,7 +165,7 @@ def test_paths_in_a_file_start_at_its_folder_and_others_at_the_present_one(
     (here / "others").mkdir(parents=True)
     monkeypatch.chdir(here)
     file = write(home, '[model]\nname = "a"\nweights = "w.pt"\n[data]\nevaluation = "images"\ncalibration = "20%"\n')
-    spec = resolve_spec(file, None, {"data": {"train": "others"}})
+    spec = resolve_spec(file, None, {"data": {"train": "others"}, "passes": {"distill": {"teacher": {"name": "t"}}}})
     assert spec.model.weights == home / "w.pt"
     assert spec.data.evaluation == str(home / "images")
     assert spec.data.train == str(here / "others")

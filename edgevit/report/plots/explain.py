@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgevit.report.plots.plain_text import draws_plain_text
 from edgevit.run.files import write_atomically
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ _MERGED = "Of one colour, within a border: patches merged into one token, in the
 _ROLLOUT = "Attention rollout: contribution of each patch to what the head reads, in the dense model."
 
 
+@draws_plain_text
 def draw_image(view: ImageView, path: Path) -> None:
     """Draws one image as PNG, atomically: the model's input, the patches after each site, and the attention rollout.
 
@@ -66,6 +68,7 @@ def draw_image(view: ImageView, path: Path) -> None:
     _write(figure, path)
 
 
+@draws_plain_text
 def draw_distances(found: AttentionDistance, title: str, path: Path) -> None:
     """Draws the mean attention distance of each head of each block as PNG, atomically.
 

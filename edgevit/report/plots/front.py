@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgevit import units
 from edgevit.errors import UsageError
+from edgevit.report.plots.plain_text import draws_plain_text
 from edgevit.report.table import has_labels
 from edgevit.results.measurement import HOST
 from edgevit.results.run import Run
@@ -50,6 +51,7 @@ def can_draw(run: Run) -> bool:
     return bool(_points(run))
 
 
+@draws_plain_text
 def draw_front(run: Run, path: Path) -> None:
     """Draws a run as PNG, atomically.
 
@@ -66,7 +68,9 @@ def draw_front(run: Run, path: Path) -> None:
     """
     points = _points(run)
     if not points:
-        raise UsageError("nothing to draw: no candidate has both a latency and an accuracy")
+        raise UsageError(
+            "nothing to draw: no candidate has both a latency and an accuracy", "run `edgevit compress` with --data"
+        )
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgevit import units
+from edgevit.report.plots.plain_text import draws_plain_text
 from edgevit.run.files import write_atomically
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ _AROUND_INCHES = 1.7
 """Height of the title, the axis and the legend."""
 
 
+@draws_plain_text
 def draw_layers(report: SensitivityReport, path: Path) -> None:
     """Draws one bar per layer as PNG, atomically.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgevit.errors import UsageError
+from edgevit.report.plots.plain_text import draws_plain_text
 from edgevit.report.token_searches import goal, stops
 from edgevit.results.run import Run
 from edgevit.results.token_search import TokenSearch
@@ -31,6 +32,7 @@ def can_draw_staircases(run: Run) -> bool:
     return any(_is_drawable(search) for search in run.token_searches)
 
 
+@draws_plain_text
 def draw_staircases(run: Run, path: Path) -> None:
     """Draws the token searches of a run as PNG, atomically, one panel each.
 
@@ -46,7 +48,7 @@ def draw_staircases(run: Run, path: Path) -> None:
     """
     searches = [search for search in run.token_searches if _is_drawable(search)]
     if not searches:
-        raise UsageError("nothing to draw: no token search has block latencies")
+        raise UsageError("nothing to draw: no token search has block latencies", "run `edgevit compress --tokens auto`")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -1,0 +1,273 @@
+"""Bad command lines: options and arguments that are unknown, missing, empty, repeated, out of range or without effect."""
+
+from __future__ import annotations
+
+from tests.bad_input.case import Case, case, folder
+from tests.bad_input.contents import BUDGET, RUN
+
+_WITH_MODEL = ("compress", "export", "reduce-tokens", "sensitivity")
+_COMMANDS = {
+    "compress": "digits_cnn",
+    "export": "digits_cnn",
+    "bench": "m.onnx",
+    "eval": "m.onnx --data digits",
+    "inspect": "m.onnx",
+    "profile": "m.onnx --device raspberry-pi-5",
+    "reduce-tokens": "digits_vit --tokens tome:8",
+    "sensitivity": "digits_cnn",
+    "explain": "digits_vit digits-0010",
+    "gate": "run --budget budget.toml",
+    "report": "run",
+    "clean": "run",
+    "models": "",
+    "schemes": "",
+    "profiles": "",
+    "devices": "",
+    "doctor": "",
+    "schema": "run",
+}
+"""Every command with arguments that are well formed."""
+_WITH_JSON = (
+    "compress", "export", "bench", "eval", "inspect", "profile", "reduce-tokens", "sensitivity", "explain", "gate", "clean",
+    "doctor",
+)  # fmt: skip
+_GATE = {"run.json": RUN, "budget.toml": BUDGET}
+_RUN = {"run/run.json": RUN, "budget.toml": BUDGET}
+
+_NAMES = (
+    case("compres", "no such command", "compress"),
+    case("gat", "no such command", "gate"),
+    case("--versoin", "no such option", "--version"),
+    *(case(f"{name} {rest} --nonsense", "no such option", "--nonsense", "--help") for name, rest in _COMMANDS.items()),
+    *(case(f"{name} {rest} -x", "no such option", "--help") for name, rest in _COMMANDS.items()),
+    case("gate run --budgt budget.toml", "--budgt", "--budget"),
+    case("compress digits_cnn --sheme fp32", "--sheme", "--scheme"),
+    case("bench m.onnx --thread 2", "--thread", "--threads"),
+    case("models a b", "unexpected extra argument", "--help"),
+    case("inspect a.onnx b.onnx", "unexpected extra argument", "--help"),
+    case("schemes fp32", "unexpected extra argument"),
+    case("doctor now", "unexpected extra argument"),
+    case("report a b", "unexpected extra argument"),
+    case("gate a b --budget budget.toml", "unexpected extra argument"),
+    case("devices shwo raspberry-pi-5", "no such command", "show"),
+    case("profiles shwo raspberry-pi-5", "no such command", "show"),
+)
+
+_MISSING = (
+    *(
+        case(name, "missing argument", "--help")
+        for name in (
+            "compress",
+            "export",
+            "bench",
+            "eval",
+            "inspect",
+            "profile",
+            "reduce-tokens",
+            "sensitivity",
+            "explain",
+        )
+    ),
+    *(case(name, "missing argument", "--help") for name in ("gate", "report", "clean", "schema")),
+    case("devices show", "missing argument", "--help"),
+    case("profiles show", "missing argument", "--help"),
+    case("gate run", "missing option", "--budget"),
+    case("eval m.onnx", "missing option", "--data"),
+    case("profile m.onnx", "missing option", "--device"),
+    case("explain digits_vit", "missing argument", "IMAGE"),
+    *(
+        case(f"{name} {_COMMANDS[name]} {option}", "requires an argument", "--help")
+        for name in _WITH_MODEL
+        for option in ("--weights", "--set", "--out")
+    ),
+)
+
+_EMPTY = (
+    *(
+        case(f"{name} {_COMMANDS[name]} {option} ''", f"the value of {option} is empty")
+        for name in _WITH_MODEL
+        for option in ("--weights", "--set", "--out")
+    ),
+    *(
+        case(f"compress digits_cnn {option}=", f"the value of {option} is empty")
+        for option in ("--data", "--calibration", "--train", "--teacher", "--tokens", "--form", "--export", "--scheme",
+                       "--profile", "--device", "--integer-io", "--max-drop", "--samples", "--threads", "--jobs")
+    ),
+    *(case(f"{name} ''", "an argument is empty") for name in _COMMANDS if name not in ("devices", "profiles")),
+    case("gate run --budget ''", "the value of --budget is empty"),
+    case("gate run --budget budget.toml --candidate ''", "the value of --candidate is empty"),
+    case("eval m.onnx --data ''", "the value of --data is empty"),
+    case("eval m.onnx --data digits --mean ' '", "the value of --mean is empty"),
+    case("profile m.onnx --device ''", "the value of --device is empty"),
+    case("bench m.onnx --sustained ''", "the value of --sustained is empty"),
+    case("compress digits_cnn --export onnx,", "empty name"),
+    case("compress digits_cnn --scheme ,", "empty name"),
+    case("compress digits_cnn --export onnx,,tflite", "empty name"),
+    case("compress digits_cnn --set seed=", "not KEY=VALUE"),
+    case("compress digits_cnn --set =3", "not KEY=VALUE"),
+    case("compress digits_cnn --set data..samples=3", "not KEY=VALUE"),
+)  # fmt: skip
+
+_TWICE = (
+    *(case(f"{name} {_COMMANDS[name]} --json --json", "--json is given 2 times") for name in _WITH_JSON),
+    *(
+        case(f"compress digits_cnn {option} {value} {option} {value}", f"{option} is given 2 times")
+        for option, value in (
+            ("--data", "digits"), ("--calibration", "calibration:digits"), ("--weights", "w.pt"), ("--scheme", "fp32"),
+            ("--export", "onnx"), ("--threads", "1"), ("--out", "run"), ("--tokens", "none"), ("--max-drop", "1"),
+            ("--profile", "intel-cpu"), ("--jobs", "1"), ("--samples", "3"),
+        )
+    ),
+    case("gate run --budget a.toml --budget b.toml", "--budget is given 2 times"),
+    case("eval m.onnx --data a --data b", "--data is given 2 times"),
+    case("bench m.onnx --threads 1 --threads=2", "--threads is given 2 times"),
+    case("report run --out a --out b", "--out is given 2 times"),
+    case("compress digits_cnn --quick --quick", "--quick is given 2 times"),
+    case("compress digits_cnn -v --verbose", "--verbose is given 2 times"),
+    case("compress digits_cnn --set seed=1 --set seed=2", "seed is given twice"),
+    case("compress digits_cnn --threads 1 --set measure.threads=2", "measure.threads is given twice"),
+    case("compress digits_cnn --data digits --set data.evaluation=digits", "data.evaluation is given twice"),
+    case("compress digits_cnn --device raspberry-pi-5 --device raspberry-pi-5", "raspberry-pi-5 is given twice"),
+    case("compress digits_cnn --export onnx,onnx", "onnx is given twice"),
+    case("compress digits_cnn --scheme fp32,fp32", "distinct names"),
+    case("compress digits_vit --tokens tome:8,tome:8", "tome:8 is given twice"),
+    case("explain digits_vit digits-0010 digits-0010", "digits-0010 is given twice"),
+)  # fmt: skip
+
+_NO_NUMBERS = ("x", "1e999", "0x10", "1,5", "--", "½")
+_NUMBERS = (
+    *(
+        case(f"compress digits_cnn {option} {text}", "invalid value", option, "--help")
+        for option in ("--threads", "--jobs", "--samples")
+        for text in ("x", "1.5", "0", "-1", "nan", "1e3", "")
+        if text
+    ),
+    *(case(f"compress digits_cnn --max-drop {text}", "max_drop") for text in ("-1", "101", "nan", "inf", "1e300")),
+    *(case(f"compress digits_cnn --max-minutes {text}", "max_minutes") for text in ("0", "-1", "nan", "inf", "1e300")),
+    case("compress digits_cnn --max-drop x", "invalid value", "--max-drop"),
+    case("compress digits_cnn --threads " + "9" * 5000, "--threads"),
+    case("compress digits_cnn --threads 99999999999", "threads"),
+    case("compress digits_cnn --data digits --samples " + "9" * 400, "samples"),
+    case("compress digits_cnn --set seed=4294967296", "seed"),
+    case("compress digits_cnn --set seed=" + "9" * 5000, "seed"),
+    *(case(f"bench m.onnx --min-seconds {text}", "min") for text in ("-1", "nan", "inf", "1e300", "86401")),
+    *(case(f"bench m.onnx --min-runs {text}", "min") for text in ("0", "49", "-1", "x", "1e3", "9" * 400)),
+    *(case(f"bench m.onnx --batch {text}", "--batch") for text in ("0", "-1", "x", "1.5")),
+    *(
+        case(f"bench m.onnx --sustained {text}", "not a time", "60s")
+        for text in ("x", "1", "-5s", "nan", "inf", "1e9", "9999999s", "60h", "1.", "²s")
+    ),
+    *(case(f"eval m.onnx --data digits --mean {text}", "mean") for text in ("x", "1,2", "1,2,3,4", "0.5,,0.5", "nan")),
+    *(case(f"eval m.onnx --data digits --std {text}", "std") for text in ("0", "-1", "inf", "1,0,1", "x")),
+    *(case(f"eval m.onnx --data digits --crop-pct {text}", "crop") for text in ("0", "-1", "1.1", "nan", "x", "87.5")),
+    *(case(f"eval m.onnx --data digits --class-offset {text}", "--class-offset") for text in ("-1", "x", "0.5")),
+    *(case(f"eval m.onnx --data digits --samples {text}", "--samples") for text in ("0", "-1", "x")),
+)
+
+_CHOICES = (
+    case("eval m.onnx --data digits --crop-mode middle", "crop_mode", "center"),
+    case("eval m.onnx --data digits --interpolation cubic", "interpolation", "bicubic"),
+    case("eval m.onnx --data digits --precision fp32", "precision", "did you mean f32"),
+    case("bench m.onnx --precision fast", "precision", "did you mean fastest"),
+    case("compress digits_cnn --export onx", "unknown backend", "did you mean onnx"),
+    case("compress digits_cnn --export tensorrt", "unknown backend", "known"),
+    case("compress digits_cnn --scheme int8", "unknown scheme", "known"),
+    case("compress digits_cnn --scheme static_wi8_a8", "did you mean static_wi8_ai8"),
+    case("compress digits_cnn --scheme auto,fp32", "give \"auto\" alone"),
+    case("compress digits_cnn --profile raspberry-pi-55", "unknown profile", "did you mean raspberry-pi-5"),
+    case("compress digits_cnn --device raspbery-pi-5", "unknown device", "did you mean raspberry-pi-5"),
+    case("compress digits_cnn --device raspberry-pi-4", "unknown device", "did you mean raspberry-pi-4b"),
+    case("compress digits_cnn --device pi.toml", "no such device", "pi.toml"),
+    case("compress digits_cnn --integer-io float", "integer_io", "int8"),
+    case("compress digits_vit --tokens tome:8 --form gathered", "form", "gather"),
+    case("profile m.tflite --device pixel-99", "unknown device"),
+    case("profile digits_cnn --device raspberry-pi-5 --export coreml", "unknown backend", "known"),
+    case("schema rnu", "invalid value", "run"),
+    case("devices show raspberry-pi", "unknown device", "did you mean raspberry-pi-5"),
+    case("profiles show rpi", "unknown profile"),
+    case("profiles show nowhere.toml", "no such profile", "shipped by name"),
+    case("models vit_tinyy_patch16", "unknown model", "did you mean"),
+    case("compress digit_vit", "unknown model", "did you mean digits_vit"),
+    case("compress vit_tiny_patch16_225 --random-weights", "did you mean vit_tiny_patch16_224"),
+    case("gate . --budget budget.toml --candidate litert/dynamic_wi8_afp33", "did you mean litert/dynamic_wi8_afp32",
+         files=_GATE),
+    case("compress digits_cnn --set dta.evaluation=digits", "dta: unknown key", "did you mean data"),
+    case("compress digits_cnn --set data.evalaution=digits", "unknown key", "did you mean evaluation"),
+    case("compress digits_cnn --set model.preprocessing.crop_pc=1.0", "unknown key", "did you mean crop_pct"),
+    case("compress digits_cnn --set model.name.x=1", "is a value, not a section"),
+    case("compress digits_cnn --set seed", "not KEY=VALUE"),
+    case("compress digits_cnn --set passes=none", "passes"),
+    case("export digits_cnn --set export=3", "export"),
+)  # fmt: skip
+
+_TOGETHER = (
+    case("compress digits_cnn --samples 3", "--samples", "no effect", "--data"),
+    case("compress digits_cnn --train digits:train", "--train", "no effect", "--teacher"),
+    case("compress digits_cnn --teacher digits_vit", "--train"),
+    case("compress digits_cnn --set data.calibration_samples=3", "calibration_samples", "no effect"),
+    case("compress digits_vit --set passes.search_minutes=3 --tokens tome:8", "search_minutes", "no effect"),
+    case("compress digits_cnn --form gather", "--form gather", "no plan"),
+    case("compress digits_cnn --scheme static_wi8_ai8", "calibration", "--calibration"),
+    case("compress digits_cnn --scheme fp32,mixed_wi8_ai8 --export onnx", "calibration", "--calibration"),
+    case("export digits_cnn --scheme static_wi8_ai8 --export tflite", "--calibration"),
+    case("compress digits_cnn --calibration 20%", "--data"),
+    case("compress digits_cnn --data digits --calibration 100%", "hold out"),
+    case("compress digits_cnn --data digits --calibration 0%", "hold out"),
+    case("compress digits_cnn --random-weights --data digits", "random weights", "--data"),
+    case("compress digits_cnn --random-weights --weights w.pt", "only one of"),
+    case("compress digits_cnn --pretrained --random-weights", "only one of"),
+    case("compress digits_cnn --pretrained", "bundled"),
+    case("compress vit_tiny_patch16_224", "--weights", "--random-weights"),
+    case("compress digits_cnn --tokens tome:8", "token"),
+    case("compress digits_vit --tokens auto", "--data"),
+    case("compress digits_vit --tokens resolution:64 --form gather", "--form"),
+    case("compress digits_cnn --resume", "--resume", "--out"),
+    case("export digits_cnn --resume", "--resume", "--out"),
+    case("compress digits_cnn --resume --dry-run --out run", "--out", "--dry-run"),
+    *(
+        case(f"compress digits_cnn --dry-run {option}", option.split()[0], "--dry-run")
+        for option in ("--json", "--out run", "--keep-work", "--require-stable")
+    ),
+    case("compress digits_cnn --integer-io int8 --export onnx", "integer", "tflite"),
+    case("compress digits_cnn --integer-io int8 --export tflite --scheme fp16", "static int8"),
+    case("compress digits_cnn --export openvino --scheme static_wi8_ai16", "has no scheme"),
+    case("bench a.onnx b.onnx --end-to-end", "takes one file"),
+    case("bench a.onnx b.onnx --sustained 60s", "takes one file"),
+    case("bench a.onnx --end-to-end --sustained 60s", "do not go together"),
+    case("bench a.onnx --end-to-end --batch 2", "--batch"),
+    case("bench a.onnx --sustained 60s --batch 2", "--batch"),
+    case("bench a.onnx --data digits", "--end-to-end"),
+    case("bench a.onnx b.onnx --min-seconds 3", "no effect"),
+    case("bench a.onnx b.onnx --min-runs 100", "no effect"),
+    case("bench a.onnx --sustained 60s --min-runs 100", "no effect"),
+    case("profile m.onnx --device raspberry-pi-5 --weights w.pt", "--weights", "artifact", files={"m.onnx": b""}),
+    case("profile m.onnx --device raspberry-pi-5 --export onnx", "--export", "model", files={"m.onnx": b""}),
+    case("reduce-tokens digits_vit", "exactly one plan"),
+    case("reduce-tokens digits_vit --tokens none", "exactly one plan"),
+    case("reduce-tokens digits_vit --tokens tome:8,tome:4", "exactly one plan"),
+    case("reduce-tokens digits_vit --tokens auto", "compress --tokens auto"),
+    case("reduce-tokens digits_vit --tokens tome:8 --out reduced.onnx", ".pt2"),
+    case("reduce-tokens digits_vit --tokens tome:8 --out folder.pt2", ".pt2", files={"folder.pt2": folder}),
+    case("reduce-tokens digits_vit --tokens tome:8 --samples 3", "no effect"),
+    case("sensitivity digits_cnn", "calibration"),
+    case("sensitivity digits_cnn --calibration calibration:digits --export onnx,tflite", "exactly one"),
+    case("sensitivity digits_cnn --calibration calibration:digits --scheme fp32,fp16", "exactly one"),
+    case("explain digits_cnn digits-0010", "vision transformer"),
+    case("explain digits_vit nowhere.png", "nowhere.png"),
+    case("explain digits_vit digits-9999", "digits-9999"),
+    case("explain digits_vit digits-0010 --tokens tome:99", "tome"),
+    case("explain digits_vit digits-0010 --set data.samples=3", "data.samples"),
+)
+
+_PLANS = tuple(
+    case(f"compress digits_vit --tokens {text}", "token", *words)
+    for text, *words in (
+        ("evit",), ("evit:",), ("evit:1.5",), ("evit:0",), ("evit:1.0",), ("evit:-1",), ("evit:0.7@",), ("evit:0.7@0",),
+        ("evit:0.7@4,3",), ("evit:0.7@99", "block"), ("tome:0",), ("tome:0.0",), ("evti:0.7", "did you mean evit"),
+        ("resolution:0",), ("resolution:x",), ("patch:0",), ("squeeze:2=5,4=9", "fall"), ("squeeze:2=0",),
+        ("evit:" + "9" * 5000,), ("evit:0." + "9" * 5000,), ("tome:" + "9" * 30,), ("evit:0.7@" + "9" * 5000,),
+        ("resolution:" + "9" * 400,), ("patch:" + "9" * 30,), ("none,none",), ("tome:8@1,1", "rise"),
+    )
+)  # fmt: skip
+
+CASES: tuple[Case, ...] = (*_NAMES, *_MISSING, *_EMPTY, *_TWICE, *_NUMBERS, *_CHOICES, *_TOGETHER, *_PLANS)
