@@ -15,15 +15,15 @@ from edgevit.run.progress import Silent
 def test_a_file_is_predicted_for_each_device_in_order() -> None:
     pytest.importorskip("onnx")
     devices = ("raspberry-pi-5", "raspberry-pi-4b")
-    found = predict_for_target(str(probes.probe_path(".onnx")), devices, None, "tflite", Silent())
+    found = predict_for_target(str(probes.probe_path(".onnx")), devices, None, None, Silent())
     assert tuple(prediction.device for prediction in found) == devices
     assert all(prediction.latency_ms for prediction in found)
 
 
 def test_wrong_input_is_refused_before_anything_is_exported(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="raspberry-pi-6"):
-        predict_for_target("digits_vit", ("raspberry-pi-6",), None, "tflite", Silent())
+        predict_for_target("digits_vit", ("raspberry-pi-6",), None, None, Silent())
     with pytest.raises(UsageError, match="--weights is for a model"):
-        predict_for_target("m.onnx", ("raspberry-pi-5",), tmp_path / "w.safetensors", "tflite", Silent())
+        predict_for_target("m.onnx", ("raspberry-pi-5",), tmp_path / "w.safetensors", None, Silent())
     with pytest.raises(UsageError, match="no such file"):
-        predict_for_target(str(tmp_path / "m.onnx"), ("raspberry-pi-5",), None, "tflite", Silent())
+        predict_for_target(str(tmp_path / "m.onnx"), ("raspberry-pi-5",), None, None, Silent())

@@ -126,6 +126,7 @@ def test_files_of_weights_are_what_a_run_reads(tmp_path: Path) -> None:
     given = spec(
         model={"name": "vit_tiny_patch16_224", "weights": str(weights)},
         passes={"distill": {"teacher": {"name": "digits_cnn"}}},
+        data={"train": "digits:train"},
     )
     assert input_files(given) == (BUNDLED_MODELS["digits_cnn"].weights, weights)
     weights.unlink()
@@ -238,7 +239,10 @@ def test_an_exported_file_is_neither_a_model_nor_weights(tmp_path: Path, name: s
             "training",
         ),
         (
-            {"passes": {"distill": {"teacher": {"name": "resnet18", "random_weights": True}}}},
+            {
+                "passes": {"distill": {"teacher": {"name": "resnet18", "random_weights": True}}},
+                "data": {"train": "digits:train"},
+            },
             "the teacher has 1000 classes, the model 10",
         ),
         ({"passes": {"form": "gather", "tokens": "resolution:24"}}, "form"),
