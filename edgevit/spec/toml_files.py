@@ -111,6 +111,11 @@ def _depth(document: Any) -> int:
 
 Model = TypeVar("Model", bound=BaseModel)
 
+_MOST_LINES = 8
+"""Errors of a document that are told at once."""
+_ORDER = {"extra_forbidden": 0, "missing": 2}
+"""Unknown keys first, which may be the missing ones misspelt; missing keys last."""
+
 
 def validate(model: type[Model], document: dict[str, Any], where: str) -> Model:
     """Returns ``document`` as an instance of ``model``.
@@ -121,12 +126,14 @@ def validate(model: type[Model], document: dict[str, Any], where: str) -> Model:
         where: File or source of the document, for the message.
 
     Raises:
-        UsageError: every error at once, each with its path and, for an unknown key, the nearest known ones.
+        UsageError: the first errors at once, each with its path and, for an unknown key, the nearest known ones.
     """
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        lines = [_line(model, detail) for detail in error.errors()]
+        details = sorted(error.errors(), key=lambda detail: _ORDER.get(detail["type"], 1))
+        lines = [_line(model, detail) for detail in details[:_MOST_LINES]]
+        lines += [f"and {len(details) - _MOST_LINES} more"] if len(details) > _MOST_LINES else []
         listing = "\n  ".join(lines)
         raise UsageError(f"{where} is not valid:\n  {listing}", "correct the keys above and try again") from error
 
@@ -135,6 +142,8 @@ def _line(model: type[BaseModel], detail: Any) -> str:
     path = ".".join(str(part) for part in detail["loc"]) or "document"
     if detail["type"] == "string_unicode":
         return f"{path}: is not UTF-8; give another name"
+    if detail["type"] == "missing":
+        return f"{path}: is missing"
     if detail["type"] == "string_too_short":
         return f"{path}: is empty; give a value, or leave it out"
     if detail["type"] != "extra_forbidden":

@@ -10,8 +10,8 @@ _MODEL = '[model]\nname = "digits_cnn"\n'
 
 def _spec(text: str | bytes, *words: str) -> Case:
     """A spec, complete with a model unless it has a section of it."""
-    whole: Content = text if isinstance(text, bytes) or "model" in text else _MODEL + text
-    return case("compress spec.toml", "spec.toml", *words, files={"spec.toml": whole})
+    whole: Content = text if isinstance(text, bytes) or "model" in text or not text else _MODEL + text
+    return case("compress spec.toml", *words, files={"spec.toml": whole})
 
 
 def _budget(text: str | bytes, *words: str) -> Case:

@@ -42,7 +42,11 @@ def test_a_full_disk_is_an_error_of_the_system(tmp_path: Path) -> None:
 
 def test_distillation_changes_a_copy_and_is_done_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executor, "run_in_child", run_here)
-    document = {"model": {"name": "m"}, "passes": {"distill": {"teacher": {"name": "t"}, "learning_rate": 0.01}}}
+    document = {
+        "model": {"name": "m"},
+        "data": {"train": "noise:8"},
+        "passes": {"distill": {"teacher": {"name": "t"}, "learning_rate": 0.01}},
+    }
     spec = Spec.model_validate(document)
     student, teacher = (Model(name, small_vit(depth=1), CONTRACT, 5, random_weights=False) for name in "mt")
     before = {name: value.clone() for name, value in student.module.state_dict().items()}
