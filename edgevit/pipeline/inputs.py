@@ -249,7 +249,8 @@ def _pin_model(folder: RunFolder, role: str, model: Model) -> None:
     if ":" in model.name:
         folder.pin_files(f"source of the {role}", source_files(model.name))
         folder.pin_numbers(f"output of the {role}", sample_logits(model))
-    folder.pin(f"weights of the {role}", weights_sha256(model.module))
+    if not model.random_weights:  # the seed makes those, but for rounding
+        folder.pin(f"weights of the {role}", weights_sha256(model.module))
     folder.pin(f"preprocessing of the {role}", json.dumps(to_document(model.preprocessing), indent=1))
 
 

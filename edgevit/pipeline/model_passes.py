@@ -29,6 +29,7 @@ from edgevit.distillation.distill import (
     distill,
 )
 from edgevit.model.load import Model
+from edgevit.model.user_code import user_code
 from edgevit.pipeline.context import DENSE, RunContext, Variant
 from edgevit.pipeline.images import evaluation_images
 from edgevit.pipeline.snapshot import Snapshot, pass_record, take_snapshot
@@ -106,18 +107,19 @@ def _save(module: nn.Module, file: Path) -> None:
 def _train(context: RunContext, settings: DistillSpec, teacher: Model, images: ImageSet) -> nn.Module:
     model, defaults = context.inputs.model, DistillSettings()
     pixels = np.stack([resize_and_crop(images.image(image_id), model.preprocessing) for image_id in images.ids])
-    return distill(
-        Student(copy.deepcopy(model.module).requires_grad_(True), _normalization(model)),
-        Teacher(teacher.module, _normalization(teacher), teacher.preprocessing.input_size),
-        TrainingImages(pixels),
-        settings=DistillSettings(
-            epochs=settings.epochs,
-            learning_rate=settings.learning_rate or defaults.learning_rate,
-            temperature=settings.temperature or defaults.temperature,
-            seed=context.inputs.spec.seed,
-        ),
-        on_progress=lambda done, total: context.stages.progress.stage("distill", done, total + 1),
-    )
+    with user_code(f"training {model.name} on the outputs of {teacher.name}"):
+        return distill(
+            Student(copy.deepcopy(model.module).requires_grad_(True), _normalization(model)),
+            Teacher(teacher.module, _normalization(teacher), teacher.preprocessing.input_size),
+            TrainingImages(pixels),
+            settings=DistillSettings(
+                epochs=settings.epochs,
+                learning_rate=settings.learning_rate or defaults.learning_rate,
+                temperature=settings.temperature or defaults.temperature,
+                seed=context.inputs.spec.seed,
+            ),
+            on_progress=lambda done, total: context.stages.progress.stage("distill", done, total + 1),
+        )
 
 
 def _normalization(model: Model) -> Normalization:

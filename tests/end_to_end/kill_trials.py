@@ -99,6 +99,8 @@ def trial(way: Way, seconds: float, backends: str, wanted: Outcome, chance: rand
         _, said = process.communicate(timeout=300)
         if process.returncode not in (0, *way.codes):
             wrong.append(f"exit code {process.returncode}: {said[-300:]}")
+        if process.returncode in CODES.values() and (folder / "stages").exists() and "--resume --out" not in said:
+            wrong.append("no word of --resume")
         time.sleep(1.0)
         left = [pid for pid in started if Path(f"/proc/{pid}").exists() and not is_zombie(pid)]
         if left:

@@ -46,13 +46,14 @@ def capture(module: nn.Module, input_size: tuple[int, int]) -> ExportedProgram:
         expected = module(example)
     with user_code("merging the blocks of the model"):
         merged = _reparameterize(copy.deepcopy(module))
-    try:
-        program = torch.export.export(NamedInput(merged), (example,))
-    except (RuntimeError, ValueError, TypeError, torch._dynamo.exc.TorchDynamoException) as error:
-        raise UsageError(
-            f"torch.export cannot capture the model: {first_line(error)}",
-            "data-dependent control flow and shapes cannot be exported",
-        ) from error
+    with user_code("capturing the model"):
+        try:
+            program = torch.export.export(NamedInput(merged), (example,))
+        except (RuntimeError, ValueError, TypeError, torch._dynamo.exc.TorchDynamoException) as error:
+            raise UsageError(
+                f"torch.export cannot capture the model: {first_line(error)}",
+                "data-dependent control flow and shapes cannot be exported",
+            ) from error
     if not _is_static(program):
         raise UsageError(
             "a shape inside the model depends on the image", "data-dependent control flow and shapes cannot be exported"

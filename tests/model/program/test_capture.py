@@ -186,3 +186,17 @@ class Raises(nn.Module):
 def test_a_forward_that_raises_is_told_with_its_line() -> None:
     with pytest.raises(UsageError, match=r"running the model: KeyError: 'colour' \(.*test_capture.py, line \d+\)"):
         capture(Raises(), (8, 8))
+
+
+class RaisesWhenCaptured(nn.Module):
+    """Its forward raises only where it is traced."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        if torch.compiler.is_compiling() or torch.compiler.is_exporting():
+            raise KeyError("traced")
+        return images.flatten(1)
+
+
+def test_a_forward_that_raises_when_it_is_captured_is_told_with_its_line() -> None:
+    with pytest.raises(UsageError, match=r"capturing the model: KeyError: 'traced' \(.*test_capture.py, line \d+\)"):
+        capture(RaisesWhenCaptured(), (8, 8))
