@@ -24,6 +24,8 @@ class Session(Protocol):
     """Inference precision, such as "f32"."""
     delegate: str
     """Execution provider or delegate, with its number of partitions where the runtime reports it."""
+    threads: int
+    """CPU threads that the runtime uses, which may be fewer than it was asked for."""
 
     def run(self, feeds: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
         """Runs once.
@@ -48,6 +50,7 @@ class GuardedSession:
         self.runtime_version = session.runtime_version
         self.precision = session.precision
         self.delegate = session.delegate
+        self.threads = session.threads
 
     def run(self, feeds: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
         """Runs once, see :meth:`Session.run`.

@@ -11,7 +11,7 @@ from edgevit.backends import backend_of_file
 from edgevit.commands.file_errors import blaming_file
 from edgevit.errors import UsageError
 from edgevit.measure.bench import BenchJob, bench
-from edgevit.measure.host import threads_note
+from edgevit.measure.host import check_threads, threads_note
 from edgevit.measure.rounds import RoundEntry, RoundSettings, measure_rounds, rounds_for
 from edgevit.measure.sustained import SustainedJob, SustainedLatency, run_sustained
 from edgevit.results.comparison import Comparison, compare
@@ -39,6 +39,7 @@ def measure_file(
         UsageError: no such file, or no backend can run it, or it does not take that batch, or the runtime crashed or
             ran out of time.
     """
+    check_threads(settings.threads)
     job = BenchJob(
         backend=backend_of_file(artifact).name,
         artifact=artifact.absolute(),
@@ -68,6 +69,7 @@ def compare_files(
         UsageError: no such file, or no backend can run it, or it does not take that batch, or a runtime crashed or ran
             out of time.
     """
+    check_threads(settings.threads)
     entries = [
         RoundEntry(str(place), backend_of_file(artifact).name, artifact.absolute(), precision)
         for place, artifact in enumerate(artifacts)
@@ -90,7 +92,7 @@ def compare_files(
                 f"{artifacts[int(place)]}: {reason}", "leave this file out, or try `edgevit bench` on it alone"
             )
     timed = [(artifact, rounds.latencies[str(place)]) for place, artifact in enumerate(artifacts)]
-    return compare(timed, settings.threads, threads_note(settings.threads, os.cpu_count() or 1))
+    return compare(timed, settings.threads, threads_note(settings.threads, settings.threads, os.cpu_count() or 1))
 
 
 def sustain_file(
@@ -108,6 +110,7 @@ def sustain_file(
     Raises:
         UsageError: no such file, or no backend can run it, or the runtime crashed or ran out of time.
     """
+    check_threads(settings.threads)
     job = SustainedJob(backend_of_file(artifact).name, artifact.absolute(), precision, settings.threads, seconds)
     with child_runner(progress, settings.timeout_seconds + seconds) as children, blaming_file(artifact):
         return children.run(f"run {artifact.name}", Task(run_sustained, job, SustainedLatency, timing=True))

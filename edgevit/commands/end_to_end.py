@@ -24,6 +24,7 @@ from edgevit.data.preprocess import preprocess, to_rgb
 from edgevit.measure.bench import warm_up
 from edgevit.measure.burst import WARMUP_RUNS, WARMUP_SECONDS
 from edgevit.measure.conditions import activity_since, disturbances, not_judged, read_counters
+from edgevit.measure.host import check_threads
 from edgevit.results.artifact import Preprocessing
 from edgevit.run.child_process import report_progress
 from edgevit.run.progress import Progress
@@ -91,6 +92,7 @@ def time_file_end_to_end(
         UsageError: no such file or images, or no backend can run it, or it is not a classifier of single images, or
             the runtime crashed or ran out of time.
     """
+    check_threads(settings.threads)
     neutral = PreprocessingOverrides(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))  # the time does not depend on them
     job = EndToEndJob(
         backend=backend_of_file(artifact).name,

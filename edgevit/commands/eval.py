@@ -20,6 +20,7 @@ from edgevit.data.preprocess import preprocess
 from edgevit.data.row_file import read_written_rows, write_rows_as_they_come
 from edgevit.data.sampling import refuse_broken, sample_images
 from edgevit.errors import CandidateFailed, UsageError
+from edgevit.measure.host import check_threads
 from edgevit.results.artifact import Artifact, Preprocessing
 from edgevit.results.file_score import FileScore
 from edgevit.results.run import find_run
@@ -93,6 +94,7 @@ def evaluate_file(asked: FileEvaluation, progress: Progress) -> FileScore:
             standard deviation.
         CandidateFailed: the runtime crashed, or ran out of time, at the first image.
     """
+    check_threads(asked.threads)
     backend = backend_of_file(asked.artifact)
     preprocessing = preprocessing_of(asked.artifact, asked.preprocessing)
     images = _labelled(choose_samples(asked.data, asked.samples, _SEED))

@@ -83,7 +83,7 @@ def bench_session(job: BenchJob) -> tuple[Measurement, Session]:
         first_run_ms=first_run_ms,
         peak_rss_bytes=peak_bytes,
         rss_delta_bytes=max(0, peak_bytes - empty_bytes),
-        threads=job.threads,
+        threads=session.threads,
         conditions=Conditions(
             runtime=backend.title,
             runtime_version=session.runtime_version,
@@ -94,9 +94,9 @@ def bench_session(job: BenchJob) -> tuple[Measurement, Session]:
             batch=batch_of(session),
             governor=governor(),
             load_average=load_average,
-            unstable="; ".join(map(str, disturbances(activity, job.threads, cores, None))),
+            unstable="; ".join(map(str, disturbances(activity, session.threads, cores, None))),
             not_judged=not_judged(activity),
-            note=threads_note(job.threads, cores),
+            note=threads_note(job.threads, session.threads, cores),
         ),
     )
     return measurement, session

@@ -7,7 +7,11 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
+from edgevit.errors import UsageError
 from edgevit.results.measurement import Host
+
+THREADS_PER_CORE = 4
+"""Most threads for each processor that are measured: more tell nothing but how they wait for each other."""
 
 ISA_OF_INTEREST = (
     "avx2",
@@ -130,9 +134,31 @@ def parse_cpuinfo(text: str) -> tuple[str, tuple[str, ...]]:
     )
 
 
-def threads_note(threads: int, cores: int) -> str:
-    """Returns "4 threads on 2 cores" where there are more threads than cores; "" otherwise."""
-    return f"{threads} threads on {cores} core{'' if cores == 1 else 's'}" if threads > cores else ""
+def threads_note(asked: int, used: int, cores: int) -> str:
+    """Returns "4 threads on 2 cores" where there are more threads than cores, or how many of them ran; "" otherwise.
+
+    Args:
+        asked: Threads that the runtime was to use.
+        used: Threads that it uses.
+        cores: Of this machine.
+    """
+    if used < asked:
+        return f"{used} of the {asked} threads asked for: the runtime uses no more"
+    return f"{used} threads on {cores} core{'' if cores == 1 else 's'}" if used > cores else ""
+
+
+def check_threads(threads: int) -> None:
+    """Checks that this machine can run so many threads in any sensible way.
+
+    Raises:
+        UsageError: there are more than four for each of its processors.
+    """
+    cores = os.cpu_count() or 1
+    if threads > THREADS_PER_CORE * cores:
+        raise UsageError(
+            f"{threads} threads are more than this machine can use: it has {cores} processor{'' if cores == 1 else 's'}",
+            f"the most that is measured is {THREADS_PER_CORE * cores}; {cores} are the most that run side by side",
+        )
 
 
 def version_of(distribution: str) -> str | None:

@@ -23,7 +23,7 @@ from edgevit.data.sampling import (
 )
 from edgevit.devices.device import Device, load_device
 from edgevit.errors import UsageError
-from edgevit.measure.host import has_precision, host_fingerprint, tool_versions
+from edgevit.measure.host import check_threads, has_precision, host_fingerprint, tool_versions
 from edgevit.model.bundled import BUNDLED_MODELS
 from edgevit.model.factory import source_files
 from edgevit.model.load import Model, load_model, sample_logits, weights_sha256
@@ -168,6 +168,7 @@ def open_inputs(spec: Spec, progress: Progress) -> Inputs:
     Raises:
         UsageError: the spec asks for something that does not exist or does not fit together.
     """
+    check_threads(spec.measure.threads)
     backends, host = _open_backends(spec), host_fingerprint(spec.measure.threads)
     _check_precisions(spec, host)
     _check_images_asked(spec)

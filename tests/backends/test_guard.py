@@ -47,6 +47,7 @@ class Failing:
 
     inputs = outputs = (TensorSpec("x", (1,), "float32", ""),)
     runtime_version, precision, delegate = "1", "f32", "none"
+    threads = 1
     runs = 0
 
     def run(self, feeds: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:

@@ -55,6 +55,24 @@ def compared(unstable: str = "", batch: int = 1) -> Comparison:
     return compare([(Path(name), found) for name, found in files.items()], 4, "4 threads on 2 cores")
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--min-seconds", "1e300"], "min_seconds"),
+        (["--min-seconds", "inf"], "min_seconds"),
+        (["--min-runs", "99999999999"], "min_runs"),
+        (["--sustained", "99999999999999999999s"], "to a day"),
+        (["--threads", "1000000"], "more than this machine can use"),
+    ],
+)
+def test_what_would_never_end_is_refused(
+    options: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.onnx").write_bytes(b"not looked at")
+    assert run(["bench", str(tmp_path / "a.onnx"), *options]) == 2
+    assert words in capsys.readouterr().err
+
+
 def test_one_file_is_measured_alone(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:
     calls = answer("bench.measure_file", alone())
     assert run(["bench", "a.onnx", "--threads", "2"]) == 0

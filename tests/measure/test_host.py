@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from edgevit.errors import UsageError
 from edgevit.measure import host
 from edgevit.spec.toml_files import read_toml
 
@@ -92,9 +94,18 @@ def test_the_lists_agree_with_the_package() -> None:
 
 
 def test_more_threads_than_cores_are_noted() -> None:
-    assert host.threads_note(4, 2) == "4 threads on 2 cores"
-    assert host.threads_note(2, 1) == "2 threads on 1 core"
-    assert host.threads_note(2, 2) == ""
+    assert host.threads_note(4, 4, 2) == "4 threads on 2 cores"
+    assert host.threads_note(2, 2, 1) == "2 threads on 1 core"
+    assert host.threads_note(2, 2, 2) == ""
+    assert host.threads_note(4, 2, 2) == "2 of the 4 threads asked for: the runtime uses no more"
+
+
+def test_more_threads_than_can_run_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    host.check_threads(8)
+    with pytest.raises(UsageError, match="9 threads are more than this machine can use: it has 2 processors") as error:
+        host.check_threads(9)
+    assert error.value.hint == "the most that is measured is 8; 2 are the most that run side by side"
 
 
 @pytest.mark.parametrize(

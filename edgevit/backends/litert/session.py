@@ -45,6 +45,7 @@ class RuntimeSession:
         self.runtime_version = version(_RUNTIME)
         self.precision = "f32"
         self.delegate = _delegate(self._interpreter)
+        self.threads = threads
 
     def run(self, feeds: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
         """Runs once on arrays of the shapes and dtypes of the inputs, see :meth:`edgevit.backends.Session.run`.

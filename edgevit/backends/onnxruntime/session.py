@@ -49,6 +49,7 @@ class RuntimeSession:
         self.runtime_version = ort.__version__
         self.precision = "f32"  # the CPU execution provider computes in the types of the graph
         self.delegate = "CPUExecutionProvider"
+        self.threads = threads
 
     def run(self, feeds: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
         """Runs once on arrays of the shapes and dtypes of the inputs, see :meth:`edgevit.backends.Session.run`."""

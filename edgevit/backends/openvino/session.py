@@ -34,6 +34,7 @@ class RuntimeSession:
         self.runtime_version = ov.__version__.partition("-")[0]
         self.precision = str(self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
         self.delegate = "CPU plugin"
+        self.threads = int(self._compiled.get_property("INFERENCE_NUM_THREADS"))  # no more than there are processors
 
     def run(self, feeds: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
         """Runs once on arrays of the shapes and dtypes of the inputs, see :meth:`edgevit.backends.Session.run`."""
