@@ -37,7 +37,7 @@ class UnseenJob:
 
 @dataclass(frozen=True)
 class UnseenLayers:
-    """Layers whose sign could be turned without a difference that verification would call one."""
+    """Layers that could compute something else without a difference that verification would call one."""
 
     modules: tuple[str, ...]
     """Paths such as "blocks.7.mlp.fc2", or names of nodes where there is none, in execution order."""
@@ -59,23 +59,24 @@ class UnseenLayers:
 def find_unseen_layers(job: UnseenJob) -> UnseenLayers:
     """Finds the layers that comparing logits cannot check.
 
-    The result of each layer is multiplied by a number that is 1; twice the derivative of the logits by it is, to first
-    order, what turning the layer's sign changes.
+    Each value that a layer computes is multiplied by 1 plus or minus a number that is 0, the signs drawn at random: alike
+    for all, a norm behind the layer would hide it. Twice the derivative of the logits by that number is, to first order,
+    what turning the signs of a random half of the values changes.
     """
     program = load_program(job.program)
     module = program.module()
     assert isinstance(module, fx.GraphModule)
     layers = find_layers(module)
-    factors = {layer.node: torch.ones((), requires_grad=True) for layer in layers}
+    changed = {layer.node: torch.zeros((), requires_grad=True) for layer in layers}
     changes = torch.zeros(len(layers))
     generator = torch.Generator().manual_seed(0)
     for image in islice(job.images.batches(), _IMAGES):
-        logits = _Scaled(module, factors).run(torch.from_numpy(image))
+        logits = _Perturbed(module, changed, generator).run(torch.from_numpy(image))
         largest = float(logits.detach().abs().max().clamp_min(1e-30))
         for _ in range(_DIRECTIONS):
             direction = torch.randn(logits.shape, generator=generator)
             slopes = torch.autograd.grad(
-                logits, list(factors.values()), direction, retain_graph=True, allow_unused=True, materialize_grads=True
+                logits, list(changed.values()), direction, retain_graph=True, allow_unused=True, materialize_grads=True
             )
             changes = torch.maximum(changes, 2 * torch.stack(slopes).abs() / largest)
     names = [known.module or layer.node.name for known, layer in zip(module_layers(program), layers, strict=True)]
@@ -83,14 +84,18 @@ def find_unseen_layers(job: UnseenJob) -> UnseenLayers:
     return UnseenLayers(tuple(unseen), len(layers))
 
 
-class _Scaled(fx.Interpreter):
-    """Multiplies what some nodes compute by a number each."""
+class _Perturbed(fx.Interpreter):
+    """Changes what some nodes compute by a share each, with random signs."""
 
-    def __init__(self, module: fx.GraphModule, factors: Mapping[fx.Node, torch.Tensor]) -> None:
+    def __init__(
+        self, module: fx.GraphModule, shares: Mapping[fx.Node, torch.Tensor], generator: torch.Generator
+    ) -> None:
         super().__init__(module)
-        self._factors = factors
+        self._shares, self._generator = shares, generator
 
     def run_node(self, n: fx.Node) -> Any:
-        result = super().run_node(n)
-        factor = self._factors.get(n)
-        return result if factor is None else result * factor
+        result, share = super().run_node(n), self._shares.get(n)
+        if share is None:
+            return result
+        signs = torch.randint(0, 2, result.shape, generator=self._generator) * 2 - 1
+        return result * (1 + share * signs)

@@ -89,6 +89,23 @@ def test_turning_the_sign_of_a_layer_fails_verification_unless_it_is_named(
     assert passed == (name in named)
 
 
+class Normed(nn.Module):
+    """A layer before a norm, which no factor on the layer gets through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem, self.head = nn.Conv2d(3, 8, 3), nn.Linear(8, 4)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        x = self.stem(image)
+        return self.head(nn.functional.layer_norm(x, x.shape[1:]).amax((2, 3)))  # type: ignore[no-any-return]
+
+
+def test_a_layer_before_a_norm_is_seen(images: PreparedImages, tmp_path: Path) -> None:
+    assert unseen(Normed(), images, tmp_path).modules == ()
+
+
 def test_many_layers_are_counted_and_the_first_named() -> None:
     note = UnseenLayers(tuple(f"blocks.{index}" for index in range(9)), 20).note
     assert note.endswith("blocks.0, blocks.1, blocks.2, blocks.3 and 5 more")

@@ -8,26 +8,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, run_images, write_logits
-from edgevit.artifacts.make import ExportJob, MadeArtifact, export_float
+from edgevit.artifacts.make import ExportJob, MadeArtifact, QuantizeJob, export_float, quantize
+from edgevit.artifacts.unseen_layers import UnseenJob, find_unseen_layers
 from edgevit.artifacts.verify import FLOAT_TOLERANCE, compare, verify_signature
+from edgevit.backends import get_backend
 from edgevit.data.images import Samples
 from edgevit.data.prepared import PreparedImages
+from edgevit.measure.bench import BenchJob
+from edgevit.measure.host import host_fingerprint
+from edgevit.measure.paired import BenchWithParent, BenchWithParentJob, bench_with_parent
 from edgevit.model.load import load_model
 from edgevit.model.program.architecture import is_transformer
 from edgevit.model.program.capture import capture, count_macs, save_program
 from edgevit.model.random_weights import random_images
+from edgevit.quantization.policy import Target, first_guess, first_recipe
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.candidate import Verification
 from edgevit.run.child_process import run_in_child
 from edgevit.run.task import Task
+from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.spec import ModelSpec
 
-IMAGES = 3
+IMAGES = 8
 LEAST_VARIATION = 0.01
 """Least difference between the logits of two images, over the largest logit: 100 times what parity allows."""
 
@@ -70,6 +79,21 @@ FAMILIES = (
     Family("EfficientNet-Lite0", "efficientnet_lite0", attention=False, slow=True),
     Family("EfficientNet-B0", "efficientnet_b0", attention=False, slow=True),
     Family("CvT", "tests.contract.cvt:cvt_13", attention=True, slow=True),
+    Family("T2T-ViT", "tests.contract.architectures:t2t_vit", attention=True, slow=True),
+    Family("PVT v1", "tests.contract.architectures:pvt_v1", attention=True, slow=True),
+    Family("MaxViT", "maxvit_pico_rw_256", attention=True, slow=True),
+    Family("SwinV2", "swinv2_cr_tiny_224", attention=True, slow=True),
+    Family("Inception v3", "inception_v3", attention=False, slow=True),
+    Family("AlexNet", "tests.contract.architectures:alexnet", attention=False, slow=True),
+    Family("LeNet", "tests.contract.architectures:lenet", attention=False, slow=True),
+    Family("DenseNet", "densenet121", attention=False, slow=True),
+    Family("CLIP image tower", "vit_xsmall_patch16_clip_224", attention=True, slow=True),
+    Family("ViT, as of MAE", "tests.contract.architectures:mae_vit", attention=True, slow=True),
+    Family("ViT, as of DINOv2", "tests.contract.architectures:dinov2_vit", attention=True, slow=True),
+    Family("EfficientNetV2", "tf_efficientnetv2_b0", attention=False, slow=True),
+    Family("ViT with a convolutional stem", "vit_tiny_r_s16_p8_224", attention=True, slow=True),
+    Family("HRNet", "hrnet_w18_small", attention=False, slow=True),
+    Family("EfficientViT (linear attention)", "efficientvit_b0", attention=False, slow=True),
 )
 
 
@@ -98,6 +122,10 @@ class Prepared:
     transformer: bool
     norms: tuple[str, ...]
     """Batch normalizations that capture could not fold into a layer."""
+    negated: Verification
+    """Of the logits after a layer in the middle had its sign turned: it must not pass."""
+    unseen: tuple[str, ...]
+    """Layers that the logits hardly depend on."""
 
 
 def prepare(job: PrepareJob) -> Prepared:
@@ -111,6 +139,7 @@ def prepare(job: PrepareJob) -> Prepared:
     write_logits(job.folder / "pytorch.npy", len(logits), [logits])
     program = capture(model.module, model.preprocessing.input_size)
     save_program(program, job.folder / "model.pt2")
+    prepared_images = PreparedImages(images, model.preprocessing)
     return Prepared(
         program=job.folder / "model.pt2",
         images=images,
@@ -122,6 +151,59 @@ def prepare(job: PrepareJob) -> Prepared:
         macs=count_macs(program),
         transformer=is_transformer(program),
         norms=tuple(node.name for node in program.graph.nodes if node.target is torch.ops.aten.batch_norm.default),
+        negated=compare(_negated(model.module, prepared_images), logits, "pytorch", FLOAT_TOLERANCE),
+        unseen=find_unseen_layers(UnseenJob(job.folder / "model.pt2", prepared_images)).modules,
+    )
+
+
+def _negated(module: nn.Module, images: PreparedImages) -> np.ndarray:
+    """The logits after the sign of the weights of the middle layer was turned; the module is spoilt."""
+    layers = [part for part in module.modules() if isinstance(part, (nn.Conv2d, nn.Linear))]
+    with torch.inference_mode():
+        layers[len(layers) // 2].weight.neg_()
+        return np.concatenate([module(torch.from_numpy(batch)).numpy() for batch in images.batches()])
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """A family in int8 on one backend, compared with its float32 artifact."""
+
+    scheme: str
+    agreement: float
+    """Share of the images with the same top-1 class."""
+    snr_db: float | None
+    int8_mac_share: float
+    speed_up: float
+    """Of interleaved runs, one thread."""
+
+
+def quantize_family(prepared: Prepared, backend_name: str, folder: Path, timeout_seconds: float) -> Quantized:
+    """Quantizes a family by the backend's first guess and compares it with the float32 artifact of :func:`convert`.
+
+    Raises:
+        EdgevitError: the quantizer or the runtime failed, or the artifact is not what its scheme says.
+    """
+    backend, log = get_backend(backend_name), folder / "log.txt"
+    target = Target("transformer" if prepared.transformer else "cnn", False, "none", host_fingerprint(1).isa)
+    scheme = next(name for name in first_guess(backend.policy, target).schemes if SCHEMES[name].is_int8)
+    recipe = first_recipe(backend.policy, scheme, target)
+    images = PreparedImages(prepared.images, prepared.preprocessing)
+
+    def run(task: Task[Any, Any]) -> Any:
+        return run_in_child(task, timeout_seconds=timeout_seconds, log=log)
+
+    export = ExportJob(backend_name, prepared.program, folder / "parent", recipe.preparations, images)
+    parent = run(Task(export_float, export, MadeArtifact)).main
+    job = QuantizeJob(backend_name, parent, recipe, images, 0, folder / "int8")
+    made = run(Task(quantize, job, MadeArtifact))
+    inference = InferenceJob(backend_name, made.main, images, 1, "fastest", folder / "int8.npy")
+    logits = np.load(run(Task(run_images, inference, LogitsFile)).logits)
+    verification = compare(logits, np.load(folder / "logits.npy"), "float32", None)
+    dense = next(path for path in (folder / "artifact").iterdir() if path.suffix == backend.suffix)
+    bench = BenchJob(backend_name, made.main, 1, "fastest", 50, 0.5)
+    timed = run(Task(bench_with_parent, BenchWithParentJob(bench, dense, "f32"), BenchWithParent, timing=True))
+    return Quantized(
+        scheme, verification.top1_agreement, verification.snr_db, made.int8_mac_share, timed.compared.speed_up
     )
 
 
