@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
 
 from edgevit.errors import (
@@ -63,3 +66,16 @@ def test_a_long_list_is_only_counted() -> None:
 )
 def test_the_first_line_of_an_error(error: Exception, line: str) -> None:
     assert first_line(error) == line
+
+
+def test_every_usage_error_says_what_to_do_next() -> None:
+    """Each call of UsageError in the package has a hint, and none an empty one."""
+    without = []
+    for path in (Path(__file__).parents[1] / "edgevit").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "UsageError"):
+                continue
+            hints = [*node.args[1:], *(word.value for word in node.keywords if word.arg == "hint")]
+            if not hints or (isinstance(hints[0], ast.Constant) and not hints[0].value):
+                without.append(f"{path.name}:{node.lineno}")
+    assert without == []

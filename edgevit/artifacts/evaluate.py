@@ -76,7 +76,8 @@ def check_classifier(session: Session) -> None:
     """
     if len(session.inputs) != 1 or len(session.outputs) != 1:
         raise UsageError(
-            f"not a classifier: {len(session.inputs)} inputs and {len(session.outputs)} outputs, not one of each"
+            f"not a classifier: {len(session.inputs)} inputs and {len(session.outputs)} outputs, not one of each",
+            "export a model that takes images and returns logits, and nothing else",
         )
     spec = session.inputs[0]
     channels = {"NCHW": spec.shape[1:2], "NHWC": spec.shape[-1:]}.get(spec.layout, (3,))
@@ -86,10 +87,16 @@ def check_classifier(session: Session) -> None:
             "export it with a first step that takes [1, 3, h, w] and averages the channels",
         )
     if spec.layout not in ("NCHW", "NHWC") or spec.shape[0] != 1:
-        raise UsageError(f"not a classifier of single images: its input is {spec.dtype} {list(spec.shape)}")
+        raise UsageError(
+            f"not a classifier of single images: its input is {spec.dtype} {list(spec.shape)}",
+            "export it with an input [1, 3, h, w] or [1, h, w, 3]",
+        )
     out = session.outputs[0].shape
     if math.prod(out) != max(out, default=0):
-        raise UsageError(f"not a classifier: its output {list(out)} is not one row of logits")
+        raise UsageError(
+            f"not a classifier: its output {list(out)} is not one row of logits",
+            "export it with an output [1, classes]",
+        )
 
 
 def class_count(session: Session) -> int:

@@ -156,7 +156,10 @@ def _describe(backend_name: str, main: Path) -> MadeArtifact:
     session = backend.open_session(main, 1, "f32")
     graph = backend.read_graph(main)
     if len(session.inputs) != 1 or len(session.outputs) != 1:
-        raise UsageError(f"{main} has {len(session.inputs)} inputs and {len(session.outputs)} outputs, not one of each")
+        raise UsageError(
+            f"{main} has {len(session.inputs)} inputs and {len(session.outputs)} outputs, not one of each",
+            "wrap the model in a module that takes images and returns logits",
+        )
     files = (main, *sorted(path for path in main.parent.iterdir() if path != main))
     return MadeArtifact(
         main=main,

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, cast
 from edgevit.backends.guard import GuardedSession, Session, blaming
 from edgevit.backends.no_telemetry import forbid_telemetry
 from edgevit.errors import UsageError, unknown_name
+from edgevit.spec.input_file import require_file
 
 __all__ = [
     "Backend", "Session", "all_backends", "backend_names", "backend_of_file", "check_scheme", "get_backend",
@@ -193,10 +194,9 @@ def backend_of_file(path: Path) -> Backend:
     Raises:
         UsageError: the file does not exist, or no backend reads its suffix.
     """
-    if not path.is_file():
-        raise UsageError(f"no such file: {path}")
+    require_file(path)
     for backend in all_backends():
-        if path.suffix == backend.suffix:
+        if path.suffix.lower() == backend.suffix:
             return backend
     known = ", ".join(f"{backend.suffix} ({backend.title})" for backend in all_backends())
     raise UsageError(f"{path}: no backend reads {path.suffix or 'a file without suffix'}", f"known: {known}")

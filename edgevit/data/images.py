@@ -258,6 +258,7 @@ def _read_manifest(path: Path, source: str) -> ImageSet:
     chosen = images.select(tuple(ids))
     if document.get("sha256") != set_sha256(chosen):
         raise UsageError(
-            f"{path}: the images of {inner} are not the ones that the manifest was made from (sha256 differs)"
+            f"{path}: the images of {inner} are not the ones that the manifest was made from (sha256 differs)",
+            "restore the images, or make the manifest anew",
         )
     return replace(chosen, source=source)

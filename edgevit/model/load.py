@@ -217,8 +217,12 @@ def _check_timm_name(name: str) -> None:
     import timm
 
     if not timm.is_model(name):
+        own = name.rpartition("/")[2].removesuffix(".py") if name.endswith(".py") else "package.module"
         raise unknown_name(
-            "model", name, [*BUNDLED_MODELS, *timm.list_models()], next_step="edgevit models PATTERN lists them"
+            "model",
+            name,
+            [*BUNDLED_MODELS, *timm.list_models()],
+            next_step=f"edgevit models PATTERN lists them; a factory of your own is {own}:FUNCTION",
         )
 
 
@@ -248,7 +252,9 @@ def _from_timm(spec: ModelSpec) -> nn.Module:
 
 def _not_made(name: str, arguments: dict[str, Any], error: Exception) -> UsageError:
     asked = ", ".join(f"{key}={value}" for key, value in arguments.items()) or "its own settings"
-    return UsageError(f"timm cannot make {name} with {asked}: {first_line(error)}")
+    return UsageError(
+        f"timm cannot make {name} with {asked}: {first_line(error)}", "give settings that timm.create_model takes"
+    )
 
 
 def _preprocessing(module: nn.Module, spec: ModelSpec) -> Preprocessing:

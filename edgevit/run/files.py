@@ -173,8 +173,13 @@ def out_folder(given: Path | None, model: str, command: str = "") -> Iterator[Pa
         raise
 
 
+_LONGEST_NAME = 100
+"""Characters of a model's name in that of a folder, which may have 255."""
+
+
 def _default_name(model: str, command: str) -> str:
-    parts = (model.rpartition(":")[2].replace("/", "-"), command, f"{datetime.now():%Y%m%d-%H%M%S}")
+    short = model.rpartition(":")[2].replace("/", "-")[:_LONGEST_NAME]
+    parts = (short, command, f"{datetime.now():%Y%m%d-%H%M%S}")
     return "-".join(filter(None, parts))
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from edgevit.errors import UsageError, closest, unknown_name
+from edgevit.spec.input_file import require_file
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -47,12 +48,7 @@ def find(kind: Kind, name: str) -> Path:
     """
     singular = {"profiles": "profile", "devices": "device", "calibration": "calibration set"}[kind]
     if name.endswith(".toml"):
-        path = Path(name)
-        if path.is_file():
-            return path
-        near = closest(path.stem, names(kind))
-        meant = f"did you mean {' or '.join(near)}? " if near else ""
-        raise UsageError(f"no such {singular} file: {name}", f"{meant}shipped by name: {', '.join(names(kind))}")
+        return require_file(Path(name), f"{singular} file", f"shipped by name: {', '.join(names(kind))}")
     if name not in names(kind):
         raise unknown_name(singular, name, names(kind))
     return _folder(kind) / f"{name}.toml"
@@ -64,6 +60,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises:
         UsageError: the file cannot be read, or is not TOML; the line is named.
     """
+    require_file(path)
     try:
         text = path.read_bytes().decode("utf-8-sig")  # Windows editors begin a file with a byte order mark
     except OSError as error:

@@ -71,7 +71,7 @@ def read_graph(path: Path) -> Graph:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+        raise UsageError(f"cannot read {path}: {error.strerror or error}", "give a file that can be read") from error
     if content[4:8] != _IDENTIFIER:
         raise UsageError(f"{path} is not a TensorFlow Lite model", 'such a file has "TFL3" as its bytes 4 to 7')
     try:

@@ -92,7 +92,7 @@ def read_graph(path: Path) -> Graph:
     try:
         model = onnx.load(str(path), format="protobuf", load_external_data=False)
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+        raise UsageError(f"cannot read {path}: {error.strerror or error}", "give a file that can be read") from error
     except DecodeError as error:
         raise UsageError(f"{path} is not an ONNX model, or is damaged: {error}", "export it again") from error
     if not model.graph.node or not model.opset_import:
@@ -188,7 +188,9 @@ class _Reader:
     def _tensor(self, name: str, node: onnx.NodeProto) -> Tensor:
         if name not in self._tensors:
             reader = f"{node.op_type} {node.name!r}"
-            raise UsageError(f"{self._path} is damaged: {reader} reads {name!r}, which nothing makes")
+            raise UsageError(
+                f"{self._path} is damaged: {reader} reads {name!r}, which nothing makes", "export it again"
+            )
         return self._tensors[name]
 
     def _known(self, name: str) -> bool:

@@ -43,7 +43,10 @@ class RuntimeSession:
         try:
             self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except _LOAD_ERRORS as error:
-            raise UsageError(f"ONNX Runtime cannot load {path}: {str(error).strip().splitlines()[0]}") from error
+            raise UsageError(
+                f"ONNX Runtime cannot load {path}: {str(error).strip().splitlines()[0]}",
+                "export it again, or install the version of onnxruntime that it was made for",
+            ) from error
         self.inputs = tuple(_describe(node, path, batch) for node in self._session.get_inputs())
         self.outputs = tuple(_describe(node, path, batch) for node in self._session.get_outputs())
         self.runtime_version = ort.__version__

@@ -69,7 +69,7 @@ def read_graph(path: Path) -> Graph:
         with path.open("rb") as stream:
             head = stream.read(4096)
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+        raise UsageError(f"cannot read {path}: {error.strerror or error}", "give a file that can be read") from error
     if b"<net" not in head:
         raise UsageError(f"{path} is not an OpenVINO IR", 'such a file is XML that begins with a "net" element')
     try:

@@ -27,7 +27,9 @@ class RuntimeSession:
         try:
             self._compiled = core.compile_model(core.read_model(path), "CPU", config)
         except RuntimeError as error:
-            raise UsageError(f"OpenVINO cannot load {path}: {_reason(error)}") from error
+            raise UsageError(
+                f"OpenVINO cannot load {path}: {_reason(error)}", "convert it again, with its .bin beside it"
+            ) from error
         self._request = self._compiled.create_infer_request()
         self.inputs = tuple(_describe(port, path, batch) for port in self._compiled.inputs)
         self.outputs = tuple(_describe(port, path, batch) for port in self._compiled.outputs)

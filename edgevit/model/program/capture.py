@@ -6,10 +6,12 @@ it, so that export and calibration see the network as it will run.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
 import io
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 
@@ -17,7 +19,7 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
-from edgevit.errors import UsageError, first_line
+from edgevit.errors import UsageError
 from edgevit.model.program.archive import check_archive
 from edgevit.model.program.fold import fold_batch_norm, fold_constant_resampling
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
@@ -26,6 +28,8 @@ from edgevit.run.files import write_atomically
 
 FOLDING_TOLERANCE = 1e-4
 """Largest relative difference that merging and folding may make (it is rounding, about 1e-6)."""
+
+_CAPTURABLE = "what the model does may not depend on the values in an image: replace such an `if`, `.item()` or mask by torch.where"
 
 
 def capture(module: nn.Module, input_size: tuple[int, int]) -> ExportedProgram:
@@ -46,27 +50,70 @@ def capture(module: nn.Module, input_size: tuple[int, int]) -> ExportedProgram:
         expected = module(example)
     with user_code("merging the blocks of the model"):
         merged = _reparameterize(copy.deepcopy(module))
-    with user_code("capturing the model"):
-        try:
-            program = torch.export.export(NamedInput(merged), (example,))
-        except (RuntimeError, ValueError, TypeError, torch._dynamo.exc.TorchDynamoException) as error:
-            raise UsageError(
-                f"torch.export cannot capture the model: {first_line(error)}",
-                "data-dependent control flow and shapes cannot be exported",
-            ) from error
+    with user_code("torch.export cannot capture the model", _CAPTURABLE), _without_logs():
+        program = torch.export.export(NamedInput(merged), (example,))
     if not _is_static(program):
-        raise UsageError(
-            "a shape inside the model depends on the image", "data-dependent control flow and shapes cannot be exported"
-        )
+        raise UsageError(f"a shape inside the model depends on the image{_place_of_open_shape(program)}", _CAPTURABLE)
     program.graph.eliminate_dead_code()  # values that no output depends on
     folded = program.module()
     if fold_batch_norm(folded) + fold_constant_resampling(folded):
         program = torch.export.export(folded, (example,))
     actual = cast(nn.Module, program.module())(example).detach()
-    difference = float((actual - expected).abs().max() / expected.abs().max().clamp_min(1e-30))
+    difference = _relative_difference(actual, expected)
     if not difference <= FOLDING_TOLERANCE:
-        raise UsageError(f"the captured model differs from the module by {difference:.1e} (relative)")
+        raise _differs(module, example, expected, difference)
     return program
+
+
+def _relative_difference(found: torch.Tensor, expected: torch.Tensor) -> float:
+    return float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-30))
+
+
+def _differs(module: nn.Module, example: torch.Tensor, expected: torch.Tensor, difference: float) -> UsageError:
+    """The error for a captured program that differs from its module, with the cause as far as it can be found."""
+    what = f"the captured model differs from the module by {difference:.1e} (relative)"
+    with torch.inference_mode():
+        again = _relative_difference(module(example), expected)
+    if not again <= FOLDING_TOLERANCE:
+        return UsageError(
+            f"{what}; run twice on one image, the module itself differs by {again:.1e}",
+            "take randomness, and whatever one image leaves for the next, out of its forward in eval mode",
+        )
+    rounding = _rounding_of(module, example, expected)
+    if rounding is not None and not rounding <= FOLDING_TOLERANCE / 10:
+        return UsageError(
+            f"{what}; rounding to float32 alone changes its logits by {rounding:.1e}, against the module in float64",
+            "it amplifies rounding, so no conversion of it can be verified: give trained weights, or check their scale",
+        )
+    return UsageError(
+        what, "does its forward depend on more than the image: a counter, a cache, the time? Take that out"
+    )
+
+
+def _rounding_of(module: nn.Module, example: torch.Tensor, expected: torch.Tensor) -> float | None:
+    """Relative difference that float32 makes in the logits; None for a module that does not run in float64."""
+    with contextlib.suppress(RuntimeError, TypeError, ValueError), torch.inference_mode():
+        return _relative_difference(expected.double(), copy.deepcopy(module).double()(example.double()))
+    return None
+
+
+@contextlib.contextmanager
+def _without_logs() -> Iterator[None]:
+    """Keeps torch from logging the whole graph, hundreds of lines, before it raises an error that says the same."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def _place_of_open_shape(program: ExportedProgram) -> str:
+    """The user's own line that makes the first tensor whose shape is open, as far as it is known."""
+    node = next((node for node in program.graph.nodes if _is_open(node.meta.get("val"))), None)
+    trace = (node.meta.get("stack_trace") or "") if node else ""
+    lines = [line.strip() for line in trace.splitlines() if line.strip().startswith("File ")]
+    return f" ({lines[-1].rpartition(', in ')[0] or lines[-1]})" if lines else ""
 
 
 def _image_like(size: tuple[int, int]) -> torch.Tensor:
@@ -94,8 +141,11 @@ class NamedInput(nn.Module):
 
 def _is_static(program: ExportedProgram) -> bool:
     """Whether every tensor has a shape of plain numbers."""
-    values = (node.meta.get("val") for node in program.graph.nodes)
-    return all(isinstance(length, int) for value in values if isinstance(value, torch.Tensor) for length in value.shape)
+    return not any(_is_open(node.meta.get("val")) for node in program.graph.nodes)
+
+
+def _is_open(value: object) -> bool:
+    return isinstance(value, torch.Tensor) and not all(isinstance(length, int) for length in value.shape)
 
 
 def save_program(program: ExportedProgram, path: Path) -> None:
@@ -129,7 +179,7 @@ def count_macs(program: ExportedProgram) -> int:
     module = cast(nn.Module, program.module())
     example = program.example_inputs
     if example is None:
-        raise UsageError("the program was saved without example inputs")
+        raise UsageError("the program was saved without example inputs", "capture the model again")
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
         module(*example[0])

@@ -124,7 +124,7 @@ def export_again(module: fx.GraphModule, program: ExportedProgram) -> ExportedPr
         UsageError: the program was saved without example inputs.
     """
     if program.example_inputs is None:
-        raise UsageError("the program was saved without example inputs")
+        raise UsageError("the program was saved without example inputs", "capture the model again")
     module.graph.eliminate_dead_code()
     read = {str(node.target) for node in module.graph.nodes if node.op == "get_attr"}
     for name in [name for name, _ in module.named_parameters(remove_duplicate=False) if name not in read]:
@@ -155,7 +155,7 @@ def run_images(
         UsageError: there are no images.
     """
     if not len(images):
-        raise UsageError("no calibration images")
+        raise UsageError("no calibration images", "give --calibration")
     interpreter = _Watcher(module, watched, see)
     with torch.inference_mode():
         return torch.cat([interpreter.run(torch.tensor(image[None])) for image in images])

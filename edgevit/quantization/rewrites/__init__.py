@@ -81,6 +81,6 @@ def rewrite(program: ExportedProgram, names: Collection[str], images: np.ndarray
 def _probe(program: ExportedProgram) -> np.ndarray:
     """Returns the image that a program was captured with, float32 [1, 3, h, w]."""
     if program.example_inputs is None:
-        raise UsageError("the program was saved without example inputs")
+        raise UsageError("the program was saved without example inputs", "capture the model again")
     example: torch.Tensor = program.example_inputs[0][0]
     return example.detach().numpy()
