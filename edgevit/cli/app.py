@@ -223,6 +223,8 @@ def _environment_error(error: Exception) -> EdgevitError | None:
         where = f": {error.filename}" if error.filename else ""
         what = os.strerror(error.errno).lower() if error.filename else error.strerror or os.strerror(error.errno)
         return UsageError(f"{what[:1].lower()}{what[1:]}{where}", _ENVIRONMENT[error.errno])
+    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):  # of Path.resolve
+        return UsageError(f"{str(error)[:1].lower()}{str(error)[1:]}", _ENVIRONMENT[errno.ELOOP])
     if isinstance(error, MemoryError):
         return UsageError("there is not enough memory", _ENVIRONMENT[errno.ENOMEM])
     if isinstance(error, ModuleNotFoundError) and error.name in _UNIX_ONLY:

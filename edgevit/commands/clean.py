@@ -34,6 +34,7 @@ def clean_runs(folders: Sequence[Path]) -> tuple[CleanedRun, ...]:
     with ExitStack() as stack:
         for folder in dict.fromkeys(folder.resolve() for folder in folders):
             _check_run(folder)
+            _check_ended(folder)  # before a lock is made in it, and again below, when nobody else writes
             stack.enter_context(locked(folder))
             _check_ended(folder)
         return tuple(

@@ -17,6 +17,7 @@ from edgevit.results.candidate import Candidate
 from edgevit.results.document import LATER, from_json, to_json
 from edgevit.results.measurement import HOST, Host, Interval, LatencyMs
 from edgevit.results.token_search import TokenSearch
+from edgevit.spec.schemes import SCHEMES
 
 SCHEMA_VERSION: Final = 1
 
@@ -182,12 +183,16 @@ def load_run(path: Path) -> Run:
 
 
 def _check_ids(run: Run) -> None:
-    """Raises ValueError if an id is not one candidate's."""
+    """Raises ValueError if an id is not one candidate's, or a scheme none that is known."""
     ids = [candidate.id for candidate in run.candidates]
     twice = next((each for each in ids if ids.count(each) > 1), None)
     if twice is not None:
         raise ValueError(f"candidates: two have the id {twice!r}")
     named = {"selected": run.selected} | {f"selected_for.{device}": each for device, each in run.selected_for.items()}
+    named |= {f"tied.{device}": each for device, tied in run.tied.items() for each in tied}
+    for index, candidate in enumerate(run.candidates):
+        if candidate.scheme not in SCHEMES:
+            raise ValueError(f"candidates.{index}.scheme: {candidate.scheme!r} is not a scheme of this version")
     for key, each in named.items():
         if each is not None and each not in ids:
             raise ValueError(f"{key}: {each!r} is no candidate of the run")

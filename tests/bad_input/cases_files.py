@@ -128,7 +128,7 @@ def _npz(words: tuple[str, ...], content: bytes) -> Case:
 _IMAGES = (
     _data("nowhere", ("nowhere", "digits")),
     _data("digit", ("digit", "digits")),
-    _data("digits:tset", ("digits:tset", "test")),
+    _data("digits:tset", ("tset", "did you mean test")),
     _data("noise:0", ("noise",)),
     _data("noise:x", ("noise",)),
     _data("noise:" + "9" * 5000, ("noise",)),

@@ -229,7 +229,7 @@ CASES: tuple[Case, ...] = (
     *(_device(text, *words) for text, *words in _DEVICES),
     *(_manifest(text, *words) for text, *words in _MANIFESTS),
     *_FILES,
-    case("compress spec.toml --dry-run", "digits_cnn", exit=0,
+    case("compress spec.toml --dry-run", "candidates", exit=0,
          files={"spec.toml": b"\xef\xbb\xbf[model]\r\nname = 'digits_cnn'\r\n"}),
     case("compress spec.toml --weights nowhere.pt", "model", files={"spec.toml": 'model = "digits_cnn"\n'}),
 )  # fmt: skip

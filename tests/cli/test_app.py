@@ -140,7 +140,7 @@ def test_exit_1_over_budget_unknown_or_inconclusive(
         (["gat"], "error: no such command 'gat'", "hint: see `edgevit --help`"),
         (["gate"], "error: missing argument 'RUN'", "hint: see `edgevit gate --help`"),
         (["gate", "run", "--budgt", "b"], "error: no such option: --budgt", "hint: see"),
-        (["gate", "nowhere", "--budget", "nowhere.toml"], "error: cannot read nowhere.toml", ""),
+        (["gate", "nowhere", "--budget", "nowhere.toml"], "error: no such file: nowhere.toml", ""),
         (["schema", "rnu"], "error: invalid value for", "hint: see `edgevit schema --help`"),
         (["devices", "show", "nowhere"], "error: unknown device: 'nowhere'", "hint: known: "),
         (["profiles", "show", "nowhere"], "error: unknown profile: 'nowhere'", "hint: known: "),
@@ -157,7 +157,7 @@ def test_exit_2_bad_usage(arguments: list[str], message: str, hint: str, call: C
 def test_exit_2_of_the_real_command() -> None:
     done = edgevit_command("gate", "nowhere", "--budget", "nowhere.toml")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: cannot read nowhere.toml")
+    assert done.stderr.startswith("error: no such file: nowhere.toml")
 
 
 def test_json_is_one_document_and_an_error_leaves_stdout_empty(

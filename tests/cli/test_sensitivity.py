@@ -64,7 +64,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Spec, Path]]:
         ([*COMMAND, "--scheme", "fp32"], "fp32: no layer is quantized to integers"),
         ([*COMMAND, "--tokens", "evit:1.5@1"], "command line"),
         ([*COMMAND, "--threads", "0"], "invalid value for"),
-        (["sensitivity", "nowhere.toml"], "cannot read nowhere.toml"),
+        (["sensitivity", "nowhere.toml"], "no such file: nowhere.toml"),
         (["sensitivity", "digits_vit", "--calibration", "nowhere"], "no such image source: nowhere"),
     ],
 )
