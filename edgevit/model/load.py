@@ -110,7 +110,7 @@ def _try_in_child(job: LoadJob) -> None:
             f"{job.spec.name} cannot be called: {reason}",
             f"a factory has {limit:g} s, more with --set model.factory_seconds=…"
             if "no result within" in reason
-            else error.hint,
+            else error.hint or "call it in Python first, and correct what ends the process",
         ) from error
 
 

@@ -153,7 +153,7 @@ _IMAGES = (
     _label_csv("file,class_index\na.png,\n", "class_index"),
     _label_csv("file,class_index\na.png,²\n", "²"),
     _label_csv("file,class_index\na.png," + "9" * 5000 + "\n"),
-    _label_csv("file,class_index\na.png,10\n"),
+    _data("data", ("class",), ("data/labels.csv", "file,class_index\na.png,10\n"), ("data/a.png", image())),
     _label_csv("file,class_index\nb.png,0\n", "b.png"),
     _label_csv("file,class_index\na.png,0\na.png,0\n", "twice"),
     _label_csv("file,class_index\n../../etc/passwd,0\n", "passwd"),
