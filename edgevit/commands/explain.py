@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -29,6 +30,7 @@ from edgevit.results.explanation import (
     ImageView,
     SiteView,
 )
+from edgevit.run.files import new_folder
 from edgevit.run.progress import Progress
 from edgevit.spec.spec import ModelSpec
 from edgevit.spec.token_plan import TokenPlan
@@ -70,27 +72,27 @@ def explain(
     _check(model)
     reduced = reduce_tokens(model.module, plan) if plan else None
     check_images(opened, model.num_classes, lambda done, total: progress.stage("check images", done, total))
-    _make_folder(out)
-    if model.random_weights:
-        progress.message(f"warning: {model.name} has random weights; what it attends to means nothing")
-    reader = _Reader(model.module)
-    distances = []
-    for done, (image, picture) in enumerate(pictures.items()):
-        progress.stage("draw images", done, len(pictures))
-        pixels = resize_and_crop(opened.image(image), model.preprocessing)
-        batch = torch.from_numpy(preprocess(opened.image(image), model.preprocessing)[None])
-        reading = reader.read(batch)
-        sites = reader.sites(reduced, batch) if reduced else ()
-        title = f"{Path(image).name} in {model.name}" + (f", {plan}" if plan else "")
-        draw_image(ImageView(title, reader.whole_patches(pixels), sites, reading.rollout), picture)
-        distances.append(reading.distances)
-    progress.stage("draw images", len(pictures), len(pictures))
-    found = AttentionDistance(
-        picture=str(out / DISTANCES),
-        pixels=tuple(tuple(block) for block in torch.stack(distances).mean(dim=0).tolist()),
-        uniform_pixels=reader.uniform_distance,
-    )
-    draw_distances(found, f"{model.name}, mean over {_count(len(pictures), 'image')}", out / DISTANCES)
+    with _made(out):
+        if model.random_weights:
+            progress.message(f"warning: {model.name} has random weights; what it attends to means nothing")
+        reader = _Reader(model.module)
+        distances = []
+        for done, (image, picture) in enumerate(pictures.items()):
+            progress.stage("draw images", done, len(pictures))
+            pixels = resize_and_crop(opened.image(image), model.preprocessing)
+            batch = torch.from_numpy(preprocess(opened.image(image), model.preprocessing)[None])
+            reading = reader.read(batch)
+            sites = reader.sites(reduced, batch) if reduced else ()
+            title = f"{Path(image).name} in {model.name}" + (f", {plan}" if plan else "")
+            draw_image(ImageView(title, reader.whole_patches(pixels), sites, reading.rollout), picture)
+            distances.append(reading.distances)
+        progress.stage("draw images", len(pictures), len(pictures))
+        found = AttentionDistance(
+            picture=str(out / DISTANCES),
+            pixels=tuple(tuple(block) for block in torch.stack(distances).mean(dim=0).tolist()),
+            uniform_pixels=reader.uniform_distance,
+        )
+        draw_distances(found, f"{model.name}, mean over {_count(len(pictures), 'image')}", out / DISTANCES)
     return Explanation(
         edgevit_version=__version__,
         model=model.name,
@@ -175,11 +177,15 @@ def _check(model: Model) -> None:
         )
 
 
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot make the folder {out}: {error.strerror}", "choose another --out") from error
+@contextmanager
+def _made(out: Path) -> Iterator[None]:
+    """Makes the folder for the pictures, see :func:`edgevit.run.files.new_folder`."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(new_folder(out))
+        except OSError as error:
+            raise UsageError(f"cannot make the folder {out}: {error.strerror}", "choose another --out") from error
+        yield
 
 
 class _Reading(NamedTuple):

@@ -5,14 +5,15 @@ from __future__ import annotations
 import importlib.util
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
+from edgevit.errors import DiskFull
 from edgevit.report.markdown import render_markdown
 from edgevit.report.plots.front import can_draw, draw_front
 from edgevit.report.plots.staircase import can_draw_staircases, draw_staircases
 from edgevit.results.run import Run
-from edgevit.run.files import disk_errors, write_atomically
+from edgevit.run.files import disk_errors, disk_full, new_folder, write_atomically
 
 REPORT, PICTURE, TOKEN_PICTURE = "report.md", "report.png", "report-tokens.png"
 
@@ -33,8 +34,8 @@ def write_report(run: Run, folder: Path) -> Path:
         DiskFull: there is no space left.
     """
     with (
-        disk_errors(folder / REPORT),
-        _new_folder(folder),
+        _named(folder / REPORT),
+        new_folder(folder),
         tempfile.TemporaryDirectory(dir=folder, prefix=".edgevit-", suffix=".tmp") as part,
     ):
         drawn = Path(part)
@@ -49,17 +50,13 @@ def write_report(run: Run, folder: Path) -> Path:
 
 
 @contextmanager
-def _new_folder(folder: Path) -> Iterator[None]:
-    """Makes a folder, which goes again where nothing could be written."""
-    is_new = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
+def _named(file: Path) -> Iterator[None]:
+    """Names a file in the error for a full disk, in place of the temporary one."""
     try:
-        yield
-    except BaseException:
-        if is_new:
-            with suppress(OSError):
-                folder.rmdir()
-        raise
+        with disk_errors(file):
+            yield
+    except DiskFull as error:
+        raise disk_full(file, str(error.hint)) from error
 
 
 def _draw(run: Run, path: Path, can: Callable[[Run], bool], draw: Callable[[Run, Path], None]) -> str | None:

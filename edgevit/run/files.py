@@ -173,6 +173,24 @@ def out_folder(given: Path | None, model: str, command: str = "") -> Iterator[Pa
         raise
 
 
+@contextmanager
+def new_folder(folder: Path) -> Iterator[None]:
+    """Makes a folder, unless it is there; it goes again where the block ends with an error and nothing was written.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
 _LONGEST_NAME = 100
 """Characters of a model's name in that of a folder, which may have 255."""
 

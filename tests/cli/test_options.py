@@ -11,9 +11,7 @@ from edgevit.cli import options
 from edgevit.errors import UsageError
 
 
-@pytest.mark.parametrize(
-    ("text", "names"), [(None, None), ("a", ["a"]), (" a, b ,c", ["a", "b", "c"])]
-)
+@pytest.mark.parametrize(("text", "names"), [(None, None), ("a", ["a"]), (" a, b ,c", ["a", "b", "c"])])
 def test_names_with_commas_between(text: str | None, names: list[str] | None) -> None:
     assert options.split(text) == names
 

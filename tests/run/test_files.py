@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from edgevit.errors import DiskFull, UsageError
-from edgevit.run.files import disk_errors, file_sha256, open_to_append, out_folder, remove_temporaries, write_atomically
+from edgevit.run.files import (
+    disk_errors,
+    file_sha256,
+    new_folder,
+    open_to_append,
+    out_folder,
+    remove_temporaries,
+    write_atomically,
+)
 
 
 def test_a_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,3 +112,14 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     (tmp_path / "mine.tmp").write_text("mine")
     remove_temporaries(tmp_path)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "mine.tmp"]
+
+
+def test_a_new_folder_goes_where_nothing_was_written(tmp_path: Path) -> None:
+    with suppress(ZeroDivisionError), new_folder(tmp_path / "a"):
+        raise ZeroDivisionError
+    (tmp_path / "b").mkdir()
+    with suppress(ZeroDivisionError), new_folder(tmp_path / "b"):
+        raise ZeroDivisionError
+    with new_folder(tmp_path / "c"):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b", "c"]
