@@ -194,7 +194,7 @@ def backend_of_file(path: Path) -> Backend:
     Raises:
         UsageError: the file does not exist, or no backend reads its suffix.
     """
-    require_file(path)
+    require_file(path, "file", "give an .onnx, .xml or .tflite file")
     for backend in all_backends():
         if path.suffix.lower() == backend.suffix:
             return backend

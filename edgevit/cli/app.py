@@ -6,6 +6,7 @@ import contextlib
 import errno
 import importlib
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -214,6 +215,9 @@ def _report(error: EdgevitError) -> int:
 
 def _usage_hint(error: TyperException) -> str:
     context = getattr(error, "ctx", None)
+    extra = re.search(r"unexpected extra arguments?(?:\(s\))? \(([\d. ,e+-]+)\)", error.format_message(), re.IGNORECASE)
+    if extra:
+        return "several numbers of one option are one word: --mean 0.485,0.456,0.406, with commas and without spaces"
     return f"see `{context.command_path if context else 'edgevit'} --help`"
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from edgevit.data.digits import load_split
+from edgevit.data.image_files import read_image_file
 from edgevit.data.images import ImageSet
 from edgevit.data.output_place import check_output_place
 from edgevit.data.preprocess import preprocess, resize_and_crop
@@ -32,6 +33,7 @@ from edgevit.results.explanation import (
 )
 from edgevit.run.files import new_folder
 from edgevit.run.progress import Progress
+from edgevit.spec.input_file import MISSING, file_problem, require_file
 from edgevit.spec.spec import ModelSpec
 from edgevit.spec.token_plan import TokenPlan
 from edgevit.tokens import attention_maps as maps
@@ -69,6 +71,8 @@ def explain(
     opened = open_given(images)
     pictures = _pictures(opened, out)
     model = open_model(spec, seed)
+    for note in model.notes:
+        progress.message(note)
     _check(model)
     reduced = reduce_tokens(model.module, plan) if plan else None
     check_images(opened, model.num_classes, lambda done, total: progress.stage("check images", done, total))
@@ -122,19 +126,20 @@ def open_given(images: Sequence[str]) -> ImageSet:
             raise UsageError(f"image {image} is given twice", "give it once")
         if path.is_dir():
             raise UsageError(f"{image} is a folder, not an image", f"name the images in it, such as {path / '*.jpg'}")
-        if path.is_file():
+        problem = file_problem(path)
+        if problem is None:
             continue
+        if problem != MISSING:
+            raise UsageError(f"cannot read image {image}: {problem}", "give image files that may be read")
         if image.startswith(_DIGITS) and not digits:
             split = load_split("test")
             digits = dict(zip(split.ids, split.images, strict=True))
         if image not in digits:
-            raise UsageError(
-                f"no such image: {image}", f"give image files, or the bundled digits by id, such as {_EXAMPLE_DIGIT}"
-            )
+            require_file(path, "image", f"give image files, or the bundled digits by id, such as {_EXAMPLE_DIGIT}")
 
     def stored(image: str) -> bytes | np.ndarray:
         path = Path(image)
-        return path.read_bytes() if path.is_file() else digits[image]
+        return read_image_file(path) if file_problem(path) is None else digits[image]
 
     return ImageSet("images", tuple(images), None, stored)
 

@@ -49,6 +49,8 @@ def reduce_model(spec: Spec, out: Path, progress: Progress) -> ReductionReport:
     if out.is_dir() or out.suffix != ".pt2":
         raise UsageError(f"--out {out} is not a .pt2 file", "such as --out reduced.pt2")
     model = open_model(spec.model, spec.seed)
+    for note in model.notes:
+        progress.message(note)
     before = model.preprocessing
     form: Form | None = None
     sites: tuple[Site, ...] = ()

@@ -67,6 +67,8 @@ def analyse(spec: Spec, out: Path, progress: Progress) -> SensitivityReport:
     devices = tuple(map(load_device, spec.devices))
     host = host_fingerprint(spec.measure.threads)
     model = open_model(spec.model, spec.seed)
+    for note in model.notes:
+        progress.message(note)
     plan = None if spec.passes.tokens == NONE else parse_plan(spec.passes.tokens)
     if plan:
         plan_sites(model.module, plan)

@@ -11,7 +11,7 @@ from edgevit.data.image_files import IMAGE_SUFFIXES, FoundImages, Listing, list_
 from edgevit.data.labels_table import LABELS_FILE, read_labels
 from edgevit.data.own_output import is_own_output
 from edgevit.errors import UsageError, closest
-from edgevit.spec.input_file import file_problem
+from edgevit.spec.input_file import MISSING, file_problem
 
 Part = Literal["evaluation", "training"]
 """What images are for; it decides which half of a root with ``train/`` and ``val/`` is read."""
@@ -139,7 +139,7 @@ def _place(folder: Path, name: str, where: str) -> Path:
             "name files relative to the table, beside it or under images/",
         )
     places = [folder / relative, folder / "images" / relative]
-    problems = [file_problem(place) if name else "it does not exist" for place in places]
+    problems = [file_problem(place) if name else MISSING for place in places]
     for place, problem in zip(places, problems, strict=True):
         if problem is None:
             return place

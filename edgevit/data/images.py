@@ -21,7 +21,7 @@ from edgevit.data.image_folders import Part, open_folder
 from edgevit.data.in_order import map_in_order
 from edgevit.data.preprocess import to_rgb
 from edgevit.errors import UsageError, closest
-from edgevit.spec.input_file import expand_user, file_problem
+from edgevit.spec.input_file import MISSING, expand_user, file_problem
 from edgevit.spec.toml_files import find, names, read_toml
 
 NOISE = "noise"
@@ -164,7 +164,7 @@ def _existing(source: str) -> Path:
     problem = file_problem(path)
     if problem in (None, "it is a folder"):
         return path
-    if problem != "it does not exist":
+    if problem != MISSING:
         raise UsageError(f"cannot read images from {source}: {problem}", hint)
     siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
     near = [str(path.with_name(name)) for name in closest(path.name, siblings)] or closest(source, known)

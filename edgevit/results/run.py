@@ -17,6 +17,7 @@ from edgevit.results.candidate import Candidate
 from edgevit.results.document import LATER, from_json, to_json
 from edgevit.results.measurement import HOST, Host, Interval, LatencyMs
 from edgevit.results.token_search import TokenSearch
+from edgevit.spec.input_file import file_problem
 from edgevit.spec.schemes import SCHEMES
 
 SCHEMA_VERSION: Final = 1
@@ -108,7 +109,7 @@ class Run:
     there are none; None where nothing usable runs there. Empty in runs of an earlier version."""
     tied: Annotated[dict[str, tuple[str, ...]], LATER] = field(default_factory=dict)
     """Ids of the candidates that cannot be told from the chosen one in speed, by device as in ``selected_for``."""
-    evaluation: EvaluationRecord | None = None
+    evaluation: Annotated[EvaluationRecord | None, LATER] = None
     """None without evaluation images, and in runs of an earlier version."""
     schema_version: Literal[1] = SCHEMA_VERSION
 
@@ -164,13 +165,14 @@ def load_run(path: Path) -> Run:
         UsageError: the file is missing, not JSON, of another schema version, or not a run.
     """
     file = path / "run.json" if path.is_dir() else path
+    hint = "give the folder that `edgevit compress --out DIR` wrote, or its run.json"
+    problem = file_problem(file)
+    if problem:
+        raise UsageError(f"cannot read a run at {file}: {problem}", hint)
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise UsageError(
-            f"cannot read a run at {file}: {error.strerror or error}",
-            "give the folder that `edgevit compress --out DIR` wrote, or its run.json",
-        ) from error
+        raise UsageError(f"cannot read a run at {file}: {error.strerror or error}", hint) from error
     try:
         run = from_json(Run, content)
         _check_ids(run)

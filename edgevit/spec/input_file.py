@@ -41,14 +41,15 @@ def require_file(path: Path, what: str = "file", hint: str | None = None) -> Pat
     problem = file_problem(path)
     if problem is None:
         return path
-    if problem != _MISSING:
+    if problem != MISSING:
         raise UsageError(f"{path} is no {what}: {problem}", hint or f"give a regular {what} that may be read")
-    near = _near(path)
+    near = near_files(path)
     known = f"did you mean {' or '.join(near)}?" if near else hint or f"give the path of an existing {what}"
     raise UsageError(f"no such {what}: {path}{_missing_folder(path)}", known)
 
 
-_MISSING = "it does not exist"
+MISSING = "it does not exist"
+"""What :func:`file_problem` says of a path where there is nothing."""
 
 
 def file_problem(path: Path) -> str | None:
@@ -71,13 +72,14 @@ def _stat_problem(path: Path, error: OSError | ValueError) -> str:
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         if path.is_symlink():
             return f"it is a link to {path.readlink()}, which does not exist"
-        return _MISSING
+        return MISSING
     if error.errno == errno.EACCES:
         return "its folder may not be searched (permission denied)"
     return (error.strerror or str(error)).lower()
 
 
-def _near(path: Path) -> list[str]:
+def near_files(path: Path) -> list[str]:
+    """Returns the paths beside one that is missing whose names are near to its own, nearest first."""
     try:
         names = [entry.name for entry in path.parent.iterdir()]
     except (OSError, ValueError):

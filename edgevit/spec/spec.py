@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from edgevit.errors import EdgevitError
+from edgevit.spec.input_file import expand_user
 from edgevit.spec.normalization import normalization_problem
 from edgevit.spec.recipe import IntegerIo
 from edgevit.spec.schemes import AUTO, parse_schemes
@@ -331,20 +332,17 @@ def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _exists(path: Path) -> bool:
-    return os.path.exists(path)  # noqa: PTH110  Path.exists raises for names too long, folders that may not be searched
-
-
 def _with_absolute_paths(document: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Anchors the paths in a spec document: weights, and data sources that exist below ``folder``."""
+    """Anchors the paths in a spec document: weights, and data sources that exist below ``folder``; ``~`` is expanded."""
     anchored = dict(document)
     for key, value in document.items():
         if isinstance(value, dict):
             anchored[key] = _with_absolute_paths(value, folder)
         elif value == "" or not isinstance(value, str):
             continue
-        elif key == "weights" or (
-            key in ("evaluation", "calibration", "train") and value != "digits" and _exists(folder / value)
-        ):
-            anchored[key] = str(folder / value)
+        elif key == "weights":
+            anchored[key] = str(folder / expand_user(value))
+        elif key in ("evaluation", "calibration", "train") and value != "digits":
+            place = folder / expand_user(value)
+            anchored[key] = str(place) if os.path.lexists(place) else value
     return anchored

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from edgevit.errors import UsageError, closest, unknown_name
-from edgevit.spec.input_file import require_file
+from edgevit.spec.input_file import expand_user, require_file
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -48,7 +48,7 @@ def find(kind: Kind, name: str) -> Path:
     """
     singular = {"profiles": "profile", "devices": "device", "calibration": "calibration set"}[kind]
     if name.endswith(".toml"):
-        return require_file(Path(name), f"{singular} file", f"shipped by name: {', '.join(names(kind))}")
+        return require_file(expand_user(name), f"{singular} file", f"shipped by name: {', '.join(names(kind))}")
     if name not in names(kind):
         raise unknown_name(singular, name, names(kind))
     return _folder(kind) / f"{name}.toml"

@@ -154,6 +154,11 @@ def test_exit_2_bad_usage(arguments: list[str], message: str, hint: str, call: C
     assert hint in err
 
 
+def test_numbers_with_spaces_between_are_told_the_form_to_write(call: Call) -> None:
+    code, _, said = call("eval", "m.tflite", "--data", "digits", "--mean", "0.5", "0.4", "0.3")
+    assert code == 2 and "--mean 0.485,0.456,0.406, with commas and without spaces" in said
+
+
 def test_exit_2_of_the_real_command() -> None:
     done = edgevit_command("gate", "nowhere", "--budget", "nowhere.toml")
     assert (done.returncode, done.stdout) == (2, "")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -31,6 +32,7 @@ from edgevit.run.progress import Silent  # noqa: E402
 from edgevit.spec.spec import ModelSpec, Spec, resolve_spec  # noqa: E402
 from edgevit.spec.token_plan import FORMS, parse_plans  # noqa: E402
 from edgevit.spec.toml_files import find  # noqa: E402
+from tests.data.pictures import save  # noqa: E402
 from tests.factories import make_run  # noqa: E402
 from tests.models import small_vit  # noqa: E402
 from tests.pipeline.contexts import make_inputs, noise  # noqa: E402
@@ -338,3 +340,41 @@ def test_bf16_is_refused_on_a_processor_without_it(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(module, "host_fingerprint", lambda threads: host)
     with pytest.raises(UsageError, match="bf16 needs a processor with bf16; Old CPU has none"):
         open_inputs(spec(export={"backends": ["openvino"], "schemes": ["bf16"]}), Silent())
+
+
+# Labels.
+
+
+def class_folders(root: Path, names: tuple[str, ...]) -> str:
+    for seed, name in enumerate(names):
+        for number in range(2):
+            save(root / name / f"{number}.png", 10 * seed + number, side=32)
+    return str(root)
+
+
+def test_labels_are_outputs_of_the_model_and_kept_with_their_names(tmp_path: Path) -> None:
+    source = class_folders(tmp_path / "data", tuple(map(str, range(10))))
+    (tmp_path / "data" / "notes.txt").write_text("no image")
+    opened = open_inputs(spec(data={"evaluation": source}), Silent())
+    assert opened.labels == tuple(label for label in range(10) for _ in range(2))
+    record = opened.evaluation_record
+    assert record is not None and record.classes == {str(label): label for label in range(10)}
+    assert record.source == source and "notes.txt" in record.notes[0]
+    assert record.notes[0] in opened.notes and record.notes[0] in opened.warnings
+
+
+def test_class_folders_that_are_fewer_than_the_outputs_are_refused(tmp_path: Path) -> None:
+    source = class_folders(tmp_path / "data", ("a", "b", "c"))
+    with pytest.raises(UsageError, match="3 class folders, the model 10 classes"):
+        open_inputs(spec(data={"evaluation": source}), Silent())
+    assert open_inputs(spec(data={"calibration": source}), Silent()).calibration is not None
+
+
+def test_labels_that_count_from_one_can_be_said(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", images=np.zeros((10, 8, 8), np.uint8), labels=np.arange(1, 11))
+    data = {"evaluation": str(tmp_path / "a.npz")}
+    with pytest.raises(UsageError, match="label 10 is outside") as caught:
+        open_inputs(spec(data=data), Silent())
+    assert caught.value.hint and "--class-offset -1" in caught.value.hint
+    opened = open_inputs(spec(data={**data, "class_offset": -1}), Silent())
+    assert opened.labels == tuple(range(10))

@@ -189,6 +189,25 @@ def test_the_digest_is_of_what_is_asked_not_of_how(tmp_path: Path) -> None:
     assert (again, again.sha256) == (spec, spec.sha256)
 
 
+def test_the_home_folder_is_expanded_in_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "val").mkdir()
+    spec = resolve({"model": {"name": "a", "weights": "~/w.pt"}, "data": {"evaluation": "~/val"}})
+    assert (spec.model.weights, spec.data.evaluation) == (tmp_path / "w.pt", str(tmp_path / "val"))
+
+
+def test_what_is_expected_of_the_float_model_is_in_percent() -> None:
+    assert resolve({"model": {"name": "a"}, "budget": {"expect_top1": 82.7}}).budget.expect_top1 == 82.7
+    with pytest.raises(UsageError, match="it is in percent: 82.7, not 0.827"):
+        resolve({"model": {"name": "a"}, "budget": {"expect_top1": 0.827}})
+
+
+def test_a_normalization_of_pixels_in_0_to_255_is_refused_with_the_right_one() -> None:
+    preprocessing = {"mean": [127.5] * 3, "std": [127.5] * 3}
+    with pytest.raises(UsageError, match="--mean 0.5 --std 0.5"):
+        resolve({"model": {"name": "a", "preprocessing": preprocessing}})
+
+
 def test_the_digest_of_a_known_spec_stays() -> None:
     """A change here makes run folders of earlier versions refuse --resume; then say so in the change log."""
     assert resolve({"model": {"name": "a"}}).sha256 == DIGEST
