@@ -63,7 +63,7 @@ def test_a_broken_file_is_named(tmp_path: Path, content: bytes, complaint: str) 
 
 
 def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot read"):
+    with pytest.raises(UsageError, match="is no file: it is a folder"):
         shipped.read_toml(tmp_path)
 
 
