@@ -130,7 +130,7 @@ def run_in_child(
         if shutil.disk_usage(log.parent).free < _FREE_BYTES_NEEDED:
             raise _disk_full(log.parent)
         if timed_out:
-            raise CandidateFailed(f"{name}: no result within {timeout_seconds:g} s")
+            raise CandidateFailed(f"{name}: no result within {timeout_seconds:g} s; see {log}")
         failure = ProcessKilled if child.wait() in _KILLED else CandidateFailed
         raise failure(f"{name}: {_how_it_ended(child.wait())}; see {log}", _last_lines(log, begin))
     if "error" in reply:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edgevit.cli.app import COMMANDS
-from tests.bad_input import cases_command_line, cases_files, cases_models, cases_specs
+from tests.bad_input import cases_command_line, cases_files, cases_models, cases_safety, cases_specs
 from tests.bad_input.case import Case
 from tests.bad_input.forks import Forks
 
@@ -20,6 +20,7 @@ CORPUS: tuple[Case, ...] = (
     *cases_specs.CASES,
     *cases_files.CASES,
     *cases_models.CASES,
+    *cases_safety.CASES,
 )
 MOST_LINES = 12
 """Of a message: more are not read."""

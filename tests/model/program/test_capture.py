@@ -198,5 +198,7 @@ class RaisesWhenCaptured(nn.Module):
 
 
 def test_a_forward_that_raises_when_it_is_captured_is_told_with_its_line() -> None:
-    with pytest.raises(UsageError, match=r"cannot capture the model: KeyError: 'traced' \(.*test_capture.py, line \d+\)"):
+    with pytest.raises(
+        UsageError, match=r"cannot capture the model: KeyError: 'traced' \(.*test_capture.py, line \d+\)"
+    ):
         capture(RaisesWhenCaptured(), (8, 8))
