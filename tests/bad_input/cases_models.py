@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.bad_input.case import Case, case, fifo, folder, link_to, slow_case
 from tests.bad_input.contents import FACTORY
 
@@ -87,7 +89,12 @@ _WEIGHTS = (
 )
 
 _EXPORTED = tuple(
-    slow_case(f"export mine:make --random-weights --export onnx --out run{number}", *words, files={"mine.py": text})
+    replace(
+        slow_case(
+            f"export mine:make --random-weights --export onnx --out run{number}", *words, files={"mine.py": text}
+        ),
+        makes=("run*",),  # to be resumed
+    )
     for number, (text, *words) in enumerate(
         (
             (

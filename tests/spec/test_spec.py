@@ -221,3 +221,54 @@ def test_weights_on_the_command_line_replace_those_of_the_file(tmp_path: Path) -
     file.write_text('[model]\nname = "a"\nweights = "w.safetensors"\n', encoding="utf-8")
     spec = resolve_spec(file, None, {"model": {"random_weights": True}})
     assert (spec.model.weights, spec.model.random_weights) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("document", "where"),
+    [
+        ({"data": {"evaluation": "digits", "samples": True}}, "data.samples: "),
+        ({"data": {"evaluation": "digits", "samples": 10.0}}, "data.samples: "),
+        ({"data": {"evaluation": "digits", "samples": "10"}}, "data.samples: "),
+        ({"data": {"evaluation": 10}}, "data.evaluation: "),
+        ({"data": {"evaluation": ""}}, "data.evaluation: is empty"),
+        ({"model": {"name": "a", "weights": ""}}, "model.weights: is empty"),
+        ({"model": {"name": "a", "pretrained": 1}}, "model.pretrained: "),
+        ({"model": "a"}, "model: "),
+        ({"quick": "yes"}, "quick: "),
+        ({"budget": {"max_drop": True}}, "budget.max_drop: "),
+        ({"export": {"backends": "onnx"}}, 'export.backends: is a list: write ["onnx"]'),
+        ({"export": {"backends": ["onnx", "onnx"]}}, "export.backends: onnx is given twice"),
+        ({"devices": ["raspberry-pi-5", "raspberry-pi-5"]}, "devices: raspberry-pi-5 is given twice"),
+        ({"model": {"name": "a", "preprocessing": {"input_size": 96}}}, "input_size: is height and width: write [96, 96]"),
+        ({"model": {"name": "a", "preprocessing": {"mean": 0.5}}}, "write [0.5, 0.5, 0.5]"),
+        ({"measure": {"timeout_seconds": 1e300}}, "measure.timeout_seconds: "),
+        ({"max_minutes": 10**400}, "max_minutes: "),
+        ({"data": {"evaluation": "digits", "samples": 10**400}}, "data.samples: "),
+    ],
+)  # fmt: skip
+def test_nothing_is_converted_empty_or_out_of_bounds(document: dict[str, Any], where: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve({"model": {"name": "a"}, **document})
+    assert where in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"data": {"samples": 3}}, "data.samples (--samples) has no effect"),
+        ({"data": {"calibration_samples": 3}}, "data.calibration_samples has no effect"),
+        ({"data": {"train": "digits:train"}}, "data.train (--train) has no effect"),
+        ({"passes": {"search_minutes": 3}}, "search_minutes has no effect"),
+        ({"passes": {"distill": {"teacher": {"name": "t"}}}}, "distillation needs images to train on"),
+    ],
+)
+def test_a_key_without_effect_is_refused(document: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve({"model": {"name": "a"}, **document})
+    assert message in caught.value.message
+
+
+def test_overrides_of_weights_meet_a_file_whose_model_is_a_text(tmp_path: Path) -> None:
+    file = write(tmp_path, 'model = "a"\n')
+    with pytest.raises(UsageError, match=r"model\.name: is missing"):
+        resolve_spec(file, None, {"model": {"weights": "w.pt"}})

@@ -63,7 +63,7 @@ def test_a_broken_file_is_named(tmp_path: Path, content: bytes, complaint: str) 
 
 
 def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is no file: it is a folder"):
+    with pytest.raises(UsageError, match="it is a folder"):
         shipped.read_toml(tmp_path)
 
 
@@ -120,3 +120,23 @@ def test_an_unknown_key_gets_the_nearest_of_its_section() -> None:
 
 def test_own_checks_are_said_in_their_own_words() -> None:
     assert "inner.latency_ms: thirteen is refused" in complaint({"name": "a", "inner": {"latency_ms": 13}})
+
+
+def test_a_byte_order_mark_is_no_part_of_a_document(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_bytes(b"\xef\xbb\xbfkey = 1\r\n")
+    assert shipped.read_toml(path) == {"key": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a = " + "9" * 5000, "too many digits"),
+        ("a = " + "[" * 5000 + "]" * 5000, "nested too deeply"),
+        ("a = " + "[" * 30 + "]" * 30, "nested more than 20 deep"),
+        (".".join("a" * 3000) + " = 1", "nested more than 20 deep"),
+    ],
+)
+def test_what_nobody_writes_by_hand_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        shipped.parse_toml(text)

@@ -99,11 +99,12 @@ def _rounding_of(module: nn.Module, example: torch.Tensor, expected: torch.Tenso
 
 @contextlib.contextmanager
 def _without_logs() -> Iterator[None]:
-    """Keeps torch from logging the whole graph, hundreds of lines, before it raises an error that says the same."""
+    """Keeps torch from printing the whole graph, hundreds of lines, before it raises an error that says the same."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        yield
+        with contextlib.redirect_stderr(io.StringIO()):
+            yield
     finally:
         logging.disable(before)
 

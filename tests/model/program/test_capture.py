@@ -202,3 +202,42 @@ def test_a_forward_that_raises_when_it_is_captured_is_told_with_its_line() -> No
         UsageError, match=r"cannot capture the model: KeyError: 'traced' \(.*test_capture.py, line \d+\)"
     ):
         capture(RaisesWhenCaptured(), (8, 8))
+
+
+class Random(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(3, 5)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(images.mean((2, 3)) + torch.rand(3))
+
+
+class Chaotic(nn.Module):
+    """Each step of the logistic map doubles what rounding does, so that 40 of them make it the whole result."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+        self.norm = nn.BatchNorm2d(8)
+        disturb(self)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        x = torch.sigmoid(self.norm(self.conv(images)).mean((2, 3)))
+        for _ in range(40):
+            x = 3.99 * x * (1 - x)
+        return x
+
+
+@pytest.mark.parametrize(
+    ("module", "message", "hint"),
+    [
+        (Random(), "run twice on one image, the module itself differs", "randomness"),
+        (Chaotic(), "rounding to float32 alone changes its logits", "trained weights"),
+    ],
+    ids=["random", "chaotic"],
+)
+def test_a_captured_model_that_differs_is_told_with_its_cause(module: nn.Module, message: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        capture(module.eval(), (16, 16))
+    assert caught.value.hint and hint in caught.value.hint
