@@ -25,7 +25,7 @@ def _device(text: str | bytes, *words: str) -> Case:
 
 
 def _manifest(text: str | bytes, *words: str) -> Case:
-    return case("compress digits_cnn --calibration c.toml", "c.toml", *words, files={"c.toml": text})
+    return case("compress digits_cnn --calibration c.toml", *words, files={"c.toml": text})
 
 
 _NOT_TOML: tuple[tuple[str | bytes, str], ...] = (
