@@ -156,7 +156,10 @@ def test_a_value_of_another_version_is_refused(stages: Stages) -> None:
         ({"seed": 1}, "differs in seed$"),
         ({"budget": {"max_drop": 2.0}}, "differs in budget.max_drop$"),
         ({"model": {"name": "digits_cnn"}, "devices": ["raspberry-pi-5"]}, "differs in devices, model.name$"),
-        ({"passes": {"distill": {"teacher": {"name": "digits_cnn"}}}}, "differs in passes.distill$"),
+        (
+            {"passes": {"distill": {"teacher": {"name": "digits_cnn"}}}, "data": {"train": "digits:train"}},
+            "differs in data.train, passes.distill$",
+        ),
     ],
 )
 def test_a_folder_of_another_spec_names_the_key(stages: Stages, changes: dict[str, Any], named: str) -> None:
