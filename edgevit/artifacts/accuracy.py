@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgevit.artifacts.decisions import class_logits
 from edgevit.data.row_file import row_slices
 from edgevit.results.candidate import Accuracy, ChangedClass
 from edgevit.results.measurement import Interval
@@ -52,6 +53,7 @@ def read_answers(logits: np.ndarray, labels: Sequence[int] | None) -> Answers:
     """Reads the answer to each image off logits, in pieces, so that a file may be larger than memory.
 
     Of equal logits the lower class index comes first, as in argmax; a row with NaN or infinity is a miss.
+    A single logit decides between two classes by its sign, see :func:`edgevit.artifacts.decisions.class_logits`.
 
     Args:
         logits: float [n, classes], n >= 1; may be memory-mapped.
@@ -60,13 +62,13 @@ def read_answers(logits: np.ndarray, labels: Sequence[int] | None) -> Answers:
     truth = None if labels is None else np.asarray(labels, dtype=np.int64)
     top1, probability, rank = [], [], []
     for rows in row_slices(logits):
-        values = np.asarray(logits[rows])
+        values = class_logits(np.asarray(logits[rows]))
         top1.append(values.argmax(axis=1))
         probability.append(_largest_probability(values))
         if truth is not None:
             rank.append(_rank(values, truth[rows]))
     ranks = np.concatenate(rank) if truth is not None else None
-    return Answers(np.concatenate(top1), np.concatenate(probability), ranks, truth, logits.shape[1])
+    return Answers(np.concatenate(top1), np.concatenate(probability), ranks, truth, values.shape[1])
 
 
 def score(logits: np.ndarray, labels: Sequence[int] | None, baseline: Answers | None) -> Accuracy:

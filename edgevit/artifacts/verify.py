@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgevit.artifacts.decisions import decided
 from edgevit.data.row_file import row_slices
 from edgevit.errors import CheckFailed
 from edgevit.results.artifact import TensorSpec
@@ -77,7 +78,7 @@ def far_images(logits: np.ndarray, reference: np.ndarray, tolerance: float) -> t
     for rows in row_slices(logits):
         found, wanted = logits[rows], reference[rows]
         differs = np.abs(found - wanted).max(axis=1) / largest > tolerance
-        differs |= found.argmax(axis=1) != wanted.argmax(axis=1)
+        differs |= decided(found) != decided(wanted)
         far.extend(rows.start + int(index) for index in np.flatnonzero(differs))
     return tuple(far)
 
@@ -137,7 +138,7 @@ def _differences(logits: np.ndarray, reference: np.ndarray, compared: np.ndarray
     return _Differences(
         max_abs=float(np.abs(noise).max(initial=0.0)),
         largest=float(np.abs(reference).max()),
-        same_class=int((kept.argmax(axis=1) == wanted.argmax(axis=1)).sum()),
+        same_class=int((decided(kept) == decided(wanted)).sum()),
         signal_power=float(np.square(wanted).sum()),
         noise_power=float(np.square(noise).sum()),
     )

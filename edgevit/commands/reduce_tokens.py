@@ -11,6 +11,7 @@ import numpy as np
 from torch import nn
 
 from edgevit.artifacts.accuracy import score
+from edgevit.artifacts.decisions import decided
 from edgevit.artifacts.evaluate import LogitsFile
 from edgevit.artifacts.pytorch_reference import ReferenceJob, reference_logits
 from edgevit.data.images import ImageSet, open_images
@@ -125,5 +126,5 @@ def _evaluated(report: ReductionReport, images: ImageSet, before: np.ndarray, af
         samples=len(images),
         top1_before=score(before, images.labels, None).top1,
         top1_after=score(after, images.labels, None).top1,
-        agreement=float((before.argmax(axis=1) == after.argmax(axis=1)).mean()),
+        agreement=float((decided(before) == decided(after)).mean()),
     )

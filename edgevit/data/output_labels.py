@@ -19,7 +19,7 @@ def match_labels(images: ImageSet, outputs: int, class_offset: int | None) -> Im
 
     Args:
         images: With labels as their source has them, or without.
-        outputs: Number of outputs of the model.
+        outputs: Number of outputs of the model; a single one stands for two classes.
         class_offset: Output of class 0; None where nobody said it, which means 0 unless that is doubtful.
 
     Raises:
@@ -27,6 +27,7 @@ def match_labels(images: ImageSet, outputs: int, class_offset: int | None) -> Im
     """
     if images.labels is None:
         return images
+    outputs = max(outputs, 2)  # a single logit decides between two classes by its sign
     offset, by_imagenet = class_offset or 0, _named_by_imagenet(images, outputs)
     if by_imagenet is None and images.classes is not None:
         _check_number(images.source, images.classes, outputs, class_offset)

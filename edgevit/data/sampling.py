@@ -72,12 +72,13 @@ def check_images(images: ImageSet, num_classes: int, on_progress: Callable[[int,
 
     Args:
         images: To check.
-        num_classes: Number of classes of the model.
+        num_classes: Number of outputs of the model; a single one stands for two classes.
         on_progress: Progress callback: images done, and in all.
 
     Raises:
         UsageError: broken images, the first ten named; a label outside the model's classes.
     """
+    num_classes = max(num_classes, 2)  # a single logit decides between two classes by its sign
     outside = sorted({label for label in images.labels or () if label >= num_classes})
     if outside:
         raise UsageError(

@@ -155,5 +155,5 @@ def test_each_answer_is_kept_in_a_file(tmp_path: Path) -> None:
 
 
 def test_the_file_has_no_labels_where_there_are_none(tmp_path: Path) -> None:
-    write_top1(tmp_path / "a.csv", ("x",), read_answers(np.eye(1), None))
+    write_top1(tmp_path / "a.csv", ("x",), read_answers(100 * np.eye(1, 2), None))
     assert (tmp_path / "a.csv").read_text() == "id,label,top1,probability\nx,,0,1.000000\n"

@@ -147,7 +147,5 @@ def mae_vit() -> nn.Module:
 
 def dinov2_vit() -> nn.Module:
     """A ViT as of DINOv2, with layer scales and patches of 14 pixels, at 224 pixels and with a classifier."""
-    return cast(
-        nn.Module,
-        timm.create_model("vit_small_patch14_dinov2", img_size=224, num_classes=1000, embed_dim=192, num_heads=3),
-    )
+    name, narrow = "vit_small_patch14_dinov2", {"embed_dim": 192, "num_heads": 3}
+    return _configured(timm.create_model(name, img_size=224, num_classes=1000, **narrow))
