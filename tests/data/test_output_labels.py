@@ -33,7 +33,13 @@ def test_class_folders_are_the_outputs_if_there_are_as_many(tmp_path: Path) -> N
     assert shifted.classes is not None and shifted.classes.index == {"daisy": 1, "rose": 2}
 
 
-@pytest.mark.parametrize(("outputs", "said"), [(3, "3 classes"), (5, "5 classes"), (1, "1 classes")])
+def test_a_single_logit_stands_for_two_classes(tmp_path: Path) -> None:
+    assert match_labels(folders(tmp_path, "rose", "daisy"), 1, None).labels == (0, 1)
+    with pytest.raises(UsageError, match="has 3 class folders, the model 2 classes"):
+        match_labels(folders(tmp_path / "three", "rose", "daisy", "tulip"), 1, None)
+
+
+@pytest.mark.parametrize(("outputs", "said"), [(3, "3 classes"), (5, "5 classes"), (10, "10 classes")])
 def test_another_number_of_class_folders_is_refused(tmp_path: Path, outputs: int, said: str) -> None:
     with pytest.raises(UsageError, match=f"has 2 class folders, the model {said}") as caught:
         match_labels(folders(tmp_path, "rose", "daisy"), outputs, None)

@@ -591,3 +591,12 @@ def integers(*lost: float | None, plan: str = PLAN, scheme: str = "static_wi8_ai
 )  # fmt: skip
 def test_integers_of_a_plan_lose_too_much_if_none_of_them_holds(candidates: tuple[Candidate, ...], lost: bool) -> None:
     assert int8_exceeds_budget(candidates, PLAN, 1.5) == lost
+
+
+def test_layers_left_in_float_are_named_where_they_hold_much_of_the_weights() -> None:
+    layers = ("se.fc1", "se.fc2", "stem", "head")
+    artifact = replace(make_artifact(int8_mac_share=0.99), float_weight_share=0.43, float_layers=layers)
+    said = "43 % of the weights of its layers stayed float: se.fc1, se.fc2, stem and 1 more"
+    assert verdict(make_candidate(STATIC, artifact=artifact)) == ("ok", (said,))
+    few = replace(artifact, float_weight_share=0.09)
+    assert verdict(make_candidate(STATIC, artifact=few)) == ("ok", ())
