@@ -28,4 +28,4 @@ def decided(outputs: np.ndarray) -> np.ndarray:
     Args:
         outputs: float [n, classes], see :func:`class_logits`.
     """
-    return class_logits(outputs).argmax(axis=1)
+    return np.asarray(class_logits(outputs).argmax(axis=1))
