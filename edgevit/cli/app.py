@@ -221,8 +221,18 @@ def _usage_hint(error: TyperException) -> str:
     return f"see `{context.command_path if context else 'edgevit'} --help`"
 
 
+def _has_current_folder() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def _environment_error(error: Exception) -> EdgevitError | None:
     """The error for what the machine lacks (space, permissions or an optional package), or None for anything else."""
+    if isinstance(error, FileNotFoundError) and not _has_current_folder():
+        return UsageError("the current folder was removed", "change to another: cd FOLDER")
     if isinstance(error, OSError) and error.errno in _ENVIRONMENT:
         where = f": {error.filename}" if error.filename else ""
         what = os.strerror(error.errno).lower() if error.filename else error.strerror or os.strerror(error.errno)

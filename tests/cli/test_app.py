@@ -372,3 +372,24 @@ def test_doctor_speaks_json_too(call: Call, monkeypatch: pytest.MonkeyPatch) -> 
     assert code == ExitCode.USAGE
     assert "numpy" in out
     assert "pip install 'edgevit[onnx]'" in err
+
+
+def test_a_removed_current_folder_is_told(tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    code, out, err = call("compress", "digits_cnn", "--data", "digits")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: the current folder was removed\nhint: change to another")
+
+
+@pytest.mark.parametrize(
+    ("number", "step"),
+    [(errno.EMFILE, "ulimit -n"), (errno.ENOMEM, "memory"), (errno.ELOOP, "links"), (errno.ENOENT, "another path")],
+)
+def test_what_the_machine_lacks_is_no_bug(
+    number: int, step: str, command: Callable[[Callable[[], None]], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(raiser(OSError(number, os.strerror(number), "/x"))) == 2
+    assert step in capsys.readouterr().err.splitlines()[1]
