@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from edgevit.cli.app import COMMANDS
-from tests.bad_input import cases_command_line, cases_files, cases_models, cases_safety, cases_specs
+from tests.bad_input import cases_command_line, cases_data, cases_files, cases_models, cases_safety, cases_specs
 from tests.bad_input.case import Case
 from tests.bad_input.forks import Forks
 
 CORPUS: tuple[Case, ...] = (
     *cases_command_line.CASES,
     *cases_specs.CASES,
+    *cases_data.CASES,
     *cases_files.CASES,
     *cases_models.CASES,
     *cases_safety.CASES,
