@@ -77,3 +77,12 @@ def test_the_format_has_to_be_one_of_the_units(format: str, read: bool) -> None:
 
 def test_a_unit_for_openvino_reads_xml() -> None:
     assert accepts(layer(format="xml"), EDGE_TPU.model_copy(update={"formats": ("openvino",)}))
+
+
+@pytest.mark.parametrize("device", ["raspberry-pi-5", "coral-edge-tpu", "galaxy-s24-npu"])
+def test_an_op_that_no_runtime_brings_is_unsupported_everywhere(device: str) -> None:
+    """A file with Flex ops had a predicted latency on boards where it does not load."""
+    flex = Op("f", "FlexErf", "other", ("y",), ("z",), 0, foreign=True)
+    for unit in load_device(device).units:
+        found = unsupported_ops(extended(layer(), flex), unit)
+        assert "FlexErf, which is none of the runtime's own ops (1 x)" in found
