@@ -24,8 +24,9 @@ def judge_files(verdict: Verdict, run: Run, folder: Path, *, required: bool) -> 
         required: Whether the check fails where the files are not there.
     """
     artifact = next((each.artifact for each in run.candidates if each.id == verdict.candidate), None)
-    files = () if artifact is None else tuple(folder / name for name in artifact.files)
-    if artifact is None or (files and not any(_is_there(file) for file in files)):
+    named = () if artifact is None else artifact.files
+    files, stay = tuple(folder / name for name in named), not any(map(_leaves, named))
+    if artifact is None or (files and stay and not any(map(_is_there, files))):
         reason = "there is no artifact" if artifact is None else f"{artifact.path} is not in {folder}"
         checks = (_check(f"{WITHOUT}: {reason}", "fail"),) if required else ()
         return replace(verdict, checks=(*verdict.checks, *checks), note=WITHOUT)

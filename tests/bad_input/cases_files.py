@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.bad_input.case import Case, Content, case, fifo, folder, link_to, slow_case
 from tests.bad_input.contents import BUDGET, RUN, image, npz, pictures, run_with, run_without
 
@@ -193,4 +195,43 @@ _EXPLAINED = (
     case("explain digits_vit a.png --out a.png", "a.png", files={"a.png": image()}),
 )
 
-CASES: tuple[Case, ...] = (*_RUNS, *_RUN_PLACES, *_PLACES, *_ARTIFACTS, *_IMAGES, *_EXPLAINED)
+_ACCURACY = (*_FIRST, "accuracy")
+
+
+def _gate(content: bytes, *words: str, more: str = "", exit: int = 1, **files: Content) -> Case:
+    """A run that the gate reads, and judges by a budget with limits on size, accuracy and latency."""
+    limits = BUDGET + "accuracy_drop_points = 50.0\n[devices.host]\nlatency_p50_ms = 1000.0\n"
+    placed = {f"run/{name}": made for name, made in files.items()}
+    return case(
+        f"gate run --budget budget.toml {more}", *words,
+        files={"run/run.json": content, "budget.toml": limits, **placed}, exit=exit,
+    )  # fmt: skip
+
+
+_TWINS = json.loads(RUN)
+_TWINS["candidates"] *= 2
+_ARTIFACT = json.loads(RUN)["candidates"][0]["artifact"]["path"]
+_JUDGED = (
+    _gate(RUN, "judged without its artifacts", exit=0),
+    _gate(RUN, "judged without its artifacts", more="--require-artifacts"),
+    _gate(RUN, "was changed after the run", **{_ARTIFACT: bytes(100)}),
+    _gate(RUN, "is not a file", **{_ARTIFACT: folder}),
+    _gate(run_with(*_FIRST, "artifact", "files", value=["../../etc/passwd"]), "outside of its folder"),
+    _gate(json.dumps(_TWINS).encode(), "two have the id", exit=2),
+    _gate(run_with(*_ACCURACY, "top1", value=5.0), "top-1 is 5.0"),
+    _gate(run_with(*_ACCURACY, "top1", value=-0.1), "top-1 is -0.1"),
+    _gate(run_with(*_ACCURACY, "drop_points", value=-1e300), "not possible"),
+    _gate(run_with(*_ACCURACY, "drop_points", value=None), "accuracy drop"),
+    _gate(run_with(*_ACCURACY, "samples", value=0), "not evaluated"),
+    _gate(run_with(*_FIRST, "artifact", value=None), "there is no artifact"),
+    _gate(run_with(*_FIRST, "artifact", "size_bytes", value=-5), "size"),
+    _gate(run_with(*_FIRST, "verification", value=None), "was not verified"),
+    _gate(run_with(*_FIRST, "status", value="rejected"), "rejected"),
+    _gate(run_with(*_FIRST, "measurements", value=[]), "latency"),
+    _gate(run_with(*_FIRST, "measurements", 0, "samples_ms", value=[]), "latency"),
+    _gate(run_with(*_FIRST, "measurements", 0, "latency_ms", "p50", value=0.0), "latency"),
+    _gate(run_without(*_ACCURACY, "top1"), "top1", exit=2),
+    _gate(RUN.replace(b'"seed": 0', b'"seed": 1, "seed": 0'), "given twice", exit=2),
+)
+
+CASES: tuple[Case, ...] = (*_JUDGED, *_RUNS, *_RUN_PLACES, *_PLACES, *_ARTIFACTS, *_IMAGES, *_EXPLAINED)

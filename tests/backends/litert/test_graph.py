@@ -152,6 +152,7 @@ def test_custom_ops_and_repeated_names(tmp_path: Path) -> None:
     build.op("GELU", [y], [z])
     graph = read_graph(build.save(tmp_path, [x], [z]))
     assert [(op.native, op.kind) for op in graph.ops] == [("FlexTranspose", "other"), ("GELU", "activation")]
+    assert [op.foreign for op in graph.ops] == [True, False]
     assert len(graph.tensor) == 3
 
 
