@@ -46,8 +46,9 @@ def percent(fraction: float | None, digits: int = 1) -> str:
 
 
 def points(value: float) -> str:
-    """Formats a limit in percentage points."""
-    return f"{value:.1f} pt"
+    """Formats a limit in percentage points, or what is held against it: 1.0 pt, 0.01 pt, 0.449 pt."""
+    short = f"{value:.1f}"
+    return f"{short if math.isclose(float(short), value, rel_tol=1e-3) else format(value, '.3g')} pt"
 
 
 def accuracy_change(drop_points: float | None, digits: int = 1) -> str:

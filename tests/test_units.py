@@ -41,7 +41,9 @@ def test_shares_and_differences() -> None:
     assert units.percent(0.8271) == "82.7 %"
     assert units.percent(0.8271, 0) == "83 %"
     assert units.percent(None) == "–"
-    assert units.points(0.46) == "0.5 pt"
+    assert [units.points(value) for value in (1.0, 0.5, 0.46, 0.01, 0.4494, 12.5, 0.0)] == [
+        "1.0 pt", "0.5 pt", "0.46 pt", "0.01 pt", "0.449 pt", "12.5 pt", "0.0 pt",
+    ]  # fmt: skip
     assert units.ratio(2.134) == "2.13 ×"
     assert units.ratio(None) == units.ratio(math.nan) == "–"
 
