@@ -22,7 +22,7 @@ from edgevit.errors import UsageError, unknown_name
 from edgevit.spec.input_file import require_file
 
 __all__ = [
-    "Backend", "Session", "all_backends", "backend_names", "backend_of_file", "check_scheme", "get_backend",
+    "Backend", "Session", "all_backends", "backend_names", "backend_of_file", "check_scheme", "check_size", "get_backend",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class Backend:
     """Its schemes, "fp32" first, each with the kinds of ops that it stores or computes in other numbers."""
     policy: tuple[FirstGuess, ...]
     """What "auto" tries, see :mod:`edgevit.quantization.policy`; has a guess for any processor for each architecture."""
+    most_bytes: int | None = None
+    """Bytes that one file of the format can have; None where it has no limit of its own."""
     gptq_schemes: tuple[str, ...] = ()
     """Schemes for which its quantizer can round weights by GPTQ."""
     has_integer_io: bool = False
@@ -200,6 +202,26 @@ def backend_of_file(path: Path) -> Backend:
             return backend
     known = ", ".join(f"{backend.suffix} ({backend.title})" for backend in all_backends())
     raise UsageError(f"{path}: no backend reads {path.suffix or 'a file without suffix'}", f"known: {known}")
+
+
+def check_size(backend: Backend, params: int) -> None:
+    """Checks that a float32 model fits into one file of the backend's format.
+
+    Args:
+        backend: What it is to be exported for.
+        params: Number of parameters.
+
+    Raises:
+        UsageError: it does not; its size and the limit are said.
+    """
+    size = 4 * params
+    if backend.most_bytes is not None and size > backend.most_bytes:
+        unlimited = [other.format for other in all_backends() if other.most_bytes is None]
+        raise UsageError(
+            f"the model has {size / 1e9:.1f} GB of float32 weights, and one file of {backend.title} holds at most"
+            f" {backend.most_bytes / 1e9:.1f} GB",
+            f"export it to {' or '.join(unlimited)}, or take a smaller model",
+        )
 
 
 def check_scheme(backend: Backend, scheme: str) -> None:

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from edgevit.backends import Backend, all_backends, check_scheme, get_backend
+from edgevit.backends import Backend, all_backends, check_scheme, check_size, get_backend
 from edgevit.data.calibration_warnings import calibration_warnings
 from edgevit.data.images import NOISE, ImageSet, Samples, open_images, order_sha256, set_sha256, sorted_digests
 from edgevit.data.output_labels import match_labels
@@ -174,6 +174,8 @@ def open_inputs(spec: Spec, progress: Progress) -> Inputs:
     _check_images_asked(spec)
     devices = tuple(map(load_device, spec.devices))
     model = open_model(spec.model, spec.seed)
+    for backend in backends:
+        check_size(backend, model.params)
     data = _open_data(spec, model, progress)
     teacher, training_images = _open_teacher(spec, model, data)
     plans = () if spec.quick else parse_plans(spec.passes.tokens)

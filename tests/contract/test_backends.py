@@ -23,7 +23,15 @@ ensure_torchvision_schemas()
 pytest.importorskip("timm")
 
 from edgevit.artifacts.make import check_label  # noqa: E402
-from edgevit.backends import Backend, all_backends, backend_names, backend_of_file, check_scheme, get_backend  # noqa: E402
+from edgevit.backends import (  # noqa: E402
+    Backend,
+    all_backends,
+    backend_names,
+    backend_of_file,
+    check_scheme,
+    check_size,
+    get_backend,
+)
 from edgevit.errors import UsageError  # noqa: E402
 from edgevit.model.load import load_model  # noqa: E402
 from edgevit.model.program.architecture import is_transformer  # noqa: E402
@@ -313,3 +321,15 @@ def test_the_suffix_tells_the_backend(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="no backend reads") as caught:
             backend_of_file(tmp_path / name)
         assert caught.value.hint and ".tflite (LiteRT)" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_over_the_limit_of_the_format_is_refused_with_both_sizes(name: str) -> None:
+    backend = get_backend(name)
+    if backend.most_bytes is None:
+        check_size(backend, 10**10)
+        return
+    check_size(backend, backend.most_bytes // 4)
+    with pytest.raises(UsageError, match=r"has 2.1 GB of float32 weights, .* at most 2.1 GB") as caught:
+        check_size(backend, backend.most_bytes // 4 + 1)
+    assert caught.value.hint == "export it to openvino, or take a smaller model"

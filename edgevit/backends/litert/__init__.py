@@ -56,6 +56,7 @@ BACKEND = Backend(
     title="LiteRT",
     format="tflite",
     suffix=".tflite",
+    most_bytes=2**31 - 1,
     runtime="ai-edge-litert",
     schemes=SCHEMES,
     policy=POLICY,

@@ -56,6 +56,7 @@ BACKEND = Backend(
     title="ONNX Runtime",
     format="onnx",
     suffix=".onnx",
+    most_bytes=2**31 - 1,
     runtime="onnxruntime",
     schemes=SCHEMES,
     policy=POLICY,
