@@ -202,7 +202,13 @@ def test_a_part_of_the_evaluation_images_will_do(children: Children, tmp_path: P
         ({"export": {"backends": ["openvino"], "schemes": ["fp32", "bf16"]}}, "fp32, bf16: no layer is quantized"),
         ({"devices": ["nowhere"]}, "unknown device: 'nowhere'"),
         ({"passes": {"tokens": "evit:0.5@2"}}, "token reduction needs a plain vision transformer"),
-        ({"passes": {"distill": {"teacher": {"name": "digits_cnn"}}}}, "yet to be distilled"),
+        (
+            {
+                "passes": {"distill": {"teacher": {"name": "digits_cnn"}}},
+                "data": {"calibration": "calibration:digits", "train": "digits:train"},
+            },
+            "yet to be distilled",
+        ),
         ({"model": {"name": "resnet18"}}, "where do the weights of resnet18 come from?"),
     ],
 )

@@ -102,7 +102,7 @@ class World:
         backend: str = "onnxruntime",
         **passes: float,
     ) -> TokenSearch:
-        spec = Spec.model_validate({"model": {"name": "m"}, "passes": {"form": form, **passes}})
+        spec = Spec.model_validate({"model": {"name": "m"}, "passes": {"tokens": "auto", "form": form, **passes}})
         model = Model("m", self.module, PREPROCESSING, 5, random_weights=False)
         inputs = make_inputs(spec, model=model, data=RunData(noise(24, labels), None))
         resume = (self.folder / "run").exists()
