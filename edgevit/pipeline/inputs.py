@@ -363,7 +363,9 @@ def _open_data(spec: Spec, model: Model, progress: Progress) -> RunData:
         data = replace(data, evaluation=sample_images(data.evaluation, count, spec.seed, "evaluation"))
     for images, name in ((data.evaluation, "evaluation"), (data.calibration, "calibration")):
         if images is not None:
-            check_images(images, model.num_classes, functools.partial(progress.stage, f"check {name} images"))
+            # labels of calibration images stay as their source has them: they may count from 1
+            classes = model.num_classes + (spec.data.class_offset == -1)
+            check_images(images, classes, functools.partial(progress.stage, f"check {name} images"))
     return data
 
 

@@ -378,3 +378,12 @@ def test_labels_that_count_from_one_can_be_said(tmp_path: Path) -> None:
     assert caught.value.hint and "--class-offset -1" in caught.value.hint
     opened = open_inputs(spec(data={**data, "class_offset": -1}), Silent())
     assert opened.labels == tuple(range(10))
+
+
+def test_a_part_of_images_whose_labels_count_from_one_may_calibrate(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "a.npz", images=pixels, labels=np.repeat(np.arange(1, 11), 4))
+    data = {"evaluation": str(tmp_path / "a.npz"), "calibration": "25%", "class_offset": -1}
+    opened = open_inputs(spec(data=data), Silent())
+    assert opened.labels == tuple(label for label in range(10) for _ in range(3))
+    assert opened.calibration is not None and len(opened.calibration.ids) == 10
