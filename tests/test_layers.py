@@ -19,7 +19,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "version": "",
         "spec": "errors",
         "results": "errors spec",
-        "run": "errors results spec",
+        "run": "errors results spec units",
         "data": "errors results run spec",
         "model": "errors data results run spec",
         "tokens": "errors model data results run spec",

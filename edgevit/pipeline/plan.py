@@ -104,6 +104,8 @@ DECODE_S = 0.003
 PER_IMAGE_S = 0.0005
 """To hand one image to a runtime."""
 CAPTURE_S = 4.5
+FIND_S = 2.0
+"""To find the layers that verification does not see."""
 PREPARE_S = 5.0
 """To rewrite a program before it is exported again."""
 KEEP_S = 0.1
@@ -179,6 +181,7 @@ def _of_the_model(facts: RunFacts) -> Iterator[_Stage]:
     for _ in range(trained):
         yield _Stage("capture", CAPTURE_S)
         yield _Stage("evaluate", facts.images * facts.macs / 1e9 * PYTORCH_S_PER_GMAC)
+    yield _Stage("find", FIND_S)
     if facts.training_macs:
         yield _Stage("distill", TRAINING_PASSES * facts.training_macs / 1e9 * PYTORCH_S_PER_GMAC)
     if facts.measures and not facts.quick:

@@ -9,6 +9,7 @@ from typing import IO
 
 from edgevit.run.files import open_to_append
 from edgevit.run.progress import Progress, RunPlan
+from edgevit.units import visible
 
 
 class RunLog:
@@ -86,4 +87,5 @@ class RunLog:
 
     def _write(self, text: str) -> None:
         if not self._stream.closed:
-            self._stream.write(f"{time.strftime('%H:%M:%S')} {text}\n".encode(errors="backslashreplace"))
+            line = f"{time.strftime('%H:%M:%S')} {visible(text)}\n"
+            self._stream.write(line.encode(errors="backslashreplace"))

@@ -68,6 +68,7 @@ def test_stages_are_counted_by_kind() -> None:
     assert counts(make_plan(FACTS)) == {
         "preprocess": 2,
         "capture": 1,
+        "find": 1,
         "evaluate": 1 + 4,
         "measure": 1 + 4,
         "export": 2 + 1,

@@ -62,3 +62,9 @@ def test_threads_do_not_mix_lines(tmp_path: Path) -> None:
             thread.join()
     lines = [line[9:] for line in (tmp_path / "run.log").read_text().splitlines()]
     assert sorted(lines) == sorted(name * 200 for name in "abcd" for _ in range(50))
+
+
+def test_control_characters_of_names_are_written_out(tmp_path: Path) -> None:
+    with RunLog(tmp_path / "run.log", KeptProgress()) as log:
+        log.detail("export \x1b[31mred")
+    assert (tmp_path / "run.log").read_text()[9:] == "export \\x1b[31mred\n"
