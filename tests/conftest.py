@@ -11,9 +11,12 @@ import pytest
 
 
 def pytest_configure() -> None:
-    """Lets Ctrl-C be tested where the tests run in the background: a shell lets such jobs, and their children, ignore it."""
+    """Lets signals be tested where a shell has these tests, and so all processes that they start, ignore them: Ctrl-C in the
+    background, a hangup under nohup."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture

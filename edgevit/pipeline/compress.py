@@ -107,7 +107,7 @@ def plan(spec: Spec, *, jobs: int | None = None, progress: Progress | None = Non
 
 def _run(spec: Spec, out: Path | None, settings: _Settings, progress: Progress) -> Run:
     with out_folder(out, spec.model.name) as path:
-        return _run_in(path, spec, settings, progress)
+        return _run_in(path.resolve(), spec, settings, progress)
 
 
 @contextmanager

@@ -160,7 +160,7 @@ def out_folder(given: Path | None, model: str, command: str = "") -> Iterator[Pa
         command: Left out of the name where it is compress or export.
     """
     if given is not None:
-        yield given.resolve()
+        yield given
         return
     folder, made_parent = _make_folder(_default_name(model, command))
     try:

@@ -100,7 +100,7 @@ def test_a_spec_says_which_model(call: Call, tmp_path: Path) -> None:
         (["digits_cnn", "digits-0010", "--tokens", "evit:0.7"], "cannot explain digits_cnn"),
         (["test_resnet", "digits-0010", "--random-weights"], "cannot explain test_resnet"),
         (["digits_vit", "digits-0010", "--tokens", "evit"], "not a token plan: 'evit'"),
-        (["digits_vit", "digits-0010", "--tokens", ""], "token plan"),
+        (["digits_vit", "digits-0010", "--tokens", ""], "the value of --tokens is empty"),
         (["digits_vit", "digits-0010", "--tokens", "resolution:24"], "not one token plan"),
         (["digits_vit", "digits-0010", "--tokens", "evit:0.7@9"], "names block 9, the model has 6"),
         (["digits_vit", "digits-0010", "--set", "model.nose=1"], "nose"),

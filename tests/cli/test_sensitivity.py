@@ -56,7 +56,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Spec, Path]]:
     [
         (["sensitivity", "digits_vit"], "layers are compared on calibration images, and there are none"),
         ([*COMMAND, "--export", "onnx,tflite"], "--export 'onnx,tflite': give exactly one"),
-        ([*COMMAND, "--export", ""], "--export '': give exactly one"),
+        ([*COMMAND, "--export", ""], "the value of --export is empty"),
         ([*COMMAND, "--export", "tfl"], "unknown backend: 'tfl'"),
         ([*COMMAND, "--scheme", "static_wi8_ai8,fp32"], "--scheme 'static_wi8_ai8,fp32': give exactly one"),
         ([*COMMAND, "--scheme", "int8"], "command line"),
