@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import sys
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, cast
 
 import torch
@@ -280,6 +281,13 @@ def _preprocessing(module: nn.Module, spec: ModelSpec) -> Preprocessing:
             f"{spec.name} asks for interpolation {merged['interpolation']!r}, which edgevit lacks",
             "override it: nearest, bilinear, bicubic or lanczos",
         )
+    for key in ("input_size", "mean", "std", "crop_pct"):
+        value = merged.get(key, ())
+        if not all(isinstance(number, Real) for number in (value if isinstance(value, tuple | list) else (value,))):
+            raise UsageError(
+                f"{spec.name} states {key} {value!r}, which is no number",
+                "correct it in the model's configuration, or override it",
+            )
     problem = normalization_problem(merged["mean"], merged["std"])
     if problem:
         raise UsageError(f"{spec.name}: {problem}", "correct it in the model's configuration, or override it")

@@ -87,7 +87,7 @@ def _reason(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _hint(error: Exception) -> str | None:
+def _hint(error: Exception) -> str:
     if "Flex" in str(error) or "Select TensorFlow op" in str(error):
         return "the file needs TensorFlow's own (Flex) ops, which LiteRT leaves out: convert the model again with built-in ops only"
-    return None
+    return "is the file whole, and made for LiteRT? export it again"

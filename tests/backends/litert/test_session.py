@@ -54,10 +54,13 @@ def test_bfloat16_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("message", "hint"),
-    [("Select TensorFlow op(s), included in the given model,\n are not supported", "Flex"), ("no kernel", None)],
+    [
+        ("Select TensorFlow op(s), included in the given model,\n are not supported", "Flex"),
+        ("no kernel", "export it again"),
+    ],
 )
 def test_a_missing_op_is_an_error_when_it_is_loaded_or_run(
-    message: str, hint: str | None, monkeypatch: pytest.MonkeyPatch
+    message: str, hint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = RuntimeSession(PROBE, 1, "f32")
 
@@ -71,6 +74,4 @@ def test_a_missing_op_is_an_error_when_it_is_loaded_or_run(
     with pytest.raises(UsageError, match="LiteRT cannot load .*probe.tflite") as also:
         RuntimeSession(PROBE, 1, "f32")
     for error in (caught.value, also.value):
-        assert "\n" not in error.message
-        assert (hint is None) is (error.hint is None)
-        assert hint is None or hint in str(error.hint)
+        assert error.hint and hint in error.hint
