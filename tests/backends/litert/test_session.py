@@ -74,4 +74,6 @@ def test_a_missing_op_is_an_error_when_it_is_loaded_or_run(
     with pytest.raises(UsageError, match="LiteRT cannot load .*probe.tflite") as also:
         RuntimeSession(PROBE, 1, "f32")
     for error in (caught.value, also.value):
-        assert error.hint and hint in error.hint
+        assert "\n" not in error.message
+        assert error.hint
+        assert hint in error.hint
