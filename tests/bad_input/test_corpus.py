@@ -39,12 +39,12 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 def params() -> list[ParameterSet]:
-    """Every case; of the quick ones, the fast tests run every other one, which takes about a minute, and all tests each."""
+    """Every case; of the quick ones, the fast tests run every third, which takes about a minute, and all tests each."""
     seen: Counter[str] = Counter()
     made = []
     for number, case in enumerate(CORPUS):
         seen[case.command] += 1
-        marks = [pytest.mark.slow] if case.slow or number % 2 else []
+        marks = [pytest.mark.slow] if case.slow or number % 3 else []
         made.append(pytest.param(case, id=f"{case.command[:100]} #{seen[case.command]}", marks=marks))
     return made
 

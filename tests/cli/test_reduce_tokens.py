@@ -43,6 +43,7 @@ def test_the_table_has_a_row_for_each_site(call: Call, tmp_path: Path) -> None:
     assert torch.export.load(tmp_path / "mine.pt2").example_inputs[0][0].shape == (1, 3, 32, 32)
 
 
+@pytest.mark.slow
 def test_with_digits_it_tells_the_accuracy_before_and_after(call: Call, tmp_path: Path) -> None:
     code, out, err = call("digits_vit", "--tokens", "evit:0.7", "--data", "digits", "--samples", 20)
     assert code == 0

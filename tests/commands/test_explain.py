@@ -158,6 +158,7 @@ def test_distances_are_means_over_images(
     np.testing.assert_allclose(together, (alone[0] + alone[1]) / 2, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_files_of_the_same_name_are_numbered(images: list[str], tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()

@@ -95,7 +95,7 @@ def test_a_convolutional_network_can_have_smaller_images(tmp_path: Path) -> None
     assert report.macs_after == pytest.approx((24 / 32) ** 2 * report.macs_before, rel=0.01)
 
 
-@pytest.mark.parametrize("source", ["digits", "unlabelled"])
+@pytest.mark.parametrize("source", [pytest.param("digits", marks=pytest.mark.slow), "unlabelled"])
 def test_with_images_it_tells_what_the_plan_costs(source: str, tmp_path: Path) -> None:
     """The same as scored here, of the images that the seed chooses; without labels only the agreement."""
     plan = "evit:0.3@1"

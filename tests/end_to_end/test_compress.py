@@ -561,6 +561,7 @@ def test_bad_input_is_exit_2_and_leaves_nothing_behind(
     assert sorted(path.name for path in files.iterdir()) == before
 
 
+@pytest.mark.slow
 def test_doubtful_calibration_images_are_told_at_once_recorded_and_reported(files: Path) -> None:
     arguments = ("export", "digits_cnn", "--export", "onnx", "--scheme", "fp32", "--calibration", "one_class.npz")
     done = edgevit(*arguments, "--out", "run", "--json", cwd=files)
