@@ -18,7 +18,7 @@ from edgevit.pipeline.choose import choose
 from edgevit.pipeline.context import Steps, open_context, time_original
 from edgevit.pipeline.ended_run import ended_run
 from edgevit.pipeline.final_round import time_in_rounds
-from edgevit.pipeline.inputs import input_files, open_inputs, pin_inputs
+from edgevit.pipeline.inputs import Inputs, input_files, open_inputs, pin_inputs
 from edgevit.pipeline.model_passes import run_model_passes, unseen_layers
 from edgevit.pipeline.plan_run import plan_run
 from edgevit.pipeline.tasks import PYTORCH
@@ -145,39 +145,7 @@ def _run_in(path: Path, spec: Spec, settings: _Settings, progress: Progress) -> 
             return run
         executor.warm_up([PYTORCH, *(backend.preload for backend in inputs.backends)])
         progress.begin(plan_run(inputs, settings.jobs, measures=bool(settings.steps.measuring)))
-        stages = Stages(folder, executor, progress)
-        context = open_context(inputs, stages, settings.steps, deadline)
-        trained = run_model_passes(context)
-        calls = [partial(make_candidates, context, trained, backend) for backend in inputs.backends]
-        make_all = partial(stages.both, partial(stages.side_by_side, calls), partial(unseen_layers, context, trained))
-        (made, unseen), baseline = stages.both(make_all, partial(time_original, context))
-        candidates = time_in_rounds(context, tuple(candidate for each in made for candidate in each.candidates))
-        choice = choose(candidates, tuple(device.name for device in inputs.devices))
-        notes = (
-            *inputs.notes,
-            *filter(None, [unseen.note]),
-            *(note for each in made for note in each.notes),
-            *choice.notes,
-        )
-        run = Run(
-            edgevit_version=__version__,
-            created_at=folder.created_at,
-            seed=spec.seed,
-            spec=spec.model_dump(mode="json"),
-            spec_sha256=spec.sha256,
-            host=inputs.host,
-            tool_versions=tool_versions(),
-            baseline=baseline,
-            candidates=candidates,
-            selected=choice.selected,
-            stages=tuple(folder.stages),
-            calibration=inputs.calibration_record,
-            notes=tuple(dict.fromkeys(notes)),
-            token_searches=tuple(search for each in made for search in each.searches),
-            selected_for=choice.selected_for,
-            tied=choice.tied,
-            evaluation=record,
-        )
+        run = _make_run(inputs, Stages(folder, executor, progress), settings.steps, deadline)
         if inputs.data.calibration:
             about = f"Calibration images of {spec.model.name}"
             folder.write("calibration.toml", manifest(inputs.data.calibration, about).encode())
@@ -186,3 +154,34 @@ def _run_in(path: Path, spec: Spec, settings: _Settings, progress: Progress) -> 
         if not settings.keep_work:
             remove_leftovers(folder.path)
     return run
+
+
+def _make_run(inputs: Inputs, stages: Stages, steps: Steps, deadline: Deadline) -> Run:
+    """The main path itself."""
+    context = open_context(inputs, stages, steps, deadline)
+    trained = run_model_passes(context)
+    calls = [partial(make_candidates, context, trained, backend) for backend in inputs.backends]
+    make_all = partial(stages.both, partial(stages.side_by_side, calls), partial(unseen_layers, context, trained))
+    (made, unseen), baseline = stages.both(make_all, partial(time_original, context))
+    candidates = time_in_rounds(context, tuple(candidate for each in made for candidate in each.candidates))
+    choice = choose(candidates, tuple(device.name for device in inputs.devices))
+    notes = (*inputs.notes, unseen.note, *(note for each in made for note in each.notes), *choice.notes)
+    return Run(
+        edgevit_version=__version__,
+        created_at=stages.folder.created_at,
+        seed=inputs.spec.seed,
+        spec=inputs.spec.model_dump(mode="json"),
+        spec_sha256=inputs.spec.sha256,
+        host=inputs.host,
+        tool_versions=tool_versions(),
+        baseline=baseline,
+        candidates=candidates,
+        selected=choice.selected,
+        stages=tuple(stages.folder.stages),
+        calibration=inputs.calibration_record,
+        notes=tuple(dict.fromkeys(filter(None, notes))),
+        token_searches=tuple(search for each in made for search in each.searches),
+        selected_for=choice.selected_for,
+        tied=choice.tied,
+        evaluation=inputs.evaluation_record,
+    )
