@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
 from edgevit.errors import first_line
 from edgevit.gate.judge import Check, Outcome, Verdict
 from edgevit.results.artifact import Artifact
 from edgevit.results.run import Run
-from edgevit.run.files import file_sha256
+from edgevit.run.files import file_sha256, leaves_folder
 
 WITHOUT = "judged without its artifacts"
 
@@ -25,7 +25,7 @@ def judge_files(verdict: Verdict, run: Run, folder: Path, *, required: bool) -> 
     """
     artifact = next((each.artifact for each in run.candidates if each.id == verdict.candidate), None)
     named = () if artifact is None else artifact.files
-    files, stay = tuple(folder / name for name in named), not any(map(_leaves, named))
+    files, stay = tuple(folder / name for name in named), not any(map(leaves_folder, named))
     if artifact is None or (files and stay and not any(map(_is_there, files))):
         reason = "there is no artifact" if artifact is None else f"{artifact.path} is not in {folder}"
         checks = (_check(f"{WITHOUT}: {reason}", "fail"),) if required else ()
@@ -45,7 +45,7 @@ def _is_there(file: Path) -> bool:
 
 def _complaint(artifact: Artifact, files: tuple[Path, ...]) -> str:
     """Returns what is wrong with the files; "" where they are as recorded."""
-    outside = next((name for name in artifact.files if _leaves(name)), None)
+    outside = next((name for name in artifact.files if leaves_folder(name)), None)
     if outside is not None:
         return f"the run names a file outside of its folder: {outside!r}"
     if artifact.path not in artifact.files:
@@ -62,9 +62,3 @@ def _complaint(artifact: Artifact, files: tuple[Path, ...]) -> str:
     if size != artifact.size_bytes:
         return f"{artifact.path} has {size} bytes, but the run says {artifact.size_bytes}"
     return ""
-
-
-def _leaves(name: str) -> bool:
-    """Whether a path does not stay within the folder that it is relative to."""
-    posix, windows = PurePosixPath(name), PureWindowsPath(name)
-    return posix.is_absolute() or windows.is_absolute() or ".." in (*posix.parts, *windows.parts)

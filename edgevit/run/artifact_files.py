@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgevit.results.artifact import Artifact
-from edgevit.run.files import file_sha256
+from edgevit.run.files import file_sha256, leaves_folder
 
 
 def is_as_made(folder: Path, artifact: Artifact) -> bool:
@@ -16,5 +16,5 @@ def is_as_made(folder: Path, artifact: Artifact) -> bool:
         artifact: As its ``run.json`` has it; one with a name that leaves the folder never is.
     """
     files = [folder / name for name in artifact.files]
-    inside = all(file.is_relative_to(folder) and ".." not in file.parts for file in files)
+    inside = not any(map(leaves_folder, artifact.files))
     return bool(files) and inside and all(map(Path.is_file, files)) and file_sha256(*files) == artifact.sha256

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
 from edgevit.errors import DiskFull, UsageError
@@ -212,3 +212,9 @@ def _make_folder(name: str) -> tuple[Path, bool]:
             folder.mkdir()
             return folder, made_parent
     raise UsageError(f"{parent} holds a thousand folders {name}", "give --out DIR")
+
+
+def leaves_folder(name: str) -> bool:
+    """Returns whether a path, written for any system, does not stay within the folder that it is relative to."""
+    posix, windows = PurePosixPath(name), PureWindowsPath(name)
+    return posix.is_absolute() or windows.is_absolute() or ".." in (*posix.parts, *windows.parts)

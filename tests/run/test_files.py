@@ -13,6 +13,7 @@ from edgevit.errors import DiskFull, UsageError
 from edgevit.run.files import (
     disk_errors,
     file_sha256,
+    leaves_folder,
     new_folder,
     open_to_append,
     out_folder,
@@ -123,3 +124,19 @@ def test_a_new_folder_goes_where_nothing_was_written(tmp_path: Path) -> None:
     with new_folder(tmp_path / "c"):
         pass
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("name", "leaves"),
+    [
+        ("a/b.onnx", False),
+        ("a..b", False),
+        ("../b", True),
+        ("a/../../b", True),
+        ("/b", True),
+        ("C:\\b", True),
+        ("..\\b", True),
+    ],
+)
+def test_names_that_leave_a_folder(name: str, leaves: bool) -> None:
+    assert leaves_folder(name) is leaves
