@@ -214,7 +214,10 @@ class Random(nn.Module):
 
 
 class Chaotic(nn.Module):
-    """Each step of the logistic map doubles what rounding does, so that 40 of them make it the whole result."""
+    """Each step of the logistic map doubles what rounding does, so that 40 of them make it the whole result.
+
+    Its logits are so many that folding the norm rounds some of them otherwise on any processor.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -223,7 +226,7 @@ class Chaotic(nn.Module):
         disturb(self)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        x = torch.sigmoid(self.norm(self.conv(images)).mean((2, 3)))
+        x = torch.sigmoid(self.norm(self.conv(images)).flatten(1))
         for _ in range(40):
             x = 3.99 * x * (1 - x)
         return x
