@@ -8,6 +8,7 @@ from typing import Any
 
 from edgevit.results.artifact import Artifact, Preprocessing, TensorSpec
 from edgevit.results.candidate import Accuracy, Candidate, ChangedClass, Verification
+from edgevit.results.finetune import Finetune, FinetunePoint
 from edgevit.results.measurement import (
     HOST,
     Conditions,
@@ -118,6 +119,16 @@ def make_candidate(
         "measurements": (make_measurement(p50_ms),) if p50_ms is not None else (),
     }
     return Candidate(**{**values, **changes})
+
+
+def make_finetune(variant: str = "tome-8-gather", rung: str = "quick", after: float = 0.07, **changes: Any) -> Finetune:
+    """Fine-tuning of a variant that diverged by 0.1 nats; better unless ``after`` is as large."""
+    change = Interval(after - 0.1 - 0.01, after - 0.1 + 0.01)
+    curve = (FinetunePoint(0, 0.1), FinetunePoint(1600, 0.08), FinetunePoint(3200, after))
+    better = change.high < 0
+    weights = f"finetuned/{variant}-{rung}.safetensors" if better else None
+    made = Finetune(variant, rung, 96, 32, 3200 if better else 0, 61.0, 0.1, after, change, weights, curve)
+    return replace(made, **changes)
 
 
 def make_run(*candidates: Candidate, selected: str | None = "first", **changes: Any) -> Run:

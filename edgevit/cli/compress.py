@@ -20,9 +20,17 @@ def compress(
     samples: options.Samples = None,
     class_offset: options.ClassOffset = None,
     teacher: Annotated[str | None, typer.Option(help="Distill from this model first; needs --train.")] = None,
-    train: Annotated[str | None, typer.Option(help="Images to distill with, apart from all others.")] = None,
+    train: Annotated[
+        str | None, typer.Option(help="Images to distill or fine-tune with, apart from all others.")
+    ] = None,
     tokens: options.Tokens = None,
     form: options.Form = None,
+    finetune: Annotated[
+        str | None,
+        typer.Option(
+            help="Tune token plans without labels: none, quick, full, or auto, which tunes what exceeds --max-drop."
+        ),
+    ] = None,
     export: options.Exports = None,
     scheme: options.Schemes = None,
     max_drop: Annotated[
@@ -98,6 +106,7 @@ def compress(
         passes__distill__teacher__name=teacher,
         passes__tokens=tokens,
         passes__form=form,
+        finetune__mode=finetune,
         export__backends=options.split(export),
         export__schemes=options.split(scheme),
         max_minutes=max_minutes,

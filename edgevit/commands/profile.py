@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from edgevit.artifacts.make import ExportJob, MadeArtifact, export_float
-from edgevit.backends import all_backends, backend_of_file, get_backend
+from edgevit.backends import Backend, all_backends, backend_of_file, check_size, get_backend
 from edgevit.commands.file_errors import blaming_file
 from edgevit.devices.device import load_device
 from edgevit.devices.predict import PredictDevicesJob, Predictions, predict_for_devices
@@ -44,14 +44,14 @@ def predict_for_target(
             backend = backend_of_file(artifact)
         else:
             backend, folder = get_backend(export or "tflite"), Path(temporary)
-            job = ExportJob(backend.name, _captured(target, weights, folder), folder / "artifact")
+            job = ExportJob(backend.name, _captured(target, weights, backend, folder), folder / "artifact")
             artifact = children.run(f"export {target}", Task(export_float, job, MadeArtifact)).main
         question = PredictDevicesJob(backend.name, artifact, found)
         with blaming_file(artifact):
             return children.run(f"predict {target}", Task(predict_for_devices, question, Predictions)).predictions
 
 
-def _captured(name: str, weights: Path | None, folder: Path) -> Path:
+def _captured(name: str, weights: Path | None, backend: Backend, folder: Path) -> Path:
     from edgevit.model.bundled import BUNDLED_MODELS
     from edgevit.model.program.capture import capture, save_program
     from edgevit.pipeline.inputs import open_model
@@ -61,6 +61,7 @@ def _captured(name: str, weights: Path | None, folder: Path) -> Path:
         validate(ModelSpec, {"name": name, "weights": weights, "random_weights": random_weights}, "command line"),
         seed=0,
     )
+    check_size(backend, model.params)
     path = folder / "model.pt2"
     save_program(capture(model.module, model.preprocessing.input_size), path)
     return path

@@ -26,9 +26,9 @@ from edgevit.run.progress import Progress
 from edgevit.run.stages import child_runner
 from edgevit.run.task import Task
 from edgevit.spec.spec import Spec
-from edgevit.spec.token_plan import Form, Plan, Site, TokenPlan, check_form, parse_plans
-from edgevit.tokens.reduce import plan_sites, reduce_tokens
-from edgevit.tokens.resize import resize
+from edgevit.spec.token_plan import Form, Plan, check_form, parse_plans
+from edgevit.tokens.plan import carry_out, check_plan
+from edgevit.tokens.reduce import ReducedVisionTransformer
 
 
 def reduce_model(spec: Spec, out: Path, progress: Progress) -> ReductionReport:
@@ -53,26 +53,20 @@ def reduce_model(spec: Spec, out: Path, progress: Progress) -> ReductionReport:
     for note in model.notes:
         progress.message(note)
     before = model.preprocessing
-    form: Form | None = None
-    sites: tuple[Site, ...] = ()
-    if isinstance(plan, TokenPlan):
-        form = "gather" if spec.passes.form == "auto" else spec.passes.form
-        sites = plan_sites(model.module, plan)
-        module: nn.Module = reduce_tokens(model.module, plan, form)
-        size = before.input_size
-    else:
-        resized = resize(model.module, plan, before.input_size)
-        module, size = resized.module, resized.input_size
+    form: Form = "gather" if spec.passes.form == "auto" else spec.passes.form
+    sites = check_plan(model.module, plan, before.input_size)
+    made = carry_out(model.module, plan, form, before.input_size)
+    module, size = made.module, made.input_size
     images = _images(spec, model.num_classes, progress)
     after = replace(before, input_size=size)
     original, program = capture(model.module, before.input_size), capture(module, size)
     report = ReductionReport(
         model=spec.model.name,
         plan=str(plan),
-        form=form,
+        form=form if sites else None,
         program=str(out),
         input_size=size,
-        patches=_patches(module if form is None else model.module),
+        patches=_patches(module.vit if isinstance(module, ReducedVisionTransformer) else module),
         sites=sites,
         macs_before=count_macs(original),
         macs_after=count_macs(program),

@@ -13,7 +13,7 @@ from torch.export import ExportedProgram
 
 from edgevit.artifacts.layer_sensitivity import Sensitivity, SensitivityJob, choose_images, layer_sensitivity
 from edgevit.artifacts.make import ExportJob, MadeArtifact, export_float
-from edgevit.backends import Backend, check_scheme, get_backend
+from edgevit.backends import Backend, check_scheme, check_size, get_backend
 from edgevit.data.calibration_warnings import calibration_warnings
 from edgevit.data.images import ImageSet, set_sha256
 from edgevit.data.output_place import check_output_place
@@ -67,6 +67,7 @@ def analyse(spec: Spec, out: Path, progress: Progress) -> SensitivityReport:
     devices = tuple(map(load_device, spec.devices))
     host = host_fingerprint(spec.measure.threads)
     model = open_model(spec.model, spec.seed)
+    check_size(backend, model.params)
     for note in model.notes:
         progress.message(note)
     plan = None if spec.passes.tokens == NONE else parse_plan(spec.passes.tokens)

@@ -68,6 +68,18 @@ class PreparedImages:
         if batch:
             yield np.stack(batch)
 
+    def read_pixels(self, places: Sequence[int]) -> np.ndarray:
+        """Returns the images at these places as they are before normalization, uint8 [n, h, w, 3].
+
+        Raises:
+            UsageError: the images are decoded here, and one cannot be read.
+        """
+        if self.pixels is not None:
+            array = read_rows(self.pixels)
+            return np.stack([array[place if self.rows is None else self.rows[place]] for place in places])
+        images = open_samples(self.samples)
+        return np.stack([resize_and_crop(images.image(images.ids[place]), self.preprocessing) for place in places])
+
     def array(self) -> np.ndarray:
         """Returns all images at once, float32 [n, 3, h, w], in a mapped file where they are many; see :meth:`batches`.
 

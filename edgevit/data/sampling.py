@@ -14,6 +14,10 @@ from edgevit.data.in_order import map_in_order
 from edgevit.errors import UsageError
 
 DEFAULT_CALIBRATION_SAMPLES = 128
+LEAST_TUNING_IMAGES = 96
+"""For fine-tuning: fewer are learnt by heart."""
+_LEAST_KEPT = 32
+_KEPT_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,41 @@ def choose_data(
     if evaluation_set is not None and calibration_set is not None and not held_out:
         refuse_overlap(evaluation_set, calibration_set, "calibration")
     return RunData(evaluation_set, calibration_set)
+
+
+@dataclass(frozen=True)
+class TuningImages:
+    """Images to fine-tune with; the two sets share none."""
+
+    train: ImageSet
+    kept: ImageSet
+    """Kept apart: the step whose answers are best on them is taken."""
+
+
+def split_for_tuning(images: ImageSet, seed: int) -> TuningImages:
+    """Keeps a tenth of the images apart, but at least 32, by the seed; identical images go to one part together.
+
+    Args:
+        images: To fine-tune with.
+        seed: Of the random draw.
+
+    Raises:
+        UsageError: they are fewer than 96 different ones.
+    """
+    same = _identical(images)
+    if len(same) < LEAST_TUNING_IMAGES:
+        raise UsageError(
+            f"fine-tuning needs at least {LEAST_TUNING_IMAGES} different images, {images.source} gives {len(same)}",
+            "give more with --train or --calibration (--set data.calibration_samples=N draws more of them)",
+        )
+    wanted = max(_LEAST_KEPT, int(_KEPT_SHARE * len(images)))
+    kept: set[int] = set()
+    for place in np.random.default_rng(seed).permutation(len(same)):
+        if len(kept) >= wanted:
+            break
+        kept.update(same[place])
+    train = tuple(image_id for index, image_id in enumerate(images.ids) if index not in kept)
+    return TuningImages(images.select(train), images.select(tuple(images.ids[index] for index in sorted(kept))))
 
 
 def check_images(images: ImageSet, num_classes: int, on_progress: Callable[[int, int], None]) -> None:
@@ -182,10 +221,7 @@ def _split(images: ImageSet, share: float, seed: int) -> tuple[ImageSet, ImageSe
         )
     generator = np.random.default_rng(seed)
     labels = images.labels if images.labels is not None else (0,) * len(images)
-    same: dict[str, list[int]] = {}
-    for index, digest in enumerate(digests(images)):
-        same.setdefault(digest, []).append(index)
-    groups = list(same.values())  # of identical images; a group is of the class of its first
+    groups = _identical(images)  # a group is of the class of its first
     first = np.asarray([labels[group[0]] for group in groups])
     held: set[int] = set()
     for label in np.unique(first):
@@ -202,3 +238,11 @@ def _split(images: ImageSet, share: float, seed: int) -> tuple[ImageSet, ImageSe
         )
     rest = images.select(tuple(image_id for index, image_id in enumerate(images.ids) if index not in held))
     return rest, images.select(tuple(image_id for index, image_id in enumerate(images.ids) if index in held))
+
+
+def _identical(images: ImageSet) -> list[list[int]]:
+    """Places of the images, those of identical ones together."""
+    same: dict[str, list[int]] = {}
+    for index, digest in enumerate(digests(images)):
+        same.setdefault(digest, []).append(index)
+    return list(same.values())

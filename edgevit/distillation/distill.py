@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from edgevit.distillation.augment import random_affine
 from edgevit.errors import UsageError
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 
@@ -100,38 +101,6 @@ class TrainingImages:
     """uint8 [n, h, w, c] at the student's input size."""
     labels: npt.NDArray[np.int64] | Tensor | None = None
     """int64 [n], 0 .. classes - 1; None only where ``hard_label_weight`` is 0."""
-
-
-def random_affine(
-    pixels: Tensor,
-    generator: torch.Generator,
-    *,
-    max_degrees: float = 12.0,
-    max_shift: float = 0.1,
-    max_zoom: float = 0.1,
-) -> Tensor:
-    """Rotates, shifts and scales each image by its own random amount, padding with black.
-
-    Args:
-        pixels: float32 [b, c, h, w], in 0..1; stays as it is.
-        generator: The only source of randomness.
-        max_degrees: Rotations are uniform in ± this many degrees.
-        max_shift: Shifts along each axis are uniform in ± this share of the image's side.
-        max_zoom: The scale is uniform in 1 ± this.
-
-    Returns:
-        float32 [b, c, h, w], in 0..1.
-    """
-    turn, right, down, zoom = torch.rand(4, pixels.shape[0], generator=generator).to(pixels).mul(2).sub(1)
-    angle, scale = torch.deg2rad(turn * max_degrees), 1 / (1 + zoom * max_zoom)
-    # grid_sample's axes run from -1 to 1: a side is 2, and a pixel is not square where h != w.
-    aspect = pixels.shape[2] / pixels.shape[3]
-    rows = [
-        torch.stack([scale * angle.cos(), -scale * angle.sin() * aspect, right * (2 * max_shift)], dim=1),
-        torch.stack([scale * angle.sin() / aspect, scale * angle.cos(), down * (2 * max_shift)], dim=1),
-    ]
-    grid = F.affine_grid(torch.stack(rows, dim=1), list(pixels.shape), align_corners=False)
-    return F.grid_sample(pixels, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
 def soft_label_loss(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:

@@ -49,6 +49,7 @@ EXTRAS: dict[str, str] = {
     "onnxscript": "compress",
     "torchao": "compress",
     "scikit-learn": "compress",
+    "scipy": "compress",
     "matplotlib": "compress",
 }
 """Optional distributions, and the pip extra that installs each."""

@@ -8,12 +8,14 @@ from functools import partial
 
 from edgevit.backends import Backend
 from edgevit.pipeline.candidate import begin, build, leave_out, make, measure
-from edgevit.pipeline.choose import ends_policy, int8_exceeds_budget, reject_worse_forms
+from edgevit.pipeline.choose import ends_policy, int8_exceeds_budget, misses_budget, reject_worse_forms
 from edgevit.pipeline.context import Alternatives, CandidateDraft, RunContext, Variant
+from edgevit.pipeline.finetuning import Tuned, tune
 from edgevit.pipeline.model_passes import TrainedModel
 from edgevit.pipeline.token_passes import reduce_conservatively_for, reduce_for
 from edgevit.quantization.policy import first_guess
 from edgevit.results.candidate import Candidate
+from edgevit.results.finetune import Finetune
 from edgevit.results.token_search import TokenSearch
 
 
@@ -25,6 +27,19 @@ class BackendCandidates:
     """The dense float one first."""
     searches: tuple[TokenSearch, ...]
     notes: tuple[str, ...]
+    finetunes: tuple[Finetune, ...]
+
+
+@dataclass(frozen=True)
+class _Made:
+    """Candidates with fewer tokens, and how some of them were tuned."""
+
+    candidates: tuple[Candidate, ...] = ()
+    finetunes: tuple[Finetune, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __add__(self, other: _Made) -> _Made:
+        return _Made(self.candidates + other.candidates, self.finetunes + other.finetunes, self.notes + other.notes)
 
 
 def make_candidates(context: RunContext, trained: TrainedModel, backend: Backend) -> BackendCandidates:
@@ -49,38 +64,64 @@ def make_candidates(context: RunContext, trained: TrainedModel, backend: Backend
         partial(
             stages.both,
             partial(_quantize, context, backend, trained.dense, draft.candidate),
-            partial(_make, context, backend, reduced.variants, draft.candidate),
+            partial(_make, context, trained, backend, reduced.variants, draft.candidate),
         ),
     )
-    made = (dense, *from_dense, *from_reduced)
+    made = _Made((dense, *from_dense)) + from_reduced
     limit = context.inputs.spec.budget.max_drop
-    if any(search.plan and int8_exceeds_budget(made, search.plan, limit) for search in reduced.searches):
+    if any(search.plan and int8_exceeds_budget(made.candidates, search.plan, limit) for search in reduced.searches):
         again = reduce_conservatively_for(context, trained, backend)
         new = tuple(alternatives for alternatives in again.variants if alternatives not in reduced.variants)
-        made = (*made, *_make(context, backend, new, dense))
+        made += _make(context, trained, backend, new, dense)
         reduced = reduced.and_then(again)
-    return BackendCandidates(made, reduced.searches, reduced.notes)
+    return BackendCandidates(made.candidates, reduced.searches, (*reduced.notes, *made.notes), made.finetunes)
 
 
 def _make(
-    context: RunContext, backend: Backend, variants: tuple[Alternatives, ...], dense: Candidate
-) -> tuple[Candidate, ...]:
+    context: RunContext, trained: TrainedModel, backend: Backend, variants: tuple[Alternatives, ...], dense: Candidate
+) -> _Made:
     """Candidates with fewer tokens; float ones are always made, for the others are compared with them."""
-    calls = [partial(_make_alternatives, context, backend, alternatives, dense) for alternatives in variants]
-    return tuple(itertools.chain(*context.stages.side_by_side(calls)))
+    calls = [partial(_make_plan, context, trained, backend, alternatives, dense) for alternatives in variants]
+    return sum(context.stages.side_by_side(calls), start=_Made())
+
+
+def _make_plan(
+    context: RunContext, trained: TrainedModel, backend: Backend, alternatives: Alternatives, dense: Candidate
+) -> _Made:
+    """Candidates of one plan: fine-tuned where the spec says so, or, by "auto", where it exceeds the budget without."""
+    finetune, max_drop = context.inputs.spec.finetune, context.inputs.spec.budget.max_drop
+    made = _Made()
+    if finetune.mode != "auto":
+        for rung in finetune.rungs:
+            made += _make_tuned(context, backend, tune(context, trained, alternatives, rung), dense)
+        return _Made(_make_alternatives(context, backend, alternatives, dense, quantizes=not made.candidates)) + made
+    made += _Made(_make_alternatives(context, backend, alternatives, dense))
+    for rung in finetune.rungs:
+        if not misses_budget(made.candidates, max_drop):
+            break
+        made += _make_tuned(context, backend, tune(context, trained, alternatives, rung), dense)
+    return made
+
+
+def _make_tuned(context: RunContext, backend: Backend, tuned: Tuned, dense: Candidate) -> _Made:
+    candidates = _make_alternatives(context, backend, tuned.variants, dense) if tuned.variants else ()
+    return _Made(candidates, (tuned.record,) if tuned.record else (), (tuned.note,) if tuned.note else ())
 
 
 def _make_alternatives(
-    context: RunContext, backend: Backend, alternatives: Alternatives, dense: Candidate
+    context: RunContext, backend: Backend, alternatives: Alternatives, dense: Candidate, *, quantizes: bool = True
 ) -> tuple[Candidate, ...]:
     stages = context.stages
     floats = tuple(
         stages.side_by_side([partial(build, context, backend, "fp32", variant, dense) for variant in alternatives])
     )
     worse = reject_worse_forms(floats)
+    made = tuple(worse.get(candidate.id, candidate) for candidate in floats)
+    if not quantizes:
+        return made
     pairs = [pair for pair in zip(alternatives, floats, strict=True) if pair[1].id not in worse]
     quantized = stages.side_by_side([partial(_quantize, context, backend, *pair) for pair in pairs])
-    return (*(worse.get(candidate.id, candidate) for candidate in floats), *itertools.chain(*quantized))
+    return (*made, *itertools.chain(*quantized))
 
 
 def _quantize(context: RunContext, backend: Backend, variant: Variant, parent: Candidate) -> tuple[Candidate, ...]:

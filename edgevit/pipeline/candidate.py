@@ -213,8 +213,10 @@ def _contribution(
     if candidate.recipe:
         name, settings = "quantize", f"{candidate.scheme}: {candidate.recipe.summary}"
     else:
-        last, form = candidate.passes[-1], draft.variant.form
-        name, settings = last.name, f"{last.settings} ({form} form)" if form else last.settings
+        done, form = candidate.passes, draft.variant.form
+        tuned = f", fine-tuned: {done[-1].settings}" if done[-1].name == "finetune" else ""
+        last = done[-2] if tuned else done[-1]
+        name, settings = last.name, (f"{last.settings} ({form} form)" if form else last.settings) + tuned
     before, after = context.drop_points(parent.id), context.drop_points(candidate.id)
     return Contribution(
         name=name,

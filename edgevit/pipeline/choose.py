@@ -244,6 +244,23 @@ def ends_policy(candidate: Candidate, parent: Candidate) -> bool:
     return candidate.status == "ok" or parent.status != "ok"
 
 
+def misses_budget(candidates: tuple[Candidate, ...], max_drop: float) -> bool:
+    """Returns whether all that was made of a token plan loses too much: of what was quantized, where something was.
+
+    Args:
+        candidates: Of one backend and plan.
+        max_drop: Percentage points allowed.
+    """
+    quantized = [candidate for candidate in candidates if not SCHEMES[candidate.scheme].is_float]
+    drops = _known_drops(quantized) or _known_drops(candidates)
+    return bool(drops) and not any(within_budget(drop, max_drop) for drop in drops)
+
+
+def _known_drops(candidates: Iterable[Candidate]) -> list[float]:
+    drops = (counted_drop(candidate.accuracy) for candidate in candidates if candidate.accuracy)
+    return [drop for drop in drops if drop is not None]
+
+
 def int8_exceeds_budget(candidates: tuple[Candidate, ...], plan: str, max_drop: float) -> bool:
     """Returns whether all integer candidates of a token plan lose too much, and those without a plan do not.
 

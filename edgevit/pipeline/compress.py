@@ -180,6 +180,7 @@ def _make_run(inputs: Inputs, stages: Stages, steps: Steps, deadline: Deadline) 
         stages=tuple(stages.folder.stages),
         calibration=inputs.calibration_record,
         notes=tuple(dict.fromkeys(filter(None, notes))),
+        finetunes=tuple(dict.fromkeys(finetune for each in made for finetune in each.finetunes)),
         token_searches=tuple(search for each in made for search in each.searches),
         selected_for=choice.selected_for,
         tied=choice.tied,

@@ -28,7 +28,7 @@ from edgevit.results.candidate import Accuracy, Candidate
 from edgevit.results.run import Baseline
 from edgevit.run.deadline import Deadline
 from edgevit.run.stages import Stages
-from edgevit.spec.token_plan import Form
+from edgevit.spec.token_plan import Form, Plan
 
 DENSE = "dense"
 """Slug of the model with all its tokens."""
@@ -48,6 +48,8 @@ class Variant:
     """PyTorch's logits on the images that artifacts are verified with."""
     form: Form | None = None
     """How the graph selects tokens; None where all stay."""
+    plan: Plan | None = None
+    """By which it has fewer tokens."""
     margins: Path | None = None
     """Captured program that tells how close an image's token selection was; None where all tokens stay."""
 

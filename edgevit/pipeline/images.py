@@ -37,6 +37,11 @@ def calibration_images(stages: Stages, inputs: Inputs, preprocessing: Preprocess
     return _prepared(stages, inputs.calibration, "calibration", preprocessing)
 
 
+def tuning_images(stages: Stages, samples: Samples, preprocessing: Preprocessing) -> PreparedImages:
+    """Returns images to fine-tune with, see :func:`evaluation_images`."""
+    return _prepared(stages, samples, f"fine-tuning {_key(samples, preprocessing)[:6]}", preprocessing)
+
+
 def _prepared(stages: Stages, samples: Samples, which: str, preprocessing: Preprocessing) -> PreparedImages:
     pixels = stages.folder.work(f"images/{_key(samples, preprocessing)}.npy")
     task = images_task(PrepareImagesJob(samples, preprocessing, pixels))

@@ -16,10 +16,12 @@ from edgevit.data.output_labels import match_labels
 from edgevit.data.sampling import (
     DEFAULT_CALIBRATION_SAMPLES,
     RunData,
+    TuningImages,
     check_images,
     choose_data,
     refuse_overlap,
     sample_images,
+    split_for_tuning,
 )
 from edgevit.devices.device import Device, load_device
 from edgevit.errors import UsageError
@@ -37,9 +39,9 @@ from edgevit.spec.recipe import IntegerIo
 from edgevit.spec.schemes import AUTO as AUTO_SCHEME
 from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.spec import ModelSpec, Spec
-from edgevit.spec.token_plan import AUTO, FORMS, Form, Plan, ResizePlan, TokenPlan, check_form, parse_plans
-from edgevit.tokens.reduce import check_reducible, plan_sites
-from edgevit.tokens.resize import check_resizable
+from edgevit.spec.token_plan import AUTO, FORMS, Form, Plan, check_form, parse_plans
+from edgevit.tokens.plan import check_plan
+from edgevit.tokens.reduce import check_reducible
 from edgevit.version import __version__
 
 NOISE_SAMPLES = 16
@@ -68,6 +70,8 @@ class Inputs:
     """To distill from; None where the spec does not ask for it."""
     training_images: ImageSet | None
     """To distill with."""
+    tuning_images: TuningImages | None
+    """To fine-tune with; None where the spec does not ask for it."""
     data: RunData
     calibration_record: CalibrationRecord | None
     plans: tuple[RequestedPlan, ...]
@@ -188,6 +192,7 @@ def open_inputs(spec: Spec, progress: Progress) -> Inputs:
         model=model,
         teacher=teacher,
         training_images=training_images,
+        tuning_images=_open_tuning_images(spec, data),
         data=data,
         calibration_record=_record_calibration(data, spec.seed, progress),
         plans=plans,
@@ -238,8 +243,14 @@ def pin_inputs(folder: RunFolder, inputs: Inputs) -> None:
     folder.pin("version of edgevit", __version__)
     folder.pin("processor", _machine(inputs.host))
     folder.pin_each("installed versions", {"Python": inputs.host.python, **tool_versions()})
-    sets = {"evaluation": inputs.data.evaluation, "calibration": inputs.data.calibration}
-    for name, images in {**sets, "training": inputs.training_images}.items():
+    tuning = inputs.tuning_images
+    sets: dict[str, ImageSet | None] = {
+        "evaluation": inputs.data.evaluation,
+        "calibration": inputs.data.calibration,
+        "training": inputs.training_images,
+        "fine-tuning": tuning.train if tuning else None,
+    }
+    for name, images in sets.items():
         if images is not None:
             folder.pin(f"{name} images", order_sha256(images))
     models = {"model": inputs.model, "teacher": inputs.teacher}
@@ -268,12 +279,9 @@ def check_plans(plans: tuple[RequestedPlan, ...], model: Model, data: RunData) -
         UsageError: says which and why.
     """
     for plan in plans:
-        if isinstance(plan, TokenPlan):
-            plan_sites(model.module, plan)
-        elif isinstance(plan, ResizePlan):
-            check_resizable(model.module, plan, model.preprocessing.input_size)
+        if plan != AUTO:
+            check_plan(model.module, plan, model.preprocessing.input_size)
         else:
-            assert plan == AUTO
             check_reducible(model.module)
             if data.evaluation is None and data.calibration is None:
                 raise UsageError(
@@ -385,6 +393,27 @@ def _open_teacher(spec: Spec, model: Model, data: RunData) -> tuple[Model | None
         if other is not None:
             refuse_overlap(other, images, "training")
     return teacher, images
+
+
+def _open_tuning_images(spec: Spec, data: RunData) -> TuningImages | None:
+    """The images to fine-tune with, which share none with those that candidates are judged on."""
+    if not spec.finetune.rungs or spec.quick:
+        return None
+    judging = data.evaluation or data.calibration
+    if spec.data.train is not None:
+        images = open_images(spec.data.train, "training")
+        if judging is not None:
+            refuse_overlap(judging, images, "training")
+    elif data.calibration is not None and data.evaluation is not None:
+        images = data.calibration
+    elif data.calibration is not None:
+        raise UsageError(
+            "fine-tuning would train on the calibration images, on which candidates are judged here",
+            "give other images: --data to judge on, or --train to train on",
+        )
+    else:
+        raise UsageError("fine-tuning needs images, without labels", "give --calibration, or --train")
+    return split_for_tuning(images, spec.seed)
 
 
 def _record_calibration(data: RunData, seed: int, progress: Progress) -> CalibrationRecord | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
+from safetensors.torch import load_file
 from safetensors.torch import load_model as load_tensors
 from safetensors.torch import save_model as save_tensors
 from torch import nn
@@ -84,7 +85,7 @@ def _distilled(context: RunContext, settings: DistillSpec, teacher: Model, image
     file = context.stages.folder.work("distilled.safetensors")
 
     def make() -> WeightsFile:
-        _save(_train(context, settings, teacher, images), file)
+        save_weights(_train(context, settings, teacher, images), file)
         return WeightsFile(file)
 
     context.stages.run("distill", WeightsFile, make, lambda answer: (answer.file,))
@@ -93,7 +94,7 @@ def _distilled(context: RunContext, settings: DistillSpec, teacher: Model, image
     return module.eval().requires_grad_(False)
 
 
-def _save(module: nn.Module, file: Path) -> None:
+def save_weights(module: nn.Module, file: Path) -> None:
     """Writes weights; a full disk is an OSError, which safetensors tells in words only."""
     try:
         save_tensors(module, str(file))
@@ -102,6 +103,17 @@ def _save(module: nn.Module, file: Path) -> None:
         if code is None:
             raise
         raise OSError(int(code[1]), os.strerror(int(code[1])), str(file)) from error
+
+
+def load_trained(module: nn.Module, file: Path) -> None:
+    """Replaces parameters of a module by those in a safetensors file, which need not have all of them.
+
+    Raises:
+        ValueError: the file has one that the module does not have.
+    """
+    unknown = module.load_state_dict(load_file(file), strict=False).unexpected_keys
+    if unknown:
+        raise ValueError(f"{file} has parameters that are not the model's: {', '.join(unknown)}")
 
 
 def _train(context: RunContext, settings: DistillSpec, teacher: Model, images: ImageSet) -> nn.Module:

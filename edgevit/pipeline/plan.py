@@ -38,6 +38,10 @@ class PlannedVariant:
     """One for each export form; at least one of them is quantized."""
     mac_share: float = 1.0
     """MACs as a share of the original model's."""
+    quantized: bool = True
+    """Whether it is quantized for certain."""
+    tuning_views: int = 0
+    """Views of images that it is fine-tuned with."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +163,8 @@ def _candidates(facts: RunFacts) -> Iterator[str]:
     for backend in facts.backends:
         for variant in facts.variants:
             yield from (f"{backend.name}/fp32/{slug}" for slug in variant.slugs)
-            yield from (f"{backend.name}/{scheme.name}/{variant.slugs[0]}" for scheme in backend.schemes)
+            if variant.quantized:
+                yield from (f"{backend.name}/{scheme.name}/{variant.slugs[0]}" for scheme in backend.schemes)
 
 
 def _stages(facts: RunFacts) -> Iterator[_Stage]:
@@ -191,6 +196,9 @@ def _of_the_model(facts: RunFacts) -> Iterator[_Stage]:
 def _of_a_reduced_model(facts: RunFacts, variant: PlannedVariant) -> Iterator[_Stage]:
     for _ in variant.slugs:
         yield _Stage("capture", CAPTURE_S)
+    if variant.tuning_views:
+        macs = (TRAINING_PASSES * variant.mac_share + 1) * facts.macs  # the teacher answers, too
+        yield _Stage("fine-tune", variant.tuning_views * macs / 1e9 * PYTORCH_S_PER_GMAC)
     yield _Stage("evaluate", facts.images * variant.mac_share * facts.macs / 1e9 * PYTORCH_S_PER_GMAC)
 
 
@@ -200,7 +208,7 @@ def _of_candidates(facts: RunFacts, backend: PlannedBackend, variant: PlannedVar
     for _ in variant.slugs:
         yield _Stage("export", costs.export_s)
         yield from _judged(facts, costs.start_s + compared_s, gmacs * FLOAT_S_PER_GMAC)
-    for scheme in backend.schemes:
+    for scheme in backend.schemes if variant.quantized else ():
         known = SCHEMES[scheme.name]
         if scheme.prepared:
             yield _Stage("export", PREPARE_S + costs.export_s)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edgevit.backends import Backend
 from edgevit.measure.rounds import rounds_for
 from edgevit.model.forward_cost import forward_cost
+from edgevit.pipeline.finetuning import RECIPES
 from edgevit.pipeline.inputs import Inputs
 from edgevit.pipeline.plan import PlannedBackend, PlannedScheme, PlannedVariant, RunFacts, make_plan
 from edgevit.quantization.policy import Target, first_guess, first_recipe
@@ -67,7 +70,22 @@ def _reduced(inputs: Inputs) -> tuple[PlannedVariant, ...]:
         else:
             slug = _FOUND if plan == AUTO else plan.slug
             variants.append(PlannedVariant(tuple(f"{slug}-{form}" for form in inputs.forms), _REDUCED_SHARE))
-    return tuple(variants)
+    finetune = inputs.spec.finetune
+    if finetune.mode == "auto" or inputs.tuning_images is None:
+        return tuple(variants)
+    return tuple(
+        each
+        for variant in variants
+        for rung in finetune.rungs
+        for each in (
+            replace(variant, quantized=False),
+            replace(
+                variant,
+                slugs=tuple(f"{slug}-{rung}" for slug in variant.slugs),
+                tuning_views=finetune.images_seen or RECIPES[rung].images_seen,
+            ),
+        )
+    )
 
 
 def _training_macs(inputs: Inputs, settings: DistillSpec, macs: int) -> int:
@@ -81,4 +99,8 @@ def _may_add(inputs: Inputs, target: Target) -> tuple[str, ...]:
     quantizes = any(inputs.schemes(first_guess(backend.policy, target).schemes) for backend in inputs.backends)
     repairs = quantizes and not inputs.spec.quick
     words = ["the repair of int8 candidates that lose more than allowed"] if repairs else []
-    return (*words, "the token search") if AUTO in inputs.plans else tuple(words)
+    if AUTO in inputs.plans:
+        words.append("the token search")
+    if inputs.tuning_images and inputs.spec.finetune.mode == "auto":
+        words.append("fine-tuning of token plans that lose more than allowed")
+    return tuple(words)

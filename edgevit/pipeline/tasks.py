@@ -12,6 +12,7 @@ from edgevit.artifacts.unseen_layers import UnseenJob, UnseenLayers, find_unseen
 from edgevit.backends import get_backend
 from edgevit.data.prepared import PreparedImages, PrepareImagesJob, prepare_images
 from edgevit.devices.predict import PredictDevicesJob, Predictions, predict_for_devices
+from edgevit.distillation.finetune import Finetuned, FinetuneJob, finetune
 from edgevit.measure.bench import BenchJob, bench
 from edgevit.measure.paired import BenchWithParent, BenchWithParentJob, bench_with_parent
 from edgevit.results.measurement import LatencyMs, Measurement
@@ -32,6 +33,13 @@ def reference_task(job: ReferenceJob) -> Task[ReferenceJob, LogitsFile]:
     """Runs a captured program over images."""
     inputs = (job.program, *_pixels(job.images))
     return Task(reference_logits, job, LogitsFile, _logits, inputs, PYTORCH)
+
+
+def finetune_task(job: FinetuneJob) -> Task[FinetuneJob, Finetuned]:
+    """Fine-tunes a captured program."""
+    images = (job.images, job.kept, job.kept_for_student)
+    inputs = (job.student, job.teacher, *(path for each in images for path in _pixels(each)))
+    return Task(finetune, job, Finetuned, lambda made: (made.weights,), inputs, PYTORCH)
 
 
 def unseen_layers_task(job: UnseenJob) -> Task[UnseenJob, UnseenLayers]:

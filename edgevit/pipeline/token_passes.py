@@ -16,14 +16,18 @@ from edgevit.results.measurement import HOST
 from edgevit.results.token_search import TokenSearch
 from edgevit.spec.schemes import AUTO as AUTO_SCHEME
 from edgevit.spec.schemes import SCHEMES
-from edgevit.spec.token_plan import AUTO, ResizePlan, TokenPlan, parse_plan
-from edgevit.tokens.reduce import CutMargins, reduce_tokens
+from edgevit.spec.token_plan import AUTO, Plan, ResizePlan, TokenPlan, parse_plan
+from edgevit.tokens.plan import carry_out
+from edgevit.tokens.reduce import CutMargins, ReducedVisionTransformer
 from edgevit.tokens.resize import resize
 
 _INT8_SHARE = 0.7
 """Share of the drop allowed that a search may spend where the result is quantized afterwards, which costs more."""
 _CONSERVATIVE_SHARE = 0.35
 """The same where int8 cost a plan found with that share more than was left."""
+
+_REGAINED = 2.5
+"""How many times more points a plan may lose where fine-tuning follows: it regains two thirds of them on ViT-Tiny."""
 
 
 @dataclass(frozen=True)
@@ -73,26 +77,32 @@ def _reduce(
     searches: list[TokenSearch] = []
     notes: list[str] = []
     for plan in plans:
-        if isinstance(plan, ResizePlan):
-            variants.append(_with_resized_input(context, trained, plan))
-        elif isinstance(plan, TokenPlan):
-            variants.append(_with_fewer_tokens(context, trained, plan))
+        if plan != AUTO:
+            variants.append(make_variants(context, trained, plan))
         else:
             search, failures = _search(context, trained, backend, share)
             notes += failures
             if search and search.plan is None:
                 context.stages.progress.message(f"token search for {backend.title}: {search.note}")
             elif search and search.plan:
-                variants.append(_with_fewer_tokens(context, trained, parse_plan(search.plan)))
+                variants.append(make_variants(context, trained, parse_plan(search.plan)))
             searches += [search] if search else []
     return ReducedVariants(tuple(dict.fromkeys(variants)), tuple(searches), tuple(notes))
 
 
+def make_variants(context: RunContext, trained: TrainedModel, plan: Plan) -> Alternatives:
+    """Returns one variant for each form of a plan; they give the same logits, so PyTorch runs one of them."""
+    if isinstance(plan, ResizePlan):
+        return _with_resized_input(context, trained, plan)
+    return _with_fewer_tokens(context, trained, plan)
+
+
 def _with_fewer_tokens(context: RunContext, trained: TrainedModel, plan: TokenPlan) -> Alternatives:
-    """One variant for each form; they give the same logits, so PyTorch runs one of them."""
-    inputs, stages, preprocessing = context.inputs, context.stages, context.inputs.model.preprocessing
+    inputs, stages, before = context.inputs, context.stages, context.inputs.model.preprocessing
     first, *others = inputs.forms
-    reduced = reduce_tokens(trained.module, plan, first)
+    made = carry_out(trained.module, plan, first, before.input_size)
+    reduced, preprocessing = made.module, replace(before, input_size=made.input_size)
+    assert isinstance(reduced, ReducedVisionTransformer)
     snapshot = take_snapshot(stages, inputs, f"{plan.slug}-{first}", reduced, preprocessing)
     margins = capture_module(stages, f"{plan.slug}-margins", CutMargins(reduced), preprocessing)
     record = pass_record("reduce_tokens", str(plan), trained.snapshot, snapshot)
@@ -104,12 +114,14 @@ def _with_fewer_tokens(context: RunContext, trained: TrainedModel, plan: TokenPl
             passes=(*trained.dense.passes, record),
             reference=snapshot.logits,
             form=first,
+            plan=plan,
             margins=margins.program,
         )
     ]
     for form in others:
         slug = f"{plan.slug}-{form}"
-        captured = capture_module(stages, slug, reduce_tokens(trained.module, plan, form), preprocessing)
+        module = carry_out(trained.module, plan, form, before.input_size).module
+        captured = capture_module(stages, slug, module, preprocessing)
         passes = (*trained.dense.passes, replace(record, macs_after=captured.macs))
         variants.append(replace(variants[0], slug=slug, program=captured.program, passes=passes, form=form))
     return tuple(variants)
@@ -121,7 +133,7 @@ def _with_resized_input(context: RunContext, trained: TrainedModel, plan: Resize
     preprocessing = replace(before, input_size=resized.input_size)
     snapshot = take_snapshot(context.stages, context.inputs, plan.slug, resized.module, preprocessing)
     passes = (*trained.dense.passes, pass_record("resize", str(plan), trained.snapshot, snapshot))
-    return (Variant(plan.slug, snapshot.captured.program, preprocessing, passes, snapshot.logits),)
+    return (Variant(plan.slug, snapshot.captured.program, preprocessing, passes, snapshot.logits, plan=plan),)
 
 
 def _search(
@@ -130,7 +142,8 @@ def _search(
     """Searches for the first device of the run that can run the blocks, else for this host; tells what could not."""
     inputs, failures = context.inputs, list[str]()
     floats_only = all(name != AUTO_SCHEME and SCHEMES[name].is_float for name in inputs.spec.export.schemes)
-    limit = inputs.spec.budget.max_drop * (1 if floats_only else share)
+    later = _REGAINED if inputs.spec.finetune.rungs else 1.0
+    limit = inputs.spec.budget.max_drop * (1 if floats_only else share) * later
     for device in (*(device for device in inputs.devices if _reads(device, backend)), None):
         try:
             return find_plan(context, trained.module, backend, device, limit), failures

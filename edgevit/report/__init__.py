@@ -10,16 +10,19 @@ from pathlib import Path
 
 from edgevit.errors import DiskFull
 from edgevit.report.markdown import render_markdown
+from edgevit.report.plots.finetune import can_draw_finetunes, draw_finetunes
 from edgevit.report.plots.front import can_draw, draw_front
 from edgevit.report.plots.staircase import can_draw_staircases, draw_staircases
 from edgevit.results.run import Run
 from edgevit.run.files import disk_errors, disk_full, new_folder, write_atomically
 
-REPORT, PICTURE, TOKEN_PICTURE = "report.md", "report.png", "report-tokens.png"
+REPORT, PICTURE, TOKEN_PICTURE, FINETUNE_PICTURE = (
+    "report.md", "report.png", "report-tokens.png", "report-finetuning.png",
+)  # fmt: skip
 
 
 def write_report(run: Run, folder: Path) -> Path:
-    """Writes ``report.md``, ``report.png`` of the candidates and ``report-tokens.png`` of token searches.
+    """Writes ``report.md``, and pictures of the candidates, of token searches and of fine-tuning.
 
     A picture is left out where there is nothing to draw or matplotlib is not installed.
 
@@ -42,6 +45,7 @@ def write_report(run: Run, folder: Path) -> Path:
         pictures = (
             _draw(run, drawn / PICTURE, can_draw, draw_front),
             _draw(run, drawn / TOKEN_PICTURE, can_draw_staircases, draw_staircases),
+            _draw(run, drawn / FINETUNE_PICTURE, can_draw_finetunes, draw_finetunes),
         )
         write_atomically(drawn / REPORT, render_markdown(run, *pictures).encode())
         for name in (*filter(None, pictures), REPORT):

@@ -9,6 +9,7 @@ from edgevit.report import intervals
 from edgevit.report.accuracy import accuracy_section
 from edgevit.report.choice import choices_section, summary
 from edgevit.report.contributions import contributions_section
+from edgevit.report.finetunes import finetunes_section
 from edgevit.report.markdown_text import code, escape, section, table
 from edgevit.report.table import (
     columns,
@@ -26,13 +27,16 @@ from edgevit.results.run import Run
 from edgevit.spec.schemes import SCHEMES
 
 
-def render_markdown(run: Run, picture: str | None, token_picture: str | None = None) -> str:
+def render_markdown(
+    run: Run, picture: str | None, token_picture: str | None = None, finetune_picture: str | None = None
+) -> str:
     """Returns the report of a run as Markdown.
 
     Args:
         run: The run.
         picture: Link to the picture of the candidates, relative to the page; None where there is none.
         token_picture: Likewise of the token searches.
+        finetune_picture: Likewise of fine-tuning.
 
     Returns:
         A page that is complete without the pictures.
@@ -50,6 +54,7 @@ def render_markdown(run: Run, picture: str | None, token_picture: str | None = N
         accuracy_section(run),
         contributions_section(run),
         token_searches_section(run, token_picture),
+        finetunes_section(run, finetune_picture),
         _verification(run),
         _final_round(run),
         _measured(run),

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from edgevit.errors import UsageError
 from edgevit.results.candidate import Candidate
 from edgevit.results.document import LATER, from_json, to_json
+from edgevit.results.finetune import Finetune
 from edgevit.results.measurement import HOST, Host, Interval, LatencyMs
 from edgevit.results.token_search import TokenSearch
 from edgevit.spec.input_file import file_problem
@@ -111,6 +112,8 @@ class Run:
     """Ids of the candidates that cannot be told from the chosen one in speed, by device as in ``selected_for``."""
     evaluation: Annotated[EvaluationRecord | None, LATER] = None
     """None without evaluation images, and in runs of an earlier version."""
+    finetunes: Annotated[tuple[Finetune, ...], LATER] = ()
+    """With ``--finetune``: what it brought to each variant that was tuned."""
     schema_version: Literal[1] = SCHEMA_VERSION
 
     def candidate(self, candidate_id: str) -> Candidate:

@@ -149,7 +149,8 @@ class Executor:
     def run_in_turn(self, tasks: Sequence[Task[Any, Answer]], log: Path) -> list[Answer | CandidateFailed]:
         """Carries out tasks whose processes load side by side, and then time something one after the other.
 
-        For a caller that is :meth:`alone`. No process times anything before all of them are ready.
+        For a caller that is :meth:`alone`. No process times anything before all of them are ready; where memory is short,
+        that is for fewer of them at once.
 
         Args:
             tasks: Their functions call :func:`edgevit.run.child_process.wait_for_turn`.
@@ -158,6 +159,11 @@ class Executor:
         Returns:
             The answer of each, or why there is none.
         """
+        room = int(min(len(tasks), max(1, _available_bytes() // _MEMORY_PER_TASK)))
+        answers = self._run_together(tasks[:room], log)
+        return answers + self.run_in_turn(tasks[room:], log) if room < len(tasks) else answers
+
+    def _run_together(self, tasks: Sequence[Task[Any, Answer]], log: Path) -> list[Answer | CandidateFailed]:
         ready: set[int] = set()
         ended: set[int] = set()
 

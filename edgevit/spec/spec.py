@@ -27,6 +27,8 @@ Pixels = Annotated[int, Field(gt=0, le=16_384)]
 Given = TypeVar("Given")
 Checked = TypeVar("Checked")
 Triple = tuple[float, float, float]
+Rung = Literal["quick", "full"]
+"""How much of a model is fine-tuned."""
 
 
 def _as_path(value: Any) -> Any:
@@ -130,7 +132,7 @@ class DataSpec(Section):
     calibration: str | None = None
     """A source as above, or a percentage such as "20%": that part of the evaluation images is held out."""
     train: str | None = None
-    """For passes that train."""
+    """For distillation and fine-tuning; the latter takes the calibration images when not given."""
     samples: Positive | None = None
     """Number of evaluation images, chosen by the seed; all when not given."""
     calibration_samples: Positive | None = None
@@ -176,6 +178,39 @@ class PassesSpec(Section):
                 'search_minutes has no effect: no plan is searched for; add "auto" to tokens, or leave it out'
             )
         return self
+
+
+class FinetuneSpec(Section):
+    """Label-free fine-tuning of the variants of a token plan, by self-distillation from the dense float model."""
+
+    mode: Literal["none", "quick", "full", "auto"] = "none"
+    """quick: norms, biases, class token and position table; full: all weights; auto: what exceeds the budget without,
+    quick first."""
+    images_seen: Positive | None = None
+    """Views of images in all steps together; 3,200 for quick and 32,000 for full when not given."""
+    learning_rate: Annotated[float | None, Field(gt=0)] = None
+    """Largest of the schedule; 1e-3 for quick and 5e-5 for full when not given."""
+    feature_weight: Annotated[float, Field(ge=0)] = 1.0
+    """Of the squared error of what the last layer reads, beside the KL divergence of the predictions."""
+    mixed_share: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Of the batches whose images are mixed in pairs."""
+    batch_size: Annotated[int, Field(ge=2, le=4096)] = 64
+    max_minutes: Minutes = 20.0
+    """For each fine-tuning, which then makes fewer steps."""
+
+    @model_validator(mode="after")
+    def _every_key_has_an_effect(self) -> FinetuneSpec:
+        fields = type(self).model_fields
+        others = [name for name, field in fields.items() if name != "mode" and getattr(self, name) != field.default]
+        if self.mode == "none" and others:
+            raise ValueError(f'{", ".join(others)}: no effect without finetune.mode; give mode = "auto"')
+        return self
+
+    @property
+    def rungs(self) -> tuple[Rung, ...]:
+        """What is tried, cheapest first."""
+        by_mode: dict[str, tuple[Rung, ...]] = {"quick": ("quick",), "full": ("full",), "auto": ("quick", "full")}
+        return by_mode.get(self.mode, ())
 
 
 class ExportSpec(Section):
@@ -238,6 +273,7 @@ class Spec(Section):
     model: ModelSpec
     data: DataSpec = DataSpec()
     passes: PassesSpec = PassesSpec()
+    finetune: FinetuneSpec = FinetuneSpec()
     export: ExportSpec = ExportSpec()
     quantize: QuantizeSpec = QuantizeSpec()
     devices: Names = ()
@@ -263,8 +299,12 @@ class Spec(Section):
             raise ValueError("data.samples (--samples) has no effect without data.evaluation (--data)")
         if data.calibration_samples is not None and data.calibration is None:
             raise ValueError("data.calibration_samples has no effect without data.calibration (--calibration)")
-        if data.train is not None and self.passes.distill is None:
-            raise ValueError("data.train (--train) has no effect without a teacher to distill from (--teacher)")
+        if self.finetune.rungs and self.passes.tokens == NONE:
+            raise ValueError("finetune (--finetune) has no effect without a token plan (--tokens)")
+        if data.train is not None and self.passes.distill is None and not self.finetune.rungs:
+            raise ValueError(
+                "data.train (--train) has no effect without a teacher to distill from (--teacher) or --finetune"
+            )
         if data.train is None and self.passes.distill is not None:
             raise ValueError("distillation needs images to train on: data.train (--train), apart from all others")
         return self

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
@@ -20,7 +20,7 @@ RESIZINGS = ("resolution", "patch")
 AUTO: Literal["auto"] = "auto"
 """Means the plan that a search finds, see :mod:`edgevit.pipeline.token_search`."""
 NONE = "none"
-EXAMPLES = "such as evit:0.7, tome:8, squeeze:0.7@4,7,10, squeeze:4=150,7=100, resolution:192, auto, or none"
+EXAMPLES = "such as evit:0.7, tome:8, squeeze:0.7@4,7,10, squeeze:4=150,7=100, resolution:192, resolution:208+tome:8, auto, or none"
 
 _LONGEST_SLUG = 64
 """Characters. The name of a stage may contain two slugs, and becomes a file name, which may have 255."""
@@ -76,14 +76,35 @@ class RemoveEach:
 
 
 @dataclass(frozen=True)
+class ResizePlan:
+    """Fewer tokens from the start: ``resolution:192`` or ``patch:20``, in pixels."""
+
+    method: str
+    size: int
+
+    def __str__(self) -> str:
+        return f"{self.method}:{self.size}"
+
+    @property
+    def slug(self) -> str:
+        """The plan as a part of a candidate id or file name."""
+        return f"{self.method}-{self.size}"
+
+
+@dataclass(frozen=True)
 class TokenPlan:
-    """A method and a schedule, such as ``evit:0.7@4,7,10``, ``tome:8`` or ``squeeze:4=150,7=100``."""
+    """A method and a schedule, such as ``evit:0.7@4,7,10``, ``tome:8`` or ``squeeze:4=150,7=100``.
+
+    With a smaller image, or larger patches, before: ``resolution:208+tome:4=110,7=66``.
+    """
 
     method: str
     schedule: KeepRatio | RemoveEach | tuple[Site, ...]
     blocks: tuple[int, ...] = ()
     """Blocks of a ratio or number, counted from 1, ascending. When empty: every block for a number; for a ratio, three
     that divide the model into four parts, which are 4, 7 and 10 of 12 blocks as in EViT's paper."""
+    resized: ResizePlan | None = None
+    """What is done before."""
 
     def sites(self, patches: int, depth: int) -> tuple[Site, ...]:
         """Resolves the plan for a model.
@@ -132,34 +153,20 @@ class TokenPlan:
         return tuple(sites)
 
     def __str__(self) -> str:
+        before = f"{self.resized}+" if self.resized else ""
         if isinstance(self.schedule, tuple):
-            return f"{self.method}:{','.join(f'{site.block}={site.tokens}' for site in self.schedule)}"
-        return f"{self.method}:{self.schedule}" + (f"@{','.join(map(str, self.blocks))}" if self.blocks else "")
+            return f"{before}{self.method}:{','.join(f'{site.block}={site.tokens}' for site in self.schedule)}"
+        at = f"@{','.join(map(str, self.blocks))}" if self.blocks else ""
+        return f"{before}{self.method}:{self.schedule}{at}"
 
     @property
     def slug(self) -> str:
         """The plan as a part of a candidate id or file name; a long one is cut and ends in a digest."""
-        whole = re.sub(r"[:@,]", "-", str(self))
+        whole = re.sub(r"[:@,+]", "-", str(self))
         if len(whole) <= _LONGEST_SLUG:
             return whole
         digest = hashlib.sha256(whole.encode()).hexdigest()[:8]
         return f"{whole[: _LONGEST_SLUG - 9].rstrip('-')}-{digest}"
-
-
-@dataclass(frozen=True)
-class ResizePlan:
-    """Fewer tokens from the start: ``resolution:192`` or ``patch:20``, in pixels."""
-
-    method: str
-    size: int
-
-    def __str__(self) -> str:
-        return f"{self.method}:{self.size}"
-
-    @property
-    def slug(self) -> str:
-        """The plan as a part of a candidate id or file name."""
-        return f"{self.method}-{self.size}"
 
 
 Plan = TokenPlan | ResizePlan
@@ -196,20 +203,38 @@ def check_form(form: str, plans: Iterable[Plan | Literal["auto"]]) -> None:
 
 
 def parse_plan(text: str) -> TokenPlan:
-    """Parses one token plan.
+    """Parses one token plan that leaves the size of the image as it is.
 
     Raises:
-        UsageError: the text is not exactly one token plan.
+        UsageError: the text is not exactly one such plan.
     """
     plans = parse_plans(text)
     if len(plans) != 1 or not isinstance(plans[0], TokenPlan):
         raise UsageError(f"not one token plan: {text!r}", f"write METHOD:SCHEDULE with one of {', '.join(METHODS)}")
+    if plans[0].resized:
+        raise UsageError(
+            f"{text!r} changes the size of the image, too",
+            f"here only {replace(plans[0], resized=None)} can be looked at",
+        )
     return plans[0]
 
 
 def _parse(text: str) -> Plan | Literal["auto"]:
     if text == AUTO:
         return AUTO
+    before, plus, after = text.partition("+")
+    if not plus:
+        return _parse_one(text)
+    resized, plan = _parse_one(before.strip()), _parse_one(after.strip())
+    if not isinstance(resized, ResizePlan) or not isinstance(plan, TokenPlan):
+        raise UsageError(
+            f"token plan {text!r}: a smaller image comes first, then one that reduces tokens",
+            "such as resolution:208+tome:4=110,7=66",
+        )
+    return replace(plan, resized=resized)
+
+
+def _parse_one(text: str) -> Plan:
     method, colon, rest = text.partition(":")
     if colon and method not in (*METHODS, *RESIZINGS):
         raise unknown_name("token reduction method", method, (*METHODS, *RESIZINGS))

@@ -28,3 +28,19 @@ def test_a_file_that_no_backend_reads_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.pt").write_bytes(b"")
     with pytest.raises(UsageError, match="no backend reads .pt"):
         inspect_file(tmp_path / "model.pt")
+
+
+@pytest.mark.parametrize(("suffix", "module"), [(".onnx", "onnx"), (".xml", "openvino"), (".tflite", "ai_edge_litert")])
+def test_links_into_a_store_are_read_where_they_are(suffix: str, module: str, tmp_path: Path) -> None:
+    """As the caches of Hugging Face, git-annex and DVC have them: the companion of a link is beside the link."""
+    pytest.importorskip(module)
+    path = probes.probe_path(suffix)
+    files = [path, path.with_suffix(".bin")] if suffix == ".xml" else [path]
+    (tmp_path / "store").mkdir()
+    (tmp_path / "snapshot").mkdir()
+    for number, file in enumerate(files):
+        stored = tmp_path / "store" / f"{number}a7f"
+        stored.write_bytes(file.read_bytes())
+        (tmp_path / "snapshot" / f"model{file.suffix}").symlink_to(stored)
+    found, expected = inspect_file(tmp_path / "snapshot" / f"model{suffix}"), inspect_file(path)
+    assert (found.size_bytes, found.ops, found.inputs) == (expected.size_bytes, expected.ops, expected.inputs)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from edgevit.backends import get_backend
 from edgevit.commands import probes
 from edgevit.commands.profile import predict_for_target
 from edgevit.errors import UsageError
@@ -27,3 +29,10 @@ def test_wrong_input_is_refused_before_anything_is_exported(tmp_path: Path) -> N
         predict_for_target("m.onnx", ("raspberry-pi-5",), tmp_path / "w.safetensors", None, Silent())
     with pytest.raises(UsageError, match="no such file"):
         predict_for_target(str(tmp_path / "m.onnx"), ("raspberry-pi-5",), None, None, Silent())
+
+
+def test_a_model_over_the_limit_of_a_format_is_refused_before_it_is_exported(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = replace(get_backend("tflite"), most_bytes=100_000)
+    monkeypatch.setattr("edgevit.commands.profile.get_backend", lambda name: small)
+    with pytest.raises(UsageError, match="of float32 weights, and one file of LiteRT holds at most"):
+        predict_for_target("digits_vit", ("raspberry-pi-5",), None, None, Silent())

@@ -95,7 +95,8 @@ def test_a_convolutional_network_can_have_smaller_images(tmp_path: Path) -> None
     assert report.macs_after == pytest.approx((24 / 32) ** 2 * report.macs_before, rel=0.01)
 
 
-@pytest.mark.parametrize("source", [pytest.param("digits", marks=pytest.mark.slow), "unlabelled"])
+@pytest.mark.parametrize("source", ["digits", "unlabelled"])
+@pytest.mark.slow
 def test_with_images_it_tells_what_the_plan_costs(source: str, tmp_path: Path) -> None:
     """The same as scored here, of the images that the seed chooses; without labels only the agreement."""
     plan = "evit:0.3@1"
@@ -136,6 +137,7 @@ def _folder(folder: Path) -> str:
     return str(folder)
 
 
+@pytest.mark.slow
 def test_the_document_has_the_numbers_of_the_report(tmp_path: Path) -> None:
     report = reduce_model(spec("evit:0.5@2"), tmp_path / "reduced.pt2", Silent())
     document = json.loads(to_json(report))

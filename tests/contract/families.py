@@ -73,7 +73,7 @@ FAMILIES = (
     Family("MLP-Mixer", "mixer_s32_224", attention=False, slow=True),
     Family("ResNet", "resnet10t", attention=False, slow=True),
     Family("VGG", "vgg11", attention=False, slow=True),
-    Family("MobileNetV2", "mobilenetv2_035", attention=False),
+    Family("MobileNetV2", "mobilenetv2_035", attention=False, slow=True),
     Family("MobileNetV3", "mobilenetv3_small_050", attention=False, slow=True),
     Family("MobileNetV4", "mobilenetv4_conv_small_035", attention=False, slow=True),
     Family("EfficientNet-Lite0", "efficientnet_lite0", attention=False, slow=True),

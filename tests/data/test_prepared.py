@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from edgevit.data import prepared
 from edgevit.data.images import open_images
 from edgevit.data.prepared import PreparedImages, PrepareImagesJob, prepare_images
-from edgevit.data.preprocess import preprocess
+from edgevit.data.preprocess import normalize, normalized_levels, preprocess
 from edgevit.errors import UsageError
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.document import to_document
@@ -73,6 +73,15 @@ def test_a_selection_reads_the_same_array(images: PreparedImages) -> None:
     np.testing.assert_array_equal(some.array(), expected(images)[[7, 2, 4]])
     np.testing.assert_array_equal(some.select((2, 0)).array(), expected(images)[[4, 7]])
     assert list(images.select(()).batches()) == []
+
+
+def test_pixels_can_be_read_before_they_are_normalized(images: PreparedImages) -> None:
+    some = images.select((7, 2, 4))
+    pixels = some.read_pixels((2, 0))
+    assert (pixels.dtype, pixels.shape) == (np.uint8, (2, 5, 4, 3))
+    levels = normalized_levels(CONTRACT)
+    found = np.stack([normalize(image, levels) for image in pixels])
+    np.testing.assert_array_equal(found, expected(images)[[4, 7]])
 
 
 def test_mapped_images_are_not_decoded_again(mapped: PreparedImages, classes: Path) -> None:

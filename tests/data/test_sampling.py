@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgevit.data.images import open_images
-from edgevit.data.sampling import check_images, choose_data, refuse_overlap
+from edgevit.data.sampling import check_images, choose_data, refuse_overlap, split_for_tuning
 from edgevit.errors import UsageError
 from tests.data.pictures import save
 
@@ -151,3 +151,36 @@ def test_identical_images_go_to_one_part_together(tmp_path: Path, seed: int) -> 
         map(data.calibration.sha256, data.calibration.ids)
     )
     assert 18 <= len(data.calibration) <= 24
+
+
+# Images to fine-tune with.
+
+
+def numbered(folder: Path, count: int, different: int) -> str:
+    """Images of which so many are different."""
+    pixels = np.zeros((count, 2, 2), np.uint8)
+    pixels.reshape(count, 4)[:, :2] = np.stack(np.divmod(np.arange(count) % different, 251), axis=1)
+    np.savez(folder / "numbered.npz", images=pixels, labels=np.zeros(count, np.int64))
+    return str(folder / "numbered.npz")
+
+
+@pytest.mark.parametrize(("count", "kept"), [(96, 32), (320, 32), (400, 40)])
+def test_a_tenth_is_kept_apart_but_at_least_32(tmp_path: Path, count: int, kept: int) -> None:
+    images = open_images(numbered(tmp_path, count, count))
+    split = split_for_tuning(images, 0)
+    assert (len(split.train), len(split.kept)) == (count - kept, kept)
+    assert sorted(split.train.ids + split.kept.ids) == sorted(images.ids)
+    assert split_for_tuning(images, 0).kept.ids == split.kept.ids != split_for_tuning(images, 1).kept.ids
+
+
+def test_no_image_is_in_both_parts_whatever_its_name(tmp_path: Path) -> None:
+    images = open_images(numbered(tmp_path, 300, 100))
+    split = split_for_tuning(images, 0)
+    refuse_overlap(split.train, split.kept, "kept")
+    assert len(split.train) + len(split.kept) == 300
+
+
+def test_fewer_than_96_different_images_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="at least 96 different images, .* gives 95") as caught:
+        split_for_tuning(open_images(numbered(tmp_path, 200, 95)), 0)
+    assert "--train" in str(caught.value.hint)

@@ -25,7 +25,6 @@ from edgevit.distillation.distill import (  # noqa: E402
     TrainingImages,
     distill,
     normalize,
-    random_affine,
     soft_label_loss,
     train,
 )
@@ -172,27 +171,6 @@ def test_the_teacher_gets_its_own_size_and_normalization() -> None:
     expected = torch.tensor([0.9, 0.4, 0.175]).view(1, 3, 1, 1)
     assert all(images.shape[1:] == (3, 12, 16) for images in seen)
     assert all(torch.allclose(images, expected.expand_as(images), atol=1e-6) for images in seen)
-
-
-def test_random_affine_keeps_range_input_and_seed() -> None:
-    pixels = torch.rand(8, 3, 12, 20, generator=torch.Generator().manual_seed(0))
-    before = pixels.clone()
-    moved = random_affine(pixels, torch.Generator().manual_seed(5))
-    assert torch.equal(pixels, before)
-    assert moved.shape == pixels.shape
-    assert moved.min() >= 0
-    assert moved.max() <= 1 + 1e-6
-    assert torch.equal(moved, random_affine(pixels, torch.Generator().manual_seed(5)))
-    assert not torch.equal(moved, random_affine(pixels, torch.Generator().manual_seed(6)))
-    still = random_affine(pixels, torch.Generator(), max_degrees=0, max_shift=0, max_zoom=0)
-    assert torch.allclose(still, pixels, atol=1e-5)
-
-
-def test_random_affine_turns_without_stretching_a_wide_image() -> None:
-    pixels = torch.zeros(64, 1, 40, 80)
-    pixels[:, :, 19:21, 30:50] = 1  # a bar 20 long in the middle; turning must not change its ink
-    turned = random_affine(pixels, torch.Generator().manual_seed(0), max_degrees=90, max_shift=0, max_zoom=0)
-    assert torch.allclose(turned.sum(dim=(1, 2, 3)), pixels.sum(dim=(1, 2, 3)), rtol=0.05)
 
 
 @pytest.mark.parametrize(

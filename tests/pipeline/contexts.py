@@ -51,6 +51,7 @@ def make_inputs(spec: Spec, **changes: Any) -> Inputs:
         "training_images": None,
         "data": RunData(None, None),
         "calibration_record": None,
+        "tuning_images": None,
         "plans": parse_plans(spec.passes.tokens),
         "forms": FORMS if spec.passes.form == "auto" else (spec.passes.form,),
     }

@@ -14,13 +14,14 @@ from edgevit.backends import get_backend
 from edgevit.pipeline import backend_candidates
 from edgevit.pipeline.backend_candidates import BackendCandidates, make_candidates
 from edgevit.pipeline.context import CandidateDraft, RunContext, Variant
+from edgevit.pipeline.finetuning import Tuned
 from edgevit.pipeline.token_passes import ReducedVariants
 from edgevit.results.artifact import PassRecord
-from edgevit.results.candidate import Attempt, Candidate
+from edgevit.results.candidate import Accuracy, Attempt, Candidate
 from edgevit.results.token_search import TokenSearch
 from edgevit.spec.recipe import Recipe
 from edgevit.spec.spec import Spec
-from tests.factories import make_candidate
+from tests.factories import make_candidate, make_finetune
 from tests.pipeline.contexts import CONTRACT, make_context, make_inputs
 
 DENSE = Variant("dense", Path("dense.pt2"), CONTRACT, (), Path("dense.npy"))
@@ -42,18 +43,35 @@ class World:
     """A run whose candidates are known answers: int8 by each plan has the accuracy drop given."""
 
     def __init__(
-        self, monkeypatch: pytest.MonkeyPatch, folder: Path, first: str | None, conservative: str | None, **lost: float
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        folder: Path,
+        first: str | None,
+        conservative: str | None,
+        finetune: str = "none",
+        better: tuple[str, ...] = (),
+        **lost: float,
     ) -> None:
+        """``better`` are the rungs of fine-tuning that bring something; drops are by slug, ":" and "-" as "_"."""
         self.searched_again = 0
+        self.tuned: list[str] = []
+        self._better = better
         self.parents: list[str | None] = []
         self._conservative, self._lost = conservative, lost
         monkeypatch.setattr(backend_candidates, "reduce_for", lambda *_: found(first))
         monkeypatch.setattr(backend_candidates, "reduce_conservatively_for", self._search_again)
+        monkeypatch.setattr(backend_candidates, "tune", self._tune)
         monkeypatch.setattr(backend_candidates, "build", self._build)
         monkeypatch.setattr(backend_candidates, "make", self._make)
         monkeypatch.setattr(backend_candidates, "measure", lambda context, draft: draft.candidate)
         spec = Spec.model_validate(
-            {"model": {"name": "m"}, "export": {"schemes": ["static_wi8_ai8"]}, "budget": {"max_drop": 1.5}}
+            {
+                "model": {"name": "m"},
+                "passes": {"tokens": "auto"},
+                "finetune": {"mode": finetune},
+                "export": {"schemes": ["static_wi8_ai8"]},
+                "budget": {"max_drop": 1.5},
+            }
         )
         self._context = make_context(make_inputs(spec), folder, np.eye(4, dtype=np.float32))
 
@@ -66,6 +84,13 @@ class World:
         self.searched_again += 1
         return found(self._conservative)
 
+    def _tune(self, context: RunContext, trained: Any, variants: tuple[Variant, ...], rung: str) -> Tuned:
+        self.tuned.append(rung)
+        if rung not in self._better:
+            return Tuned((), make_finetune(variants[0].slug, rung, after=0.2))
+        tuned = tuple(replace(each, slug=f"{each.slug}-{rung}") for each in variants)
+        return Tuned(tuned, make_finetune(variants[0].slug, rung))
+
     def _make(self, context: RunContext, draft: CandidateDraft) -> CandidateDraft:
         scheme = draft.candidate.scheme
         return replace(draft, candidate=self._build(context, draft.backend, scheme, draft.variant, draft.parent))
@@ -77,8 +102,10 @@ class World:
         if scheme == "fp32":
             self.parents.append(parent.id if parent else None)
             return candidate
-        lost = self._lost.get(variant.slug.replace(":", "_"), 0.0)
-        return replace(candidate, attempts=(Attempt("policy", Recipe(scheme), None, None, lost, 1.0),))
+        lost = self._lost.get(variant.slug.replace(":", "_").replace("-", "_"), 0.0)
+        accuracy = Accuracy(0.8, None, 100, lost)
+        attempt = Attempt("policy", Recipe(scheme), None, None, lost, 1.0)
+        return replace(candidate, accuracy=accuracy, attempts=(attempt,))
 
 
 FP32, INT8 = "openvino/fp32", "openvino/static_wi8_ai8"
@@ -115,4 +142,63 @@ def test_a_conservative_search_that_finds_nothing_new_makes_nothing(
 def test_what_dense_integers_lose_is_no_reason_to_search_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     world = World(monkeypatch, tmp_path, None, "tome:4", dense=9.0)
     assert world.make()[1] == [f"{FP32}/dense", f"{INT8}/dense"]
+    assert world.searched_again == 0
+
+
+# Fine-tuning.
+
+QUICK, FULL = "tome:9-quick", "tome:9-full"
+
+
+def test_where_tuning_brings_something_only_what_is_tuned_is_quantized(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    world = World(monkeypatch, tmp_path, "tome:9", None, "full", ("full",), tome_9=3.0)
+    found, made = world.make()
+    assert made[2:] == [f"{FP32}/tome:9", f"{FP32}/{FULL}", f"{INT8}/{FULL}"]
+    assert (world.tuned, world.searched_again) == (["full"], 0)
+    assert found.finetunes == (make_finetune("tome:9", "full"),)
+
+
+def test_where_tuning_brings_nothing_the_untuned_is_quantized(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found, made = World(monkeypatch, tmp_path, "tome:9", None, "quick").make()
+    assert made[2:] == [f"{FP32}/tome:9", f"{INT8}/tome:9"]
+    assert [each.better for each in found.finetunes] == [False]
+
+
+def test_auto_tunes_nothing_that_keeps_the_budget(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    world = World(monkeypatch, tmp_path, "tome:9", None, "auto", ("quick", "full"), tome_9=1.5)
+    assert world.make()[1][2:] == [f"{FP32}/tome:9", f"{INT8}/tome:9"]
+    assert world.tuned == []
+
+
+@pytest.mark.parametrize(
+    ("lost", "made"),
+    [
+        ({"tome_9": 3.0, "tome_9_quick": 1.0}, [QUICK]),
+        ({"tome_9": 3.0, "tome_9_quick": 2.0}, [QUICK, FULL]),
+    ],
+    ids=["the cheap rung serves", "it does not"],
+)
+def test_auto_tunes_what_exceeds_the_budget_cheapest_first(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, lost: dict[str, float], made: list[str]
+) -> None:
+    world = World(monkeypatch, tmp_path, "tome:9", None, "auto", ("quick", "full"), **lost)
+    found = world.make()[1]
+    assert found[4:] == [f"{kind}/{slug}" for slug in made for kind in (FP32, INT8)]
+    assert world.tuned == [slug.rpartition("-")[2] for slug in made]
+
+
+def test_after_a_cheap_rung_that_brings_nothing_auto_trains_all_weights(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    world = World(monkeypatch, tmp_path, "tome:9", None, "auto", ("full",), tome_9=3.0)
+    found, made = world.make()
+    assert made[4:] == [f"{FP32}/{FULL}", f"{INT8}/{FULL}"]
+    assert [(each.rung, each.better) for each in found.finetunes] == [("quick", False), ("full", True)]
+
+
+def test_a_plan_that_tuning_saves_is_not_searched_for_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    world = World(monkeypatch, tmp_path, "tome:9", "tome:4", "auto", ("quick",), tome_9=3.0)
+    world.make()
     assert world.searched_again == 0

@@ -16,6 +16,7 @@ from edgevit.pipeline.choose import (
     ends_policy,
     int8_exceeds_budget,
     judge,
+    misses_budget,
     rank_by_rounds,
     reject_worse_forms,
 )
@@ -600,3 +601,23 @@ def test_layers_left_in_float_are_named_where_they_hold_much_of_the_weights() ->
     assert verdict(make_candidate(STATIC, artifact=artifact)) == ("ok", (said,))
     few = replace(artifact, float_weight_share=0.09)
     assert verdict(make_candidate(STATIC, artifact=few)) == ("ok", ())
+
+
+@pytest.mark.parametrize(
+    ("drops", "missed"),
+    [
+        ({PARENT: 0.5}, False),
+        ({PARENT: 1.5}, True),
+        ({PARENT: 0.5, INT8: 1.5}, True),
+        ({PARENT: 1.5, INT8: 0.5}, False),
+        ({PARENT: 0.5, INT8: 1.5, STATIC: 0.9}, False),
+        ({PARENT: 1.5, INT8: None}, True),
+        ({PARENT: None}, False),
+    ],
+    ids=["float", "float too much", "int8 too much", "int8 gains", "one holds", "int8 not made", "nothing known"],
+)
+def test_what_was_made_of_a_plan_misses_the_budget(drops: dict[str, float | None], missed: bool) -> None:
+    made = tuple(
+        replace(make_candidate(name), accuracy=None if drop is None else accurate(drop)) for name, drop in drops.items()
+    )
+    assert misses_budget(made, 1.0) == missed

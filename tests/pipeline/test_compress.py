@@ -25,7 +25,7 @@ from edgevit.results.run import CalibrationRecord, load_run
 from edgevit.run.progress import PlannedStages, RunPlan
 from edgevit.run.stages import Stages
 from edgevit.spec.spec import Spec
-from tests.factories import KeptProgress, make_artifact, make_candidate
+from tests.factories import KeptProgress, make_artifact, make_candidate, make_finetune
 from tests.pipeline.contexts import make_context, make_inputs, noise
 
 SPEC = Spec.model_validate({"model": {"name": "m"}, "export": {"backends": ["onnx", "tflite"]}})
@@ -50,7 +50,7 @@ def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
             make_artifact(f"artifacts/{backend.name}.bin"), sha256=hashlib.sha256(b"weights").hexdigest()
         )
         candidate = make_candidate(f"{backend.name}/fp32/dense", p50_ms=fast, artifact=artifact)
-        return BackendCandidates((candidate,), (), (f"note of {backend.name}", "the same note"))
+        return BackendCandidates((candidate,), (), (f"note of {backend.name}", "the same note"), (make_finetune(),))
 
     monkeypatch.setattr(
         page, "open_inputs", lambda spec, progress: make_inputs(spec, data=data, calibration_record=record)
@@ -72,6 +72,7 @@ def test_a_run_is_all_that_its_stages_found(steps: list[Any], tmp_path: Path) ->
     assert steps == [COMPRESS_STEPS]
     assert [candidate.id for candidate in run.candidates] == ["onnxruntime/fp32/dense", "litert/fp32/dense"]
     assert run.selected == "litert/fp32/dense"
+    assert run.finetunes == (make_finetune(),)  # once, though both backends have it
     unseen = UnseenLayers(("blocks.0.fc1",), 9).note
     assert run.notes == ("only 2 images", unseen, "note of onnxruntime", "the same note", "note of litert")
     assert heard.messages == [f"run folder: {tmp_path / 'out'}; details in logs/run.log", "warning: only 2 images"]

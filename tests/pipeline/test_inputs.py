@@ -39,6 +39,7 @@ from tests.pipeline.contexts import make_inputs, noise  # noqa: E402
 
 CONTRACT = Preprocessing((32, 32), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 DIGITS = {"evaluation": "digits", "calibration": "calibration:digits", "samples": 20}
+TUNED = {"passes": {"tokens": "evit:0.7"}, "finetune": {"mode": "auto"}}
 
 
 def vit() -> Model:
@@ -87,6 +88,14 @@ def test_a_device_in_a_file_has_the_name_that_it_states() -> None:
     path = str(find("devices", "galaxy-s24-npu"))
     opened = open_inputs(spec(devices=[path]), Silent())
     assert [device.name for device in opened.devices] == ["galaxy-s24-npu"]
+
+
+def test_images_to_tune_with_are_those_of_calibration_or_others() -> None:
+    calibration = open_inputs(spec(**TUNED, data=DIGITS), Silent()).tuning_images
+    others = open_inputs(spec(**TUNED, data={**DIGITS, "train": "digits:train"}), Silent()).tuning_images
+    assert calibration is not None and (len(calibration.train), len(calibration.kept)) == (96, 32)
+    assert others is not None and (len(others.train), len(others.kept)) == (988, 109)
+    assert open_inputs(spec(**TUNED, data=DIGITS, quick=True), Silent()).tuning_images is None
 
 
 def test_without_data_images_are_synthetic() -> None:
@@ -248,6 +257,11 @@ def test_an_exported_file_is_neither_a_model_nor_weights(tmp_path: Path, name: s
             "the teacher has 1000 classes, the model 10",
         ),
         ({"passes": {"form": "gather", "tokens": "resolution:24"}}, "form"),
+        ({**TUNED, "data": {}}, "fine-tuning needs images"),
+        ({**TUNED, "data": {"evaluation": "digits"}}, "fine-tuning needs images"),
+        ({**TUNED, "data": {"calibration": "calibration:digits"}}, "on which candidates are judged"),
+        ({**TUNED, "data": {"evaluation": "digits", "train": "digits"}}, "training images of digits are in"),
+        ({**TUNED, "data": {**DIGITS, "calibration_samples": 95}}, "at least 96 different images"),
     ],
 )
 def test_what_does_not_fit_is_refused(sections: dict[str, Any], message: str) -> None:

@@ -8,13 +8,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from edgevit.data.sampling import TuningImages  # noqa: E402
 from edgevit.model.load import Model  # noqa: E402
 from edgevit.pipeline.plan_run import plan_run  # noqa: E402
 from edgevit.results.artifact import Preprocessing  # noqa: E402
 from edgevit.spec.spec import Spec, resolve_spec  # noqa: E402
 from edgevit.spec.token_plan import parse_plans  # noqa: E402
 from tests.models import small_vit  # noqa: E402
-from tests.pipeline.contexts import make_inputs  # noqa: E402
+from tests.pipeline.contexts import make_inputs, noise  # noqa: E402
 
 VIT = Model("small_vit", small_vit(depth=2), Preprocessing((32, 32), (0.5,) * 3, (0.5,) * 3), 5, random_weights=False)
 
@@ -53,6 +54,27 @@ def test_floats_alone_need_no_repair_and_a_search_is_named() -> None:
     plan = plan_run(make_inputs(floats, model=VIT, plans=parse_plans("auto"), forms=("gather",)), 1)
     assert plan.candidates == ("onnxruntime/fp32/dense", "onnxruntime/fp32/plan-found-gather")
     assert plan.may_add == ("the token search",)
+
+
+def test_what_is_tuned_is_planned_and_untuned_only_in_float() -> None:
+    named = spec(
+        export={"backends": ["onnx"], "schemes": ["dynamic_wi8_afp32"]},
+        passes={"tokens": "tome:2@1"},
+        finetune={"mode": "quick"},
+    )
+    images = noise(8)
+    inputs = make_inputs(named, model=VIT, forms=("gather",), tuning_images=TuningImages(images, images))
+    plan = plan_run(inputs, 1)
+    assert plan.candidates[2:] == (
+        "onnxruntime/fp32/tome-2-1-gather",
+        "onnxruntime/fp32/tome-2-1-gather-quick",
+        "onnxruntime/dynamic_wi8_afp32/tome-2-1-gather-quick",
+    )
+    assert [stage.count for stage in plan.stages if stage.kind == "fine-tune"] == [1]
+    auto = spec(passes={"tokens": "tome:2@1"}, finetune={"mode": "auto"})
+    found = plan_run(make_inputs(auto, model=VIT, tuning_images=TuningImages(images, images)), 1)
+    assert found.may_add[-1] == "fine-tuning of token plans that lose more than allowed"
+    assert not [name for name in found.candidates if "quick" in name or "full" in name]
 
 
 def test_a_quick_look_has_no_repair_and_fewer_rounds() -> None:

@@ -161,6 +161,7 @@ def test_without_labels_the_record_has_no_accuracy(world: Callable[..., World]) 
 
 
 @pytest.mark.parametrize("form", ["gather", "arithmetic"])
+@pytest.mark.slow
 def test_one_form_can_be_asked_for(world: Callable[..., World], form: str) -> None:
     ((variant,),) = world(PLAN, form).reduce().variants
     assert variant.slug == f"evit-1=40-{form}"
@@ -186,6 +187,7 @@ def test_a_resized_variant_has_its_own_images_and_one_form(world: Callable[..., 
     assert [job.images.preprocessing.input_size for job in made.ran] == [(24, 24), (32, 32)]
 
 
+@pytest.mark.slow
 def test_variants_come_in_the_order_of_the_plans(world: Callable[..., World]) -> None:
     made = world("resolution:24,tome:1=40,evit:1=40", "gather")
     assert [variant.slug for (variant,) in made.reduce().variants] == [
@@ -261,6 +263,7 @@ def test_a_search_that_fails_is_a_note_and_the_rest_goes_on(
 
 
 @pytest.mark.parametrize("tokens", [f"auto,{PLAN}", f"{PLAN},auto"])
+@pytest.mark.slow
 def test_a_found_plan_that_was_asked_for_is_not_made_twice(
     world: Callable[..., World], monkeypatch: pytest.MonkeyPatch, tokens: str
 ) -> None:
@@ -287,6 +290,7 @@ def test_a_search_uses_a_part_of_the_budget_where_integers_follow(
     assert limit_points == pytest.approx(limit)
 
 
+@pytest.mark.slow
 def test_a_conservative_search_uses_less_of_the_budget_and_makes_nothing_but_what_it_finds(
     world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:

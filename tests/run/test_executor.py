@@ -193,6 +193,16 @@ def test_children_load_side_by_side_and_time_in_their_order_when_all_are_ready(t
     assert timed[2] >= ends[1]
 
 
+def test_where_memory_is_short_fewer_load_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor_module, "_available_bytes", lambda: 1e6)
+    with Executor(2, 60.0, tmp_path / "servers.log") as executor:
+        found = in_turn(executor, tmp_path, get_ready(0.1), get_ready(0.1))
+    first, second = found
+    assert isinstance(first, Answer) and isinstance(second, Answer)
+    began, first_time = map(float, first.text.split())
+    assert float(second.text.split()[0]) >= first_time + first.total > began
+
+
 @pytest.mark.parametrize("dies", [jobs.abort, jobs.crash_in_turn])
 def test_the_others_go_on_when_a_child_dies_before_or_in_its_turn(tmp_path: Path, dies: Callable[..., Answer]) -> None:
     dying = Task(dies, Question(), Answer, preload=WARM, timing=True)

@@ -213,7 +213,7 @@ def test_the_digest_of_a_known_spec_stays() -> None:
     assert resolve({"model": {"name": "a"}}).sha256 == DIGEST
 
 
-DIGEST = "ec3f6dd0ae2a713f947145d8a39ede3561f8a794c8a4380d2d47c512e9df4918"
+DIGEST = "f9cc7291b78ae35ad32ae6d2e0f4c783a3b434f505c2a6f153996d6cf57cc092"
 
 
 def test_weights_on_the_command_line_replace_those_of_the_file(tmp_path: Path) -> None:
@@ -258,6 +258,8 @@ def test_nothing_is_converted_empty_or_out_of_bounds(document: dict[str, Any], w
         ({"data": {"samples": 3}}, "data.samples (--samples) has no effect"),
         ({"data": {"calibration_samples": 3}}, "data.calibration_samples has no effect"),
         ({"data": {"train": "digits:train"}}, "data.train (--train) has no effect"),
+        ({"finetune": {"mode": "auto"}}, "finetune (--finetune) has no effect without a token plan"),
+        ({"finetune": {"images_seen": 3}}, "images_seen: no effect without finetune.mode"),
         ({"passes": {"search_minutes": 3}}, "search_minutes has no effect"),
         ({"passes": {"distill": {"teacher": {"name": "t"}}}}, "distillation needs images to train on"),
     ],

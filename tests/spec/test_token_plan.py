@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -296,6 +297,30 @@ def test_hints() -> None:
         parse_plans("evit:half")
     for example in str(caught.value.hint).removeprefix("such as ").replace("or none", "none").split(", "):
         parse_plans(example)
+
+
+def test_a_smaller_image_and_fewer_tokens_are_one_plan() -> None:
+    (plan, other) = parse_plans("resolution:208+tome:4=110,7=66,10=40,evit:0.7")
+    assert plan == replace(parse_plan("tome:4=110,7=66,10=40"), resized=ResizePlan("resolution", 208))
+    assert other == parse_plan("evit:0.7")
+    assert str(plan) == "resolution:208+tome:4=110,7=66,10=40"
+    assert not isinstance(plan, str)
+    assert plan.slug == "resolution-208-tome-4=110-7=66-10=40"
+    assert parse_plans(str(plan)) == (plan,)
+
+
+@pytest.mark.parametrize(
+    "text", ["tome:8+resolution:208", "resolution:208+patch:20", "tome:8+evit:0.7", "auto+tome:8", "resolution:208+"]
+)
+def test_plans_are_combined_in_one_order(text: str) -> None:
+    with pytest.raises(UsageError, match="token plan"):
+        parse_plans(text)
+
+
+def test_a_plan_that_resizes_too_is_not_one_for_the_model_in_its_own_size() -> None:
+    with pytest.raises(UsageError, match="changes the size of the image, too") as caught:
+        parse_plan("resolution:208+tome:8")
+    assert "tome:8" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("text", ["auto", "none", "resolution:192", "evit:0.7,tome:8"])

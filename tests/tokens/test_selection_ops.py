@@ -318,7 +318,14 @@ def test_nothing_of_the_model_itself_is_found(name: str, method: str, form: Form
     assert max(places) < behind[1]  # the first layer behind may be written before the last op of the site
 
 
-@pytest.mark.parametrize("name", [backend.name for backend in all_backends()])
+BACKENDS = [
+    pytest.param(backend.name, marks=[pytest.mark.slow] if backend.name == "litert" else [])
+    for backend in all_backends()
+]
+"""LiteRT's converter takes longest."""
+
+
+@pytest.mark.parametrize("name", BACKENDS)
 @pytest.mark.parametrize("kind", ["class token", "average without class"])
 def test_a_dense_vision_transformer_chooses_nothing(name: str, kind: str, tmp_path: Path) -> None:
     backend = get_backend(name)
@@ -327,7 +334,7 @@ def test_a_dense_vision_transformer_chooses_nothing(name: str, kind: str, tmp_pa
     assert token_selection_ops(graph) == ()
 
 
-@pytest.mark.parametrize("name", [backend.name for backend in all_backends()])
+@pytest.mark.parametrize("name", BACKENDS)
 def test_a_convolutional_network_chooses_nothing(name: str, tmp_path: Path) -> None:
     from edgevit.model.bundled.digits import digits_cnn
 

@@ -1,0 +1,82 @@
+"""Random views of training images, which teacher and student see alike."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
+
+_LEAST_AREA = 0.2
+_ASPECT = (3 / 4, 4 / 3)
+_JITTER = 0.3
+"""Of brightness, contrast and saturation, which vary by ± this share."""
+
+
+def random_affine(
+    pixels: Tensor,
+    generator: torch.Generator,
+    *,
+    max_degrees: float = 12.0,
+    max_shift: float = 0.1,
+    max_zoom: float = 0.1,
+) -> Tensor:
+    """Rotates, shifts and scales each image by its own random amount, padding with black.
+
+    Args:
+        pixels: float32 [b, c, h, w], in 0..1; stays as it is.
+        generator: The only source of randomness.
+        max_degrees: Rotations are uniform in ± this many degrees.
+        max_shift: Shifts along each axis are uniform in ± this share of the image's side.
+        max_zoom: The scale is uniform in 1 ± this.
+
+    Returns:
+        float32 [b, c, h, w], in 0..1.
+    """
+    turn, right, down, zoom = torch.rand(4, pixels.shape[0], generator=generator).to(pixels).mul(2).sub(1)
+    angle, scale = torch.deg2rad(turn * max_degrees), 1 / (1 + zoom * max_zoom)
+    # grid_sample's axes run from -1 to 1: a side is 2, and a pixel is not square where h != w.
+    aspect = pixels.shape[2] / pixels.shape[3]
+    rows = [
+        torch.stack([scale * angle.cos(), -scale * angle.sin() * aspect, right * (2 * max_shift)], dim=1),
+        torch.stack([scale * angle.sin() / aspect, scale * angle.cos(), down * (2 * max_shift)], dim=1),
+    ]
+    grid = F.affine_grid(torch.stack(rows, dim=1), list(pixels.shape), align_corners=False)
+    return F.grid_sample(pixels, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def random_crops(pixels: Tensor) -> Tensor:
+    """Crops, flips and recolours each image at random, by PyTorch's own random state.
+
+    A crop of 20 to 100 % of the area, as Inception's training has it (Szegedy et al., "Going deeper with convolutions",
+    2015); a weak crop overfits where images are few.
+
+    Args:
+        pixels: uint8 [b, 3, h, w].
+
+    Returns:
+        float32 [b, 3, h, w], in 0..1.
+    """
+    ensure_torchvision_schemas()
+    from torchvision.transforms import v2
+
+    height, width = pixels.shape[2:]
+    view = v2.Compose(
+        [
+            v2.RandomResizedCrop((height, width), scale=(_LEAST_AREA, 1.0), ratio=_ASPECT, antialias=True),
+            v2.RandomHorizontalFlip(),
+            v2.ColorJitter(brightness=_JITTER, contrast=_JITTER, saturation=_JITTER),
+        ]
+    )
+    return torch.stack([view(image) for image in pixels]).float().div(255)
+
+
+def mix(pixels: Tensor, share: float) -> Tensor:
+    """Blends each image with another one of its batch (Zhang et al., "mixup: Beyond empirical risk minimization", 2018).
+
+    Args:
+        pixels: float32 [b, c, h, w].
+        share: Of each image in its blend, 0..1.
+    """
+    return share * pixels + (1 - share) * pixels.flip(0)

@@ -1,0 +1,50 @@
+"""What fine-tuning a candidate's weights brought, and what it cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgevit.results.measurement import Interval
+
+
+@dataclass(frozen=True)
+class FinetunePoint:
+    """The model at one look at the images kept apart."""
+
+    images_seen: int
+    """0 before the first step."""
+    divergence: float
+    """Mean over the images kept apart of KL(dense || tuned), in nats."""
+
+
+@dataclass(frozen=True)
+class Finetune:
+    """One fine-tuning of a variant of the model, by self-distillation from the dense float model."""
+
+    variant: str
+    """Slug of the variant that was tuned; that of the tuned one ends in the rung."""
+    rung: str
+    """"quick": norms, biases, class token and position table; "full": all weights."""
+    images: int
+    """Different images that it was tuned on."""
+    kept: int
+    """Images kept apart, on which the step was chosen."""
+    images_seen: int
+    """At the step whose weights were taken, views of an image counted each."""
+    seconds: float
+    before: float
+    """Mean over the images kept apart of KL(dense || untuned), in nats."""
+    after: float
+    """The same of the tuned one."""
+    change: Interval
+    """95 % bootstrap interval of the mean of the paired differences ``after`` - ``before``, in nats."""
+    weights: str | None
+    """safetensors with the weights of the model, relative to the run folder; None where it is not better."""
+    curve: tuple[FinetunePoint, ...]
+    note: str = ""
+    """Why it ended early."""
+
+    @property
+    def better(self) -> bool:
+        """Whether the divergence fell, beyond chance."""
+        return self.change.high < 0

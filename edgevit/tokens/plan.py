@@ -1,0 +1,45 @@
+"""Carries out a token plan of any kind: a smaller image, fewer tokens in the model, or both."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from edgevit.spec.token_plan import Form, Plan, ResizePlan, Site
+from edgevit.tokens.reduce import plan_sites, reduce_tokens
+from edgevit.tokens.resize import Resized, check_resizable, resize
+
+
+def carry_out(module: nn.Module, plan: Plan, form: Form, input_size: tuple[int, int]) -> Resized:
+    """Returns a model that carries out a plan, and the size of the images that it takes; ``module`` stays as it is.
+
+    Args:
+        module: Classifier, float32 [n, 3, h, w] to logits [n, classes], in eval mode.
+        plan: What to do.
+        form: How the graph selects tokens; without effect where it does not.
+        input_size: Height and width in pixels that the model takes now.
+
+    Raises:
+        UsageError: the model cannot carry it out.
+    """
+    if isinstance(plan, ResizePlan):
+        return resize(module, plan, input_size)
+    resized = resize(module, plan.resized, input_size) if plan.resized else Resized(module, input_size)
+    return Resized(reduce_tokens(resized.module, plan, form), resized.input_size)
+
+
+def check_plan(module: nn.Module, plan: Plan, input_size: tuple[int, int]) -> tuple[Site, ...]:
+    """Refuses a plan that a model cannot carry out, as :func:`carry_out` does.
+
+    Returns:
+        The blocks after whose attention tokens are removed, with the number kept; none of a plan that only resizes.
+
+    Raises:
+        UsageError: says why, and what the model can use instead.
+    """
+    if isinstance(plan, ResizePlan):
+        check_resizable(module, plan, input_size)
+        return ()
+    if plan.resized is None:
+        return plan_sites(module, plan)
+    check_resizable(module, plan.resized, input_size)
+    return plan_sites(resize(module, plan.resized, input_size).module, plan)

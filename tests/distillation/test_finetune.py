@@ -1,0 +1,179 @@
+"""Label-free fine-tuning: nearer to the teacher, repeatable, never worse, and bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from edgevit.model.torchvision_schemas import ensure_torchvision_schemas  # noqa: E402
+
+ensure_torchvision_schemas()
+pytest.importorskip("timm")
+pytest.importorskip("torchvision")
+
+from safetensors.torch import load_file  # noqa: E402
+from torch import nn  # noqa: E402
+
+from edgevit.data.images import open_images  # noqa: E402
+from edgevit.data.prepared import PreparedImages  # noqa: E402
+from edgevit.distillation.finetune import FinetuneJob, FinetuneSettings, finetune, is_small  # noqa: E402
+from edgevit.errors import CandidateFailed, UsageError  # noqa: E402
+from edgevit.model.load import Model, load_model  # noqa: E402
+from edgevit.model.program.capture import save_program  # noqa: E402
+from edgevit.model.program.trainable import capture_for_training  # noqa: E402
+from edgevit.spec.spec import ModelSpec  # noqa: E402
+from edgevit.spec.token_plan import parse_plan  # noqa: E402
+from edgevit.tokens.reduce import reduce_tokens  # noqa: E402
+
+BATCH = 32
+SETTINGS = FinetuneSettings(
+    parameters="all",
+    images_seen=20 * BATCH,
+    learning_rate=3e-4,
+    batch_size=BATCH,
+    feature_weight=1.0,
+    mixed_share=0.5,
+    patience=10,
+    max_seconds=60.0,
+    threads=1,
+    seed=0,
+)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Model:
+    return load_model(ModelSpec(name="digits_vit"), seed=0)
+
+
+@pytest.fixture(scope="module")
+def programs(digits: Model, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The dense model, one with a quarter of the tokens, and one of a single weight, captured for batches."""
+    folder, size = tmp_path_factory.mktemp("programs"), digits.preprocessing.input_size
+    modules: dict[str, nn.Module] = {
+        "dense": digits.module,
+        "reduced": reduce_tokens(digits.module, parse_plan("evit:0.5@2,3")),
+        "infinite": Infinite().eval(),
+        "constant": Constant().eval(),
+    }
+    for name, module in modules.items():
+        save_program(capture_for_training(module, size, BATCH), folder / f"{name}.pt2")
+    return {name: folder / f"{name}.pt2" for name in modules}
+
+
+class Infinite(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(float("inf")))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.flatten(1)[:, :10] * self.scale
+
+
+class Constant(nn.Module):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.flatten(1)[:, :10]
+
+
+@pytest.fixture
+def job(digits: Model, programs: dict[str, Path], tmp_path: Path) -> Iterator[FinetuneJob]:
+    ids = open_images("digits:train").ids
+    images = PreparedImages(replace(open_images("digits:train").samples, ids=ids[:96]), digits.preprocessing)
+    kept = PreparedImages(replace(images.samples, ids=ids[96:140]), digits.preprocessing)
+    threads = torch.get_num_threads()
+    with torch.random.fork_rng():
+        yield FinetuneJob(
+            programs["reduced"], programs["dense"], images, kept, kept, SETTINGS, tmp_path / "w.safetensors"
+        )
+    torch.set_num_threads(threads)
+
+
+def mean(values: tuple[float, ...]) -> float:
+    return sum(values) / len(values)
+
+
+def test_it_answers_more_like_its_teacher(job: FinetuneJob) -> None:
+    found = finetune(job)
+    assert len(found.before) == len(found.after) == 44
+    assert mean(found.after) < 0.8 * mean(found.before)
+    assert found.curve[0].images_seen == 0
+    assert found.curve[-1].images_seen == 20 * BATCH
+    assert min(point.divergence for point in found.curve) == pytest.approx(mean(found.after))
+    assert found.images_seen in [point.images_seen for point in found.curve]
+    assert all(torch.isfinite(value).all() for value in load_file(found.weights).values())
+
+
+@pytest.mark.slow
+def test_one_seed_and_one_thread_give_equal_weights(job: FinetuneJob, tmp_path: Path) -> None:
+    short = replace(job, settings=replace(SETTINGS, images_seen=4 * BATCH))
+    first = finetune(short)
+    again = finetune(replace(short, weights=tmp_path / "again.safetensors"))
+    other = finetune(replace(short, weights=tmp_path / "o.safetensors", settings=replace(short.settings, seed=1)))
+    assert first.weights.read_bytes() == again.weights.read_bytes()
+    assert first.curve == again.curve
+    assert first.curve != other.curve
+
+
+def test_the_teacher_itself_has_nothing_to_learn(job: FinetuneJob, programs: dict[str, Path]) -> None:
+    found = finetune(replace(job, student=programs["dense"], settings=replace(SETTINGS, images_seen=2 * BATCH)))
+    assert max(map(abs, found.before)) < 1e-9  # KL(p, p) = 0
+    assert found.after == found.before
+    assert found.images_seen == 0
+
+
+def test_the_cheap_rung_leaves_the_weights_of_layers_as_they_are(job: FinetuneJob, digits: Model) -> None:
+    found = finetune(replace(job, settings=replace(SETTINGS, parameters="small", learning_rate=3e-3)))
+    tuned = load_file(found.weights)
+    dense = {f"vit.{name}": value for name, value in digits.module.named_parameters()}
+    assert tuned.keys() == {name for name, value in dense.items() if is_small(value)}
+    assert {"vit.cls_token", "vit.pos_embed", "vit.norm.weight", "vit.head.bias"} <= tuned.keys()
+    assert "vit.head.weight" not in tuned
+    assert any(not torch.equal(tuned[name], dense[name]) for name in tuned)
+    assert mean(found.after) < mean(found.before)
+
+
+def test_a_loss_that_explodes_leaves_the_last_good_weights(job: FinetuneJob) -> None:
+    found = finetune(replace(job, settings=replace(SETTINGS, learning_rate=1e20)))
+    assert "the loss was" in found.note
+    assert found.images_seen == 0
+    assert found.after == found.before
+    assert all(torch.isfinite(value).all() for value in load_file(found.weights).values())
+
+
+def test_a_loss_that_is_infinite_at_once_is_an_error(job: FinetuneJob, programs: dict[str, Path]) -> None:
+    with pytest.raises(CandidateFailed, match="at its first step: the loss is"):
+        finetune(replace(job, student=programs["infinite"]))
+
+
+def test_a_model_without_parameters_is_refused(job: FinetuneJob, programs: dict[str, Path]) -> None:
+    with pytest.raises(UsageError, match="no parameter to fine-tune"):
+        finetune(replace(job, student=programs["constant"]))
+
+
+def test_it_stops_when_the_divergence_no_longer_falls(job: FinetuneJob) -> None:
+    found = finetune(replace(job, settings=replace(SETTINGS, learning_rate=1.0, patience=2)))
+    assert found.note == "the divergence no longer fell"
+    assert len(found.curve) == 3
+    assert found.images_seen == 0
+
+
+@pytest.mark.slow
+def test_steps_become_fewer_where_time_is_short(job: FinetuneJob) -> None:
+    found = finetune(replace(job, settings=replace(SETTINGS, max_seconds=0.01)))
+    assert found.curve[-1].images_seen == 3 * BATCH
+
+
+@pytest.mark.slow
+def test_a_student_of_smaller_images_has_views_of_its_own_size(job: FinetuneJob, digits: Model, tmp_path: Path) -> None:
+    from edgevit.spec.token_plan import ResizePlan
+    from edgevit.tokens.resize import resize
+
+    resized = resize(digits.module, ResizePlan("resolution", 16), digits.preprocessing.input_size)
+    save_program(capture_for_training(resized.module, resized.input_size, BATCH), tmp_path / "small.pt2")
+    kept = replace(job.kept, preprocessing=replace(digits.preprocessing, input_size=resized.input_size))
+    found = finetune(replace(job, student=tmp_path / "small.pt2", kept_for_student=kept))
+    assert mean(found.after) < mean(found.before)

@@ -1,0 +1,65 @@
+"""The section and the picture of fine-tuning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgevit.errors import UsageError
+from edgevit.report import write_report
+from edgevit.report.finetunes import finetunes_section
+from edgevit.report.plots.finetune import can_draw_finetunes, draw_finetunes
+from edgevit.results.run import load_run, run_to_json
+from tests.factories import make_finetune, make_run
+
+QUICK, VAIN = make_finetune(), make_finetune(rung="full", after=0.1, note="the divergence no longer fell")
+
+
+def test_nothing_was_tuned() -> None:
+    assert finetunes_section(make_run(), None) == ""
+
+
+def test_what_was_tuned_and_what_it_brought() -> None:
+    page = finetunes_section(make_run(finetunes=(QUICK, VAIN)), "picture.png")
+    assert "](picture.png)" in page
+    assert (
+        "| tome-8-gather | quick: norms, biases, class token and position table | 96 | 32 | 3.2 k | 61.0 s | 0.1000 | 0.0700"
+        " | -0.0300 (-0.0400 to -0.0200) | better |" in page
+    )
+    assert "not better: left out; the divergence no longer fell |" in page
+
+
+def test_weights_that_were_kept_are_told_with_the_line_that_loads_them() -> None:
+    page = finetunes_section(make_run(finetunes=(QUICK, VAIN)), None)
+    assert page.count("--weights finetuned/") == 1
+    assert "`finetuned/tome-8-gather-quick.safetensors`" in page
+
+
+def test_a_run_reads_back_as_it_was_written(tmp_path: Path) -> None:
+    run = make_run(finetunes=(QUICK, VAIN))
+    (tmp_path / "run.json").write_bytes(run_to_json(run))
+    assert load_run(tmp_path).finetunes == (QUICK, VAIN)
+
+
+def test_it_is_drawn_the_same_each_time(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    for name in ("a.png", "b.png"):
+        draw_finetunes(make_run(finetunes=(QUICK, VAIN)), tmp_path / name)
+    first, second = ((tmp_path / name).read_bytes() for name in ("a.png", "b.png"))
+    assert first.startswith(b"\x89PNG\r\n")
+    assert first == second
+
+
+def test_nothing_to_draw_is_an_error_and_no_file(tmp_path: Path) -> None:
+    assert not can_draw_finetunes(make_run())
+    with pytest.raises(UsageError, match="nothing to draw"):
+        draw_finetunes(make_run(), tmp_path / "a.png")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_report_has_the_picture_beside_it(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    page = write_report(make_run(finetunes=(QUICK,)), tmp_path).read_text(encoding="utf-8")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report-finetuning.png", "report.md", "report.png"]
+    assert "](report-finetuning.png)" in page

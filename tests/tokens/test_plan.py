@@ -1,0 +1,69 @@
+"""Plans of every kind, carried out and checked in one place."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from edgevit.model.torchvision_schemas import ensure_torchvision_schemas  # noqa: E402
+
+ensure_torchvision_schemas()
+pytest.importorskip("timm")
+
+from edgevit.errors import UsageError  # noqa: E402
+from edgevit.spec.token_plan import ResizePlan, Site, TokenPlan, parse_plans  # noqa: E402
+from edgevit.tokens.plan import carry_out, check_plan  # noqa: E402
+from edgevit.tokens.reduce import ReducedVisionTransformer, reduce_tokens  # noqa: E402
+from edgevit.tokens.resize import resize  # noqa: E402
+
+# isort: split
+from tests.models import SIDE, small_vit  # noqa: E402
+
+SIZE = (SIDE, SIDE)
+
+
+def plan(text: str) -> TokenPlan | ResizePlan:
+    (found,) = parse_plans(text)
+    assert not isinstance(found, str)
+    return found
+
+
+def test_both_are_a_resized_model_with_fewer_tokens() -> None:
+    module = small_vit(depth=2)
+    both, smaller = plan("resolution:24+evit:1=20"), plan("resolution:24")
+    made = carry_out(module, both, "gather", SIZE)
+    assert made.input_size == (24, 24)
+    assert isinstance(made.module, ReducedVisionTransformer)
+    assert made.module.sites == check_plan(module, both, SIZE) == (Site(1, 20),)
+    image = torch.randn(2, 3, 24, 24, generator=torch.Generator().manual_seed(0))
+    assert isinstance(smaller, ResizePlan)
+    alone = plan("evit:1=20")
+    assert isinstance(alone, TokenPlan)
+    expected = reduce_tokens(resize(module, smaller, SIZE).module, alone)(image)
+    assert torch.equal(made.module(image), expected)
+
+
+def test_one_alone_is_as_it_was() -> None:
+    module = small_vit(depth=2)
+    assert carry_out(module, plan("resolution:24"), "gather", SIZE).input_size == (24, 24)
+    assert check_plan(module, plan("resolution:24"), SIZE) == ()
+    assert carry_out(module, plan("evit:1=20"), "gather", SIZE).input_size == SIZE
+    assert check_plan(module, plan("evit:1=20"), SIZE) == (Site(1, 20),)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("resolution:24+evit:1=40", "leaves 40 of 36 patch tokens"),  # there are 64 in the model's own size
+        ("resolution:23+evit:1=20", "resolution:23"),
+        ("resolution:32+evit:1=20", "no reduction"),
+        ("evit:9=20", "names block 9"),
+    ],
+)
+def test_what_a_model_cannot_carry_out_is_refused(text: str, message: str) -> None:
+    module = small_vit(depth=2)
+    with pytest.raises(UsageError, match=message):
+        check_plan(module, plan(text), SIZE)
+    with pytest.raises(UsageError, match=message):
+        carry_out(module, plan(text), "gather", SIZE)
