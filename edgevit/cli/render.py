@@ -28,9 +28,10 @@ _MOST_LAYERS = 20
 
 
 def print_run(run: Run) -> None:
-    """Prints a run: headline, candidates, reasons, predictions, token searches, contributions, notes, the choice."""
+    """Prints a run: headline, candidates, reasons, predictions, token searches, fine-tuning, contributions, notes, the choice."""
     from edgevit.report.choice import choice_lines
     from edgevit.report.contributions import contribution_lines
+    from edgevit.report.finetunes import finetune_line
     from edgevit.report.table import columns, outside_round, reasons_of, rows_of, status_of
     from edgevit.report.token_searches import search_line
 
@@ -53,6 +54,8 @@ def print_run(run: Run) -> None:
     _print_predictions(run)
     for search in run.token_searches:
         out.print(search_line(search))
+    for finetune in run.finetunes:
+        out.print(finetune_line(finetune))
     for number, line in enumerate(contribution_lines(run, run.chosen) if run.chosen else ()):
         out.print(f"  {line}" if number else line)
     for note in run.notes:

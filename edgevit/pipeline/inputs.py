@@ -192,7 +192,7 @@ def open_inputs(spec: Spec, progress: Progress) -> Inputs:
         model=model,
         teacher=teacher,
         training_images=training_images,
-        tuning_images=_open_tuning_images(spec, data),
+        tuning_images=_open_tuning_images(spec, data, progress),
         data=data,
         calibration_record=_record_calibration(data, spec.seed, progress),
         plans=plans,
@@ -395,25 +395,35 @@ def _open_teacher(spec: Spec, model: Model, data: RunData) -> tuple[Model | None
     return teacher, images
 
 
-def _open_tuning_images(spec: Spec, data: RunData) -> TuningImages | None:
-    """The images to fine-tune with, which share none with those that candidates are judged on."""
+def _open_tuning_images(spec: Spec, data: RunData, progress: Progress) -> TuningImages | None:
+    """The images to fine-tune with: of the calibration source, or others, and none that candidates are judged on."""
     if not spec.finetune.rungs or spec.quick:
         return None
-    judging = data.evaluation or data.calibration
-    if spec.data.train is not None:
-        images = open_images(spec.data.train, "training")
-        if judging is not None:
-            refuse_overlap(judging, images, "training")
-    elif data.calibration is not None and data.evaluation is not None:
-        images = data.calibration
-    elif data.calibration is not None:
+    if spec.data.train is None and data.calibration is None:
+        raise UsageError("fine-tuning needs images, without labels", "give --calibration, or --train")
+    if spec.data.train is None and data.evaluation is None:
         raise UsageError(
             "fine-tuning would train on the calibration images, on which candidates are judged here",
             "give other images: --data to judge on, or --train to train on",
         )
-    else:
-        raise UsageError("fine-tuning needs images, without labels", "give --calibration, or --train")
-    return split_for_tuning(images, spec.seed)
+    images = _tuning_source(spec, data)
+    judging = data.evaluation or data.calibration
+    if judging is not None:
+        refuse_overlap(judging, images, "training")
+    split = split_for_tuning(images, spec.seed)
+    for part in (split.train, split.kept):
+        check_images(replace(part, labels=None), 1, functools.partial(progress.stage, "check images to fine-tune with"))
+    return split
+
+
+def _tuning_source(spec: Spec, data: RunData) -> ImageSet:
+    """All images of ``--train``, or of the calibration source unless it is a part of the evaluation images."""
+    if spec.data.train is not None:
+        return open_images(spec.data.train, "training")
+    assert data.calibration is not None
+    if data.evaluation is not None and data.calibration.source == data.evaluation.source:
+        return data.calibration
+    return open_images(data.calibration.source, "training")
 
 
 def _record_calibration(data: RunData, seed: int, progress: Progress) -> CalibrationRecord | None:

@@ -16,6 +16,16 @@ _LEGEND = (
 )
 
 
+def finetune_line(finetune: Finetune) -> str:
+    """Returns what one fine-tuning brought, in plain text."""
+    outcome = "" if finetune.better else ": not better, left out"
+    note = f" ({finetune.note})" if finetune.note else ""
+    return (
+        f"fine-tuning of {finetune.variant} ({finetune.rung}): KL divergence {finetune.before:.4f} → {finetune.after:.4f}"
+        f" on {finetune.kept} images kept apart, {units.seconds(finetune.seconds)}{note}{outcome}"
+    )
+
+
 def finetunes_section(run: Run, picture: str | None) -> str:
     """Returns the section of the report; "" where nothing was tuned.
 

@@ -164,13 +164,20 @@ def numbered(folder: Path, count: int, different: int) -> str:
     return str(folder / "numbered.npz")
 
 
-@pytest.mark.parametrize(("count", "kept"), [(96, 32), (320, 32), (400, 40)])
+@pytest.mark.parametrize(("count", "kept"), [(96, 32), (320, 32), (400, 40), (1024, 102)])
 def test_a_tenth_is_kept_apart_but_at_least_32(tmp_path: Path, count: int, kept: int) -> None:
     images = open_images(numbered(tmp_path, count, count))
     split = split_for_tuning(images, 0)
     assert (len(split.train), len(split.kept)) == (count - kept, kept)
     assert sorted(split.train.ids + split.kept.ids) == sorted(images.ids)
     assert split_for_tuning(images, 0).kept.ids == split.kept.ids != split_for_tuning(images, 1).kept.ids
+
+
+def test_of_more_images_1024_are_drawn_by_the_seed(tmp_path: Path) -> None:
+    images = open_images(numbered(tmp_path, 1100, 1100))
+    split = split_for_tuning(images, 0)
+    assert (len(split.train), len(split.kept)) == (922, 102)
+    assert split_for_tuning(images, 0).train.ids == split.train.ids != split_for_tuning(images, 1).train.ids
 
 
 def test_no_image_is_in_both_parts_whatever_its_name(tmp_path: Path) -> None:

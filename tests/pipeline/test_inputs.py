@@ -93,9 +93,19 @@ def test_a_device_in_a_file_has_the_name_that_it_states() -> None:
 def test_images_to_tune_with_are_those_of_calibration_or_others() -> None:
     calibration = open_inputs(spec(**TUNED, data=DIGITS), Silent()).tuning_images
     others = open_inputs(spec(**TUNED, data={**DIGITS, "train": "digits:train"}), Silent()).tuning_images
+    part = open_inputs(spec(**TUNED, data={"evaluation": "digits", "calibration": "40%"}), Silent()).tuning_images
     assert calibration is not None and (len(calibration.train), len(calibration.kept)) == (96, 32)
-    assert others is not None and (len(others.train), len(others.kept)) == (988, 109)
+    assert part is not None and part.train.source == "digits" and len(part.train) + len(part.kept) == 128
+    assert others is not None and (len(others.train), len(others.kept)) == (922, 102)
     assert open_inputs(spec(**TUNED, data=DIGITS, quick=True), Silent()).tuning_images is None
+
+
+def test_a_broken_image_to_tune_with_is_told_at_once(tmp_path: Path) -> None:
+    for number in range(96):
+        save(tmp_path / "train" / f"{number}.png", number)
+    (tmp_path / "train" / "a.png").write_bytes(b"not an image")
+    with pytest.raises(UsageError, match="1 broken images"):
+        open_inputs(spec(**TUNED, data={**DIGITS, "train": str(tmp_path / "train")}), Silent())
 
 
 def test_without_data_images_are_synthetic() -> None:
@@ -261,7 +271,7 @@ def test_an_exported_file_is_neither_a_model_nor_weights(tmp_path: Path, name: s
         ({**TUNED, "data": {"evaluation": "digits"}}, "fine-tuning needs images"),
         ({**TUNED, "data": {"calibration": "calibration:digits"}}, "on which candidates are judged"),
         ({**TUNED, "data": {"evaluation": "digits", "train": "digits"}}, "training images of digits are in"),
-        ({**TUNED, "data": {**DIGITS, "calibration_samples": 95}}, "at least 96 different images"),
+        ({**TUNED, "data": {"evaluation": "digits", "calibration": "10%"}}, "at least 96 different images"),
     ],
 )
 def test_what_does_not_fit_is_refused(sections: dict[str, Any], message: str) -> None:

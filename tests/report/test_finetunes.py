@@ -8,7 +8,7 @@ import pytest
 
 from edgevit.errors import UsageError
 from edgevit.report import write_report
-from edgevit.report.finetunes import finetunes_section
+from edgevit.report.finetunes import finetune_line, finetunes_section
 from edgevit.report.plots.finetune import can_draw_finetunes, draw_finetunes
 from edgevit.results.run import load_run, run_to_json
 from tests.factories import make_finetune, make_run
@@ -28,6 +28,13 @@ def test_what_was_tuned_and_what_it_brought() -> None:
         " | -0.0300 (-0.0400 to -0.0200) | better |" in page
     )
     assert "not better: left out; the divergence no longer fell |" in page
+
+
+def test_a_line_for_the_terminal() -> None:
+    assert finetune_line(QUICK) == (
+        "fine-tuning of tome-8-gather (quick): KL divergence 0.1000 → 0.0700 on 32 images kept apart, 61.0 s"
+    )
+    assert finetune_line(VAIN).endswith("(the divergence no longer fell): not better, left out")
 
 
 def test_weights_that_were_kept_are_told_with_the_line_that_loads_them() -> None:
