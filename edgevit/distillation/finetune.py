@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +39,8 @@ _WARMUP_SHARE = 0.05
 _GRADIENT_NORM = 1.0
 _LOOKS = 10
 """At the images kept apart, after equal numbers of steps."""
+_MOST_AT_ONCE = 16
+"""Images: so many share the cost of the calls, and still fit the caches."""
 _TIMED_STEPS = 3
 """After which it is known how long all of them take; the first is slower."""
 
@@ -52,7 +55,7 @@ class FinetuneSettings:
     learning_rate: float
     """Largest of the schedule."""
     batch_size: int
-    """That the programs were captured for."""
+    """Views in each step; the programs were captured for :func:`part_size` of it."""
     feature_weight: float
     """Of the squared error of the features in the loss."""
     mixed_share: float
@@ -67,7 +70,7 @@ class FinetuneSettings:
 
 @dataclass(frozen=True)
 class FinetuneJob:
-    """A model to tune, and its teacher, each captured for batches."""
+    """A model to tune, and its teacher, each captured for parts of a batch."""
 
     student: Path
     teacher: Path
@@ -99,22 +102,28 @@ class Finetuned:
 
 
 def finetune(job: FinetuneJob) -> Finetuned:
-    """Tunes a model; one seed and one thread give equal weights on one machine, unless time runs out.
+    """Tunes a model; one seed gives equal weights on one machine, whatever the number of threads, unless time runs out.
 
     Raises:
-        UsageError: it has no parameter to train, or its loss is not finite at once.
+        UsageError: it has no parameter to train.
+        CandidateFailed: its loss is not finite at once.
     """
+    torch.manual_seed(job.settings.seed)
+    with ThreadPoolExecutor(job.settings.threads, initializer=lambda: torch.set_num_threads(1)) as pool:
+        return _finetune(job, pool)
+
+
+def _finetune(job: FinetuneJob, pool: ThreadPoolExecutor) -> Finetuned:
     settings, begun = job.settings, time.monotonic()
-    torch.set_num_threads(settings.threads)
-    torch.manual_seed(settings.seed)
     teacher, student = Trainable(load_program(job.teacher)), Trainable(load_program(job.student))
     trained = _choose_parameters(student, settings.parameters)
-    judge = _Judge(teacher, student, job)
+    judge = _Judge(teacher, student, job, pool)
     before = judge.divergences()
     best = _Best(trained, float(before.mean()), before)
     curve = [FinetunePoint(0, best.divergence)]
     note, looks_in_vain = "", 0
-    for step in _steps(_Loss(teacher, student, job), list(trained.values()), settings):
+    gradients = _Gradients(teacher, student, list(trained.values()), job, pool)
+    for step in _steps(gradients, list(trained.values()), settings):
         if step.failed:
             note = step.failed
             break
@@ -183,9 +192,9 @@ class _Best:
 class _Judge:
     """Compares student and teacher on the images kept apart."""
 
-    def __init__(self, teacher: Trainable, student: Trainable, job: FinetuneJob) -> None:
-        self._student, self._images = student, job.kept_for_student
-        self._size = job.settings.batch_size
+    def __init__(self, teacher: Trainable, student: Trainable, job: FinetuneJob, pool: ThreadPoolExecutor) -> None:
+        self._student, self._images, self._pool = student, job.kept_for_student, pool
+        self._size = part_size(job.settings.batch_size)
         self._expected = self._log_probabilities(teacher, job.kept)
 
     def divergences(self) -> np.ndarray:
@@ -195,40 +204,66 @@ class _Judge:
         return np.asarray(divergence.numpy())
 
     def _log_probabilities(self, model: Trainable, images: PreparedImages) -> Tensor:
-        with torch.no_grad():
-            parts = [self._logits(model, torch.from_numpy(batch)) for batch in images.batches(self._size)]
-        return torch.cat(parts).double().log_softmax(dim=1)
+        parts = self._pool.map(lambda batch: self._logits(model, torch.from_numpy(batch)), images.batches(self._size))
+        return torch.cat(list(parts)).double().log_softmax(dim=1)
 
     def _logits(self, model: Trainable, batch: Tensor) -> Tensor:
         missing = self._size - len(batch)
         filled = torch.cat([batch, batch[:1].expand(missing, -1, -1, -1)]) if missing else batch
-        return model(filled).logits[: len(batch)]
+        with torch.no_grad():  # holds for the thread that enters it
+            return model(filled).logits[: len(batch)]
 
 
-class _Loss:
-    """Difference between student and teacher on random views of the training images."""
+class _Gradients:
+    """Gradients of the difference between student and teacher on random views of the training images.
 
-    def __init__(self, teacher: Trainable, student: Trainable, job: FinetuneJob) -> None:
-        self._teacher, self._student, self._settings = teacher, student, job.settings
-        self._images = job.images
+    A batch is computed in parts, each by one thread, and their gradients are added in one order, so that the result does
+    not depend on the number of threads. PyTorch's own threads, which share out a single operation, wait for each other.
+    """
+
+    def __init__(
+        self,
+        teacher: Trainable,
+        student: Trainable,
+        trained: list[nn.Parameter],
+        job: FinetuneJob,
+        pool: ThreadPoolExecutor,
+    ) -> None:
+        self._teacher, self._student, self._trained = teacher, student, trained
+        self._settings, self._images, self._pool = job.settings, job.images, pool
+        self._part_size = part_size(job.settings.batch_size)
         contract = job.images.preprocessing
         self._normalization = contract.mean, contract.std
         self._student_size = job.kept_for_student.preprocessing.input_size
         self._order: Iterator[int] = _forever(len(job.images))
+        self._next = self._views()
 
-    def __call__(self) -> Tensor:
-        """Returns the loss of the next batch."""
-        settings = self._settings
-        chosen = [next(self._order) for _ in range(settings.batch_size)]
+    def __call__(self) -> float:
+        """Sets the gradients of the parameters for the next batch; returns the loss."""
+        parts = self._pool.map(self._of_part, self._next)
+        self._next = self._views()  # made while the threads compute
+        losses, gradients = zip(*parts, strict=True)
+        for parameter, *found in zip(self._trained, *gradients, strict=True):
+            parameter.grad = torch.stack(found).mean(dim=0)
+        return float(torch.stack(losses).mean())
+
+    def _views(self) -> list[Tensor]:
+        """Random views of a batch, in parts."""
+        return [self._part() for _ in range(self._settings.batch_size // self._part_size)]
+
+    def _part(self) -> Tensor:
+        chosen = [next(self._order) for _ in range(self._part_size)]
         views = random_crops(torch.from_numpy(self._images.read_pixels(chosen)).permute(0, 3, 1, 2))
-        if torch.rand(()) < settings.mixed_share:
-            views = mix(views, float(torch.rand(())))
+        return mix(views, float(torch.rand(()))) if torch.rand(()) < self._settings.mixed_share else views
+
+    def _of_part(self, views: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         with torch.no_grad():
             expected = self._teacher(normalize(views, self._normalization))
         found = self._student(normalize(self._as_student_takes(views), self._normalization))
-        return soft_label_loss(found.logits, expected.logits, 1.0) + settings.feature_weight * _feature_error(
-            found, expected
-        )
+        loss = soft_label_loss(found.logits, expected.logits, 1.0)
+        loss = loss + self._settings.feature_weight * _feature_error(found, expected)
+        gradients = torch.autograd.grad(loss, self._trained, allow_unused=True, materialize_grads=True)
+        return loss.detach(), gradients
 
     def _as_student_takes(self, views: Tensor) -> Tensor:
         if tuple(views.shape[2:]) == self._student_size:
@@ -263,7 +298,12 @@ class _Step:
     failed: str = ""
 
 
-def _steps(loss: Callable[[], Tensor], trained: list[nn.Parameter], settings: FinetuneSettings) -> Iterator[_Step]:
+def part_size(batch_size: int) -> int:
+    """Returns how many images of a batch are computed at once: the largest divisor that is at most 16."""
+    return max(size for size in range(1, _MOST_AT_ONCE + 1) if batch_size % size == 0)
+
+
+def _steps(gradients: Callable[[], float], trained: list[nn.Parameter], settings: FinetuneSettings) -> Iterator[_Step]:
     """Makes the steps, fewer where time is short: AdamW, warm-up, cosine to zero."""
     weights = [value for value in trained if not is_small(value)]
     small = [value for value in trained if is_small(value)]
@@ -273,14 +313,12 @@ def _steps(loss: Callable[[], Tensor], trained: list[nn.Parameter], settings: Fi
     while done < total:
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * _schedule(done / total)
-        value = loss()
-        if not torch.isfinite(value):
+        loss = gradients()
+        if not math.isfinite(loss):
             if not done:
-                raise CandidateFailed(f"fine-tuning stopped at its first step: the loss is {value.item()}")
-            yield _Step(done, look=False, failed=f"the loss was {value.item()} at step {done + 1} of {total}")
+                raise CandidateFailed(f"fine-tuning stopped at its first step: the loss is {loss}")
+            yield _Step(done, look=False, failed=f"the loss was {loss} at step {done + 1} of {total}")
             return
-        optimizer.zero_grad()
-        value.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(trained, _GRADIENT_NORM)
         optimizer.step()
         done += 1

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from edgevit.distillation.finetune import FinetuneJob, FinetuneSettings, Parameters
+from edgevit.distillation.finetune import FinetuneJob, FinetuneSettings, Parameters, part_size
 from edgevit.errors import CandidateFailed, UsageError
 from edgevit.model.program.capture import save_program
 from edgevit.model.program.trainable import capture_for_training
@@ -96,10 +96,10 @@ def _tune(context: RunContext, trained: TrainedModel, variants: Alternatives, ru
     spec, images, recipe = inputs.spec.finetune, inputs.tuning_images, RECIPES[rung]
     assert images is not None
     name, dense = f"{variant.slug}-{rung}", trained.dense.preprocessing
-    student = _module(context, trained, variant)
+    student, at_once = _module(context, trained, variant), part_size(spec.batch_size)
     job = FinetuneJob(
-        student=_captured(stages, variant.slug, student, variant.preprocessing.input_size, spec.batch_size),
-        teacher=_captured(stages, DENSE, trained.module, dense.input_size, spec.batch_size),
+        student=_captured(stages, variant.slug, student, variant.preprocessing.input_size, at_once),
+        teacher=_captured(stages, DENSE, trained.module, dense.input_size, at_once),
         images=tuning_images(stages, images.train.samples, dense),
         kept=tuning_images(stages, images.kept.samples, dense),
         kept_for_student=tuning_images(stages, images.kept.samples, variant.preprocessing),
