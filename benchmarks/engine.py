@@ -15,7 +15,6 @@ rows need the data folder.
 from __future__ import annotations
 
 import argparse
-import csv
 import functools
 import json
 import math
@@ -30,14 +29,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from benchmarks.engine_table import Row, growth, print_markdown
+from benchmarks.imagenet import first_images
 from benchmarks.models import default_data
 from benchmarks.process_tree import Cost, run_measured
 from edgevit import units
 from edgevit.cli.terminal import print_message
 from edgevit.results.run import load_run
 
-IMAGES = 445
-"""Of imagenet_val, the first by name."""
 CANDIDATES = (2, 4, 8, 16, 24)
 IMAGE_COUNTS = (100, 300, 1000, 3000, 10_000)
 RATIO = 0.8
@@ -233,7 +231,7 @@ def _beside_plain_script(bench: Bench, title: str, model: str, static: tuple[str
     command = (
         sys.executable, "-m", "benchmarks.plain_script", model,
         "--weights", str(bench.data / "weights" / f"{model}.safetensors"),
-        "--images", str(_first_images(bench.data, bench.out)),
+        "--images", str(first_images(bench.data, bench.out)),
         "--calibration", str(bench.data / "imagenet_samples"),
         "--out", str(files), "--static", *static,
     )  # fmt: skip
@@ -249,26 +247,9 @@ def _real(data: Path, out: Path, model: str) -> tuple[str, ...]:
     """Arguments of the usual run of a real model."""
     return (
         model, "--weights", str(data / "weights" / f"{model}.safetensors"),
-        "--data", str(_first_images(data, out)), "--calibration", str(data / "imagenet_samples"),
+        "--data", str(first_images(data, out)), "--calibration", str(data / "imagenet_samples"),
         "--set", "model.preprocessing.crop_pct=1.0", "--export", "onnx,openvino,tflite", "--scheme", "auto",
     )  # fmt: skip
-
-
-def _first_images(data: Path, out: Path) -> Path:
-    """A folder with the first images of imagenet_val by name, and their labels."""
-    folder = out / "imagenet"
-    if (folder / "labels.csv").is_file():
-        return folder
-    with (data / "imagenet_val" / "labels.csv").open(newline="", encoding="utf-8") as stream:
-        rows = sorted(csv.DictReader(stream), key=lambda row: row["file"])[:IMAGES]
-    (folder / "images").mkdir(parents=True, exist_ok=True)
-    for row in rows:
-        shutil.copyfile(data / "imagenet_val" / "images" / row["file"], folder / "images" / row["file"])
-    with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
-    return folder
 
 
 def write_digits(folder: Path, count: int) -> None:
