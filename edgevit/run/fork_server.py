@@ -18,17 +18,24 @@ import struct
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from edgevit.errors import ExitCode
 from edgevit.run.child_process import SAFE_PATH, child_environment, serve
 from edgevit.run.files import open_to_append
 
-_SERVE = SAFE_PATH + "from edgevit.run.fork_server import serve_forks; serve_forks(int(sys.argv[1]), sys.argv[2:])"
+_SERVE = (
+    SAFE_PATH
+    + "from edgevit.run.fork_server import serve_forks; serve_forks(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])"
+)
 _FORK, _KILL = b"f", b"k"
 _MESSAGE = struct.Struct("ci")
 """What is to be done, and the number of the child."""
 _STATUS = struct.Struct("i")
+_LOOK_EVERY_S = 0.2
+"""For the parent, while modules are imported."""
 _SINGLE_THREADED = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 """Libraries start their threads while they are imported, and no child would have them after a fork; and what a child
 computes must not depend on how many others run beside it."""
@@ -49,7 +56,7 @@ class ForkServer:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, open_to_append(log) as stream:
             self._process = subprocess.Popen(
-                [sys.executable, "-u", "-c", _SERVE, str(theirs.fileno()), *modules],
+                [sys.executable, "-u", "-c", _SERVE, str(theirs.fileno()), str(os.getpid()), *modules],
                 env={**child_environment(), **dict.fromkeys(_SINGLE_THREADED, "1")},
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
@@ -131,26 +138,48 @@ class ForkedChild:
             return self._code
 
 
-def serve_forks(number: int, modules: list[str]) -> None:
+def serve_forks(number: int, parent: int, modules: list[str]) -> None:
     """Imports modules, then forks children as asked, until the parent has ended.
 
     Args:
         number: File descriptor of the socket to the parent.
+        parent: Process id of the parent.
         modules: To import.
 
     Raises:
         RuntimeError: a module has started a thread, so that forking would not be safe.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process in its own time
-    for module in modules:
-        with contextlib.suppress(ImportError):  # the child that needs it says so, by name
-            importlib.import_module(module)
+    with _ended_with(parent):
+        for module in modules:
+            with contextlib.suppress(ImportError):  # the child that needs it says so, by name
+                importlib.import_module(module)
     threads = len(list(Path("/proc/self/task").iterdir()))
     if threads != 1:
         raise RuntimeError(f"{threads} threads after importing {', '.join(modules)}")
     gc.collect()
     gc.freeze()  # what is imported stays shared with the children
     _Server(socket.socket(fileno=number)).run()
+
+
+@contextlib.contextmanager
+def _ended_with(parent: int) -> Iterator[None]:
+    """Ends this process soon after its parent, also while it imports and reads no socket.
+
+    The kernel's own way is bound to the thread of the parent that started this process, which may end before.
+    """
+
+    def look(*_: object) -> None:
+        if os.getppid() != parent:
+            os._exit(ExitCode.INTERRUPTED)
+
+    signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, _LOOK_EVERY_S, _LOOK_EVERY_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
 
 class _Server:

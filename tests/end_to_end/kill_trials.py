@@ -28,6 +28,7 @@ RUN = (
     "--set", "data.calibration_samples=16", "--set", "measure.min_seconds=0", "--scheme", "static_wi8_ai8",
     "--max-drop", "100", "--set", "quantize.max_minutes=600",
 )  # fmt: skip
+PATIENCE_S = 5.0
 Outcome = list[tuple[Any, ...]]
 CODES = {signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGINT: 130}
 
@@ -101,8 +102,7 @@ def trial(way: Way, seconds: float, backends: str, wanted: Outcome, chance: rand
             wrong.append(f"exit code {process.returncode}: {said[-300:]}")
         if process.returncode in CODES.values() and (folder / "stages").exists() and "--resume --out" not in said:
             wrong.append("no word of --resume")
-        time.sleep(1.0)
-        left = [pid for pid in started if Path(f"/proc/{pid}").exists() and not is_zombie(pid)]
+        left = those_left(started)
         if left:
             wrong.append(f"{len(left)} processes left")
         resumed = edgevit(*arguments, cwd=place)
@@ -123,6 +123,16 @@ def differences(made: Outcome, wanted: Outcome) -> list[tuple[object, object]]:
         for one, other in itertools.zip_longest(*pair, fillvalue="nothing")
         if one != other
     ]
+
+
+def those_left(processes: list[int]) -> list[int]:
+    """Returns which processes still run after some seconds, which a busy machine takes to end them."""
+    limit = time.monotonic() + PATIENCE_S
+    while left := [each for each in processes if not is_zombie(each)]:
+        if time.monotonic() > limit:
+            break
+        time.sleep(0.1)
+    return left
 
 
 def is_zombie(process: int) -> bool:

@@ -137,6 +137,24 @@ def test_a_dead_parent_leaves_no_process(tmp_path: Path) -> None:
     assert all(map(ends, pids))
 
 
+def test_a_server_that_imports_ends_with_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads no socket meanwhile, and would go on for as long as the libraries take."""
+    (tmp_path / "slow_library.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{tmp_path}")
+    script = (
+        "import time\nfrom pathlib import Path\nfrom edgevit.run.fork_server import ForkServer\n"
+        "print(ForkServer(('slow_library',), Path('server.log'))._process.pid, flush=True)\ntime.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    server = int(parent.stdout.readline())
+    while "importing" not in (tmp_path / "server.log").read_text():
+        time.sleep(0.05)
+    parent.kill()
+    parent.wait()
+    assert ends(server)
+
+
 @pytest.mark.parametrize("preload", [PYTORCH, *(backend.preload for backend in all_backends())], ids=lambda p: p[0])
 def test_the_libraries_start_no_threads(tmp_path: Path, preload: tuple[str, ...]) -> None:
     pytest.importorskip("torch")
