@@ -1,4 +1,4 @@
-# make install   .venv with every extra, pinned         make test      fast tests (under 10 minutes on 2 cores)
+# make install   .venv with every extra, pinned         make test      fast tests (under 12 minutes on 2 cores)
 # make demo      the main job on the bundled data       make test-all  every test
 # make lint      ruff and mypy                          make bench     measured ratios, side by side
 # make families  docs/families.md, rewritten            make digits    retrains the bundled models

@@ -406,19 +406,6 @@ def test_a_backend_that_cannot_convert_is_a_row_and_the_others_go_on(tmp_path: P
 
 
 @pytest.mark.slow
-def test_one_scheme_that_fails_leaves_the_rest(tmp_path: Path) -> None:
-    """A static scheme cannot be made without calibration images."""
-    arguments = ("compress", "digits_vit", *QUICK, "--export", "onnx", "--out", "run", "--scheme", "static_wi8_ai8")
-    done = edgevit(*arguments, cwd=tmp_path)
-    run = run_document(tmp_path / "run")
-    assert done.returncode == 0
-    assert run["selected"] == "onnxruntime/fp32/dense"
-    failed = run["candidates"][1]
-    assert (failed["status"], failed["artifact"]) == ("failed", None)
-    assert "needs calibration images" in failed["reasons"][0]
-
-
-@pytest.mark.slow
 def test_nothing_usable_is_exit_1_and_a_whole_run(tmp_path: Path) -> None:
     (tmp_path / "stubborn.py").write_text(STUBBORN)
     arguments = ("compress", "stubborn:stubborn", "--random-weights", "--set", "measure.min_seconds=0")
