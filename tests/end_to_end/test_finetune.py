@@ -13,7 +13,6 @@ import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")
-pytest.importorskip("timm")
 
 from tests.end_to_end.test_compress import edgevit, outcome, run_document, start
 
