@@ -31,6 +31,8 @@ from tests.contract.families import (
 )
 
 TIMEOUT_SECONDS = 300.0
+_LONGEST_REASON = 120
+"""Characters of a cell."""
 PACKAGES = ("torch", "timm", "transformers", "onnx", "onnxruntime", "openvino", "litert-torch", "ai-edge-litert")
 
 
@@ -116,7 +118,8 @@ def _int8_cell(prepared: Prepared, backend: str, folder: Path) -> str:
 
 def _refusal(error: EdgevitError, folder: Path) -> str:
     reason = " ".join(error.message.replace(f"{folder}/", "").split())
-    return f"does not convert: {reason}".replace("|", "\\|")
+    short = reason if len(reason) <= _LONGEST_REASON else f"{reason[:_LONGEST_REASON].rstrip()} …"
+    return f"does not convert: {short}".replace("|", "\\|")
 
 
 def _document(rows: list[Row], seconds: float) -> str:
