@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edgevit.errors import UsageError
 from edgevit.report import write_report
 from edgevit.report.finetunes import finetune_line, finetunes_section
-from edgevit.report.plots.finetune import can_draw_finetunes, draw_finetunes
 from edgevit.results.run import load_run, run_to_json
 from tests.factories import make_finetune, make_run
 
@@ -47,22 +45,6 @@ def test_a_run_reads_back_as_it_was_written(tmp_path: Path) -> None:
     run = make_run(finetunes=(QUICK, VAIN))
     (tmp_path / "run.json").write_bytes(run_to_json(run))
     assert load_run(tmp_path).finetunes == (QUICK, VAIN)
-
-
-def test_it_is_drawn_the_same_each_time(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
-    for name in ("a.png", "b.png"):
-        draw_finetunes(make_run(finetunes=(QUICK, VAIN)), tmp_path / name)
-    first, second = ((tmp_path / name).read_bytes() for name in ("a.png", "b.png"))
-    assert first.startswith(b"\x89PNG\r\n")
-    assert first == second
-
-
-def test_nothing_to_draw_is_an_error_and_no_file(tmp_path: Path) -> None:
-    assert not can_draw_finetunes(make_run())
-    with pytest.raises(UsageError, match="nothing to draw"):
-        draw_finetunes(make_run(), tmp_path / "a.png")
-    assert not list(tmp_path.iterdir())
 
 
 def test_the_report_has_the_picture_beside_it(tmp_path: Path) -> None:
