@@ -17,7 +17,7 @@ DEFAULT_CALIBRATION_SAMPLES = 128
 LEAST_TUNING_IMAGES = 96
 """For fine-tuning: fewer are learnt by heart."""
 _MOST_TUNING_IMAGES = 1024
-"""More would hardly help: 810 did little better than 100 on ViT-Tiny."""
+"""More would hardly help, and take longer to check and decode."""
 _LEAST_KEPT = 32
 _KEPT_SHARE = 0.1
 

@@ -29,7 +29,7 @@ from edgevit.tokens.reduce import CutMargins, ReducedVisionTransformer
 
 @dataclass(frozen=True)
 class TuningRecipe:
-    """Defaults of a rung; measured on ViT-Tiny, they gave two thirds of what forty times as many steps gave."""
+    """Defaults of a rung."""
 
     parameters: Parameters
     images_seen: int
@@ -65,7 +65,7 @@ class Tuned:
     """What fine-tuning made of a variant."""
 
     variants: Alternatives = ()
-    """None where the answers on the images kept apart are not better, beyond chance."""
+    """Empty where the answers on the images kept apart are not better, beyond chance."""
     record: Finetune | None = None
     """None where it could not be tuned."""
     note: str = ""

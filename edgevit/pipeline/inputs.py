@@ -249,6 +249,7 @@ def pin_inputs(folder: RunFolder, inputs: Inputs) -> None:
         "calibration": inputs.data.calibration,
         "training": inputs.training_images,
         "fine-tuning": tuning.train if tuning else None,
+        "kept-apart": tuning.kept if tuning else None,
     }
     for name, images in sets.items():
         if images is not None:

@@ -27,7 +27,7 @@ _CONSERVATIVE_SHARE = 0.35
 """The same where int8 cost a plan found with that share more than was left."""
 
 _REGAINED = 2.5
-"""How many times more points a plan may lose where fine-tuning follows: it regains two thirds of them on ViT-Tiny."""
+"""How many times more points a plan may lose where fine-tuning follows, which regains most of them."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ pytest.importorskip("timm")
 
 from torch import nn  # noqa: E402
 
-from edgevit.data.sampling import RunData  # noqa: E402
+from edgevit.data.sampling import RunData, TuningImages  # noqa: E402
 from edgevit.errors import UsageError  # noqa: E402
 from edgevit.model.bundled import BUNDLED_MODELS  # noqa: E402
 from edgevit.model.bundled.digits import digits_cnn  # noqa: E402
@@ -192,6 +192,8 @@ class Negated(nn.Module):
         ({"data": RunData(noise(3, (0, 1, 0)).select(("1", "0", "2")), noise(2))}, "the evaluation images changed"),
         ({"data": RunData(noise(3, (0, 1, 0)), noise(2).select(("1", "0")))}, "the calibration images changed"),
         ({"training_images": noise(4, (1, 0, 0, 0))}, "the training images changed"),
+        ({"tuning_images": TuningImages(noise(3), noise(2))}, "the fine-tuning images changed"),
+        ({"tuning_images": TuningImages(noise(2), noise(3))}, "the kept-apart images changed"),
         ({"model": linear(2.0)}, "the (output|weights) of the model changed"),
         ({"model": replace(linear(1.0), module=Negated(linear(1.0).module))}, "the output of the model changed"),
         ({"model": replace(linear(1.0), preprocessing=replace(CONTRACT, crop_pct=0.9))}, "the preprocessing of the model"),
@@ -206,6 +208,7 @@ def test_a_run_is_tied_to_all_that_its_stages_read(tmp_path: Path, changes: dict
     before: dict[str, Any] = {
         "data": RunData(noise(3, (0, 1, 0)), noise(2)),
         "training_images": noise(4, (0, 0, 0, 0)),
+        "tuning_images": TuningImages(noise(2), noise(2)),
         "model": linear(1.0),
         "teacher": linear(1.0),
     }
