@@ -40,8 +40,7 @@ from edgevit.spec.schemes import AUTO as AUTO_SCHEME
 from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.spec import ModelSpec, Spec
 from edgevit.spec.token_plan import AUTO, FORMS, Form, Plan, check_form, parse_plans
-from edgevit.tokens.plan import check_plan
-from edgevit.tokens.reduce import check_reducible
+from edgevit.tokens.plan import check_plan, check_searchable
 from edgevit.version import __version__
 
 NOISE_SAMPLES = 16
@@ -283,7 +282,7 @@ def check_plans(plans: tuple[RequestedPlan, ...], model: Model, data: RunData) -
         if plan != AUTO:
             check_plan(model.module, plan, model.preprocessing.input_size)
         else:
-            check_reducible(model.module)
+            check_searchable(model.module, model.preprocessing.input_size)
             if data.evaluation is None and data.calibration is None:
                 raise UsageError(
                     "--tokens auto needs images to see what plans lose",

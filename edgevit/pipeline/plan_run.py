@@ -14,6 +14,7 @@ from edgevit.quantization.policy import Target, first_guess, first_recipe
 from edgevit.run.progress import RunPlan
 from edgevit.spec.spec import DistillSpec
 from edgevit.spec.token_plan import AUTO, ResizePlan
+from edgevit.tokens.plan import is_reducible
 
 _FOUND = "plan-found"
 """Stands for the plan of a token search in the ids of candidates."""
@@ -65,10 +66,10 @@ def _reduced(inputs: Inputs) -> tuple[PlannedVariant, ...]:
     """The variants that the spec names, and one for a search; twice the same is made once."""
     variants = []
     for plan in inputs.plans:
-        if isinstance(plan, ResizePlan):
-            variants.append(PlannedVariant((plan.slug,), _REDUCED_SHARE))
+        slug = _FOUND if plan == AUTO else plan.slug
+        if isinstance(plan, ResizePlan) or (plan == AUTO and not is_reducible(inputs.model.module)):
+            variants.append(PlannedVariant((slug,), _REDUCED_SHARE))
         else:
-            slug = _FOUND if plan == AUTO else plan.slug
             variants.append(PlannedVariant(tuple(f"{slug}-{form}" for form in inputs.forms), _REDUCED_SHARE))
     finetune = inputs.spec.finetune
     if finetune.mode == "auto" or inputs.tuning_images is None:

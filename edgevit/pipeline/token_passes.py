@@ -12,12 +12,13 @@ from edgevit.pipeline.inputs import RequestedPlan
 from edgevit.pipeline.model_passes import TrainedModel
 from edgevit.pipeline.snapshot import capture_module, pass_record, take_snapshot
 from edgevit.pipeline.token_search.find import find_plan
+from edgevit.pipeline.token_search.sizes import find_size
 from edgevit.results.measurement import HOST
 from edgevit.results.token_search import TokenSearch
 from edgevit.spec.schemes import AUTO as AUTO_SCHEME
 from edgevit.spec.schemes import SCHEMES
-from edgevit.spec.token_plan import AUTO, Plan, ResizePlan, TokenPlan, parse_plan
-from edgevit.tokens.plan import carry_out
+from edgevit.spec.token_plan import AUTO, Plan, ResizePlan, TokenPlan, parse_any_plan
+from edgevit.tokens.plan import carry_out, is_reducible
 from edgevit.tokens.reduce import CutMargins, ReducedVisionTransformer
 from edgevit.tokens.resize import resize
 
@@ -85,7 +86,7 @@ def _reduce(
             if search and search.plan is None:
                 context.stages.progress.message(f"token search for {backend.title}: {search.note}")
             elif search and search.plan:
-                variants.append(make_variants(context, trained, parse_plan(search.plan)))
+                variants.append(make_variants(context, trained, parse_any_plan(search.plan)))
             searches += [search] if search else []
     return ReducedVariants(tuple(dict.fromkeys(variants)), tuple(searches), tuple(notes))
 
@@ -139,11 +140,16 @@ def _with_resized_input(context: RunContext, trained: TrainedModel, plan: Resize
 def _search(
     context: RunContext, trained: TrainedModel, backend: Backend, share: float
 ) -> tuple[TokenSearch | None, list[str]]:
-    """Searches for the first device of the run that can run the blocks, else for this host; tells what could not."""
+    """Searches for the first device of the run that can run the blocks, else for this host; tells what could not.
+
+    Where no token of the model can leave, the size of its image is all that is searched for.
+    """
     inputs, failures = context.inputs, list[str]()
     floats_only = all(name != AUTO_SCHEME and SCHEMES[name].is_float for name in inputs.spec.export.schemes)
     later = _REGAINED if inputs.spec.finetune.rungs else 1.0
     limit = inputs.spec.budget.max_drop * (1 if floats_only else share) * later
+    if not is_reducible(trained.module):
+        return find_size(context, trained.module, backend, limit), failures
     for device in (*(device for device in inputs.devices if _reads(device, backend)), None):
         try:
             return find_plan(context, trained.module, backend, device, limit), failures

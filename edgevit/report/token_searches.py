@@ -14,8 +14,8 @@ from edgevit.report.table import interval
 from edgevit.results.candidate import Candidate, within_budget
 from edgevit.results.measurement import HOST
 from edgevit.results.run import Run
-from edgevit.results.token_search import SitePoint, TokenSearch, TriedPlan
-from edgevit.spec.token_plan import parse_plan
+from edgevit.results.token_search import SitePoint, TokenSearch, TriedPlan, TriedSize
+from edgevit.spec.token_plan import TokenPlan, parse_any_plan, resizing_of
 
 _LEGEND = (
     "Plans are listed in the order in which they were tried. KL divergence is that of the model with a single site"
@@ -23,8 +23,24 @@ _LEGEND = (
     " agreement with the float model, with the whole plan in PyTorch. Tokens are those that enter a block, with prefix"
     " tokens, which plans do not count. Steps are the token counts that were searched: no larger count is as fast. Blocks"
     " with other token counts than those listed were estimated from them. Images whose class is least certain come first,"
-    " and the rest is taken to keep its class once it hardly matters."
+    " and the rest is taken to keep its class once it hardly matters. Smaller images are tried first, without fewer tokens;"
+    " below one that drops too much none is tried."
 )
+
+
+_KINDS = {"measured": "token search", "predicted": "token search", "none": "search for the input size"}
+_HOW = {
+    "measured": " (block latencies measured)",
+    "predicted": " (block latencies predicted, not measured)",
+    "none": "",
+}
+_TIMED = {
+    "measured": "each block was measured alone on this host, in float32",
+    "predicted": "block latencies are what the device's cost model predicts, and nothing was timed",
+    "none": "none of this model's tokens can leave, and a smaller image is less of the same work",
+}
+_PASSES = ("reduce_tokens", "resize")
+"""That carry out a plan."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +62,22 @@ def stops(search: TokenSearch) -> tuple[Stop, ...]:
     """Returns the token counts of the plan that was found, by increasing block; none without a plan."""
     if search.plan is None or not search.steps:
         return ()
-    schedule = parse_plan(search.plan).schedule
-    sites = schedule if isinstance(schedule, tuple) else ()
-    return (Stop(0, search.steps[0]), *(Stop(site.block, site.tokens + search.prefix) for site in sites))
+    plan = parse_any_plan(search.plan)
+    sites = plan.schedule if isinstance(plan, TokenPlan) and isinstance(plan.schedule, tuple) else ()
+    start = next((size.tokens for size in search.sizes if _is_of(search, size)), None) or search.steps[0]
+    return (Stop(0, start), *(Stop(site.block, site.tokens + search.prefix) for site in sites))
+
+
+def _is_of(search: TokenSearch, size: TriedSize) -> bool:
+    """Whether the plan that was found takes images of a size."""
+    resized = resizing_of(parse_any_plan(search.plan)) if search.plan else None
+    return resized is not None and resized.size == size.size
 
 
 def goal(search: TokenSearch) -> str:
     """Returns what plans were searched for, such as "openvino on this host within 1.05 points"."""
-    return f"{search.backend} on {_target(search)} within {search.limit_points:g} points"
+    where = "" if search.source == "none" else f" on {_target(search)}"
+    return f"{search.backend}{where} within {search.limit_points:g} points"
 
 
 def _target(search: TokenSearch) -> str:
@@ -62,17 +86,19 @@ def _target(search: TokenSearch) -> str:
 
 def search_line(search: TokenSearch) -> str:
     """Returns what a search found, or why it found nothing, in plain text."""
-    how = "block latencies measured" if search.source == "measured" else "block latencies predicted, not measured"
     if search.plan is None:
         found = f"no plan: {search.note}" if search.note else "no plan"
     else:
         found = f"{search.plan}, {_found_ms(search)}"
-    return f"token search for {goal(search)} ({how}): {found}"
+    return f"{_KINDS[search.source]} for {goal(search)}{_HOW[search.source]}: {found}"
 
 
 def _found_ms(search: TokenSearch) -> str:
+    if search.source == "none":
+        macs = next((size.macs for size in search.sizes if _is_of(search, size)), None)
+        return f"the smallest image within the limit, {units.count(macs)} MACs"
     found, dense = units.milliseconds(search.predicted_ms), units.milliseconds(search.dense_ms)
-    faster = units.ratio(search.dense_ms / search.predicted_ms) if search.predicted_ms else "–"
+    faster = units.ratio(search.dense_ms / search.predicted_ms) if search.predicted_ms and search.dense_ms else "–"
     if search.source == "measured":
         return f"whose blocks, each measured alone, sum to {found}, against {dense} with all tokens ({faster})"
     return (
@@ -94,21 +120,18 @@ def token_searches_section(run: Run, picture: str | None) -> str:
     if picture:
         parts.append(f"![Latency of one block by its number of tokens, with the steps and the plans found]({picture})")
     for number, search in enumerate(run.token_searches):
-        parts += [f"### Tokens for {escape(goal(search))}", _sentences(run, search), _tried(search)]
+        title = "Input size" if search.source == "none" else "Tokens"
+        parts += [f"### {title} for {escape(goal(search))}", _sentences(run, search), _sizes(search), _tried(search)]
         if (search.target, search.blocks) not in [(e.target, e.blocks) for e in run.token_searches[:number]]:
             parts += [_blocks(search), _site_costs(search)]
     return "\n\n".join(part for part in (*parts, _LEGEND) if part)
 
 
 def _sentences(run: Run, search: TokenSearch) -> str:
-    how = (
-        "each block was measured alone on this host, in float32"
-        if search.source == "measured"
-        else "block latencies are what the device's cost model predicts, and nothing was timed"
-    )
+    what = "smallest image" if search.source == "none" else "fastest plan"
     text = (
-        f"Searched for the fastest plan that drops at most {search.limit_points:g} points on {search.samples} images:"
-        f" {how}."
+        f"Searched for the {what} that drops at most {search.limit_points:g} points on {search.samples} images:"
+        f" {_TIMED[search.source]}."
     )
     if search.plan is None:
         return f"{text} **No plan was found**{f': {escape(search.note)}' if search.note else ''}."
@@ -124,7 +147,7 @@ def _carried_out(run: Run, search: TokenSearch) -> list[str]:
         f"{code(candidate.id)} {ms_change(step)} ({units.ratio(step.speed_up)}{_unless_usable(candidate)})"
         for candidate in made
         for step in steps_of(run, candidate)[-1:]
-        if step.recorded.name == "reduce_tokens"
+        if step.recorded.name in _PASSES
     ]
     other = "" if search.target == HOST else f", which is not {escape(search.target)}"
     sentences = []
@@ -147,12 +170,41 @@ def _carried_out(run: Run, search: TokenSearch) -> list[str]:
 def _is_by(candidate: Candidate, search: TokenSearch) -> bool:
     """Whether it is a float candidate with the plan that was found."""
     last = candidate.passes[-1] if candidate.passes else None
-    is_reduced = last is not None and last.name == "reduce_tokens" and last.settings == search.plan
+    is_reduced = last is not None and last.name in _PASSES and last.settings == search.plan
     return is_reduced and candidate.backend == search.backend and candidate.scheme == "fp32"
 
 
 def _unless_usable(candidate: Candidate) -> str:
     return "" if candidate.status == "ok" else f", {candidate.status}"
+
+
+def _sizes(search: TokenSearch) -> str:
+    """The smaller images that were tried before anything else."""
+    if not search.sizes:
+        return ""
+    rows = [
+        (
+            f"{size.size} x {size.size}",
+            "–" if size.tokens is None else str(size.tokens),
+            units.count(size.macs),
+            units.accuracy_change(size.drop_points, 2) + _reach(size),
+            str(size.samples or search.samples),
+            _size_outcome(search, size),
+        )
+        for size in search.sizes
+    ]
+    return table(("image", "tokens at the start", "MACs", "change (95 %)", "images", ""), rows, range(1, 5))
+
+
+def _reach(size: TriedSize) -> str:
+    interval = size.drop_interval
+    return f" ({0.0 - interval.high:+.2f} to {0.0 - interval.low:+.2f})" if interval else ""
+
+
+def _size_outcome(search: TokenSearch, size: TriedSize) -> str:
+    if not within_budget(size.drop_points, search.limit_points):
+        return "drops too much"
+    return "chosen" if _is_of(search, size) else "within the limit"
 
 
 def _tried(search: TokenSearch) -> str:

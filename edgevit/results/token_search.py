@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from edgevit.results.document import LATER
+from edgevit.results.measurement import Interval
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,30 @@ class TriedPlan:
     predicted_ms: float
     """Sum over all blocks, from the table of block latencies."""
     divergence: Annotated[float, Field(alias="damage")]
-    """Sum over the sites of the KL divergence between the logits without and with the site alone, in nats."""
+    """Sum over the sites of the KL divergence between the logits without and with the site alone, in nats; what a smaller
+    image does is not in it."""
     drop_points: Annotated[float, Field(alias="lost_points")]
     """Drop of top-1; without labels, share of images with another class; in percentage points."""
     samples: Annotated[int | None, LATER] = None
     """Images that it was evaluated on, those whose class is least certain first; the others are taken to keep theirs. None
     where it was evaluated on all."""
+
+
+@dataclass(frozen=True)
+class TriedSize:
+    """The whole model on smaller images, evaluated in PyTorch."""
+
+    size: int
+    """Side of the square image in pixels."""
+    macs: int
+    drop_points: float
+    """As of a :class:`TriedPlan`."""
+    drop_interval: Interval | None = None
+    """95 %, paired: of the change on the same images."""
+    samples: int | None = None
+    """As of a :class:`TriedPlan`."""
+    tokens: int | None = None
+    """That enter the first block, prefix tokens included; None where the search removes none."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +73,11 @@ class TokenSearch:
     backend: str
     target: str
     """"host", or the name of a device."""
-    source: Literal["measured", "predicted"]
-    """Source of the block latencies: this host, or the cost model of a device."""
-    dense_ms: float
-    """Sum over all blocks with all tokens, from the table."""
+    source: Literal["measured", "predicted", "none"]
+    """Source of the block latencies: this host, or the cost model of a device; none where only the size of the image was
+    searched for."""
+    dense_ms: float | None
+    """Sum over all blocks with all tokens, from the table; None where there is none."""
     blocks: tuple[BlockPoint, ...]
     """In float32, also where quantization follows; by increasing number of tokens."""
     sites: tuple[SitePoint, ...]
@@ -76,3 +96,6 @@ class TokenSearch:
     """Images that the drop is a share of."""
     note: str = ""
     """Why there is no plan, or why the search ended early."""
+    sizes: Annotated[tuple[TriedSize, ...], LATER] = ()
+    """Smaller images that were tried, falling; the last one may be the first that exceeds the limit, below which none was
+    tried."""

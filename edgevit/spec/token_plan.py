@@ -170,7 +170,12 @@ class TokenPlan:
 
 
 Plan = TokenPlan | ResizePlan
-"""What a user can ask for by name; "auto" becomes a :class:`TokenPlan`."""
+"""What a user can ask for by name, and what "auto" becomes."""
+
+
+def resizing_of(plan: Plan) -> ResizePlan | None:
+    """Returns how a plan resizes the model before anything else; None where it does not."""
+    return plan if isinstance(plan, ResizePlan) else plan.resized
 
 
 def parse_plans(text: str) -> tuple[Plan | Literal["auto"], ...]:
@@ -200,6 +205,18 @@ def check_form(form: str, plans: Iterable[Plan | Literal["auto"]]) -> None:
             f"--form {form} selects the export form, and no plan here reduces tokens",
             "give a plan such as --tokens squeeze:0.7@4,7, or leave --form out",
         )
+
+
+def parse_any_plan(text: str) -> Plan:
+    """Parses one plan of any kind.
+
+    Raises:
+        UsageError: the text is not exactly one plan.
+    """
+    plans = parse_plans(text)
+    if len(plans) != 1 or plans[0] == AUTO:
+        raise UsageError(f"not one plan: {text!r}", "give one, such as tome:8 or resolution:208")
+    return plans[0]
 
 
 def parse_plan(text: str) -> TokenPlan:

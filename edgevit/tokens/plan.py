@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from torch import nn
 
+from edgevit.errors import UsageError
 from edgevit.spec.token_plan import Form, Plan, ResizePlan, Site
-from edgevit.tokens.reduce import plan_sites, reduce_tokens
-from edgevit.tokens.resize import Resized, check_resizable, resize
+from edgevit.tokens.reduce import check_reducible, plan_sites, reduce_tokens
+from edgevit.tokens.resize import Resized, check_resizable, resize, smaller_sizes
 
 
 def carry_out(module: nn.Module, plan: Plan, form: Form, input_size: tuple[int, int]) -> Resized:
@@ -43,3 +44,34 @@ def check_plan(module: nn.Module, plan: Plan, input_size: tuple[int, int]) -> tu
         return plan_sites(module, plan)
     check_resizable(module, plan.resized, input_size)
     return plan_sites(resize(module, plan.resized, input_size).module, plan)
+
+
+def is_reducible(module: nn.Module) -> bool:
+    """Returns whether tokens can leave inside a model, see :func:`edgevit.tokens.reduce.check_reducible`."""
+    try:
+        check_reducible(module)
+    except UsageError:
+        return False
+    return True
+
+
+def check_searchable(module: nn.Module, input_size: tuple[int, int]) -> None:
+    """Refuses a model of which no plan can be searched for: none of its tokens can leave, and its input has one size.
+
+    Args:
+        module: As for :func:`carry_out`.
+        input_size: Height and width in pixels that the model takes now.
+
+    Raises:
+        UsageError: says why.
+    """
+    try:
+        check_reducible(module)
+    except UsageError as error:
+        if smaller_sizes(module, input_size):
+            return
+        raise UsageError(
+            f"--tokens auto: {error.message}, and no smaller image either: the model takes {input_size[0]} x"
+            f" {input_size[1]} alone",
+            "leave out --tokens; quantization works here",
+        ) from error

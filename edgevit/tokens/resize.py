@@ -23,6 +23,9 @@ _USUAL_STRIDE = 32
 _PROPOSALS = 4
 """How many sizes are tried to propose one."""
 
+_FOURTEENTHS = (13, 12, 11, 10)
+"""Of the present side of the image, of the smaller sizes to look at: 208, 192, 176 and 160 of 224 pixels."""
+
 
 @dataclass(frozen=True)
 class Resized:
@@ -78,6 +81,37 @@ def check_resizable(module: nn.Module, plan: ResizePlan, input_size: tuple[int, 
         raise UsageError(f"{plan} is no reduction: it is what the model has", "give a smaller image or larger patches")
     check = _check_input if plan.method == "resolution" else _check_patches
     check(module, plan.size, input_size)
+
+
+def smaller_sizes(module: nn.Module, input_size: tuple[int, int]) -> tuple[int, ...]:
+    """Returns a few smaller sides of square images that a model takes as it is, with position embeddings interpolated.
+
+    They are near 13, 12, 11 and 10 fourteenths of the present one. Each is a multiple of the patch where there is one,
+    else of the largest power of 2 that is no more than a fourteenth, for strides are such.
+
+    Args:
+        module: As for :func:`resize`.
+        input_size: As for :func:`resize`.
+
+    Returns:
+        In pixels, falling; none where the model takes no other size or its images are not square.
+    """
+    height, width = input_size
+    if height != width:
+        return ()
+    step = _step(module)
+    if step == 1:
+        step = 2 ** int(math.log2(max(height / 14, 1)))
+    near = dict.fromkeys((part * height + 7 * step) // (14 * step) * step for part in _FOURTEENTHS)
+    return tuple(size for size in near if 0 < size < height and _is_resizable(module, size, input_size))
+
+
+def _is_resizable(module: nn.Module, size: int, input_size: tuple[int, int]) -> bool:
+    try:
+        _check_input(module, size, input_size)
+    except UsageError:
+        return False
+    return True
 
 
 def _check_input(module: nn.Module, resolution: int, input_size: tuple[int, int]) -> None:

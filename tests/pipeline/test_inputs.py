@@ -50,6 +50,12 @@ def cnn() -> Model:
     return Model("digits_cnn", digits_cnn().eval(), CONTRACT, 10, random_weights=False)
 
 
+def fixed() -> Model:
+    """Takes images of one size alone."""
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 2)).eval()
+    return Model("fixed", module, CONTRACT, 2, random_weights=False)
+
+
 def spec(**sections: Any) -> Spec:
     return resolve_spec(None, None, {"model": {"name": "digits_vit"}, **sections})
 
@@ -287,7 +293,8 @@ def test_what_does_not_fit_is_refused(sections: dict[str, Any], message: str) ->
     [
         (cnn, "evit:0.7", "token reduction needs a plain vision transformer .* not DigitsCnn"),
         (cnn, "tome:8", "token reduction needs a plain vision transformer"),
-        (cnn, "auto", "token reduction needs a plain vision transformer"),
+        (fixed, "auto", "needs a plain vision transformer .* takes 32 x 32 alone"),
+        (cnn, "auto", "--tokens auto needs images"),
         (cnn, "patch:8", "patch:8 needs a plain vision transformer"),
         (vit, "evit:0.7@3", "names block 3, the model has 2"),
         (vit, "tome:60", "leaves 4 of 64 patch tokens at block 1: tome merges at most half"),
@@ -319,6 +326,7 @@ def test_a_plan_that_the_model_cannot_carry_out_is_refused(
         (vit, "auto", RunData(None, noise(2))),
         (cnn, "none", RunData(None, None)),
         (cnn, "resolution:24", RunData(None, None)),
+        (cnn, "auto", RunData(noise(2), None)),
     ],
 )
 def test_plans_that_it_can_are_not_and_the_model_stays_as_it_is(

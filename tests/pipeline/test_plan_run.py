@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgevit.data.sampling import TuningImages  # noqa: E402
+from edgevit.model.bundled.digits import digits_cnn  # noqa: E402
 from edgevit.model.load import Model  # noqa: E402
 from edgevit.pipeline.plan_run import plan_run  # noqa: E402
 from edgevit.results.artifact import Preprocessing  # noqa: E402
@@ -54,6 +56,13 @@ def test_floats_alone_need_no_repair_and_a_search_is_named() -> None:
     plan = plan_run(make_inputs(floats, model=VIT, plans=parse_plans("auto"), forms=("gather",)), 1)
     assert plan.candidates == ("onnxruntime/fp32/dense", "onnxruntime/fp32/plan-found-gather")
     assert plan.may_add == ("the token search",)
+
+
+def test_a_search_for_the_size_alone_has_one_form() -> None:
+    floats = spec(export={"backends": ["onnx"], "schemes": ["fp32"]})
+    cnn = replace(VIT, module=digits_cnn().eval())
+    plan = plan_run(make_inputs(floats, model=cnn, plans=parse_plans("auto")), 1)
+    assert plan.candidates == ("onnxruntime/fp32/dense", "onnxruntime/fp32/plan-found")
 
 
 def test_what_is_tuned_is_planned_and_untuned_only_in_float() -> None:

@@ -21,6 +21,7 @@ pytest.importorskip("timm")
 from edgevit.backends import get_backend  # noqa: E402
 from edgevit.data.sampling import RunData  # noqa: E402
 from edgevit.errors import CandidateFailed  # noqa: E402
+from edgevit.model.bundled.digits import digits_cnn  # noqa: E402
 from edgevit.model.load import Model  # noqa: E402
 from edgevit.model.program.capture import count_macs, load_program  # noqa: E402
 from edgevit.pipeline import token_passes  # noqa: E402
@@ -239,6 +240,32 @@ def test_the_plan_found_for_a_backend_is_carried_out(
         ((gather, arithmetic),) = reduced.variants
         assert (gather.slug, arithmetic.slug) == (f"{slug}-gather", f"{slug}-arithmetic")
         assert [search.backend for search in reduced.searches] == [get_backend(name).name]
+
+
+def test_a_plan_found_may_make_images_smaller(world: Callable[..., World], monkeypatch: pytest.MonkeyPatch) -> None:
+    searches(monkeypatch, {"onnxruntime": "resolution:24", "openvino": "resolution:24+tome:1=20"})
+    made = world("auto", "gather", data={"evaluation": "digits"})
+    for name, slug, tokens in (("onnx", "resolution-24", None), ("openvino", "resolution-24-tome-1=20-gather", 20)):
+        ((variant,),) = made.reduce(name).variants
+        assert (variant.slug, variant.preprocessing.input_size) == (slug, (24, 24))
+        assert (variant.margins is None) == (tokens is None)
+
+
+def test_where_no_token_can_leave_the_size_is_searched_for(
+    world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Any, ...]] = []
+
+    def find(context: Any, module: Any, backend: Any, limit_points: float) -> TokenSearch:
+        asked.append((module, backend.name, limit_points))
+        return replace(FOUND, backend=backend.name, source="none", dense_ms=None, plan="resolution:28")
+
+    monkeypatch.setattr(token_passes, "find_size", find)
+    made = world("auto", devices=["raspberry-pi-5"], budget={"max_drop": 2.0})
+    cnn = replace(made.trained, module=digits_cnn().eval())
+    reduced = reduce_for(made.context, cnn, get_backend("onnx"))
+    assert [variant.slug for (variant,) in reduced.variants] == ["resolution-28"]
+    assert asked == [(cnn.module, "onnxruntime", pytest.approx(1.4))]
 
 
 def test_no_plan_found_is_told_and_no_variant(world: Callable[..., World], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,8 +14,9 @@ from edgevit.report.plots.staircase import can_draw_staircases, draw_staircases
 from edgevit.report.token_searches import Stop, search_line, stops, token_searches_section
 from edgevit.results.artifact import PassRecord
 from edgevit.results.candidate import Contribution
+from edgevit.results.measurement import Interval
 from edgevit.results.run import Run
-from edgevit.results.token_search import BlockPoint, SitePoint, TokenSearch, TriedPlan
+from edgevit.results.token_search import BlockPoint, SitePoint, TokenSearch, TriedPlan, TriedSize
 from tests.factories import make_candidate, make_prediction, make_run
 
 PLAN = "squeeze:4=127,6=95"
@@ -230,3 +231,62 @@ def test_without_matplotlib_there_is_no_picture(tmp_path: Path, monkeypatch: pyt
     assert [path.name for path in tmp_path.iterdir()] == ["report.md"]
     assert "![" not in page
     assert "## Token search" in page
+
+
+SIZES = (
+    TriedSize(208, 1_060_000_000, 0.0, Interval(-1.25, 1.25), 200, tokens=170),
+    TriedSize(192, 890_000_000, 2.5, Interval(1.0, 4.0), 96, tokens=145),
+)
+BOTH = replace(MEASURED, plan=f"resolution:208+{PLAN}", sizes=SIZES)
+SIZE = TokenSearch(
+    "litert", "host", "none", None, (), (), 0, (), (), "resolution:208", None, 0.7, 200,
+    sizes=tuple(replace(size, tokens=None) for size in SIZES),
+)  # fmt: skip
+
+
+def test_sizes_that_were_tried_are_told_with_what_they_lost() -> None:
+    lines = token_searches_section(a_run(BOTH), None).splitlines()
+    start = lines.index("| image | tokens at the start | MACs | change (95 %) | images |  |")
+    assert lines[start + 2 : start + 4] == [
+        "| 208 x 208 | 170 | 1.06 G | +0.00 pt (-1.25 to +1.25) | 200 | chosen |",
+        "| 192 x 192 | 145 | 890.00 M | -2.50 pt (-4.00 to -1.00) | 96 | drops too much |",
+    ]
+    assert start < lines.index("| plan tried | blocks measured, sum | KL divergence | change | images |  |")
+    assert stops(BOTH) == (Stop(0, 170), Stop(4, 128), Stop(6, 96))
+    alone = replace(MEASURED, plan="resolution:208", sizes=SIZES)
+    assert stops(alone) == (Stop(0, 170),)
+
+
+def test_a_size_that_held_but_is_not_in_the_plan() -> None:
+    page = token_searches_section(a_run(replace(MEASURED, sizes=SIZES)), None)
+    assert "| +0.00 pt (-1.25 to +1.25) | 200 | within the limit |" in page
+
+
+def test_a_search_for_the_size_alone_speaks_of_no_times() -> None:
+    resized = PassRecord("resize", "resolution:208", 1_250_000_000, 1_060_000_000)
+    step = Contribution("resize", "resolution:208", 1_250_000_000, 1_060_000_000, 12.2, 10.6, 0.0)
+    smaller = make_candidate(
+        "litert/fp32/resolution-208", parent="litert/fp32/dense", passes=(resized,), contributions=(step,)
+    )
+    page = token_searches_section(make_run(smaller, token_searches=(SIZE,)), None)
+    assert page.splitlines()[2:5] == [
+        "### Input size for litert within 0.7 points",
+        "",
+        "Searched for the smallest image that drops at most 0.7 points on 200 images: none of this model's tokens can"
+        " leave, and a smaller image is less of the same work. **Found: `resolution:208`**, the smallest image within the"
+        " limit, 1.06 G MACs. Whole artifacts, measured on this host: `litert/fp32/resolution-208` 12.2 → 10.6 ms"
+        " (1.15 ×).",
+    ]
+    assert "| 208 x 208 | – | 1.06 G | +0.00 pt (-1.25 to +1.25) | 200 | chosen |" in page
+    assert search_line(SIZE) == (
+        "search for the input size for litert within 0.7 points: resolution:208, the smallest image within the limit,"
+        " 1.06 G MACs"
+    )
+    assert not can_draw_staircases(a_run(SIZE))
+
+
+def test_no_size_within_the_limit_says_why() -> None:
+    nothing = replace(
+        SIZE, plan=None, sizes=SIZES[1:], note="images of 192 pixels already lose more than 0.7 points, 2.5"
+    )
+    assert "**No plan was found**: images of 192 pixels already" in token_searches_section(a_run(nothing), None)

@@ -21,8 +21,10 @@ from edgevit.spec.token_plan import (
     Site,
     TokenPlan,
     check_form,
+    parse_any_plan,
     parse_plan,
     parse_plans,
+    resizing_of,
 )
 
 PATCHES, DEPTH = 196, 12
@@ -327,3 +329,23 @@ def test_a_plan_that_resizes_too_is_not_one_for_the_model_in_its_own_size() -> N
 def test_one_token_plan_is_one(text: str) -> None:
     with pytest.raises(UsageError, match="not one token plan"):
         parse_plan(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "resized"),
+    [
+        ("tome:8", None),
+        ("resolution:208", ResizePlan("resolution", 208)),
+        ("resolution:208+tome:4=110,7=66", ResizePlan("resolution", 208)),
+    ],
+)
+def test_one_plan_of_any_kind(text: str, resized: ResizePlan | None) -> None:
+    plan = parse_any_plan(text)
+    assert str(plan) == text
+    assert resizing_of(plan) == resized
+
+
+@pytest.mark.parametrize("text", ["none", "auto", "tome:8,resolution:208"])
+def test_what_is_not_one_plan(text: str) -> None:
+    with pytest.raises(UsageError, match="not one plan"):
+        parse_any_plan(text)

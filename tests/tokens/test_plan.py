@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -13,7 +15,7 @@ pytest.importorskip("timm")
 
 from edgevit.errors import UsageError  # noqa: E402
 from edgevit.spec.token_plan import ResizePlan, Site, TokenPlan, parse_plans  # noqa: E402
-from edgevit.tokens.plan import carry_out, check_plan  # noqa: E402
+from edgevit.tokens.plan import carry_out, check_plan, check_searchable, is_reducible  # noqa: E402
 from edgevit.tokens.reduce import ReducedVisionTransformer, reduce_tokens  # noqa: E402
 from edgevit.tokens.resize import resize  # noqa: E402
 
@@ -67,3 +69,26 @@ def test_what_a_model_cannot_carry_out_is_refused(text: str, message: str) -> No
         check_plan(module, plan(text), SIZE)
     with pytest.raises(UsageError, match=message):
         carry_out(module, plan(text), "gather", SIZE)
+
+
+def fixed() -> torch.nn.Module:
+    """Takes images of one size alone."""
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * SIDE * SIDE, 2)).eval()
+
+
+def convolutions() -> torch.nn.Module:
+    return torch.nn.Sequential(torch.nn.Conv2d(3, 2, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()).eval()
+
+
+@pytest.mark.parametrize(("make", "tokens_can_leave"), [(small_vit, True), (convolutions, False)])
+def test_a_plan_is_searched_for_where_tokens_can_leave_or_images_can_be_smaller(
+    make: Callable[[], torch.nn.Module], tokens_can_leave: bool
+) -> None:
+    check_searchable(make(), SIZE)
+    assert is_reducible(make()) == tokens_can_leave
+
+
+def test_none_is_searched_for_where_neither_can_be() -> None:
+    with pytest.raises(UsageError, match=r"needs a plain vision transformer .* takes 32 x 32 alone") as caught:
+        check_searchable(fixed(), SIZE)
+    assert "resolution" not in (caught.value.hint or "")

@@ -23,7 +23,7 @@ from edgevit.model.bundled.digits import digits_cnn  # noqa: E402
 from edgevit.model.program.capture import capture, count_macs  # noqa: E402
 from edgevit.spec.token_plan import ResizePlan, parse_plan  # noqa: E402
 from edgevit.tokens.reduce import plan_sites, reduce_tokens  # noqa: E402
-from edgevit.tokens.resize import Resized, check_resizable, resize  # noqa: E402
+from edgevit.tokens.resize import Resized, check_resizable, resize, smaller_sizes  # noqa: E402
 
 # isort: split
 from tests.models import small_vit  # noqa: E402
@@ -394,3 +394,26 @@ def test_a_users_own_way_to_change_the_size_gets_weights_of_its_own() -> None:
     check_resizable(module, ResizePlan("resolution", 16), (32, 32))
     assert len(module.seen) == 2 and module.seen[0] != module.weight.data_ptr()
     assert module.weight.tolist() == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("make", "side", "sizes"),
+    [
+        (small_vit, 32, (28, 24)),  # multiples of its patches of 4 pixels
+        (digits_cnn, 32, (30, 28, 26, 22)),
+        (lambda: nn.Sequential(nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()), 224, (208, 192, 176, 160)),
+        (lambda: nn.Sequential(nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()), 320, (304, 272, 256, 224)),
+        (lambda: nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 2)), 32, ()),
+    ],
+)
+def test_a_few_smaller_sizes_that_a_model_takes(
+    make: Callable[[], nn.Module], side: int, sizes: tuple[int, ...]
+) -> None:
+    module = make().eval()
+    assert smaller_sizes(module, (side, side)) == sizes
+    for size in sizes:
+        check_resizable(module, ResizePlan("resolution", size), (side, side))
+
+
+def test_an_oblong_image_has_no_smaller_sizes() -> None:
+    assert smaller_sizes(digits_cnn(), (32, 48)) == ()

@@ -40,13 +40,15 @@ class DropModel:
     samples: int
     """Images that a drop is a share of."""
 
-    def chance_to_hold(self, divergences: np.ndarray, shapes: Sequence[Hashable], limit_points: float) -> np.ndarray:
+    def chance_to_hold(
+        self, divergences: np.ndarray, shapes: Sequence[Hashable], limit_points: float | np.ndarray
+    ) -> np.ndarray:
         """Returns the probabilities that plans lose no more than a limit, float64 [plans].
 
         Args:
             divergences: Of the plans in nats, float64 [plans].
             shapes: Of the plans.
-            limit_points: Largest drop allowed, in percentage points.
+            limit_points: Largest drop allowed, in percentage points; of all plans, or float64 [plans].
         """
         chance = 100 * math.sqrt(_CHANGED_SHARE / self.samples)
         factors, covariance = self._line(chance)

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgevit.results.measurement import Interval
+from edgevit.results.proportions import PairedCounts, paired_difference_interval
+
 _LEAST_IMAGES = 96
 _LARGER_MOVES = 1.1
 """Images with larger margins are taken to be moved by this factor more than those seen."""
@@ -55,6 +58,15 @@ class Seen:
     def drop_points(self) -> float:
         """Drop in percentage points of all images, as if all others kept their side."""
         return 100 * self.lost_images / len(self.dense)
+
+    @property
+    def drop_interval(self) -> Interval:
+        """95 % interval of the drop in percentage points, as if all others kept their side."""
+        before, after = self.dense > 0, np.concatenate([self.reduced, self.dense[len(self.reduced) :]]) > 0
+        counts = (int((one & other).sum()) for one in (before, ~before) for other in (after, ~after))
+        both, first_only, second_only, neither = counts
+        found = paired_difference_interval(PairedCounts(both, first_only, second_only, neither))
+        return Interval(100 * found.low, 100 * found.high)
 
     @property
     def expected_changes(self) -> float:

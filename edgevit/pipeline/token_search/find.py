@@ -16,47 +16,32 @@ from edgevit.pipeline.context import RunContext
 from edgevit.pipeline.images import evaluation_images
 from edgevit.pipeline.token_search.block_bench import BlockBench
 from edgevit.pipeline.token_search.divergence import site_divergences
+from edgevit.pipeline.token_search.effort import DEFAULT_EFFORT, SearchEffort, SearchTime, evenly
 from edgevit.pipeline.token_search.sampling import counts_at_steps, estimated, first_counts, site_counts, token_grid
 from edgevit.pipeline.token_search.search import (
     Guide,
     ModelShape,
     PlannedPlan,
+    Start,
     choose_plan,
     faster_plans,
     methods_worth_trying,
 )
 from edgevit.pipeline.token_search.site_divergence import SiteDivergence
+from edgevit.pipeline.token_search.sizes import held_sizes, plan_of, try_sizes
 from edgevit.pipeline.token_search.staircase import BlockCurve
 from edgevit.pipeline.token_search.trials import BATCH, PlanTrials
 from edgevit.pipeline.token_search.tried_plans import PlanDrop
 from edgevit.results.candidate import within_budget
 from edgevit.results.measurement import HOST
-from edgevit.results.token_search import TokenSearch, TriedPlan
-from edgevit.run.deadline import Deadline
-from edgevit.spec.token_plan import TokenPlan, parse_plan
+from edgevit.results.token_search import TokenSearch, TriedPlan, TriedSize
+from edgevit.spec.token_plan import Plan, Site, TokenPlan, parse_any_plan, resizing_of
 from edgevit.tokens.reduce import check_reducible
+from edgevit.tokens.resize import smaller_sizes
 
 _DIVERGENCE_BLOCKS = 5
 _AS_ESTIMATED = 0.03
 """Share by which the measured time of a block may differ from what was estimated before plans are chosen anew."""
-
-
-@dataclass(frozen=True)
-class SearchEffort:
-    """How much a search looks at."""
-
-    divergence_images: int = 64
-    """At most; a mean over images needs fewer of them than a count of lost ones."""
-    trial_images: int = 2000
-    """The accuracy drop is counted on at most so many; whatever is chosen is evaluated on all later on."""
-    most_trials: int = 12
-    """Plans that are carried out at most, before the blocks of the best one are measured; twice as many if none holds."""
-    most_later_trials: int = 5
-    """The same where a plan is known to hold, from another backend or an earlier choice."""
-    most_choices: int = 3
-    """Times that plans are chosen, each time with more measured blocks."""
-    share_of_minutes: float = 0.4
-    """Of those that the run may take: when so much of them has passed, the best plan so far is what was found."""
 
 
 def find_plan(
@@ -65,11 +50,12 @@ def find_plan(
     backend: Backend,
     device: Device | None,
     limit_points: float,
-    effort: SearchEffort = SearchEffort(),
+    effort: SearchEffort = DEFAULT_EFFORT,
 ) -> TokenSearch:
     """Finds the fastest token plan whose accuracy drop is no larger than the limit.
 
-    Blocks are exported and timed at few numbers of tokens, and at those that the chosen plan has. The drop does not
+    A plan may make images smaller, tokens fewer, or both. Sizes that lose too much alone are left out, then what tokens
+    lose on the others is looked at. Blocks are exported and timed at few numbers of tokens, and at those that the chosen plan has. The drop does not
     depend on the backend: what one search of a run finds out about it, those that follow go on from; all have to be for
     the same module.
 
@@ -87,11 +73,13 @@ def find_plan(
         CandidateFailed: blocks could not be exported, or timed on the target.
     """
     check_reducible(module)
-    own = Deadline(context.inputs.spec.passes.search_minutes)
-    time = _Time(lambda: own.has_time(1.0) and context.deadline.has_time(effort.share_of_minutes))
+    time = SearchTime.of(context, effort)
     shape = _shape(module)
     grid = token_grid(shape.tokens)
-    trials = PlanTrials(context, module, _evenly(len(context.inputs.images.ids), effort.trial_images), limit_points)
+    trials = PlanTrials(context, module, evenly(len(context.inputs.images.ids), effort.trial_images), limit_points)
+    possible = smaller_sizes(module, context.inputs.model.preprocessing.input_size)
+    sizes = try_sizes(trials, possible[: effort.most_sizes], time)
+    starts = (Start(shape), *(_smaller(trials, size) for size in held_sizes(sizes, limit_points)))
     divergence = _site_divergence(context, module, shape, trials.less_certain(effort.divergence_images))
     methods = divergence.methods if device else methods_worth_trying(divergence, shape, grid)
     bench = BlockBench(context, module, backend, device)
@@ -99,19 +87,19 @@ def find_plan(
     sites = site_counts(counts, shape.prefix)
     curve = bench.measure(
         [
-            *map(bench.block, counts),
+            *map(bench.block, sorted({*counts, *(start.shape.tokens for start in starts)})),
             *(bench.site(sites, method, form) for method in methods for form in context.inputs.forms if sites),
         ]
     )
     while (more := counts_at_steps(curve.blocks, grid)) and time():
         curve = bench.measure([bench.block(tokens) for tokens in more])
-    search = _Search(shape, divergence, trials, effort, time, goes_on_from_others=device is None)
+    search = _Search(starts, divergence, trials, effort, time, goes_on_from_others=device is None)
     found = search.choose(_Blocks(bench, curve, grid))
     return TokenSearch(
         backend=backend.name,
         target=device.name if device else HOST,
         source="predicted" if device else "measured",
-        dense_ms=found.table.plan_ms("", (), shape.prefix, shape.depth),
+        dense_ms=search.plan_ms(None, found.table),
         blocks=found.measured.blocks,
         sites=found.measured.sites,
         prefix=shape.prefix,
@@ -121,20 +109,15 @@ def find_plan(
         predicted_ms=found.chosen.predicted_ms if found.chosen else None,
         limit_points=limit_points,
         samples=len(trials),
-        note=_note(found, limit_points, time.was_over),
+        note=_note(found, sizes, limit_points, time.was_over),
+        sizes=tuple(replace(each, tokens=_shape(trials.module(plan_of(each))).tokens) for each in sizes),
     )
 
 
-class _Time:
-    """Whether there is time, and whether there was too little."""
-
-    def __init__(self, has_time: Callable[[], bool]) -> None:
-        self._has_time = has_time
-        self.was_over = False
-
-    def __call__(self) -> bool:
-        self.was_over = self.was_over or not self._has_time()
-        return not self.was_over
+def _smaller(trials: PlanTrials, size: TriedSize) -> Start:
+    """The model on smaller images."""
+    resized = plan_of(size)
+    return Start(_shape(trials.module(resized)), resized, size.drop_points)
 
 
 @dataclass(frozen=True)
@@ -166,7 +149,8 @@ class _Found:
 class _Search:
     """What plans are chosen by, besides the times of blocks."""
 
-    shape: ModelShape
+    starts: tuple[Start, ...]
+    """The model as it is comes first."""
     divergence: SiteDivergence
     trials: PlanTrials
     effort: SearchEffort
@@ -177,14 +161,17 @@ class _Search:
     def choose(self, blocks: _Blocks) -> _Found:
         """Chooses a plan, measures its blocks, and chooses anew where they were estimated wrongly."""
         tried: dict[str, TriedPlan] = {}
-        known = self.trials.known if self.goes_on_from_others else {}
-        plan: TokenPlan | None = None
+        sizes = {start.resized for start in self.starts}
+        known = {plan: drop for plan, drop in self.trials.known.items() if self.goes_on_from_others or plan in sizes}
+        plan: Plan | None = None
         for _ in range(self.effort.most_choices):
             table = blocks.table
-            plans = faster_plans(table, self.divergence, self.shape)
+            plans = faster_plans(table, self.divergence, self.starts)
             choice = choose_plan(plans, self.trials.drop_points, self.trials.limit_points, self._guide(plans, known))
-            known |= {each: self.trials.known[each] for each in (parse_plan(one.plan) for one in choice.tried)}
-            tried |= {each.plan: replace(each, samples=known[parse_plan(each.plan)].images) for each in choice.tried}
+            known |= {each: self.trials.known[each] for each in (parse_any_plan(one.plan) for one in choice.tried)}
+            tried |= {
+                each.plan: replace(each, samples=known[parse_any_plan(each.plan)].images) for each in choice.tried
+            }
             plan = choice.chosen.plan if choice.chosen else None
             new = sorted(self._tokens(plan) - blocks.measured.counts) if plan else ()
             if not new or not self.has_time():
@@ -194,36 +181,47 @@ class _Search:
                 break
         return self._found(blocks, tuple(tried.values()), plan)
 
-    def _guide(self, plans: list[PlannedPlan], known: Mapping[TokenPlan, PlanDrop]) -> Guide:
+    def _guide(self, plans: list[PlannedPlan], known: Mapping[Plan, PlanDrop]) -> Guide:
         """Fewer plans are tried where one is known to hold."""
         drops = {plan: drop.points for plan, drop in known.items()}
         limit = self.trials.limit_points
-        one_holds = any(within_budget(drops.get(each.plan, math.inf), limit) for each in plans)
+        one_holds = any(
+            isinstance(each.plan, TokenPlan) and within_budget(drops.get(each.plan, math.inf), limit) for each in plans
+        )
         most = self.effort.most_later_trials if one_holds else self.effort.most_trials
         return Guide(len(self.trials), most, drops, self.has_time)
 
-    def _found(self, blocks: _Blocks, tried: tuple[TriedPlan, ...], plan: TokenPlan | None) -> _Found:
+    def _found(self, blocks: _Blocks, tried: tuple[TriedPlan, ...], plan: Plan | None) -> _Found:
         """Prices what was tried anew; the fastest that holds is chosen, of those whose blocks are known, and ``plan``."""
         table, known = blocks.table, blocks.measured.counts
-        priced = tuple(replace(each, predicted_ms=self._plan_ms(parse_plan(each.plan), table)) for each in tried)
-        dense_ms = table.plan_ms("", (), self.shape.prefix, self.shape.depth)
+        priced = tuple(replace(each, predicted_ms=self.plan_ms(parse_any_plan(each.plan), table)) for each in tried)
+        dense_ms = self.plan_ms(None, table)
         holds = (
             each
             for each in priced
             if within_budget(each.drop_points, self.trials.limit_points)
             and each.predicted_ms < dense_ms
-            and (each.plan == str(plan) or self._tokens(parse_plan(each.plan)) <= known)
+            and (each.plan == str(plan) or self._tokens(parse_any_plan(each.plan)) <= known)
         )
         chosen = min(holds, key=lambda each: (each.predicted_ms, each.divergence, each.plan), default=None)
         return _Found(chosen, priced, blocks.measured, table)
 
-    def _tokens(self, plan: TokenPlan) -> set[int]:
-        """Numbers of tokens of the blocks behind the sites of a plan."""
-        return {site.tokens + self.shape.prefix for site in plan.sites(self.shape.patches, self.shape.depth)}
+    def plan_ms(self, plan: Plan | None, table: BlockCurve) -> float:
+        """Returns milliseconds of all blocks under a plan, of the model as it is for None."""
+        shape, sites = self._shape_and_sites(plan)
+        method = plan.method if isinstance(plan, TokenPlan) else ""
+        return table.plan_ms(method, sites, shape.prefix, shape.depth, shape.tokens)
 
-    def _plan_ms(self, plan: TokenPlan, table: BlockCurve) -> float:
-        sites = plan.sites(self.shape.patches, self.shape.depth)
-        return table.plan_ms(plan.method, sites, self.shape.prefix, self.shape.depth)
+    def _tokens(self, plan: Plan) -> set[int]:
+        """Numbers of tokens of the blocks of a plan: at the start, and behind its sites."""
+        shape, sites = self._shape_and_sites(plan)
+        return {shape.tokens, *(site.tokens + shape.prefix for site in sites)}
+
+    def _shape_and_sites(self, plan: Plan | None) -> tuple[ModelShape, tuple[Site, ...]]:
+        """Of the model on the images that a plan gives it."""
+        resized = resizing_of(plan) if plan else None
+        shape = next(start.shape for start in self.starts if start.resized == resized)
+        return shape, plan.sites(shape.patches, shape.depth) if isinstance(plan, TokenPlan) else ()
 
 
 def _is_as_estimated(measured: BlockCurve, table: BlockCurve, counts: Sequence[int]) -> bool:
@@ -234,12 +232,13 @@ def _is_as_estimated(measured: BlockCurve, table: BlockCurve, counts: Sequence[i
     )
 
 
-def _note(found: _Found, limit_points: float, was_over: bool) -> str:
+def _note(found: _Found, sizes: tuple[TriedSize, ...], limit_points: float, was_over: bool) -> str:
     if was_over:
         return "the time for the search was over before all plans that seemed worth it were tried"
     if found.chosen:
         return ""
-    lost = min((tried.drop_points for tried in found.tried), default=0.0)
+    drops = (*(plan.drop_points for plan in found.tried), *(size.drop_points for size in sizes))
+    lost = min(drops, default=0.0)
     if within_budget(lost, limit_points):
         return "no plan is faster than all tokens: reducing them costs more than it gains"
     return f"every plan tried loses more than {limit_points:g} points, {lost:.1f} at the least"
@@ -271,11 +270,4 @@ def _site_divergence(
 
 def _spread(blocks: tuple[int, ...], most: int) -> tuple[int, ...]:
     """At most so many of them, the first and the last among them."""
-    return tuple(blocks[place] for place in _evenly(len(blocks), most))
-
-
-def _evenly(count: int, most: int) -> tuple[int, ...]:
-    """At most ``most`` of the places 0..count-1, the first and the last among them, rising."""
-    if count <= most:
-        return tuple(range(count))
-    return tuple(place * (count - 1) // (most - 1) for place in range(most))
+    return tuple(blocks[place] for place in evenly(len(blocks), most))

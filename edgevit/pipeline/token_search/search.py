@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -16,7 +16,7 @@ from edgevit.pipeline.token_search.site_divergence import SiteDivergence
 from edgevit.pipeline.token_search.staircase import BlockCurve
 from edgevit.results.candidate import within_budget
 from edgevit.results.token_search import BlockPoint, SitePoint, TriedPlan
-from edgevit.spec.token_plan import Site, TokenPlan
+from edgevit.spec.token_plan import Plan, ResizePlan, Site, TokenPlan
 
 MOST_SITES = 3
 _LEAST_SAVED = 0.002
@@ -52,15 +52,32 @@ class ModelShape:
 
 
 @dataclass(frozen=True)
+class Start:
+    """A model before tokens leave it: as it is, or on smaller images."""
+
+    shape: ModelShape
+    resized: ResizePlan | None = None
+    drop_points: float = 0.0
+    """What the smaller image alone loses, in percentage points."""
+
+
+@dataclass(frozen=True)
 class PlannedPlan:
     """A plan and what is predicted for it."""
 
-    plan: TokenPlan
+    plan: Plan
     predicted_ms: float
     divergence: float
-    """In nats."""
-    shape: tuple[str, tuple[int, ...]]
-    """The method and the blocks of the sites."""
+    """Of its sites, in nats."""
+    shape: tuple[str, ...]
+    """Plans with the same have their sites in the same blocks of the same model, and the same method."""
+    start_drop_points: float = 0.0
+    """See :class:`Start`."""
+
+    @property
+    def has_sites(self) -> bool:
+        """Whether tokens leave at sites, which a smaller image alone tells nothing about."""
+        return isinstance(self.plan, TokenPlan)
 
 
 @dataclass(frozen=True)
@@ -71,20 +88,28 @@ class Choice:
     tried: tuple[TriedPlan, ...]
 
 
-def faster_plans(curve: BlockCurve, divergence: SiteDivergence, shape: ModelShape) -> list[PlannedPlan]:
-    """Lists the plans with one to three sites on the steps of the curve that are predicted to beat the dense model.
+def faster_plans(curve: BlockCurve, divergence: SiteDivergence, starts: Sequence[Start]) -> list[PlannedPlan]:
+    """Lists plans that are predicted to beat the dense model: smaller images, one to three sites on the steps, or both.
 
     Of plans with sites in the same blocks, those that another beats in time and divergence are left out.
+
+    Args:
+        curve: Latencies by the number of tokens; the largest number is that of the dense model.
+        divergence: Of single sites of the dense model; by shares of the tokens, a smaller image is taken to do the same.
+        starts: What tokens may leave from; the model as it is comes first.
 
     Returns:
         The fastest first; of equally fast ones that with less divergence, then that with fewer sites in earlier blocks.
     """
-    dense_ms = curve.plan_ms("", (), shape.prefix, shape.depth)
+    dense_ms = curve.plan_ms("", (), starts[0].shape.prefix, starts[0].shape.depth)
     methods = [method for method in divergence.methods if method in curve.methods]
     found = [
         planned
-        for method in methods
-        for planned in _plans_of(method, curve, divergence, shape)
+        for start in starts
+        for planned in (
+            *_without_sites(curve, start),
+            *itertools.chain.from_iterable(_plans_of(method, curve, divergence, start) for method in methods),
+        )
         if planned.predicted_ms < dense_ms
     ]
     return sorted(found, key=_fastest_first)
@@ -94,9 +119,17 @@ def _fastest_first(planned: PlannedPlan) -> tuple[float, float]:
     return planned.predicted_ms, planned.divergence
 
 
-def _plans_of(method: str, curve: BlockCurve, divergence: SiteDivergence, shape: ModelShape) -> Iterator[PlannedPlan]:
-    dense_ms = curve.plan_ms("", (), shape.prefix, shape.depth)
-    counts = [tokens - shape.prefix for tokens in curve.steps()[1:] if tokens > shape.prefix]
+def _without_sites(curve: BlockCurve, start: Start) -> Iterator[PlannedPlan]:
+    if start.resized:
+        shape = start.shape
+        start_ms = curve.plan_ms("", (), shape.prefix, shape.depth, shape.tokens)
+        yield PlannedPlan(start.resized, start_ms, 0.0, (str(start.resized),), start.drop_points)
+
+
+def _plans_of(method: str, curve: BlockCurve, divergence: SiteDivergence, start: Start) -> Iterator[PlannedPlan]:
+    shape = start.shape
+    start_ms = curve.plan_ms("", (), shape.prefix, shape.depth, shape.tokens)
+    counts = [tokens - shape.prefix for tokens in curve.steps() if shape.prefix < tokens < shape.tokens]
 
     @cache
     def added(block: int, before: int, after: int) -> tuple[float, float]:
@@ -107,7 +140,7 @@ def _plans_of(method: str, curve: BlockCurve, divergence: SiteDivergence, shape:
         for blocks in itertools.combinations(shape.site_blocks(), number):
             found = []
             for kept in itertools.combinations(counts, number):
-                before, total_ms, total_divergence = shape.patches, dense_ms, 0.0
+                before, total_ms, total_divergence = shape.patches, start_ms, 0.0
                 for block, after in zip(blocks, kept, strict=True):
                     if method == "tome" and 2 * after < before:
                         break  # it merges at most half of them
@@ -115,12 +148,13 @@ def _plans_of(method: str, curve: BlockCurve, divergence: SiteDivergence, shape:
                     total_ms, total_divergence, before = total_ms + ms, total_divergence + nats, after
                 else:
                     found.append((total_ms, total_divergence, kept))
-            least = math.inf
+            least, same = math.inf, (str(start.resized or ""), method, *map(str, blocks))
             for total_ms, total_divergence, kept in sorted(found):
                 if total_divergence < least:
                     least = total_divergence
                     sites = tuple(Site(block, tokens) for block, tokens in zip(blocks, kept, strict=True))
-                    yield PlannedPlan(TokenPlan(method, sites), total_ms, total_divergence, (method, blocks))
+                    plan = TokenPlan(method, sites, resized=start.resized)
+                    yield PlannedPlan(plan, total_ms, total_divergence, same, start.drop_points)
 
 
 def front(plans: list[PlannedPlan]) -> list[PlannedPlan]:
@@ -150,7 +184,7 @@ def methods_worth_trying(divergence: SiteDivergence, shape: ModelShape, counts: 
     some = counts[::-2][::-1]  # tell as much as all
     blocks, methods = tuple(BlockPoint(tokens, float(tokens)) for tokens in some), divergence.methods
     free = tuple(SitePoint(method, counts[-1], 0.0, "") for method in methods)
-    plans = faster_plans(BlockCurve(blocks, free), divergence, shape)
+    plans = faster_plans(BlockCurve(blocks, free), divergence, (Start(shape),))
     fronts = {method: front([planned for planned in plans if planned.plan.method == method]) for method in methods}
     return tuple(
         method
@@ -177,14 +211,14 @@ class Guide:
     """Images that drops are counted on."""
     most_trials: int = 12
     """Plans that are carried out at most; twice as many where none of them holds."""
-    known: Mapping[TokenPlan, float] = field(default_factory=dict)
+    known: Mapping[Plan, float] = field(default_factory=dict)
     """Drops of plans that were carried out before, in percentage points."""
     has_time: Callable[[], bool] = lambda: True
     """After it says no, no plan is carried out."""
 
 
 def choose_plan(
-    plans: list[PlannedPlan], drop_points: Callable[[TokenPlan], float], limit_points: float, guide: Guide
+    plans: list[PlannedPlan], drop_points: Callable[[Plan], float], limit_points: float, guide: Guide
 ) -> Choice:
     """Finds a plan that is fast and loses no more than the limit.
 
@@ -204,8 +238,8 @@ def choose_plan(
         _Tried(planned, guide.known[planned.plan]) for planned in plans if guide.known and planned.plan in guide.known
     ]
     ranked, best, before = _Ranked(plans), _fastest_that_holds(tried, limit_points), len(tried)
-    while plans and len(tried) - before < guide.most_trials * (1 if best else 2):
-        model = DropModel(tuple(map(_lost, tried)), guide.samples)
+    while plans and len(tried) - before < guide.most_trials * (1 if best and best.has_sites else 2):
+        model = DropModel(tuple(_lost(each) for each in tried if each.planned.has_sites), guide.samples)
         following = ranked.most_promising(tried, best, model, limit_points)
         if following is None or not guide.has_time():
             break
@@ -230,6 +264,7 @@ class _Ranked:
         self._ms = np.array([planned.predicted_ms for planned in plans])
         self._divergences = np.array([planned.divergence for planned in plans])
         self._shapes = [planned.shape for planned in plans]
+        self._start_drops = np.array([planned.start_drop_points for planned in plans])
 
     def most_promising(
         self, tried: list[_Tried], best: PlannedPlan | None, model: DropModel, limit_points: float
@@ -237,12 +272,13 @@ class _Ranked:
         """Returns the plan of which most time can be expected to be saved; None if it is hardly any, or all were tried."""
         reference_ms = best.predicted_ms if best else self._ms[-1] * (1 + _LEAST_SAVED)
         saved = np.maximum(1 - self._ms / reference_ms, 0.0)
-        caution = 1 if best else 1 + len(tried)  # before any plan holds, one that does is worth more than a fast one
-        worth = saved * model.chance_to_hold(self._divergences, self._shapes, limit_points) ** caution
+        chances = model.chance_to_hold(self._divergences, self._shapes, limit_points - self._start_drops)
+        # before any plan with sites holds, one that does is worth more than a fast one
+        caution = 1 if best and best.has_sites else 1 + len(model.lost)
         done = {each.planned.plan for each in tried}
-        order = (int(place) for place in np.argsort(-worth, kind="stable"))
+        order = (int(place) for place in np.argsort(-saved * chances**caution, kind="stable"))
         place = next((place for place in order if self._plans[place].plan not in done), None)
-        if place is None or (best and worth[place] < _LEAST_SAVED):
+        if place is None or (best and saved[place] * chances[place] < _LEAST_SAVED):
             return None
         return self._plans[place]
 
@@ -253,7 +289,9 @@ def _fastest_that_holds(tried: list[_Tried], limit_points: float) -> PlannedPlan
 
 
 def _lost(tried: _Tried) -> Lost:
-    return Lost(tried.planned.divergence, tried.planned.shape, tried.drop_points)
+    """By its sites alone."""
+    planned = tried.planned
+    return Lost(planned.divergence, planned.shape, tried.drop_points - planned.start_drop_points)
 
 
 def _to_result(tried: _Tried) -> TriedPlan:

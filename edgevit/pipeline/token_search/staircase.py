@@ -81,16 +81,22 @@ class BlockCurve:
         blocks_with_fewer = depth - block + 0.5
         return self.site_ms(method, before) - blocks_with_fewer * (self.block_ms(before) - self.block_ms(after))
 
-    def plan_ms(self, method: str, sites: Sequence[Site], prefix: int, depth: int) -> float:
+    def plan_ms(
+        self, method: str, sites: Sequence[Site], prefix: int, depth: int, start_tokens: int | None = None
+    ) -> float:
         """Returns milliseconds of all blocks of a model.
+
+        The embedding of the patches is left out: a smaller image makes it cheaper, too.
 
         Args:
             method: One of ``methods``; means nothing without sites.
             sites: By rising block, in patch tokens, as in a plan.
             prefix: Class, distillation and register tokens, which go all the way.
             depth: Blocks of the model.
+            start_tokens: That enter the first block, fewer of a smaller image; those of the dense model when None.
         """
-        total, before = depth * self.block_ms(self.dense_tokens), self.dense_tokens
+        before = self.dense_tokens if start_tokens is None else start_tokens
+        total = depth * self.block_ms(before)
         for site in sites:
             after = site.tokens + prefix
             total += self.change_ms(method, site.block, before, after, depth)

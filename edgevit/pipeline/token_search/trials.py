@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -17,8 +18,9 @@ from edgevit.pipeline.token_search.early_answer import Seen, margins
 from edgevit.pipeline.token_search.tried_plans import PlanDrop
 from edgevit.pipeline.token_search.vit_parts import head, tail
 from edgevit.results.candidate import within_budget
-from edgevit.spec.token_plan import Site, TokenPlan
+from edgevit.spec.token_plan import Plan, ResizePlan, Site, resizing_of
 from edgevit.tokens.reduce import ReducedVisionTransformer, plan_sites
+from edgevit.tokens.resize import resize
 
 BATCH = 8
 _MOST_KEPT_BYTES = 256 << 20
@@ -32,7 +34,8 @@ class PlanTrials:
 
         Args:
             context: The run; its images are real.
-            module: A model that :func:`edgevit.tokens.reduce.check_reducible` accepts, in eval mode.
+            module: In eval mode; for plans that reduce tokens a model that
+                :func:`edgevit.tokens.reduce.check_reducible` accepts.
             places: Of the images to use, 0 for the first of the run.
             limit_points: Drop of top-1 allowed, or without labels share of images that get another class; in
                 percentage points.
@@ -42,14 +45,18 @@ class PlanTrials:
         classes = logits.argmax(axis=1) if labels is None else np.array(labels)[chosen]
         dense = margins(logits, classes)
         order = np.argsort(np.abs(dense), kind="stable")
-        images = evaluation_images(context.stages, context.inputs, context.inputs.model.preprocessing)
-        self._stages, self._module, self.limit_points = context.stages, module, limit_points
+        self._stages, self.limit_points = context.stages, limit_points
         self._places, self._classes, self._dense = chosen[order], classes[order], dense[order]
         self._tried_plans = context.tried_plans
-        self._entering = _Entering(module, images.select([int(place) for place in chosen[order]]))
+        self._sized = _SizedModels(context, module, [int(place) for place in self._places])
+        self._entering = _Entering(self._sized)
 
     def __len__(self) -> int:
         return len(self._dense)
+
+    def module(self, resized: ResizePlan | None) -> nn.Module:
+        """Returns the model for images of another size, made once; that as it is for None."""
+        return self._sized.module(resized)
 
     def less_certain(self, most: int) -> tuple[int, ...]:
         """Returns places of images of the less certain half, at most so many, rising; plans change them first."""
@@ -57,29 +64,21 @@ class PlanTrials:
         return tuple(sorted(int(place) for place in half[:: -(-len(half) // most)]))
 
     @property
-    def known(self) -> dict[TokenPlan, PlanDrop]:
+    def known(self) -> dict[Plan, PlanDrop]:
         """What was found out so far, by all searches of the run with this limit."""
         return self._tried_plans.within(self.limit_points)
 
-    def drop_points(self, plan: TokenPlan) -> float:
+    def drop_points(self, plan: Plan) -> float:
         """Carries out a plan and returns its drop in percentage points; roughly where that is far more than the limit."""
         stage = f"token search: try {plan} within {self.limit_points:g} points"
+        self._sized.module(resizing_of(plan))  # its images are a stage of their own
         drop = self._stages.run(stage, PlanDrop, lambda: self._carry_out(plan, stage))
         self._tried_plans.add(self.limit_points, plan, drop)
         return drop.points
 
-    def _carry_out(self, plan: TokenPlan, stage: str) -> PlanDrop:
-        sites = plan_sites(self._module, plan)
-        first = sites[0].block
-        shifted = tuple(Site(site.block - first + 1, site.tokens) for site in sites)
-        reduced = ReducedVisionTransformer(tail(self._module, first), plan.method, shifted, "gather")
-
-        def run(start: int) -> Tensor:
-            logits: Tensor = reduced(self._entering.block(first, start))
-            return logits
-
+    def _carry_out(self, plan: Plan, stage: str) -> PlanDrop:
         found = np.empty(0)
-        with closing(over_batches(run, range(0, len(self), BATCH))) as answers:
+        with closing(over_batches(self._answers(plan), range(0, len(self), BATCH))) as answers:
             for logits in answers:
                 classes = self._classes[len(found) : len(found) + len(logits)]
                 found = np.concatenate([found, margins(logits.numpy(), classes)])
@@ -88,29 +87,79 @@ class PlanTrials:
                 loses_too_much = not within_budget(seen.drop_points, self.limit_points)
                 if loses_too_much and seen.is_enough(self.limit_points):
                     break  # a plan that seems to hold is carried out on all images: those left mostly lose
-        return PlanDrop(seen.drop_points, len(found))
+        return PlanDrop(seen.drop_points, len(found), seen.drop_interval)
+
+    def _answers(self, plan: Plan) -> Callable[[int], Tensor]:
+        """A function of the place of a batch's first image, which returns the logits of the batch."""
+        resized = resizing_of(plan)
+        module = self._sized.module(resized)
+        if isinstance(plan, ResizePlan):
+            return lambda start: _logits(module, self._sized.pixels(resized, start))
+        sites = plan_sites(module, plan)
+        first = sites[0].block
+        shifted = tuple(Site(site.block - first + 1, site.tokens) for site in sites)
+        reduced = ReducedVisionTransformer(tail(module, first), plan.method, shifted, "gather")
+        return lambda start: _logits(reduced, self._entering.block(resized, first, start))
+
+
+def _logits(module: nn.Module, entering: Tensor) -> Tensor:
+    logits: Tensor = module(entering)
+    return logits
+
+
+class _SizedModels:
+    """A model as it is and on smaller images, each with its images; what is not asked for is not made."""
+
+    def __init__(self, context: RunContext, module: nn.Module, places: Sequence[int]) -> None:
+        self._context, self._places = context, places
+        self._modules: dict[ResizePlan | None, nn.Module] = {None: module}
+        self._images: dict[ResizePlan | None, PreparedImages] = {}
+        self._images_of(None)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def module(self, resized: ResizePlan | None) -> nn.Module:
+        if resized is not None and resized not in self._modules:
+            own = self._context.inputs.model.preprocessing.input_size
+            self._modules[resized] = resize(self._modules[None], resized, own).module
+            self._images_of(resized)
+        return self._modules[resized]
+
+    def pixels(self, resized: ResizePlan | None, start: int) -> Tensor:
+        """A batch of images, float32 [n, 3, h, w]; of a size whose model was asked for."""
+        places = range(start, min(start + BATCH, len(self)))
+        return torch.from_numpy(self._images[resized].select(places).array())
+
+    def _images_of(self, resized: ResizePlan | None) -> None:
+        preprocessing = self._context.inputs.model.preprocessing
+        if resized is not None:
+            preprocessing = replace(preprocessing, input_size=(resized.size, resized.size))
+        images = evaluation_images(self._context.stages, self._context.inputs, preprocessing)
+        self._images[resized] = images.select(self._places)
 
 
 class _Entering:
     """Tokens that enter a block, of batches of images; plans with their first site in the same block share them."""
 
-    def __init__(self, module: nn.Module, images: PreparedImages) -> None:
-        self._module, self._images = module, images
-        self._kept: dict[tuple[int, int], Tensor] = {}
+    def __init__(self, sized: _SizedModels) -> None:
+        self._sized = sized
+        self._kept: dict[tuple[ResizePlan | None, int, int], Tensor] = {}
         self._kept_bytes = 0
 
-    def block(self, first: int, start: int) -> Tensor:
+    def block(self, resized: ResizePlan | None, first: int, start: int) -> Tensor:
         """Returns float32 [n, tokens, channels].
 
         Args:
+            resized: On smaller images, or None.
             first: Block, counted from 1.
             start: Place of the first image of the batch.
         """
-        if (first, start) in self._kept:
-            return self._kept[first, start]
-        places = range(start, min(start + BATCH, len(self._images)))
-        tokens = head(self._module, torch.from_numpy(self._images.select(places).array()), first)
+        key = (resized, first, start)
+        if key in self._kept:
+            return self._kept[key]
+        tokens = head(self._sized.module(resized), self._sized.pixels(resized, start), first)
         if self._kept_bytes + tokens.nbytes <= _MOST_KEPT_BYTES:
-            self._kept[first, start] = tokens
+            self._kept[key] = tokens
             self._kept_bytes += tokens.nbytes
         return tokens

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from edgevit.pipeline.token_search.early_answer import Seen, margins
+from edgevit.results.measurement import Interval
+from edgevit.results.proportions import PairedCounts, paired_difference_interval
 
 
 @pytest.fixture
@@ -38,6 +40,15 @@ def test_lost_images_are_those_that_became_wrong_less_those_that_became_right() 
     seen = Seen(np.array([0.1, -0.2, 0.3, 0.4, 5.0]), np.array([-0.1, 0.2, -0.3, 0.4]))
     assert seen.lost_images == 1
     assert seen.drop_points == pytest.approx(20.0)
+
+
+def test_the_interval_of_the_drop_is_that_of_the_changes() -> None:
+    dense = np.array([0.1, -0.2, 0.3, 0.4, *[5.0] * 16])
+    same, one = Seen(dense, dense[:4]), Seen(dense, np.array([-0.1, -0.2, 0.3, 0.4]))
+    assert one.drop_interval.low < one.drop_points < one.drop_interval.high
+    found = paired_difference_interval(PairedCounts(18, 1, 0, 1))
+    assert one.drop_interval == Interval(100 * found.low, 100 * found.high)
+    assert same.drop_interval.low == pytest.approx(-same.drop_interval.high)
 
 
 def test_changes_are_expected_where_images_seen_moved_further_than_a_margin() -> None:

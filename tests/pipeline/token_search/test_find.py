@@ -20,6 +20,7 @@ timm = pytest.importorskip("timm")
 from edgevit.backends import get_backend  # noqa: E402
 from edgevit.data.sampling import RunData  # noqa: E402
 from edgevit.devices.device import load_device  # noqa: E402
+from edgevit.model.forward_cost import forward_cost  # noqa: E402
 from edgevit.model.load import Model  # noqa: E402
 from edgevit.pipeline.token_search import block_bench  # noqa: E402
 from edgevit.pipeline.token_search.block_latency import (  # noqa: E402
@@ -29,7 +30,8 @@ from edgevit.pipeline.token_search.block_latency import (  # noqa: E402
     predict_blocks,
     time_blocks,
 )
-from edgevit.pipeline.token_search.find import SearchEffort, find_plan  # noqa: E402
+from edgevit.pipeline.token_search.effort import SearchEffort  # noqa: E402
+from edgevit.pipeline.token_search.find import find_plan  # noqa: E402
 from edgevit.pipeline.token_search.trials import PlanTrials  # noqa: E402
 from edgevit.pipeline.token_search.tried_plans import PlanDrop, TriedPlans  # noqa: E402
 from edgevit.results.artifact import Preprocessing  # noqa: E402
@@ -38,12 +40,14 @@ from edgevit.run import executor  # noqa: E402
 from edgevit.run.deadline import Deadline  # noqa: E402
 from edgevit.run.task import Task  # noqa: E402
 from edgevit.spec.spec import Spec  # noqa: E402
-from edgevit.spec.token_plan import FORMS, Form, TokenPlan, parse_plan  # noqa: E402
+from edgevit.spec.token_plan import FORMS, Form, Plan, ResizePlan, TokenPlan, parse_plan  # noqa: E402
 from edgevit.tokens.reduce import reduce_tokens  # noqa: E402
+from edgevit.tokens.resize import resize  # noqa: E402
 from tests.pipeline.contexts import make_context, make_inputs, noise, run_here  # noqa: E402
 
 PREPROCESSING = Preprocessing((32, 32), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-EFFORT = SearchEffort()
+EFFORT = SearchEffort(most_sizes=0)
+SMALLER = ResizePlan("resolution", 28)
 FIRST = {"24", "48", "65"}
 """Blocks without a site that are looked at first, of a model with 65 tokens."""
 
@@ -215,7 +219,7 @@ def test_a_big_step_is_found(fragile: World) -> None:
 
 def test_labels_count_the_drop_on_the_images_that_are_looked_at(world: World, pixels: Any) -> None:
     labels = tuple((int(label) + place % 2) % 5 for place, label in enumerate(world.logits.argmax(1)))
-    found = world.find(limit=30.0, labels=labels, effort=SearchEffort(trial_images=10))
+    found = world.find(limit=30.0, labels=labels, effort=SearchEffort(trial_images=10, most_sizes=0))
     places = [place * 23 // 9 for place in range(10)]  # the first and the last of 24 among them
     wanted = np.array(labels)[places]
     before = (world.logits[places].argmax(1) == wanted).mean()
@@ -294,3 +298,49 @@ def test_no_plan_pays(world: World) -> None:
     found = world.find(limit=30.0)
     assert (found.plan, found.tried, found.steps) == (None, (), (65,))
     assert "costs more than it gains" in found.note
+
+
+@pytest.fixture
+def resizable(fragile: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Whose model loses all on images of 24 pixels, 10 points on 28, and half a point with each patch that leaves."""
+
+    def carry_out(trials: PlanTrials, plan: Plan, stage: str) -> PlanDrop:
+        if isinstance(plan, ResizePlan):
+            return PlanDrop({28: 10.0, 24: 100.0}[plan.size], 24)
+        patches, lost = (49, 10.0) if plan.resized else (64, 0.0)
+        return PlanDrop(lost + (patches - plan.sites(patches, 6)[-1].tokens) / 2, 24)
+
+    monkeypatch.setattr(PlanTrials, "_carry_out", carry_out)
+    return fragile
+
+
+def test_size_and_tokens_are_searched_together(resizable: World) -> None:
+    found = resizable.find(limit=30.0, effort=SearchEffort())
+    assert [(size.size, size.drop_points, size.tokens) for size in found.sizes] == [(28, 10.0, 50), (24, 100.0, 37)]
+    assert found.sizes[0].macs == forward_cost(resize(resizable.module, SMALLER, (32, 32)).module, (28, 28)).macs
+    assert found.plan is not None and found.plan.startswith("resolution:28+")
+    assert found.predicted_ms is not None and found.predicted_ms < 6 * resizable.milliseconds(50)
+    assert found.dense_ms == pytest.approx(6 * 0.05 * 65)
+    assert not [tried.plan for tried in found.tried if "24" in tried.plan.partition("+")[0]]
+    assert 50 in {point.tokens for point in found.blocks}
+
+
+def test_a_smaller_image_alone_is_found_where_reducing_tokens_costs_more(resizable: World) -> None:
+    slow = resizable._time
+    resizable._time = lambda name: slow(name) + (1000.0 if "-" in name else 0.0)  # type: ignore[method-assign]
+    found = resizable.find(limit=30.0, effort=SearchEffort())
+    assert (found.plan, found.predicted_ms) == ("resolution:28", pytest.approx(6 * 0.05 * 50))
+    assert [tried.plan for tried in found.tried] == ["resolution:28"]
+
+
+def test_a_smaller_image_that_loses_too_much_is_no_start(resizable: World) -> None:
+    found = resizable.find(limit=5.0, effort=SearchEffort())
+    assert [(size.size, size.drop_points) for size in found.sizes] == [(28, 10.0)]
+    assert found.plan is not None and "resolution" not in found.plan
+
+
+def test_other_backends_go_on_from_the_same_sizes(resizable: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = resizable.find(limit=30.0, effort=SearchEffort())
+    second = resizable.find(limit=30.0, backend="openvino", effort=SearchEffort())
+    assert (second.sizes, second.plan) == (first.sizes, first.plan)
+    assert len(list((resizable.folder / "run" / "stages").glob("token search: try resolution:28 *"))) == 1

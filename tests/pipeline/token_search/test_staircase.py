@@ -52,3 +52,10 @@ def test_a_site_costs_by_the_tokens_that_enter() -> None:
 def test_between_points_lies_a_straight_line_and_beyond_them_the_nearest() -> None:
     points = [(1.0, 10.0), (3.0, 20.0)]
     assert [interpolate(points, x) for x in (0, 1, 2, 3, 4)] == [10, 10, 15, 20, 20]
+
+
+def test_a_smaller_image_has_fewer_tokens_from_the_start() -> None:
+    blocks = curve({5: 1.0, 9: 1.5, 17: 2.5})
+    assert blocks.plan_ms("squeeze", (), 1, 6, start_tokens=9) == 6 * 1.5
+    reduced = blocks.plan_ms("squeeze", (Site(3, 4),), 1, 6, start_tokens=9)
+    assert reduced == pytest.approx(6 * 1.5 + blocks.site_ms("squeeze", 9) - 3.5 * 0.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from edgevit.data.images import open_images  # noqa: E402
+from edgevit.data.preprocess import preprocess  # noqa: E402
 from edgevit.data.sampling import RunData  # noqa: E402
 from edgevit.model.load import Model  # noqa: E402
 from edgevit.pipeline.token_search import trials  # noqa: E402
@@ -18,8 +21,9 @@ from edgevit.pipeline.token_search.trials import PlanTrials  # noqa: E402
 from edgevit.results.artifact import Preprocessing  # noqa: E402
 from edgevit.run import executor  # noqa: E402
 from edgevit.spec.spec import Spec  # noqa: E402
-from edgevit.spec.token_plan import parse_plan  # noqa: E402
+from edgevit.spec.token_plan import ResizePlan, parse_any_plan, parse_plan  # noqa: E402
 from edgevit.tokens.reduce import reduce_tokens  # noqa: E402
+from edgevit.tokens.resize import resize  # noqa: E402
 from tests.pipeline.contexts import make_context, make_inputs, noise, run_here  # noqa: E402
 
 PREPROCESSING = Preprocessing((32, 32), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -120,3 +124,24 @@ def test_what_would_fill_the_memory_is_not_kept(
     first = trials_.drop_points(parse_plan("tome:3=40"))
     assert not trials_._entering._kept
     assert first == trials_.drop_points(parse_plan("tome:3=40"))
+
+
+def test_a_smaller_image_loses_what_the_resized_model_loses(
+    trial: tuple[PlanTrials, np.ndarray], vit: Any, pixels: Any
+) -> None:
+    trials_, classes = trial
+    images = open_images("noise:24")
+    small = replace(PREPROCESSING, input_size=(24, 24))
+    smaller = torch.from_numpy(np.stack([preprocess(images.image(name), small) for name in images.ids[::3]]))
+    resized = resize(vit, ResizePlan("resolution", 24), (32, 32)).module
+    with torch.inference_mode():
+        before = (vit(pixels[::3]).argmax(1).numpy() == classes).mean()
+    for text in ("resolution:24", "resolution:24+tome:2=30,5=20"):
+        plan = parse_any_plan(text)
+        model = resized if isinstance(plan, ResizePlan) else reduce_tokens(resized, replace(plan, resized=None))
+        with torch.inference_mode():
+            after = (model(smaller).argmax(1).numpy() == classes).mean()
+        assert trials_.drop_points(plan) == pytest.approx(100 * (before - after))
+        interval = trials_.known[plan].interval
+        assert interval is not None and interval.low <= trials_.drop_points(plan) <= interval.high
+    assert trials_.module(None) is vit
