@@ -3,7 +3,9 @@
 Runs ``edgevit compress`` on real ViT-Tiny and MobileNetV2, choosing on the first 445 images of imagenet_val by name, and
 judges what was found on the other images, on which no step was chosen. Speed is the median of the paired ratios of the
 run's final round to the dense float32 file of the same runtime, one thread. KL is the mean divergence of the predictions
-from the dense model's in PyTorch, in nats.
+from the dense model's in PyTorch, in nats. Beside it stands what each library gives alone with the right settings, from
+the same float32 file and the same calibration images. Then comes where the time of the fastest file goes, by op family
+under the runtime's own profiler, beside that of the float32 file.
 
     python -m benchmarks.compress [--data DIR] [--out DIR] [--only int8,tokens,tokens3,mobilenet]
 
@@ -13,9 +15,10 @@ A run that was stopped goes on with the same --out.
 from __future__ import annotations
 
 import argparse
+import functools
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,20 +26,28 @@ import numpy as np
 from scipy.special import log_softmax
 
 from benchmarks.imagenet import first_images, other_images
+from benchmarks.library_defaults import LibraryArtifact, LibraryJob
+from benchmarks.library_knobs import KNOBS, make_with_knobs
 from benchmarks.models import default_data
 from edgevit import compress, units
 from edgevit.artifacts.accuracy import accuracy_of, agreement, read_answers
 from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, run_images
 from edgevit.artifacts.pytorch_reference import ReferenceJob, reference_logits
-from edgevit.cli.terminal import make_progress, print_table
-from edgevit.data.images import ImageSet, open_images
+from edgevit.cli.terminal import make_progress, print_line, print_table
+from edgevit.data.images import ImageSet, Samples, open_images
 from edgevit.data.prepared import PreparedImages
+from edgevit.errors import CandidateFailed
+from edgevit.measure.op_times import OpTimesJob, time_ops
+from edgevit.measure.rounds import RoundEntry, RoundSettings, measure_rounds, rounds_for
 from edgevit.model.program.capture import capture, save_program
 from edgevit.pipeline.inputs import open_model
 from edgevit.results.candidate import Candidate
+from edgevit.results.op_times import FamilyTime, OpTimes
 from edgevit.results.ranking import compare_speed, fastest_first
 from edgevit.results.run import Run
+from edgevit.results.statistics import Ratio, paired_ratio
 from edgevit.run.child_process import run_in_child
+from edgevit.run.executor import Executor, processors
 from edgevit.run.task import Task
 from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.spec import Spec, resolve_spec
@@ -72,16 +83,23 @@ def main() -> None:
     unknown = set(given.only.split(",")) - set(ROWS)
     if unknown or given.data is None:
         parser.error(f"no row {', '.join(sorted(unknown))}" if unknown else "no data folder: give --data DIR")
-    rows = []
+    rows, profiles = [], []
     for name in given.only.split(","):
         spec = _spec(ROWS[name], given.data, given.out.resolve())
         with make_progress(verbose=False) as progress:
             run = compress(spec, given.out / name, resume=True, progress=progress)
-        rows += [(name, *row, ROWS[name].required) for row in _judged(run, spec, given.out / name, given.data)]
+        rows += [(name, *row) for row in _judged(run, spec, given.out / name, given.data, ROWS[name])]
+        profiles += [(name, *row) for row in _profiled(run, given.out / name)]
     print_table(
         ("row", "fastest file of each runtime", "against dense float32", "change", "agreement", "KL", "required"),
         rows,
         numeric=(2, 3, 4, 5),
+    )
+    print_line()
+    print_table(
+        ("row", "fastest file of each runtime", "op family", "ops", "time", "share", "float32 ops", "float32 time"),
+        profiles,
+        numeric=(3, 4, 5, 6, 7),
     )
 
 
@@ -95,36 +113,106 @@ def _spec(row: Row, data: Path, out: Path) -> Spec:
     return resolve_spec(None, None, {"model": model, "data": images, **row.settings})
 
 
-def _judged(run: Run, spec: Spec, folder: Path, data: Path) -> Iterator[tuple[str, ...]]:
-    """A row for the fastest usable file of each runtime, on the images that nothing was chosen on."""
+def _judged(run: Run, spec: Spec, folder: Path, data: Path, row: Row) -> Iterator[tuple[str, ...]]:
+    """Rows for the fastest usable file of each runtime and for its library's, on the images that nothing was chosen on."""
     others = open_images(str(other_images(data, folder.parent)))
     with tempfile.TemporaryDirectory() as temporary:
         dense = _dense_logits(spec, others, Path(temporary))
-        before = read_answers(dense, others.labels)
+
+        def judge(parent: Candidate, artifact: Path, precision: str) -> tuple[str, str, str]:
+            logits = _logits(parent, artifact, precision, others, Path(temporary))
+            return _judge(dense, logits, others)
+
         for backend in dict.fromkeys(candidate.backend for candidate in run.candidates):
-            usable = [c for c in run.candidates if c.backend == backend and c.status == "ok" and c.latency]
-            if not usable:
-                yield backend, "nothing usable", "–", "–", "–"
+            best = _fastest(run, backend)
+            if best is None or best.artifact is None:
+                yield backend, "nothing usable", "–", "–", "–", row.required
                 continue
-            best = fastest_first(usable)[0]
-            logits = _logits(best, others, folder, Path(temporary))
-            answers = read_answers(logits, others.labels)
-            accuracy = accuracy_of(answers, before)
-            interval = accuracy.drop_interval
-            reach = f" ({-interval.high:+.1f} to {-interval.low:+.1f})" if interval else ""
-            yield (
-                best.id,
-                _speed_up(run, best),
-                units.accuracy_change(accuracy.drop_points) + reach,
-                units.percent(agreement(answers, before)),
-                f"{_divergence(dense, logits):.4f}",
-            )
+            found = judge(best, folder.resolve() / best.artifact.path, SCHEMES[best.scheme].precision)
+            yield best.id, _speed_up(run, best), *found, row.required
+            yield _library_row(run, backend, folder.resolve(), KNOBS[row.model][backend], judge)
+
+
+Judge = Callable[[Candidate, Path, str], tuple[str, str, str]]
+"""Takes a candidate that says how images are prepared, an artifact's file and its precision; gives cells of the table."""
+
+
+def _judge(dense: np.ndarray, logits: np.ndarray, images: ImageSet) -> tuple[str, str, str]:
+    """Returns the change of accuracy with its interval, the agreement and the divergence."""
+    before, answers = read_answers(dense, images.labels), read_answers(logits, images.labels)
+    accuracy = accuracy_of(answers, before)
+    interval = accuracy.drop_interval
+    reach = f" ({-interval.high:+.1f} to {-interval.low:+.1f})" if interval else ""
+    change = units.accuracy_change(accuracy.drop_points) + reach
+    return change, units.percent(agreement(answers, before)), f"{_divergence(dense, logits):.4f}"
+
+
+def _fastest(run: Run, backend: str) -> Candidate | None:
+    usable = [c for c in run.candidates if c.backend == backend and c.status == "ok" and c.latency]
+    return fastest_first(usable)[0] if usable else None
+
+
+def _library_row(run: Run, backend: str, folder: Path, name: str, judge: Judge) -> tuple[str, ...]:
+    """What the library alone makes of the dense float32 file of its runtime."""
+    dense = run.candidate(f"{backend}/fp32/dense")
+    assert dense.artifact is not None
+    assert run.calibration is not None
+    parent = folder / dense.artifact.path
+    images = PreparedImages(Samples(run.calibration.source, run.calibration.ids), dense.artifact.preprocessing)
+    job = LibraryJob(backend, name, parent, images, folder / "libraries" / backend)
+    try:
+        task = Task(make_with_knobs, job, LibraryArtifact)
+        made = run_in_child(task, timeout_seconds=TIMEOUT_S, log=folder / "logs" / "libraries.log").path
+        ratio = _paired(backend, parent, made, folder / "logs" / "libraries.log")
+        return f"{backend}: {name}", _ratio(ratio), *judge(dense, made, "f32"), "–"
+    except CandidateFailed as error:
+        return f"{backend}: {name}", f"fails: {error.message}", "–", "–", "–", "–"
+
+
+def _paired(backend: str, first: Path, second: Path, log: Path) -> Ratio:
+    """Times two files alternately, one thread, float32 where they compute in floats."""
+    entries = [RoundEntry(str(place), backend, path, "f32") for place, path in enumerate((first, second))]
+    settings = RoundSettings(rounds=rounds_for(len(entries)), at_once=processors())
+    with Executor(settings.at_once, TIMEOUT_S, log) as executor:
+        rounds = measure_rounds(entries, settings, functools.partial(executor.run_in_turn, log=log))
+    for reason in rounds.failures.values():
+        raise CandidateFailed(reason)
+    return paired_ratio(rounds.latencies["0"].bursts_ms, rounds.latencies["1"].bursts_ms)
+
+
+def _profiled(run: Run, folder: Path) -> Iterator[tuple[str, ...]]:
+    """Rows for each op family of the fastest file of each runtime, most time first, then one for the whole."""
+    for backend in dict.fromkeys(candidate.backend for candidate in run.candidates):
+        best = _fastest(run, backend)
+        if best is None:
+            continue
+        found, dense = (_op_times(each, folder) for each in (best, run.candidate(f"{backend}/fp32/dense")))
+        in_dense = {family.kind: family for family in dense.families}
+        missing = [FamilyTime(kind, 0, 0.0, 0.0) for kind in in_dense if kind not in {f.kind for f in found.families}]
+        for family in (*found.families, *missing):
+            before = in_dense.get(family.kind, FamilyTime(family.kind, 0, 0.0, 0.0))
+            cells = (str(family.count), units.milliseconds(family.ms), units.percent(family.share))
+            yield best.id, family.kind.replace("_", " "), *cells, str(before.count), units.milliseconds(before.ms)
+        yield best.id, "sum", "", units.milliseconds(found.sum_ms), "", "", units.milliseconds(dense.sum_ms)
+        latencies = (units.milliseconds(found.p50_ms), "", "", units.milliseconds(dense.p50_ms))
+        yield best.id, "p50 without the profiler", "", *latencies
+
+
+def _op_times(candidate: Candidate, folder: Path) -> OpTimes:
+    assert candidate.artifact is not None
+    artifact = folder.resolve() / candidate.artifact.path
+    job = OpTimesJob(candidate.backend, artifact, 1, SCHEMES[candidate.scheme].precision)
+    return run_in_child(Task(time_ops, job, OpTimes), timeout_seconds=TIMEOUT_S, log=folder / "logs" / "op-times.log")
 
 
 def _speed_up(run: Run, candidate: Candidate) -> str:
     dense = run.candidate(f"{candidate.backend}/fp32/dense")
     ratio = compare_speed(candidate, dense)
-    return f"{ratio.median:.2f} × ({ratio.interval.low:.2f} to {ratio.interval.high:.2f})" if ratio else "–"
+    return _ratio(ratio) if ratio else "–"
+
+
+def _ratio(ratio: Ratio) -> str:
+    return f"{ratio.median:.2f} × ({ratio.interval.low:.2f} to {ratio.interval.high:.2f})"
 
 
 def _dense_logits(spec: Spec, images: ImageSet, folder: Path) -> np.ndarray:
@@ -135,15 +223,15 @@ def _dense_logits(spec: Spec, images: ImageSet, folder: Path) -> np.ndarray:
     return _run(Task(reference_logits, job, LogitsFile), folder)
 
 
-def _logits(candidate: Candidate, images: ImageSet, run_folder: Path, folder: Path) -> np.ndarray:
-    artifact = candidate.artifact
-    assert artifact is not None  # it was timed
+def _logits(candidate: Candidate, artifact: Path, precision: str, images: ImageSet, folder: Path) -> np.ndarray:
+    """Runs an artifact on images that are prepared as for a candidate."""
+    assert candidate.artifact is not None
     job = InferenceJob(
         backend=candidate.backend,
-        artifact=run_folder.resolve() / artifact.path,
-        images=PreparedImages(images.samples, artifact.preprocessing),
+        artifact=artifact,
+        images=PreparedImages(images.samples, candidate.artifact.preprocessing),
         threads=1,
-        precision=SCHEMES[candidate.scheme].precision,
+        precision=precision,
         logits=folder / f"{candidate.backend}.npy",
     )
     return _run(Task(run_images, job, LogitsFile), folder)

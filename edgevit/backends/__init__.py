@@ -2,8 +2,8 @@
 
 A backend is a package in this folder whose ``__init__`` describes it as ``BACKEND``; it is found by its folder, and its
 parts are imported when they are first used. To add one, add a folder with ``__init__.py``, ``export.py`` (``export``),
-``quantize.py`` (``quantize``), ``graph.py`` (``read_graph``, ``files_of``) and ``session.py`` (``RuntimeSession``), as the methods of
-:class:`Backend` describe them; the contract tests pick it up.
+``quantize.py`` (``quantize``), ``graph.py`` (``read_graph``, ``files_of``), ``session.py`` (``RuntimeSession``) and ``op_times.py``
+(``op_times``, ``PROFILER``), as the methods of :class:`Backend` describe them; the contract tests pick it up.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from edgevit.quantization.policy import FirstGuess
     from edgevit.results.graph import Graph
+    from edgevit.results.op_times import OpTime
     from edgevit.spec.recipe import OpKind, Recipe
 
 forbid_telemetry()  # here, because no part of a backend can be imported without this package
@@ -147,6 +148,33 @@ class Backend:
                 f"the nearest that it takes is {min(fixed)}",
             )
         return session
+
+    def op_times(
+        self, path: Path, threads: int, precision: str, feeds: tuple[np.ndarray, ...], inferences: int
+    ) -> tuple[OpTime, ...]:
+        """Runs an artifact under the runtime's own profiler, after a warm-up; only in a child process, as all native code.
+
+        Args:
+            path: Main file.
+            threads: CPU threads, 1 or more.
+            precision: As for :meth:`open_session`.
+            feeds: Arrays of the shapes and dtypes of the artifact's inputs, in that order.
+            inferences: How many are measured, 1 or more.
+
+        Returns:
+            The time of each kind of op in one inference, most first.
+
+        Raises:
+            UsageError: the runtime cannot run the file, or has no profiler as it is installed.
+        """
+        part = self._part("op_times")
+        with blaming(f"{self.title} cannot profile {path}"):
+            return cast("tuple[OpTime, ...]", part.op_times(path, threads, precision, feeds, inferences))
+
+    @property
+    def profiler(self) -> str:
+        """Whose profiler ``op_times`` uses, and what it does not show."""
+        return cast(str, self._part("op_times").PROFILER)
 
     @property
     def preload(self) -> tuple[str, ...]:

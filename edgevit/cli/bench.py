@@ -40,6 +40,9 @@ def bench(
         str | None,
         typer.Option(metavar="TIME", help="One file: run that long, such as 60s, and show how the latency changes."),
     ] = None,
+    op_times: Annotated[
+        bool, typer.Option("--op-times", help="One file: the time of each op, by the runtime's own profiler.")
+    ] = False,
     require_stable: Annotated[
         bool, typer.Option("--require-stable", help="Exit 1 if other work disturbed the measurement.")
     ] = False,
@@ -56,6 +59,7 @@ def bench(
       edgevit bench model.tflite --threads 4
       edgevit bench a.onnx b.onnx c.tflite --require-stable
       edgevit bench model.onnx --sustained 60s
+      edgevit bench model.onnx --op-times
     """
     from edgevit.cli import render_bench, terminal
     from edgevit.commands import bench as command
@@ -65,10 +69,13 @@ def bench(
 
     options.check_choice("precision", precision, options.PRECISIONS)
     seconds = None if sustained is None else parse_seconds(sustained)
-    _check_one_way(len(artifacts), batch is not None, end_to_end, sustained is not None)
+    ways = {"--end-to-end": end_to_end, "--sustained": sustained is not None, "--op-times": op_times}
+    _check_one_way([option for option, given in ways.items() if given], len(artifacts), batch is not None)
     how_long = {"--min-runs": min_runs is not None, "--min-seconds": min_seconds is not None}
     if sustained is not None:
         options.refuse_with("--sustained", how_long, "it says how long to run")
+    if op_times:
+        options.refuse_with("--op-times", {**how_long, "--require-stable": require_stable}, "it counts inferences")
     if len(artifacts) > 1:
         options.refuse_with("several files", how_long, "they are timed in rounds of bursts")
     if data is not None and not end_to_end:
@@ -89,6 +96,12 @@ def bench(
             summary = {"first_ms": long_run.first_ms, "last_ms": long_run.last_ms, "drift": long_run.drift}
             document = {"artifact": str(artifact), "sustained": {**summary, **to_document(long_run)}}
             unstable = long_run.unstable
+        elif op_times:
+            profile = command.profile_file(artifact, precision, settings, progress)
+            show = partial(render_bench.print_op_times, artifact, profile)
+            sums = {"sum_ms": profile.sum_ms, "families": [to_document(family) for family in profile.families]}
+            document = {"artifact": str(artifact), "op_times": {**to_document(profile), **sums}}
+            unstable = ""
         elif end_to_end:
             from edgevit.commands.end_to_end import time_file_end_to_end
 
@@ -121,14 +134,15 @@ def parse_seconds(text: str) -> float:
     return float(number) * factor
 
 
-def _check_one_way(files: int, batch: bool, end_to_end: bool, sustained: bool) -> None:
-    """Refuses options that do not go together."""
-    if end_to_end and sustained:
-        raise UsageError("--end-to-end and --sustained do not go together", "give one of them")
-    option = "--end-to-end" if end_to_end else "--sustained" if sustained else ""
-    if option and files > 1:
+def _check_one_way(given: list[str], files: int, batch: bool) -> None:
+    """Refuses options that do not go together; ``given`` are those that each measure in a way of their own."""
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} do not go together", "give one of them")
+    if not given:
+        return
+    (option,) = given
+    if files > 1:
         raise UsageError(f"{option} takes one file, not {files}", "measure them one after another")
-    if end_to_end and batch:
-        raise UsageError("--end-to-end takes single images", "leave out --batch")
-    if sustained and batch:
-        raise UsageError("--sustained does not take --batch", "leave out --batch")
+    if batch:
+        takes = "takes single images" if option == "--end-to-end" else "does not take --batch"
+        raise UsageError(f"{option} {takes}", "leave out --batch")

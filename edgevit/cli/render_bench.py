@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 from edgevit import units
 from edgevit.cli.terminal import print_line, print_table
 
+_MOST_KERNELS = 12
+
 if TYPE_CHECKING:
     from edgevit.commands.end_to_end import EndToEndLatency
     from edgevit.measure.sustained import SustainedLatency
     from edgevit.results.comparison import Comparison, TimedFile
     from edgevit.results.measurement import Measurement
+    from edgevit.results.op_times import OpTimes
 
 
 def print_measurement(artifact: Path, measurement: Measurement) -> None:
@@ -92,6 +95,27 @@ def print_end_to_end(artifact: Path, found: EndToEndLatency) -> None:
     ]
     print_table((artifact.name, "measured on this host"), rows, numeric=(1,))
     _print_conditions(found.unstable, found.not_judged)
+
+
+def print_op_times(artifact: Path, found: OpTimes) -> None:
+    """Prints where the time of one inference goes: by op family, then by kernel."""
+    families = [
+        (family.kind.replace("_", " "), str(family.count), units.milliseconds(family.ms), units.percent(family.share))
+        for family in found.families
+    ]
+    print_table((artifact.name, "ops", "time", "share"), families, numeric=(1, 2, 3))
+    print_line()
+    kernels = [
+        (op.native, op.kind.replace("_", " "), str(op.count), units.milliseconds(op.ms))
+        for op in found.ops[:_MOST_KERNELS]
+    ]
+    print_table(("kernel", "family", "ops", "time"), kernels, numeric=(2, 3))
+    hidden = len(found.ops) - len(kernels)
+    if hidden:
+        print_line(f"and {hidden} kernels of less time: --json has all")
+    print_line(f"sum of all ops: {units.milliseconds(found.sum_ms)}; p50 without the profiler:"
+               f" {units.milliseconds(found.p50_ms)}; threads: {found.threads}, {found.precision}")  # fmt: skip
+    print_line(f"measured by {found.profiler}")
 
 
 def _row(file: TimedFile, *, per_image: bool) -> tuple[str, ...]:

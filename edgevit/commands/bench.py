@@ -12,10 +12,12 @@ from edgevit.commands.file_errors import blaming_file
 from edgevit.errors import UsageError
 from edgevit.measure.bench import BenchJob, bench
 from edgevit.measure.host import check_threads, threads_note
+from edgevit.measure.op_times import OpTimesJob, time_ops
 from edgevit.measure.rounds import RoundEntry, RoundSettings, measure_rounds, rounds_for
 from edgevit.measure.sustained import SustainedJob, SustainedLatency, run_sustained
 from edgevit.results.comparison import Comparison, compare
 from edgevit.results.measurement import Measurement
+from edgevit.results.op_times import OpTimes
 from edgevit.run.executor import Executor, processors
 from edgevit.run.progress import Progress
 from edgevit.run.stages import child_runner
@@ -114,3 +116,22 @@ def sustain_file(
     job = SustainedJob(backend_of_file(artifact).name, artifact.absolute(), precision, settings.threads, seconds)
     with child_runner(progress, settings.timeout_seconds + seconds) as children, blaming_file(artifact):
         return children.run(f"run {artifact.name}", Task(run_sustained, job, SustainedLatency, timing=True))
+
+
+def profile_file(artifact: Path, precision: str, settings: MeasureSpec, progress: Progress) -> OpTimes:
+    """Measures the time of each op of an artifact file, see :mod:`edgevit.measure.op_times`.
+
+    Args:
+        artifact: The file.
+        precision: As for :func:`measure_file`.
+        settings: Threads, and the time limit.
+        progress: Progress callback.
+
+    Raises:
+        UsageError: no such file, or no backend can run it, or its runtime has no profiler as it is installed, or it
+            crashed or ran out of time.
+    """
+    check_threads(settings.threads)
+    job = OpTimesJob(backend_of_file(artifact).name, artifact.absolute(), settings.threads, precision)
+    with child_runner(progress, settings.timeout_seconds) as children, blaming_file(artifact):
+        return children.run(f"profile {artifact.name}", Task(time_ops, job, OpTimes, timing=True))

@@ -17,6 +17,7 @@ from edgevit.errors import UsageError
 from edgevit.measure.sustained import SustainedLatency, Window
 from edgevit.results.comparison import Comparison, compare
 from edgevit.results.measurement import Interval, Measurement, RoundLatency
+from edgevit.results.op_times import OpTime, OpTimes
 from edgevit.spec.spec import MeasureSpec
 from tests.factories import make_measurement
 
@@ -151,6 +152,22 @@ def test_the_way_from_the_image_shows_its_parts(answer: Answer, capsys: pytest.C
     assert all(text in out for text in ("9.00 ms", "3.00 ms", "1.00 ms", "5.00 ms", "digits"))
 
 
+def test_ops_are_shown_by_family_and_by_kernel(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:
+    kernels = tuple(OpTime(f"kernel {place}", "linear" if place else "depthwise_conv", 2, 1.0) for place in range(14))
+    calls = answer("bench.profile_file", OpTimes("onnxruntime", "a profiler", 1, "f32", 15.0, kernels))
+    assert run(["bench", "a.onnx", "--op-times"]) == 0
+    assert calls == [(Path("a.onnx"), "fastest", MeasureSpec(min_seconds=2.0))]
+    out = capsys.readouterr().out
+    assert "depthwise conv" in out
+    assert "92.9 %" in out  # 13 of 14 kernels
+    assert "and 2 kernels of less time" in out
+    assert "14.0 ms; p50 without the profiler: 15.0 ms" in out
+    assert run(["bench", "a.onnx", "--op-times", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)["op_times"]
+    assert (document["sum_ms"], len(document["ops"])) == (14.0, 14)
+    assert [family["kind"] for family in document["families"]] == ["linear", "depthwise_conv"]
+
+
 def test_a_comparison_as_json(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:
     answer("bench.compare_files", compared())
     assert run(["bench", "a.onnx", "b.onnx", "c.tflite", "--json"]) == 0
@@ -168,6 +185,10 @@ def test_a_comparison_as_json(answer: Answer, capsys: pytest.CaptureFixture[str]
         (("a.onnx", "--end-to-end", "--sustained", "60s"), "do not go together"),
         (("a.onnx", "--end-to-end", "--batch", "2"), "--end-to-end takes single images"),
         (("a.onnx", "--sustained", "60s", "--batch", "2"), "--sustained does not take --batch"),
+        (("a.onnx", "b.onnx", "--op-times"), "--op-times takes one file, not 2"),
+        (("a.onnx", "--op-times", "--batch", "2"), "--op-times does not take --batch"),
+        (("a.onnx", "--op-times", "--end-to-end"), "do not go together"),
+        (("a.onnx", "--op-times", "--min-runs", "60"), "--min-runs has no effect with --op-times"),
         (("a.onnx", "--data", "digits"), "--data is for --end-to-end"),
         (("a.onnx", "--sustained", "soon"), "--sustained 'soon' is not a time"),
         ((), "missing argument 'ARTIFACT"),

@@ -84,6 +84,11 @@ def read_graph(path: Path) -> Graph:
         ) from error
 
 
+def family(native: str) -> OpKind:
+    """Returns the family of an op by its name alone; see :func:`read_graph` for what its operands decide."""
+    return _KINDS.get(native, "other")
+
+
 def files_of(path: Path) -> tuple[Path, ...]:
     """Returns the file itself: TensorFlow Lite has its weights in it."""
     return (path,)
@@ -207,7 +212,7 @@ def _operands(native: str, indices: Any, tensors: dict[int, Tensor]) -> tuple[Te
 
 
 def _kind(native: str, weights: Tensor | None, data: Tensor | None) -> OpKind:
-    kind = _KINDS.get(native, "other")
+    kind = family(native)
     if weights is None or data is None:
         return kind
     if native == "CONV_2D" and weights.shape[-1] == 1 and data.shape[-1] > 1:

@@ -41,7 +41,10 @@ _NAMES: dict[OpKind, str] = {
         "AveragePool MaxPool GlobalAveragePool GlobalMaxPool LpPool QLinearGlobalAveragePool QLinearAveragePool"
     ),
     "reshape": "Reshape Flatten Squeeze Unsqueeze Identity Dropout",
-    "layout": ("Transpose Slice Concat Pad Split Tile Expand DepthToSpace SpaceToDepth Resize Upsample QLinearConcat"),
+    "layout": (
+        "Transpose Slice Concat Pad Split Tile Expand DepthToSpace SpaceToDepth Resize Upsample QLinearConcat "
+        "ReorderInput ReorderOutput"
+    ),
     "gather": "Gather GatherElements GatherND OneHot ScatterElements ScatterND",
     "topk": "TopK",
     "quantize": "QuantizeLinear DequantizeLinear DynamicQuantizeLinear",
@@ -108,6 +111,16 @@ def read_graph(path: Path) -> Graph:
         ) from error
 
 
+def family(native: str) -> OpKind:
+    """Returns the family of an op by its name alone; a product is a "matmul" whether or not a factor is constant."""
+    return _KINDS.get(native, "other")
+
+
+def weights_position(native: str) -> int:
+    """Returns the position of the weights among the inputs of a convolution."""
+    return _DATA_INPUTS.get(native, (0, 1))[1]
+
+
 def files_of(path: Path) -> tuple[Path, ...]:
     """Returns the file and those that hold its external data, each once.
 
@@ -163,7 +176,7 @@ class _Reader:
         if folded and all(folded):
             self._tensors.update({constant.name: constant for constant in folded if constant})
             return None
-        kind = _KINDS.get(node.op_type, "other")
+        kind = family(node.op_type)
         if node.op_type == "MatMulNBits":
             self._unpack(node)
         macs = self._macs(node, kind, outputs) if kind in ("conv", "linear", "matmul") else 0
@@ -255,7 +268,7 @@ class _Reader:
         if node.op_type == "ConvTranspose":  # weights [in, out / groups, ...]
             return math.prod(self._shape(node, 0)) * math.prod(self._shape(node, 1)[1:])
         if kind == "conv":  # weights [out, in / groups, ...]
-            return math.prod(made) * math.prod(self._shape(node, _second(node))[1:])
+            return math.prod(made) * math.prod(self._shape(node, weights_position(node.op_type))[1:])
         if node.op_type in ("Attention", "QAttention", "MultiHeadAttention"):
             return self._attention_macs(node, made)
         if node.op_type == "Einsum":
@@ -284,7 +297,7 @@ class _Reader:
 
     def _exact_kind(self, node: onnx.NodeProto, kind: OpKind, inputs: list[Tensor], macs: int) -> OpKind:
         if kind == "conv":
-            weights, groups = self._shape(node, _second(node)), attribute(node, "group", 1)
+            weights, groups = self._shape(node, weights_position(node.op_type)), attribute(node, "group", 1)
             return "depthwise_conv" if groups > 1 and weights[1] == 1 else "conv"
         if kind in ("linear", "matmul") and "Attention" not in node.op_type:
             if macs == 0:  # an Einsum that only permutes or multiplies
@@ -341,11 +354,6 @@ def _static_shape(value: onnx.ValueInfoProto | None) -> tuple[int, ...] | None:
         return None
     dims = value.type.tensor_type.shape.dim
     return tuple(dim.dim_value for dim in dims) if all(dim.HasField("dim_value") for dim in dims) else None
-
-
-def _second(node: onnx.NodeProto) -> int:
-    """Returns the position of the weights among the inputs of a convolution."""
-    return _DATA_INPUTS.get(node.op_type, (0, 1))[1]
 
 
 def _einsum_macs(equation: str, shapes: list[tuple[int, ...]], made: tuple[int, ...]) -> int:
