@@ -23,8 +23,7 @@ _LEGEND = (
     " agreement with the float model, with the whole plan in PyTorch. Tokens are those that enter a block, with prefix"
     " tokens, which plans do not count. Steps are the token counts that were searched: no larger count is as fast. Blocks"
     " with other token counts than those listed were estimated from them. Images whose class is least certain come first,"
-    " and the rest is taken to keep its class once it hardly matters. Smaller images are tried first, without fewer tokens;"
-    " below one that drops too much none is tried."
+    " and the rest is taken to keep its class once it hardly matters."
 )
 
 
@@ -41,6 +40,12 @@ _TIMED = {
 }
 _PASSES = ("reduce_tokens", "resize")
 """That carry out a plan."""
+
+
+_SIZES_LEGEND = (
+    "Smaller images are tried first, with all of their tokens: the change is that of top-1, or without labels of the"
+    " agreement with the float model, in PyTorch. Below one that drops too much none is tried."
+)
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,11 @@ def token_searches_section(run: Run, picture: str | None) -> str:
         parts += [f"### {title} for {escape(goal(search))}", _sentences(run, search), _sizes(search), _tried(search)]
         if (search.target, search.blocks) not in [(e.target, e.blocks) for e in run.token_searches[:number]]:
             parts += [_blocks(search), _site_costs(search)]
-    return "\n\n".join(part for part in (*parts, _LEGEND) if part)
+    legends = (
+        _LEGEND if any(search.source != "none" for search in run.token_searches) else "",
+        _SIZES_LEGEND if any(search.sizes for search in run.token_searches) else "",
+    )
+    return "\n\n".join(part for part in (*parts, *legends) if part)
 
 
 def _sentences(run: Run, search: TokenSearch) -> str:

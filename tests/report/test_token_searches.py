@@ -277,6 +277,7 @@ def test_a_search_for_the_size_alone_speaks_of_no_times() -> None:
         " limit, 1.06 G MACs. Whole artifacts, measured on this host: `litert/fp32/resolution-208` 12.2 → 10.6 ms"
         " (1.15 ×).",
     ]
+    assert "Plans are listed" not in page and page.splitlines()[-1].startswith("Smaller images are tried first")
     assert "| 208 x 208 | – | 1.06 G | +0.00 pt (-1.25 to +1.25) | 200 | chosen |" in page
     assert search_line(SIZE) == (
         "search for the input size for litert within 0.7 points: resolution:208, the smallest image within the limit,"

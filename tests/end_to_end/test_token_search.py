@@ -1,0 +1,62 @@
+"""``edgevit compress --tokens auto`` by the installed command: size and tokens of a transformer, the size of a CNN."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("sklearn")
+
+from tests.end_to_end.test_compress import edgevit, run_document
+
+pytestmark = pytest.mark.slow
+
+MAX_DROP = 2.0
+
+
+def searched(model: str, home: Path) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
+    """The run, its search and the float candidates with the plan found."""
+    command = (
+        "compress", model, "--data", "digits", "--calibration", "25%", "--tokens", "auto", "--export", "onnx",
+        "--scheme", "fp32", "--max-drop", MAX_DROP, "--device", "jetson-orin-nano", "--set", "measure.min_seconds=0",
+    )  # fmt: skip
+    done = edgevit(*map(str, command), "--out", home / "run", cwd=home)
+    assert done.returncode == 0, done.stderr
+    document = run_document(home / "run")
+    (search,) = document["token_searches"]
+    made = [c for c in document["candidates"] if c["passes"] and c["passes"][-1]["settings"] == search["plan"]]
+    return document, search, made
+
+
+def predicted_ms(candidate: dict[str, Any]) -> float:
+    (prediction,) = candidate["predictions"]
+    return float(prediction["latency_ms"]["p50"])
+
+
+@pytest.mark.parametrize("model", ["digits_cnn", "digits_vit"])
+def test_a_smaller_image_is_found_and_all_follow_it(model: str, tmp_path: Path) -> None:
+    document, search, made = searched(model, tmp_path)
+    within = [size for size in search["sizes"] if size["drop_points"] <= MAX_DROP]
+    assert within and len(search["sizes"]) - len(within) <= 1
+    size = int(search["plan"].removeprefix("resolution:").partition("+")[0])
+    assert size in [tried["size"] for tried in within]
+    dense = next(c for c in document["candidates"] if not c["passes"])
+    assert made
+    for candidate in made:
+        assert candidate["artifact"]["preprocessing"]["input_size"] == [size, size]
+        assert candidate["verification"]["passed"]
+        assert candidate["passes"][-1]["macs_after"] < dense_macs(document)
+        assert predicted_ms(candidate) < predicted_ms(dense)
+    report = (tmp_path / "run" / "report.md").read_text()
+    assert f"| {size} x {size} |" in report
+    if model == "digits_cnn":
+        assert (search["source"], search["dense_ms"], size) == ("none", None, min(tried["size"] for tried in within))
+    else:
+        assert search["source"] in ("measured", "predicted") and search["predicted_ms"] < search["dense_ms"]
+
+
+def dense_macs(document: dict[str, Any]) -> int:
+    return int(document["baseline"]["macs"])
