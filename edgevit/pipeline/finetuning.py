@@ -17,7 +17,7 @@ from edgevit.pipeline.images import tuning_images
 from edgevit.pipeline.model_passes import TrainedModel, load_trained, save_weights
 from edgevit.pipeline.snapshot import capture_module, take_snapshot
 from edgevit.pipeline.tasks import finetune_task
-from edgevit.results.artifact import PassRecord
+from edgevit.results.artifact import PassRecord, Preprocessing
 from edgevit.results.finetune import Finetune
 from edgevit.results.measurement import Interval
 from edgevit.run.executor import processors
@@ -61,6 +61,16 @@ class KeptWeights:
 
 
 @dataclass(frozen=True)
+class Student:
+    """A model that is tuned."""
+
+    slug: str
+    """Names its captured program; see :class:`edgevit.pipeline.context.Variant`."""
+    module: nn.Module
+    preprocessing: Preprocessing
+
+
+@dataclass(frozen=True)
 class Tuned:
     """What fine-tuning made of a variant."""
 
@@ -91,22 +101,32 @@ def tune(context: RunContext, trained: TrainedModel, variants: Alternatives, run
         return Tuned(note=note)
 
 
-def _tune(context: RunContext, trained: TrainedModel, variants: Alternatives, rung: Rung) -> Tuned:
-    inputs, stages, variant = context.inputs, context.stages, variants[0]
-    spec, images, recipe = inputs.spec.finetune, inputs.tuning_images, RECIPES[rung]
+def tuning_job(
+    context: RunContext, trained: TrainedModel, student: Student, recipe: TuningRecipe, weights: Path
+) -> FinetuneJob:
+    """Captures a student and its teacher for training, once in a run, and returns the job that tunes it.
+
+    Args:
+        context: The run; its spec asks for fine-tuning.
+        trained: The model after the passes before; it is the teacher.
+        student: What is tuned.
+        recipe: How.
+        weights: Where to write the parameters that were trained.
+    """
+    inputs, stages, dense = context.inputs, context.stages, trained.dense.preprocessing
+    spec, images = inputs.spec.finetune, inputs.tuning_images
     assert images is not None
-    name, dense = f"{variant.slug}-{rung}", trained.dense.preprocessing
-    student, at_once = _module(context, trained, variant), part_size(spec.batch_size)
-    job = FinetuneJob(
-        student=_captured(stages, variant.slug, student, variant.preprocessing.input_size, at_once),
+    at_once = part_size(spec.batch_size)
+    return FinetuneJob(
+        student=_captured(stages, student.slug, student.module, student.preprocessing.input_size, at_once),
         teacher=_captured(stages, DENSE, trained.module, dense.input_size, at_once),
         images=tuning_images(stages, images.train.samples, dense),
         kept=tuning_images(stages, images.kept.samples, dense),
-        kept_for_student=tuning_images(stages, images.kept.samples, variant.preprocessing),
+        kept_for_student=tuning_images(stages, images.kept.samples, student.preprocessing),
         settings=FinetuneSettings(
             parameters=recipe.parameters,
-            images_seen=spec.images_seen or recipe.images_seen,
-            learning_rate=spec.learning_rate or recipe.learning_rate,
+            images_seen=recipe.images_seen,
+            learning_rate=recipe.learning_rate,
             batch_size=spec.batch_size,
             feature_weight=spec.feature_weight,
             mixed_share=spec.mixed_share,
@@ -115,7 +135,26 @@ def _tune(context: RunContext, trained: TrainedModel, variants: Alternatives, ru
             threads=processors(),
             seed=inputs.spec.seed,
         ),
-        weights=stages.folder.work(f"{name}.tuned.safetensors"),
+        weights=weights,
+    )
+
+
+def _tune(context: RunContext, trained: TrainedModel, variants: Alternatives, rung: Rung) -> Tuned:
+    inputs, stages, variant = context.inputs, context.stages, variants[0]
+    spec, images = inputs.spec.finetune, inputs.tuning_images
+    assert images is not None
+    name, student = f"{variant.slug}-{rung}", _module(context, trained, variant)
+    recipe = replace(
+        RECIPES[rung],
+        images_seen=spec.images_seen or RECIPES[rung].images_seen,
+        learning_rate=spec.learning_rate or RECIPES[rung].learning_rate,
+    )
+    job = tuning_job(
+        context,
+        trained,
+        Student(variant.slug, student, variant.preprocessing),
+        recipe,
+        stages.folder.work(f"{name}.tuned.safetensors"),
     )
     found = stages.run_in_child(f"fine-tune {name}", f"finetune-{name}", finetune_task(job))
     before, after = np.asarray(found.before), np.asarray(found.after)
