@@ -8,11 +8,14 @@ most like the teacher on images kept apart is taken.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,13 +24,17 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.export.passes import move_to_device_pass
 
 from edgevit.data.prepared import PreparedImages
 from edgevit.distillation.augment import mix, random_crops
+from edgevit.distillation.checkpoint import load_checkpoint, save_checkpoint
 from edgevit.distillation.distill import normalize, soft_label_loss
 from edgevit.errors import CandidateFailed, UsageError
 from edgevit.model.program.capture import load_program
 from edgevit.model.program.trainable import Outputs, Trainable
+from edgevit.quantization.simulate import Int8Scheme, simulate
+from edgevit.results.document import to_document
 from edgevit.results.finetune import FinetunePoint
 from edgevit.run.child_process import report_progress
 
@@ -55,7 +62,7 @@ class FinetuneSettings:
     learning_rate: float
     """Largest of the schedule."""
     batch_size: int
-    """Views in each step; the programs were captured for :func:`part_size` of it."""
+    """Views in each step."""
     feature_weight: float
     """Of the squared error of the features in the loss."""
     mixed_share: float
@@ -65,14 +72,26 @@ class FinetuneSettings:
     max_seconds: float
     """Steps become fewer where all of them would take longer."""
     threads: int
+    device: str
+    """Of torch: "cpu", "cuda" or "mps"."""
     seed: int
 
 
 @dataclass(frozen=True)
+class SimulatedInt8:
+    """An int8 artifact whose numbers the student computes with."""
+
+    scheme: Int8Scheme
+    calibration: PreparedImages
+    """As the student takes them."""
+
+
+@dataclass(frozen=True)
 class FinetuneJob:
-    """A model to tune, and its teacher, each captured for parts of a batch."""
+    """A model to tune, and its teacher, each captured for one image."""
 
     student: Path
+    """Unfolded, see :func:`edgevit.model.program.trainable.capture_for_training`."""
     teacher: Path
     images: PreparedImages
     """To train on, resized and cropped as the teacher takes them."""
@@ -83,6 +102,8 @@ class FinetuneJob:
     settings: FinetuneSettings
     weights: Path
     """Where to write the parameters that were trained, as safetensors."""
+    int8: SimulatedInt8 | None = None
+    """None for a student that computes in float."""
 
 
 @dataclass(frozen=True)
@@ -91,11 +112,8 @@ class Finetuned:
 
     weights: Path
     images_seen: int
-    """At that step."""
+    """At that step; 0 where none was better than the untuned student."""
     seconds: float
-    before: tuple[float, ...]
-    """KL(teacher || untuned student) of each image kept apart, in nats."""
-    after: tuple[float, ...]
     curve: tuple[FinetunePoint, ...]
     note: str = ""
     """Why it ended before all steps."""
@@ -104,50 +122,53 @@ class Finetuned:
 def finetune(job: FinetuneJob) -> Finetuned:
     """Tunes a model; one seed gives equal weights on one machine, whatever the number of threads, unless time runs out.
 
+    One that was stopped goes on after its last look at the images kept apart.
+
     Raises:
         UsageError: it has no parameter to train.
-        CandidateFailed: its loss is not finite at once.
+        CandidateFailed: its predictions or its loss are not finite at once, or its int8 numbers cannot be simulated.
     """
-    torch.manual_seed(job.settings.seed)
-    with ThreadPoolExecutor(job.settings.threads, initializer=lambda: torch.set_num_threads(1)) as pool:
+    threads = job.settings.threads if job.settings.device == "cpu" else 1
+    with ThreadPoolExecutor(threads, initializer=lambda: torch.set_num_threads(1)) as pool:
         return _finetune(job, pool)
 
 
 def _finetune(job: FinetuneJob, pool: ThreadPoolExecutor) -> Finetuned:
-    settings, begun = job.settings, time.monotonic()
-    teacher, student = Trainable(load_program(job.teacher)), Trainable(load_program(job.student))
+    settings, checkpoint = job.settings, job.weights.with_suffix(".checkpoint")
+    teacher, student = (_trainable(program, settings.device) for program in (job.teacher, job.student))
+    ranges = simulate(student.graph, job.int8.scheme, job.int8.calibration.array()) if job.int8 else None
     trained = _choose_parameters(student, settings.parameters)
     judge = _Judge(teacher, student, job, pool)
-    before = judge.divergences()
-    best = _Best(trained, float(before.mean()), before)
-    curve = [FinetunePoint(0, best.divergence)]
-    note, looks_in_vain = "", 0
+    training = _Training(trained, settings)
+    key = hashlib.sha256(json.dumps(to_document(job), sort_keys=True).encode()).hexdigest()
+    if (state := load_checkpoint(checkpoint, key)) is not None:
+        training.load(state)
+        if ranges:
+            ranges.measure()
+    else:
+        training.look(float(judge.divergences().mean()))
     gradients = _Gradients(teacher, student, list(trained.values()), job, pool)
-    for step in _steps(gradients, list(trained.values()), settings):
-        if step.failed:
-            note = step.failed
-            break
-        if not step.look:
-            continue
-        found, seen = judge.divergences(), step.done * settings.batch_size
-        if not np.isfinite(found).all():
-            note = f"the predictions were no longer finite after {seen} views"
-            break
-        curve.append(FinetunePoint(seen, float(found.mean())))
-        looks_in_vain = 0 if best.update(trained, found, seen) else looks_in_vain + 1
-        if looks_in_vain >= settings.patience:
-            note = "the divergence no longer fell"
-            break
-    save_file(best.weights, job.weights)
+    while not training.note and training.done < training.total:
+        training.step(gradients)
+        if not training.note and training.looks_now:
+            if ranges:
+                ranges.measure()
+            training.look(float(judge.divergences().mean()))
+            save_checkpoint(checkpoint, key, training.state())
+    save_file(training.best, job.weights)
+    checkpoint.unlink(missing_ok=True)
     return Finetuned(
         weights=job.weights,
-        images_seen=best.images_seen,
-        seconds=time.monotonic() - begun,
-        before=tuple(before.tolist()),
-        after=tuple(best.divergences.tolist()),
-        curve=tuple(curve),
-        note=note,
+        images_seen=training.best_step * settings.batch_size,
+        seconds=training.seconds,
+        curve=tuple(FinetunePoint(step * settings.batch_size, divergence) for step, divergence in training.curve),
+        note=training.note,
     )
+
+
+def _trainable(path: Path, device: str) -> Trainable:
+    program = load_program(path)
+    return Trainable(program if device == "cpu" else move_to_device_pass(program, device))
 
 
 def _choose_parameters(student: Trainable, which: Parameters) -> dict[str, nn.Parameter]:
@@ -168,25 +189,105 @@ def is_small(parameter: Tensor) -> bool:
     return parameter.ndim <= 1 or (parameter.ndim >= 3 and parameter.shape[0] == 1)
 
 
-class _Best:
-    """The weights of the step that answers most like the teacher so far."""
+class _Training:
+    """The steps, and the weights of the best one: AdamW, warm-up, cosine to zero."""
 
-    def __init__(self, trained: dict[str, nn.Parameter], divergence: float, divergences: np.ndarray) -> None:
-        self.images_seen = 0
-        self._take(trained, divergence, divergences)
+    def __init__(self, trained: dict[str, nn.Parameter], settings: FinetuneSettings) -> None:
+        weights = [value for value in trained.values() if not is_small(value)]
+        small = [value for value in trained.values() if is_small(value)]
+        groups: list[dict[str, Any]] = [{"params": weights}, {"params": small, "weight_decay": 0.0}]
+        self._optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=_WEIGHT_DECAY)
+        self._trained, self._settings = trained, settings
+        self.total = math.ceil(settings.images_seen / settings.batch_size)
+        self.done = 0
+        self.best: dict[str, Tensor] = {}
+        """Its weights."""
+        self.best_step = 0
+        self.curve: list[tuple[int, float]] = []
+        """Step, and mean divergence on the images kept apart."""
+        self.note = ""
+        """Why no further step is made."""
+        self._seconds_before, self._begun = 0.0, time.monotonic()
 
-    def _take(self, trained: dict[str, nn.Parameter], divergence: float, divergences: np.ndarray) -> None:
-        self.divergence, self.divergences = divergence, divergences
-        self.weights = {name: value.detach().clone().contiguous() for name, value in trained.items()}
+    @property
+    def seconds(self) -> float:
+        """So far, those before a stop included."""
+        return self._seconds_before + time.monotonic() - self._begun
 
-    def update(self, trained: dict[str, nn.Parameter], divergences: np.ndarray, images_seen: int) -> bool:
-        """Takes these weights if they are better; returns whether they are."""
-        found = float(divergences.mean())
-        if found >= self.divergence:
-            return False
-        self._take(trained, found, divergences)
-        self.images_seen = images_seen
-        return True
+    @property
+    def looks_now(self) -> bool:
+        """Whether to look at the images kept apart after this step."""
+        return self.done % max(1, self.total // _LOOKS) == 0 or self.done == self.total
+
+    def step(self, gradients: Callable[[int], float]) -> None:
+        """Makes a step.
+
+        Args:
+            gradients: Sets the gradients for a step, given its number, and returns the loss.
+
+        Raises:
+            CandidateFailed: the loss of the first step is not finite.
+        """
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._settings.learning_rate * _schedule(self.done / self.total)
+        loss = gradients(self.done)
+        if not math.isfinite(loss):
+            if not self.done:
+                raise CandidateFailed(f"fine-tuning stopped at its first step: the loss is {loss}")
+            self.note = f"the loss was {loss} at step {self.done + 1} of {self.total}"
+            return
+        nn.utils.clip_grad_norm_(self._trained.values(), _GRADIENT_NORM)
+        self._optimizer.step()
+        self.done += 1
+        if self.done == _TIMED_STEPS:
+            affordable = int(self._settings.max_seconds / (time.monotonic() - self._begun) * self.done)
+            self.total = max(self.done, min(self.total, affordable))
+        report_progress(self.done, self.total)
+
+    def look(self, divergence: float) -> None:
+        """Takes the weights of this step if they answer most like the teacher.
+
+        Args:
+            divergence: Mean over the images kept apart, in nats.
+
+        Raises:
+            CandidateFailed: it is not finite before the first step.
+        """
+        if not math.isfinite(divergence):
+            if not self.done:
+                raise CandidateFailed("fine-tuning cannot begin: the predictions of the untuned model are not finite")
+            self.note = f"the predictions were no longer finite after {self.done * self._settings.batch_size} views"
+            return
+        is_best = all(divergence < found for _, found in self.curve)
+        self.curve.append((self.done, divergence))
+        if is_best:
+            self.best_step = self.done
+            self.best = {name: value.detach().cpu().clone().contiguous() for name, value in self._trained.items()}
+        if sum(step > self.best_step for step, _ in self.curve) >= self._settings.patience:
+            self.note = "the divergence no longer fell"
+
+    def state(self) -> dict[str, Any]:
+        """What :meth:`load` needs to go on from here."""
+        return {
+            "done": self.done,
+            "total": self.total,
+            "curve": self.curve,
+            "best_step": self.best_step,
+            "best": self.best,
+            "note": self.note,
+            "seconds": self.seconds,
+            "weights": {name: value.detach() for name, value in self._trained.items()},
+            "optimizer": self._optimizer.state_dict(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Goes on from a state."""
+        self.done, self.total, self.best_step = state["done"], state["total"], state["best_step"]
+        self.curve, self.best, self.note = [tuple(point) for point in state["curve"]], state["best"], state["note"]
+        self._seconds_before = state["seconds"]
+        for name, value in self._trained.items():
+            value.detach().copy_(state["weights"][name])
+        self._optimizer.load_state_dict(state["optimizer"])
 
 
 class _Judge:
@@ -194,7 +295,7 @@ class _Judge:
 
     def __init__(self, teacher: Trainable, student: Trainable, job: FinetuneJob, pool: ThreadPoolExecutor) -> None:
         self._student, self._images, self._pool = student, job.kept_for_student, pool
-        self._size = part_size(job.settings.batch_size)
+        self._device = job.settings.device
         self._expected = self._log_probabilities(teacher, job.kept)
 
     def divergences(self) -> np.ndarray:
@@ -204,14 +305,12 @@ class _Judge:
         return np.asarray(divergence.numpy())
 
     def _log_probabilities(self, model: Trainable, images: PreparedImages) -> Tensor:
-        parts = self._pool.map(lambda batch: self._logits(model, torch.from_numpy(batch)), images.batches(self._size))
+        parts = self._pool.map(lambda batch: self._logits(model, batch), images.batches(_MOST_AT_ONCE))
         return torch.cat(list(parts)).double().log_softmax(dim=1)
 
-    def _logits(self, model: Trainable, batch: Tensor) -> Tensor:
-        missing = self._size - len(batch)
-        filled = torch.cat([batch, batch[:1].expand(missing, -1, -1, -1)]) if missing else batch
+    def _logits(self, model: Trainable, batch: np.ndarray) -> Tensor:
         with torch.no_grad():  # holds for the thread that enters it
-            return model(filled).logits[: len(batch)]
+            return model(torch.from_numpy(batch).to(self._device)).logits.cpu()
 
 
 class _Gradients:
@@ -235,28 +334,38 @@ class _Gradients:
         contract = job.images.preprocessing
         self._normalization = contract.mean, contract.std
         self._student_size = job.kept_for_student.preprocessing.input_size
-        self._order: Iterator[int] = _forever(len(job.images))
-        self._next = self._views()
+        self._ready: tuple[int, list[Tensor]] = (-1, [])
+        """Number of a step, and its views."""
 
-    def __call__(self) -> float:
-        """Sets the gradients of the parameters for the next batch; returns the loss."""
-        parts = self._pool.map(self._of_part, self._next)
-        self._next = self._views()  # made while the threads compute
+    def __call__(self, step: int) -> float:
+        """Sets the gradients of the parameters for a step; returns the loss."""
+        number, views = self._ready
+        parts = self._pool.map(self._of_part, views if number == step else self._views(step))
+        self._ready = step + 1, self._views(step + 1)  # made while the threads compute
         losses, gradients = zip(*parts, strict=True)
         for parameter, *found in zip(self._trained, *gradients, strict=True):
             parameter.grad = torch.stack(found).mean(dim=0)
         return float(torch.stack(losses).mean())
 
-    def _views(self) -> list[Tensor]:
-        """Random views of a batch, in parts."""
-        return [self._part() for _ in range(self._settings.batch_size // self._part_size)]
+    def _views(self, step: int) -> list[Tensor]:
+        """Random views of the batch of a step, in parts; the same ones whenever it is made."""
+        torch.manual_seed(_seed_of(self._settings.seed, step))
+        first = step * self._settings.batch_size
+        places = [self._place(first + number) for number in range(self._settings.batch_size)]
+        size = self._part_size
+        return [self._part(places[start : start + size]) for start in range(0, len(places), size)]
 
-    def _part(self) -> Tensor:
-        chosen = [next(self._order) for _ in range(self._part_size)]
-        views = random_crops(torch.from_numpy(self._images.read_pixels(chosen)).permute(0, 3, 1, 2))
+    def _place(self, number: int) -> int:
+        """Which image the view with this number is of: all come once before any comes again."""
+        count = len(self._images)
+        return int(_order(count, _seed_of(self._settings.seed, number // count))[number % count])
+
+    def _part(self, places: list[int]) -> Tensor:
+        views = random_crops(torch.from_numpy(self._images.read_pixels(places)).permute(0, 3, 1, 2))
         return mix(views, float(torch.rand(()))) if torch.rand(()) < self._settings.mixed_share else views
 
     def _of_part(self, views: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        views = views.to(self._settings.device)
         with torch.no_grad():
             expected = self._teacher(normalize(views, self._normalization))
         found = self._student(normalize(self._as_student_takes(views), self._normalization))
@@ -282,51 +391,20 @@ def _feature_error(found: Outputs, expected: Outputs) -> Tensor:
     return torch.stack(errors).sum() if errors else found.logits.new_zeros(())
 
 
-def _forever(count: int) -> Iterator[int]:
-    """Places 0 .. count - 1 in a new random order each time all of them have come."""
-    while True:
-        yield from torch.randperm(count).tolist()
+@lru_cache(maxsize=2)
+def _order(count: int, seed: int) -> tuple[int, ...]:
+    """Places 0 .. count - 1 in a random order."""
+    return tuple(torch.randperm(count, generator=torch.Generator().manual_seed(seed)).tolist())
 
 
-@dataclass(frozen=True)
-class _Step:
-    """One step that was made, or that could not be."""
-
-    done: int
-    look: bool
-    """Whether to look at the images kept apart."""
-    failed: str = ""
+def _seed_of(seed: int, number: int) -> int:
+    """A seed for each number, different for different seeds."""
+    return seed * 1_000_003 + number
 
 
 def part_size(batch_size: int) -> int:
     """Returns how many images of a batch are computed at once: the largest divisor that is at most 16."""
     return max(size for size in range(1, _MOST_AT_ONCE + 1) if batch_size % size == 0)
-
-
-def _steps(gradients: Callable[[], float], trained: list[nn.Parameter], settings: FinetuneSettings) -> Iterator[_Step]:
-    """Makes the steps, fewer where time is short: AdamW, warm-up, cosine to zero."""
-    weights = [value for value in trained if not is_small(value)]
-    small = [value for value in trained if is_small(value)]
-    groups: list[dict[str, Any]] = [{"params": weights}, {"params": small, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=_WEIGHT_DECAY)
-    total, done, begun = math.ceil(settings.images_seen / settings.batch_size), 0, time.monotonic()
-    while done < total:
-        for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * _schedule(done / total)
-        loss = gradients()
-        if not math.isfinite(loss):
-            if not done:
-                raise CandidateFailed(f"fine-tuning stopped at its first step: the loss is {loss}")
-            yield _Step(done, look=False, failed=f"the loss was {loss} at step {done + 1} of {total}")
-            return
-        nn.utils.clip_grad_norm_(trained, _GRADIENT_NORM)
-        optimizer.step()
-        done += 1
-        if done == _TIMED_STEPS:
-            affordable = int(settings.max_seconds / (time.monotonic() - begun) * done)
-            total = max(done, min(total, affordable))
-        report_progress(done, total)
-        yield _Step(done, look=done % max(1, total // _LOOKS) == 0 or done == total)
 
 
 def _schedule(progress: float) -> float:

@@ -9,7 +9,8 @@ import torch
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
-from edgevit.model.program.layers import CONVOLUTIONS, LINEAR, argument
+from edgevit.model.program.derived import keeps_derivations
+from edgevit.model.program.layers import CONVOLUTIONS, LINEAR, argument, attach, constant
 
 
 def fold_batch_norm(module: fx.GraphModule) -> int:
@@ -165,12 +166,11 @@ def _value(module: fx.GraphModule, node: Any) -> torch.Tensor | None:
     """The tensor behind a parameter node, or None."""
     if not isinstance(node, fx.Node) or node.op != "get_attr":
         return None
-    owner: Any = module
-    for part in str(node.target).split("."):
-        owner = getattr(owner, part)
-    return cast(torch.Tensor, owner)
+    return constant(module, node)
 
 
 def _attach(module: fx.GraphModule, name: str, value: torch.Tensor) -> fx.Node:
+    if keeps_derivations(module):
+        return attach(module, value)
     module.register_parameter(name, nn.Parameter(value.detach().clone(), requires_grad=False))
     return module.graph.get_attr(name)

@@ -13,6 +13,7 @@ from torch import fx, nn
 from torch.export import ExportedProgram
 
 from edgevit.errors import UsageError
+from edgevit.model.program.derived import Derived, keeps_derivations
 
 LINEAR = torch.ops.aten.linear.default
 CONVOLUTIONS = (torch.ops.aten.conv1d.default, torch.ops.aten.conv2d.default, torch.ops.aten.conv2d.padding)
@@ -60,19 +61,24 @@ def argument(node: fx.Node, position: int, name: str) -> Any:
 
 def constant(module: fx.GraphModule, node: Any) -> torch.Tensor | None:
     """Returns the value, of any shape and dtype, of a node that is or depends on parameters alone; None for any other."""
-    if not isinstance(node, fx.Node):
+    if not isinstance(node, fx.Node) or not _is_constant(node):
         return None
+    value = _evaluate(module, node)
+    if not isinstance(value, torch.Tensor):
+        return None
+    return Derived(value, node) if keeps_derivations(module) else value
+
+
+def _evaluate(module: fx.GraphModule, node: fx.Node) -> Any:
+    """The value of a node that depends on parameters alone."""
     if node.op == "get_attr":
         owner: Any = module
         for part in str(node.target).split("."):
             owner = getattr(owner, part)
         return cast(torch.Tensor, owner).detach()
-    if not _is_constant(node):
-        return None
-    arguments, keywords = fx.node.map_arg((node.args, node.kwargs), lambda inner: constant(module, inner))
+    arguments, keywords = fx.node.map_arg((node.args, node.kwargs), lambda inner: _evaluate(module, inner))
     with torch.no_grad():
-        value = cast(Any, node.target)(*arguments, **keywords)
-    return value if isinstance(value, torch.Tensor) else None
+        return cast(Any, node.target)(*arguments, **keywords)
 
 
 def _is_constant(node: fx.Node) -> bool:
@@ -99,12 +105,19 @@ def set_parameters(module: fx.GraphModule, node: fx.Node, first: int, **values: 
 
 
 def attach(module: fx.GraphModule, value: torch.Tensor) -> fx.Node:
-    """Adds a parameter at the insertion point and returns its node.
+    """Adds a parameter at the insertion point and returns its node; in a graph that keeps derivations, what computes it.
 
     Args:
         module: The graph to add to.
         value: Any shape and float dtype; is copied, and rounded to float32.
+
+    Raises:
+        ValueError: the graph keeps derivations, and the value does not follow from its parameters.
     """
+    if keeps_derivations(module):
+        if not isinstance(value, Derived):
+            raise ValueError("this constant does not follow from the parameters of the graph")
+        return cast(Derived, value.to(torch.float32)).node(module.graph)
     name = next(name for name in map("_derived_{}".format, itertools.count()) if not hasattr(module, name))
     parameter = nn.Parameter(value.detach().to(torch.float32, copy=True), requires_grad=False)
     module.register_parameter(name, parameter)

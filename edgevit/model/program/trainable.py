@@ -1,4 +1,4 @@
-"""A model as training runs it: captured for batches, with the values that its last layers read."""
+"""A model as training runs it: mapped over a batch, with the values that its last layers read."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ import torch
 from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
 
+from edgevit.model.program.derived import keep_derivations
+from edgevit.model.program.fold import fold_batch_norm
 from edgevit.model.program.layers import CONVOLUTIONS, LINEAR, argument
 from edgevit.model.user_code import user_code
 
+ATTENTION = torch.ops.aten.scaled_dot_product_attention.default
 _LAST_LAYERS = (LINEAR, *CONVOLUTIONS, torch.ops.aten.addmm.default, torch.ops.aten.matmul.default)
 
 
@@ -26,23 +29,21 @@ class Outputs:
     vector; two of a model with two heads."""
 
 
-def capture_for_training(module: nn.Module, input_size: tuple[int, int], batch: int) -> ExportedProgram:
-    """Captures a classifier for batches of one size, unfolded, so that its parameters keep their names.
+def capture_for_training(module: nn.Module, input_size: tuple[int, int]) -> ExportedProgram:
+    """Captures a classifier for one image, unfolded, so that its parameters keep their names.
 
     In eval mode: dropout does nothing, and batch normalization uses its statistics, which stay as they are.
 
     Args:
-        module: float32 [b, 3, h, w] to logits float32 [b, classes], in eval mode; left untouched.
+        module: float32 [1, 3, h, w] to logits float32 [1, classes], in eval mode; left untouched.
         input_size: Height and width in pixels.
-        batch: Images in each batch, at least 2.
 
     Raises:
-        UsageError: torch.export cannot capture it for batches.
+        UsageError: torch.export cannot capture it.
     """
     generator = torch.Generator().manual_seed(0)
-    example = torch.randn(batch, 3, *input_size, generator=generator)
-    hint = "its forward may not depend on the number of images in a batch; --finetune none leaves fine-tuning out"
-    with user_code("torch.export cannot capture the model for training", hint):
+    example = torch.randn(1, 3, *input_size, generator=generator)
+    with user_code("torch.export cannot capture the model for training", "--finetune none leaves fine-tuning out"):
         return torch.export.export(module, (example,))
 
 
@@ -50,23 +51,29 @@ class Trainable:
     """A captured program that gives features beside the logits, and gradients for its parameters."""
 
     def __init__(self, program: ExportedProgram) -> None:
-        self._graph = program.module()
-        self._read = frozenset(_read_by_last_layers(self._graph.graph))
+        self.graph = program.module()
+        keep_derivations(self.graph)
+        fold_batch_norm(self.graph)  # as artifacts have it; the weights are computed from the parameters anew each time
+        self._read = frozenset(_read_by_last_layers(self.graph.graph))
 
     @property
     def parameters(self) -> dict[str, nn.Parameter]:
         """By the names that they have in the module that was captured."""
-        return dict(self._graph.named_parameters())
+        return dict(self.graph.named_parameters())
 
     def __call__(self, images: Tensor) -> Outputs:
-        """Runs a batch.
+        """Runs a batch, each image by itself.
 
         Args:
-            images: float32 [b, 3, h, w], as many as the program was captured for.
+            images: float32 [b, 3, h, w].
         """
-        run = _Recorder(self._graph, self._read)
-        logits = run.run(images)
-        return Outputs(cast(Tensor, logits), tuple(run.seen))
+        logits, features = cast(Any, torch.vmap(self._run))(images)
+        return Outputs(logits, tuple(features))
+
+    def _run(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
+        run = _Recorder(self.graph, self._read)
+        logits = cast(Tensor, run.run(image.unsqueeze(0)))
+        return logits[0], [value[0] for value in run.seen]
 
 
 class _Recorder(fx.Interpreter):
@@ -78,10 +85,16 @@ class _Recorder(fx.Interpreter):
         self.seen: list[Tensor] = []
 
     def run_node(self, n: fx.Node) -> Any:
-        value = super().run_node(n)
+        value = self._attend(n) if n.target is ATTENTION else super().run_node(n)
         if n in self.kept:
             self.seen.append(value)
         return value
+
+
+    def _attend(self, node: fx.Node) -> Tensor:
+        """Attention by its formula: the fused op cannot be mapped over a batch."""
+        args, kwargs = self.fetch_args_kwargs_from_env(node)
+        return cast(Tensor, torch.ops.aten._scaled_dot_product_attention_math(*args, **kwargs)[0])
 
 
 def _read_by_last_layers(graph: fx.Graph) -> list[fx.Node]:
