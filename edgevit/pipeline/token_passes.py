@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from edgevit.backends import Backend
 from edgevit.devices.device import Device
@@ -13,6 +15,7 @@ from edgevit.pipeline.model_passes import TrainedModel
 from edgevit.pipeline.snapshot import capture_module, pass_record, take_snapshot
 from edgevit.pipeline.token_search.find import find_plan
 from edgevit.pipeline.token_search.sizes import find_size
+from edgevit.pipeline.token_search.tuned_search import find_plan_to_tune
 from edgevit.results.measurement import HOST
 from edgevit.results.token_search import TokenSearch
 from edgevit.spec.schemes import AUTO as AUTO_SCHEME
@@ -26,9 +29,6 @@ _INT8_SHARE = 0.7
 """Share of the drop allowed that a search may spend where the result is quantized afterwards, which costs more."""
 _CONSERVATIVE_SHARE = 0.35
 """The same where int8 cost a plan found with that share more than was left."""
-
-_REGAINED = 2.5
-"""How many times more points a plan may lose where fine-tuning follows, which regains most of them."""
 
 
 @dataclass(frozen=True)
@@ -146,13 +146,16 @@ def _search(
     """
     inputs, failures = context.inputs, list[str]()
     floats_only = all(name != AUTO_SCHEME and SCHEMES[name].is_float for name in inputs.spec.export.schemes)
-    later = _REGAINED if inputs.spec.finetune.rungs else 1.0
-    limit = inputs.spec.budget.max_drop * (1 if floats_only else share) * later
+    limit = inputs.spec.budget.max_drop * (1 if floats_only else share)
+
+    def search(find: Callable[[float], TokenSearch]) -> TokenSearch:
+        return find_plan_to_tune(context, trained, limit, find) if inputs.spec.finetune.rungs else find(limit)
+
     if not is_reducible(trained.module):
-        return find_size(context, trained.module, backend, limit), failures
+        return search(partial(find_size, context, trained.module, backend)), failures
     for device in (*(device for device in inputs.devices if _reads(device, backend)), None):
         try:
-            return find_plan(context, trained.module, backend, device, limit), failures
+            return search(partial(find_plan, context, trained.module, backend, device)), failures
         except CandidateFailed as error:
             target = device.name if device else HOST
             failures.append(f"no token plan was searched for {backend.title} on {target}: {error.message}")

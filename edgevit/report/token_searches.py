@@ -14,7 +14,7 @@ from edgevit.report.table import interval
 from edgevit.results.candidate import Candidate, within_budget
 from edgevit.results.measurement import HOST
 from edgevit.results.run import Run
-from edgevit.results.token_search import SitePoint, TokenSearch, TriedPlan, TriedSize
+from edgevit.results.token_search import SitePoint, TokenSearch, TriedPlan, TriedSize, TunedPlan
 from edgevit.spec.token_plan import TokenPlan, parse_any_plan, resizing_of
 
 _LEGEND = (
@@ -45,6 +45,11 @@ _PASSES = ("reduce_tokens", "resize")
 _SIZES_LEGEND = (
     "Smaller images are tried first, with all of their tokens: the change is that of top-1, or without labels of the"
     " agreement with the float model, in PyTorch. Below one that drops too much none is tried."
+)
+_TUNED_LEGEND = (
+    "Fine-tuning follows, so plans that drop several times the limit untuned were looked at, too, and the fastest of them"
+    " tuned for a short time without labels, until one kept the limit: KL divergence is that from the dense model on the"
+    " images kept apart, the change is on the images of the search."
 )
 
 
@@ -126,12 +131,14 @@ def token_searches_section(run: Run, picture: str | None) -> str:
         parts.append(f"![Latency of one block by its number of tokens, with the steps and the plans found]({picture})")
     for number, search in enumerate(run.token_searches):
         title = "Input size" if search.source == "none" else "Tokens"
-        parts += [f"### {title} for {escape(goal(search))}", _sentences(run, search), _sizes(search), _tried(search)]
+        parts += [f"### {title} for {escape(goal(search))}", _sentences(run, search)]
+        parts += [_sizes(search), _tried(search), _tuned(search)]
         if (search.target, search.blocks) not in [(e.target, e.blocks) for e in run.token_searches[:number]]:
             parts += [_blocks(search), _site_costs(search)]
     legends = (
         _LEGEND if any(search.source != "none" for search in run.token_searches) else "",
         _SIZES_LEGEND if any(search.sizes for search in run.token_searches) else "",
+        _TUNED_LEGEND if any(search.tuned for search in run.token_searches) else "",
     )
     return "\n\n".join(part for part in (*parts, *legends) if part)
 
@@ -139,8 +146,8 @@ def token_searches_section(run: Run, picture: str | None) -> str:
 def _sentences(run: Run, search: TokenSearch) -> str:
     what = "smallest image" if search.source == "none" else "fastest plan"
     text = (
-        f"Searched for the {what} that drops at most {search.limit_points:g} points on {search.samples} images:"
-        f" {_TIMED[search.source]}."
+        f"Searched for the {what} that drops at most {search.limit_points:g} points"
+        f"{' after a short fine-tuning' if search.tuned else ''} on {search.samples} images: {_TIMED[search.source]}."
     )
     if search.plan is None:
         return f"{text} **No plan was found**{f': {escape(search.note)}' if search.note else ''}."
@@ -205,15 +212,15 @@ def _sizes(search: TokenSearch) -> str:
     return table(("image", "tokens at the start", "MACs", "change (95 %)", "images", ""), rows, range(1, 5))
 
 
-def _reach(size: TriedSize) -> str:
-    interval = size.drop_interval
+def _reach(tried: TriedSize | TunedPlan) -> str:
+    interval = tried.drop_interval
     return f" ({0.0 - interval.high:+.2f} to {0.0 - interval.low:+.2f})" if interval else ""
 
 
 def _size_outcome(search: TokenSearch, size: TriedSize) -> str:
-    if not within_budget(size.drop_points, search.limit_points):
-        return "drops too much"
-    return "chosen" if _is_of(search, size) else "within the limit"
+    if _is_of(search, size):
+        return "chosen"
+    return "within the limit" if within_budget(size.drop_points, search.limit_points) else "drops too much"
 
 
 def _tried(search: TokenSearch) -> str:
@@ -234,9 +241,35 @@ def _tried(search: TokenSearch) -> str:
     return table(("plan tried", title, "KL divergence", "change", "images", ""), rows, range(1, 5))
 
 
+def _tuned(search: TokenSearch) -> str:
+    """What a short fine-tuning regained of plans that lose too much untuned."""
+    if not search.tuned:
+        return ""
+    rows = [
+        (
+            tuned.plan,
+            units.milliseconds(tuned.predicted_ms),
+            f"{tuned.images_seen} in {tuned.seconds:.0f} s",
+            f"{tuned.divergence_before:.3g} → {tuned.divergence_after:.3g} nats",
+            units.accuracy_change(tuned.drop_points_before, 2),
+            units.accuracy_change(tuned.drop_points, 2) + _reach(tuned),
+            "chosen" if tuned.plan == search.plan else "drops too much",
+        )
+        for tuned in search.tuned
+    ]
+    title = "blocks predicted, sum" if search.source == "predicted" else "blocks measured, sum"
+    return table(
+        ("plan tuned shortly", title, "views", "KL divergence", "change untuned", "change tuned (95 %)", ""),
+        rows,
+        range(1, 6),
+    )
+
+
 def _outcome(search: TokenSearch, tried: TriedPlan) -> str:
     if tried.plan == search.plan:
         return "chosen"
+    if tried.plan in [tuned.plan for tuned in search.tuned]:
+        return "tuned shortly"
     return "slower" if within_budget(tried.drop_points, search.limit_points) else "drops too much"
 
 

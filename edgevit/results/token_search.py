@@ -67,6 +67,28 @@ class TriedSize:
 
 
 @dataclass(frozen=True)
+class TunedPlan:
+    """A plan that was fine-tuned for a short time, to see what fine-tuning regains."""
+
+    plan: str
+    predicted_ms: float | None
+    """As of a :class:`TriedPlan`; None where there are no block latencies."""
+    images_seen: int
+    """Views of images at the step whose weights were taken."""
+    seconds: float
+    divergence_before: float
+    """Mean over the images kept apart of KL(dense || untuned), in nats."""
+    divergence_after: float
+    """The same after the short fine-tuning."""
+    drop_points_before: float
+    """Drop on the images of the search, as of a :class:`TriedPlan`."""
+    drop_points: float
+    """The same after the short fine-tuning."""
+    drop_interval: Interval | None = None
+    """95 %, paired: of ``drop_points``."""
+
+
+@dataclass(frozen=True)
 class TokenSearch:
     """How the token plan of one backend was found."""
 
@@ -99,3 +121,6 @@ class TokenSearch:
     sizes: Annotated[tuple[TriedSize, ...], LATER] = ()
     """Smaller images that were tried, falling; the last one may be the first that exceeds the limit, below which none was
     tried."""
+    tuned: Annotated[tuple[TunedPlan, ...], LATER] = ()
+    """Where fine-tuning follows: plans that were tuned for a short time, the fastest first, until one kept the limit. Untuned
+    ones were tried up to a multiple of it."""

@@ -16,7 +16,7 @@ from edgevit.results.artifact import PassRecord
 from edgevit.results.candidate import Contribution
 from edgevit.results.measurement import Interval
 from edgevit.results.run import Run
-from edgevit.results.token_search import BlockPoint, SitePoint, TokenSearch, TriedPlan, TriedSize
+from edgevit.results.token_search import BlockPoint, SitePoint, TokenSearch, TriedPlan, TriedSize, TunedPlan
 from tests.factories import make_candidate, make_prediction, make_run
 
 PLAN = "squeeze:4=127,6=95"
@@ -291,3 +291,22 @@ def test_no_size_within_the_limit_says_why() -> None:
         SIZE, plan=None, sizes=SIZES[1:], note="images of 192 pixels already lose more than 0.7 points, 2.5"
     )
     assert "**No plan was found**: images of 192 pixels already" in token_searches_section(a_run(nothing), None)
+
+
+def test_what_a_short_fine_tuning_regained_is_told() -> None:
+    fast = TunedPlan("squeeze:2=60", 6.0, 960, 51.2, 0.105, 0.0749, 4.25, 1.5, Interval(-0.5, 3.5))
+    slower = TunedPlan(PLAN, 8.0, 640, 40.0, 0.0623, 0.0412, 2.0, 0.5)
+    tried = (TriedPlan("squeeze:2=60", 6.0, 0.09, 4.25), TriedPlan(PLAN, 8.0, 0.0123, 2.0))
+    lines = token_searches_section(a_run(replace(MEASURED, tried=tried, tuned=(fast, slower))), None).splitlines()
+    assert lines[4].startswith(
+        "Searched for the fastest plan that drops at most 0.7 points after a short fine-tuning on"
+    )
+    start = lines.index(
+        "| plan tuned shortly | blocks measured, sum | views | KL divergence | change untuned | change tuned (95 %) |  |"
+    )
+    assert lines[start + 2 : start + 4] == [
+        "| squeeze:2=60 | 6.00 ms | 960 in 51 s | 0.105 → 0.0749 nats | -4.25 pt | -1.50 pt (-3.50 to +0.50) | drops too much |",
+        f"| {PLAN} | 8.00 ms | 640 in 40 s | 0.0623 → 0.0412 nats | -2.00 pt | -0.50 pt | chosen |",
+    ]
+    assert "| squeeze:2=60 | 6.00 ms | 0.09 nats | -4.25 pt | 200 | tuned shortly |" in lines
+    assert lines[-1].startswith("Fine-tuning follows")

@@ -13,6 +13,7 @@ early_answer     how many images tell it
 tried_plans      what a run knows of it so far
 drop_model       how likely a plan is to hold, by what others lost
 sizes            smaller images, which are a search of their own where no token can leave
+tuned_search     plans that lose too much untuned, tuned for a short time where fine-tuning follows
 effort           how much is looked at, and for how long
 search           plans on the steps of the staircase, and which of them are tried until a fast one holds
 find             all of it, in stages of a run

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,12 +14,14 @@ from torch import Tensor, nn
 from edgevit.data.prepared import PreparedImages
 from edgevit.pipeline.context import RunContext
 from edgevit.pipeline.images import evaluation_images
+from edgevit.pipeline.model_passes import load_trained
 from edgevit.pipeline.token_search.divergence import over_batches
 from edgevit.pipeline.token_search.early_answer import Seen, margins
 from edgevit.pipeline.token_search.tried_plans import PlanDrop
 from edgevit.pipeline.token_search.vit_parts import head, tail
 from edgevit.results.candidate import within_budget
-from edgevit.spec.token_plan import Plan, ResizePlan, Site, resizing_of
+from edgevit.spec.token_plan import Plan, ResizePlan, Site, TokenPlan, resizing_of
+from edgevit.tokens.plan import carry_out
 from edgevit.tokens.reduce import ReducedVisionTransformer, plan_sites
 from edgevit.tokens.resize import resize
 
@@ -65,27 +68,57 @@ class PlanTrials:
 
     @property
     def known(self) -> dict[Plan, PlanDrop]:
-        """What was found out so far, by all searches of the run with this limit."""
+        """What was found out so far, by all searches of the run with this limit or a larger one."""
         return self._tried_plans.within(self.limit_points)
 
     def drop_points(self, plan: Plan) -> float:
         """Carries out a plan and returns its drop in percentage points; roughly where that is far more than the limit."""
+        if plan in self.known:
+            return self.known[plan].points
         stage = f"token search: try {plan} within {self.limit_points:g} points"
         self._sized.module(resizing_of(plan))  # its images are a stage of their own
         drop = self._stages.run(stage, PlanDrop, lambda: self._carry_out(plan, stage))
         self._tried_plans.add(self.limit_points, plan, drop)
         return drop.points
 
+    def tuned_drop(self, plan: Plan, weights: Path) -> PlanDrop:
+        """Carries out a plan with tuned weights, on all images.
+
+        Args:
+            plan: As for :meth:`drop_points`.
+            weights: Of a model that carries out the plan, see :func:`edgevit.pipeline.model_passes.load_trained`.
+        """
+        stage, resized = f"token search: try {plan}, tuned", resizing_of(plan)
+        self._sized.module(resized)
+
+        def make() -> PlanDrop:
+            tuned = carry_out(self._sized.module(None), plan, "gather", self._sized.own_size).module.eval()
+            load_trained(tuned, weights)
+            return self._judge(lambda start: _logits(tuned, self._sized.pixels(resized, start)), stage, gives_up=False)
+
+        return self._stages.run(stage, PlanDrop, make)
+
     def _carry_out(self, plan: Plan, stage: str) -> PlanDrop:
+        # A smaller image is tried on all images also where it seems to lose too much: many plans depend on it.
+        return self._judge(self._answers(plan), stage, gives_up=isinstance(plan, TokenPlan))
+
+    def _judge(self, answer: Callable[[int], Tensor], stage: str, *, gives_up: bool) -> PlanDrop:
+        """Counts what is lost, until it is surely too much or all images were looked at.
+
+        Args:
+            answer: Returns the logits of the batch that begins with an image.
+            stage: To tell progress of.
+            gives_up: Whether not all images have to be looked at.
+        """
         found = np.empty(0)
-        with closing(over_batches(self._answers(plan), range(0, len(self), BATCH))) as answers:
+        with closing(over_batches(answer, range(0, len(self), BATCH))) as answers:
             for logits in answers:
                 classes = self._classes[len(found) : len(found) + len(logits)]
                 found = np.concatenate([found, margins(logits.numpy(), classes)])
                 self._stages.progress.stage(stage, len(found), len(self) + 1)
                 seen = Seen(self._dense, found)
                 loses_too_much = not within_budget(seen.drop_points, self.limit_points)
-                if loses_too_much and seen.is_enough(self.limit_points):
+                if gives_up and loses_too_much and seen.is_enough(self.limit_points):
                     break  # a plan that seems to hold is carried out on all images: those left mostly lose
         return PlanDrop(seen.drop_points, len(found), seen.drop_interval)
 
@@ -119,10 +152,14 @@ class _SizedModels:
     def __len__(self) -> int:
         return len(self._places)
 
+    @property
+    def own_size(self) -> tuple[int, int]:
+        """Height and width in pixels that the model takes as it is."""
+        return self._context.inputs.model.preprocessing.input_size
+
     def module(self, resized: ResizePlan | None) -> nn.Module:
         if resized is not None and resized not in self._modules:
-            own = self._context.inputs.model.preprocessing.input_size
-            self._modules[resized] = resize(self._modules[None], resized, own).module
+            self._modules[resized] = resize(self._modules[None], resized, self.own_size).module
             self._images_of(resized)
         return self._modules[resized]
 

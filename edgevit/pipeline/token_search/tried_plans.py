@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from edgevit.results.candidate import within_budget
 from edgevit.results.measurement import Interval
 from edgevit.spec.token_plan import Plan
 
@@ -25,6 +26,7 @@ class TriedPlans:
     """Drops of plans for one module, by the limit that they were carried out for; threads may add to it at once."""
 
     _drops: dict[tuple[float, Plan], PlanDrop] = field(default_factory=dict)
+    _tuned: dict[Plan, tuple[float, float]] = field(default_factory=dict)
 
     def add(self, limit_points: float, plan: Plan, drop: PlanDrop) -> None:
         """Takes down what a plan lost.
@@ -37,5 +39,23 @@ class TriedPlans:
         self._drops[limit_points, plan] = drop
 
     def within(self, limit_points: float) -> dict[Plan, PlanDrop]:
-        """Returns all that was carried out for a limit."""
-        return {plan: drop for (limit, plan), drop in tuple(self._drops.items()) if limit == limit_points}
+        """Returns what is known for a limit: what was carried out for it, or for a larger one.
+
+        Within a larger limit more images are looked at before a plan is given up, so that it tells no less.
+        """
+        found = sorted(self._drops.copy().items(), key=lambda item: item[0][0], reverse=True)
+        return {plan: drop for (limit, plan), drop in found if limit >= limit_points}
+
+    def add_tuned(self, plan: Plan, before_points: float, after_points: float) -> None:
+        """Takes down what a plan lost before and after a short fine-tuning, in percentage points."""
+        self._tuned[plan] = before_points, after_points
+
+    def is_hopeless(self, before_points: float, limit_points: float) -> bool:
+        """Returns whether a plan that lost no more untuned still lost more than a limit after a short fine-tuning.
+
+        Args:
+            before_points: What a plan loses untuned, in percentage points.
+            limit_points: Largest drop allowed, in percentage points.
+        """
+        tuned = tuple(self._tuned.copy().values())
+        return any(before <= before_points and not within_budget(after, limit_points) for before, after in tuned)

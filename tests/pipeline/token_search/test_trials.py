@@ -12,6 +12,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from safetensors.torch import save_file  # noqa: E402
+
 from edgevit.data.images import open_images  # noqa: E402
 from edgevit.data.preprocess import preprocess  # noqa: E402
 from edgevit.data.sampling import RunData  # noqa: E402
@@ -145,3 +147,28 @@ def test_a_smaller_image_loses_what_the_resized_model_loses(
         interval = trials_.known[plan].interval
         assert interval is not None and interval.low <= trials_.drop_points(plan) <= interval.high
     assert trials_.module(None) is vit
+
+
+def test_tuned_weights_are_those_of_the_plan(
+    trial: tuple[PlanTrials, np.ndarray], vit: Any, pixels: Any, tmp_path: Path
+) -> None:
+    trials_, classes = trial
+    plan = parse_plan("tome:2=40")
+    tuned = reduce_tokens(vit, plan)
+    with torch.no_grad():
+        tuned.vit.head.weight.copy_(-tuned.vit.head.weight)
+        save_file({"vit.head.weight": tuned.vit.head.weight.contiguous()}, tmp_path / "tuned.safetensors")
+        before, after = ((model(pixels[::3]).argmax(1).numpy() == classes).mean() for model in (vit, tuned))
+    drop = trials_.tuned_drop(plan, tmp_path / "tuned.safetensors")
+    assert (drop.points, drop.images) == (pytest.approx(100 * (before - after)), 8)
+    assert trials_.drop_points(plan) != pytest.approx(drop.points)  # untuned it is as it was
+
+
+def test_what_was_tried_for_a_larger_limit_is_not_tried_again(
+    trial: tuple[PlanTrials, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials_, _ = trial
+    first = trials_.drop_points(PLANS[0])
+    trials_.limit_points = 10.0
+    monkeypatch.setattr(trials, "over_batches", None)
+    assert trials_.drop_points(PLANS[0]) == first
