@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, cast
 from edgevit.backends.guard import GuardedSession, Session, blaming
 from edgevit.backends.no_telemetry import forbid_telemetry
 from edgevit.errors import UsageError, unknown_name
+from edgevit.quantization.arithmetic import Int8Arithmetic
 from edgevit.spec.input_file import require_file
 
 __all__ = [
@@ -61,6 +62,8 @@ class Backend:
     """Schemes for which its quantizer can round weights by GPTQ."""
     has_integer_io: bool = False
     """Whether its static artifacts can have integers as input and output."""
+    arithmetic: Int8Arithmetic = field(default_factory=Int8Arithmetic)
+    """How its int8 layers compute; read from what its artifacts contain, and tested against their logits."""
 
     def export(self, program: ExportedProgram, folder: Path, *, fused: bool = False) -> Path:
         """Writes a float32 artifact with static shapes, batch 1, one input "input" and one output "logits".

@@ -10,9 +10,9 @@ from edgevit.backends import Backend
 from edgevit.pipeline.candidate import begin, build, leave_out, make, measure
 from edgevit.pipeline.choose import ends_policy, int8_exceeds_budget, misses_budget, reject_worse_forms
 from edgevit.pipeline.context import Alternatives, CandidateDraft, RunContext, Variant
-from edgevit.pipeline.finetuning import Tuned, tune
 from edgevit.pipeline.model_passes import TrainedModel
 from edgevit.pipeline.token_passes import reduce_conservatively_for, reduce_for
+from edgevit.pipeline.tuned_candidates import candidate_to_tune, make_tuned
 from edgevit.quantization.policy import first_guess
 from edgevit.results.candidate import Candidate
 from edgevit.results.finetune import Finetune
@@ -32,7 +32,7 @@ class BackendCandidates:
 
 @dataclass(frozen=True)
 class _Made:
-    """Candidates with fewer tokens, and how some of them were tuned."""
+    """Candidates, and how some of them were tuned."""
 
     candidates: tuple[Candidate, ...] = ()
     finetunes: tuple[Finetune, ...] = ()
@@ -63,11 +63,11 @@ def make_candidates(context: RunContext, trained: TrainedModel, backend: Backend
         partial(measure, context, draft),
         partial(
             stages.both,
-            partial(_quantize, context, backend, trained.dense, draft.candidate),
+            partial(_quantize_dense, context, trained, backend, draft.candidate),
             partial(_make, context, trained, backend, reduced.variants, draft.candidate),
         ),
     )
-    made = _Made((dense, *from_dense)) + from_reduced
+    made = _Made((dense,)) + from_dense + from_reduced
     limit = context.inputs.spec.budget.max_drop
     if any(search.plan and int8_exceeds_budget(made.candidates, search.plan, limit) for search in reduced.searches):
         again = reduce_conservatively_for(context, trained, backend)
@@ -75,6 +75,12 @@ def make_candidates(context: RunContext, trained: TrainedModel, backend: Backend
         made += _make(context, trained, backend, new, dense)
         reduced = reduced.and_then(again)
     return BackendCandidates(made.candidates, reduced.searches, (*reduced.notes, *made.notes), made.finetunes)
+
+
+def _quantize_dense(context: RunContext, trained: TrainedModel, backend: Backend, dense: Candidate) -> _Made:
+    """Candidates with all tokens besides the float one, and what fine-tuning makes of them."""
+    made = _quantize(context, backend, trained.dense, dense)
+    return _tune(context, trained, backend, (trained.dense,), dense, made)
 
 
 def _make(
@@ -88,28 +94,39 @@ def _make(
 def _make_plan(
     context: RunContext, trained: TrainedModel, backend: Backend, alternatives: Alternatives, dense: Candidate
 ) -> _Made:
-    """Candidates of one plan: fine-tuned where the spec says so, or, by "auto", where it exceeds the budget without."""
+    """Candidates of one plan, and what fine-tuning makes of them."""
+    made = _make_alternatives(context, backend, alternatives, dense)
+    return _tune(context, trained, backend, alternatives, dense, made)
+
+
+def _tune(
+    context: RunContext,
+    trained: TrainedModel,
+    backend: Backend,
+    alternatives: Alternatives,
+    dense: Candidate,
+    candidates: tuple[Candidate, ...],
+) -> _Made:
+    """Adds fine-tuned candidates: where the spec says so, or, by "auto", while all exceed the budget; cheapest first."""
     finetune, max_drop = context.inputs.spec.finetune, context.inputs.spec.budget.max_drop
-    made = _Made()
-    if finetune.mode != "auto":
-        for rung in finetune.rungs:
-            made += _make_tuned(context, backend, tune(context, trained, alternatives, rung), dense)
-        return _Made(_make_alternatives(context, backend, alternatives, dense, quantizes=not made.candidates)) + made
-    made += _Made(_make_alternatives(context, backend, alternatives, dense))
-    for rung in finetune.rungs:
-        if not misses_budget(made.candidates, max_drop):
+    untuned = candidate_to_tune(alternatives, candidates) if finetune.rungs else None
+    made = _Made(candidates)
+    for rung in finetune.rungs if untuned and context.inputs.tuning_images else ():
+        if finetune.mode == "auto" and not misses_budget(made.candidates, max_drop):
             break
-        made += _make_tuned(context, backend, tune(context, trained, alternatives, rung), dense)
+        assert untuned is not None
+        tuned = make_tuned(context, trained, backend, untuned, rung, dense)
+        kept = (tuned.replaced if c == untuned.candidate and tuned.replaced else c for c in made.candidates)
+        made = _Made(
+            (*kept, *tuned.candidates),
+            (*made.finetunes, *((tuned.record,) if tuned.record else ())),
+            (*made.notes, *((tuned.note,) if tuned.note else ())),
+        )
     return made
 
 
-def _make_tuned(context: RunContext, backend: Backend, tuned: Tuned, dense: Candidate) -> _Made:
-    candidates = _make_alternatives(context, backend, tuned.variants, dense) if tuned.variants else ()
-    return _Made(candidates, (tuned.record,) if tuned.record else (), (tuned.note,) if tuned.note else ())
-
-
 def _make_alternatives(
-    context: RunContext, backend: Backend, alternatives: Alternatives, dense: Candidate, *, quantizes: bool = True
+    context: RunContext, backend: Backend, alternatives: Alternatives, dense: Candidate
 ) -> tuple[Candidate, ...]:
     stages = context.stages
     floats = tuple(
@@ -117,8 +134,6 @@ def _make_alternatives(
     )
     worse = reject_worse_forms(floats)
     made = tuple(worse.get(candidate.id, candidate) for candidate in floats)
-    if not quantizes:
-        return made
     pairs = [pair for pair in zip(alternatives, floats, strict=True) if pair[1].id not in worse]
     quantized = stages.side_by_side([partial(_quantize, context, backend, *pair) for pair in pairs])
     return (*made, *itertools.chain(*quantized))

@@ -37,10 +37,18 @@ from edgevit.pipeline.tasks import (
 from edgevit.results.artifact import Artifact
 from edgevit.results.candidate import Candidate, Contribution
 from edgevit.run.files import file_sha256
+from edgevit.spec.recipe import Recipe
 from edgevit.spec.schemes import SCHEMES
 
 
-def build(context: RunContext, backend: Backend, scheme: str, variant: Variant, parent: Candidate | None) -> Candidate:
+def build(
+    context: RunContext,
+    backend: Backend,
+    scheme: str,
+    variant: Variant,
+    parent: Candidate | None,
+    recipe: Recipe | None = None,
+) -> Candidate:
     """Takes a new candidate through all steps of a run; one that cannot be offered takes no further steps.
 
     Args:
@@ -49,13 +57,13 @@ def build(context: RunContext, backend: Backend, scheme: str, variant: Variant, 
         scheme: Its numerics.
         variant: What it is made from.
         parent: Float candidate to quantize, or to compare with; None for the dense float one.
+        recipe: To quantize by; None to find one.
 
     Raises:
         DiskFull: nothing can be written any more.
     """
-    return measure(
-        context, make(context, CandidateDraft(backend, variant, parent, begin(backend, scheme, variant, parent)))
-    )
+    draft = CandidateDraft(backend, variant, parent, begin(backend, scheme, variant, parent), recipe)
+    return measure(context, make(context, draft))
 
 
 def make(context: RunContext, draft: CandidateDraft) -> CandidateDraft:

@@ -28,6 +28,7 @@ from edgevit.results.candidate import Accuracy, Candidate
 from edgevit.results.run import Baseline
 from edgevit.run.deadline import Deadline
 from edgevit.run.stages import Stages
+from edgevit.spec.recipe import Recipe
 from edgevit.spec.token_plan import Form, Plan
 
 DENSE = "dense"
@@ -67,6 +68,8 @@ class CandidateDraft:
     parent: Candidate | None
     """Float candidate to compare with; None for the dense float one."""
     candidate: Candidate
+    recipe: Recipe | None = None
+    """To quantize by; None to find one."""
 
 
 Step: TypeAlias = Callable[["RunContext", CandidateDraft], Candidate]

@@ -1,27 +1,34 @@
-"""Fine-tunes variants with fewer tokens: the model as brought teaches, on images apart from those that judge."""
+"""Fine-tunes a variant of the model, in the numbers that it will run in; the dense float model teaches."""
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 from torch import nn
 
-from edgevit.distillation.finetune import FinetuneJob, FinetuneSettings, Parameters, part_size
-from edgevit.errors import CandidateFailed, UsageError
+from edgevit.artifacts.int8_scheme import ReadInt8Job
+from edgevit.backends import Backend
+from edgevit.distillation.finetune import (
+    Finetuned,
+    FinetuneJob,
+    FinetuneSettings,
+    Parameters,
+    SimulatedInt8,
+)
 from edgevit.model.program.capture import save_program
 from edgevit.model.program.trainable import capture_for_training
-from edgevit.pipeline.context import DENSE, Alternatives, RunContext, Variant
-from edgevit.pipeline.images import tuning_images
+from edgevit.pipeline.context import RunContext, Variant
+from edgevit.pipeline.images import calibration_images, tuning_images
 from edgevit.pipeline.model_passes import TrainedModel, load_trained, save_weights
 from edgevit.pipeline.snapshot import capture_module, take_snapshot
-from edgevit.pipeline.tasks import finetune_task
+from edgevit.pipeline.tasks import finetune_task, int8_scheme_task
 from edgevit.results.artifact import PassRecord, Preprocessing
-from edgevit.results.finetune import Finetune
-from edgevit.results.measurement import Interval
+from edgevit.results.candidate import Candidate
 from edgevit.run.executor import processors
 from edgevit.run.stages import Stages
+from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.spec import Rung
 from edgevit.tokens.plan import carry_out
 from edgevit.tokens.reduce import CutMargins, ReducedVisionTransformer
@@ -48,7 +55,7 @@ _SHARE = 0.5
 
 @dataclass(frozen=True)
 class TrainingProgram:
-    """A model captured for batches, on disk."""
+    """A model captured for training, on disk."""
 
     program: Path
 
@@ -71,40 +78,44 @@ class Student:
 
 
 @dataclass(frozen=True)
-class Tuned:
-    """What fine-tuning made of a variant."""
+class Untuned:
+    """A candidate to fine-tune, and what it was made from."""
 
-    variants: Alternatives = ()
-    """Empty where the answers on the images kept apart are not better, beyond chance."""
-    record: Finetune | None = None
-    """None where it could not be tuned."""
-    note: str = ""
-    """Why it could not be tuned."""
+    candidate: Candidate
+    variant: Variant
 
 
-def tune(context: RunContext, trained: TrainedModel, variants: Alternatives, rung: Rung) -> Tuned:
-    """Fine-tunes variants that compute the same, once for all backends.
+def tune(context: RunContext, trained: TrainedModel, backend: Backend, untuned: Untuned, rung: Rung) -> Finetuned:
+    """Fine-tunes a candidate in the numbers that its artifact computes in; a float one once for all backends.
 
     Args:
         context: The run; its spec asks for fine-tuning.
         trained: The model after the passes before; it is the teacher.
-        variants: Forms of one token plan.
+        backend: Of the candidate.
+        untuned: What to tune.
         rung: How much is trained.
+
+    Raises:
+        CandidateFailed: the loss is not finite at once, or the int8 numbers cannot be simulated.
+        UsageError: the variant cannot be captured for training, or has no parameters.
     """
-    if not context.deadline.has_time(_SHARE):
-        return Tuned(note=f"{variants[0].slug} was not fine-tuned ({rung}): too few of the run's minutes were left")
-    try:
-        return _tune(context, trained, variants, rung)
-    except (CandidateFailed, UsageError) as error:
-        note = f"{variants[0].slug} was not fine-tuned ({rung}): {error.message}"
-        context.stages.progress.message(note)
-        return Tuned(note=note)
+    stages, spec, variant = context.stages, context.inputs.spec.finetune, untuned.variant
+    name = tuned_name(untuned, rung)
+    recipe = replace(
+        RECIPES[rung],
+        images_seen=spec.images_seen or RECIPES[rung].images_seen,
+        learning_rate=spec.learning_rate or RECIPES[rung].learning_rate,
+    )
+    student = Student(variant.slug, _module(context, trained, variant), variant.preprocessing)
+    job = tuning_job(context, trained, student, recipe, stages.folder.work(f"{name}.tuned.safetensors"))
+    job = replace(job, int8=_int8(context, backend, untuned))
+    return stages.run_in_child(f"fine-tune {name}", f"finetune-{name}", finetune_task(job))
 
 
 def tuning_job(
     context: RunContext, trained: TrainedModel, student: Student, recipe: TuningRecipe, weights: Path
 ) -> FinetuneJob:
-    """Captures a student and its teacher for training, once in a run, and returns the job that tunes it.
+    """Captures a student for training, once in a run, and returns the job that tunes it in float.
 
     Args:
         context: The run; its spec asks for fine-tuning.
@@ -116,10 +127,9 @@ def tuning_job(
     inputs, stages, dense = context.inputs, context.stages, trained.dense.preprocessing
     spec, images = inputs.spec.finetune, inputs.tuning_images
     assert images is not None
-    at_once = part_size(spec.batch_size)
     return FinetuneJob(
-        student=_captured(stages, student.slug, student.module, student.preprocessing.input_size, at_once),
-        teacher=_captured(stages, DENSE, trained.module, dense.input_size, at_once),
+        student=_captured(stages, student),
+        teacher=trained.dense.program,
         images=tuning_images(stages, images.train.samples, dense),
         kept=tuning_images(stages, images.kept.samples, dense),
         kept_for_student=tuning_images(stages, images.kept.samples, student.preprocessing),
@@ -133,104 +143,65 @@ def tuning_job(
             patience=recipe.patience,
             max_seconds=60 * spec.max_minutes,
             threads=processors(),
+            device=inputs.training_device,
             seed=inputs.spec.seed,
         ),
         weights=weights,
     )
 
 
-def _tune(context: RunContext, trained: TrainedModel, variants: Alternatives, rung: Rung) -> Tuned:
-    inputs, stages, variant = context.inputs, context.stages, variants[0]
-    spec, images = inputs.spec.finetune, inputs.tuning_images
-    assert images is not None
-    name, student = f"{variant.slug}-{rung}", _module(context, trained, variant)
-    recipe = replace(
-        RECIPES[rung],
-        images_seen=spec.images_seen or RECIPES[rung].images_seen,
-        learning_rate=spec.learning_rate or RECIPES[rung].learning_rate,
-    )
-    job = tuning_job(
-        context,
-        trained,
-        Student(variant.slug, student, variant.preprocessing),
-        recipe,
-        stages.folder.work(f"{name}.tuned.safetensors"),
-    )
-    found = stages.run_in_child(f"fine-tune {name}", f"finetune-{name}", finetune_task(job))
-    before, after = np.asarray(found.before), np.asarray(found.after)
-    change = _mean_interval(after - before)
-    is_better = change.high < 0
-    file = _keep(stages, name, student, found.weights) if is_better else None
-    record = Finetune(
-        variant=variant.slug,
-        rung=rung,
-        images=len(images.train),
-        kept=len(images.kept),
-        images_seen=found.images_seen,
-        seconds=found.seconds,
-        before=float(before.mean()),
-        after=float(after.mean()),
-        change=change,
-        weights=stages.folder.relative(file) if file else None,
-        curve=found.curve,
-        note=found.note,
-    )
-    return Tuned(_with_weights(context, trained, variants, rung, found.weights) if is_better else (), record)
+def tuned_name(untuned: Untuned, rung: Rung) -> str:
+    """Returns what files of a tuned variant are called: in float, it is the same for all backends."""
+    candidate, slug = untuned.candidate, f"{untuned.variant.slug}-{rung}"
+    return slug if SCHEMES[candidate.scheme].is_float else f"{candidate.backend}-{candidate.scheme}-{slug}"
 
 
-def _module(context: RunContext, trained: TrainedModel, variant: Variant, weights: Path | None = None) -> nn.Module:
-    """A copy of the model as a variant has it, with tuned weights if there are any."""
-    assert variant.plan is not None
-    form, size = variant.form or context.inputs.forms[0], context.inputs.model.preprocessing.input_size
-    module = carry_out(trained.module, variant.plan, form, size).module
-    if weights:
-        load_trained(module, weights)
-    return module
+def _int8(context: RunContext, backend: Backend, untuned: Untuned) -> SimulatedInt8 | None:
+    candidate = untuned.candidate
+    if candidate.recipe is None or candidate.artifact is None or not SCHEMES[candidate.scheme].is_int8:
+        return None
+    artifact = context.stages.folder.path / candidate.artifact.path
+    job = ReadInt8Job(backend.name, artifact, candidate.recipe)
+    scheme = context.stages.run_in_child(f"read {candidate.id}", candidate.id, int8_scheme_task(job))
+    calibration = calibration_images(context.stages, context.inputs, untuned.variant.preprocessing)
+    assert calibration is not None  # fine-tuning asks for images
+    return SimulatedInt8(scheme, calibration)
 
 
-def _with_weights(
-    context: RunContext, trained: TrainedModel, variants: Alternatives, rung: Rung, weights: Path
-) -> Alternatives:
-    """The same variants with tuned weights; they give the same logits, so PyTorch runs one of them."""
-    stages, (first, *others) = context.stages, variants
-    module = _module(context, trained, first, weights)
-    snapshot = take_snapshot(stages, context.inputs, f"{first.slug}-{rung}", module, first.preprocessing)
+def tuned_variant(context: RunContext, trained: TrainedModel, untuned: Untuned, rung: Rung, weights: Path) -> Variant:
+    """Returns a variant with tuned weights, captured and run in PyTorch.
+
+    Args:
+        context: The run.
+        trained: See :func:`tune`.
+        untuned: What was tuned.
+        rung: How much was trained.
+        weights: See :class:`edgevit.distillation.finetune.Finetuned`.
+    """
+    stages, variant, name = context.stages, untuned.variant, tuned_name(untuned, rung)
+    module = _module(context, trained, variant, weights)
+    snapshot = take_snapshot(stages, context.inputs, name, module, variant.preprocessing)
     margins = None
     if isinstance(module, ReducedVisionTransformer):
-        name = f"{first.slug}-{rung}-margins"
-        margins = capture_module(stages, name, CutMargins(module), first.preprocessing).program
-
-    def tuned(variant: Variant, program: Path) -> Variant:
-        last = variant.passes[-1]
-        record = PassRecord("finetune", rung, last.macs_after, last.macs_after, last.top1_after, snapshot.top1)
-        return replace(
-            variant,
-            slug=f"{variant.slug}-{rung}",
-            program=program,
-            reference=snapshot.logits,
-            passes=(*variant.passes, record),
-            margins=margins,
-        )
-
-    def captured(variant: Variant) -> Path:
-        slug, module = f"{variant.slug}-{rung}", _module(context, trained, variant, weights)
-        return capture_module(stages, slug, module, variant.preprocessing).program
-
-    return (tuned(first, snapshot.captured.program), *(tuned(other, captured(other)) for other in others))
+        margins = capture_module(stages, f"{name}-margins", CutMargins(module), variant.preprocessing).program
+    before, macs = trained.snapshot.top1, snapshot.captured.macs
+    record = PassRecord(
+        "finetune", rung, macs, macs, variant.passes[-1].top1_after if variant.passes else before, snapshot.top1
+    )
+    return replace(
+        variant,
+        slug=f"{variant.slug}-{rung}",
+        program=snapshot.captured.program,
+        reference=snapshot.logits,
+        passes=(*variant.passes, record),
+        margins=margins,
+    )
 
 
-def _captured(stages: Stages, slug: str, module: nn.Module, size: tuple[int, int], batch: int) -> Path:
-    path = stages.folder.work(f"{slug}-batches.pt2")
-
-    def make() -> TrainingProgram:
-        save_program(capture_for_training(module, size, batch), path)
-        return TrainingProgram(path)
-
-    return stages.run(f"capture {slug} for training", TrainingProgram, make, lambda answer: (answer.program,)).program
-
-
-def _keep(stages: Stages, name: str, module: nn.Module, weights: Path) -> Path:
-    """Writes all weights under the names that the original model gives them."""
+def keep_weights(context: RunContext, trained: TrainedModel, untuned: Untuned, rung: Rung, weights: Path) -> Path:
+    """Writes all weights of a tuned variant under the names that the original model gives them; see :func:`tuned_variant`."""
+    stages, name = context.stages, tuned_name(untuned, rung)
+    module = _module(context, trained, untuned.variant)
     path = stages.folder.path / "finetuned" / f"{name}.safetensors"
 
     def make() -> KeptWeights:
@@ -242,11 +213,25 @@ def _keep(stages: Stages, name: str, module: nn.Module, weights: Path) -> Path:
     return stages.run(f"keep the weights of {name}", KeptWeights, make, lambda answer: (answer.file,)).file
 
 
-def _mean_interval(values: np.ndarray) -> Interval:
-    """95 % bootstrap interval of a mean."""
-    if np.all(values == values[0]):
-        return Interval(float(values[0]), float(values[0]))
-    from scipy.stats import bootstrap  # takes a second to import
+def _module(context: RunContext, trained: TrainedModel, variant: Variant, weights: Path | None = None) -> nn.Module:
+    """A copy of the model as a variant has it, with tuned weights if there are any."""
+    if variant.plan is None:
+        module = copy.deepcopy(trained.module)
+    else:
+        form, size = variant.form or context.inputs.forms[0], context.inputs.model.preprocessing.input_size
+        module = carry_out(trained.module, variant.plan, form, size).module
+    if weights:
+        load_trained(module, weights)
+    return module
 
-    found = bootstrap((values,), np.mean, method="percentile", rng=np.random.default_rng(0)).confidence_interval
-    return Interval(float(found.low), float(found.high))
+
+def _captured(stages: Stages, student: Student) -> Path:
+    path = stages.folder.work(f"{student.slug}-training.pt2")
+
+    def make() -> TrainingProgram:
+        save_program(capture_for_training(student.module, student.preprocessing.input_size), path)
+        return TrainingProgram(path)
+
+    return stages.run(
+        f"capture {student.slug} for training", TrainingProgram, make, lambda answer: (answer.program,)
+    ).program

@@ -24,6 +24,7 @@ from edgevit.data.sampling import (
     split_for_tuning,
 )
 from edgevit.devices.device import Device, load_device
+from edgevit.distillation.accelerator import find_device
 from edgevit.errors import UsageError
 from edgevit.measure.host import check_threads, has_precision, host_fingerprint, tool_versions
 from edgevit.model.bundled import BUNDLED_MODELS
@@ -71,6 +72,8 @@ class Inputs:
     """To distill with."""
     tuning_images: TuningImages | None
     """To fine-tune with; None where the spec does not ask for it."""
+    training_device: str
+    """What fine-tuning runs on, as torch names it."""
     data: RunData
     calibration_record: CalibrationRecord | None
     plans: tuple[RequestedPlan, ...]
@@ -192,6 +195,7 @@ def open_inputs(spec: Spec, progress: Progress) -> Inputs:
         teacher=teacher,
         training_images=training_images,
         tuning_images=_open_tuning_images(spec, data, progress),
+        training_device=find_device(spec.finetune.accelerator) if spec.finetune.rungs else "cpu",
         data=data,
         calibration_record=_record_calibration(data, spec.seed, progress),
         plans=plans,

@@ -62,6 +62,20 @@ def quantize_candidate(context: RunContext, draft: CandidateDraft) -> QuantizedA
         raise CandidateFailed("there is no float artifact to start from")
     if scheme.calibrated and inputs.calibration is None:
         raise CandidateFailed(f"{scheme.name} needs calibration images: give --calibration")
+    if draft.recipe is not None:
+        attempts: tuple[Attempt, ...] = (trials.attempt(FIRST, draft.recipe),)
+    else:
+        attempts = _climb(context, draft, trials)
+    chosen = best(attempts)
+    if chosen.rung not in trials.tried:
+        raise CandidateFailed(attempts[0].note)
+    return QuantizedArtifact(trials.keep(chosen.rung), chosen.recipe, attempts)
+
+
+def _climb(context: RunContext, draft: CandidateDraft, trials: RecipeTrials) -> tuple[Attempt, ...]:
+    """Tries the policy's recipe, and then the rungs of the repair ladder."""
+    assert draft.parent is not None
+    scheme, inputs = SCHEMES[draft.candidate.scheme], context.inputs
     limit = inputs.spec.budget.max_drop
     guess = first_guess(draft.backend.policy, context.target)
     first = first_recipe(draft.backend.policy, scheme.name, context.target)
@@ -74,11 +88,7 @@ def quantize_candidate(context: RunContext, draft: CandidateDraft) -> QuantizedA
     can_repair = inputs.calibration is not None and not inputs.spec.quick
     if can_repair and parent_drop is not None and within_budget(parent_drop, limit):
         ladder = rungs(first, guess, draft.backend.gptq_schemes)
-    attempts = climb(first, ladder, trials.attempt, trials.ranking, limit, trials.has_time)
-    chosen = best(attempts)
-    if chosen.rung not in trials.tried:
-        raise CandidateFailed(attempts[0].note)
-    return QuantizedArtifact(trials.keep(chosen.rung), chosen.recipe, attempts)
+    return climb(first, ladder, trials.attempt, trials.ranking, limit, trials.has_time)
 
 
 @dataclass(frozen=True)

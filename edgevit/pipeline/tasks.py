@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, run_images
+from edgevit.artifacts.int8_scheme import ReadInt8Job, read_int8_scheme
 from edgevit.artifacts.layer_sensitivity import Sensitivity, SensitivityJob, layer_sensitivity
 from edgevit.artifacts.make import ExportJob, MadeArtifact, QuantizeJob, export_float, quantize
 from edgevit.artifacts.pytorch_reference import LatencyJob, ReferenceJob, pytorch_latency, reference_logits
@@ -15,6 +16,7 @@ from edgevit.devices.predict import PredictDevicesJob, Predictions, predict_for_
 from edgevit.distillation.finetune import Finetuned, FinetuneJob, finetune
 from edgevit.measure.bench import BenchJob, bench
 from edgevit.measure.paired import BenchWithParent, BenchWithParentJob, bench_with_parent
+from edgevit.quantization.simulate import Int8Scheme
 from edgevit.results.measurement import LatencyMs, Measurement
 from edgevit.run.task import Task
 
@@ -37,9 +39,15 @@ def reference_task(job: ReferenceJob) -> Task[ReferenceJob, LogitsFile]:
 
 def finetune_task(job: FinetuneJob) -> Task[FinetuneJob, Finetuned]:
     """Fine-tunes a captured program."""
-    images = (job.images, job.kept, job.kept_for_student)
+    images = (job.images, job.kept, job.kept_for_student, *((job.int8.calibration,) if job.int8 else ()))
     inputs = (job.student, job.teacher, *(path for each in images for path in _pixels(each)))
     return Task(finetune, job, Finetuned, lambda made: (made.weights,), inputs, PYTORCH)
+
+
+def int8_scheme_task(job: ReadInt8Job) -> Task[ReadInt8Job, Int8Scheme]:
+    """Reads how an int8 artifact computes."""
+    preload = get_backend(job.backend).preload
+    return Task(read_int8_scheme, job, Int8Scheme, inputs=artifact_files(job.artifact), preload=preload)
 
 
 def unseen_layers_task(job: UnseenJob) -> Task[UnseenJob, UnseenLayers]:

@@ -33,16 +33,21 @@ class Finetune:
     """At the step whose weights were taken, views of an image counted each."""
     seconds: float
     before: float
-    """Mean over the images kept apart of KL(dense || untuned), in nats."""
+    """Mean over the images kept apart of KL(dense || untuned), in nats, by the answers of the file."""
     after: float
-    """The same of the tuned one."""
+    """The same of the tuned one; ``before`` where no step was better than the first."""
     change: Interval
     """95 % bootstrap interval of the mean of the paired differences ``after`` - ``before``, in nats."""
     weights: str | None
     """safetensors with the weights of the model, relative to the run folder; None where it is not better."""
     curve: tuple[FinetunePoint, ...]
+    """As trained: in PyTorch, int8 simulated."""
     note: str = ""
     """Why it ended early."""
+    untuned: str = ""
+    """Id of the candidate that was tuned; "" in runs of before 0.2, which tuned variants."""
+    tuned: str = ""
+    """Id of the candidate with the tuned weights; "" where no step was better than the first."""
 
     @property
     def better(self) -> bool:

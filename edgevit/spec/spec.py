@@ -15,7 +15,7 @@ from edgevit.errors import EdgevitError
 from edgevit.spec.input_file import expand_user
 from edgevit.spec.normalization import normalization_problem
 from edgevit.spec.recipe import IntegerIo
-from edgevit.spec.schemes import AUTO, parse_schemes
+from edgevit.spec.schemes import AUTO, SCHEMES, parse_schemes
 from edgevit.spec.token_plan import AUTO as SEARCHED_PLAN
 from edgevit.spec.token_plan import NONE, parse_plans
 from edgevit.spec.toml_files import find, read_toml, validate
@@ -28,6 +28,7 @@ Given = TypeVar("Given")
 Checked = TypeVar("Checked")
 Triple = tuple[float, float, float]
 Rung = Literal["quick", "full"]
+Accelerator = Literal["auto", "cpu", "cuda", "mps"]
 """How much of a model is fine-tuned."""
 
 
@@ -181,7 +182,7 @@ class PassesSpec(Section):
 
 
 class FinetuneSpec(Section):
-    """Label-free fine-tuning of the variants of a token plan, by self-distillation from the dense float model."""
+    """Label-free fine-tuning of what is compressed, by self-distillation from the dense float model."""
 
     mode: Literal["none", "quick", "full", "auto"] = "none"
     """quick: norms, biases, class token and position table; full: all weights; auto: what exceeds the budget without,
@@ -197,6 +198,8 @@ class FinetuneSpec(Section):
     batch_size: Annotated[int, Field(ge=2, le=4096)] = 64
     max_minutes: Minutes = 20.0
     """For each fine-tuning, which then makes fewer steps."""
+    accelerator: Accelerator = "auto"
+    """What to train on; auto takes a GPU where there is one."""
 
     @model_validator(mode="after")
     def _every_key_has_an_effect(self) -> FinetuneSpec:
@@ -299,8 +302,12 @@ class Spec(Section):
             raise ValueError("data.samples (--samples) has no effect without data.evaluation (--data)")
         if data.calibration_samples is not None and data.calibration is None:
             raise ValueError("data.calibration_samples has no effect without data.calibration (--calibration)")
-        if self.finetune.rungs and self.passes.tokens == NONE:
-            raise ValueError("finetune (--finetune) has no effect without a token plan (--tokens)")
+        floats_only = all(name != AUTO and SCHEMES[name].is_float for name in self.export.schemes)
+        if self.finetune.rungs and self.passes.tokens == NONE and floats_only:
+            raise ValueError(
+                "finetune (--finetune) has no effect where nothing is compressed; give a token plan (--tokens) or an int8"
+                " scheme (--scheme)"
+            )
         if data.train is not None and self.passes.distill is None and not self.finetune.rungs:
             raise ValueError(
                 "data.train (--train) has no effect without a teacher to distill from (--teacher) or --finetune"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgevit.backends import Backend
+from edgevit.quantization.arithmetic import Int8Arithmetic
 from edgevit.quantization.policy import FirstGuess
 from edgevit.spec.recipe import LAYER_KINDS, TRANSFORMER_FLOAT_KINDS, OpKind
 
@@ -62,4 +63,5 @@ BACKEND = Backend(
     policy=POLICY,
     gptq_schemes=("weight_only_wi4_afp32",),
     has_integer_io=True,
+    arithmetic=Int8Arithmetic(linear_ranges="row", folded_into_linear="scale and shift"),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgevit.backends import Backend
+from edgevit.quantization.arithmetic import Int8Arithmetic
 from edgevit.quantization.policy import FirstGuess
 from edgevit.spec.recipe import LAYER_KINDS, TRANSFORMER_FLOAT_KINDS, OpKind
 
@@ -45,4 +46,7 @@ BACKEND = Backend(
     schemes=SCHEMES,
     policy=POLICY,
     gptq_schemes=("weight_only_wi4_afp32",),
+    arithmetic=Int8Arithmetic(
+        folded_into_linear="shift", rounds_query_and_key=True, symmetric_ranges=True, depthwise_ranges="channel"
+    ),
 )

@@ -90,7 +90,6 @@ class _Recorder(fx.Interpreter):
             self.seen.append(value)
         return value
 
-
     def _attend(self, node: fx.Node) -> Tensor:
         """Attention by its formula: the fused op cannot be mapped over a batch."""
         args, kwargs = self.fetch_args_kwargs_from_env(node)

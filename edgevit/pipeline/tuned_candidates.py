@@ -1,0 +1,213 @@
+"""Makes fine-tuned candidates, and compares each with the untuned one: by the answers of their files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgevit.artifacts.evaluate import InferenceJob
+from edgevit.artifacts.pytorch_reference import ReferenceJob
+from edgevit.backends import Backend
+from edgevit.data.row_file import read_rows
+from edgevit.distillation.finetune import Finetuned
+from edgevit.errors import CandidateFailed, UsageError
+from edgevit.pipeline.candidate import build
+from edgevit.pipeline.choose import mark_rejected
+from edgevit.pipeline.context import Alternatives, RunContext, Variant
+from edgevit.pipeline.finetuning import Untuned, keep_weights, tune, tuned_variant
+from edgevit.pipeline.images import tuning_images
+from edgevit.pipeline.model_passes import TrainedModel
+from edgevit.pipeline.tasks import inference_task, reference_task
+from edgevit.results.candidate import Candidate
+from edgevit.results.finetune import Finetune
+from edgevit.results.measurement import Interval
+from edgevit.spec.schemes import SCHEMES
+from edgevit.spec.spec import Rung
+
+_SHARE = 0.5
+"""Of the run's minutes; fine-tuning begins no later, for what it makes has to be exported, quantized and measured."""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What fine-tuning a candidate gave."""
+
+    candidates: tuple[Candidate, ...] = ()
+    """The tuned one last, after the float one that it was quantized from; none where no step was better."""
+    replaced: Candidate | None = None
+    """The untuned one, where the tuned one takes its place."""
+    record: Finetune | None = None
+    """None where it could not be tuned."""
+    note: str = ""
+    """Why it could not be tuned."""
+
+
+def candidate_to_tune(alternatives: Alternatives, candidates: tuple[Candidate, ...]) -> Untuned | None:
+    """Returns the candidate of a plan that is worth tuning: the fastest of the int8 ones, or of the float ones if there are none.
+
+    Args:
+        alternatives: The variants of the plan.
+        candidates: Made from them.
+    """
+    variants = {variant.slug: variant for variant in alternatives}
+    made = [c for c in candidates if c.artifact is not None and c.id.rpartition("/")[2] in variants]
+    integers = [c for c in made if SCHEMES[c.scheme].is_int8 and c.recipe is not None]
+    floats = [c for c in made if c.scheme == "fp32" and c.status != "failed"]
+    best = max(integers or floats, key=lambda candidate: _speed(candidate), default=None)
+    return Untuned(best, variants[best.id.rpartition("/")[2]]) if best else None
+
+
+def _speed(candidate: Candidate) -> float:
+    """To the dense float one as far as it is known: 0 for one that was not timed, for its status is not better."""
+    return 1 / candidate.p50_ms if candidate.p50_ms else 0.0
+
+
+def make_tuned(
+    context: RunContext, trained: TrainedModel, backend: Backend, untuned: Untuned, rung: Rung, dense: Candidate
+) -> Tuned:
+    """Fine-tunes a candidate, and makes it again with the tuned weights by the recipe that it has.
+
+    Args:
+        context: The run; its spec asks for fine-tuning.
+        trained: The model after the passes before; it is the teacher.
+        backend: Of the candidate.
+        untuned: What to tune.
+        rung: How much is trained.
+        dense: The backend's dense float candidate.
+    """
+    if not context.deadline.has_time(_SHARE):
+        return _not_tuned(context, untuned, rung, "too few of the run's minutes were left")
+    try:
+        found = tune(context, trained, backend, untuned, rung)
+    except (CandidateFailed, UsageError) as error:
+        return _not_tuned(context, untuned, rung, error.message)
+    if not found.images_seen:
+        before = found.curve[0].divergence
+        return Tuned(record=_record(context, untuned, rung, found, before, before, Interval(0.0, 0.0)))
+    return _compared(context, trained, backend, untuned, rung, dense, found)
+
+
+def _not_tuned(context: RunContext, untuned: Untuned, rung: Rung, why: str) -> Tuned:
+    note = f"{untuned.candidate.id} was not fine-tuned ({rung}): {why}"
+    context.stages.progress.message(note)
+    return Tuned(note=note)
+
+
+def _compared(
+    context: RunContext,
+    trained: TrainedModel,
+    backend: Backend,
+    untuned: Untuned,
+    rung: Rung,
+    dense: Candidate,
+    found: Finetuned,
+) -> Tuned:
+    before = untuned.candidate
+    variant = tuned_variant(context, trained, untuned, rung, found.weights)
+    made = [build(context, backend, "fp32", variant, dense if variant.plan else None)]
+    if before.scheme != "fp32" and made[0].status != "failed":
+        made.append(build(context, backend, before.scheme, variant, made[0], before.recipe))
+    after = made[-1]
+    if after.artifact is None or after.scheme != before.scheme:
+        return Tuned(
+            tuple(made), note=f"{before.id} was tuned ({rung}), but could not be made again with the weights found"
+        )
+    divergences = [
+        _divergences(context, trained, backend, candidate, of)
+        for candidate, of in ((before, untuned.variant), (after, variant))
+    ]
+    change = _mean_interval(divergences[1] - divergences[0])
+    is_better = change.high < 0
+    means = [float(each.mean()) for each in divergences]
+    weights = keep_weights(context, trained, untuned, rung, found.weights) if is_better else None
+    record = _record(context, untuned, rung, found, means[0], means[1], change, after.id, weights)
+    if not is_better:
+        words = f"KL {means[0]:.4f} untuned, {means[1]:.4f} tuned"
+        rejected = mark_rejected(after, f"does not answer more like the model than {before.id}, beyond chance: {words}")
+        return Tuned((*made[:-1], rejected), record=record)
+    replaced = None
+    if before.status == after.status == "ok":
+        replaced = mark_rejected(before, f"replaced by {after.id}, which answers more like the model")
+    return Tuned(tuple(made), replaced, record)
+
+
+def _record(
+    context: RunContext,
+    untuned: Untuned,
+    rung: Rung,
+    found: Finetuned,
+    before: float,
+    after: float,
+    change: Interval,
+    tuned: str = "",
+    weights: Path | None = None,
+) -> Finetune:
+    images = context.inputs.tuning_images
+    assert images is not None
+    return Finetune(
+        variant=untuned.variant.slug,
+        rung=rung,
+        images=len(images.train),
+        kept=len(images.kept),
+        images_seen=found.images_seen,
+        seconds=found.seconds,
+        before=before,
+        after=after,
+        change=change,
+        weights=context.stages.folder.relative(weights) if weights else None,
+        curve=found.curve,
+        note=found.note,
+        untuned=untuned.candidate.id,
+        tuned=tuned,
+    )
+
+
+def _divergences(
+    context: RunContext, trained: TrainedModel, backend: Backend, candidate: Candidate, variant: Variant
+) -> np.ndarray:
+    """KL(dense || candidate) of each image kept apart, in nats, float64 [n]: the dense one in PyTorch, the other its file."""
+    stages, images = context.stages, context.inputs.tuning_images
+    assert images is not None
+    assert candidate.artifact is not None
+    dense = tuning_images(stages, images.kept.samples, trained.dense.preprocessing)
+    expected = stages.run_in_child(
+        "evaluate dense on the images kept apart",
+        "pytorch-kept-apart",
+        reference_task(ReferenceJob(trained.dense.program, dense, stages.folder.work("kept-apart.logits.npy"))),
+    )
+    job = InferenceJob(
+        backend=backend.name,
+        artifact=stages.folder.path / candidate.artifact.path,
+        images=tuning_images(stages, images.kept.samples, variant.preprocessing),
+        threads=context.inputs.spec.measure.threads,
+        precision=SCHEMES[candidate.scheme].precision,
+        logits=stages.folder.work(f"{candidate.id.replace('/', '--')}.kept-apart.npy"),
+    )
+    stage = f"evaluate {candidate.id} on the images kept apart"
+    found = stages.run_in_child(stage, candidate.id, inference_task(job))
+    return divergences(read_rows(expected.logits), read_rows(found.logits))
+
+
+def divergences(expected: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Returns KL(expected || found) of the predictions for each image in nats, float64 [n].
+
+    Args:
+        expected: Logits, float [n, classes].
+        found: Logits, float [n, classes].
+    """
+    from scipy.special import log_softmax  # takes a second to import
+
+    p, q = (log_softmax(np.asarray(logits, np.float64), axis=1) for logits in (expected, found))
+    return np.asarray((np.exp(p) * (p - q)).sum(axis=1))
+
+
+def _mean_interval(values: np.ndarray) -> Interval:
+    """95 % bootstrap interval of a mean."""
+    if np.all(values == values[0]):
+        return Interval(float(values[0]), float(values[0]))
+    from scipy.stats import bootstrap  # takes a second to import
+
+    found = bootstrap((values,), np.mean, method="percentile", rng=np.random.default_rng(0)).confidence_interval
+    return Interval(float(found.low), float(found.high))
