@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
-
 from edgevit.errors import CandidateFailed, UsageError
 from edgevit.pipeline.context import RunContext
 from edgevit.pipeline.finetuning import RECIPES, Student, tuning_job
@@ -112,8 +110,8 @@ def _tune_shortly(context: RunContext, trained: TrainedModel, search: TokenSearc
         predicted_ms=search.predicted_ms,
         images_seen=found.images_seen,
         seconds=found.seconds,
-        divergence_before=float(np.mean(found.before)),
-        divergence_after=float(np.mean(found.after)),
+        divergence_before=found.curve[0].divergence,
+        divergence_after=min(point.divergence for point in found.curve),
         drop_points_before=untuned,
         drop_points=drop.points,
         drop_interval=drop.interval,
