@@ -52,6 +52,7 @@ def make_inputs(spec: Spec, **changes: Any) -> Inputs:
         "data": RunData(None, None),
         "calibration_record": None,
         "tuning_images": None,
+        "training_device": "cpu",
         "plans": parse_plans(spec.passes.tokens),
         "forms": FORMS if spec.passes.form == "auto" else (spec.passes.form,),
     }

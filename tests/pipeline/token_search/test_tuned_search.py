@@ -98,7 +98,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
             raise made.error
         made.jobs.append(job)
         job.weights.touch()
-        return Finetuned(job.weights, 640, 2.0, (0.2, 0.4), (0.1, 0.2), (FinetunePoint(0, 0.3),))
+        curve = (FinetunePoint(0, 0.3), FinetunePoint(640, 0.15), FinetunePoint(960, 0.2))
+        return Finetuned(weights=job.weights, images_seen=640, seconds=2.0, curve=curve)
 
     def tuned_drop(trials: PlanTrials, plan: Plan, weights: Path) -> PlanDrop:
         assert weights.is_file()
@@ -106,7 +107,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         return PlanDrop((1 - made.regained) * UNTUNED[str(plan)], 6, Interval(-1.0, 1.0))
 
     monkeypatch.setattr(executor, "run_in_child", run_here)
-    monkeypatch.setattr(finetuning, "capture_for_training", lambda module, size, batch: None)
+    monkeypatch.setattr(finetuning, "capture_for_training", lambda *_: None)
     monkeypatch.setattr(finetuning, "save_program", lambda program, file: file.touch())
     monkeypatch.setattr(tuned_search, "finetune_task", lambda job: Task(tuned, job, Finetuned, lambda a: (a.weights,)))
     monkeypatch.setattr(PlanTrials, "tuned_drop", tuned_drop)
