@@ -116,9 +116,9 @@ def family(native: str) -> OpKind:
     return _KINDS.get(native, "other")
 
 
-def weights_position(native: str) -> int:
-    """Returns the position of the weights among the inputs of a convolution."""
-    return _DATA_INPUTS.get(native, (0, 1))[1]
+def data_inputs(native: str) -> tuple[int, ...]:
+    """Returns the positions of the data and the weights among the inputs of an op with two factors."""
+    return _DATA_INPUTS.get(native, (0, 1))
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
@@ -268,7 +268,7 @@ class _Reader:
         if node.op_type == "ConvTranspose":  # weights [in, out / groups, ...]
             return math.prod(self._shape(node, 0)) * math.prod(self._shape(node, 1)[1:])
         if kind == "conv":  # weights [out, in / groups, ...]
-            return math.prod(made) * math.prod(self._shape(node, weights_position(node.op_type))[1:])
+            return math.prod(made) * math.prod(self._shape(node, _second(node))[1:])
         if node.op_type in ("Attention", "QAttention", "MultiHeadAttention"):
             return self._attention_macs(node, made)
         if node.op_type == "Einsum":
@@ -297,7 +297,7 @@ class _Reader:
 
     def _exact_kind(self, node: onnx.NodeProto, kind: OpKind, inputs: list[Tensor], macs: int) -> OpKind:
         if kind == "conv":
-            weights, groups = self._shape(node, weights_position(node.op_type)), attribute(node, "group", 1)
+            weights, groups = self._shape(node, _second(node)), attribute(node, "group", 1)
             return "depthwise_conv" if groups > 1 and weights[1] == 1 else "conv"
         if kind in ("linear", "matmul") and "Attention" not in node.op_type:
             if macs == 0:  # an Einsum that only permutes or multiplies
@@ -354,6 +354,11 @@ def _static_shape(value: onnx.ValueInfoProto | None) -> tuple[int, ...] | None:
         return None
     dims = value.type.tensor_type.shape.dim
     return tuple(dim.dim_value for dim in dims) if all(dim.HasField("dim_value") for dim in dims) else None
+
+
+def _second(node: onnx.NodeProto) -> int:
+    """Returns the position of the weights among the inputs of a convolution."""
+    return data_inputs(node.op_type)[1]
 
 
 def _einsum_macs(equation: str, shapes: list[tuple[int, ...]], made: tuple[int, ...]) -> int:

@@ -32,6 +32,8 @@ _OF_PLUGIN: dict[str, OpKind] = {
     "Subgraph": "elementwise",
 }
 """Families of ops that the plugin makes itself, and of those whose type decides; the others have those of the file's ops."""
+_FUSED = "undef"
+"""Kernel of ops that run within another one."""
 _NO_OPS = ("Parameter", "Result", "Input", "Output", "Const", "Constant")
 _TYPE_DECIDES = ("FullyConnected", "FullyConnectedQuantizedLegacy", "MVN", "Reorder", "Transpose")
 
@@ -50,7 +52,13 @@ def op_times(
     measured = []
     for _ in range(2 * inferences):  # the first half warms up
         request.infer(list(feeds))
-        measured.append([_profiled(op, kinds) for op in request.profiling_info if op.node_type not in _NO_OPS])
+        measured.append(
+            [
+                _profiled(op, kinds)
+                for op in request.profiling_info
+                if op.exec_type != _FUSED and op.node_type not in _NO_OPS
+            ]
+        )
     return add_up(measured[inferences:])
 
 

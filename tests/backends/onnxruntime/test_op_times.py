@@ -12,6 +12,7 @@ from torch import nn
 
 from edgevit.backends import get_backend
 from edgevit.results.op_times import OpTime
+from edgevit.spec.recipe import Recipe
 from tests.models import SIDE, images, program, vit
 
 INFERENCES = 3
@@ -49,3 +50,14 @@ def test_depthwise_convolutions_are_told_from_others(tmp_path: Path) -> None:
     module = nn.Sequential(nn.Conv2d(3, 16, 3), nn.Conv2d(16, 16, 3, groups=16), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     counts = {op.kind: op.count for op in profiled(module, tmp_path) if "conv" in op.kind}
     assert counts == {"conv": 1, "depthwise_conv": 1}
+
+
+def test_a_quantized_network_has_the_same_families(tmp_path: Path) -> None:
+    module = nn.Sequential(nn.Conv2d(3, 16, 3), nn.Conv2d(16, 16, 3, groups=16), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    backend = get_backend("onnxruntime")
+    (tmp_path / "int8").mkdir()
+    parent = backend.export(program(module), tmp_path)
+    path = backend.quantize(parent, Recipe("static_wi8_ai8"), images(2), tmp_path / "int8")
+    counts = {op.kind: op.count for op in backend.op_times(path, 1, "f32", (images(1),), INFERENCES)}
+    assert (counts["conv"], counts["depthwise_conv"]) == (1, 1)
+    assert "quantize" in counts
