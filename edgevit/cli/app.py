@@ -28,6 +28,7 @@ from edgevit.version import __version__
 COMMANDS = (
     ("compress", "compress"),
     ("export", "export"),
+    ("finetune", "finetune"),
     ("bench", "bench"),
     ("eval", "evaluate"),
     ("inspect", "inspect"),

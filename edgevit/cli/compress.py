@@ -28,9 +28,11 @@ def compress(
     finetune: Annotated[
         str | None,
         typer.Option(
-            help="Tune token plans without labels: none, quick, full, or auto, which tunes what exceeds --max-drop."
+            help="Train without labels what compression lost: none, quick, full, or auto, which tunes what exceeds"
+            " --max-drop."
         ),
     ] = None,
+    accelerator: options.Accelerator = None,
     export: options.Exports = None,
     scheme: options.Schemes = None,
     max_drop: Annotated[
@@ -107,6 +109,7 @@ def compress(
         passes__tokens=tokens,
         passes__form=form,
         finetune__mode=finetune,
+        finetune__accelerator=accelerator,
         export__backends=options.split(export),
         export__schemes=options.split(scheme),
         max_minutes=max_minutes,

@@ -59,6 +59,9 @@ Tokens = Annotated[
 Form = Annotated[
     str | None, typer.Option(help="Export form of token selection: gather, arithmetic, or auto, which tries both.")
 ]
+Accelerator = Annotated[
+    str | None, typer.Option(help="What to train on: auto, cpu, cuda or mps; auto takes a GPU where there is one.")
+]
 Profile = Annotated[str | None, typer.Option(help="A shipped recipe; `edgevit profiles` lists them.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads; 1 when not given.")]
 Setting = Annotated[

@@ -251,6 +251,7 @@ def predict_candidate(context: RunContext, draft: CandidateDraft) -> Candidate:
 
 
 EXPORT_STEPS = Steps((make_artifact, verify_artifact), ())
+FINETUNE_STEPS = Steps((*EXPORT_STEPS.making, evaluate_candidate), ())
 COMPRESS_STEPS = Steps((*EXPORT_STEPS.making, evaluate_candidate), (measure_candidate, predict_candidate))
 
 

@@ -13,7 +13,7 @@ from edgevit.data.images import manifest
 from edgevit.data.output_place import check_output_place
 from edgevit.measure.host import tool_versions
 from edgevit.pipeline.backend_candidates import make_candidates
-from edgevit.pipeline.candidate import COMPRESS_STEPS, EXPORT_STEPS
+from edgevit.pipeline.candidate import COMPRESS_STEPS, EXPORT_STEPS, FINETUNE_STEPS
 from edgevit.pipeline.choose import choose
 from edgevit.pipeline.context import Steps, open_context, time_original
 from edgevit.pipeline.ended_run import ended_run
@@ -88,6 +88,20 @@ def export(
 ) -> Run:
     """Makes and verifies the artifacts of a spec, without evaluating, measuring or choosing; see :func:`compress`."""
     settings = _Settings(resume, jobs or processors(), keep_work, EXPORT_STEPS)
+    return _run(spec, out, settings, progress or Silent())
+
+
+def finetune(
+    spec: Spec,
+    out: Path | None = None,
+    *,
+    resume: bool = False,
+    jobs: int | None = None,
+    keep_work: bool = False,
+    progress: Progress | None = None,
+) -> Run:
+    """Makes, fine-tunes, verifies and evaluates the artifacts of a spec, without measuring or choosing; see :func:`compress`."""
+    settings = _Settings(resume, jobs or processors(), keep_work, FINETUNE_STEPS)
     return _run(spec, out, settings, progress or Silent())
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from edgevit.errors import EdgevitError
+from edgevit.errors import EdgevitError, UsageError
 from edgevit.spec.input_file import expand_user
 from edgevit.spec.normalization import normalization_problem
 from edgevit.spec.recipe import IntegerIo
@@ -320,6 +320,30 @@ class Spec(Section):
     def sha256(self) -> str:
         """Digest of the resolved spec; two specs that ask for the same have the same."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+def check_single_tuning(spec: Spec) -> None:
+    """Refuses a spec that asks to fine-tune more than one plan, scheme and backend, or does not say for which.
+
+    Raises:
+        UsageError: says what there is too much or too little of.
+    """
+    plans, export = parse_plans(spec.passes.tokens), spec.export
+    if spec.finetune.mode not in ("quick", "full"):
+        raise UsageError(f"--rung {spec.finetune.mode}: give quick or full", "edgevit compress has --finetune auto")
+    if len(export.backends) != 1:
+        raise UsageError(
+            f"fine-tuning is for the numbers of one runtime, not {len(export.backends)}",
+            "give one of them: --export openvino",
+        )
+    if len(export.schemes) != 1:
+        raise UsageError(
+            f"fine-tuning is for one scheme, not {', '.join(export.schemes)}", "give one of them with --scheme"
+        )
+    if len(plans) > 1 or SEARCHED_PLAN in plans:
+        raise UsageError(
+            f"fine-tuning is of one token plan, not {spec.passes.tokens}", "give one of them with --tokens, or none"
+        )
 
 
 def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
