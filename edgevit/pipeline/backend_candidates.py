@@ -142,8 +142,9 @@ def _make_alternatives(
 def _quantize(context: RunContext, backend: Backend, variant: Variant, parent: Candidate) -> tuple[Candidate, ...]:
     """The candidates that are made from a float one; by "auto", until one is usable."""
     made: list[Candidate] = []
+    is_tuned_later = bool(context.inputs.spec.finetune.rungs)
     for scheme in context.inputs.schemes(first_guess(backend.policy, context.target).schemes):
-        if parent.status == "rejected":  # quantized, it would not lose less
+        if parent.status == "rejected" and not is_tuned_later:  # quantized, it would not lose less
             made.append(leave_out(context, backend, scheme, variant, parent))
             continue
         made.append(build(context, backend, scheme, variant, parent))
