@@ -101,7 +101,7 @@ def _may_add(inputs: Inputs, target: Target) -> tuple[str, ...]:
     repairs = quantizes and not inputs.spec.quick
     words = ["the repair of int8 candidates that lose more than allowed"] if repairs else []
     if AUTO in inputs.plans:
-        words.append("the token search")
+        words.append("the token search" if is_reducible(inputs.model.module) else "the search for the input size")
     if inputs.tuning_images and inputs.spec.finetune.mode == "auto":
         words.append("fine-tuning of token plans that lose more than allowed")
     return tuple(words)

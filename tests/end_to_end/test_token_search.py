@@ -58,5 +58,24 @@ def test_a_smaller_image_is_found_and_all_follow_it(model: str, tmp_path: Path) 
         assert search["source"] in ("measured", "predicted") and search["predicted_ms"] < search["dense_ms"]
 
 
+def test_where_fine_tuning_follows_the_search_goes_further_and_says_what_was_regained(tmp_path: Path) -> None:
+    command = (
+        "compress", "digits_vit", "--data", "digits", "--samples", "200", "--calibration", "calibration:digits",
+        "--train", "digits:train", "--tokens", "auto", "--form", "gather", "--export", "onnx", "--scheme", "fp32",
+        "--max-drop", "0.4", "--finetune", "quick", "--set", "finetune.images_seen=320", "--set", "measure.min_seconds=0",
+    )  # fmt: skip
+    done = edgevit(*command, "--out", tmp_path / "run", cwd=tmp_path)
+    assert done.returncode in (0, 1), done.stderr
+    (search,) = run_document(tmp_path / "run")["token_searches"]
+    assert search["limit_points"] == 0.4
+    assert search["tuned"]
+    for tuned in search["tuned"]:
+        assert tuned["drop_points_before"] > 0.4
+        assert tuned["divergence_after"] <= tuned["divergence_before"]
+    saved = [tuned["plan"] for tuned in search["tuned"] if tuned["drop_points"] <= 0.4]
+    assert saved == ([search["plan"]] if saved else [])
+    assert "plan tuned shortly" in (tmp_path / "run" / "report.md").read_text()
+
+
 def dense_macs(document: dict[str, Any]) -> int:
     return int(document["baseline"]["macs"])

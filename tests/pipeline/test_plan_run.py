@@ -63,6 +63,7 @@ def test_a_search_for_the_size_alone_has_one_form() -> None:
     cnn = replace(VIT, module=digits_cnn().eval())
     plan = plan_run(make_inputs(floats, model=cnn, plans=parse_plans("auto")), 1)
     assert plan.candidates == ("onnxruntime/fp32/dense", "onnxruntime/fp32/plan-found")
+    assert plan.may_add == ("the search for the input size",)
 
 
 def test_what_is_tuned_is_planned_and_untuned_only_in_float() -> None:

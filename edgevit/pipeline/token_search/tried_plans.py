@@ -53,6 +53,8 @@ class TriedPlans:
     def is_hopeless(self, before_points: float, limit_points: float) -> bool:
         """Returns whether a plan that lost no more untuned still lost more than a limit after a short fine-tuning.
 
+        What loses more untuned is taken to lose more tuned.
+
         Args:
             before_points: What a plan loses untuned, in percentage points.
             limit_points: Largest drop allowed, in percentage points.

@@ -46,6 +46,8 @@ def find_plan_to_tune(
         found.append(search(reach * limit_points))
         if found[-1].plan is None:
             break
+        if within_budget(_untuned(found[-1]), limit_points):
+            return _merged(found, found[-1], limit_points, tuned)
         if _was_tuned(tuned, found[-1]) or context.tried_plans.is_hopeless(_untuned(found[-1]), limit_points):
             continue
         try:

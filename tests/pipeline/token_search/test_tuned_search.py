@@ -167,6 +167,12 @@ def test_where_plans_cannot_be_tuned_what_follows_is_trusted(world: World) -> No
     assert found.note == "no plan was tuned shortly: the loss is nan"
 
 
+def test_what_keeps_the_limit_untuned_is_not_tuned(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(UNTUNED, "squeeze:1=20", 0.9)
+    found = world.find()
+    assert (found.plan, found.tuned, world.searched, world.jobs) == ("squeeze:1=20", (), [6.0], [])
+
+
 def test_without_time_nothing_is_tuned(world: World) -> None:
     spec = world.context.inputs.spec
     hurried = spec.model_copy(update={"passes": spec.passes.model_copy(update={"search_minutes": 1e-9})})
