@@ -28,7 +28,7 @@ from edgevit.run.task import Task
 from edgevit.spec.spec import Spec
 from edgevit.spec.token_plan import Form, Plan, check_form, parse_plans
 from edgevit.tokens.plan import carry_out, check_plan
-from edgevit.tokens.reduce import ReducedVisionTransformer
+from edgevit.tokens.reduction import ReducedModel
 
 
 def reduce_model(spec: Spec, out: Path, progress: Progress) -> ReductionReport:
@@ -66,7 +66,7 @@ def reduce_model(spec: Spec, out: Path, progress: Progress) -> ReductionReport:
         form=form if sites else None,
         program=str(out),
         input_size=size,
-        patches=_patches(module.vit if isinstance(module, ReducedVisionTransformer) else module),
+        patches=module.patches if isinstance(module, ReducedModel) else _patches(module),
         sites=sites,
         macs_before=count_macs(original),
         macs_after=count_macs(program),

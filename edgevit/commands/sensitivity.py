@@ -40,7 +40,7 @@ from edgevit.spec.recipe import Recipe
 from edgevit.spec.schemes import AUTO, SCHEMES
 from edgevit.spec.spec import Spec
 from edgevit.spec.token_plan import NONE, TokenPlan, parse_plan
-from edgevit.tokens.reduce import plan_sites, reduce_tokens
+from edgevit.tokens.plan import sites_of, with_fewer_tokens
 from edgevit.version import __version__
 
 DOCUMENT, PICTURE, LOG = "sensitivity.json", "sensitivity.png", "sensitivity.log"
@@ -72,7 +72,7 @@ def analyse(spec: Spec, out: Path, progress: Progress) -> SensitivityReport:
         progress.message(note)
     plan = None if spec.passes.tokens == NONE else parse_plan(spec.passes.tokens)
     if plan:
-        plan_sites(model.module, plan)
+        sites_of(model.module, plan, model.preprocessing.input_size)
     images = _images(spec, model, progress)
     warnings = calibration_warnings(images)
     for warning in warnings:
@@ -180,8 +180,8 @@ class _Analysis:
         """Captures the model, with fewer tokens if there is a plan."""
         stage = f"capture {self.model.name}"
         self.children.progress.stage(stage, 0, 1)
-        module = reduce_tokens(self.model.module, plan) if plan else self.model.module
-        program = capture(module, self.model.preprocessing.input_size)
+        module, size = self.model.module, self.model.preprocessing.input_size
+        program = capture(with_fewer_tokens(module, plan, "gather", size) if plan else module, size)
         self.children.progress.stage(stage, 1, 1)
         return program
 

@@ -31,7 +31,7 @@ from edgevit.run.stages import Stages
 from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.spec import Rung
 from edgevit.tokens.plan import carry_out
-from edgevit.tokens.reduce import CutMargins, ReducedVisionTransformer
+from edgevit.tokens.reduction import CutMargins, ReducedModel
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def tuned_variant(context: RunContext, trained: TrainedModel, untuned: Untuned, 
     module = _module(context, trained, variant, weights)
     snapshot = take_snapshot(stages, context.inputs, name, module, variant.preprocessing)
     margins = None
-    if isinstance(module, ReducedVisionTransformer):
+    if isinstance(module, ReducedModel):
         margins = capture_module(stages, f"{name}-margins", CutMargins(module), variant.preprocessing).program
     before, macs = trained.snapshot.top1, snapshot.captured.macs
     record = PassRecord(
@@ -207,7 +207,7 @@ def keep_weights(context: RunContext, trained: TrainedModel, untuned: Untuned, r
     def make() -> KeptWeights:
         path.parent.mkdir(exist_ok=True)
         load_trained(module, weights)
-        save_weights(module.vit if isinstance(module, ReducedVisionTransformer) else module, path)
+        save_weights(module.original if isinstance(module, ReducedModel) else module, path)
         return KeptWeights(path)
 
     return stages.run(f"keep the weights of {name}", KeptWeights, make, lambda answer: (answer.file,)).file

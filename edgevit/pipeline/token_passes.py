@@ -22,7 +22,7 @@ from edgevit.spec.schemes import AUTO as AUTO_SCHEME
 from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.token_plan import AUTO, Plan, ResizePlan, TokenPlan, parse_any_plan
 from edgevit.tokens.plan import carry_out, is_reducible
-from edgevit.tokens.reduce import CutMargins, ReducedVisionTransformer
+from edgevit.tokens.reduction import CutMargins, ReducedModel
 from edgevit.tokens.resize import resize
 
 _INT8_SHARE = 0.7
@@ -103,7 +103,7 @@ def _with_fewer_tokens(context: RunContext, trained: TrainedModel, plan: TokenPl
     first, *others = inputs.forms
     made = carry_out(trained.module, plan, first, before.input_size)
     reduced, preprocessing = made.module, replace(before, input_size=made.input_size)
-    assert isinstance(reduced, ReducedVisionTransformer)
+    assert isinstance(reduced, ReducedModel)
     snapshot = take_snapshot(stages, inputs, f"{plan.slug}-{first}", reduced, preprocessing)
     margins = capture_module(stages, f"{plan.slug}-margins", CutMargins(reduced), preprocessing)
     record = pass_record("reduce_tokens", str(plan), trained.snapshot, snapshot)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from torch import nn
 
 from edgevit.errors import UsageError
-from edgevit.spec.token_plan import Form, Plan, ResizePlan, Site
-from edgevit.tokens.reduce import check_reducible, plan_sites, reduce_tokens
+from edgevit.spec.token_plan import Form, Plan, ResizePlan, Site, TokenPlan
+from edgevit.tokens.captured.model import captured_sites, reduce_captured
+from edgevit.tokens.reduce import check_reducible, is_plain, plan_sites, reduce_tokens
+from edgevit.tokens.reduction import ReducedModel
 from edgevit.tokens.resize import Resized, check_resizable, resize, smaller_sizes
 
 
@@ -25,7 +27,7 @@ def carry_out(module: nn.Module, plan: Plan, form: Form, input_size: tuple[int, 
     if isinstance(plan, ResizePlan):
         return resize(module, plan, input_size)
     resized = resize(module, plan.resized, input_size) if plan.resized else Resized(module, input_size)
-    return Resized(reduce_tokens(resized.module, plan, form), resized.input_size)
+    return Resized(with_fewer_tokens(resized.module, plan, form, resized.input_size), resized.input_size)
 
 
 def check_plan(module: nn.Module, plan: Plan, input_size: tuple[int, int]) -> tuple[Site, ...]:
@@ -41,9 +43,39 @@ def check_plan(module: nn.Module, plan: Plan, input_size: tuple[int, int]) -> tu
         check_resizable(module, plan, input_size)
         return ()
     if plan.resized is None:
-        return plan_sites(module, plan)
+        return sites_of(module, plan, input_size)
     check_resizable(module, plan.resized, input_size)
-    return plan_sites(resize(module, plan.resized, input_size).module, plan)
+    resized = resize(module, plan.resized, input_size)
+    return sites_of(resized.module, plan, resized.input_size)
+
+
+def with_fewer_tokens(module: nn.Module, plan: TokenPlan, form: Form, input_size: tuple[int, int]) -> ReducedModel:
+    """Returns a model that carries out the part of a plan that reduces tokens; ``module`` stays as it is.
+
+    timm's plain vision transformers are written anew in PyTorch, so that their graphs stay those that rewrites know; of
+    any other model the captured graph is changed.
+
+    Args:
+        module: As for :func:`carry_out`.
+        plan: How many patch tokens are kept after the attention of which blocks.
+        form: How the graph selects tokens.
+        input_size: Height and width in pixels.
+
+    Raises:
+        UsageError: the model has no encoder of softmax attention, or cannot carry out the plan.
+    """
+    if is_plain(module):
+        return reduce_tokens(module, plan, form)
+    return reduce_captured(module, plan, form, input_size)
+
+
+def sites_of(module: nn.Module, plan: TokenPlan, input_size: tuple[int, int]) -> tuple[Site, ...]:
+    """Returns the sites of a plan in a model, as :func:`with_fewer_tokens` resolves it.
+
+    Raises:
+        UsageError: as there.
+    """
+    return plan_sites(module, plan) if is_plain(module) else captured_sites(module, plan, input_size)
 
 
 def is_reducible(module: nn.Module) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -15,6 +14,7 @@ from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 from edgevit.spec.token_plan import Form, Site, TokenPlan
 from edgevit.tokens import maths
 from edgevit.tokens.maths import Patches
+from edgevit.tokens.reduction import ReducedModel, SiteInputs, TokenReduction, log_sizes_of
 
 
 def reduce_tokens(module: nn.Module, plan: TokenPlan, form: Form = "gather") -> ReducedVisionTransformer:
@@ -54,6 +54,15 @@ def plan_sites(module: nn.Module, plan: TokenPlan) -> tuple[Site, ...]:
     return sites
 
 
+def is_plain(module: nn.Module) -> bool:
+    """Returns whether a model is one of timm's that :func:`reduce_tokens` knows."""
+    try:
+        check_reducible(module)
+    except UsageError:
+        return False
+    return True
+
+
 def check_reducible(module: nn.Module) -> None:
     """Refuses a model that token reduction does not support.
 
@@ -84,58 +93,7 @@ def check_reducible(module: nn.Module) -> None:
             )
 
 
-class TokenReduction(nn.Module):
-    """Reduction at one site, a module of its own so that its ops can be told from others in a graph."""
-
-    def __init__(self, method: str, keep: int, form: Form) -> None:
-        super().__init__()
-        self.method = method
-        self.keep = keep
-        self.form: Form = form
-
-    def forward(self, patches: Patches, attention: Tensor, metric: Tensor) -> Patches:
-        """Returns fewer patches, as the functions of :mod:`edgevit.tokens.maths` do.
-
-        Args:
-            patches: All that enter.
-            attention: float [batch, patches], each in 0..1.
-            metric: float [batch, patches, width].
-        """
-        if self.method == "tome":
-            return maths.tome(patches, metric, self.keep, self.form)
-        if self.method == "squeeze":
-            return maths.squeeze(patches, attention, metric, self.keep, self.form)
-        prune = maths.evit if self.method == "evit" else maths.evit_fused
-        kept = prune(patches.tokens, attention, self.keep, self.form)
-        return Patches(kept, patches.sizes[:, : self.keep])
-
-    def margin(self, attention: Tensor, metric: Tensor) -> Tensor:
-        """Returns the smallest margin of the decisions, float [batch]; near 0, rounding decides."""
-        if self.method == "tome":
-            return maths.tome_margin(metric, self.keep)
-        if self.method == "squeeze":
-            return maths.squeeze_margin(attention, metric, self.keep)
-        return maths.cut_margin(attention, self.keep - (self.method == "evit_fused"))
-
-    @property
-    def merges(self) -> bool:
-        """Whether tokens stand for several patches afterwards, which attention has to take into account."""
-        return self.method in ("tome", "squeeze")
-
-
-@dataclass(frozen=True)
-class SiteInputs:
-    """What the decisions at a site depend on."""
-
-    sizes: Tensor
-    """float [batch, patches, 1], see :class:`edgevit.tokens.maths.Patches`."""
-    attention: Tensor
-    """float [batch, patches], see :func:`edgevit.tokens.maths.attention_received`."""
-    metric: Tensor
-    """Mean of the heads' keys, float [batch, patches, width]."""
-
-
-class ReducedVisionTransformer(nn.Module):
+class ReducedVisionTransformer(ReducedModel):
     """A vision transformer with fewer patch tokens after each site, in numbers that do not depend on the image."""
 
     def __init__(self, vit: Any, method: str, sites: tuple[Site, ...], form: Form) -> None:
@@ -143,32 +101,20 @@ class ReducedVisionTransformer(nn.Module):
         self.vit: Any = vit
         self.num_prefix_tokens = int(vit.num_prefix_tokens)
         self.sites = sites
+        self.patches = int(vit.patch_embed.num_patches)
         self.reductions = nn.ModuleDict({str(site.block): TokenReduction(method, site.tokens, form) for site in sites})
 
     def forward(self, images: Tensor) -> Tensor:
         """Returns logits float32 [n, classes] of images float32 [n, 3, h, w]."""
         return self._run(images)[0]
 
-    def margins(self, images: Tensor) -> Tensor:
-        """Returns the smallest margin of each image over all sites, float32 [n, 1], of images float32 [n, 3, h, w]."""
-        found = [reduction.margin(at.attention, at.metric) for reduction, at in self._decisions(images)]
-        return torch.stack(found, dim=1).amin(dim=1, keepdim=True)
+    @property
+    def original(self) -> nn.Module:
+        """The vision transformer."""
+        return cast(nn.Module, self.vit)
 
-    def sources(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Returns which patches each token consists of after each site, for images float32 [n, 3, h, w].
-
-        Returns:
-            For each site, float [n, tokens, patches of the image]: more than 0 where a patch is part of a token, all 0
-            for a pruned patch.
-        """
-        patches, found = self.vit.patch_embed.num_patches, []
-        parts = torch.eye(patches).expand(len(images), -1, -1)
-        for reduction, at in self._decisions(images):
-            parts = reduction(Patches(parts, at.sizes), at.attention, at.metric).tokens
-            found.append(parts)
-        return tuple(found)
-
-    def _decisions(self, images: Tensor) -> list[tuple[TokenReduction, SiteInputs]]:
+    def decisions(self, images: Tensor) -> list[tuple[TokenReduction, SiteInputs]]:
+        """Returns the reduction of each site and what it decides by, for images float32 [n, 3, h, w]."""
         reductions = [cast(TokenReduction, reduction) for reduction in self.reductions.values()]
         return list(zip(reductions, self._run(images)[1], strict=True))
 
@@ -187,7 +133,7 @@ class ReducedVisionTransformer(nn.Module):
                 at = SiteInputs(sizes, attention[:, first:], keys[:, :, first:].mean(dim=1))
                 patches, sizes = reduction(Patches(x[:, first:], sizes), at.attention, at.metric)
                 x = torch.cat([x[:, :first], patches], dim=1)
-                log_sizes = _log_sizes(sizes, first) if reduction.merges else None
+                log_sizes = log_sizes_of(sizes, first) if reduction.merges else None
                 inputs.append(at)
             x = x + block.ls2(block.mlp(block.norm2(x)))
         x = vit.norm(x)
@@ -209,18 +155,6 @@ class ReducedVisionTransformer(nn.Module):
         return query[:, :, self.num_prefix_tokens :].mean(dim=2, keepdim=True)
 
 
-class CutMargins(nn.Module):
-    """A reduced vision transformer that returns margins instead of logits."""
-
-    def __init__(self, reduced: ReducedVisionTransformer) -> None:
-        super().__init__()
-        self.reduced = reduced
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Returns margins float32 [n, 1] of images float32 [n, 3, h, w]."""
-        return self.reduced.margins(images)
-
-
 def query_key_value(attn: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Returns query, key and value of timm's ``Attention``, each float [batch, heads, tokens, width].
 
@@ -240,8 +174,3 @@ def _attend(attn: Any, query: Tensor, keys: Tensor, values: Tensor, log_sizes: T
     batch, _, tokens, _ = mixed.shape
     joined = mixed.transpose(1, 2).reshape(batch, tokens, -1)  # as in timm, which the graph rewrites match
     return cast(Tensor, attn.proj(attn.norm(joined)))
-
-
-def _log_sizes(sizes: Tensor, prefix: int) -> Tensor:
-    """Term that proportional attention adds to the products of all keys, float [batch, 1, 1, tokens] (ToMe, equation 1)."""
-    return F.pad(sizes.detach().log().transpose(1, 2), (prefix, 0)).unsqueeze(1)

@@ -22,7 +22,8 @@ from edgevit.model.bundled.digits import digits_cnn  # noqa: E402
 from edgevit.model.program.capture import capture, save_program  # noqa: E402
 from edgevit.results.artifact import Preprocessing  # noqa: E402
 from edgevit.spec.token_plan import Form, parse_plan  # noqa: E402
-from edgevit.tokens.reduce import CutMargins, reduce_tokens  # noqa: E402
+from edgevit.tokens.reduce import reduce_tokens  # noqa: E402
+from edgevit.tokens.reduction import CutMargins  # noqa: E402
 from tests.models import SIDE, images, small_vit, wide_residual  # noqa: E402
 
 CONTRACT = Preprocessing((4, 4), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "nearest", 1.0)

@@ -27,7 +27,8 @@ from edgevit.backends import Session, backend_names, get_backend  # noqa: E402
 from edgevit.model.program.capture import capture  # noqa: E402
 from edgevit.results.graph import Graph  # noqa: E402
 from edgevit.spec.token_plan import FORMS, METHODS, Form, parse_plan  # noqa: E402
-from edgevit.tokens.reduce import CutMargins, reduce_tokens  # noqa: E402
+from edgevit.tokens.reduce import reduce_tokens  # noqa: E402
+from edgevit.tokens.reduction import CutMargins  # noqa: E402
 
 # isort: split
 from tests.models import SMALL_VIT_PATCHES, image, small_vit, swap_patches  # noqa: E402

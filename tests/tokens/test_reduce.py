@@ -24,7 +24,8 @@ from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 from edgevit.errors import UsageError  # noqa: E402
 from edgevit.model.program.capture import capture, count_macs  # noqa: E402
 from edgevit.spec.token_plan import FORMS, METHODS, Form, Site, TokenPlan, parse_plan  # noqa: E402
-from edgevit.tokens.reduce import CutMargins, ReducedVisionTransformer, check_reducible, plan_sites, reduce_tokens  # noqa: E402
+from edgevit.tokens.reduce import ReducedVisionTransformer, check_reducible, plan_sites, reduce_tokens  # noqa: E402
+from edgevit.tokens.reduction import CutMargins  # noqa: E402
 from tests.models import SMALL_VIT_KINDS, SMALL_VIT_PATCHES, SMALL_VIT_PREFIX, image, small_vit, swap_patches  # noqa: E402
 
 all_methods = pytest.mark.parametrize("method", METHODS)

@@ -50,7 +50,7 @@ def capture(module: nn.Module, input_size: tuple[int, int]) -> ExportedProgram:
         expected = module(example)
     with user_code("merging the blocks of the model"):
         merged = _reparameterize(copy.deepcopy(module))
-    with user_code("torch.export cannot capture the model", _CAPTURABLE), _without_logs():
+    with user_code("torch.export cannot capture the model", _CAPTURABLE), _without_logs(), without_fast_paths():
         program = torch.export.export(NamedInput(merged), (example,))
     if not _is_static(program):
         raise UsageError(f"a shape inside the model depends on the image{_place_of_open_shape(program)}", _CAPTURABLE)
@@ -95,6 +95,17 @@ def _rounding_of(module: nn.Module, example: torch.Tensor, expected: torch.Tenso
     with contextlib.suppress(RuntimeError, TypeError, ValueError), torch.inference_mode():
         return _relative_difference(expected.double(), copy.deepcopy(module).double()(example.double()))
     return None
+
+
+@contextlib.contextmanager
+def without_fast_paths() -> Iterator[None]:
+    """Keeps torch's transformer layers from one fused op for a whole layer, which no exporter knows."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 @contextlib.contextmanager
@@ -194,12 +205,22 @@ def _reparameterize(module: nn.Module) -> nn.Module:
     returns anything else, is no such method.
     """
     for name, child in tuple(module.named_children()):
-        merge = next((getattr(child, method) for method in _MERGES if hasattr(child, method)), None)
-        merged = merge() if merge is not None and _takes_nothing(merge) else None
+        merge = _merge_of(child)
+        merged = merge() if merge is not None else None
         if isinstance(merged, nn.Module):
             setattr(module, name, merged)
         _reparameterize(getattr(module, name))
     return module.eval()
+
+
+def merges_blocks(module: nn.Module) -> bool:
+    """Returns whether capturing a module would merge branches of a block into one."""
+    return any(_merge_of(child) is not None for child in module.modules() if child is not module)
+
+
+def _merge_of(module: nn.Module) -> Callable[[], object] | None:
+    merge = next((getattr(module, method) for method in _MERGES if hasattr(module, method)), None)
+    return merge if merge is not None and _takes_nothing(merge) else None
 
 
 _MERGES = ("fuse", "reparameterize", "switch_to_deploy")

@@ -1,0 +1,1 @@
+"""Token reduction in the captured program of any encoder of softmax-attention blocks."""

@@ -1,0 +1,82 @@
+"""A classifier with fewer tokens, made from its captured program."""
+
+from __future__ import annotations
+
+import copy
+from typing import cast
+
+from torch import Tensor, fx, nn
+
+from edgevit.errors import UsageError
+from edgevit.spec.token_plan import Form, Site, TokenPlan
+from edgevit.tokens.captured.encoder import Encoder, find_encoder
+from edgevit.tokens.captured.rewrite import write_reduced
+from edgevit.tokens.captured.steps import SiteStep
+from edgevit.tokens.reduction import ReducedModel, SiteInputs, TokenReduction
+
+
+def captured_sites(module: nn.Module, plan: TokenPlan, input_size: tuple[int, int]) -> tuple[Site, ...]:
+    """Resolves a plan for a classifier, as :func:`edgevit.tokens.reduce.plan_sites` does.
+
+    Args:
+        module: float32 [b, 3, h, w] to logits float32 [b, classes], in eval mode.
+        plan: To resolve.
+        input_size: Height and width in pixels.
+
+    Raises:
+        UsageError: the classifier has no encoder, or it cannot carry out the plan.
+    """
+    encoder = find_encoder(module, input_size)
+    sites = plan.sites(encoder.patches, len(encoder.blocks))
+    if not sites:
+        raise UsageError(f"token plan {plan} keeps all {encoder.patches} patch tokens", "keep fewer")
+    return sites
+
+
+def reduce_captured(module: nn.Module, plan: TokenPlan, form: Form, input_size: tuple[int, int]) -> ReducedEncoder:
+    """Returns a model that carries out a token plan; ``module`` stays as it is.
+
+    Args:
+        module: As for :func:`captured_sites`.
+        plan: How many patch tokens are kept after the attention of which blocks.
+        form: How the graph selects tokens, see :mod:`edgevit.tokens.maths`.
+        input_size: Height and width in pixels.
+
+    Raises:
+        UsageError: the classifier has no encoder, or it cannot carry out the plan.
+    """
+    sites = captured_sites(module, plan, input_size)
+    return ReducedEncoder(copy.deepcopy(module), find_encoder(module, input_size), plan.method, sites, form).eval()
+
+
+class ReducedEncoder(ReducedModel):
+    """A classifier with fewer tokens after each site, in numbers that do not depend on the image."""
+
+    def __init__(self, module: nn.Module, encoder: Encoder, method: str, sites: tuple[Site, ...], form: Form) -> None:
+        super().__init__()
+        self.model = module
+        self.sites = sites
+        self.patches = encoder.patches
+        written = write_reduced(module, encoder, method, sites, form)
+        self.steps = nn.ModuleList(written.steps)
+        for name, value in written.constants.items():
+            self.register_buffer(name, value, persistent=False)
+        self.graph = written.graph
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Returns logits float32 [n, classes] of images float32 [n, 3, h, w]."""
+        return self._run(images)[0]
+
+    @property
+    def original(self) -> nn.Module:
+        """The classifier that was captured."""
+        return self.model
+
+    def decisions(self, images: Tensor) -> list[tuple[TokenReduction, SiteInputs]]:
+        """Returns the reduction of each site and what it decides by, for images float32 [n, 3, h, w]."""
+        reductions = [step.reduction for step in self.steps if isinstance(step, SiteStep)]
+        return list(zip(reductions, self._run(images)[1], strict=True))
+
+    def _run(self, images: Tensor) -> tuple[Tensor, list[SiteInputs]]:
+        logits, decided = fx.Interpreter(self, graph=self.graph).run(images)
+        return cast(Tensor, logits), [SiteInputs(*each) for each in decided]
