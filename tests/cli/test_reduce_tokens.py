@@ -86,7 +86,7 @@ def test_a_spec_says_which_plan(call: Call, tmp_path: Path) -> None:
         (("digits_vit", "--tokens", "resolution:24", "--form", "gather"), "no plan here reduces tokens"),
         (("digits_vit", "--tokens", "evit:0.5", "--out", "model.onnx"), "is not a .pt2 file"),
         (("digits_vit", "--tokens", "evit:0.5", "--form", "auto_gather"), "passes.form"),
-        (("digits_cnn", "--tokens", "evit:0.5"), "needs a plain vision transformer"),
+        (("digits_cnn", "--tokens", "evit:0.5"), "needs an encoder of softmax-attention blocks"),
         (("digits_vit", "--tokens", "evit:0.5", "--data", "nowhere"), "nowhere"),
         (("digits_vitt", "--tokens", "evit:0.5"), "digits_vit"),
     ],

@@ -154,7 +154,7 @@ def test_the_document_has_the_numbers_of_the_report(tmp_path: Path) -> None:
         ("evit:0.5,tome:8", VIT, "a.pt2", "give exactly one plan"),
         ("evit:0.5", VIT, "a.onnx", "is not a .pt2 file"),
         ("evit:0.5", VIT, ".", "is not a .pt2 file"),
-        ("evit:0.5", {"name": "digits_cnn"}, "a.pt2", "needs a plain vision transformer"),
+        ("evit:0.5", {"name": "digits_cnn"}, "a.pt2", "needs an encoder of softmax-attention blocks"),
         ("evit:0.5@7", VIT, "a.pt2", "names block 7, the model has 6"),
         ("resolution:25", VIT, "a.pt2", "25"),
         ("resolution:32", VIT, "a.pt2", "is what the model has"),

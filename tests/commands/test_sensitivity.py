@@ -201,7 +201,7 @@ def test_a_part_of_the_evaluation_images_will_do(children: Children, tmp_path: P
         ({"export": {"backends": ["openvino"], "schemes": ["fp16"]}}, "fp16: no layer is quantized to integers"),
         ({"export": {"backends": ["openvino"], "schemes": ["fp32", "bf16"]}}, "fp32, bf16: no layer is quantized"),
         ({"devices": ["nowhere"]}, "unknown device: 'nowhere'"),
-        ({"passes": {"tokens": "evit:0.5@2"}}, "token reduction needs a plain vision transformer"),
+        ({"passes": {"tokens": "evit:0.5@2"}}, "token reduction needs an encoder of softmax-attention blocks"),
         (
             {
                 "passes": {"distill": {"teacher": {"name": "digits_cnn"}}},

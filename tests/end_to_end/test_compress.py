@@ -502,7 +502,7 @@ BAD = [
     ((*MODEL, "--tokens", "resolution:100"), "resolution", ""),
     ((*MODEL, "--tokens", "evit:0.7", "--form", "topk"), "form", "gather"),
     ((*MODEL, "--tokens", "evit:0.7@40"), "names block 40", ""),
-    (("compress", "digits_cnn", "--tokens", "evit:0.7@1"), "needs a plain vision transformer", "--tokens resolution:N"),
+    (("compress", "digits_cnn", "--tokens", "evit:0.7@1"), "needs an encoder of softmax-attention blocks", "--tokens resolution:N"),
     ((*MODEL, "--max-drop", "-1"), "budget.max_drop", ""),
     ((*MODEL, "--threads", "0"), "hreads", ""),
     ((*MODEL, "--set", "exprt.backends=1"), "exprt: unknown key; did you mean export?", ""),

@@ -16,6 +16,7 @@ from edgevit.tokens.captured.rules import ADDS, ATTENTION, SOFTMAX, Unknown, ein
 _aten = torch.ops.aten
 _PRODUCTS = (_aten.matmul.default, _aten.bmm.default, _aten.einsum.default)
 _SCALES = (_aten.mul.Tensor, _aten.div.Tensor, _aten.mul.Scalar, _aten.div.Scalar)
+_MASKS = (_aten.masked_fill.Scalar, _aten.masked_fill.Tensor, _aten.where.self, _aten.where.ScalarOther)
 _COPIES = (_aten.to.dtype, _aten.clone.default, _aten.contiguous.default, _aten._to_copy.default)
 
 
@@ -49,17 +50,38 @@ def find_attention(node: fx.Node) -> Attention | None:
         )
     if not is_call(node, *SOFTMAX) or int(argument(node, 1, "dim")) % len(shape(node)) != len(shape(node)) - 1:
         return None
+    product, scales = _scores(node)
+    return _of_product(node, product, scales) if is_call(product, *_PRODUCTS) else None
+
+
+def _scores(softmax: fx.Node) -> tuple[fx.Node, tuple[fx.Node, ...]]:
+    """What goes into a softmax, but for the factors that it is scaled by."""
     scales: list[fx.Node] = []
-    at: Any = node.args[0]
-    while isinstance(at, fx.Node) and not is_call(at, *_PRODUCTS):
+    at: Any = softmax.args[0]
+    while True:
         if is_call(at, *_COPIES):
             at = at.args[0]
         elif is_call(at, *_SCALES):
             scales.insert(0, at)
             at = scaled(at)[0]
         else:
-            return None
-    return _of_product(node, at, tuple(scales)) if isinstance(at, fx.Node) else None
+            return at, tuple(scales)
+
+
+def other_scores(node: fx.Node) -> str:
+    """Returns what is done to the scores of a softmax among as many values that :func:`find_attention` does not know.
+
+    Returns:
+        A cause, or "" for any other node.
+    """
+    if not is_call(node, *SOFTMAX) or len(shape(node)) < 3 or shape(node)[-1] != shape(node)[-2]:
+        return ""
+    if find_attention(node):
+        return ""
+    scores = _scores(node)[0]
+    if is_call(scores, *ADDS, *_MASKS):
+        return "attention has a mask or a position bias"
+    return f"attention is no softmax of products of queries and keys, but of {scores.target}"
 
 
 def scaled(scale: fx.Node) -> tuple[Any, Any]:

@@ -16,6 +16,7 @@ from edgevit.model.program.nodes import is_call, shape
 from edgevit.tokens.captured.attention import (
     Attention,
     find_attention,
+    other_scores,
     prefix_tokens,
     reads_values,
     residual_add,
@@ -93,19 +94,19 @@ def _refusals(module: nn.Module) -> Iterator[None]:
 
 
 def _find(module: nn.Module, input_size: tuple[int, int]) -> Encoder:
-    if merges_blocks(module):
-        raise Unknown("it has branches that are merged before export")
     program = capture_batches(module, input_size)
     graph = program.module.graph
     first = next((found for found in map(find_attention, graph.nodes) if found and _is_among_tokens(found)), None)
     if first is None:
-        raise Unknown("it has no softmax attention among tokens")
+        raise Unknown(next(filter(None, map(_unknown_scores, graph.nodes)), "it has no softmax attention among tokens"))
     _, stream = residual_add(first, graph)
     tokens_first = _tokens_first(stream, program)
     place = 0 if tokens_first else 1
     tokens, attending = shape(stream)[place], shape(first.query)[first.query_order[-2]]
     if attending != tokens:
-        raise Unknown(f"attention goes over {attending} of {tokens} tokens, as in windows{_where(first.node)}")
+        raise Unknown(
+            f"attention goes over {attending} of {tokens} tokens, as in windows, or over channels{_where(first.node)}"
+        )
     prefix = prefix_tokens(stream, place, _behind(program.image))
     if tokens - prefix < 2:
         raise Unknown(f"it has {tokens - prefix} patch tokens")
@@ -114,8 +115,15 @@ def _find(module: nn.Module, input_size: tuple[int, int]) -> Encoder:
     rules = _rules(program, stream, axes, prefix)
     blocks = _blocks(graph, rules, axes)
     _check_segments(graph, rules, blocks)
+    if merges_blocks(module):
+        raise Unknown("it has branches that are merged before export")
     reader = next((each.reads for each in rules.values() if each.reads is not None), None)
     return Encoder(program, rules, blocks, prefix, tokens - prefix, tokens_first, reader)
+
+
+def _unknown_scores(node: fx.Node) -> str:
+    cause = other_scores(node)
+    return cause and f"{cause}{_where(node)}"
 
 
 def _is_among_tokens(found: Attention) -> bool:
@@ -176,6 +184,9 @@ def _where(node: fx.Node) -> str:
 def _blocks(graph: fx.Graph, rules: Mapping[fx.Node, Ruled], axes: Axes) -> tuple[EncoderBlock, ...]:
     """Blocks whose attention goes from all tokens to all tokens; others, such as a pooling head's, are none."""
     found = []
+    for node in rules:
+        if (cause := _unknown_scores(node)) and rules[node].axes[-2:] == ((TOKENS,), (TOKENS,)):
+            raise Unknown(cause)
     for attention in filter(None, map(find_attention, graph.nodes)):
         ends = (attention.query, attention.query_order), (attention.keys, attention.keys_order)
         if all(node in rules and rules[node].axes[order[-2]] == (TOKENS,) for node, order in ends):

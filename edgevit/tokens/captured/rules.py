@@ -298,12 +298,13 @@ def _sliced(node: fx.Node, known: Known) -> Ruled:
         _place(argument(node, at, name), size, usual) for at, name, usual in ((2, "start", 0), (3, "end", size))
     )
     length = axes[place]
-    if (start, end) == (0, size):
+    steps = argument(node, 4, "step") not in (None, 1)
+    if (start, end) == (0, size) and not steps:
         return Ruled(axes, (node.args[0], place, 0, TO_THE_END))
     if not has_tokens(length):
         _check_no_batch(length)
         return Ruled(_with(axes, place, of_size(known.sizes(node)[place])))
-    if argument(node, 4, "step") not in (None, 1):
+    if steps:
         raise Unknown("tokens are picked by their places")
     cut = _cut(length, start, end, size, known.prefix)
     arguments = (node.args[0], place, start, TO_THE_END if end == size else end)
