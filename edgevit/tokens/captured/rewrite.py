@@ -22,6 +22,7 @@ from edgevit.tokens.captured.steps import KeyWeights, PoolWeights, SiteLayout, S
 from edgevit.tokens.reduction import TokenReduction
 
 _aten = torch.ops.aten
+_VIEWS = (_aten.view.default, _aten._unsafe_view.default)
 MODEL = "model"
 """Attribute of the module that runs the graph, which holds the captured module."""
 STEPS = "steps"
@@ -136,6 +137,8 @@ class _Writer:
         ruled = self.encoder.rules.get(node)
         given = ruled.arguments if ruled and ruled.arguments is not None else self.encoder.program.arguments[node]
         target: Any = (ruled.target if ruled else None) or node.target
+        if target in _VIEWS:  # their strides are not those of the captured batch
+            target = _aten.reshape.default
         arguments = [self._argument(value) for value in given]
         keywords = dict(fx.node.map_arg(node.kwargs, self._new.__getitem__))
         if ruled:

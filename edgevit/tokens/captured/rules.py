@@ -274,8 +274,7 @@ def _reshaped(node: fx.Node, known: Known) -> Ruled:
         isinstance(factor, Tokens | Batch) for factor in _first(node, known)[int(argument(node, 1, "dim"))]
     ):
         return Ruled(axes)
-    target = _aten.reshape.default if node.target is _aten.unflatten.int else node.target
-    return Ruled(axes, (node.args[0], [Size(length) for length in axes]), target)
+    return Ruled(axes, (node.args[0], [Size(length) for length in axes]), _aten.reshape.default)
 
 
 def _expanded(node: fx.Node, known: Known) -> Ruled:

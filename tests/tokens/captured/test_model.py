@@ -128,7 +128,7 @@ def test_it_is_captured_for_one_image_and_for_training(name: str) -> None:
     assert count_macs(program) < 0.8 * count_macs(capture(shared_encoder(name), SIZE))
     one: Tensor = program.module()(pixels[:1])
     torch.testing.assert_close(one, run(made, pixels[:1]), rtol=1e-4, atol=1e-5)
-    training = Trainable(capture_for_training(made, SIZE, 16))
+    training = Trainable(capture_for_training(made, SIZE))
     outputs = training(pixels)
     torch.testing.assert_close(outputs.logits, run(made, pixels), rtol=1e-4, atol=1e-5)
     assert set(training.parameters) >= {f"model.{key}" for key, _ in shared_encoder(name).named_parameters()}
