@@ -41,7 +41,7 @@ class PlannedVariant:
     quantized: bool = True
     """Whether it is quantized for certain."""
     tuning_views: int = 0
-    """Views of images that it is fine-tuned with."""
+    """Views of images that it is fine-tuned with, for all backends together."""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,8 @@ def plan_run(inputs: Inputs, jobs: int, *, measures: bool = True) -> RunPlan:
     target = inputs.target(cost.has_attention)
     settings = inputs.spec.passes.distill if inputs.teacher else None
     backends = tuple(_backend(inputs, backend, target) for backend in inputs.backends)
-    variants = (PlannedVariant(("dense",)), *_reduced(inputs))
+    untuned = (PlannedVariant(("dense",)), *_reduced(inputs))
+    variants = (*untuned, *_tuned(inputs, untuned[1:] or untuned))
     entries = sum(len(variant.slugs) + len(backend.schemes) for backend in backends for variant in variants)
     return make_plan(
         RunFacts(
@@ -71,21 +72,22 @@ def _reduced(inputs: Inputs) -> tuple[PlannedVariant, ...]:
             variants.append(PlannedVariant((slug,), _REDUCED_SHARE))
         else:
             variants.append(PlannedVariant(tuple(f"{slug}-{form}" for form in inputs.forms), _REDUCED_SHARE))
+    return tuple(variants)
+
+
+def _tuned(inputs: Inputs, variants: tuple[PlannedVariant, ...]) -> tuple[PlannedVariant, ...]:
+    """What is made of each variant by fine-tuning for certain: of one form, once for each backend."""
     finetune = inputs.spec.finetune
     if finetune.mode == "auto" or inputs.tuning_images is None:
-        return tuple(variants)
+        return ()
     return tuple(
-        each
+        replace(
+            variant,
+            slugs=(f"{variant.slugs[0]}-{rung}",),
+            tuning_views=(finetune.images_seen or RECIPES[rung].images_seen) * len(inputs.backends),
+        )
         for variant in variants
         for rung in finetune.rungs
-        for each in (
-            replace(variant, quantized=False),
-            replace(
-                variant,
-                slugs=tuple(f"{slug}-{rung}" for slug in variant.slugs),
-                tuning_views=finetune.images_seen or RECIPES[rung].images_seen,
-            ),
-        )
     )
 
 
@@ -103,5 +105,5 @@ def _may_add(inputs: Inputs, target: Target) -> tuple[str, ...]:
     if AUTO in inputs.plans:
         words.append("the token search" if is_reducible(inputs.model.module) else "the search for the input size")
     if inputs.tuning_images and inputs.spec.finetune.mode == "auto":
-        words.append("fine-tuning of token plans that lose more than allowed")
+        words.append("fine-tuning of what loses more than allowed")
     return tuple(words)

@@ -77,117 +77,112 @@ def make_tuned(
         rung: How much is trained.
         dense: The backend's dense float candidate.
     """
-    if not context.deadline.has_time(_SHARE):
-        return _not_tuned(context, untuned, rung, "too few of the run's minutes were left")
-    try:
-        found = tune(context, trained, backend, untuned, rung)
-    except (CandidateFailed, UsageError) as error:
-        return _not_tuned(context, untuned, rung, error.message)
-    if not found.images_seen:
-        before = found.curve[0].divergence
-        return Tuned(record=_record(context, untuned, rung, found, before, before, Interval(0.0, 0.0)))
-    return _compared(context, trained, backend, untuned, rung, dense, found)
+    return _Tuning(context, trained, backend, untuned, rung).carry_out(dense)
 
 
-def _not_tuned(context: RunContext, untuned: Untuned, rung: Rung, why: str) -> Tuned:
-    note = f"{untuned.candidate.id} was not fine-tuned ({rung}): {why}"
-    context.stages.progress.message(note)
-    return Tuned(note=note)
+@dataclass(frozen=True)
+class _Tuning:
+    """See :func:`make_tuned`."""
 
+    context: RunContext
+    trained: TrainedModel
+    backend: Backend
+    untuned: Untuned
+    rung: Rung
 
-def _compared(
-    context: RunContext,
-    trained: TrainedModel,
-    backend: Backend,
-    untuned: Untuned,
-    rung: Rung,
-    dense: Candidate,
-    found: Finetuned,
-) -> Tuned:
-    before = untuned.candidate
-    variant = tuned_variant(context, trained, untuned, rung, found.weights)
-    made = [build(context, backend, "fp32", variant, dense if variant.plan else None)]
-    if before.scheme != "fp32" and made[0].status != "failed":
-        made.append(build(context, backend, before.scheme, variant, made[0], before.recipe))
-    after = made[-1]
-    if after.artifact is None or after.scheme != before.scheme:
-        return Tuned(
-            tuple(made), note=f"{before.id} was tuned ({rung}), but could not be made again with the weights found"
+    def carry_out(self, dense: Candidate) -> Tuned:
+        if not self.context.deadline.has_time(_SHARE):
+            return self._not_tuned("too few of the run's minutes were left")
+        try:
+            found = tune(self.context, self.trained, self.backend, self.untuned, self.rung)
+        except (CandidateFailed, UsageError) as error:
+            return self._not_tuned(error.message)
+        if not found.images_seen:
+            return Tuned(record=self._record(found, np.full(2, found.curve[0].divergence), Interval(0.0, 0.0)))
+        variant = tuned_variant(self.context, self.trained, self.untuned, self.rung, found.weights)
+        made = self._make(variant, dense)
+        if made[-1].artifact is None or made[-1].scheme != self.untuned.candidate.scheme:
+            return Tuned(made, note=f"{self._name}, but could not be made again with the weights found")
+        return self._compared(found, variant, made)
+
+    @property
+    def _name(self) -> str:
+        return f"{self.untuned.candidate.id} was fine-tuned ({self.rung})"
+
+    def _not_tuned(self, why: str) -> Tuned:
+        note = f"{self.untuned.candidate.id} was not fine-tuned ({self.rung}): {why}"
+        self.context.stages.progress.message(note)
+        return Tuned(note=note)
+
+    def _make(self, variant: Variant, dense: Candidate) -> tuple[Candidate, ...]:
+        """The float candidate with the tuned weights and, unless that failed or is what was tuned, the quantized one."""
+        before = self.untuned.candidate
+        parent = build(self.context, self.backend, "fp32", variant, dense if variant.plan else None)
+        if before.scheme == "fp32" or parent.status == "failed":
+            return (parent,)
+        return parent, build(self.context, self.backend, before.scheme, variant, parent, before.recipe)
+
+    def _compared(self, found: Finetuned, variant: Variant, made: tuple[Candidate, ...]) -> Tuned:
+        before, after = self.untuned.candidate, made[-1]
+        pair = [self._divergences(before, self.untuned.variant), self._divergences(after, variant)]
+        means, change = np.array([each.mean() for each in pair]), _mean_interval(pair[1] - pair[0])
+        if change.high >= 0:
+            words = f"KL {means[0]:.4f} untuned, {means[1]:.4f} tuned"
+            why = f"does not answer more like the model than {before.id}, beyond chance: {words}"
+            return Tuned((*made[:-1], mark_rejected(after, why)), record=self._record(found, means, change, after.id))
+        weights = keep_weights(self.context, self.trained, self.untuned, self.rung, found.weights)
+        replaced = None
+        if before.status == after.status == "ok":
+            replaced = mark_rejected(before, f"replaced by {after.id}, which answers more like the model")
+        return Tuned(made, replaced, self._record(found, means, change, after.id, weights))
+
+    def _record(
+        self, found: Finetuned, means: np.ndarray, change: Interval, tuned: str = "", weights: Path | None = None
+    ) -> Finetune:
+        """What came of it; ``means`` are the divergences before and after, in nats."""
+        images = self.context.inputs.tuning_images
+        assert images is not None
+        return Finetune(
+            variant=self.untuned.variant.slug,
+            rung=self.rung,
+            images=len(images.train),
+            kept=len(images.kept),
+            images_seen=found.images_seen,
+            seconds=found.seconds,
+            before=float(means[0]),
+            after=float(means[1]),
+            change=change,
+            weights=self.context.stages.folder.relative(weights) if weights else None,
+            curve=found.curve,
+            note=found.note,
+            untuned=self.untuned.candidate.id,
+            tuned=tuned,
         )
-    divergences = [
-        _divergences(context, trained, backend, candidate, of)
-        for candidate, of in ((before, untuned.variant), (after, variant))
-    ]
-    change = _mean_interval(divergences[1] - divergences[0])
-    is_better = change.high < 0
-    means = [float(each.mean()) for each in divergences]
-    weights = keep_weights(context, trained, untuned, rung, found.weights) if is_better else None
-    record = _record(context, untuned, rung, found, means[0], means[1], change, after.id, weights)
-    if not is_better:
-        words = f"KL {means[0]:.4f} untuned, {means[1]:.4f} tuned"
-        rejected = mark_rejected(after, f"does not answer more like the model than {before.id}, beyond chance: {words}")
-        return Tuned((*made[:-1], rejected), record=record)
-    replaced = None
-    if before.status == after.status == "ok":
-        replaced = mark_rejected(before, f"replaced by {after.id}, which answers more like the model")
-    return Tuned(tuple(made), replaced, record)
 
-
-def _record(
-    context: RunContext,
-    untuned: Untuned,
-    rung: Rung,
-    found: Finetuned,
-    before: float,
-    after: float,
-    change: Interval,
-    tuned: str = "",
-    weights: Path | None = None,
-) -> Finetune:
-    images = context.inputs.tuning_images
-    assert images is not None
-    return Finetune(
-        variant=untuned.variant.slug,
-        rung=rung,
-        images=len(images.train),
-        kept=len(images.kept),
-        images_seen=found.images_seen,
-        seconds=found.seconds,
-        before=before,
-        after=after,
-        change=change,
-        weights=context.stages.folder.relative(weights) if weights else None,
-        curve=found.curve,
-        note=found.note,
-        untuned=untuned.candidate.id,
-        tuned=tuned,
-    )
-
-
-def _divergences(
-    context: RunContext, trained: TrainedModel, backend: Backend, candidate: Candidate, variant: Variant
-) -> np.ndarray:
-    """KL(dense || candidate) of each image kept apart, in nats, float64 [n]: the dense one in PyTorch, the other its file."""
-    stages, images = context.stages, context.inputs.tuning_images
-    assert images is not None
-    assert candidate.artifact is not None
-    dense = tuning_images(stages, images.kept.samples, trained.dense.preprocessing)
-    expected = stages.run_in_child(
-        "evaluate dense on the images kept apart",
-        "pytorch-kept-apart",
-        reference_task(ReferenceJob(trained.dense.program, dense, stages.folder.work("kept-apart.logits.npy"))),
-    )
-    job = InferenceJob(
-        backend=backend.name,
-        artifact=stages.folder.path / candidate.artifact.path,
-        images=tuning_images(stages, images.kept.samples, variant.preprocessing),
-        threads=context.inputs.spec.measure.threads,
-        precision=SCHEMES[candidate.scheme].precision,
-        logits=stages.folder.work(f"{candidate.id.replace('/', '--')}.kept-apart.npy"),
-    )
-    stage = f"evaluate {candidate.id} on the images kept apart"
-    found = stages.run_in_child(stage, candidate.id, inference_task(job))
-    return divergences(read_rows(expected.logits), read_rows(found.logits))
+    def _divergences(self, candidate: Candidate, variant: Variant) -> np.ndarray:
+        """KL(dense || candidate) of each image kept apart, in nats, float64 [n]: of PyTorch's answers and the file's."""
+        stages, images = self.context.stages, self.context.inputs.tuning_images
+        assert images is not None
+        assert candidate.artifact is not None
+        dense = self.trained.dense
+        job = ReferenceJob(
+            dense.program,
+            tuning_images(stages, images.kept.samples, dense.preprocessing),
+            stages.folder.work("kept-apart.logits.npy"),
+        )
+        stage = "evaluate dense on the images kept apart"
+        expected = stages.run_in_child(stage, "pytorch-kept-apart", reference_task(job))
+        inference = InferenceJob(
+            backend=self.backend.name,
+            artifact=stages.folder.path / candidate.artifact.path,
+            images=tuning_images(stages, images.kept.samples, variant.preprocessing),
+            threads=self.context.inputs.spec.measure.threads,
+            precision=SCHEMES[candidate.scheme].precision,
+            logits=stages.folder.work(f"{candidate.id.replace('/', '--')}.kept-apart.npy"),
+        )
+        stage = f"evaluate {candidate.id} on the images kept apart"
+        found = stages.run_in_child(stage, candidate.id, inference_task(inference))
+        return divergences(read_rows(expected.logits), read_rows(found.logits))
 
 
 def divergences(expected: np.ndarray, found: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""``edgevit compress --finetune`` by the installed command: tuned, killed, continued, and its weights loaded again."""
+"""``edgevit compress --finetune`` and ``edgevit finetune`` by the installed command: tuned, killed, continued, loaded again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ COMMAND = (
     "--set", "finetune.learning_rate=1e-4", "--export", "onnx", "--scheme", "dynamic_wi8_afp32", "--max-drop", "100",
     "--set", "measure.min_seconds=0", "--train", "digits:train",
 )  # fmt: skip
-TUNED = "evit-0.5-2-3-gather-full"
+PLAN_SLUG = "evit-0.5-2-3-gather"
+TUNED = f"{PLAN_SLUG}-full"
+INT8 = "onnxruntime/dynamic_wi8_afp32"
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +44,10 @@ def test_the_tuned_variant_is_nearer_and_both_are_in_the_report(finished: Path) 
     assert record["after"] < 0.8 * record["before"]
     assert record["change"]["high"] < 0
     by_id = {candidate["id"]: candidate for candidate in document["candidates"]}
-    assert f"onnxruntime/dynamic_wi8_afp32/{TUNED}" in by_id
-    assert "onnxruntime/fp32/evit-0.5-2-3-gather" in by_id
+    assert (record["untuned"], record["tuned"]) == (f"{INT8}/{PLAN_SLUG}", f"{INT8}/{TUNED}")
+    assert by_id[f"{INT8}/{TUNED}"]["status"] in ("ok", "rejected")  # the latter if the machine is too busy to tell
+    assert by_id[f"{INT8}/{TUNED}"]["recipe"] == by_id[f"{INT8}/{PLAN_SLUG}"]["recipe"]
+    assert f"onnxruntime/fp32/{PLAN_SLUG}" in by_id
     tuned = by_id[f"onnxruntime/fp32/{TUNED}"]
     assert tuned["verification"]["passed"]
     assert tuned["verification"]["max_rel_diff"] < 1e-3  # against the tuned model, not the dense one
@@ -75,3 +79,20 @@ def test_a_run_killed_while_it_tunes_ends_as_an_unbroken_one(finished: Path, tmp
     done = edgevit(*COMMAND, "--out", tmp_path / "run", "--resume", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert outcome(tmp_path / "run") == outcome(finished)
+
+
+def test_finetune_alone_writes_artifacts_and_weights_and_times_nothing(tmp_path: Path) -> None:
+    """For int8 of the dense model, in its own numbers."""
+    command = (
+        "finetune", "digits_cnn", "--data", "digits", "--samples", "200", "--calibration", "digits:train", "--export", "onnx",
+        "--scheme", "static_wi8_ai8", "--rung", "quick", "--set", "finetune.images_seen=1280",
+    )  # fmt: skip
+    done = edgevit(*command, "--out", tmp_path / "run", cwd=tmp_path)
+    document = run_document(tmp_path / "run")
+    (record,) = document["finetunes"]
+    assert record["untuned"] == "onnxruntime/static_wi8_ai8/dense"
+    assert done.returncode == (0 if record["change"]["high"] < 0 else 1), done.stderr
+    if record["weights"]:
+        assert (tmp_path / "run" / record["weights"]).is_file()
+        assert "to load them: edgevit compress digits_cnn --weights" in done.stdout
+    assert not any(candidate["measurements"] for candidate in document["candidates"])

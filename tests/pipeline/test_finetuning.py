@@ -1,11 +1,10 @@
-"""Fine-tuned variants: what they share with the untuned ones, and when there are none."""
+"""Fine-tuned variants: what they share with the untuned ones."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,15 +18,15 @@ pytest.importorskip("timm")
 
 from safetensors.torch import load_file, save_file  # noqa: E402
 
+from edgevit.backends import get_backend  # noqa: E402
 from edgevit.data.sampling import RunData, TuningImages  # noqa: E402
 from edgevit.distillation.finetune import Finetuned, FinetuneJob  # noqa: E402
-from edgevit.errors import CandidateFailed  # noqa: E402
 from edgevit.model.load import Model  # noqa: E402
 from edgevit.model.program.capture import load_program  # noqa: E402
 from edgevit.pipeline import finetuning  # noqa: E402
 from edgevit.pipeline.candidate import COMPRESS_STEPS  # noqa: E402
-from edgevit.pipeline.context import Alternatives, RunContext, open_context  # noqa: E402
-from edgevit.pipeline.finetuning import Tuned, tune  # noqa: E402
+from edgevit.pipeline.context import RunContext, open_context  # noqa: E402
+from edgevit.pipeline.finetuning import Untuned, keep_weights, tune, tuned_name, tuned_variant  # noqa: E402
 from edgevit.pipeline.model_passes import TrainedModel, run_model_passes  # noqa: E402
 from edgevit.pipeline.token_passes import make_variants  # noqa: E402
 from edgevit.results.artifact import Preprocessing  # noqa: E402
@@ -38,9 +37,10 @@ from edgevit.run.folder import RunFolder  # noqa: E402
 from edgevit.run.progress import Silent  # noqa: E402
 from edgevit.run.stages import Stages  # noqa: E402
 from edgevit.run.task import Task  # noqa: E402
-from edgevit.spec.spec import Spec  # noqa: E402
+from edgevit.spec.spec import Rung, Spec  # noqa: E402
 
 # isort: split
+from tests.factories import make_candidate  # noqa: E402
 from tests.models import small_vit  # noqa: E402
 from tests.pipeline.contexts import make_executor, make_inputs, noise, run_here  # noqa: E402
 
@@ -56,13 +56,15 @@ class World:
     trained: TrainedModel
     jobs: list[FinetuneJob]
 
-    def variants(self) -> Alternatives:
+    def untuned(self) -> Untuned:
+        """The float candidate of the plan's first form."""
         (plan,) = self.context.inputs.plans
         assert not isinstance(plan, str)
-        return make_variants(self.context, self.trained, plan)
+        variant = make_variants(self.context, self.trained, plan)[0]
+        return Untuned(make_candidate(f"onnxruntime/fp32/{variant.slug}", scheme="fp32"), variant)
 
-    def tune(self, rung: Any = "quick") -> Tuned:
-        return tune(self.context, self.trained, self.variants(), rung)
+    def tune(self, rung: Rung = "quick") -> Finetuned:
+        return tune(self.context, self.trained, get_backend("onnxruntime"), self.untuned(), rung)
 
 
 @pytest.fixture
@@ -70,17 +72,12 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     folders: list[RunFolder] = []
     jobs: list[FinetuneJob] = []
 
-    def begin(tokens: str = "evit:1=40", better: bool = True, error: Exception | None = None) -> World:
+    def begin(tokens: str = "evit:1=40") -> World:
         def tuned(job: FinetuneJob) -> Finetuned:
             jobs.append(job)
-            if error:
-                raise error
             module = load_program(job.student).module()
             save_file({name: value.detach() * 1.5 for name, value in module.named_parameters()}, job.weights)
-            after = tuple(0.1 * (0.5 if better else 1.0) * (1 + 0.1 * place) for place in range(4))
-            before = tuple(0.1 * (1 + 0.1 * place) for place in range(4))
-            curve = (FinetunePoint(0, 0.1), FinetunePoint(64, 0.05))
-            return Finetuned(job.weights, 64, 1.0, before, after, curve)
+            return Finetuned(job.weights, 64, 1.0, (FinetunePoint(0, 0.1), FinetunePoint(64, 0.05)))
 
         given = Spec.model_validate(
             {
@@ -114,60 +111,51 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
         folder.__exit__()
 
 
-def test_tuned_variants_have_other_weights_and_a_record_of_their_own(world: Callable[..., World]) -> None:
+def test_a_tuned_variant_has_other_weights_and_a_record_of_its_own(world: Callable[..., World]) -> None:
     made = world()
-    untuned, found = made.variants(), made.tune()
-    assert [variant.slug for variant in found.variants] == ["evit-1=40-gather-quick", "evit-1=40-arithmetic-quick"]
-    before, after = (np.load(variants[0].reference) for variants in (untuned, found.variants))
+    untuned, found = made.untuned(), made.tune()
+    old, new = untuned.variant, tuned_variant(made.context, made.trained, untuned, "quick", found.weights)
+    assert (new.slug, new.form, new.plan) == ("evit-1=40-gather-quick", "gather", old.plan)
+    before, after = (np.load(variant.reference) for variant in (old, new))
     assert not np.allclose(before, after)
-    for old, new in zip(untuned, found.variants, strict=True):
-        reduction, tuning = new.passes
-        assert (reduction,) == old.passes
-        assert (tuning.name, tuning.settings) == ("finetune", "quick")
-        assert tuning.macs_before == tuning.macs_after == reduction.macs_after
-        assert tuning.top1_before == reduction.top1_after
-        assert tuning.top1_after == (after.argmax(1) == LABELS).mean()
-        assert new.margins is not None
-        assert new.margins != old.margins
-        program = load_program(new.program)
-        image = torch.zeros(1, 3, 32, 32)
-        expected = load_program(found.variants[0].program).module()(image)  # type: ignore[operator]
-        torch.testing.assert_close(program.module()(image), expected, rtol=1e-5, atol=1e-6)  # type: ignore[operator]
+    reduction, tuning = new.passes
+    assert (reduction,) == old.passes
+    assert (tuning.name, tuning.settings) == ("finetune", "quick")
+    assert tuning.macs_before == tuning.macs_after == reduction.macs_after
+    assert tuning.top1_before == reduction.top1_after
+    assert tuning.top1_after == (after.argmax(1) == LABELS).mean()
+    assert new.margins is not None
+    assert new.margins != old.margins
 
 
-@pytest.mark.slow
-def test_the_record_tells_what_it_brought_on_how_many_images(world: Callable[..., World]) -> None:
-    record = world().tune().record
-    assert record is not None
-    assert record.better
-    assert (record.variant, record.rung, record.images, record.kept) == ("evit-1=40-gather", "quick", 8, 4)
-    assert (record.before, record.after) == (pytest.approx(0.115), pytest.approx(0.0575))
-    assert record.change.low <= record.after - record.before <= record.change.high < 0
+def test_the_dense_model_can_be_tuned_without_a_plan(world: Callable[..., World]) -> None:
+    made = world()
+    dense = made.trained.dense
+    untuned = Untuned(make_candidate("onnxruntime/fp32/dense", scheme="fp32"), dense)
+    found = tune(made.context, made.trained, get_backend("onnxruntime"), untuned, "quick")
+    new = tuned_variant(made.context, made.trained, untuned, "quick", found.weights)
+    assert (new.slug, new.plan, new.margins) == ("dense-quick", None, None)
+    assert [each.name for each in new.passes] == ["finetune"]
+    assert not np.allclose(np.load(dense.reference), np.load(new.reference))
 
 
 def test_the_weights_are_kept_under_the_names_of_the_model(world: Callable[..., World]) -> None:
     made = world()
-    record = made.tune().record
-    assert record is not None
-    assert record.weights == "finetuned/evit-1=40-gather-quick.safetensors"
-    state = load_file(made.context.stages.folder.path / record.weights)
-    model = made.context.inputs.model.module
+    file = keep_weights(made.context, made.trained, made.untuned(), "quick", made.tune().weights)
+    assert file == made.context.stages.folder.path / "finetuned" / "evit-1=40-gather-quick.safetensors"
+    state, model = load_file(file), made.context.inputs.model.module
     assert state.keys() == model.state_dict().keys()
     assert torch.allclose(state["norm.weight"], 1.5 * model.state_dict()["norm.weight"])
 
 
-def test_what_is_not_better_leaves_no_variant_and_no_weights(world: Callable[..., World]) -> None:
-    made = world(better=False)
-    found = made.tune()
-    assert found.variants == ()
-    assert found.record is not None
-    assert (found.record.better, found.record.weights) == (False, None)
-    assert not (made.context.stages.folder.path / "finetuned").exists()
-
-
-def test_what_cannot_be_tuned_is_told_and_the_run_goes_on(world: Callable[..., World]) -> None:
-    found = world(error=CandidateFailed("no memory")).tune("full")
-    assert found == Tuned(note="evit-1=40-gather was not fine-tuned (full): no memory")
+def test_int8_of_each_backend_is_tuned_by_itself_and_float_once(world: Callable[..., World]) -> None:
+    untuned = world().untuned()
+    names = [
+        tuned_name(Untuned(make_candidate(f"{backend}/{scheme}/x", scheme=scheme), untuned.variant), "full")
+        for backend in ("onnxruntime", "litert")
+        for scheme in ("fp32", "dynamic_wi8_afp32")
+    ]
+    assert len(set(names)) == 3
 
 
 @pytest.mark.slow
@@ -176,11 +164,12 @@ def test_teacher_and_student_are_what_they_should_be(world: Callable[..., World]
     found = made.tune("full")
     (job,) = made.jobs
     assert (job.settings.parameters, job.settings.batch_size, job.settings.seed) == ("all", 4, 0)
+    assert (job.settings.device, job.int8) == ("cpu", None)
     assert len(job.images) == 8
     assert len(job.kept) == len(job.kept_for_student) == 4
     assert job.images.preprocessing == job.kept.preprocessing == CONTRACT
     assert job.kept_for_student.preprocessing == replace(CONTRACT, input_size=(24, 24))
-    (variant,) = found.variants
+    variant = tuned_variant(made.context, made.trained, made.untuned(), "full", found.weights)
     assert (variant.slug, variant.form, variant.margins) == ("resolution-24-full", None, None)
     assert variant.preprocessing.input_size == (24, 24)
 

@@ -66,7 +66,7 @@ def test_a_search_for_the_size_alone_has_one_form() -> None:
     assert plan.may_add == ("the search for the input size",)
 
 
-def test_what_is_tuned_is_planned_and_untuned_only_in_float() -> None:
+def test_what_is_tuned_is_planned_beside_the_untuned() -> None:
     named = spec(
         export={"backends": ["onnx"], "schemes": ["dynamic_wi8_afp32"]},
         passes={"tokens": "tome:2@1"},
@@ -75,15 +75,17 @@ def test_what_is_tuned_is_planned_and_untuned_only_in_float() -> None:
     images = noise(8)
     inputs = make_inputs(named, model=VIT, forms=("gather",), tuning_images=TuningImages(images, images))
     plan = plan_run(inputs, 1)
-    assert plan.candidates[2:] == (
-        "onnxruntime/fp32/tome-2-1-gather",
-        "onnxruntime/fp32/tome-2-1-gather-quick",
-        "onnxruntime/dynamic_wi8_afp32/tome-2-1-gather-quick",
+    assert plan.candidates[2:] == tuple(
+        f"onnxruntime/{scheme}/tome-2-1-gather{rung}"
+        for rung in ("", "-quick")
+        for scheme in ("fp32", "dynamic_wi8_afp32")
     )
     assert [stage.count for stage in plan.stages if stage.kind == "fine-tune"] == [1]
+    whole = plan_run(replace(inputs, plans=()), 1)
+    assert whole.candidates[2:] == ("onnxruntime/fp32/dense-quick", "onnxruntime/dynamic_wi8_afp32/dense-quick")
     auto = spec(passes={"tokens": "tome:2@1"}, finetune={"mode": "auto"})
     found = plan_run(make_inputs(auto, model=VIT, tuning_images=TuningImages(images, images)), 1)
-    assert found.may_add[-1] == "fine-tuning of token plans that lose more than allowed"
+    assert found.may_add[-1] == "fine-tuning of what loses more than allowed"
     assert not [name for name in found.candidates if "quick" in name or "full" in name]
 
 

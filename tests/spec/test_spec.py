@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edgevit.errors import UsageError
-from edgevit.spec.spec import Spec, resolve_spec
+from edgevit.spec.spec import Spec, check_single_tuning, resolve_spec
 from edgevit.spec.token_plan import FORMS, parse_plans
 from edgevit.spec.toml_files import names
 
@@ -213,7 +213,7 @@ def test_the_digest_of_a_known_spec_stays() -> None:
     assert resolve({"model": {"name": "a"}}).sha256 == DIGEST
 
 
-DIGEST = "f9cc7291b78ae35ad32ae6d2e0f4c783a3b434f505c2a6f153996d6cf57cc092"
+DIGEST = "9a1ae0a93ea9edb6f279f70a37781ca11941d94c3583164de75b986bd2850bd5"
 
 
 def test_weights_on_the_command_line_replace_those_of_the_file(tmp_path: Path) -> None:
@@ -258,7 +258,10 @@ def test_nothing_is_converted_empty_or_out_of_bounds(document: dict[str, Any], w
         ({"data": {"samples": 3}}, "data.samples (--samples) has no effect"),
         ({"data": {"calibration_samples": 3}}, "data.calibration_samples has no effect"),
         ({"data": {"train": "digits:train"}}, "data.train (--train) has no effect"),
-        ({"finetune": {"mode": "auto"}}, "finetune (--finetune) has no effect without a token plan"),
+        (
+            {"finetune": {"mode": "auto"}, "export": {"schemes": ["fp32", "fp16"]}},
+            "finetune (--finetune) has no effect where nothing is compressed",
+        ),
         ({"finetune": {"images_seen": 3}}, "images_seen: no effect without finetune.mode"),
         ({"passes": {"search_minutes": 3}}, "search_minutes has no effect"),
         ({"passes": {"distill": {"teacher": {"name": "t"}}}}, "distillation needs images to train on"),
@@ -274,3 +277,21 @@ def test_overrides_of_weights_meet_a_file_whose_model_is_a_text(tmp_path: Path) 
     file = write(tmp_path, 'model = "a"\n')
     with pytest.raises(UsageError, match=r"model\.name: is missing"):
         resolve_spec(file, None, {"model": {"weights": "w.pt"}})
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"finetune": {"mode": "auto"}}, "--rung auto: give quick or full"),
+        ({"export": {"backends": ["onnx", "tflite"]}}, "the numbers of one runtime, not 2"),
+        ({"export": {"schemes": ["static_wi8_ai8", "dynamic_wi8_afp32"]}}, "one scheme, not static"),
+        ({"passes": {"tokens": "tome:2,evit:0.7"}}, "one token plan, not tome:2,evit:0.7"),
+        ({"passes": {"tokens": "auto"}}, "one token plan, not auto"),
+    ],
+)
+def test_one_tuning_alone_is_of_one_plan_scheme_and_backend(document: dict[str, Any], message: str) -> None:
+    whole = {"model": {"name": "m"}, "finetune": {"mode": "quick"}, "export": {"backends": ["onnx"]}}
+    check_single_tuning(Spec.model_validate(whole))
+    changed = {**whole, **{key: {**whole.get(key, {}), **value} for key, value in document.items()}}
+    with pytest.raises(UsageError, match=message):
+        check_single_tuning(Spec.model_validate(changed))
