@@ -50,9 +50,9 @@ file of this name in :mod:`edgevit.quantization.rewrites`."""
 ExportOption = Literal["fused_ops"]
 """Options of the exporter: "fused_ops" writes the runtime's newest fused ops (attention, GELU), which other readers of
 the format may not know."""
-QuantizerOption = Literal["polynomial_gelu"]
-"""Options of a backend's quantizer: "polynomial_gelu" computes GELU to 1.2e-3, far below an int8 step
-(:mod:`edgevit.backends.openvino.gelu`)."""
+QuantizerOption = Literal["polynomial_gelu", "tanh_gelu"]
+"""Options of a backend's quantizer, which compute GELU far closer than an int8 step: "polynomial_gelu" to 1.2e-3
+(:mod:`edgevit.backends.openvino.gelu`), "tanh_gelu" to 4.8e-4 (:mod:`edgevit.backends.onnxruntime.gelu`)."""
 WeightChange = Literal["equalize", "bias_correction"]
 """Changes of the captured graph's weights that calibration images decide (:mod:`edgevit.quantization.equalize`,
 :mod:`edgevit.quantization.bias_correction`)."""

@@ -58,6 +58,7 @@ def test_preparations_are_four_groups_in_this_order() -> None:
         "split_massive_neurons",
         "fused_ops",
         "polynomial_gelu",
+        "tanh_gelu",
         "equalize",
         "bias_correction",
     ]

@@ -26,7 +26,10 @@ POLICY = (
         schemes=("dynamic_wi8_afp32", "static_wi8_ai8"),
         ranges=("min_max", "mse", "percentile_99.999"),
         float_kinds=TRANSFORMER_FLOAT_KINDS,
-        rewrites={"int8_dynamic": (*_REWRITES, "fused_ops"), "int8_static": _REWRITES},
+        rewrites={
+            "int8_dynamic": (*_REWRITES, "fused_ops", "tanh_gelu"),
+            "int8_static": _REWRITES,
+        },
         float_below_mac_share=0.001,
     ),
     FirstGuess(

@@ -15,6 +15,7 @@ from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 from onnxruntime.quantization.onnx_model import ONNXModel
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from edgevit.backends.onnxruntime.gelu import tanh_gelu
 from edgevit.backends.onnxruntime.global_pooling import pool_globally
 from edgevit.backends.onnxruntime.graph import read_graph
 from edgevit.backends.onnxruntime.outliers import find_outlier_layers, session_with_outputs
@@ -46,7 +47,10 @@ def quantize(parent: Path, recipe: Recipe, calibration: np.ndarray | None, folde
     """
     path = folder / "model.onnx"
     if recipe.scheme == "dynamic_wi8_afp32":
-        _quantize_dynamic(_loaded(parent), recipe, calibration, path)
+        model = _loaded(parent)
+        if "tanh_gelu" in recipe.preparations:
+            tanh_gelu(model)
+        _quantize_dynamic(model, recipe, calibration, path)
     elif SCHEMES[recipe.scheme].numerics == "int8_weights":
         _quantize_weights(_loaded(parent), recipe, path)
     elif calibration is None:

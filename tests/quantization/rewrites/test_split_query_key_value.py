@@ -1,4 +1,4 @@
-"""Query, key and value are taken apart by one split."""
+"""Query, key and value are made by layers of their own."""
 
 from __future__ import annotations
 
@@ -56,8 +56,26 @@ def test_the_numbers_are_the_same(make: Callable[[], nn.Module], places: int) ->
     module = before.module()
     assert split_query_key_value(module, images()) == places
     names = ops(module)
-    assert names.count("split_with_sizes") == places
-    assert "permute" not in names and "unbind" not in names
+    assert names.count("linear") == ops(before.module()).count("linear") + 2 * places  # one for each part
+    assert not {"split_with_sizes", "permute", "unbind"} & set(names)
+    assert difference(before, export_again(module, before)) <= TOLERANCE
+
+
+class Scaled(Parts):
+    """Parts that are not what a linear layer makes alone."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        made = self.qkv(images[..., :8, :8].reshape(1, 12, 16)) * images.mean()
+        packed = made.reshape(1, 12, 3, 2, 8).permute(*self.order)
+        mixed = packed[0] * packed[2] + packed[0] * packed[1].relu()
+        return self.head(mixed.mean((0, 1)).amax(0, keepdim=True))
+
+
+def test_what_no_linear_layer_makes_alone_is_split() -> None:
+    before = program(Scaled())
+    module = before.module()
+    assert split_query_key_value(module, images()) == 1
+    assert ops(module).count("split_with_sizes") == 1
     assert difference(before, export_again(module, before)) == 0
 
 
