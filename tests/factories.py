@@ -270,7 +270,7 @@ class KeptProgress:
     def begin(self, plan: RunPlan) -> None:
         self.plans.append(plan)
 
-    def stage(self, name: str, done: int, total: int) -> None:
+    def stage(self, name: str, done: int, total: int, note: str = "") -> None:
         self.stages.append((name, done, total))
 
     def failed(self, name: str) -> None:

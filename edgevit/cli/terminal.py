@@ -156,7 +156,7 @@ class CandidateLines:
             self._count = _start_count(plan)
             self.message(plan_line(plan))
 
-    def stage(self, name: str, done: int, total: int) -> None:
+    def stage(self, name: str, done: int, total: int, note: str = "") -> None:
         """Counts the stage."""
         with self._lock:
             _count(self._count, name, done, total)
@@ -204,7 +204,7 @@ class Lines:
             self._count = _start_count(plan)
             self.message(plan_line(plan))
 
-    def stage(self, name: str, done: int, total: int) -> None:
+    def stage(self, name: str, done: int, total: int, note: str = "") -> None:
         """Prints that a stage began or ended, or at most every ten seconds how far it is."""
         with self._lock:
             now = time.monotonic()
@@ -220,7 +220,8 @@ class Lines:
                 self._end(name, f"done in {units.seconds(elapsed)}")
             elif now - self._printed[name] >= _PLAIN_INTERVAL:
                 self._printed[name] = now
-                self.message(f"{name}: {units.percent(done / total, 0)}, {_left(elapsed, done, total)}")
+                so_far = f"{name}: {units.percent(done / total, 0)}, {_left(elapsed, done, total)}"
+                self.message(f"{so_far}; {note}" if note else so_far)
 
     def failed(self, name: str) -> None:
         """Prints that a stage failed."""
@@ -284,7 +285,7 @@ class Bars:
             self._run = self._progress.add_task("", total=1.0, count=self._count)
             self._show_run()
 
-    def stage(self, name: str, done: int, total: int) -> None:
+    def stage(self, name: str, done: int, total: int, note: str = "") -> None:
         """Moves the stage's bar, or removes it when it is done."""
         with self._lock:
             if name in self._ended:
@@ -293,7 +294,8 @@ class Bars:
                 self._began[name] = time.monotonic()
                 self._tasks[name] = self._progress.add_task(units.visible(name), total=total)
             _count(self._count, name, done, total)
-            self._progress.update(self._tasks[name], completed=done, total=total)
+            shown = units.visible(f"{name}: {note}" if note else name)
+            self._progress.update(self._tasks[name], completed=done, total=total, description=shown)
             if done >= total:
                 self._end(name, f"done in {units.seconds(time.monotonic() - self._began[name])}")
             self._show_run()

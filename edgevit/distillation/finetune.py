@@ -242,7 +242,8 @@ class _Training:
         if self.done == _TIMED_STEPS:
             affordable = int(self._settings.max_seconds / (time.monotonic() - self._begun) * self.done)
             self.total = max(self.done, min(self.total, affordable))
-        report_progress(self.done, self.total)
+        divergence = self.curve[-1][1]
+        report_progress(self.done, self.total, f"loss {loss:.3f}, divergence on images kept apart {divergence:.4f}")
 
     def look(self, divergence: float) -> None:
         """Takes the weights of this step if they answer most like the teacher.

@@ -31,6 +31,8 @@ from edgevit.run.task import Task
 from edgevit.run.time_limit import TimeLimit
 
 Answer = TypeVar("Answer")
+OnProgress = Callable[[int, int, str], None]
+"""Gets steps done, steps in all, and a note for people."""
 
 _MARK = "\x1eedgevit "
 SAFE_PATH = "import sys; sys.path[:] = [place for place in sys.path if place]; "
@@ -85,7 +87,7 @@ def run_in_child(
     *,
     timeout_seconds: float,
     log: Path,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
     on_ready: Callable[[], None] = lambda: None,
     start: Callable[[IO[bytes]], Child] = start_cold,
 ) -> Answer:
@@ -111,10 +113,10 @@ def run_in_child(
         child = start(stream)
         limit = TimeLimit(timeout_seconds, child.kill)
 
-        def progress(done: int, total: int) -> None:
+        def progress(done: int, total: int, note: str) -> None:
             limit.extend()
             if on_progress:
-                on_progress(done, total)
+                on_progress(done, total, note)
 
         try:
             limit.start()
@@ -147,10 +149,16 @@ def child_environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(found), "PYTHONSAFEPATH": "1"}
 
 
-def report_progress(done: int, total: int) -> None:
-    """Tells the parent how far this child is; does nothing in any other process."""
+def report_progress(done: int, total: int, note: str = "") -> None:
+    """Tells the parent how far this child is; does nothing in any other process.
+
+    Args:
+        done: Steps.
+        total: Steps in all.
+        note: For people: what the last step gave, such as a loss.
+    """
     if _CHANNEL is not None:
-        _send({"done": done, "total": total})
+        _send({"done": done, "total": total, "note": note})
 
 
 def wait_for_turn() -> None:
@@ -164,7 +172,7 @@ def _converse(
     child: Child,
     question: str,
     log: IO[bytes],
-    on_progress: Callable[[int, int], None],
+    on_progress: OnProgress,
     on_ready: Callable[[], None],
 ) -> dict[str, Any] | None:
     assert child.stdout is not None
@@ -183,7 +191,7 @@ def _converse(
         elif "done" not in document:
             reply = document
         else:
-            on_progress(document["done"], document["total"])
+            on_progress(document["done"], document["total"], document["note"])
     return reply if child.wait() == 0 else None
 
 

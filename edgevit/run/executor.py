@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from edgevit.errors import CandidateFailed, ProcessKilled
-from edgevit.run.child_process import Child, run_in_child, start_cold
+from edgevit.run.child_process import Child, OnProgress, run_in_child, start_cold
 from edgevit.run.fork_server import ForkServer
 from edgevit.run.task import Task
 
@@ -79,7 +79,7 @@ class Executor:
             for preload in preloads:
                 self._server(preload)
 
-    def run(self, task: Task[Any, Answer], log: Path, on_progress: Callable[[int, int], None] | None = None) -> Answer:
+    def run(self, task: Task[Any, Answer], log: Path, on_progress: OnProgress | None = None) -> Answer:
         """Carries out a task in a child process, when it is its turn.
 
         Args:
@@ -101,7 +101,7 @@ class Executor:
         self,
         task: Task[Any, Answer],
         log: Path,
-        on_progress: Callable[[int, int], None] | None = None,
+        on_progress: OnProgress | None = None,
         on_ready: Callable[[], None] = lambda: None,
     ) -> Answer:
         """Carries out a task without waiting, for a caller that is :meth:`alone` or :meth:`beside_others`.
@@ -117,7 +117,7 @@ class Executor:
         self,
         task: Task[Any, Answer],
         log: Path,
-        on_progress: Callable[[int, int], None] | None,
+        on_progress: OnProgress | None,
         on_ready: Callable[[], None],
     ) -> Answer:
         started: list[Child] = []

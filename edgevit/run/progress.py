@@ -48,8 +48,8 @@ class Progress(Protocol):
     def begin(self, plan: RunPlan) -> None:
         """Receives what the run is going to make; a command without a plan never calls it."""
 
-    def stage(self, name: str, done: int, total: int) -> None:
-        """Receives that a stage reached step ``done`` of ``total``; the first call of a name begins it."""
+    def stage(self, name: str, done: int, total: int, note: str = "") -> None:
+        """Receives that a stage reached step ``done`` of ``total``, and what that gave; the first call of a name begins it."""
 
     def failed(self, name: str) -> None:
         """Receives that a stage ended without a result."""
@@ -70,7 +70,7 @@ class Silent:
     def begin(self, plan: RunPlan) -> None:
         """Does nothing."""
 
-    def stage(self, name: str, done: int, total: int) -> None:
+    def stage(self, name: str, done: int, total: int, note: str = "") -> None:
         """Does nothing."""
 
     def failed(self, name: str) -> None:

@@ -44,11 +44,11 @@ class RunLog:
             )
             self._shown.begin(plan)
 
-    def stage(self, name: str, done: int, total: int) -> None:
+    def stage(self, name: str, done: int, total: int, note: str = "") -> None:
         """Writes when a stage begins and when it ends."""
         with self._lock:
             self._note(name, done, total)
-            self._shown.stage(name, done, total)
+            self._shown.stage(name, done, total, note)
 
     def _note(self, name: str, done: int, total: int) -> None:
         if name in self._ended:

@@ -145,3 +145,14 @@ def test_every_line_is_printed_where_it_is_asked_for() -> None:
     assert lines[1].startswith("export a: done in 0.0 s (stage 1 of 2, about ")
     assert lines[2].startswith("export b: failed (stage 2 of 2")
     assert lines[3] == "rung 1"
+
+
+def test_what_a_step_gave_stands_beside_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter([0.0, 20.0, 40.0])
+    monkeypatch.setattr("edgevit.cli.terminal.time.monotonic", lambda: next(now))
+    stream = io.StringIO()
+    shown = terminal.Lines(stream)
+    shown.stage("fine-tune", 0, 10)
+    shown.stage("fine-tune", 5, 10, "loss 0.25")
+    assert "fine-tune: 50 %" in stream.getvalue()
+    assert "; loss 0.25" in stream.getvalue()

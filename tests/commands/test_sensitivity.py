@@ -79,7 +79,7 @@ class Listener(Silent):
     def message(self, text: str) -> None:
         self.messages.append(text)
 
-    def stage(self, name: str, done: int, total: int) -> None:
+    def stage(self, name: str, done: int, total: int, note: str = "") -> None:
         self.stages.append((name, done, total))
 
 

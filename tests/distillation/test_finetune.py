@@ -237,10 +237,10 @@ def test_one_that_was_stopped_goes_on_to_the_weights_of_an_unbroken_one(
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("edgevit.distillation.finetune.report_progress", lambda done, total: stop(done))
+        patched.setattr("edgevit.distillation.finetune.report_progress", lambda done, total, note: stop(done))
         with pytest.raises(KeyboardInterrupt):
             finetune(again)
-    monkeypatch.setattr("edgevit.distillation.finetune.report_progress", lambda done, total: steps.append(done))
+    monkeypatch.setattr("edgevit.distillation.finetune.report_progress", lambda done, total, note: steps.append(done))
     found = finetune(again)
     assert steps == [1, 2, 3, 4, 5, 6, 7, *range(7, 21)]  # looks come after every second step
     assert found.curve == unbroken.curve

@@ -58,7 +58,7 @@ def test_what_is_printed_goes_to_the_log_and_spoils_nothing(ask: Ask, log: Path)
 
 def test_progress_arrives_in_order(ask: Ask) -> None:
     seen: list[tuple[int, int]] = []
-    ask(jobs.count, on_progress=lambda done, total: seen.append((done, total)))
+    ask(jobs.count, on_progress=lambda done, total, note: seen.append((done, total)))
     assert seen == [(1, 3), (2, 3), (3, 3)]
     assert ask(jobs.count).total == 0
 
@@ -133,7 +133,7 @@ def test_time_runs_out(ask: Ask) -> None:
     pids: list[int] = []
     begin = time.monotonic()
     with pytest.raises(CandidateFailed, match=r"sleep: no result within 1.5 s"):
-        ask(jobs.sleep, seconds=1.5, on_progress=lambda pid, _: pids.append(pid))
+        ask(jobs.sleep, seconds=1.5, on_progress=lambda pid, *_: pids.append(pid))
     assert time.monotonic() - begin < 20
     assert not any(map(alive, pids))
 
@@ -149,7 +149,7 @@ def test_a_child_ends_with_its_parent(tmp_path: Path, stop: signal.Signals) -> N
     program = (
         "from tests.run import child_jobs as jobs; from pathlib import Path; from edgevit.run.child_process import run_in_child; from edgevit.run.task import Task\n"
         "run_in_child(Task(jobs.sleep, jobs.Question(), jobs.Answer), timeout_seconds=60, log=Path('log'),"
-        " on_progress=lambda pid, _: print(pid, flush=True))"
+        " on_progress=lambda pid, *_: print(pid, flush=True))"
     )
     found = str(Path(__file__).parents[2])
     parent = subprocess.Popen(

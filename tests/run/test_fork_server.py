@@ -94,7 +94,7 @@ def test_a_server_that_is_killed_takes_its_children_along(server: ForkServer, tm
     task = Task(jobs.sleep, Question(), Answer)
     pids: list[int] = []
 
-    def kill_server(pid: int, total: int) -> None:
+    def kill_server(pid: int, total: int, note: str) -> None:
         pids.append(pid)
         server._process.kill()
 
@@ -126,7 +126,7 @@ def test_a_dead_parent_leaves_no_process(tmp_path: Path) -> None:
         "from tests.run import child_jobs as jobs\n"
         "server = ForkServer(('tests.run.child_jobs',), Path('server.log'))\n"
         "run_in_child(Task(jobs.sleep, jobs.Question(), jobs.Answer), timeout_seconds=60, log=Path('log'),\n"
-        "    on_progress=lambda pid, total: print(server._process.pid, pid, flush=True), start=server.fork)\n"
+        "    on_progress=lambda pid, *_: print(server._process.pid, pid, flush=True), start=server.fork)\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
