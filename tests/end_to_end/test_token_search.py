@@ -60,8 +60,8 @@ def test_a_smaller_image_is_found_and_all_follow_it(model: str, tmp_path: Path) 
 
 def test_where_fine_tuning_follows_the_search_goes_further_and_says_what_was_regained(tmp_path: Path) -> None:
     command = (
-        "compress", "digits_vit", "--data", "digits", "--samples", "200", "--calibration", "calibration:digits",
-        "--train", "digits:train", "--tokens", "auto", "--form", "gather", "--export", "onnx", "--scheme", "fp32",
+        "compress", "digits_cnn", "--data", "digits", "--calibration", "calibration:digits",
+        "--train", "digits:train", "--tokens", "auto", "--export", "onnx", "--scheme", "fp32",
         "--max-drop", "0.4", "--finetune", "quick", "--set", "finetune.images_seen=320", "--set", "measure.min_seconds=0",
     )  # fmt: skip
     done = edgevit(*command, "--out", tmp_path / "run", cwd=tmp_path)

@@ -291,7 +291,11 @@ def test_what_does_not_fit_is_refused(sections: dict[str, Any], message: str) ->
 @pytest.mark.parametrize(
     ("make", "tokens", "message"),
     [
-        (cnn, "evit:0.7", "token reduction needs an encoder of softmax-attention blocks, and DigitsCnn is none: it has no softmax attention"),
+        (
+            cnn,
+            "evit:0.7",
+            "token reduction needs an encoder of softmax-attention blocks, and DigitsCnn is none: it has no softmax attention",
+        ),
         (cnn, "tome:8", "token reduction needs an encoder of softmax-attention blocks"),
         (fixed, "auto", "needs a plain vision transformer .* takes 32 x 32 alone"),
         (cnn, "auto", "--tokens auto needs images"),
