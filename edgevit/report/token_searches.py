@@ -48,8 +48,9 @@ _SIZES_LEGEND = (
 )
 _TUNED_LEGEND = (
     "Fine-tuning follows, so plans that drop several times the limit untuned were looked at, too, and the fastest of them"
-    " tuned for a short time without labels, until one kept the limit: KL divergence is that from the dense model on the"
-    " images kept apart, the change is on the images of the search."
+    " tuned for a short time without labels, until one was expected to keep the limit: KL divergence is that from the dense"
+    " model on the images kept apart, the changes are on the images of the search. The longer fine-tuning that follows is"
+    " expected to leave the square of the share of the divergence that the short one left, and that share of the change."
 )
 
 
@@ -147,7 +148,7 @@ def _sentences(run: Run, search: TokenSearch) -> str:
     what = "smallest image" if search.source == "none" else "fastest plan"
     text = (
         f"Searched for the {what} that drops at most {search.limit_points:g} points"
-        f"{' after a short fine-tuning' if search.tuned else ''} on {search.samples} images: {_TIMED[search.source]}."
+        f"{' after fine-tuning' if search.tuned else ''} on {search.samples} images: {_TIMED[search.source]}."
     )
     if search.plan is None:
         return f"{text} **No plan was found**{f': {escape(search.note)}' if search.note else ''}."
@@ -253,15 +254,16 @@ def _tuned(search: TokenSearch) -> str:
             f"{tuned.divergence_before:.3g} → {tuned.divergence_after:.3g} nats",
             units.accuracy_change(tuned.drop_points_before, 2),
             units.accuracy_change(tuned.drop_points, 2) + _reach(tuned),
+            units.accuracy_change(tuned.expected_points, 2),
             "chosen" if tuned.plan == search.plan else "drops too much",
         )
         for tuned in search.tuned
     ]
     title = "blocks predicted, sum" if search.source == "predicted" else "blocks measured, sum"
     return table(
-        ("plan tuned shortly", title, "views", "KL divergence", "change untuned", "change tuned (95 %)", ""),
+        ("plan tuned shortly", title, "views", "KL divergence", "change untuned", "tuned (95 %)", "expected", ""),
         rows,
-        range(1, 6),
+        range(1, 7),
     )
 
 

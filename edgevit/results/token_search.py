@@ -84,6 +84,8 @@ class TunedPlan:
     """Drop on the images of the search, as of a :class:`TriedPlan`."""
     drop_points: float
     """The same after the short fine-tuning."""
+    expected_points: float
+    """Drop expected after the fine-tuning that follows, see :func:`edgevit.pipeline.token_search.tuned_search.expected`."""
     drop_interval: Interval | None = None
     """95 %, paired: of ``drop_points``."""
 
@@ -122,5 +124,5 @@ class TokenSearch:
     """Smaller images that were tried, falling; the last one may be the first that exceeds the limit, below which none was
     tried."""
     tuned: Annotated[tuple[TunedPlan, ...], LATER] = ()
-    """Where fine-tuning follows: plans that were tuned for a short time, the fastest first, until one kept the limit. Untuned
-    ones were tried up to a multiple of it."""
+    """Where fine-tuning follows: plans that were tuned for a short time, the fastest first, until one was expected to keep the
+    limit. Untuned ones were tried up to a multiple of it."""

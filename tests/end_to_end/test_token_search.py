@@ -72,7 +72,7 @@ def test_where_fine_tuning_follows_the_search_goes_further_and_says_what_was_reg
     for tuned in search["tuned"]:
         assert tuned["drop_points_before"] > 0.4
         assert tuned["divergence_after"] <= tuned["divergence_before"]
-    saved = [tuned["plan"] for tuned in search["tuned"] if tuned["drop_points"] <= 0.4]
+    saved = [tuned["plan"] for tuned in search["tuned"] if tuned["expected_points"] <= 0.4]
     assert saved == ([search["plan"]] if saved else [])
     assert "plan tuned shortly" in (tmp_path / "run" / "report.md").read_text()
 

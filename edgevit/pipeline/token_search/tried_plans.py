@@ -46,12 +46,12 @@ class TriedPlans:
         found = sorted(self._drops.copy().items(), key=lambda item: item[0][0], reverse=True)
         return {plan: drop for (limit, plan), drop in found if limit >= limit_points}
 
-    def add_tuned(self, plan: Plan, before_points: float, after_points: float) -> None:
-        """Takes down what a plan lost before and after a short fine-tuning, in percentage points."""
-        self._tuned[plan] = before_points, after_points
+    def add_tuned(self, plan: Plan, before_points: float, expected_points: float) -> None:
+        """Takes down what a plan lost untuned and what it is expected to lose tuned, in percentage points."""
+        self._tuned[plan] = before_points, expected_points
 
     def is_hopeless(self, before_points: float, limit_points: float) -> bool:
-        """Returns whether a plan that lost no more untuned still lost more than a limit after a short fine-tuning.
+        """Returns whether a plan that lost no more untuned is expected to lose more than a limit tuned.
 
         What loses more untuned is taken to lose more tuned.
 
