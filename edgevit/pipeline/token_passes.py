@@ -151,7 +151,7 @@ def _search(
     def search(find: Callable[[float], TokenSearch]) -> TokenSearch:
         return find_plan_to_tune(context, trained, limit, find) if inputs.spec.finetune.rungs else find(limit)
 
-    if not is_reducible(trained.module):
+    if not is_reducible(trained.module, inputs.model.preprocessing.input_size):
         return search(partial(find_size, context, trained.module, backend)), failures
     for device in (*(device for device in inputs.devices if _reads(device, backend)), None):
         try:

@@ -6,8 +6,10 @@ from torch import nn
 
 from edgevit.errors import UsageError
 from edgevit.spec.token_plan import Form, Plan, ResizePlan, Site, TokenPlan
+from edgevit.tokens.captured.encoder import find_encoder
 from edgevit.tokens.captured.model import captured_sites, reduce_captured
-from edgevit.tokens.reduce import check_reducible, is_plain, plan_sites, reduce_tokens
+from edgevit.tokens.captured.rewrite import check_cuts
+from edgevit.tokens.reduce import is_plain, plan_sites, reduce_tokens
 from edgevit.tokens.reduction import ReducedModel
 from edgevit.tokens.resize import Resized, check_resizable, resize, smaller_sizes
 
@@ -78,10 +80,24 @@ def sites_of(module: nn.Module, plan: TokenPlan, input_size: tuple[int, int]) ->
     return plan_sites(module, plan) if is_plain(module) else captured_sites(module, plan, input_size)
 
 
-def is_reducible(module: nn.Module) -> bool:
-    """Returns whether tokens can leave inside a model, see :func:`edgevit.tokens.reduce.check_reducible`."""
+def check_tokens(module: nn.Module, input_size: tuple[int, int]) -> None:
+    """Refuses a model whose tokens cannot leave inside it, or that cannot be cut between its blocks for a search.
+
+    Args:
+        module: As for :func:`carry_out`.
+        input_size: Height and width in pixels.
+
+    Raises:
+        UsageError: says why, and what the model can use instead.
+    """
+    if not is_plain(module):
+        check_cuts(find_encoder(module, input_size))
+
+
+def is_reducible(module: nn.Module, input_size: tuple[int, int]) -> bool:
+    """Returns whether plans that reduce tokens can be searched for, see :func:`check_tokens`."""
     try:
-        check_reducible(module)
+        check_tokens(module, input_size)
     except UsageError:
         return False
     return True
@@ -98,7 +114,7 @@ def check_searchable(module: nn.Module, input_size: tuple[int, int]) -> None:
         UsageError: says why.
     """
     try:
-        check_reducible(module)
+        check_tokens(module, input_size)
     except UsageError as error:
         if smaller_sizes(module, input_size):
             return

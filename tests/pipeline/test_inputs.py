@@ -297,7 +297,7 @@ def test_what_does_not_fit_is_refused(sections: dict[str, Any], message: str) ->
             "token reduction needs an encoder of softmax-attention blocks, and DigitsCnn is none: it has no softmax attention",
         ),
         (cnn, "tome:8", "token reduction needs an encoder of softmax-attention blocks"),
-        (fixed, "auto", "needs a plain vision transformer .* takes 32 x 32 alone"),
+        (fixed, "auto", "needs an encoder of softmax-attention blocks.* takes 32 x 32 alone"),
         (cnn, "auto", "--tokens auto needs images"),
         (cnn, "patch:8", "patch:8 needs a plain vision transformer"),
         (vit, "evit:0.7@3", "names block 3, the model has 2"),

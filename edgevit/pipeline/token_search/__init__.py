@@ -1,6 +1,7 @@
 """Finds the fastest token plan within a limit of accuracy drop, for one backend on one target.
 
 vit_parts        parts of a vision transformer that take tokens instead of images
+parts            the same of any model whose tokens can leave
 block_programs   captures a block for a number of tokens
 block_latency    exports blocks, and measures or predicts what they cost on the target
 block_bench      the same for the blocks that a search asks for, each made once in a run

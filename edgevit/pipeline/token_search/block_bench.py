@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from torch import nn
-
 from edgevit.backends import Backend
 from edgevit.devices.device import Device
 from edgevit.pipeline.context import RunContext
@@ -23,7 +21,7 @@ from edgevit.pipeline.token_search.block_latency import (
     time_blocks,
     to_curve,
 )
-from edgevit.pipeline.token_search.block_programs import capture_block
+from edgevit.pipeline.token_search.parts import Parts, capture_block
 from edgevit.pipeline.token_search.staircase import BlockCurve
 from edgevit.results.measurement import HOST
 from edgevit.run.task import Task
@@ -33,8 +31,8 @@ from edgevit.spec.token_plan import Form
 class BlockBench:
     """Blocks of one model for one backend on one target, with what is known about their times."""
 
-    def __init__(self, context: RunContext, module: nn.Module, backend: Backend, device: Device | None) -> None:
-        self._context, self._module, self._backend, self._device = context, module, backend, device
+    def __init__(self, context: RunContext, parts: Parts, backend: Backend, device: Device | None) -> None:
+        self._context, self._parts, self._backend, self._device = context, parts, backend, device
         self._artifacts: dict[BlockProgram, Path] = {}
 
     def block(self, tokens: int) -> BlockProgram:
@@ -71,7 +69,7 @@ class BlockBench:
 
     def _capture(self, program: BlockProgram) -> None:
         stage = f"token search: capture block {program.file.stem}"
-        capture_block_here = lambda: _captured(self._module, program)  # noqa: E731
+        capture_block_here = lambda: _captured(self._parts, program)  # noqa: E731
         self._context.stages.run(stage, BlockProgram, capture_block_here, lambda made: (made.file,))
 
     def _export(self, programs: tuple[BlockProgram, ...], which: str) -> ExportedBlocks:
@@ -100,6 +98,6 @@ class BlockBench:
         )
 
 
-def _captured(module: nn.Module, program: BlockProgram) -> BlockProgram:
-    capture_block(module, program)
+def _captured(parts: Parts, program: BlockProgram) -> BlockProgram:
+    capture_block(parts, program)
     return program

@@ -14,27 +14,34 @@ from edgevit.spec.token_plan import Form, Site
 from edgevit.tokens.reduce import ReducedVisionTransformer
 
 
-def capture_block(module: nn.Module, program: BlockProgram) -> None:
-    """Captures the middle block for a number of tokens, with or without a site in it.
+def capturable_block(module: nn.Module, program: BlockProgram) -> nn.Module:
+    """Returns the middle block of a vision transformer for a number of tokens, with or without a site in it.
 
     A block without a site that gets fewer tokens than the dense model weighs its keys by the patches that each stands
     for, as it does after a site of a method that merges.
 
     Args:
         module: A model that :func:`edgevit.tokens.reduce.check_reducible` accepts, in eval mode.
-        program: Where to write it, from float32 [1, tokens, channels] to the same with as many tokens as stay; the
-            folder exists.
+        program: Tokens that enter and leave.
     """
     vit: Any = module
     middle, prefix = len(vit.blocks) // 2 + 1, int(vit.num_prefix_tokens)
-    block: nn.Module
     if program.method:
         sites = (Site(1, program.after - prefix),)
-        block = ReducedVisionTransformer(one_block(vit, middle), program.method, sites, cast(Form, program.form))
-    else:
-        dense = vit.patch_embed.num_patches + prefix
-        block = _Block(vit.blocks[middle - 1], program.tokens, prefix, merged=program.tokens < dense)
-    example = torch.randn(1, program.tokens, int(vit.embed_dim), generator=torch.Generator().manual_seed(0))
+        return ReducedVisionTransformer(one_block(vit, middle), program.method, sites, cast(Form, program.form))
+    dense = vit.patch_embed.num_patches + prefix
+    return _Block(vit.blocks[middle - 1], program.tokens, prefix, merged=program.tokens < dense)
+
+
+def save_block(block: nn.Module, shape: tuple[int, ...], program: BlockProgram) -> None:
+    """Captures a block.
+
+    Args:
+        block: Tokens to tokens.
+        shape: Of what enters it for one image.
+        program: Where to write it; the folder exists.
+    """
+    example = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     save_program(torch.export.export(NamedInput(block).eval(), (example,)), program.file)
 
 

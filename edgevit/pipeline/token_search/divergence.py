@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from edgevit.pipeline.token_search.parts import Parts
 from edgevit.pipeline.token_search.site_divergence import DivergencePoint
-from edgevit.pipeline.token_search.vit_parts import tail
 from edgevit.spec.token_plan import Site
-from edgevit.tokens.reduce import ReducedVisionTransformer
 
 Batch = TypeVar("Batch")
 Answer = TypeVar("Answer")
@@ -27,7 +26,7 @@ MOST_NATS = 0.3
 
 
 def site_divergences(
-    module: nn.Module,
+    parts: Parts,
     batches: Iterable[Tensor],
     blocks: tuple[int, ...],
     shares: Shares = SHARES,
@@ -36,7 +35,7 @@ def site_divergences(
     """Measures what each site alone does, for every method and share.
 
     Args:
-        module: A model that :func:`edgevit.tokens.reduce.check_reducible` accepts, in eval mode.
+        parts: Of the model.
         batches: Images, float32 [n, 3, h, w].
         blocks: Where to reduce, counted from 1.
         shares: Of the patch tokens that stay, 0..1, by method.
@@ -47,8 +46,7 @@ def site_divergences(
         most ``MOST_NATS``: few images would else make up most of it. Shares that keep all patch tokens of a small image
         are left out.
     """
-    vit: Any = module
-    patches = vit.patch_embed.num_patches
+    patches = parts.shape.patches
     keeps = [
         (method, keep)
         for method, kept in shares.items()
@@ -61,33 +59,22 @@ def site_divergences(
 
     def diverge(batch: Tensor) -> Tensor:
         """Nats, float64 [sites, images]."""
-        entering, logits = _dense(vit, batch, blocks)
+        entering, logits = parts.streams(batch, blocks)
         found = []
         for method, block, keep in sites:
-            reduced = ReducedVisionTransformer(tail(vit, block), method, (Site(1, keep),), "gather")
+            reduced = parts.tail(method, (Site(block, keep),))
             found.append(_divergence(logits, reduced(entering[block])))
         return torch.stack(found)
 
-    parts = []
+    found = []
     for part in over_batches(diverge, batches):
-        parts.append(part)
-        on_batch(len(parts))
-    nats = torch.cat(parts, dim=1).mean(dim=1).tolist()
+        found.append(part)
+        on_batch(len(found))
+    nats = torch.cat(found, dim=1).mean(dim=1).tolist()
     return tuple(
         DivergencePoint(method, block, keep / patches, nat)
         for (method, block, keep), nat in zip(sites, nats, strict=True)
     )
-
-
-def _dense(vit: Any, images: Tensor, blocks: tuple[int, ...]) -> tuple[dict[int, Tensor], Tensor]:
-    """Tokens that enter the blocks asked for, float [n, tokens, channels], and the logits."""
-    x = vit.norm_pre(vit.patch_drop(vit._pos_embed(vit.patch_embed(images))))
-    entering = {}
-    for number, block in enumerate(vit.blocks, start=1):
-        if number in blocks:
-            entering[number] = x
-        x = block(x)
-    return entering, cast(Tensor, vit.forward_head(vit.norm(x)))
 
 
 def _divergence(dense: Tensor, reduced: Tensor) -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import nn
@@ -17,6 +16,7 @@ from edgevit.pipeline.images import evaluation_images
 from edgevit.pipeline.token_search.block_bench import BlockBench
 from edgevit.pipeline.token_search.divergence import site_divergences
 from edgevit.pipeline.token_search.effort import DEFAULT_EFFORT, SearchEffort, SearchTime, evenly
+from edgevit.pipeline.token_search.parts import Parts, parts_of
 from edgevit.pipeline.token_search.sampling import counts_at_steps, estimated, first_counts, site_counts, token_grid
 from edgevit.pipeline.token_search.search import (
     Guide,
@@ -36,7 +36,6 @@ from edgevit.results.candidate import within_budget
 from edgevit.results.measurement import HOST
 from edgevit.results.token_search import TokenSearch, TriedPlan, TriedSize
 from edgevit.spec.token_plan import Plan, Site, TokenPlan, parse_any_plan, resizing_of
-from edgevit.tokens.reduce import check_reducible
 from edgevit.tokens.resize import smaller_sizes
 
 _DIVERGENCE_BLOCKS = 5
@@ -72,17 +71,17 @@ def find_plan(
         UsageError: the model is none that token reduction knows.
         CandidateFailed: blocks could not be exported, or timed on the target.
     """
-    check_reducible(module)
     time = SearchTime.of(context, effort)
-    shape = _shape(module)
+    parts = parts_of(module, context.inputs.model.preprocessing.input_size)
+    shape = parts.shape
     grid = token_grid(shape.tokens)
     trials = PlanTrials(context, module, evenly(len(context.inputs.images.ids), effort.trial_images), limit_points)
     possible = smaller_sizes(module, context.inputs.model.preprocessing.input_size)
     sizes = try_sizes(trials, possible[: effort.most_sizes], time)
     starts = (Start(shape), *(_smaller(trials, size) for size in held_sizes(sizes, limit_points)))
-    divergence = _site_divergence(context, module, shape, trials.less_certain(effort.divergence_images))
+    divergence = _site_divergence(context, parts, trials.less_certain(effort.divergence_images))
     methods = divergence.methods if device else methods_worth_trying(divergence, shape, grid)
-    bench = BlockBench(context, module, backend, device)
+    bench = BlockBench(context, parts, backend, device)
     counts = first_counts(grid)
     sites = site_counts(counts, shape.prefix)
     curve = bench.measure(
@@ -110,14 +109,14 @@ def find_plan(
         limit_points=limit_points,
         samples=len(trials),
         note=_note(found, sizes, limit_points, time.was_over),
-        sizes=tuple(replace(each, tokens=_shape(trials.module(plan_of(each))).tokens) for each in sizes),
+        sizes=tuple(replace(each, tokens=trials.parts(plan_of(each)).shape.tokens) for each in sizes),
     )
 
 
 def _smaller(trials: PlanTrials, size: TriedSize) -> Start:
     """The model on smaller images."""
     resized = plan_of(size)
-    return Start(_shape(trials.module(resized)), resized, size.drop_points)
+    return Start(trials.parts(resized).shape, resized, size.drop_points)
 
 
 @dataclass(frozen=True)
@@ -244,23 +243,16 @@ def _note(found: _Found, sizes: tuple[TriedSize, ...], limit_points: float, was_
     return f"every plan tried loses more than {limit_points:g} points, {lost:.1f} at the least"
 
 
-def _shape(module: nn.Module) -> ModelShape:
-    vit: Any = module
-    return ModelShape(int(vit.patch_embed.num_patches), int(vit.num_prefix_tokens), len(vit.blocks))
-
-
-def _site_divergence(
-    context: RunContext, module: nn.Module, shape: ModelShape, places: tuple[int, ...]
-) -> SiteDivergence:
+def _site_divergence(context: RunContext, parts: Parts, places: tuple[int, ...]) -> SiteDivergence:
     stage = "token search: divergence of single sites"
     images = evaluation_images(context.stages, context.inputs, context.inputs.model.preprocessing).select(places)
     total = -(-len(images) // BATCH)
 
     def make() -> SiteDivergence:
         found = site_divergences(
-            module,
+            parts,
             map(torch.from_numpy, images.batches(BATCH)),
-            _spread(shape.site_blocks(), _DIVERGENCE_BLOCKS),
+            _spread(parts.shape.site_blocks(), _DIVERGENCE_BLOCKS),
             on_batch=lambda done: context.stages.progress.stage(stage, done, total + 1),
         )
         return SiteDivergence(found)

@@ -17,12 +17,11 @@ from edgevit.pipeline.images import evaluation_images
 from edgevit.pipeline.model_passes import load_trained
 from edgevit.pipeline.token_search.divergence import over_batches
 from edgevit.pipeline.token_search.early_answer import Seen, margins
+from edgevit.pipeline.token_search.parts import Parts, parts_of
 from edgevit.pipeline.token_search.tried_plans import PlanDrop
-from edgevit.pipeline.token_search.vit_parts import head, tail
 from edgevit.results.candidate import within_budget
-from edgevit.spec.token_plan import Plan, ResizePlan, Site, TokenPlan, resizing_of
+from edgevit.spec.token_plan import Plan, ResizePlan, TokenPlan, resizing_of
 from edgevit.tokens.plan import carry_out
-from edgevit.tokens.reduce import ReducedVisionTransformer, plan_sites
 from edgevit.tokens.resize import resize
 
 BATCH = 8
@@ -38,7 +37,7 @@ class PlanTrials:
         Args:
             context: The run; its images are real.
             module: In eval mode; for plans that reduce tokens a model that
-                :func:`edgevit.tokens.reduce.check_reducible` accepts.
+                :func:`edgevit.tokens.plan.check_tokens` accepts.
             places: Of the images to use, 0 for the first of the run.
             limit_points: Drop of top-1 allowed, or without labels share of images that get another class; in
                 percentage points.
@@ -60,6 +59,10 @@ class PlanTrials:
     def module(self, resized: ResizePlan | None) -> nn.Module:
         """Returns the model for images of another size, made once; that as it is for None."""
         return self._sized.module(resized)
+
+    def parts(self, resized: ResizePlan | None) -> Parts:
+        """Returns the parts of that model."""
+        return self._sized.parts(resized)
 
     def less_certain(self, most: int) -> tuple[int, ...]:
         """Returns places of images of the less certain half, at most so many, rising; plans change them first."""
@@ -128,11 +131,10 @@ class PlanTrials:
         module = self._sized.module(resized)
         if isinstance(plan, ResizePlan):
             return lambda start: _logits(module, self._sized.pixels(resized, start))
-        sites = plan_sites(module, plan)
-        first = sites[0].block
-        shifted = tuple(Site(site.block - first + 1, site.tokens) for site in sites)
-        reduced = ReducedVisionTransformer(tail(module, first), plan.method, shifted, "gather")
-        return lambda start: _logits(reduced, self._entering.block(resized, first, start))
+        parts = self._sized.parts(resized)
+        sites = plan.sites(parts.shape.patches, parts.shape.depth)
+        reduced = parts.tail(plan.method, sites)
+        return lambda start: _logits(reduced, self._entering.block(resized, sites[0].block, start))
 
 
 def _logits(module: nn.Module, entering: Tensor) -> Tensor:
@@ -146,6 +148,7 @@ class _SizedModels:
     def __init__(self, context: RunContext, module: nn.Module, places: Sequence[int]) -> None:
         self._context, self._places = context, places
         self._modules: dict[ResizePlan | None, nn.Module] = {None: module}
+        self._parts: dict[ResizePlan | None, Parts] = {}
         self._images: dict[ResizePlan | None, PreparedImages] = {}
         self._images_of(None)
 
@@ -162,6 +165,12 @@ class _SizedModels:
             self._modules[resized] = resize(self._modules[None], resized, self.own_size).module
             self._images_of(resized)
         return self._modules[resized]
+
+    def parts(self, resized: ResizePlan | None) -> Parts:
+        if resized not in self._parts:
+            size = self.own_size if resized is None else (resized.size, resized.size)
+            self._parts[resized] = parts_of(self.module(resized), size)
+        return self._parts[resized]
 
     def pixels(self, resized: ResizePlan | None, start: int) -> Tensor:
         """A batch of images, float32 [n, 3, h, w]; of a size whose model was asked for."""
@@ -195,7 +204,7 @@ class _Entering:
         key = (resized, first, start)
         if key in self._kept:
             return self._kept[key]
-        tokens = head(self._sized.module(resized), self._sized.pixels(resized, start), first)
+        tokens = self._sized.parts(resized).head(self._sized.pixels(resized, start), first)
         if self._kept_bytes + tokens.nbytes <= _MOST_KEPT_BYTES:
             self._kept[key] = tokens
             self._kept_bytes += tokens.nbytes

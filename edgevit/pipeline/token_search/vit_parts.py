@@ -22,6 +22,23 @@ def head(vit: Any, images: Tensor, first: int) -> Tensor:
     return x
 
 
+def streams(vit: Any, images: Tensor, blocks: tuple[int, ...]) -> tuple[dict[int, Tensor], Tensor]:
+    """Returns the tokens that enter some blocks, float32 [n, tokens, channels], and the logits, float32 [n, classes].
+
+    Args:
+        vit: timm ``VisionTransformer``.
+        images: float32 [n, 3, h, w].
+        blocks: Counted from 1.
+    """
+    x = vit.norm_pre(vit.patch_drop(vit._pos_embed(vit.patch_embed(images))))
+    entering = {}
+    for number, block in enumerate(vit.blocks, start=1):
+        if number in blocks:
+            entering[number] = x
+        x = block(x)
+    return entering, vit.forward_head(vit.norm(x))
+
+
 def tail(vit: Any, first: int) -> Any:
     """Returns the blocks from one on and the head: tokens that enter that block to logits.
 

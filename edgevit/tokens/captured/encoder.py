@@ -52,6 +52,8 @@ class Encoder:
     patches: int
     tokens_first: bool
     """Whether the residual stream is [tokens, batch, channels]; else [batch, tokens, channels]."""
+    channels: int
+    """Of the residual stream."""
     reader: int | None
     """Place of the first prefix token that the head reads; None where it reads none."""
 
@@ -118,7 +120,7 @@ def _find(module: nn.Module, input_size: tuple[int, int]) -> Encoder:
     if merges_blocks(module):
         raise Unknown("it has branches that are merged before export")
     reader = next((each.reads for each in rules.values() if each.reads is not None), None)
-    return Encoder(program, rules, blocks, prefix, tokens - prefix, tokens_first, reader)
+    return Encoder(program, rules, blocks, prefix, tokens - prefix, tokens_first, shape(stream)[-1], reader)
 
 
 def _unknown_scores(node: fx.Node) -> str:

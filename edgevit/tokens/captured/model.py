@@ -10,7 +10,7 @@ from torch import Tensor, fx, nn
 from edgevit.errors import UsageError
 from edgevit.spec.token_plan import Form, Site, TokenPlan
 from edgevit.tokens.captured.encoder import Encoder, find_encoder
-from edgevit.tokens.captured.rewrite import write_reduced
+from edgevit.tokens.captured.rewrite import Part, Reduced, Reductions, write_reduced
 from edgevit.tokens.captured.steps import SiteStep
 from edgevit.tokens.reduction import ReducedModel, SiteInputs, TokenReduction
 
@@ -46,22 +46,18 @@ def reduce_captured(module: nn.Module, plan: TokenPlan, form: Form, input_size: 
         UsageError: the classifier has no encoder, or it cannot carry out the plan.
     """
     sites = captured_sites(module, plan, input_size)
-    return ReducedEncoder(copy.deepcopy(module), find_encoder(module, input_size), plan.method, sites, form).eval()
+    encoder = find_encoder(module, input_size)
+    return ReducedEncoder(copy.deepcopy(module), encoder, Reductions(plan.method, sites, form)).eval()
 
 
 class ReducedEncoder(ReducedModel):
     """A classifier with fewer tokens after each site, in numbers that do not depend on the image."""
 
-    def __init__(self, module: nn.Module, encoder: Encoder, method: str, sites: tuple[Site, ...], form: Form) -> None:
+    def __init__(self, module: nn.Module, encoder: Encoder, reductions: Reductions) -> None:
         super().__init__()
-        self.model = module
-        self.sites = sites
+        self.sites = reductions.sites
         self.patches = encoder.patches
-        written = write_reduced(module, encoder, method, sites, form)
-        self.steps = nn.ModuleList(written.steps)
-        for name, value in written.constants.items():
-            self.register_buffer(name, value, persistent=False)
-        self.graph = written.graph
+        self.graph = _into(self, module, write_reduced(module, encoder, reductions))
 
     def forward(self, images: Tensor) -> Tensor:
         """Returns logits float32 [n, classes] of images float32 [n, 3, h, w]."""
@@ -70,13 +66,57 @@ class ReducedEncoder(ReducedModel):
     @property
     def original(self) -> nn.Module:
         """The classifier that was captured."""
-        return self.model
+        return cast(nn.Module, self.model)
 
     def decisions(self, images: Tensor) -> list[tuple[TokenReduction, SiteInputs]]:
         """Returns the reduction of each site and what it decides by, for images float32 [n, 3, h, w]."""
-        reductions = [step.reduction for step in self.steps if isinstance(step, SiteStep)]
+        reductions = [step.reduction for step in cast(nn.ModuleList, self.steps) if isinstance(step, SiteStep)]
         return list(zip(reductions, self._run(images)[1], strict=True))
 
     def _run(self, images: Tensor) -> tuple[Tensor, list[SiteInputs]]:
-        logits, decided = fx.Interpreter(self, graph=self.graph).run(images)
+        (logits,), decided = fx.Interpreter(self, graph=self.graph).run(images)
         return cast(Tensor, logits), [SiteInputs(*each) for each in decided]
+
+
+class EncoderPart(nn.Module):
+    """A part of a classifier, with or without sites, which shares its weights."""
+
+    def __init__(self, module: nn.Module, encoder: Encoder, reductions: Reductions, part: Part) -> None:
+        super().__init__()
+        self.graph = _into(self, module, write_reduced(module, encoder, reductions, part))
+
+    def outputs(self, entering: Tensor) -> tuple[Tensor, ...]:
+        """Returns all outputs of the part.
+
+        Args:
+            entering: Images float32 [n, 3, h, w], or tokens, as the part says.
+        """
+        found: tuple[Tensor, ...] = fx.Interpreter(self, graph=self.graph).run(entering)[0]
+        return found
+
+    def forward(self, entering: Tensor) -> Tensor:
+        """Returns the first output, see :meth:`outputs`."""
+        return self.outputs(entering)[0]
+
+    def alone(self) -> nn.Module:
+        """Returns the same without the weights that it does not read; its only output is the first."""
+        return _FirstOutput(fx.GraphModule(self, self.graph))
+
+
+class _FirstOutput(nn.Module):
+    def __init__(self, graph: fx.GraphModule) -> None:
+        super().__init__()
+        self.graph = graph
+
+    def forward(self, entering: Tensor) -> Tensor:
+        found: Tensor = self.graph(entering)[0][0]
+        return found
+
+
+def _into(owner: nn.Module, module: nn.Module, written: Reduced) -> fx.Graph:
+    """Gives a module all that a graph reads, and returns the graph."""
+    owner.model = module
+    owner.steps = nn.ModuleList(written.steps)
+    for name, value in written.constants.items():
+        owner.register_buffer(name, value, persistent=False)
+    return written.graph

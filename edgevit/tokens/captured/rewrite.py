@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from edgevit.errors import UsageError
 from edgevit.model.program.layers import argument
 from edgevit.model.program.nodes import is_call
 from edgevit.spec.token_plan import Form, Site
@@ -30,11 +31,45 @@ STEPS = "steps"
 
 
 @dataclass(frozen=True)
+class Reductions:
+    """What becomes of the tokens."""
+
+    method: str
+    """Name of a token reduction method."""
+    sites: tuple[Site, ...]
+    """Blocks and the patch tokens kept, by ascending block."""
+    form: Form
+    """How the graph selects tokens."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is written of an encoder; all of it, if nothing is said."""
+
+    first: int | None = None
+    """Block whose entering tokens are the input, counted from 1; None for images."""
+    streams: tuple[int, ...] = ()
+    """Blocks whose entering tokens are outputs."""
+    logits: bool = True
+    """Whether the logits are an output, behind the streams."""
+    entering: int | None = None
+    """Tokens that enter ``first``; None where none have left."""
+    merged: bool = False
+    """Whether those tokens stand for several patches each, of some numbers that are not all equal."""
+
+
+WHOLE = Part()
+NO_REDUCTIONS = Reductions("", (), "gather")
+_FIXED = "give a fixed plan, such as --tokens tome:8; none can be searched for"
+
+
+@dataclass(frozen=True)
 class Reduced:
     """A graph with fewer tokens."""
 
     graph: fx.Graph
-    """Images float32 [b, 3, h, w] to logits, and of each site what it decided by: sizes, attention and metric."""
+    """Images float32 [b, 3, h, w], or tokens, to the outputs, and of each site what it decided by: sizes, attention and
+    metric."""
     steps: tuple[nn.Module, ...]
     constants: Mapping[str, torch.Tensor]
     """Tensors that the graph reads and the captured module has not, by name."""
@@ -49,25 +84,63 @@ class _Segment:
     log_sizes: fx.Node | None = None
 
 
-def write_reduced(module: nn.Module, encoder: Encoder, method: str, sites: tuple[Site, ...], form: Form) -> Reduced:
+def write_reduced(module: nn.Module, encoder: Encoder, reductions: Reductions, part: Part = WHOLE) -> Reduced:
     """Writes the graph for a number of tokens behind each site.
 
     Args:
         module: The module in which the encoder was found.
         encoder: Its encoder.
-        method: Name of a token reduction method.
-        sites: Blocks and the patch tokens kept, by ascending block.
-        form: How the graph selects tokens.
+        reductions: Blocks are those of the encoder, also where only a part of it is written.
+        part: Of the encoder.
+
+    Raises:
+        UsageError: the part reads more than the tokens that enter it.
     """
+    nodes = encoder.program.module.graph.nodes
+    (logits,) = next(reversed(nodes)).all_input_nodes
+    start = encoder.blocks[part.first - 1].entering if part.first else encoder.program.image
+    outputs = [encoder.blocks[block - 1].entering for block in part.streams] + ([logits] if part.logits else [])
+    wanted = _between(start, outputs)
+    if part.first and encoder.program.image in wanted:
+        raise UsageError(f"what comes behind block {part.first} reads more than its tokens", _FIXED)
     writer = _Writer(module, encoder)
-    at = {encoder.blocks[site.block - 1].joined: (encoder.blocks[site.block - 1], site) for site in sites}
-    for node in encoder.program.module.graph.nodes:
-        writer.copy(node)
+    at = {encoder.blocks[site.block - 1].joined: (encoder.blocks[site.block - 1], site) for site in reductions.sites}
+    for node in (node for node in nodes if node in wanted):
+        if node is start:
+            writer.begin(node, part)
+        else:
+            writer.copy(node)
         if node in at:
             block, site = at[node]
-            writer.reduce(block, TokenReduction(method, site.tokens, form))
-    writer.graph.lint()
+            writer.reduce(block, TokenReduction(reductions.method, site.tokens, reductions.form))
+    writer.finish(outputs)
     return Reduced(writer.graph, tuple(writer.steps), writer.constants)
+
+
+def check_cuts(encoder: Encoder) -> None:
+    """Refuses an encoder that cannot be cut between its blocks into parts.
+
+    Raises:
+        UsageError: it has one block, or a block reads more than the tokens that enter it.
+    """
+    if len(encoder.blocks) < 2:
+        raise UsageError("a search for a token plan needs two blocks of attention, and the model has one", _FIXED)
+    (logits,) = next(reversed(encoder.program.module.graph.nodes)).all_input_nodes
+    outputs = [*(block.entering for block in encoder.blocks[1:]), logits]
+    for number, (block, output) in enumerate(zip(encoder.blocks, outputs, strict=True), start=1):
+        if encoder.program.image in _between(block.entering, [output]):
+            raise UsageError(f"what comes behind block {number} reads more than its tokens", _FIXED)
+
+
+def _between(start: fx.Node, outputs: list[fx.Node]) -> set[fx.Node]:
+    """Nodes that outputs depend on, but for those before the start."""
+    waiting, found = [*outputs, start], set[fx.Node]()
+    while waiting:
+        node = waiting.pop()
+        if node not in found:
+            found.add(node)
+            waiting += [] if node is start else node.all_input_nodes
+    return found
 
 
 @dataclass
@@ -86,18 +159,26 @@ class _Writer:
         self._batch: fx.Node | None = None
         self._segment = _Segment(self.encoder.tokens)
 
+    def begin(self, node: fx.Node, part: Part) -> None:
+        """Adds the input."""
+        self._new[node] = self.graph.placeholder("entering" if part.first else "images")
+        place = 1 if part.first and self.encoder.tokens_first else 0
+        self._batch = self.graph.call_function(_aten.sym_size.int, (self._new[node], place))
+        if part.entering is not None:
+            weights = self._constant(_log_sizes(part.entering, self.encoder.prefix)) if part.merged else None
+            self._segment = _Segment(part.entering, log_sizes=self.graph.get_attr(weights) if weights else None)
+
     def copy(self, node: fx.Node) -> None:
-        """Adds a node of the captured graph."""
-        if node.op == "output":
-            (logits,) = node.all_input_nodes
-            self.graph.output((self._new[logits], tuple(self._decided)))
-        elif node.op == "get_attr":
+        """Adds a node of the captured graph behind the input, or a constant."""
+        if node.op == "get_attr":
             self._new[node] = self.graph.get_attr(self._attribute(str(node.target)))
-        elif node.op == "placeholder":
-            self._new[node] = self.graph.placeholder("images")
-            self._batch = self.graph.call_function(_aten.sym_size.int, (self._new[node], 0))
         else:
             self._new[node] = self._call(node)
+
+    def finish(self, outputs: list[fx.Node]) -> None:
+        """Adds the output."""
+        self.graph.output((tuple(self._new[node] for node in outputs), tuple(self._decided)))
+        self.graph.lint()
 
     def reduce(self, block: EncoderBlock, reduction: TokenReduction) -> None:
         """Adds a reduction behind what was added last."""
@@ -129,9 +210,12 @@ class _Writer:
                 return f"{MODEL}.{name}"
         except AttributeError:
             pass
-        key = f"constant_{len(self.constants)}"
-        self.constants[key] = captured.detach()
-        return key
+        return self._constant(captured.detach())
+
+    def _constant(self, value: torch.Tensor) -> str:
+        name = f"constant_{len(self.constants)}"
+        self.constants[name] = value
+        return name
 
     def _call(self, node: fx.Node) -> fx.Node:
         ruled = self.encoder.rules.get(node)
@@ -241,6 +325,13 @@ class _Writer:
     def _step(self, step: nn.Module, *arguments: Any) -> fx.Node:
         self.steps.append(step)
         return self.graph.call_module(f"{STEPS}.{len(self.steps) - 1}", arguments)
+
+
+def _log_sizes(tokens: int, prefix: int) -> torch.Tensor:
+    """Log sizes of tokens that stand for 1, 2 or 3 patches, float32 [1, 1, 1, tokens]; equal ones would fold away."""
+    sizes = torch.ones(tokens)
+    sizes[prefix:] = torch.arange(1, tokens - prefix + 1) % 3 + 1
+    return sizes.log()[None, None, None]
 
 
 def _get(module: nn.Module, name: str) -> torch.Tensor:

@@ -14,6 +14,7 @@ from edgevit.backends import get_backend  # noqa: E402
 from edgevit.pipeline.token_search import block_bench  # noqa: E402
 from edgevit.pipeline.token_search.block_bench import BlockBench  # noqa: E402
 from edgevit.pipeline.token_search.block_latency import BlockTimes, export_blocks  # noqa: E402
+from edgevit.pipeline.token_search.parts import parts_of  # noqa: E402
 from edgevit.results.token_search import BlockPoint  # noqa: E402
 from edgevit.run import executor  # noqa: E402
 from edgevit.run.task import Task  # noqa: E402
@@ -40,10 +41,10 @@ def test_blocks_are_made_once_and_timed_again_with_those_that_follow(
     monkeypatch.setattr(executor, "run_in_child", answer)
     context = make_context(make_inputs(Spec.model_validate({"model": {"name": "m"}})), tmp_path, np.zeros((1, 2)))
     with context.stages.folder:
-        bench = BlockBench(context, vit, get_backend("onnxruntime"), None)
+        bench = BlockBench(context, parts_of(vit, (32, 32)), get_backend("onnxruntime"), None)
         first = bench.measure([bench.block(33), bench.site((65, 33), "squeeze", "gather"), bench.block(65)])
         second = bench.measure([bench.block(33), bench.block(17)])
-        again = BlockBench(context, vit, get_backend("onnxruntime"), None)
+        again = BlockBench(context, parts_of(vit, (32, 32)), get_backend("onnxruntime"), None)
         monkeypatch.setattr(block_bench, "capture_block", None)
         assert again.measure([again.block(33), again.site((65, 33), "squeeze", "gather"), again.block(65)]) == first
     assert exported == [["33", "65-33-squeeze-gather", "65"], ["17"]]

@@ -24,7 +24,7 @@ from edgevit.pipeline.token_search.block_latency import (  # noqa: E402
     time_blocks,
     to_curve,
 )
-from edgevit.pipeline.token_search.block_programs import capture_block  # noqa: E402
+from edgevit.pipeline.token_search.parts import capture_block, parts_of  # noqa: E402
 from edgevit.pipeline.token_search.staircase import BlockCurve  # noqa: E402
 from edgevit.results.token_search import BlockPoint, SitePoint  # noqa: E402
 
@@ -34,7 +34,7 @@ def captured(vit: Any, folder: Path, *forms: str) -> tuple[BlockProgram, ...]:
     sites = (BlockProgram(folder / f"{form}.pt2", 65, 33, "squeeze", form) for form in forms)
     programs = (BlockProgram(folder / "33.pt2", 33, 33), BlockProgram(folder / "65.pt2", 65, 65), *sites)
     for program in programs:
-        capture_block(vit, program)
+        capture_block(parts_of(vit, (32, 32)), program)
     return programs
 
 

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from edgevit.model.program.capture import load_program  # noqa: E402
 from edgevit.pipeline.token_search.block_latency import BlockProgram  # noqa: E402
-from edgevit.pipeline.token_search.block_programs import capture_block  # noqa: E402
+from edgevit.pipeline.token_search.parts import capture_block, parts_of  # noqa: E402
 
 
 @pytest.mark.parametrize(
@@ -21,14 +21,14 @@ def test_blocks_are_captured_without_and_with_a_site(
     tokens: int, after: int, method: str, vit: Any, tmp_path: Path
 ) -> None:
     program = BlockProgram(tmp_path / "block.pt2", tokens, after, method, "gather" if method else "")
-    capture_block(vit, program)
+    capture_block(parts_of(vit, (32, 32)), program)
     out = load_program(program.file).module()(torch.randn(1, tokens, 48))  # type: ignore[operator]
     assert out.shape == (1, after, 48)
 
 
 def test_the_dense_block_is_the_middle_one(vit: Any, tmp_path: Path) -> None:
     program = BlockProgram(tmp_path / "block.pt2", 65, 65)
-    capture_block(vit, program)
+    capture_block(parts_of(vit, (32, 32)), program)
     tokens = torch.randn(1, 65, 48, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         found = load_program(program.file).module()(tokens)  # type: ignore[operator]

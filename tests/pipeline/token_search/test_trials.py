@@ -18,7 +18,7 @@ from edgevit.data.images import open_images  # noqa: E402
 from edgevit.data.preprocess import preprocess  # noqa: E402
 from edgevit.data.sampling import RunData  # noqa: E402
 from edgevit.model.load import Model  # noqa: E402
-from edgevit.pipeline.token_search import trials  # noqa: E402
+from edgevit.pipeline.token_search import parts, trials  # noqa: E402
 from edgevit.pipeline.token_search.trials import PlanTrials  # noqa: E402
 from edgevit.results.artifact import Preprocessing  # noqa: E402
 from edgevit.run import executor  # noqa: E402
@@ -111,8 +111,8 @@ def test_plans_that_begin_in_the_same_block_share_what_enters_it(
         entered.append(first)
         return original(module, images, first)
 
-    original = trials.head
-    monkeypatch.setattr(trials, "head", head)
+    original = parts.head
+    monkeypatch.setattr(parts, "head", head)
     for text in ("tome:3=40", "squeeze:3=40", "squeeze:3=40,4=20", "tome:2=40"):
         trials_.drop_points(parse_plan(text))
     assert entered == [3, 2]  # one batch each

@@ -18,8 +18,8 @@ from torch import Tensor, nn  # noqa: E402
 
 from edgevit.spec.token_plan import Site  # noqa: E402
 from edgevit.tokens.captured.encoder import find_encoder  # noqa: E402
-from edgevit.tokens.captured.model import ReducedEncoder  # noqa: E402
-from edgevit.tokens.captured.rewrite import write_reduced  # noqa: E402
+from edgevit.tokens.captured.model import EncoderPart, ReducedEncoder  # noqa: E402
+from edgevit.tokens.captured.rewrite import Part, Reductions, write_reduced  # noqa: E402
 from edgevit.tokens.captured.steps import KeyWeights, PoolWeights, SiteStep  # noqa: E402
 
 # isort: split
@@ -27,6 +27,7 @@ from tests.encoders import ENCODERS, each_encoder, encoder, gated_vit, own_gated
 from tests.models import image  # noqa: E402
 
 SIZE = (32, 32)
+ALL = Reductions("tome", (), "gather")
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 MODELS: dict[str, Callable[[], nn.Module]] = {
@@ -41,7 +42,7 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
 @pytest.mark.parametrize("name", each_encoder("gated", "gated, timm's", "norm last", "norm last, tokens first"))
 def test_without_sites_it_is_the_same_for_every_batch(name: str) -> None:
     model = MODELS[name]()
-    same = ReducedEncoder(model, find_encoder(model, SIZE), "tome", (), "gather")
+    same = ReducedEncoder(model, find_encoder(model, SIZE), ALL)
     for batch in (1, 2, 5):
         pixels = image(batch, batch)
         with torch.inference_mode():
@@ -50,7 +51,10 @@ def test_without_sites_it_is_the_same_for_every_batch(name: str) -> None:
 
 def steps(name: str, method: str, *sites: Site) -> list[type[nn.Module]]:
     model = shared_encoder(name)
-    return [type(each) for each in write_reduced(model, find_encoder(model, SIZE), method, sites, "gather").steps]
+    return [
+        type(each)
+        for each in write_reduced(model, find_encoder(model, SIZE), Reductions(method, sites, "gather")).steps
+    ]
 
 
 def test_merging_weighs_all_that_is_computed_behind_it_and_pruning_nothing() -> None:
@@ -75,6 +79,36 @@ class WithConstants(nn.Module):
 
 def test_constants_of_the_module_are_kept() -> None:
     model = WithConstants().eval()
-    same = ReducedEncoder(model, find_encoder(model, SIZE), "tome", (), "gather")
+    same = ReducedEncoder(model, find_encoder(model, SIZE), ALL)
     with torch.inference_mode():
         torch.testing.assert_close(same(image()), model(image()), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", each_encoder("norm last, tokens first"))
+def test_parts_are_the_model(name: str) -> None:
+    model, pixels = MODELS[name](), image(1, 3)
+    encoder = find_encoder(model, SIZE)
+    reduced = Reductions("tome", (Site(2, 40), Site(3, 24)), "gather")
+    with torch.inference_mode():
+        streams = EncoderPart(model, encoder, ALL, Part(streams=(1, 2, 3))).outputs(pixels)
+        torch.testing.assert_close(streams[3], model(pixels), rtol=1e-5, atol=1e-5)
+        block = EncoderPart(model, encoder, ALL, Part(first=2, streams=(3,), logits=False))
+        torch.testing.assert_close(block(streams[1]), streams[2], rtol=1e-5, atol=1e-5)
+        tail, whole = EncoderPart(model, encoder, reduced, Part(first=2)), ReducedEncoder(model, encoder, reduced)
+        torch.testing.assert_close(tail(streams[1]), whole(pixels), rtol=1e-5, atol=1e-5)
+
+
+def test_a_block_takes_any_number_of_tokens_with_weights_of_their_keys() -> None:
+    """All that enter are of one kind, so that only weights that differ from token to token change anything."""
+    model = MODELS["own, joined"]()
+    encoder = find_encoder(model, SIZE)
+    tokens = torch.randn(1, 21, 48, generator=torch.Generator().manual_seed(0))
+    plain, weighed = (
+        EncoderPart(model, encoder, ALL, Part(first=2, streams=(3,), logits=False, entering=21, merged=merged))
+        for merged in (False, True)
+    )
+    with torch.inference_mode():
+        known = model.vit if hasattr(model, "vit") else model
+        assert plain(tokens).shape == weighed(tokens).shape == tokens.shape
+        torch.testing.assert_close(plain(tokens), known.blocks[1](tokens), rtol=1e-5, atol=1e-5)
+        assert not torch.allclose(plain(tokens), weighed(tokens))
