@@ -95,7 +95,7 @@ class EncoderPart(nn.Module):
         return found
 
     def forward(self, entering: Tensor) -> Tensor:
-        """Returns the first output, see :meth:`outputs`."""
+        """Returns the first output, logits float32 [n, classes] or tokens float32 with three axes; see :meth:`outputs`."""
         return self.outputs(entering)[0]
 
     def alone(self) -> nn.Module:
