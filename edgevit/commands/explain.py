@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +37,9 @@ from edgevit.spec.input_file import MISSING, file_problem, require_file
 from edgevit.spec.spec import ModelSpec
 from edgevit.spec.token_plan import TokenPlan
 from edgevit.tokens import attention_maps as maps
-from edgevit.tokens.reduce import ReducedVisionTransformer, check_reducible, query_key_value, reduce_tokens
+from edgevit.tokens.attention_reader import AttentionReader, open_attention
+from edgevit.tokens.plan import with_fewer_tokens
+from edgevit.tokens.reduction import ReducedModel
 from edgevit.version import __version__
 
 DISTANCES: Final = "attention_distance.png"
@@ -73,13 +75,13 @@ def explain(
     model = open_model(spec, seed)
     for note in model.notes:
         progress.message(note)
-    _check(model)
-    reduced = reduce_tokens(model.module, plan) if plan else None
+    reader = _open(model)
+    size = model.preprocessing.input_size
+    reduced = with_fewer_tokens(model.module, plan, "gather", size) if plan else None
     check_images(opened, model.num_classes, lambda done, total: progress.stage("check images", done, total))
     with _made(out):
         if model.random_weights:
             progress.message(f"warning: {model.name} has random weights; what it attends to means nothing")
-        reader = _Reader(model.module)
         distances = []
         for done, (image, picture) in enumerate(pictures.items()):
             progress.stage("draw images", done, len(pictures))
@@ -163,23 +165,28 @@ def _pictures(images: ImageSet, out: Path) -> dict[str, Path]:
     return pictures
 
 
-def _check(model: Model) -> None:
-    """Refuses a model whose attention cannot be read and laid over the image."""
+def _open(model: Model) -> _Reader:
+    """Opens the attention of a model.
+
+    Raises:
+        UsageError: it cannot be read and laid over the image.
+    """
+    height, width = model.preprocessing.input_size
     try:
-        check_reducible(model.module)
+        reader = _Reader(open_attention(model.module, (height, width)))
     except UsageError as error:
         raise UsageError(
             f"cannot explain {model.name}: {error.message}",
-            "give a plain one, such as digits_vit or a ViT or DeiT of timm",
+            "give an encoder, such as digits_vit, a ViT or DeiT of timm, or torchvision's vit_b_16",
         ) from error
-    embed: Any = model.module.patch_embed
-    height, width = model.preprocessing.input_size
-    if (height // embed.patch_size[0], width // embed.patch_size[1]) != tuple(embed.grid_size):
+    grid, patch = reader.grid, reader.patch
+    if (height // patch[0], width // patch[1]) != grid:
         raise UsageError(
-            f"cannot explain {model.name} at {height} x {width} pixels: its {embed.grid_size[0]} x"
-            f" {embed.grid_size[1]} patches are for another size",
+            f"cannot explain {model.name} at {height} x {width} pixels: its {grid[0]} x {grid[1]} patches are for"
+            " another size",
             "leave out model.preprocessing.input_size",
         )
+    return reader
 
 
 @contextmanager
@@ -205,10 +212,9 @@ class _Reading(NamedTuple):
 class _Reader:
     """Reads the attention of a dense vision transformer, and where patches go in a reduced one."""
 
-    def __init__(self, vit: Any) -> None:
-        self.vit: Any = vit
-        self.grid: tuple[int, int] = tuple(self.vit.patch_embed.grid_size)
-        self.patch: tuple[int, int] = tuple(self.vit.patch_embed.patch_size)
+    def __init__(self, attention: AttentionReader) -> None:
+        self._attention = attention
+        self.grid, self.patch = attention.tokens.grid, attention.tokens.patch
         self.distances = maps.centre_distances(self.grid, self.patch)
 
     @property
@@ -228,22 +234,18 @@ class _Reader:
     @torch.inference_mode()
     def read(self, images: Tensor) -> _Reading:
         """Reads the attention in one image, float32 [1, 3, h, w]; of each block only what is needed is kept."""
-        vit, first = self.vit, self.vit.num_prefix_tokens
-        x = vit.norm_pre(vit.patch_drop(vit._pos_embed(vit.patch_embed(images))))
-        means, distances = [], []
-        for block in vit.blocks:
-            query, keys, _ = query_key_value(block.attn, block.norm1(x))
-            attention = maps.attention_weights(query, keys, block.attn.scale)
+        tokens = self._attention.tokens
+        first, means, distances = tokens.prefix, [], []
+        for attention in self._attention.blocks(images):
             means.append(attention.mean(dim=1))
             distances.append(maps.mean_distance(attention[:, :, first:, first:], self.distances)[0])
-            x = block(x)
-        shares = maps.read_patches(maps.rollout(means), first, class_token=vit.has_class_token)[0]
+        shares = maps.read_patches(maps.rollout(means), first, class_token=tokens.class_token)[0]
         return _Reading((shares / shares.sum()).reshape(self.grid).numpy(), torch.stack(distances))
 
     @torch.inference_mode()
-    def sites(self, reduced: ReducedVisionTransformer, images: Tensor) -> tuple[SiteView, ...]:
+    def sites(self, reduced: ReducedModel, images: Tensor) -> tuple[SiteView, ...]:
         """Finds where the patches of one image, float32 [1, 3, h, w], are after each site."""
-        merges = any(reduction.merges for reduction in reduced.reductions.values())
+        merges = any(reduction.merges for reduction, _ in reduced.decisions(images))
         found = []
         for site, sources in zip(reduced.sites, reduced.sources(images), strict=True):
             groups = maps.merged_groups(sources)

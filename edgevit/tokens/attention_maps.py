@@ -97,7 +97,7 @@ def kept_patches(sources: Tensor) -> Tensor:
 
     Args:
         sources: float [batch, tokens, patches]: 1 where a token is a patch, less where the patch is part of a fused
-            token, 0 elsewhere; see :meth:`edgevit.tokens.reduce.ReducedVisionTransformer.sources`.
+            token, 0 elsewhere; see :meth:`edgevit.tokens.reduction.ReducedModel.sources`.
 
     Returns:
         bool [batch, patches].

@@ -201,7 +201,7 @@ def test_a_file_goes_before_an_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("digits_cnn", "cannot explain digits_cnn: .* not DigitsCnn"),
+        ("digits_cnn", "cannot explain digits_cnn: .* DigitsCnn is none"),
         (f"{__name__}:wrong_size", "28 x 44 pixels: its 8 x 12 patches"),
     ],
 )

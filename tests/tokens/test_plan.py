@@ -89,6 +89,8 @@ def test_a_plan_is_searched_for_where_tokens_can_leave_or_images_can_be_smaller(
 
 
 def test_none_is_searched_for_where_neither_can_be() -> None:
-    with pytest.raises(UsageError, match=r"needs an encoder of softmax-attention blocks.* takes 32 x 32 alone") as caught:
+    with pytest.raises(
+        UsageError, match=r"needs an encoder of softmax-attention blocks.* takes 32 x 32 alone"
+    ) as caught:
         check_searchable(fixed(), SIZE)
     assert "resolution" not in (caught.value.hint or "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import cast
 
 from torch import Tensor, fx, nn
@@ -10,7 +11,7 @@ from torch import Tensor, fx, nn
 from edgevit.errors import UsageError
 from edgevit.spec.token_plan import Form, Site, TokenPlan
 from edgevit.tokens.captured.encoder import Encoder, find_encoder
-from edgevit.tokens.captured.rewrite import Part, Reduced, Reductions, write_reduced
+from edgevit.tokens.captured.rewrite import NO_REDUCTIONS, Part, Reduced, Reductions, write_reduced
 from edgevit.tokens.captured.steps import SiteStep
 from edgevit.tokens.reduction import ReducedModel, SiteInputs, TokenReduction
 
@@ -101,6 +102,25 @@ class EncoderPart(nn.Module):
     def alone(self) -> nn.Module:
         """Returns the same without the weights that it does not read; its only output is the first."""
         return _FirstOutput(fx.GraphModule(self, self.graph))
+
+
+def attention_of(module: nn.Module, encoder: Encoder) -> Callable[[Tensor], list[tuple[Tensor, Tensor]]]:
+    """Returns a function of images that gives query and keys of each block.
+
+    Args:
+        module: The module in which the encoder was found.
+        encoder: Its encoder.
+
+    Returns:
+        From images float32 [n, 3, h, w] to a pair for each block, float [n, heads, tokens, width]: the query times all
+        factors of the products, and the keys.
+    """
+    part = EncoderPart(module, encoder, NO_REDUCTIONS, Part(attention=True))
+
+    def read(images: Tensor) -> list[tuple[Tensor, Tensor]]:
+        return list(fx.Interpreter(part, graph=part.graph).run(images)[1])
+
+    return read
 
 
 class _FirstOutput(nn.Module):

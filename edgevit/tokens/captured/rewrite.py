@@ -19,7 +19,7 @@ from edgevit.tokens.captured.axes import Axes, Batch, Length, Tokens, all_tokens
 from edgevit.tokens.captured.batches import BatchSize
 from edgevit.tokens.captured.encoder import Encoder, EncoderBlock
 from edgevit.tokens.captured.rules import ATTENTION, MEANS, SOFTMAX, Size
-from edgevit.tokens.captured.steps import KeyWeights, PoolWeights, SiteLayout, SiteStep
+from edgevit.tokens.captured.steps import AttentionStep, KeyWeights, PoolWeights, SiteLayout, SiteStep
 from edgevit.tokens.reduction import TokenReduction
 
 _aten = torch.ops.aten
@@ -54,6 +54,8 @@ class Part:
     """Whether the logits are an output, behind the streams."""
     entering: int | None = None
     """Tokens that enter ``first``; None where none have left."""
+    attention: bool = False
+    """Whether query and keys of each block are outputs, too, by heads, the query times all factors of their products."""
     merged: bool = False
     """Whether those tokens stand for several patches each, of some numbers that are not all equal."""
 
@@ -104,12 +106,15 @@ def write_reduced(module: nn.Module, encoder: Encoder, reductions: Reductions, p
     if part.first and encoder.program.image in wanted:
         raise UsageError(f"what comes behind block {part.first} reads more than its tokens", _FIXED)
     writer = _Writer(module, encoder)
+    blocks = {block.joined: block for block in encoder.blocks}
     at = {encoder.blocks[site.block - 1].joined: (encoder.blocks[site.block - 1], site) for site in reductions.sites}
     for node in (node for node in nodes if node in wanted):
         if node is start:
             writer.begin(node, part)
         else:
             writer.copy(node)
+        if part.attention and node in blocks:
+            writer.read(blocks[node])
         if node in at:
             block, site = at[node]
             writer.reduce(block, TokenReduction(reductions.method, site.tokens, reductions.form))
@@ -182,7 +187,22 @@ class _Writer:
 
     def reduce(self, block: EncoderBlock, reduction: TokenReduction) -> None:
         """Adds a reduction behind what was added last."""
-        attention = block.attention
+        layout, query, keys = self._query_and_keys(block.attention)
+        before = self._segment
+        arguments = (self._new[block.joined], query, keys, before.sizes, before.log_sizes)
+        made = self._step(SiteStep(reduction, layout), *arguments)
+        parts = [self.graph.call_function(operator.getitem, (made, place)) for place in range(4)]
+        self._new[block.joined] = parts[0]
+        self._decided.append(parts[3])
+        tokens = self.encoder.prefix + reduction.keep
+        self._segment = _Segment(tokens, parts[1], parts[2] if reduction.merges else None)
+
+    def read(self, block: EncoderBlock) -> None:
+        """Adds query and keys of a block to what the graph tells of its decisions."""
+        layout, query, keys = self._query_and_keys(block.attention)
+        self._decided.append(self._step(AttentionStep(layout), query, keys))
+
+    def _query_and_keys(self, attention: Attention) -> tuple[SiteLayout, fx.Node, fx.Node]:
         factor, query = self._scaled_query(attention)
         layout = SiteLayout(
             prefix=self.encoder.prefix,
@@ -192,15 +212,7 @@ class _Writer:
             keys=self._leading(attention.keys, attention.keys_order),
             scale=factor,
         )
-        keys = self._permuted(attention.keys, attention.keys_order)
-        before = self._segment
-        arguments = (self._new[block.joined], query, keys, before.sizes, before.log_sizes)
-        made = self._step(SiteStep(reduction, layout), *arguments)
-        parts = [self.graph.call_function(operator.getitem, (made, place)) for place in range(4)]
-        self._new[block.joined] = parts[0]
-        self._decided.append(parts[3])
-        tokens = self.encoder.prefix + reduction.keep
-        self._segment = _Segment(tokens, parts[1], parts[2] if reduction.merges else None)
+        return layout, query, self._permuted(attention.keys, attention.keys_order)
 
     def _attribute(self, name: str) -> str:
         """Where the module that runs the graph has what the captured graph reads."""

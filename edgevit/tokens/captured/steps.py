@@ -74,6 +74,23 @@ class SiteStep(nn.Module):
         return query[:, :, self.layout.reader : self.layout.reader + 1]
 
 
+class AttentionStep(nn.Module):
+    """Tells what a block attends by."""
+
+    def __init__(self, layout: SiteLayout) -> None:
+        super().__init__()
+        self.layout = layout
+
+    def forward(self, query: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns query, scaled, and keys, each float [batch, heads, tokens, width].
+
+        Args:
+            query: float [..., tokens, width].
+            keys: As ``query``.
+        """
+        return by_heads(query, self.layout.query) * self.layout.scale, by_heads(keys, self.layout.keys)
+
+
 class KeyWeights(nn.Module):
     """What proportional attention adds to the scores of an attention that the model has (ToMe, equation 1)."""
 
