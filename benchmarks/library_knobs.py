@@ -15,7 +15,7 @@ def make_with_knobs(job: LibraryJob) -> LibraryArtifact:
     job.folder.mkdir(parents=True, exist_ok=True)
     path = job.folder / job.parent.name
     if not path.exists():
-        _MAKERS[job.name](job.parent, job.calibration.array(), path)
+        MAKERS[job.name](job.parent, job.calibration.array(), path)
     return LibraryArtifact(path)
 
 
@@ -60,12 +60,13 @@ def _nncf_transformer(parent: Path, images: np.ndarray, path: Path) -> None:
     ov.save_model(quantized, path)
 
 
-_MAKERS: dict[str, Callable[[Path, np.ndarray, Path], None]] = {
+MAKERS: dict[str, Callable[[Path, np.ndarray, Path], None]] = {
     "transformer optimizer, quantize_dynamic(per_channel=True)": _fused_dynamic,
     "quantize_static(per_channel=True, uint8 × int8)": _static_per_channel,
     "nncf.quantize(model_type=TRANSFORMER)": _nncf_transformer,
     **{name: make for makers in DEFAULTS.values() for name, make in makers.items()},
 }
+"""By the name in the table; the defaults are among them."""
 KNOBS: dict[str, dict[str, str]] = {
     "vit_tiny_patch16_224": {
         "onnxruntime": "transformer optimizer, quantize_dynamic(per_channel=True)",

@@ -11,16 +11,25 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.compress import ROWS
 from benchmarks.engine import Bench, demo_command, overhead, vit, write_digits
 from benchmarks.engine_table import Row, exponent, growth, print_markdown
 from benchmarks.image_memory import STEPS, memory_of_steps
 from benchmarks.latency_protocol import LAYERS, ProtocolRun, keep_run, pattern, read_runs, stack, table
+from benchmarks.library_knobs import KNOBS, MAKERS
 from benchmarks.process_tree import Cost, run_measured
 from benchmarks.tokens import DIGITS_PLANS, PLANS, PROMISING, groups
+from edgevit.backends import backend_names
 from edgevit.data.images import open_images
 from edgevit.measure.rounds import Rounds
 from edgevit.results.measurement import Interval, RoundLatency
 from edgevit.spec.token_plan import AUTO, METHODS, RESIZINGS, parse_plans
+
+
+def test_every_model_stands_beside_each_library_with_the_right_settings() -> None:
+    assert {row.model for row in ROWS.values()} <= KNOBS.keys()
+    assert all(set(names) == set(backend_names()) for names in KNOBS.values())
+    assert all(name in MAKERS for names in KNOBS.values() for name in names.values())
 
 
 @pytest.mark.parametrize("plans", [PLANS, DIGITS_PLANS])
