@@ -6,6 +6,7 @@
 # make bench-tokens   every way to have fewer tokens: table and picture
 # make bench-engine   what runs cost, beside a plain script of the same library calls
 # make bench-compress   the fastest file of each runtime within a drop, on images that nothing was chosen on
+# make bench-finetune   what label-free fine-tuning regains, on images that nothing was chosen on
 # make bench-latency   whether latencies repeat, under changing load: docs/latency-protocol.md
 # make test-kill   runs ended at 50 random moments in every way, resumed, and compared with an unbroken one
 
@@ -13,7 +14,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test test-all test-kill lint bench bench-quantize bench-tokens bench-engine bench-latency bench-compress families digits readme
+.PHONY: install demo test test-all test-kill lint bench bench-quantize bench-tokens bench-engine bench-latency bench-compress bench-finetune families digits readme
 .DELETE_ON_ERROR:
 
 install: $(STAMP)
@@ -54,6 +55,9 @@ bench-engine: $(STAMP)
 
 bench-latency: $(STAMP)
 	$(BIN)/python -m benchmarks.latency_protocol --table docs/latency-protocol.md
+
+bench-finetune: $(STAMP)
+	$(BIN)/python -m benchmarks.finetune
 
 bench-compress: $(STAMP)
 	$(BIN)/python -m benchmarks.compress

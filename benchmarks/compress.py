@@ -117,27 +117,27 @@ def _judged(run: Run, spec: Spec, folder: Path, data: Path, row: Row) -> Iterato
     """Rows for the fastest usable file of each runtime and for its library's, on the images that nothing was chosen on."""
     others = open_images(str(other_images(data, folder.parent)))
     with tempfile.TemporaryDirectory() as temporary:
-        dense = _dense_logits(spec, others, Path(temporary))
+        dense = dense_logits(spec, others, Path(temporary))
 
-        def judge(parent: Candidate, artifact: Path, precision: str) -> tuple[str, str, str]:
-            logits = _logits(parent, artifact, precision, others, Path(temporary))
-            return _judge(dense, logits, others)
+        def judge_file(parent: Candidate, artifact: Path, precision: str) -> tuple[str, str, str]:
+            logits = logits_of(parent, artifact, precision, others, Path(temporary))
+            return judge(dense, logits, others)
 
         for backend in dict.fromkeys(candidate.backend for candidate in run.candidates):
             best = _fastest(run, backend)
             if best is None or best.artifact is None:
                 yield backend, "nothing usable", "–", "–", "–", row.required
                 continue
-            found = judge(best, folder.resolve() / best.artifact.path, SCHEMES[best.scheme].precision)
+            found = judge_file(best, folder.resolve() / best.artifact.path, SCHEMES[best.scheme].precision)
             yield best.id, _speed_up(run, best), *found, row.required
-            yield _library_row(run, backend, folder.resolve(), KNOBS[row.model][backend], judge)
+            yield _library_row(run, backend, folder.resolve(), KNOBS[row.model][backend], judge_file)
 
 
 Judge = Callable[[Candidate, Path, str], tuple[str, str, str]]
 """Takes a candidate that says how images are prepared, an artifact's file and its precision; gives cells of the table."""
 
 
-def _judge(dense: np.ndarray, logits: np.ndarray, images: ImageSet) -> tuple[str, str, str]:
+def judge(dense: np.ndarray, logits: np.ndarray, images: ImageSet) -> tuple[str, str, str]:
     """Returns the change of accuracy with its interval, the agreement and the divergence."""
     before, answers = read_answers(dense, images.labels), read_answers(logits, images.labels)
     accuracy = accuracy_of(answers, before)
@@ -215,7 +215,8 @@ def _ratio(ratio: Ratio) -> str:
     return f"{ratio.median:.2f} × ({ratio.interval.low:.2f} to {ratio.interval.high:.2f})"
 
 
-def _dense_logits(spec: Spec, images: ImageSet, folder: Path) -> np.ndarray:
+def dense_logits(spec: Spec, images: ImageSet, folder: Path) -> np.ndarray:
+    """Logits of the dense float model in PyTorch, float32 [images, classes]."""
     model = open_model(spec.model, spec.seed)
     save_program(capture(model.module, model.preprocessing.input_size), folder / "dense.pt2")
     prepared = PreparedImages(images.samples, model.preprocessing)
@@ -223,7 +224,7 @@ def _dense_logits(spec: Spec, images: ImageSet, folder: Path) -> np.ndarray:
     return _run(Task(reference_logits, job, LogitsFile), folder)
 
 
-def _logits(candidate: Candidate, artifact: Path, precision: str, images: ImageSet, folder: Path) -> np.ndarray:
+def logits_of(candidate: Candidate, artifact: Path, precision: str, images: ImageSet, folder: Path) -> np.ndarray:
     """Runs an artifact on images that are prepared as for a candidate."""
     assert candidate.artifact is not None
     job = InferenceJob(
