@@ -17,7 +17,7 @@ import torch
 from torch import fx
 
 from edgevit.errors import CandidateFailed
-from edgevit.model.program.layers import LINEAR, Layer, argument, constant, find_layers, set_parameters
+from edgevit.model.program.layers import LINEAR, Layer, argument, constant, device_of, find_layers, set_parameters
 from edgevit.model.program.nodes import is_call, only_user, shape
 from edgevit.quantization.activation_ranges import tensor_ranges
 from edgevit.quantization.arithmetic import Int8Arithmetic
@@ -84,7 +84,7 @@ class StaticRanges:
         if by_channel:
             self._by_channel.add(source)
         size = (shape(source)[1], 1, 1) if by_channel else ()
-        self._module.register_buffer(name, torch.zeros(2, *size))
+        self._module.register_buffer(name, torch.zeros(2, *size, device=device_of(self._module)))
         graph = self._module.graph
         low, high = (graph.call_function(_aten.select.int, (graph.get_attr(name), 0, place)) for place in (0, 1))
         return graph.call_function(fake_quantize_between, (source, low, high))
@@ -108,7 +108,7 @@ class StaticRanges:
         for image in self._images if nodes else ():
             run = _FloatRun(self._module, frozenset(nodes))
             with torch.inference_mode():
-                run.run(torch.from_numpy(image[None]))
+                run.run(torch.tensor(image[None], device=device_of(self._module)))
             yield {
                 f"{node.name} {channel}": part
                 for node, value in run.seen.items()
@@ -134,7 +134,7 @@ class _FloatRun(fx.Interpreter):
             return self.env[cast(fx.Node, n.args[0])]
         value = super().run_node(n)
         if n in self._kept:
-            self.seen[n] = value.numpy().copy()  # before an op in place overwrites it
+            self.seen[n] = value.cpu().numpy().copy()  # before an op in place overwrites it
         return value
 
 

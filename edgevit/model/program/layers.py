@@ -169,9 +169,14 @@ def run_images(
     """
     if not len(images):
         raise UsageError("no calibration images", "give --calibration")
-    interpreter = _Watcher(module, watched, see)
+    interpreter, device = _Watcher(module, watched, see), device_of(module)
     with torch.inference_mode():
-        return torch.cat([interpreter.run(torch.tensor(image[None])) for image in images])
+        return torch.cat([interpreter.run(torch.tensor(image[None], device=device)) for image in images])
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Returns where the parameters of a module are; the processor for one without."""
+    return next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
 
 
 class _Watcher(fx.Interpreter):
