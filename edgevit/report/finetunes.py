@@ -8,11 +8,16 @@ from edgevit.results.finetune import Finetune
 from edgevit.results.run import Run
 
 _WHAT = {"quick": "norms, biases, class token and position table", "full": "all weights"}
-_TITLES = ("variant", "trained", "images", "kept apart", "views", "time", "KL before", "KL after", "change", "outcome")
+_TITLES = (
+    "candidate", "trained", "images", "kept apart", "views", "time", "KL before", "KL after", "change", "accuracy", "agreement",
+    "outcome",
+)  # fmt: skip
 _LEGEND = (
-    "Trained without labels, to answer like the dense float model. KL is the mean divergence of the predictions from that"
-    " model's on the images kept apart, in nats; the step with the smallest is taken, so that it flatters a little: the"
-    " accuracy in the tables above is from other images. Views counts an image each time it was seen, up to that step."
+    "Trained without labels, to answer like the dense float model, in the numbers of the candidate's file. KL is the mean"
+    " divergence of the file's predictions from that model's on the images kept apart, in nats, with the 95 % interval of the"
+    " paired change; the step was chosen on these images, so that it flatters a little. Accuracy (its change against the"
+    " dense model, with the interval after) and agreement with the dense model, before and after, are from the images of"
+    " the tables above, which had no part in it. Views counts an image each time it was seen, up to the step that was taken."
 )
 
 
@@ -21,7 +26,7 @@ def finetune_line(finetune: Finetune) -> str:
     outcome = "" if finetune.better else ": not better, left out"
     note = f" ({finetune.note})" if finetune.note else ""
     return (
-        f"fine-tuning of {finetune.variant} ({finetune.rung}): KL divergence {finetune.before:.4f} → {finetune.after:.4f}"
+        f"fine-tuning of {finetune.untuned or finetune.variant} ({finetune.rung}): KL divergence {finetune.before:.4f} → {finetune.after:.4f}"
         f" on {finetune.kept} images kept apart, {units.seconds(finetune.seconds)}{note}{outcome}"
     )
 
@@ -38,15 +43,15 @@ def finetunes_section(run: Run, picture: str | None) -> str:
     parts = ["## Fine-tuning"]
     if picture:
         parts.append(f"![Divergence from the dense model by the number of views]({picture})")
-    parts.append(table(_TITLES, [_row(finetune) for finetune in run.finetunes], range(2, 9)))
+    parts.append(table(_TITLES, [_row(run, finetune) for finetune in run.finetunes], range(2, 11)))
     parts += [_LEGEND, _weights(run)]
     return "\n\n".join(part for part in parts if part)
 
 
-def _row(finetune: Finetune) -> tuple[str, ...]:
+def _row(run: Run, finetune: Finetune) -> tuple[str, ...]:
     outcome = "better" if finetune.better else "not better: left out"
     return (
-        finetune.variant,
+        finetune.untuned or finetune.variant,
         f"{finetune.rung}: {_WHAT.get(finetune.rung, '')}",
         str(finetune.images),
         str(finetune.kept),
@@ -55,8 +60,21 @@ def _row(finetune: Finetune) -> tuple[str, ...]:
         f"{finetune.before:.4f}",
         f"{finetune.after:.4f}",
         f"{finetune.after - finetune.before:+.4f} ({finetune.change.low:+.4f} to {finetune.change.high:+.4f})",
+        *_regained(run, finetune),
         f"{outcome}; {finetune.note}" if finetune.note else outcome,
     )
+
+
+def _regained(run: Run, finetune: Finetune) -> tuple[str, str]:
+    """Accuracy and agreement before and after, on the images of the run."""
+    accuracies = {candidate.id: candidate.accuracy for candidate in run.candidates}
+    before, after = accuracies.get(finetune.untuned), accuracies.get(finetune.tuned)
+    if before is None or after is None:
+        return "–", "–"
+    changes = " → ".join(units.accuracy_change(each.drop_points) for each in (before, after))
+    interval = after.drop_interval
+    reach = f" ({-interval.high:+.1f} to {-interval.low:+.1f})" if interval else ""
+    return changes + reach, " → ".join(units.percent(each.agreement) for each in (before, after))
 
 
 def _weights(run: Run) -> str:

@@ -8,8 +8,10 @@ import pytest
 
 from edgevit.report import write_report
 from edgevit.report.finetunes import finetune_line, finetunes_section
+from edgevit.results.candidate import Accuracy
+from edgevit.results.measurement import Interval
 from edgevit.results.run import load_run, run_to_json
-from tests.factories import make_finetune, make_run
+from tests.factories import make_candidate, make_finetune, make_run
 
 QUICK, VAIN = make_finetune(), make_finetune(rung="full", after=0.1, note="the divergence no longer fell")
 
@@ -23,9 +25,23 @@ def test_what_was_tuned_and_what_it_brought() -> None:
     assert "](picture.png)" in page
     assert (
         "| tome-8-gather | quick: norms, biases, class token and position table | 96 | 32 | 3.2 k | 61.0 s | 0.1000 | 0.0700"
-        " | -0.0300 (-0.0400 to -0.0200) | better |" in page
+        " | -0.0300 (-0.0400 to -0.0200) | – | – | better |" in page
     )
     assert "not better: left out; the divergence no longer fell |" in page
+
+
+def test_accuracy_and_agreement_before_and_after_are_those_of_the_candidates() -> None:
+    untuned, tuned = (
+        make_candidate(
+            f"openvino/int8/{slug}", accuracy=Accuracy(0.8, None, 100, drop, agreement, None, Interval(-1.0, drop))
+        )
+        for slug, drop, agreement in (("a", 3.0, 0.9), ("a-quick", 1.0, 0.95))
+    )
+    page = finetunes_section(
+        make_run(untuned, tuned, finetunes=(make_finetune(untuned=untuned.id, tuned=tuned.id),)), None
+    )
+    assert "| openvino/int8/a | quick" in page
+    assert "| -3.0 pt → -1.0 pt (-1.0 to +1.0) | 90.0 % → 95.0 % | better |" in page
 
 
 def test_a_line_for_the_terminal() -> None:

@@ -41,12 +41,13 @@ def draw_finetunes(run: Run, path: Path) -> None:
     for number, finetune in enumerate(run.finetunes):
         colour, marker = _LOOKS[number % len(_LOOKS)]
         views = [point.images_seen for point in finetune.curve]
-        label = f"{finetune.variant}, {finetune.rung}"
+        label = f"{finetune.untuned or finetune.variant}, {finetune.rung}"
         axes.plot(views, [p.divergence for p in finetune.curve], color=colour, marker=marker, ms=4, label=label)
-        axes.plot(finetune.images_seen, finetune.after, marker="o", ms=11, mfc="none", mec=colour, mew=1.5)
+        taken = [p.divergence for p in finetune.curve if p.images_seen == finetune.images_seen]
+        axes.plot([finetune.images_seen] * len(taken), taken, marker="o", ms=11, mfc="none", mec=colour, mew=1.5)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("views of images")
-    axes.set_ylabel("KL divergence from the dense model (nats)")
+    axes.set_ylabel("KL divergence from the dense model (nats), int8 simulated")
     axes.set_title(
         "Fine-tuning, on the images kept apart; a ring marks the step that was taken", loc="left", fontsize=10
     )
