@@ -44,6 +44,8 @@ Parameters = Literal["small", "all"]
 _WEIGHT_DECAY = 0.01
 _WARMUP_SHARE = 0.05
 _GRADIENT_NORM = 1.0
+_BACK_OFF = 0.5
+"""Factor of the learning rate after a look at which the divergence has not fallen; training goes on from the best step."""
 _LOOKS = 10
 """At the images kept apart, after equal numbers of steps."""
 _MOST_AT_ONCE = 16
@@ -153,7 +155,9 @@ def _finetune(job: FinetuneJob, pool: ThreadPoolExecutor) -> Finetuned:
         if not training.note and training.looks_now:
             if ranges:
                 ranges.measure()
-            training.look(float(judge.divergences().mean()))
+            went_back = not training.look(float(judge.divergences().mean()))
+            if ranges and went_back:
+                ranges.measure()
             save_checkpoint(checkpoint, key, training.state())
     save_file(training.best, job.weights)
     checkpoint.unlink(missing_ok=True)
@@ -190,7 +194,7 @@ def is_small(parameter: Tensor) -> bool:
 
 
 class _Training:
-    """The steps, and the weights of the best one: AdamW, warm-up, cosine to zero."""
+    """The steps, and the weights of the best one: AdamW, warm-up, cosine to zero, less where the divergence rises."""
 
     def __init__(self, trained: dict[str, nn.Parameter], settings: FinetuneSettings) -> None:
         weights = [value for value in trained.values() if not is_small(value)]
@@ -207,6 +211,8 @@ class _Training:
         """Step, and mean divergence on the images kept apart."""
         self.note = ""
         """Why no further step is made."""
+        self._share = 1.0
+        """Of the learning rate."""
         self._seconds_before, self._begun = 0.0, time.monotonic()
 
     @property
@@ -229,7 +235,7 @@ class _Training:
             CandidateFailed: the loss of the first step is not finite.
         """
         for group in self._optimizer.param_groups:
-            group["lr"] = self._settings.learning_rate * _schedule(self.done / self.total)
+            group["lr"] = self._settings.learning_rate * self._share * _schedule(self.done / self.total)
         loss = gradients(self.done)
         if not math.isfinite(loss):
             if not self.done:
@@ -245,11 +251,14 @@ class _Training:
         divergence = self.curve[-1][1]
         report_progress(self.done, self.total, f"loss {loss:.3f}, divergence on images kept apart {divergence:.4f}")
 
-    def look(self, divergence: float) -> None:
-        """Takes the weights of this step if they answer most like the teacher.
+    def look(self, divergence: float) -> bool:
+        """Takes the weights of this step if they answer most like the teacher, else goes back to those of the best.
 
         Args:
             divergence: Mean over the images kept apart, in nats.
+
+        Returns:
+            Whether it took them.
 
         Raises:
             CandidateFailed: it is not finite before the first step.
@@ -258,14 +267,19 @@ class _Training:
             if not self.done:
                 raise CandidateFailed("fine-tuning cannot begin: the predictions of the untuned model are not finite")
             self.note = f"the predictions were no longer finite after {self.done * self._settings.batch_size} views"
-            return
+            return False
         is_best = all(divergence < found for _, found in self.curve)
         self.curve.append((self.done, divergence))
         if is_best:
             self.best_step = self.done
             self.best = {name: value.detach().cpu().clone().contiguous() for name, value in self._trained.items()}
+        else:
+            self._share *= _BACK_OFF
+            self._set_weights(self.best)
+            self._optimizer.state.clear()
         if sum(step > self.best_step for step, _ in self.curve) >= self._settings.patience:
             self.note = "the divergence no longer fell"
+        return is_best
 
     def state(self) -> dict[str, Any]:
         """What :meth:`load` needs to go on from here."""
@@ -277,6 +291,7 @@ class _Training:
             "best": self.best,
             "note": self.note,
             "seconds": self.seconds,
+            "share": self._share,
             "weights": {name: value.detach() for name, value in self._trained.items()},
             "optimizer": self._optimizer.state_dict(),
         }
@@ -285,10 +300,13 @@ class _Training:
         """Goes on from a state."""
         self.done, self.total, self.best_step = state["done"], state["total"], state["best_step"]
         self.curve, self.best, self.note = [tuple(point) for point in state["curve"]], state["best"], state["note"]
-        self._seconds_before = state["seconds"]
-        for name, value in self._trained.items():
-            value.detach().copy_(state["weights"][name])
+        self._seconds_before, self._share = state["seconds"], state["share"]
+        self._set_weights(state["weights"])
         self._optimizer.load_state_dict(state["optimizer"])
+
+    def _set_weights(self, weights: dict[str, Tensor]) -> None:
+        for name, value in self._trained.items():
+            value.detach().copy_(weights[name])
 
 
 class _Judge:
