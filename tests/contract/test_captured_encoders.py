@@ -42,15 +42,14 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "norm last": post_norm,
     "norm last, tokens first": functools.partial(post_norm, batch_first=False),
 }
+EACH_TIME = ("onnxruntime", "torchvision", "squeeze", "gather")
+"""Tested each time; all others are slow."""
 CASES = [
-    pytest.param(
-        backend, name, method, form, id=f"{backend}-{name}-{method}-{form}",
-        marks=[] if (backend, name, method) == ("onnxruntime", "torchvision", "squeeze") and form == "gather" else [pytest.mark.slow],
-    )
+    pytest.param(*case, id="-".join(case), marks=[] if case == EACH_TIME else [pytest.mark.slow])
     for backend in backend_names()
     for name in MODELS
-    for method, form in (("squeeze", "arithmetic"), ("squeeze", "gather"), ("tome", "arithmetic"), ("evit_fused", "gather"))
-]  # fmt: skip
+    for case in ((backend, name, "squeeze", "gather"), (backend, name, "tome", "arithmetic"))
+]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
