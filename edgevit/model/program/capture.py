@@ -214,8 +214,8 @@ def _reparameterize(module: nn.Module) -> nn.Module:
 
 
 def merges_blocks(module: nn.Module) -> bool:
-    """Returns whether capturing a module would merge branches of a block into one."""
-    return any(_merge_of(child) is not None for child in module.modules() if child is not module)
+    """Returns whether capturing something that holds a module would merge branches of a block in it into one."""
+    return any(_merge_of(child) is not None for child in module.modules())
 
 
 def _merge_of(module: nn.Module) -> Callable[[], object] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from edgevit.errors import UsageError
 from edgevit.model.program.capture import without_fast_paths
 from edgevit.model.user_code import user_code
 from edgevit.tokens.captured.axes import BATCH, Axes, Length, of_size
+from edgevit.tokens.captured.functional import without_writes
 
 FIRST_BATCH, SECOND_BATCH = 2, 3
 """Images of the two captures. A program for one image would not show where the batch is."""
@@ -48,17 +49,22 @@ class BatchProgram:
         return found
 
 
-def capture_batches(module: nn.Module, input_size: tuple[int, int]) -> BatchProgram:
+def capture_batches(
+    module: nn.Module, input_size: tuple[int, int], check: Callable[[fx.Graph], object] = lambda graph: None
+) -> BatchProgram:
     """Captures a classifier for batches of any size.
 
     Args:
         module: float32 [b, 3, h, w] to logits float32 [b, classes], in eval mode; left untouched.
         input_size: Height and width in pixels.
+        check: Called with the graph of the first capture; what it raises saves the second.
 
     Raises:
         UsageError: torch.export cannot capture it for batches, or it computes something else for other batches.
     """
-    first, second = (_capture(module, input_size, batch) for batch in (FIRST_BATCH, SECOND_BATCH))
+    first = _capture(module, input_size, FIRST_BATCH)
+    check(first.graph)
+    second = _capture(module, input_size, SECOND_BATCH)
     nodes, others = list(first.graph.nodes), list(second.graph.nodes)
     arguments: dict[fx.Node, tuple[Any, ...]] = {}
     axes: dict[fx.Node, Axes] = {}
@@ -85,20 +91,16 @@ def _capture(module: nn.Module, input_size: tuple[int, int], batch: int) -> fx.G
         without_fast_paths(),
     ):
         program = torch.export.export(module, (example,))
-        if any(_is_in_place(node) for node in program.graph.nodes):
+        captured = program.module()
+        if not without_writes(captured.graph):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)  # of torch's own code
-                program = program.run_decompositions({})
-    captured = program.module()
+                captured = program.run_decompositions({}).module()
     assert isinstance(captured, fx.GraphModule)
     for node in [node for node in captured.graph.nodes if node.op == "call_module" or _asserts(node)]:
         captured.graph.erase_node(node)  # checks of the example's shape
     captured.graph.eliminate_dead_code()
     return captured
-
-
-def _is_in_place(node: fx.Node) -> bool:
-    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
 
 
 def _asserts(node: fx.Node) -> bool:

@@ -96,11 +96,9 @@ def _refusals(module: nn.Module) -> Iterator[None]:
 
 
 def _find(module: nn.Module, input_size: tuple[int, int]) -> Encoder:
-    program = capture_batches(module, input_size)
+    program = capture_batches(module, input_size, _first_attention)
     graph = program.module.graph
-    first = next((found for found in map(find_attention, graph.nodes) if found and _is_among_tokens(found)), None)
-    if first is None:
-        raise Unknown(next(filter(None, map(_unknown_scores, graph.nodes)), "it has no softmax attention among tokens"))
+    first = _first_attention(graph)
     _, stream = residual_add(first, graph)
     tokens_first = _tokens_first(stream, program)
     place = 0 if tokens_first else 1
@@ -121,6 +119,18 @@ def _find(module: nn.Module, input_size: tuple[int, int]) -> Encoder:
         raise Unknown("it has branches that are merged before export")
     reader = next((each.reads for each in rules.values() if each.reads is not None), None)
     return Encoder(program, rules, blocks, prefix, tokens - prefix, tokens_first, shape(stream)[-1], reader)
+
+
+def _first_attention(graph: fx.Graph) -> Attention:
+    """Returns the first attention among tokens.
+
+    Raises:
+        Unknown: there is none.
+    """
+    found = next((each for each in map(find_attention, graph.nodes) if each and _is_among_tokens(each)), None)
+    if found is None:
+        raise Unknown(next(filter(None, map(_unknown_scores, graph.nodes)), "it has no softmax attention among tokens"))
+    return found
 
 
 def _unknown_scores(node: fx.Node) -> str:
