@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import median
 
 from edgevit.results.op_times import OpTime
 from edgevit.spec.recipe import OpKind
@@ -33,7 +32,7 @@ def leading_kind(kinds: Iterable[OpKind]) -> OpKind:
 def add_up(inferences: Sequence[Sequence[ProfiledOp]]) -> tuple[OpTime, ...]:
     """Sums the ops of an inference by native name and family, most time first.
 
-    The time of an op is its median over the inferences, so that one that other work disturbed does not count.
+    The time of an op is its shortest over the inferences: other work can only lengthen it, and may do so in most of them.
 
     Args:
         inferences: At least one, each with the same ops in the same order.
@@ -48,6 +47,6 @@ def add_up(inferences: Sequence[Sequence[ProfiledOp]]) -> tuple[OpTime, ...]:
     times: dict[tuple[str, OpKind], float] = {}
     for place, name in enumerate(named[0]):
         counts[name] = counts.get(name, 0) + 1
-        times[name] = times.get(name, 0.0) + median(ops[place].us for ops in inferences)
+        times[name] = times.get(name, 0.0) + min(ops[place].us for ops in inferences)
     found = [OpTime(native, kind, counts[native, kind], us / 1000) for (native, kind), us in times.items()]
     return tuple(sorted(found, key=lambda op: (-op.ms, op.native)))

@@ -42,12 +42,13 @@ def time_ops(job: OpTimesJob) -> OpTimes:
     warm_up(call, WARMUP_RUNS, WARMUP_SECONDS)
     before_ms = time_runs(call, INFERENCES, 0.0)
     ops = backend.op_times(job.artifact, job.threads, job.precision, feeds, INFERENCES)
-    after_ms = time_runs(call, INFERENCES, 0.0)
+    latency = summarize(before_ms + time_runs(call, INFERENCES, 0.0))
     return OpTimes(
         backend=job.backend,
         profiler=backend.profiler,
         threads=session.threads,
         precision=session.precision,
-        p50_ms=summarize(before_ms + after_ms).p50,
+        p50_ms=latency.p50,
+        fastest_ms=latency.min,
         ops=ops,
     )

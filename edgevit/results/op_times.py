@@ -16,7 +16,7 @@ class OpTime:
     count: int
     """Executions in one inference."""
     ms: float
-    """Of all of them together in one inference: the sum of the median of each over several inferences."""
+    """Of all of them together in one inference: the sum of the shortest time of each over several inferences."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,9 @@ class OpTimes:
     threads: int
     precision: str
     p50_ms: float
-    """Latency of the same inferences without the profiler."""
+    """Latency of as many inferences without the profiler."""
+    fastest_ms: float
+    """The shortest of these, which is what the ops' shortest times compare with."""
     ops: tuple[OpTime, ...]
     """Most time first."""
 
