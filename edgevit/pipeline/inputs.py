@@ -41,7 +41,7 @@ from edgevit.spec.schemes import AUTO as AUTO_SCHEME
 from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.spec import ModelSpec, Spec
 from edgevit.spec.token_plan import AUTO, FORMS, Form, Plan, check_form, parse_plans
-from edgevit.tokens.plan import check_plan, check_searchable
+from edgevit.tokens.plan import check_plan, check_searchable, is_reducible
 from edgevit.version import __version__
 
 NOISE_SAMPLES = 16
@@ -126,6 +126,14 @@ class Inputs:
         if self.spec.quantize.integer_io != "none":
             names = tuple(filter(_fits_integer_io, names))
         return tuple(name for name in names if name != "fp32")
+
+    @cached_property
+    def searches_tokens(self) -> bool:
+        """Whether a plan that is searched for may remove tokens; else it can only make the image smaller.
+
+        Finding that out may take a capture of the model.
+        """
+        return is_reducible(self.model.module, self.model.preprocessing.input_size)
 
     @property
     def is_automatic(self) -> bool:

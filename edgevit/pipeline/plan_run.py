@@ -14,7 +14,6 @@ from edgevit.quantization.policy import Target, first_guess, first_recipe
 from edgevit.run.progress import RunPlan
 from edgevit.spec.spec import DistillSpec
 from edgevit.spec.token_plan import AUTO, ResizePlan
-from edgevit.tokens.plan import is_reducible
 
 _FOUND = "plan-found"
 """Stands for the plan of a token search in the ids of candidates."""
@@ -68,7 +67,7 @@ def _reduced(inputs: Inputs) -> tuple[PlannedVariant, ...]:
     variants = []
     for plan in inputs.plans:
         slug = _FOUND if plan == AUTO else plan.slug
-        if isinstance(plan, ResizePlan) or (plan == AUTO and not _searches_tokens(inputs)):
+        if isinstance(plan, ResizePlan) or (plan == AUTO and not inputs.searches_tokens):
             variants.append(PlannedVariant((slug,), _REDUCED_SHARE))
         else:
             variants.append(PlannedVariant(tuple(f"{slug}-{form}" for form in inputs.forms), _REDUCED_SHARE))
@@ -91,10 +90,6 @@ def _tuned(inputs: Inputs, variants: tuple[PlannedVariant, ...]) -> tuple[Planne
     )
 
 
-def _searches_tokens(inputs: Inputs) -> bool:
-    return is_reducible(inputs.model.module, inputs.model.preprocessing.input_size)
-
-
 def _training_macs(inputs: Inputs, settings: DistillSpec, macs: int) -> int:
     """Of one forward pass of the student over all training images, times the epochs; the teacher is taken as large."""
     images = len(inputs.training_images.ids) if inputs.training_images else 0
@@ -107,7 +102,7 @@ def _may_add(inputs: Inputs, target: Target) -> tuple[str, ...]:
     repairs = quantizes and not inputs.spec.quick
     words = ["the repair of int8 candidates that lose more than allowed"] if repairs else []
     if AUTO in inputs.plans:
-        words.append("the token search" if _searches_tokens(inputs) else "the search for the input size")
+        words.append("the token search" if inputs.searches_tokens else "the search for the input size")
     if inputs.tuning_images and inputs.spec.finetune.mode == "auto":
         words.append("fine-tuning of what loses more than allowed")
     return tuple(words)

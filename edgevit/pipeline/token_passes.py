@@ -21,7 +21,7 @@ from edgevit.results.token_search import TokenSearch
 from edgevit.spec.schemes import AUTO as AUTO_SCHEME
 from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.token_plan import AUTO, Plan, ResizePlan, TokenPlan, parse_any_plan
-from edgevit.tokens.plan import carry_out, is_reducible
+from edgevit.tokens.plan import carry_out
 from edgevit.tokens.reduction import CutMargins, ReducedModel
 from edgevit.tokens.resize import resize
 
@@ -151,7 +151,7 @@ def _search(
     def search(find: Callable[[float], TokenSearch]) -> TokenSearch:
         return find_plan_to_tune(context, trained, limit, find) if inputs.spec.finetune.rungs else find(limit)
 
-    if not is_reducible(trained.module, inputs.model.preprocessing.input_size):
+    if not inputs.searches_tokens:
         return search(partial(find_size, context, trained.module, backend)), failures
     for device in (*(device for device in inputs.devices if _reads(device, backend)), None):
         try:

@@ -113,11 +113,11 @@ def check_searchable(module: nn.Module, input_size: tuple[int, int]) -> None:
     Raises:
         UsageError: says why.
     """
+    if smaller_sizes(module, input_size):
+        return
     try:
         check_tokens(module, input_size)
     except UsageError as error:
-        if smaller_sizes(module, input_size):
-            return
         raise UsageError(
             f"--tokens auto: {error.message}, and no smaller image either: the model takes {input_size[0]} x"
             f" {input_size[1]} alone",

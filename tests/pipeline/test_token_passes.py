@@ -263,7 +263,9 @@ def test_where_no_token_can_leave_the_size_is_searched_for(
     monkeypatch.setattr(token_passes, "find_size", find)
     made = world("auto", devices=["raspberry-pi-5"], budget={"max_drop": 2.0})
     cnn = replace(made.trained, module=digits_cnn().eval())
-    reduced = reduce_for(made.context, cnn, get_backend("onnx"))
+    model = replace(made.context.inputs.model, module=cnn.module)
+    context = replace(made.context, inputs=replace(made.context.inputs, model=model))
+    reduced = reduce_for(context, cnn, get_backend("onnx"))
     assert [variant.slug for (variant,) in reduced.variants] == ["resolution-28"]
     assert asked == [(cnn.module, "onnxruntime", pytest.approx(1.4))]
 
