@@ -14,12 +14,14 @@ ensure_torchvision_schemas()
 pytest.importorskip("timm")
 
 from edgevit.errors import UsageError  # noqa: E402
+from edgevit.model.program.capture import capture  # noqa: E402
 from edgevit.spec.token_plan import ResizePlan, Site, TokenPlan, parse_plans  # noqa: E402
 from edgevit.tokens.plan import carry_out, check_plan, check_searchable, is_reducible  # noqa: E402
 from edgevit.tokens.reduce import ReducedVisionTransformer, reduce_tokens  # noqa: E402
 from edgevit.tokens.resize import resize  # noqa: E402
 
 # isort: split
+from tests.encoders import shared_encoder  # noqa: E402
 from tests.models import SIDE, small_vit  # noqa: E402
 
 SIZE = (SIDE, SIDE)
@@ -94,3 +96,33 @@ def test_none_is_searched_for_where_neither_can_be() -> None:
     ) as caught:
         check_searchable(fixed(), SIZE)
     assert "resolution" not in (caught.value.hint or "")
+
+
+class ConvolutionalStem(torch.nn.Module):
+    """An encoder of two blocks without a table of positions, so that its images may have any size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        norm, relu = torch.nn.BatchNorm2d(8), torch.nn.ReLU(inplace=True)
+        self.embed = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 4, 4), norm, relu)
+        self.head = torch.nn.Linear(8, 5)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        x = self.embed(images).flatten(2).transpose(1, 2)
+        for _ in range(2):
+            x = x + torch.nn.functional.scaled_dot_product_attention(x, x * 2, x)
+        return self.head(x.mean(1))
+
+
+def test_a_combined_plan_works_on_other_encoders_that_can_be_resized() -> None:
+    model, both = ConvolutionalStem().eval(), plan("resolution:16+tome:1=10")
+    assert check_plan(model, both, SIZE) == (Site(1, 10),)
+    made = carry_out(model, both, "gather", SIZE)
+    assert made.input_size == (16, 16)
+    program = capture(made.module, made.input_size)
+    assert not any("batch_norm" in str(node.target) for node in program.graph.nodes)
+
+
+def test_a_combined_plan_is_refused_where_the_size_is_fixed() -> None:
+    with pytest.raises(UsageError, match="cannot take 16 x 16 images"):
+        check_plan(shared_encoder("torchvision"), plan("resolution:16+tome:1=10"), SIZE)
