@@ -164,14 +164,14 @@ def _library_row(run: Run, backend: str, folder: Path, name: str, judge: Judge) 
         task = Task(make_with_knobs, job, LibraryArtifact)
         made = run_in_child(task, timeout_seconds=TIMEOUT_S, log=folder / "logs" / "libraries.log").path
         ratio = _paired(backend, parent, made, folder / "logs" / "libraries.log")
-        return f"{backend}: {name}", _ratio(ratio), *judge(dense, made, "f32"), "–"
+        return f"{backend}: {name}", _ratio(ratio), *judge(dense, made, "fastest"), "–"
     except CandidateFailed as error:
         return f"{backend}: {name}", f"fails: {error.message}", "–", "–", "–", "–"
 
 
 def _paired(backend: str, first: Path, second: Path, log: Path) -> Ratio:
-    """Times two files alternately, one thread, float32 where they compute in floats."""
-    entries = [RoundEntry(str(place), backend, path, "f32") for place, path in enumerate((first, second))]
+    """Times a float32 file and one of another scheme alternately, one thread, in the precisions of edgevit's own files."""
+    entries = [RoundEntry("0", backend, first, "f32"), RoundEntry("1", backend, second, "fastest")]
     settings = RoundSettings(rounds=rounds_for(len(entries)), at_once=processors())
     with Executor(settings.at_once, TIMEOUT_S, log) as executor:
         rounds = measure_rounds(entries, settings, functools.partial(executor.run_in_turn, log=log))
