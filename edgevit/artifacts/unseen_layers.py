@@ -17,6 +17,7 @@ from torch import fx
 from edgevit.artifacts.verify import FLOAT_TOLERANCE
 from edgevit.data.prepared import PreparedImages
 from edgevit.model.program.capture import load_program
+from edgevit.model.program.functional import without_writes
 from edgevit.model.program.layers import find_layers
 from edgevit.model.program.module_names import module_layers
 
@@ -66,6 +67,8 @@ def find_unseen_layers(job: UnseenJob) -> UnseenLayers:
     program = load_program(job.program)
     module = program.module()
     assert isinstance(module, fx.GraphModule)
+    without_writes(module.graph)  # the gradient of an op may need what would be overwritten
+    module.recompile()
     layers = find_layers(module)
     changed = {layer.node: torch.zeros((), requires_grad=True) for layer in layers}
     changes = torch.zeros(len(layers))

@@ -44,8 +44,10 @@ Parameters = Literal["small", "all"]
 _WEIGHT_DECAY = 0.01
 _WARMUP_SHARE = 0.05
 _GRADIENT_NORM = 1.0
-_BACK_OFF = 0.5
-"""Factor of the learning rate after a look at which the divergence has not fallen; training goes on from the best step."""
+_TOO_FAR = 1.25
+"""Factor by which the divergence may exceed that of the best step; beyond, training goes back there."""
+_BACK_OFF = 0.25
+"""Factor of the learning rate then."""
 _LOOKS = 10
 """At the images kept apart, after equal numbers of steps."""
 _MOST_AT_ONCE = 16
@@ -155,7 +157,7 @@ def _finetune(job: FinetuneJob, pool: ThreadPoolExecutor) -> Finetuned:
         if not training.note and training.looks_now:
             if ranges:
                 ranges.measure()
-            went_back = not training.look(float(judge.divergences().mean()))
+            went_back = training.look(float(judge.divergences().mean()))
             if ranges and went_back:
                 ranges.measure()
             save_checkpoint(checkpoint, key, training.state())
@@ -194,7 +196,7 @@ def is_small(parameter: Tensor) -> bool:
 
 
 class _Training:
-    """The steps, and the weights of the best one: AdamW, warm-up, cosine to zero, less where the divergence rises."""
+    """The steps, and the weights of the best one: AdamW, warm-up, cosine to zero, less where the divergence rises far."""
 
     def __init__(self, trained: dict[str, nn.Parameter], settings: FinetuneSettings) -> None:
         weights = [value for value in trained.values() if not is_small(value)]
@@ -252,13 +254,13 @@ class _Training:
         report_progress(self.done, self.total, f"loss {loss:.3f}, divergence on images kept apart {divergence:.4f}")
 
     def look(self, divergence: float) -> bool:
-        """Takes the weights of this step if they answer most like the teacher, else goes back to those of the best.
+        """Takes the weights of this step if they answer most like the teacher, or goes back if they are far from that.
 
         Args:
             divergence: Mean over the images kept apart, in nats.
 
         Returns:
-            Whether it took them.
+            Whether it went back to the weights of the best step.
 
         Raises:
             CandidateFailed: it is not finite before the first step.
@@ -269,17 +271,17 @@ class _Training:
             self.note = f"the predictions were no longer finite after {self.done * self._settings.batch_size} views"
             return False
         is_best = all(divergence < found for _, found in self.curve)
+        went_too_far = not is_best and divergence > _TOO_FAR * min(found for _, found in self.curve)
         self.curve.append((self.done, divergence))
         if is_best:
             self.best_step = self.done
             self.best = {name: value.detach().cpu().clone().contiguous() for name, value in self._trained.items()}
-        else:
+        elif went_too_far:
             self._share *= _BACK_OFF
             self._set_weights(self.best)
-            self._optimizer.state.clear()
         if sum(step > self.best_step for step, _ in self.curve) >= self._settings.patience:
             self.note = "the divergence no longer fell"
-        return is_best
+        return went_too_far
 
     def state(self) -> dict[str, Any]:
         """What :meth:`load` needs to go on from here."""

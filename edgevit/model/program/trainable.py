@@ -11,6 +11,7 @@ from torch.export import ExportedProgram
 
 from edgevit.model.program.derived import keep_derivations
 from edgevit.model.program.fold import fold_batch_norm
+from edgevit.model.program.functional import without_writes
 from edgevit.model.program.layers import CONVOLUTIONS, LINEAR, argument
 from edgevit.model.user_code import user_code
 
@@ -53,6 +54,8 @@ class Trainable:
     def __init__(self, program: ExportedProgram) -> None:
         self.graph = program.module()
         keep_derivations(self.graph)
+        without_writes(self.graph.graph)  # the gradient of an op may need what would be overwritten
+        self.graph.recompile()
         fold_batch_norm(self.graph)  # as artifacts have it; the weights are computed from the parameters anew each time
         self._read = frozenset(_read_by_last_layers(self.graph.graph))
 

@@ -13,9 +13,9 @@ from torch import fx, nn
 
 from edgevit.errors import UsageError
 from edgevit.model.program.capture import without_fast_paths
+from edgevit.model.program.functional import without_writes
 from edgevit.model.user_code import user_code
 from edgevit.tokens.captured.axes import BATCH, Axes, Length, of_size
-from edgevit.tokens.captured.functional import without_writes
 
 FIRST_BATCH, SECOND_BATCH = 2, 3
 """Images of the two captures. A program for one image would not show where the batch is."""

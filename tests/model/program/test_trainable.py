@@ -77,6 +77,33 @@ def test_parameters_get_gradients_and_batch_statistics_stay() -> None:
     assert torch.equal(model(images()).logits, first.logits)
 
 
+class AddsInPlace(nn.Module):
+    """What people write: ``x += f(norm(x))``, whose gradient needs the value before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.inner, self.head = nn.LayerNorm(SIDE), nn.Linear(SIDE, SIDE), nn.Linear(SIDE, 5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = images * 2
+        x += self.inner(self.norm(x))
+        return self.head(x.mean((1, 2)))
+
+
+def test_a_model_that_adds_in_place_can_be_trained() -> None:
+    module = AddsInPlace().eval()
+    model = Trainable(capture_for_training(module, (SIDE, SIDE)))
+    parameters = list(model.parameters.values())
+    for parameter in parameters:
+        parameter.requires_grad_(True)
+    found = torch.autograd.grad(model(images()).logits.square().sum(), parameters)
+    changed = images() * 2
+    logits = module.head((changed + module.inner(module.norm(changed))).mean((1, 2)))
+    expected = torch.autograd.grad(logits.square().sum(), list(module.parameters()))
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
 class DependsOnValues(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         return images.flatten(1)[:, :5] if images.sum() > 0 else images.flatten(1)[:, 5:10]

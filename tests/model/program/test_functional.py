@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from torch import Tensor, nn  # noqa: E402
 
-from edgevit.tokens.captured.functional import without_writes, writes  # noqa: E402
+from edgevit.model.program.functional import without_writes, writes  # noqa: E402
 
 
 class Stem(nn.Module):
