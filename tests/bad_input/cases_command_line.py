@@ -9,6 +9,7 @@ _WITH_MODEL = ("compress", "export", "reduce-tokens", "sensitivity")
 _COMMANDS = {
     "compress": "digits_cnn",
     "export": "digits_cnn",
+    "finetune": "digits_cnn --export onnx",
     "bench": "m.onnx",
     "eval": "m.onnx --data digits",
     "inspect": "m.onnx",
@@ -28,7 +29,7 @@ _COMMANDS = {
 }
 """Every command with arguments that are well formed."""
 _WITH_JSON = (
-    "compress", "export", "bench", "eval", "inspect", "profile", "reduce-tokens", "sensitivity", "explain", "gate", "clean",
+    "compress", "export", "finetune", "bench", "eval", "inspect", "profile", "reduce-tokens", "sensitivity", "explain", "gate", "clean",
     "doctor",
 )  # fmt: skip
 _GATE = {"run.json": RUN, "budget.toml": BUDGET}
@@ -204,7 +205,7 @@ _TOGETHER = (
     case("compress digits_cnn --samples 3", "--samples", "no effect", "--data"),
     case("compress digits_cnn --train digits:train", "--train", "no effect", "--teacher"),
     case("compress digits_cnn --teacher digits_vit", "--train"),
-    case("compress digits_vit --finetune quick", "--finetune", "no effect", "--tokens"),
+    case("compress digits_vit --finetune quick", "needs images", "--calibration"),
     case("compress digits_vit --tokens tome:8 --finetune quik", "finetune.mode", "quick"),
     case("compress digits_vit --tokens tome:8 --finetune quick", "needs images", "--calibration"),
     case("compress digits_vit --tokens tome:8 --finetune quick --calibration calibration:digits", "judged", "--data"),
@@ -260,6 +261,17 @@ _TOGETHER = (
     case("reduce-tokens digits_vit --tokens tome:8 --out reduced.onnx", ".pt2"),
     case("reduce-tokens digits_vit --tokens tome:8 --out folder.pt2", ".pt2", files={"folder.pt2": folder}),
     case("reduce-tokens digits_vit --tokens tome:8 --samples 3", "no effect"),
+    case("finetune digits_cnn --data digits --calibration digits:train", "one runtime", "--export openvino"),
+    case("finetune digits_cnn --export onnx,tflite", "one runtime"),
+    case("finetune digits_cnn --export onnx --scheme fp32,dynamic_wi8_afp32", "one scheme"),
+    case("finetune digits_cnn --export onnx --scheme fp32", "nothing is compressed"),
+    case("finetune digits_vit --export onnx --tokens auto", "one token plan"),
+    case("finetune digits_vit --export onnx --tokens tome:8,tome:4", "one token plan"),
+    case("finetune digits_cnn --export onnx --rung auto", "quick or full"),
+    case("finetune digits_cnn --export onnx --rung fast", "quick"),
+    case("finetune digits_cnn --export onnx --accelerator gpu", "accelerator", "cuda"),
+    case("finetune digits_cnn --export onnx --data digits", "needs images"),
+    case("finetune digits_cnn --export onnx --calibration digits:train", "--data"),
     case("sensitivity digits_cnn", "calibration"),
     case("sensitivity digits_cnn --calibration calibration:digits --export onnx,tflite", "exactly one"),
     case("sensitivity digits_cnn --calibration calibration:digits --scheme fp32,fp16", "exactly one"),
