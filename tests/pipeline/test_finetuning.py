@@ -128,6 +128,7 @@ def test_a_tuned_variant_has_other_weights_and_a_record_of_its_own(world: Callab
     assert new.margins != old.margins
 
 
+@pytest.mark.slow
 def test_the_dense_model_can_be_tuned_without_a_plan(world: Callable[..., World]) -> None:
     made = world()
     dense = made.trained.dense

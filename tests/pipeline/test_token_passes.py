@@ -156,6 +156,7 @@ def test_the_record_tells_macs_and_accuracy_before_and_after(world: Callable[...
     assert logits(gather).shape == (len(LABELS), 5)
 
 
+@pytest.mark.slow
 def test_without_labels_the_record_has_no_accuracy(world: Callable[..., World]) -> None:
     (((variant,),),) = (world(PLAN, "gather", labels=None).reduce().variants,)
     assert (variant.passes[0].top1_before, variant.passes[0].top1_after) == (None, None)
@@ -196,6 +197,7 @@ def test_variants_come_in_the_order_of_the_plans(world: Callable[..., World]) ->
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_second_backend_makes_nothing_again(world: Callable[..., World]) -> None:
     made = world(f"{PLAN},resolution:24")
     first = made.reduce()
@@ -242,6 +244,7 @@ def test_the_plan_found_for_a_backend_is_carried_out(
         assert [search.backend for search in reduced.searches] == [get_backend(name).name]
 
 
+@pytest.mark.slow
 def test_a_plan_found_may_make_images_smaller(world: Callable[..., World], monkeypatch: pytest.MonkeyPatch) -> None:
     searches(monkeypatch, {"onnxruntime": "resolution:24", "openvino": "resolution:24+tome:1=20"})
     made = world("auto", "gather", data={"evaluation": "digits"})

@@ -128,10 +128,12 @@ def test_a_site_that_a_device_cannot_run_has_no_price(vit: Any, tmp_path: Path) 
         npu(tmp_path, vit, "gather")
 
 
+@pytest.mark.slow
 def test_blocks_without_sites_are_predicted_where_none_can_run(vit: Any, tmp_path: Path) -> None:
     assert npu(tmp_path, vit).sites == ()
 
 
+@pytest.mark.slow
 def test_a_device_that_cannot_run_a_block_says_why(vit: Any, tmp_path: Path) -> None:
     programs = captured(vit, tmp_path)
     artifacts = exported("litert", programs, tmp_path / "blocks")

@@ -78,6 +78,7 @@ def test_the_smallest_image_within_the_limit_is_found(find: Find, carried_out: l
     assert found.note == ""
 
 
+@pytest.mark.slow
 def test_backends_share_what_sizes_lose(find: Find, carried_out: list[Plan]) -> None:
     first, second = find(limit=1.0), find(limit=1.0, backend="litert")
     assert second.sizes == first.sizes and second.plan == first.plan

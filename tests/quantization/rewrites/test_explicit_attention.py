@@ -88,7 +88,13 @@ def test_after_other_rewrites(first: RewriteFunction) -> None:
 
 @pytest.mark.parametrize(
     ("plan", "form"),
-    [("evit:5@1", "gather"), ("tome:4@1,2", "gather"), ("tome:5@1", "arithmetic"), ("squeeze:5@1", "gather")],
+    [
+        ("tome:4@1,2", "gather"),
+        *(
+            pytest.param(plan, form, marks=pytest.mark.slow)
+            for plan, form in (("evit:5@1", "gather"), ("tome:5@1", "arithmetic"), ("squeeze:5@1", "gather"))
+        ),
+    ],
 )
 def test_with_fewer_tokens_it_is_as_in_the_dense_model(plan: str, form: Form) -> None:
     """Also where the second block counts merged tokens as many, by a mask that is the same for all queries."""

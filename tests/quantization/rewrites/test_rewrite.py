@@ -47,22 +47,42 @@ def timm_model(name: str, attention: float = 12, **given: Any) -> nn.Module:
     ("make", "side", "changed"),
     [
         (vit, 32, {"class_token_only": 1, **STEM, **ATTENTIONS}),
-        (lambda: vit(distilled=True), 32, {"class_token_only": 1, **STEM, **ATTENTIONS}),
-        (lambda: vit(global_pool="avg"), 32, {**STEM, **ATTENTIONS}),
-        (lambda: reduced("evit"), 32, {"class_token_only": 1, **STEM, **THREE_ATTENTIONS}),
-        (lambda: reduced("evit_fused", "arithmetic"), 32, {"class_token_only": 1, **STEM, **THREE_ATTENTIONS}),
-        (lambda: reduced("tome"), 32, {"class_token_only": 1, **STEM, **THREE_ATTENTIONS}),
-        (lambda: reduced("squeeze", "arithmetic"), 32, {"class_token_only": 1, **STEM, **THREE_ATTENTIONS}),
-        (lambda: reduced("tome", global_pool="avg"), 32, {**STEM, **THREE_ATTENTIONS}),
-        (
+        pytest.param(
+            lambda: vit(distilled=True), 32, {"class_token_only": 1, **STEM, **ATTENTIONS}, marks=pytest.mark.slow
+        ),
+        pytest.param(lambda: vit(global_pool="avg"), 32, {**STEM, **ATTENTIONS}, marks=pytest.mark.slow),
+        pytest.param(
+            lambda: reduced("evit"), 32, {"class_token_only": 1, **STEM, **THREE_ATTENTIONS}, marks=pytest.mark.slow
+        ),
+        pytest.param(
+            lambda: reduced("evit_fused", "arithmetic"),
+            32,
+            {"class_token_only": 1, **STEM, **THREE_ATTENTIONS},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            lambda: reduced("tome"), 32, {"class_token_only": 1, **STEM, **THREE_ATTENTIONS}, marks=pytest.mark.slow
+        ),
+        pytest.param(
+            lambda: reduced("squeeze", "arithmetic"),
+            32,
+            {"class_token_only": 1, **STEM, **THREE_ATTENTIONS},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            lambda: reduced("tome", global_pool="avg"), 32, {**STEM, **THREE_ATTENTIONS}, marks=pytest.mark.slow
+        ),
+        pytest.param(
             lambda: sharpen(digits_vit()),
             32,
             {"class_token_only": 1, **STEM, "explicit_attention": 6, "split_query_key_value": 6},
+            marks=pytest.mark.slow,
         ),
-        (
+        pytest.param(
             lambda: timm_model("test_vit", img_size=64),
             64,
             {"class_token_only": 1, **POSITION, "explicit_attention": 6, "split_query_key_value": 6},
+            marks=pytest.mark.slow,
         ),
     ],
 )

@@ -46,7 +46,9 @@ def peaks(made: ExportedProgram) -> list[float]:
     return list(found.values())
 
 
-@pytest.mark.parametrize("neurons", [(17,), (3, 90), (0, 1, 2, 127)])
+@pytest.mark.parametrize(
+    "neurons", [(3, 90), *(pytest.param(given, marks=pytest.mark.slow) for given in ((17,), (0, 1, 2, 127)))]
+)
 def test_planted_neurons_are_taken_out(neurons: tuple[int, ...]) -> None:
     before = program(plant(*neurons))
     module = before.module()
