@@ -84,10 +84,10 @@ def closed_form(grid: int, patch: int) -> int:
     ("change", "value", "pixels", "grid", "patch", "giga"),
     [
         (resize_input, 192, 192, 12, 16, 0.89),
-        (resize_input, 176, 176, 11, 16, 0.73),
-        (resize_input, 160, 160, 10, 16, 0.60),
-        (resize_patches, 18, 216, 12, 18, 0.89),
-        (resize_patches, 20, 220, 11, 20, 0.74),
+        pytest.param(resize_input, 176, 176, 11, 16, 0.73, marks=pytest.mark.slow),
+        pytest.param(resize_input, 160, 160, 10, 16, 0.60, marks=pytest.mark.slow),
+        pytest.param(resize_patches, 18, 216, 12, 18, 0.89, marks=pytest.mark.slow),
+        pytest.param(resize_patches, 20, 220, 11, 20, 0.74, marks=pytest.mark.slow),
     ],
 )
 def test_macs_of_deit_tiny_are_those_of_the_closed_form(
