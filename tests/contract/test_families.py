@@ -44,7 +44,10 @@ def converted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         yield Converted(family, prepared, verifications)
 
 
-@pytest.mark.parametrize("backend", backend_names())
+@pytest.mark.parametrize(
+    "backend",
+    [name if name == "onnxruntime" else pytest.param(name, marks=pytest.mark.slow) for name in backend_names()],
+)
 def test_family_converts_with_parity(converted: Converted, backend: str) -> None:
     prepared = converted.prepared
     assert prepared.variation >= LEAST_VARIATION, "logits that hardly depend on the image prove nothing"
