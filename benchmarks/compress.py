@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.special import log_softmax
 
 from benchmarks.imagenet import first_images, other_images
 from benchmarks.library_defaults import LibraryArtifact, LibraryJob
@@ -41,6 +40,7 @@ from edgevit.measure.op_times import OpTimesJob, time_ops
 from edgevit.measure.rounds import RoundEntry, RoundSettings, measure_rounds, rounds_for
 from edgevit.model.program.capture import capture, save_program
 from edgevit.pipeline.inputs import open_model
+from edgevit.pipeline.tuned_candidates import divergences
 from edgevit.results.candidate import Candidate
 from edgevit.results.op_times import FamilyTime, OpTimes
 from edgevit.results.ranking import compare_speed, fastest_first
@@ -144,7 +144,7 @@ def judge(dense: np.ndarray, logits: np.ndarray, images: ImageSet) -> tuple[str,
     interval = accuracy.drop_interval
     reach = f" ({-interval.high:+.1f} to {-interval.low:+.1f})" if interval else ""
     change = units.accuracy_change(accuracy.drop_points) + reach
-    return change, units.percent(agreement(answers, before)), f"{_divergence(dense, logits):.4f}"
+    return change, units.percent(agreement(answers, before)), f"{divergences(dense, logits).mean():.4f}"
 
 
 def _fastest(run: Run, backend: str) -> Candidate | None:
@@ -241,12 +241,6 @@ def logits_of(candidate: Candidate, artifact: Path, precision: str, images: Imag
 def _run(task: Task, folder: Path) -> np.ndarray:
     made = run_in_child(task, timeout_seconds=TIMEOUT_S, log=folder / "log.txt")
     return np.load(made.logits)
-
-
-def _divergence(dense: np.ndarray, logits: np.ndarray) -> float:
-    """Mean KL(dense || file) of the predictions, in nats."""
-    expected, found = (log_softmax(values.astype(np.float64), axis=1) for values in (dense, logits))
-    return float((np.exp(expected) * (expected - found)).sum(axis=1).mean())
 
 
 if __name__ == "__main__":

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgevit.backends import get_backend
 from edgevit.quantization.simulate import Int8Scheme, LayerNumerics
-from edgevit.results.graph import Graph, Op
 from edgevit.spec.recipe import Recipe
 
 
@@ -35,12 +33,6 @@ def read_int8_scheme(job: ReadInt8Job) -> Int8Scheme:
         preparations=job.recipe.preparations,
         ranges=job.recipe.ranges,
         reduce_range=job.recipe.reduce_range,
-        layers=tuple(LayerNumerics(op.macs, _weights(graph, op), op.numerics) for op in graph.layers),
+        layers=tuple(LayerNumerics(op.macs, graph.weights_of(op), op.numerics) for op in graph.layers),
         int8_adds=any(op.kind == "elementwise" and op.numerics == "int8_static" for op in graph.ops),
     )
-
-
-def _weights(graph: Graph, op: Op) -> int:
-    """Number of values of the largest constant that an op reads."""
-    constants = (graph.tensor[name] for name in op.inputs if graph.tensor[name].constant)
-    return max((math.prod(tensor.shape) for tensor in constants), default=0)

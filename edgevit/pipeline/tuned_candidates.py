@@ -55,13 +55,8 @@ def candidate_to_tune(alternatives: Alternatives, candidates: tuple[Candidate, .
     made = [c for c in candidates if c.artifact is not None and c.id.rpartition("/")[2] in variants]
     integers = [c for c in made if SCHEMES[c.scheme].is_int8 and c.recipe is not None]
     floats = [c for c in made if c.scheme == "fp32" and c.status != "failed"]
-    best = max(integers or floats, key=lambda candidate: _speed(candidate), default=None)
+    best = min(integers or floats, key=lambda candidate: candidate.p50_ms or float("inf"), default=None)
     return Untuned(best, variants[best.id.rpartition("/")[2]]) if best else None
-
-
-def _speed(candidate: Candidate) -> float:
-    """To the dense float one as far as it is known: 0 for one that was not timed, for its status is not better."""
-    return 1 / candidate.p50_ms if candidate.p50_ms else 0.0
 
 
 def make_tuned(

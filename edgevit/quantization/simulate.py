@@ -256,10 +256,7 @@ def _fold_norms(module: fx.GraphModule, *, scale: bool) -> None:
 
 def _numerics_of(layers: list[Layer], artifact: tuple[LayerNumerics, ...]) -> tuple[Numerics, ...]:
     """The numerics of each layer of a graph; layers of one size have the same order in both."""
-    sizes = [
-        (layer.node.meta["val"].numel() // len(layer.weight) * layer.weight.numel(), layer.weight.numel())
-        for layer in layers
-    ]
+    sizes = [layer.size for layer in layers]
     if Counter(sizes) != Counter((each.macs, each.weights) for each in artifact):
         raise CandidateFailed(
             f"int8 cannot be simulated: the artifact has {len(artifact)} convolutions and linear layers, the model"

@@ -141,7 +141,7 @@ class Graph:
         kept = [op for op in self.layers if op.numerics == "float"]
         if len(kept) == len(self.layers):
             return ()
-        return tuple(op.name for op in sorted(kept, key=self._weights, reverse=True))
+        return tuple(op.name for op in sorted(kept, key=self.weights_of, reverse=True))
 
     @property
     def float_layer_count(self) -> int:
@@ -155,12 +155,12 @@ class Graph:
 
     def weight_share(self, numerics: Numerics) -> float:
         """Returns the share, 0..1, of the layers' weights that are read in such numbers; 0 without layers."""
-        sizes = {op.name: self._weights(op) for op in self.layers}
+        sizes = {op.name: self.weights_of(op) for op in self.layers}
         total = sum(sizes.values())
         return sum(sizes[op.name] for op in self.layers if op.numerics == numerics) / total if total else 0.0
 
-    def _weights(self, op: Op) -> int:
-        """Number of values of the largest constant that an op reads."""
+    def weights_of(self, op: Op) -> int:
+        """Returns the number of values of the largest constant that an op reads."""
         constants = (self.tensor[name] for name in op.inputs if self.tensor[name].constant)
         return max((math.prod(tensor.shape) for tensor in constants), default=0)
 

@@ -30,6 +30,12 @@ class Layer:
     """float32 [out]."""
     groups: int
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """MACs of one inference and number of weights, which are the same in every format."""
+        weights = self.weight.numel()
+        return self.node.meta["val"].numel() // len(self.weight) * weights, weights
+
     def input_channels(self) -> torch.Tensor:
         """Returns the index of the input channel that each weight reads, int64 [out, in / groups]."""
         outputs, inputs = self.weight.shape[:2]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgevit.results.graph import Graph, Op
+from edgevit.results.graph import Graph
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -43,7 +42,7 @@ def module_layers(program: ExportedProgram) -> tuple[ModuleLayer, ...]:
     from edgevit.model.program.layers import find_layers
 
     layers = find_layers(program.module())
-    sizes = [_size(layer) for layer in layers]
+    sizes = [layer.size for layer in layers]
     paths = [_path(layer) for layer in layers]
     found = []
     for members in _indistinct(sizes, _before(layers)):
@@ -65,25 +64,13 @@ def modules_of(graph: Graph, known: Sequence[ModuleLayer]) -> tuple[str, ...]:
     Returns:
         One path for each of ``graph.layers``; all "" unless both have the same number of layers of every size.
     """
-    sizes = [(op.macs, _weights(graph, op)) for op in graph.layers]
+    sizes = [(op.macs, graph.weights_of(op)) for op in graph.layers]
     if Counter(sizes) != Counter(layer.size for layer in known):
         return ("",) * len(sizes)
     paths = defaultdict(list)
     for layer in reversed(known):
         paths[layer.size].append(layer.module)
     return tuple(paths[size].pop() for size in sizes)
-
-
-def _weights(graph: Graph, op: Op) -> int:
-    """Number of values of the largest constant that an op reads."""
-    constants = (graph.tensor[name] for name in op.inputs if graph.tensor[name].constant)
-    return max((math.prod(tensor.shape) for tensor in constants), default=0)
-
-
-def _size(layer: Layer) -> tuple[int, int]:
-    weights = layer.weight.numel()
-    positions = layer.node.meta["val"].numel() // len(layer.weight)
-    return positions * weights, weights
 
 
 def _path(layer: Layer) -> str:
