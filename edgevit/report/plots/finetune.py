@@ -47,9 +47,11 @@ def draw_finetunes(run: Run, path: Path) -> None:
         axes.plot([finetune.images_seen] * len(taken), taken, marker="o", ms=11, mfc="none", mec=colour, mew=1.5)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("views of images")
-    axes.set_ylabel("KL divergence from the dense model (nats), int8 simulated")
+    axes.set_ylabel("KL divergence from the dense model (nats)")
     axes.set_title(
-        "Fine-tuning, on the images kept apart; a ring marks the step that was taken", loc="left", fontsize=10
+        "Fine-tuning as trained (int8 simulated), on the images kept apart; a ring marks the step taken",
+        loc="left",
+        fontsize=10,
     )
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, frameon=False)
