@@ -28,6 +28,7 @@ COVERED_BY: Mapping[str, str] = {
     "edgevit/cli/report.py": "tests/cli/test_app.py",
     "edgevit/cli/schema.py": "tests/cli/test_app.py",
     "edgevit/commands/probes/__init__.py": "tests/commands/test_doctor.py",
+    "edgevit/distillation/finetune_job.py": "tests/distillation/test_finetune.py",
     "edgevit/model/bundled/__init__.py": "tests/model/test_load.py",
     "edgevit/quantization/arithmetic.py": "tests/quantization/test_simulate.py",
     "edgevit/quantization/rewrites/__init__.py": "tests/quantization/rewrites/test_rewrite.py",

@@ -72,11 +72,12 @@ def random_crops(pixels: Tensor) -> Tensor:
     return torch.stack([view(image) for image in pixels]).float().div(255)
 
 
-def mix(pixels: Tensor, share: float) -> Tensor:
+def mix(pixels: Tensor, shares: Tensor) -> Tensor:
     """Blends each image with another one of its batch (Zhang et al., "mixup: Beyond empirical risk minimization", 2018).
 
     Args:
         pixels: float32 [b, c, h, w].
-        share: Of each image in its blend, 0..1.
+        shares: Of each image in its blend, [b], 0..1.
     """
-    return share * pixels + (1 - share) * pixels.flip(0)
+    own = shares.to(pixels).view(-1, 1, 1, 1)
+    return own * pixels + (1 - own) * pixels.flip(0)

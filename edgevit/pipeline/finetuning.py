@@ -10,7 +10,7 @@ from torch import nn
 
 from edgevit.artifacts.int8_scheme import ReadInt8Job
 from edgevit.backends import Backend
-from edgevit.distillation.finetune import (
+from edgevit.distillation.finetune_job import (
     Finetuned,
     FinetuneJob,
     FinetuneSettings,
@@ -46,7 +46,7 @@ class TuningRecipe:
 
 RECIPES: dict[Rung, TuningRecipe] = {
     "quick": TuningRecipe("small", 3_200, 1e-3, patience=10),
-    "full": TuningRecipe("all", 32_000, 5e-5, patience=4),
+    "full": TuningRecipe("all", 32_000, 5e-5, patience=5),
 }
 
 _SHARE = 0.5
@@ -176,7 +176,7 @@ def tuned_variant(context: RunContext, trained: TrainedModel, untuned: Untuned, 
         trained: See :func:`tune`.
         untuned: What was tuned.
         rung: How much was trained.
-        weights: See :class:`edgevit.distillation.finetune.Finetuned`.
+        weights: See :class:`edgevit.distillation.finetune_job.Finetuned`.
     """
     stages, variant, name = context.stages, untuned.variant, tuned_name(untuned, rung)
     module = _module(context, trained, variant, weights)

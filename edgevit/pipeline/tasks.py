@@ -13,7 +13,8 @@ from edgevit.artifacts.unseen_layers import UnseenJob, UnseenLayers, find_unseen
 from edgevit.backends import get_backend
 from edgevit.data.prepared import PreparedImages, PrepareImagesJob, prepare_images
 from edgevit.devices.predict import PredictDevicesJob, Predictions, predict_for_devices
-from edgevit.distillation.finetune import Finetuned, FinetuneJob, finetune
+from edgevit.distillation.finetune import finetune
+from edgevit.distillation.finetune_job import Finetuned, FinetuneJob
 from edgevit.measure.bench import BenchJob, bench
 from edgevit.measure.paired import BenchWithParent, BenchWithParentJob, bench_with_parent
 from edgevit.quantization.simulate import Int8Scheme

@@ -11,7 +11,7 @@ from edgevit.artifacts.evaluate import InferenceJob
 from edgevit.artifacts.pytorch_reference import ReferenceJob
 from edgevit.backends import Backend
 from edgevit.data.row_file import read_rows
-from edgevit.distillation.finetune import Finetuned
+from edgevit.distillation.finetune_job import Finetuned
 from edgevit.errors import CandidateFailed, UsageError
 from edgevit.pipeline.candidate import build
 from edgevit.pipeline.choose import mark_rejected

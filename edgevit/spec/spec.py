@@ -193,7 +193,7 @@ class FinetuneSpec(Section):
     """Largest of the schedule; 1e-3 for quick and 5e-5 for full when not given."""
     feature_weight: Annotated[float, Field(ge=0)] = 1.0
     """Of the squared error of what the last layer reads, beside the KL divergence of the predictions."""
-    mixed_share: Annotated[float, Field(ge=0, le=1)] = 0.5
+    mixed_share: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Of the batches whose images are mixed in pairs."""
     batch_size: Annotated[int, Field(ge=2, le=4096)] = 64
     max_minutes: Minutes = 20.0

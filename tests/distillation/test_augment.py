@@ -52,5 +52,5 @@ def test_random_crops_keep_shape_and_range_and_follow_the_random_state() -> None
 
 def test_images_that_are_mixed_are_means_of_two() -> None:
     pixels = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1)
-    assert mix(pixels, 0.75).flatten().tolist() == [0.25, 0.75]
-    assert torch.equal(mix(pixels, 1.0), pixels)
+    assert mix(pixels, torch.tensor([0.75, 0.5])).flatten().tolist() == [0.25, 0.5]
+    assert torch.equal(mix(pixels, torch.ones(2)), pixels)

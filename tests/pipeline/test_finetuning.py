@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 
 from edgevit.backends import get_backend  # noqa: E402
 from edgevit.data.sampling import RunData, TuningImages  # noqa: E402
-from edgevit.distillation.finetune import Finetuned, FinetuneJob  # noqa: E402
+from edgevit.distillation.finetune_job import Finetuned, FinetuneJob  # noqa: E402
 from edgevit.model.load import Model  # noqa: E402
 from edgevit.model.program.capture import load_program  # noqa: E402
 from edgevit.pipeline import finetuning  # noqa: E402

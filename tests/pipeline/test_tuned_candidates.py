@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 
 from edgevit.backends import get_backend  # noqa: E402
 from edgevit.data.sampling import TuningImages  # noqa: E402
-from edgevit.distillation.finetune import Finetuned  # noqa: E402
+from edgevit.distillation.finetune_job import Finetuned  # noqa: E402
 from edgevit.errors import CandidateFailed  # noqa: E402
 from edgevit.pipeline import tuned_candidates  # noqa: E402
 from edgevit.pipeline.context import Variant  # noqa: E402

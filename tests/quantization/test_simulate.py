@@ -111,6 +111,17 @@ def test_every_parameter_gets_a_gradient_through_int8() -> None:
     assert all(float(gradient.abs().sum()) > 0 for gradient in gradients)
 
 
+@pytest.mark.parametrize("numerics", ["int8_dynamic", "int8_static"])
+def test_nothing_stays_behind_on_another_device(numerics: Numerics) -> None:
+    rewrites: tuple[Rewrite, ...] = ("class_token_only", "patches_as_linear", "explicit_attention")
+    module = vit().eval()
+    student = trainable(module)
+    simulate(student.graph, scheme_of(module, numerics, STATIC, rewrites), IMAGES)
+    student.move_to("meta")
+    found = student(torch.from_numpy(IMAGES).to("meta"))  # an op refuses tensors of two devices
+    assert {part.device.type for part in (found.logits, *found.features)} == {"meta"}
+
+
 def test_a_static_layer_has_the_ranges_of_the_calibration_images() -> None:
     module = nn.Sequential(nn.Conv2d(3, 2, 1), nn.Flatten()).eval()
     student = trainable(module)

@@ -8,6 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
+from torch.utils._pytree import tree_map_only
 
 from edgevit.model.program.derived import keep_derivations
 from edgevit.model.program.fold import fold_batch_norm
@@ -63,6 +64,21 @@ class Trainable:
     def parameters(self) -> dict[str, nn.Parameter]:
         """By the names that they have in the module that was captured."""
         return dict(self.graph.named_parameters())
+
+    def move_to(self, device: str) -> None:
+        """Moves all that the graph holds, the constants among the arguments of its nodes included.
+
+        Args:
+            device: As torch names it.
+        """
+        place = torch.device(device)
+        self.graph.to(place)
+
+        def move(part: Tensor | torch.device) -> Tensor | torch.device:
+            return part.to(place) if isinstance(part, Tensor) else place
+
+        for node in self.graph.graph.nodes:
+            node.args, node.kwargs = tree_map_only((Tensor, torch.device), move, (node.args, node.kwargs))
 
     def __call__(self, images: Tensor) -> Outputs:
         """Runs a batch, each image by itself.

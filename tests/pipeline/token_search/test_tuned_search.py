@@ -16,7 +16,7 @@ ensure_torchvision_schemas()
 pytest.importorskip("timm")
 
 from edgevit.data.sampling import RunData, TuningImages  # noqa: E402
-from edgevit.distillation.finetune import Finetuned, FinetuneJob  # noqa: E402
+from edgevit.distillation.finetune_job import Finetuned, FinetuneJob  # noqa: E402
 from edgevit.errors import CandidateFailed  # noqa: E402
 from edgevit.model.load import Model  # noqa: E402
 from edgevit.pipeline import finetuning  # noqa: E402
