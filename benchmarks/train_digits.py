@@ -150,7 +150,7 @@ def _write(
         "test_samples": SPLITS["test"],
         "test_top1": score,
         "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
-        "made_with": {tool: importlib.metadata.version(tool) for tool in ("torch", "timm", "scikit-learn", "pillow")},
+        "made_with": {tool: importlib.metadata.version(tool) for tool in ("torch", "timm", "pillow")},
         **more,
     }
     (folder / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")

@@ -1,7 +1,8 @@
 """The digits: scikit-learn's 1,797 handwritten 8 x 8 images as 32 x 32 RGB, in three fixed splits.
 
 Source: "Optical Recognition of Handwritten Digits", E. Alpaydin and C. Kaynak, UCI Machine Learning Repository, 1998;
-the copy inside scikit-learn is the test file of that set. Its 13 writers occur in all three splits, so a test score is
+the copy inside scikit-learn is the test file of that set. ``digits.npz`` has its pixels, labels and splits, and
+``digits.LICENSE`` the terms; ``benchmarks/make_digits.py`` writes the former. Its 13 writers occur in all three splits, so a test score is
 for writers seen in training, not for new ones.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -21,8 +23,9 @@ SPLITS: Final = {"train": 1097, "calibration": 200, "test": 500}
 
 CLASSES: Final = 10
 IMAGE_SIDE: Final = 32  # pixels
+ARRAYS: Final = Path(__file__).with_name("digits.npz")
+"""``pixels`` uint8 [1797, 8, 8], 0..16, ``labels`` uint8 [1797], and ``splits`` uint8 [1797], places in ``SPLITS``."""
 _LEVELS: Final = 16  # the source counts set bits in 4 x 4 blocks: integers 0..16
-_SPLIT_SEED: Final = 0
 
 
 @dataclass(frozen=True)
@@ -55,41 +58,23 @@ def load_split(name: str) -> DigitsSplit:
     """
     if name not in SPLITS:
         raise unknown_name("digits split", name, SPLITS)
-    pixels, labels = _source()
-    indices = _split_indices()[name]
+    arrays = _arrays()
+    indices = np.flatnonzero(arrays["splits"] == list(SPLITS).index(name))
     return DigitsSplit(
-        images=np.stack([_upscale(pixels[index]) for index in indices]),
-        labels=labels[indices],
+        images=np.stack([_upscale(arrays["pixels"][index]) for index in indices]),
+        labels=arrays["labels"][indices].astype(np.int64),
         ids=[f"digits-{index:04d}" for index in indices],
     )
 
 
 @functools.cache
-def _source() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """The source file: pixels float64 [1797, 8, 8], 0..16, and labels int64 [1797]."""
-    from sklearn.datasets import load_digits  # type: ignore[import-untyped]
-
-    bunch = load_digits()
-    return bunch.images, bunch.target.astype(np.int64)
+def _arrays() -> dict[str, npt.NDArray[np.uint8]]:
+    with np.load(ARRAYS) as archive:
+        return dict(archive)
 
 
-@functools.cache
-def _split_indices() -> dict[str, npt.NDArray[np.int64]]:
-    """Indices of each split, int64, ascending: test is drawn first, then calibration, each stratified by digit."""
-    from sklearn.model_selection import train_test_split  # type: ignore[import-untyped]
-
-    _, labels = _source()
-    rest, test = train_test_split(
-        np.arange(len(labels)), test_size=SPLITS["test"], stratify=labels, random_state=_SPLIT_SEED
-    )
-    train, calibration = train_test_split(
-        rest, test_size=SPLITS["calibration"], stratify=labels[rest], random_state=_SPLIT_SEED
-    )
-    return {"train": np.sort(train), "calibration": np.sort(calibration), "test": np.sort(test)}
-
-
-def _upscale(pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
-    """Returns one source image float64 [8, 8], 0..16, as uint8 [32, 32, 3], resized by Pillow's bicubic filter."""
+def _upscale(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Returns one source image uint8 [8, 8], 0..16, as uint8 [32, 32, 3], resized by Pillow's bicubic filter."""
     from PIL import Image
 
     grey = np.round(pixels * (255 / _LEVELS)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""The three parts of the digits, against what is known of scikit-learn's file."""
+"""The three parts of the digits, against what is known of scikit-learn's file, and against that file where it is installed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ import sys
 import numpy as np
 import pytest
 
-from edgevit.data.digits import CLASSES, SPLITS, load_split
+from edgevit.data.digits import ARRAYS, CLASSES, SPLITS, load_split
 from edgevit.errors import UsageError
-
-pytest.importorskip("sklearn")
 
 
 @pytest.mark.parametrize(
@@ -45,16 +43,34 @@ def test_parts_share_no_image_and_together_are_all() -> None:
     assert sorted(ids) == [f"digits-{index:04d}" for index in range(1797)]
 
 
-def test_ids_name_the_source_image() -> None:
-    from sklearn.datasets import load_digits  # type: ignore[import-untyped]
+def test_the_arrays_are_those_of_scikit_learn_split_as_ever() -> None:
+    datasets = pytest.importorskip("sklearn.datasets")
+    from benchmarks.make_digits import split_of_each
 
-    source = load_digits()
-    part = load_split("test")
-    for row in (0, 250, 499):
-        index = int(part.ids[row].removeprefix("digits-"))
-        assert part.labels[row] == source.target[index]
-        small = part.images[row, ..., 0].reshape(8, 4, 8, 4).mean(axis=(1, 3)) / 255 * 16
-        assert np.corrcoef(small.ravel(), source.images[index].ravel())[0, 1] > 0.98
+    source = datasets.load_digits()
+    with np.load(ARRAYS) as arrays:
+        np.testing.assert_array_equal(arrays["pixels"], source.images)
+        np.testing.assert_array_equal(arrays["labels"], source.target)
+        np.testing.assert_array_equal(arrays["splits"], split_of_each(source.target))
+
+
+@pytest.mark.parametrize(
+    ("name", "sha256"),
+    [
+        ("train", "d2d6c3b96bd0c4f333a692feac6e1f2a69d3482644cd684b9c4eb33a7a3c0803"),
+        ("calibration", "4545c7e2cad0bdf65157dc6c1bceea09baeec2e09c3ab0dce48da1d8765f4550"),
+        ("test", "b713d62a0df9f7a214df296f243ba289691bb592a0cf1263b59df6919bac87eb"),
+    ],
+)
+def test_images_are_those_that_edgevit_always_made_of_scikit_learns(name: str, sha256: str) -> None:
+    assert hashlib.sha256(load_split(name).images.tobytes()).hexdigest() == sha256
+
+
+def test_the_licence_lies_beside_the_arrays() -> None:
+    terms = ARRAYS.with_suffix(".LICENSE").read_text(encoding="utf-8")
+    assert "10.24432/C50P49" in terms
+    assert "CC BY 4.0" in terms
+    assert "BSD 3-Clause" in terms
 
 
 def test_images_are_grey_from_paper_to_ink_and_the_same_each_time() -> None:
@@ -75,6 +91,9 @@ def test_unknown_part_names_the_known_ones() -> None:
     assert "did you mean test" in caught.value.hint
 
 
-def test_importing_the_module_loads_neither_torch_nor_sklearn() -> None:
-    code = "import sys, edgevit.data.digits; sys.exit(any(name in sys.modules for name in ('torch', 'sklearn')))"
+def test_reading_them_loads_neither_torch_nor_sklearn() -> None:
+    code = (
+        "import sys; from edgevit.data.digits import load_split; load_split('test');"
+        "sys.exit(any(name in sys.modules for name in ('torch', 'sklearn', 'scipy')))"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

@@ -19,7 +19,6 @@ from tests.data.pictures import save
 
 
 def test_digits_and_their_parts() -> None:
-    pytest.importorskip("sklearn")
     assert open_images("digits").ids == open_images("digits:test").ids
     assert (len(open_images("digits")), len(open_images("digits:calibration"))) == (500, 200)
     with pytest.raises(UsageError, match="unknown digits split: 'tset'"):

@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 
 pytest.importorskip("torch")
-pytest.importorskip("sklearn")
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 QUICK = ("--data", "digits", "--samples", "40", "--set", "measure.min_seconds=0")

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("torch")
-pytest.importorskip("sklearn")
 
 from tests.end_to_end.test_compress import edgevit, outcome, start, wait_for
 

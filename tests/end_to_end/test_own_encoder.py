@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 pytest.importorskip("torch")
-pytest.importorskip("sklearn")
 
 from tests.end_to_end.test_compress import QUICK, edgevit
 

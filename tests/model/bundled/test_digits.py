@@ -14,7 +14,6 @@ from edgevit.model.torchvision_schemas import ensure_torchvision_schemas  # noqa
 
 ensure_torchvision_schemas()
 pytest.importorskip("timm")
-pytest.importorskip("sklearn")
 
 from safetensors.torch import load_file  # noqa: E402
 
