@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from edgevit.errors import UsageError, first_line
+from edgevit.model.program.copies import copy_with_shared_weights
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 from edgevit.spec.token_plan import ResizePlan
 
@@ -162,11 +163,9 @@ def _resized(module: nn.Module, size: tuple[int, int], **patches: Any) -> Resize
 
 def _try_size(module: nn.Module, size: tuple[int, int], **patches: Any) -> None:
     """Raises what the model raises on images of ``size``, found out with a copy that shares the model's weights."""
-    shared: dict[int, Any] = {}
-    if not hasattr(module, "set_input_size") or type(module).__module__.startswith("timm."):
-        # these write into no weight; a user's own ``set_input_size`` might, so it gets weights of its own
-        shared = {id(weight): nn.Parameter(weight.detach(), weight.requires_grad) for weight in module.parameters()}
-    _set_size(copy.deepcopy(module, shared), size, **patches)
+    # timm's writes into no weight; a user's own ``set_input_size`` might, so it gets weights of its own
+    shares = not hasattr(module, "set_input_size") or type(module).__module__.startswith("timm.")
+    _set_size((copy_with_shared_weights if shares else copy.deepcopy)(module), size, **patches)
 
 
 def _set_size(module: nn.Module, size: tuple[int, int], **patches: Any) -> None:

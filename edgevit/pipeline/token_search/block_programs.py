@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from edgevit.model.program.capture import NamedInput, save_program
+from edgevit.model.program.copies import copy_with_shared_weights
 from edgevit.pipeline.token_search.block_latency import BlockProgram
 from edgevit.pipeline.token_search.vit_parts import one_block
 from edgevit.spec.token_plan import Form, Site
@@ -42,7 +43,7 @@ def save_block(block: nn.Module, shape: tuple[int, ...], program: BlockProgram) 
         program: Where to write it; the folder exists.
     """
     example = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    save_program(torch.export.export(NamedInput(block).eval(), (example,)), program.file)
+    save_program(torch.export.export(NamedInput(copy_with_shared_weights(block)).eval(), (example,)), program.file)
 
 
 class _Block(nn.Module):

@@ -13,6 +13,7 @@ from torch import fx, nn
 
 from edgevit.errors import UsageError
 from edgevit.model.program.capture import without_fast_paths
+from edgevit.model.program.copies import copy_with_shared_weights
 from edgevit.model.program.functional import without_writes
 from edgevit.model.user_code import user_code
 from edgevit.tokens.captured.axes import BATCH, Axes, Length, of_size
@@ -90,7 +91,7 @@ def _capture(module: nn.Module, input_size: tuple[int, int], batch: int) -> fx.G
         torch.enable_grad(),  # without it, torch may take fused paths that hide attention
         without_fast_paths(),
     ):
-        program = torch.export.export(module, (example,))
+        program = torch.export.export(copy_with_shared_weights(module), (example,))
         captured = program.module()
         if not without_writes(captured.graph):
             with warnings.catch_warnings():
