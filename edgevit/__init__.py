@@ -7,15 +7,50 @@ from typing import TYPE_CHECKING, Any
 from edgevit.version import __version__
 
 if TYPE_CHECKING:
-    from edgevit.pipeline.compress import compress, export
+    from edgevit.api.compress import compress
+    from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, EdgevitError, UsageError
+    from edgevit.pipeline.compress import export
+    from edgevit.results.artifact import Preprocessing
     from edgevit.results.run import Run, load_run
-    from edgevit.spec.spec import Spec
+    from edgevit.spec.spec import (
+        BudgetSpec,
+        DistillSpec,
+        FinetuneSpec,
+        MeasureSpec,
+        ModelSpec,
+        QuantizeSpec,
+        Spec,
+    )
 
-__all__ = ["Run", "Spec", "__version__", "compress", "export", "load_run"]
+__all__ = [
+    "BudgetSpec",
+    "CandidateFailed",
+    "CheckFailed",
+    "DiskFull",
+    "DistillSpec",
+    "EdgevitError",
+    "FinetuneSpec",
+    "MeasureSpec",
+    "ModelSpec",
+    "Preprocessing",
+    "QuantizeSpec",
+    "Run",
+    "Spec",
+    "UsageError",
+    "__version__",
+    "compress",
+    "export",
+    "load_run",
+]
 
 _HOMES = {
-    "compress": "edgevit.pipeline.compress",
+    "compress": "edgevit.api.compress",
     "export": "edgevit.pipeline.compress",
+    "Preprocessing": "edgevit.results.artifact",
+    **dict.fromkeys(
+        ("BudgetSpec", "DistillSpec", "FinetuneSpec", "MeasureSpec", "ModelSpec", "QuantizeSpec"), "edgevit.spec.spec"
+    ),
+    **dict.fromkeys(("CandidateFailed", "CheckFailed", "DiskFull", "EdgevitError", "UsageError"), "edgevit.errors"),
     "Run": "edgevit.results.run",
     "load_run": "edgevit.results.run",
     "Spec": "edgevit.spec.spec",

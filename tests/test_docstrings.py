@@ -21,6 +21,8 @@ ERRORS = {"UsageError", "CandidateFailed", "CheckFailed", "DiskFull", "ValueErro
 FACTORIES = {"unknown_name": "UsageError"}
 """Functions that make an error to raise, with its class."""
 MOST_PARAMETERS = 6
+KEYWORDS = {("edgevit.api.compress", "compress")}
+"""Functions whose settings are keywords, as those of a command are options."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Definition = Function | ast.ClassDef
@@ -111,7 +113,7 @@ def long_signatures(module: str, source: str) -> list[str]:
     """Functions and methods, private ones too, with more parameters than allowed."""
     found = []
     for name, node in definitions(ast.parse(source)):
-        if not isinstance(node, Function) or is_command(module, name, node):
+        if not isinstance(node, Function) or is_command(module, name, node) or (module, name) in KEYWORDS:
             continue
         arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
         count = len([argument for argument in arguments if argument.arg not in ("self", "cls")])

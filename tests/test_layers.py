@@ -37,8 +37,10 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         " measure devices artifacts gate report pipeline",
         "cli": "errors units version spec results run data model tokens quantization distillation backends"
         " measure devices artifacts gate report pipeline commands",
+        "api": "errors units version spec results run data model tokens quantization distillation backends"
+        " measure devices artifacts gate report pipeline commands",
         "__main__": "cli",
-        "__init__": "version spec results gate pipeline",
+        "__init__": "version errors spec results gate pipeline api",
     }.items()
 }
 """What each package, and each file at the top, may import of edgevit besides itself."""
@@ -64,7 +66,7 @@ HEAVY = frozenset(
         "sklearn",
     ]
 )
-MOST_ENTRIES = 22
+MOST_ENTRIES = 23
 """Packages and files at the top of edgevit."""
 
 

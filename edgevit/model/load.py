@@ -1,4 +1,4 @@
-"""Loads a model: a bundled one, any timm name, or a user's own ``package.module:factory``."""
+"""Loads a model: a bundled one, any timm name, a user's own ``package.module:factory``, or a captured program (.pt2)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import importlib
 import sys
 from dataclasses import dataclass
 from numbers import Real
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -14,6 +15,7 @@ from torch import nn
 
 from edgevit.errors import CandidateFailed, UsageError, first_line, unknown_name
 from edgevit.model.bundled import BUNDLED_MODELS
+from edgevit.model.captured import is_captured, load_captured
 from edgevit.model.factory import call_factory
 from edgevit.model.quantized import refuse_quantized_module, shortened
 from edgevit.model.random_weights import randomize
@@ -26,7 +28,7 @@ from edgevit.run.stages import child_runner
 from edgevit.run.task import Task
 from edgevit.spec.input_file import require_file
 from edgevit.spec.normalization import normalization_problem
-from edgevit.spec.spec import ModelSpec
+from edgevit.spec.spec import ModelSpec, PreprocessingOverrides
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,9 @@ def sample_logits(model: Model) -> tuple[float, ...]:
 
 
 def _check_source(spec: ModelSpec) -> None:
+    if is_captured(spec.name):
+        _check_captured(spec)
+        return
     if ":" not in spec.name and spec.name not in BUNDLED_MODELS:
         _check_timm_name(spec.name)
     if spec.name not in BUNDLED_MODELS and not (spec.weights or spec.pretrained or spec.random_weights):
@@ -151,10 +156,21 @@ def _check_source(spec: ModelSpec) -> None:
         raise UsageError("--no-ema chooses among the weights of a file, and none is given", "give --weights FILE")
 
 
+def _check_captured(spec: ModelSpec) -> None:
+    others = {"weights": spec.weights, "pretrained": spec.pretrained, "random_weights": spec.random_weights}
+    given = [name for name, value in {**others, "num_classes": spec.num_classes}.items() if value]
+    if given:
+        raise UsageError(
+            f"{spec.name} is a captured program, which has its weights and classes", f"leave out {', '.join(given)}"
+        )
+
+
 def _load(spec: ModelSpec, seed: int) -> Model:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        if ":" in spec.name:
+        if is_captured(spec.name):
+            module = load_captured(Path(spec.name))
+        elif ":" in spec.name:
             module = call_factory(spec.name, spec.num_classes, pretrained=spec.pretrained)
         elif spec.name in BUNDLED_MODELS:
             module = _bundled(spec)
@@ -170,7 +186,7 @@ def _load(spec: ModelSpec, seed: int) -> Model:
         module = module.float().eval().requires_grad_(False)
     refuse_unusual_storage(module, str(spec.weights or spec.name))
     refuse_non_finite(module, str(spec.weights or spec.name))
-    preprocessing = _preprocessing(module, spec)
+    preprocessing = preprocessing_of(module, spec.name, spec.preprocessing)
     classes = _count_classes(spec.name, module, preprocessing)
     if spec.random_weights:
         with user_code(f"running {spec.name}"):
@@ -258,10 +274,19 @@ def _not_made(name: str, arguments: dict[str, Any], error: Exception) -> UsageEr
     )
 
 
-def _preprocessing(module: nn.Module, spec: ModelSpec) -> Preprocessing:
-    """timm's configuration of the module, each value replaced by the spec's where it gives one."""
+def preprocessing_of(module: nn.Module, name: str, given: PreprocessingOverrides) -> Preprocessing:
+    """Returns timm's configuration of a module, each value replaced by the one given where there is one.
+
+    Args:
+        module: With or without a configuration.
+        name: Of the model, for errors.
+        given: Replaces single values.
+
+    Raises:
+        UsageError: there is no input size, mean or standard deviation, or one that cannot be used.
+    """
     config = dict(getattr(module, "pretrained_cfg", None) or getattr(module, "default_cfg", None) or {})
-    overrides = spec.preprocessing.model_dump(exclude_none=True)
+    overrides = given.model_dump(exclude_none=True)
     values = {key: config.get(key) for key in ("mean", "std", "interpolation", "crop_pct", "crop_mode")}
     if config.get("input_size"):
         values["input_size"] = tuple(config["input_size"])[-2:]
@@ -269,28 +294,28 @@ def _preprocessing(module: nn.Module, spec: ModelSpec) -> Preprocessing:
     missing = [key for key in ("input_size", "mean", "std") if key not in merged]
     if missing:
         raise UsageError(
-            f"{spec.name} states no {', '.join(missing)}", "set them in [model.preprocessing], or on the command line"
+            f"{name} states no {', '.join(missing)}", "set them in [model.preprocessing], or on the command line"
         )
     if merged.get("crop_mode", "center") not in ("center", "squash"):
         raise UsageError(
-            f"{spec.name} asks for crop_mode {merged['crop_mode']!r}, which edgevit lacks",
+            f"{name} asks for crop_mode {merged['crop_mode']!r}, which edgevit lacks",
             "override it: center or squash",
         )
     if merged.get("interpolation", "bicubic") not in ("nearest", "bilinear", "bicubic", "lanczos"):
         raise UsageError(
-            f"{spec.name} asks for interpolation {merged['interpolation']!r}, which edgevit lacks",
+            f"{name} asks for interpolation {merged['interpolation']!r}, which edgevit lacks",
             "override it: nearest, bilinear, bicubic or lanczos",
         )
     for key in ("input_size", "mean", "std", "crop_pct"):
         value = merged.get(key, ())
         if not all(isinstance(number, Real) for number in (value if isinstance(value, tuple | list) else (value,))):
             raise UsageError(
-                f"{spec.name} states {key} {value!r}, which is no number",
+                f"{name} states {key} {value!r}, which is no number",
                 "correct it in the model's configuration, or override it",
             )
     problem = normalization_problem(merged["mean"], merged["std"])
     if problem:
-        raise UsageError(f"{spec.name}: {problem}", "correct it in the model's configuration, or override it")
+        raise UsageError(f"{name}: {problem}", "correct it in the model's configuration, or override it")
     return Preprocessing(**merged)
 
 

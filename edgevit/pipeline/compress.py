@@ -167,7 +167,7 @@ def _run_in(path: Path, spec: Spec, settings: _Settings, progress: Progress) -> 
         write_report(run, folder.path)
         if not settings.keep_work:
             remove_leftovers(folder.path)
-    return run
+    return run.at(folder.path)
 
 
 def _make_run(inputs: Inputs, stages: Stages, steps: Steps, deadline: Deadline) -> Run:

@@ -28,6 +28,7 @@ from edgevit.distillation.accelerator import find_device
 from edgevit.errors import UsageError
 from edgevit.measure.host import check_threads, has_precision, host_fingerprint, tool_versions
 from edgevit.model.bundled import BUNDLED_MODELS
+from edgevit.model.captured import is_captured
 from edgevit.model.factory import source_files
 from edgevit.model.load import Model, load_model, sample_logits, weights_sha256
 from edgevit.quantization.policy import Target
@@ -239,7 +240,9 @@ def input_files(spec: Spec) -> tuple[Path, ...]:
     """Returns the files that hold the weights of a run; they must not change while it goes on."""
     models = [spec.model, *([spec.passes.distill.teacher] if spec.passes.distill else [])]
     bundled = [BUNDLED_MODELS[model.name].weights for model in models if model.name in BUNDLED_MODELS]
-    return (*bundled, *(model.weights for model in models if model.weights and model.weights.is_file()))
+    programs = [Path(model.name) for model in models if is_captured(model.name)]
+    weights = [model.weights for model in models if model.weights]
+    return (*bundled, *(file for file in (*programs, *weights) if file.is_file()))
 
 
 def pin_inputs(folder: RunFolder, inputs: Inputs) -> None:

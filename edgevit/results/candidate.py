@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -168,6 +169,8 @@ class Candidate:
     """Of ``speed_up``; None unless it is from the final round."""
     top1_file: Annotated[str | None, LATER] = None
     """CSV file, relative to the run folder, with the label and the top-1 class of each image."""
+    file: Annotated[Path | None, Field(exclude=True), LATER] = field(default=None, compare=False)
+    """Of the artifact; known of a run that was carried out or loaded here, and not in ``run.json``."""
 
     def measurement(self, device: str = HOST) -> Measurement | None:
         """Returns the measurement taken on ``device``, or None."""

@@ -6,11 +6,11 @@ Reading or judging a run needs no torch, numpy or runtime.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from edgevit.errors import UsageError
 from edgevit.results.candidate import Candidate
@@ -115,6 +115,30 @@ class Run:
     finetunes: Annotated[tuple[Finetune, ...], LATER] = ()
     """With ``--finetune``: what it brought to each variant that was tuned."""
     schema_version: Literal[1] = SCHEMA_VERSION
+    folder: Annotated[Path | None, Field(exclude=True), LATER] = field(default=None, compare=False)
+    """Where its files are; known of a run that was carried out or loaded here, and not in ``run.json``."""
+
+    def at(self, folder: Path) -> Run:
+        """Returns the run with the place of its files.
+
+        Args:
+            folder: Of the run.
+        """
+        candidates = tuple(
+            replace(each, file=folder / each.artifact.path if each.artifact else None) for each in self.candidates
+        )
+        return replace(self, folder=folder, candidates=candidates)
+
+    def __repr__(self) -> str:
+        usable = sum(candidate.status == "ok" for candidate in self.candidates)
+        return f"<Run: {usable} of {len(self.candidates)} candidates usable, chosen: {self.selected}>"
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Returns a row for each candidate, for a table or ``pandas.DataFrame``.
+
+        Latencies are in milliseconds, sizes in bytes, accuracies fractions; None where something is not known.
+        """
+        return [_row(candidate, candidate.id == self.selected) for candidate in self.candidates]
 
     def candidate(self, candidate_id: str) -> Candidate:
         """Returns the candidate with that id.
@@ -146,6 +170,24 @@ class Run:
     def choices(self) -> dict[str, str | None]:
         """``selected_for``; in runs of an earlier version the one choice, which was for this host."""
         return self.selected_for or {HOST: self.selected}
+
+
+def _row(candidate: Candidate, chosen: bool) -> dict[str, Any]:
+    accuracy, artifact = candidate.accuracy, candidate.artifact
+    return {
+        "id": candidate.id,
+        "backend": candidate.backend,
+        "scheme": candidate.scheme,
+        "status": candidate.status,
+        "chosen": chosen,
+        "top1": accuracy and accuracy.top1,
+        "drop_points": accuracy and accuracy.drop_points,
+        "agreement": accuracy and accuracy.agreement,
+        "p50_ms": candidate.p50_ms,
+        "size_bytes": artifact and artifact.size_bytes,
+        "file": str(candidate.file) if candidate.file else None,
+        "reasons": "; ".join(candidate.reasons),
+    }
 
 
 _RUN = TypeAdapter(Run)
@@ -184,7 +226,7 @@ def load_run(path: Path) -> Run:
             f"{file} is not a run of schema version {SCHEMA_VERSION}: {error}",
             "the file was cut, edited, or written by another version of edgevit; run `edgevit compress` again",
         ) from error
-    return run
+    return run.at(file.parent)
 
 
 def _check_ids(run: Run) -> None:

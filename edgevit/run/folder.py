@@ -2,6 +2,7 @@
 
     begin.json       the spec it belongs to, written before anything else
     pins/*.txt       what must not change while it goes on: the images, the version of edgevit
+    inputs/          models and images that were given in memory
     stages/*.json    one finished stage each: its value and the sha256 of every file it wrote
     artifacts/       one folder per candidate
     work/            captured programs, weights and logits that later stages read
@@ -34,6 +35,8 @@ from edgevit.spec.spec import Spec
 
 Value = TypeVar("Value")
 
+INPUTS = "inputs"
+"""Folder in that of a run, for what was given in memory."""
 _DIGEST = re.compile("[0-9a-f]{64}")
 """Matches a sha256, which tells nobody anything."""
 _ROUNDING = 1e-3
@@ -329,8 +332,8 @@ def _refuse_links(folder: Path) -> None:
 
 
 def _is_first_trace(path: Path) -> bool:
-    """Whether a file is all that a run leaves which was stopped while it began."""
-    return path.name == LOCK or path.match(TEMPORARY)
+    """Whether a file is all that is there of a run before it begins, or after it was stopped while it began."""
+    return path.name in (LOCK, INPUTS) or path.match(TEMPORARY)
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

@@ -105,7 +105,7 @@ class ModelSpec(Section):
     """Which network, and where its weights come from: exactly one of the three ways."""
 
     name: str
-    """A bundled model (digits_vit, digits_cnn), a timm name, or "package.module:factory"."""
+    """A bundled model (digits_vit, digits_cnn), a timm name, "package.module:factory", or a captured program (.pt2)."""
     weights: GivenPath | None = None
     """safetensors, or a torch file that holds a state dict."""
     pretrained: bool = False
@@ -411,7 +411,7 @@ def _with_absolute_paths(document: dict[str, Any], folder: Path) -> dict[str, An
             anchored[key] = _with_absolute_paths(value, folder)
         elif value == "" or not isinstance(value, str):
             continue
-        elif key == "weights":
+        elif key == "weights" or (key == "name" and value.endswith(".pt2")):
             anchored[key] = str(folder / expand_user(value))
         elif key in ("evaluation", "calibration", "train") and value != "digits":
             place = folder / expand_user(value)

@@ -1,0 +1,179 @@
+"""``edgevit.compress`` in Python: a model and images as the caller has them, and every setting a keyword."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from edgevit.api.stored_images import Images, image_source
+from edgevit.api.stored_model import stored_model
+from edgevit.errors import UsageError
+from edgevit.pipeline import compress as pipeline
+from edgevit.results.artifact import Preprocessing
+from edgevit.results.run import Run
+from edgevit.run.files import out_folder
+from edgevit.run.folder import INPUTS
+from edgevit.run.progress import Progress
+from edgevit.spec.spec import (
+    BudgetSpec,
+    DistillSpec,
+    FinetuneSpec,
+    MeasureSpec,
+    QuantizeSpec,
+    Section,
+    Spec,
+    resolve_spec,
+)
+
+
+def compress(
+    model: Spec | nn.Module | str,
+    out: Path | str | None = None,
+    *,
+    preprocessing: Preprocessing | None = None,
+    weights: Path | str | None = None,
+    pretrained: bool = False,
+    random_weights: bool = False,
+    num_classes: int | None = None,
+    evaluation: Images | None = None,
+    calibration: Images | None = None,
+    train: Images | None = None,
+    samples: int | None = None,
+    calibration_samples: int | None = None,
+    class_offset: int | None = None,
+    profile: str | None = None,
+    export: Sequence[str] | None = None,
+    schemes: Sequence[str] | None = None,
+    tokens: str | None = None,
+    form: str | None = None,
+    search_minutes: float | None = None,
+    distill: DistillSpec | None = None,
+    finetune: FinetuneSpec | str | None = None,
+    quantize: QuantizeSpec | None = None,
+    devices: Sequence[str] | None = None,
+    budget: BudgetSpec | None = None,
+    measure: MeasureSpec | None = None,
+    max_minutes: float | None = None,
+    quick: bool | None = None,
+    seed: int | None = None,
+    resume: bool = False,
+    jobs: int | None = None,
+    keep_work: bool = False,
+    progress: Progress | None = None,
+) -> Run:
+    """Compresses a model: makes every candidate, verifies, evaluates and measures it, and chooses one.
+
+    What is in memory is written into the folder of the run first, under ``inputs``; the same call with ``resume`` goes on.
+    A keyword that is left out has the value of the profile, or the default of :class:`edgevit.spec.spec.Spec`.
+
+    Args:
+        model: A module, float32 [n, 3, h, w] to logits [n, classes]; the name of a model, such as timm's, or
+            "package.module:factory", or a captured program (.pt2); or a whole spec, which takes no other setting than
+            ``out``, ``resume``, ``jobs``, ``keep_work`` and ``progress``.
+        out: Folder of the run; ``runs/<model>-<time>`` when None.
+        preprocessing: Of the model's images; its own configuration when None.
+        weights: safetensors, or a torch file that holds a state dict.
+        pretrained: Download the weights from timm's own source; of a factory, take those that it loads itself.
+        random_weights: For trying out; accuracy is then not reported.
+        num_classes: Of a model by name, where it is not its default.
+        evaluation: Labelled images that candidates are judged on.
+        calibration: Images to calibrate with, or a share of the evaluation images such as "20%".
+        train: Images for distillation and fine-tuning; the latter takes the calibration images when None.
+        samples: Number of evaluation images, chosen by the seed.
+        calibration_samples: Number of calibration images.
+        class_offset: Output of class 0, see :class:`edgevit.spec.spec.DataSpec`.
+        profile: Name of a shipped profile, or a profile file.
+        export: Formats or backends: "onnx", "openvino", "tflite".
+        schemes: Such as "static_wi8_ai8"; chosen automatically when None.
+        tokens: Token plans, see :mod:`edgevit.spec.token_plan`; "auto" searches for one.
+        form: How graphs select tokens: "auto", "gather" or "arithmetic".
+        search_minutes: That the token searches of one backend may take.
+        distill: Distillation from a teacher before anything else.
+        finetune: "quick", "full" or "auto", or all settings.
+        quantize: How far quantization may go to keep the accuracy drop.
+        devices: Names of devices to predict latency and memory for.
+        budget: What a candidate may cost to be chosen.
+        measure: How latency and memory are measured.
+        max_minutes: For the whole run.
+        quick: A first look.
+        seed: Of all sampling.
+        resume: Continue the run in ``out``.
+        jobs: Tasks side by side; as many as there are processors when None.
+        keep_work: Leave the working files in the folder when the run has ended.
+        progress: Progress callback.
+
+    Returns:
+        The run; ``run.chosen.file`` is the file of the chosen candidate.
+
+    Raises:
+        UsageError: something that is asked for does not exist or does not fit; nothing heavy was started.
+        DiskFull: there was no space left; ``resume`` continues.
+    """
+    of_model = _given(
+        weights=str(weights) if weights else None,
+        pretrained=pretrained or None,
+        random_weights=random_weights or None,
+        num_classes=num_classes,
+    )
+    images = _given(evaluation=evaluation, calibration=calibration, train=train)
+    of_data = _given(samples=samples, calibration_samples=calibration_samples, class_offset=class_offset)
+    settings = _given(
+        passes=_given(tokens=tokens, form=form, search_minutes=search_minutes, distill=distill) or None,
+        finetune={"mode": finetune} if isinstance(finetune, str) else finetune,
+        export=_given(backends=export and list(export), schemes=schemes and list(schemes)) or None,
+        quantize=quantize,
+        devices=devices and list(devices),
+        budget=budget,
+        measure=measure,
+        max_minutes=max_minutes,
+        quick=quick,
+        seed=seed,
+    )
+    carry_out = partial(pipeline.compress, resume=resume, jobs=jobs, keep_work=keep_work, progress=progress)
+    if isinstance(model, Spec):
+        beside = [*of_model, *images, *of_data, *settings, *_given(preprocessing=preprocessing, profile=profile)]
+        if beside:
+            raise UsageError(f"a whole spec is given, and {', '.join(beside)} beside it", "set that in the spec")
+        return carry_out(model, Path(out) if out else None)
+    if isinstance(model, nn.Module) and of_model:
+        raise UsageError(f"a module has its weights and classes, and {', '.join(of_model)} is given", "leave it out")
+    name = model if isinstance(model, str) else type(model).__name__
+    with out_folder(Path(out) if out else None, name) as folder, _inputs_in(folder) as inputs:
+        if isinstance(model, nn.Module):
+            described: Any = stored_model(model, preprocessing, inputs)
+        else:
+            described = {"name": model, **of_model, **_given(preprocessing=preprocessing and asdict(preprocessing))}
+        sources = {purpose: image_source(each, purpose, inputs) for purpose, each in images.items()}
+        overrides = {"model": described, "data": {**sources, **of_data}, **settings}
+        return carry_out(resolve_spec(None, profile, _as_document(overrides)), folder)
+
+
+def _given(**settings: Any) -> dict[str, Any]:
+    """Those that are not None."""
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _as_document(value: Any) -> Any:
+    """Sections as a spec file writes them: what has its default is left out."""
+    if isinstance(value, Section):
+        return value.model_dump(mode="json", exclude_defaults=True)
+    return {key: _as_document(each) for key, each in value.items()} if isinstance(value, dict) else value
+
+
+@contextmanager
+def _inputs_in(folder: Path) -> Iterator[Path]:
+    """Gives the folder for what is in memory; it goes again where no run has begun."""
+    inputs = folder.resolve() / INPUTS
+    try:
+        yield inputs
+    except BaseException:
+        if not (folder / "begin.json").is_file():
+            shutil.rmtree(inputs, ignore_errors=True)
+        raise

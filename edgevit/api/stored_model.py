@@ -1,0 +1,81 @@
+"""A module given in memory, written once so that any process can load it."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors.torch import save as safetensors_bytes
+from torch import nn
+
+from edgevit.errors import UsageError
+from edgevit.model.captured import save_captured
+from edgevit.model.load import load_model, preprocessing_of, weights_sha256
+from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
+from edgevit.results.artifact import Preprocessing
+from edgevit.run.files import write_atomically
+from edgevit.spec.spec import ModelSpec, PreprocessingOverrides
+
+
+def stored_model(module: nn.Module, preprocessing: Preprocessing | None, folder: Path) -> ModelSpec:
+    """Writes a module: a model of timm as its name and its weights, any other as a captured program.
+
+    Args:
+        module: Classifier, float32 [n, 3, h, w] to logits [n, classes]; left as it is.
+        preprocessing: Of its images; that which timm's configuration of the module states when None.
+        folder: Where to write; an equal module is written once.
+
+    Raises:
+        UsageError: it states no preprocessing and none is given, or it cannot be captured.
+        DiskFull: there is no space left.
+    """
+    own = copy.deepcopy(module).cpu().float().eval().requires_grad_(False)
+    name = type(module).__name__
+    contract = preprocessing or preprocessing_of(own, name, PreprocessingOverrides())
+    overrides = PreprocessingOverrides(**asdict(contract))
+    digest = hashlib.sha256(f"{name} {weights_sha256(own)}".encode()).hexdigest()[:16]
+    return _by_name(own, overrides, folder / f"{name}-{digest}.safetensors") or _as_program(
+        own, overrides, folder / f"{name}-{digest}.pt2"
+    )
+
+
+def _by_name(module: nn.Module, overrides: PreprocessingOverrides, weights: Path) -> ModelSpec | None:
+    """A model that timm makes under the same name computes the same; None where there is none."""
+    ensure_torchvision_schemas()
+    import timm
+
+    config = getattr(module, "pretrained_cfg", None)
+    architecture = config.get("architecture") if isinstance(config, dict) else None
+    classes = getattr(module, "num_classes", None)
+    if architecture is None or not timm.is_model(architecture) or not isinstance(classes, int) or classes < 1:
+        return None
+    if not weights.is_file():
+        state = {key: value.contiguous().clone() for key, value in module.state_dict().items()}
+        write_atomically(weights, safetensors_bytes(state))
+    spec = ModelSpec(name=architecture, weights=weights, num_classes=classes, preprocessing=overrides)
+    try:
+        again = load_model(spec).module
+    except UsageError:  # changed since timm made it
+        again = None
+    if again is None or not _computes_the_same(module, again, overrides):
+        weights.unlink()
+        return None
+    return spec
+
+
+def _computes_the_same(module: nn.Module, other: nn.Module, overrides: PreprocessingOverrides) -> bool:
+    assert overrides.input_size is not None
+    image = torch.rand(1, 3, *overrides.input_size, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        return torch.allclose(module(image), other(image), rtol=1e-4, atol=1e-5)
+
+
+def _as_program(module: nn.Module, overrides: PreprocessingOverrides, program: Path) -> ModelSpec:
+    assert overrides.input_size is not None
+    if not program.is_file():
+        program.parent.mkdir(parents=True, exist_ok=True)
+        save_captured(module, overrides.input_size, program)
+    return ModelSpec(name=str(program), preprocessing=overrides)
