@@ -8,6 +8,7 @@ from edgevit.version import __version__
 
 if TYPE_CHECKING:
     from edgevit.api.compress import compress
+    from edgevit.api.steps import bench, check, evaluate, predict_latency
     from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, EdgevitError, UsageError
     from edgevit.pipeline.compress import export
     from edgevit.results.artifact import Preprocessing
@@ -38,14 +39,19 @@ __all__ = [
     "Spec",
     "UsageError",
     "__version__",
+    "bench",
+    "check",
     "compress",
+    "evaluate",
     "export",
     "load_run",
+    "predict_latency",
 ]
 
 _HOMES = {
     "compress": "edgevit.api.compress",
     "export": "edgevit.pipeline.compress",
+    **dict.fromkeys(("bench", "check", "evaluate", "predict_latency"), "edgevit.api.steps"),
     "Preprocessing": "edgevit.results.artifact",
     **dict.fromkeys(
         ("BudgetSpec", "DistillSpec", "FinetuneSpec", "MeasureSpec", "ModelSpec", "QuantizeSpec"), "edgevit.spec.spec"

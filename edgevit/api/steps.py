@@ -1,0 +1,126 @@
+"""The steps of ``edgevit`` one by one in Python: what the commands of the same names do, with typed answers."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from edgevit.api.stored_images import Images, image_source
+from edgevit.commands.bench import measure_file
+from edgevit.commands.eval import FileEvaluation, evaluate_file
+from edgevit.commands.profile import predict_for_target
+from edgevit.gate.budget import Budget, load_budget
+from edgevit.gate.files import judge_files
+from edgevit.gate.judge import Verdict, decide
+from edgevit.results.artifact import Preprocessing
+from edgevit.results.file_score import FileScore
+from edgevit.results.measurement import Measurement, Prediction
+from edgevit.results.run import Run, load_run
+from edgevit.run.progress import Progress, Silent
+from edgevit.spec.spec import MeasureSpec, PreprocessingOverrides
+
+
+def bench(
+    file: Path | str,
+    *,
+    measure: MeasureSpec | None = None,
+    precision: str = "fastest",
+    batch: int | None = None,
+    progress: Progress | None = None,
+) -> Measurement:
+    """Measures latency and memory of an artifact file on this host.
+
+    Args:
+        file: It need not be edgevit's.
+        measure: Threads and how long to measure.
+        precision: "f32", "bf16" or "fastest": what the runtime may compute float layers in.
+        batch: Images of one run; when None, what the file fixes, or 1 where it leaves it open.
+        progress: Progress callback.
+
+    Returns:
+        Latencies in ms, memory in bytes, and the conditions.
+
+    Raises:
+        UsageError: no such file, or no backend can run it, or the runtime crashed or ran out of time.
+    """
+    return measure_file(Path(file), precision, measure or MeasureSpec(), batch, progress or Silent())
+
+
+def evaluate(
+    file: Path | str,
+    images: Images,
+    *,
+    preprocessing: Preprocessing | None = None,
+    samples: int | None = None,
+    class_offset: int | None = None,
+    progress: Progress | None = None,
+) -> FileScore:
+    """Scores an artifact file on labelled images.
+
+    Args:
+        file: A classifier of single images; it need not be edgevit's.
+        images: See :data:`edgevit.api.stored_images.Images`.
+        preprocessing: What the file states, or the run that it lies in, when None; the input size is always the file's.
+        samples: Images to score it on; all when None.
+        class_offset: Output of class 0, see :class:`edgevit.spec.spec.DataSpec`.
+        progress: Progress callback.
+
+    Returns:
+        Accuracies as fractions with their intervals.
+
+    Raises:
+        UsageError: no backend reads the file, images cannot be read or have no labels, or the preprocessing is not known.
+        CandidateFailed: the runtime crashed, or ran out of time, at the first image.
+    """
+    given = {key: value for key, value in asdict(preprocessing).items() if key != "input_size"} if preprocessing else {}
+    with tempfile.TemporaryDirectory(prefix="edgevit-") as folder:
+        asked = FileEvaluation(
+            artifact=Path(file),
+            data=image_source(images, "evaluation", Path(folder)),
+            preprocessing=PreprocessingOverrides(**given),
+            class_offset=class_offset,
+            samples=samples,
+            threads=1,
+            precision="fastest",
+        )
+        return evaluate_file(asked, progress or Silent())
+
+
+def predict_latency(
+    target: Path | str, *devices: str, weights: Path | str | None = None, progress: Progress | None = None
+) -> tuple[Prediction, ...]:
+    """Predicts latency and memory on devices.
+
+    Args:
+        target: An artifact file, or the name of a model.
+        devices: Names of devices, at least one.
+        weights: Of the model; latency does not depend on them.
+        progress: Progress callback.
+
+    Returns:
+        One prediction for each compute unit of each device.
+
+    Raises:
+        UsageError: unknown device or model, or a file that cannot be read.
+    """
+    return predict_for_target(str(target), devices, Path(weights) if weights else None, None, progress or Silent())
+
+
+def check(run: Run | Path | str, budget: Budget | Path | str, *, candidate: str | None = None) -> Verdict:
+    """Judges a candidate of a run against a budget, as ``edgevit gate`` does.
+
+    Args:
+        run: A run, its folder or its ``run.json``.
+        budget: The limits, or a TOML file of them.
+        candidate: Its id; the chosen one when None.
+
+    Returns:
+        The verdict with every check; ``outcome`` is "pass", "fail" or "inconclusive".
+
+    Raises:
+        UsageError: a file cannot be read, or the candidate is not in the run.
+    """
+    loaded = run if isinstance(run, Run) else load_run(Path(run))
+    verdict = decide(loaded, budget if isinstance(budget, Budget) else load_budget(Path(budget)), candidate)
+    return judge_files(verdict, loaded, loaded.folder, required=False) if loaded.folder else verdict
