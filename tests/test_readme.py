@@ -57,8 +57,18 @@ def test_the_python_in_the_readme_uses_what_there_is() -> None:
         for node in ast.walk(ast.parse(code))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "edgevit"
     }
-    assert used == {"Spec", "compress"}
+    assert used == {"BudgetSpec", "bench", "compress"}
     assert used <= set(edgevit.__all__)
+
+
+@pytest.mark.slow
+def test_the_python_in_the_readme_runs(tmp_path: Path) -> None:
+    (code,) = blocks("python")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    chosen, p50 = done.stdout.splitlines()
+    assert Path(chosen.split()[0]).is_relative_to(tmp_path / "run")
+    assert float(p50) > 0
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
