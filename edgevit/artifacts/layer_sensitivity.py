@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from edgevit.artifacts.evaluate import run_once
+from edgevit.artifacts.make import as_input_of
 from edgevit.artifacts.verify import compare
 from edgevit.backends import Backend, Session, get_backend
 from edgevit.data.images import ImageSet
@@ -97,7 +98,7 @@ def _with_one(
 ) -> Verification:
     """Quantizes one layer and compares the logits with those of the float artifact."""
     recipe = _only(layer, graph, job.recipe)
-    calibration = images if SCHEMES[recipe.scheme].calibrated else None
+    calibration = as_input_of(graph, images) if SCHEMES[recipe.scheme].calibrated else None
     np.random.seed(job.seed)
     with tempfile.TemporaryDirectory() as folder:
         path = backend.quantize(job.parent, recipe, calibration, Path(folder))

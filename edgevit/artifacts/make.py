@@ -10,6 +10,7 @@ from typing import get_args
 import numpy as np
 
 from edgevit.backends import get_backend
+from edgevit.backends.layout import guess_layout
 from edgevit.data.prepared import PreparedImages
 from edgevit.errors import CandidateFailed, UsageError
 from edgevit.results.artifact import TensorSpec
@@ -101,9 +102,9 @@ def quantize(job: QuantizeJob) -> MadeArtifact:
     """
     backend = get_backend(job.backend)
     np.random.seed(job.seed)
-    calibration = None if job.calibration is None else job.calibration.array()
+    parent = backend.read_graph(job.parent)
+    calibration = None if job.calibration is None else as_input_of(parent, job.calibration.array())
     with _Folder(job.folder) as folder:
-        parent = backend.read_graph(job.parent)
         recipe = job.recipe.resolved(parent.layers)
         recipe = replace(recipe, float_layers=(*recipe.float_layers, *token_selection_ops(parent)))
         main = backend.quantize(job.parent, recipe, calibration, folder)
@@ -111,6 +112,18 @@ def quantize(job: QuantizeJob) -> MadeArtifact:
         check_label(job.recipe.scheme, graph)
         check_share(job.recipe.scheme, graph)
     return _describe(job.backend, job.folder / main.name)
+
+
+def as_input_of(graph: Graph, images: np.ndarray) -> np.ndarray:
+    """Returns images with their axes in the order of a graph's input.
+
+    Args:
+        graph: With one input, of images.
+        images: float32 [n, 3, h, w].
+    """
+    if guess_layout(graph.tensor[graph.inputs[0]].shape) != "NHWC":
+        return images
+    return np.ascontiguousarray(images.transpose(0, 2, 3, 1))
 
 
 def check_label(scheme: str, graph: Graph) -> None:

@@ -91,7 +91,8 @@ class Backend:
         Args:
             parent: Main file of the float32 artifact.
             recipe: Its scheme is one of ``schemes``, not "fp32"; its float layers are ops of ``read_graph(parent)``.
-            calibration: float32 [n, 3, h, w], preprocessed; None if there are none, for a scheme that works without.
+            calibration: float32 [n, 3, h, w], preprocessed, or with its axes in the order of the parent's input; None if
+                there are none, for a scheme that works without.
             folder: Where to write.
 
         Returns:

@@ -29,6 +29,7 @@ COMMANDS = (
     ("compress", "compress"),
     ("export", "export"),
     ("finetune", "finetune"),
+    ("quantize", "quantize"),
     ("bench", "bench"),
     ("eval", "evaluate"),
     ("inspect", "inspect"),

@@ -15,6 +15,7 @@ from edgevit.cli.terminal import console, print_line, print_table
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from edgevit.commands.quantize import QuantizedFile
     from edgevit.gate.judge import Verdict
     from edgevit.results.file_score import FileScore
     from edgevit.results.graph_summary import Summary
@@ -143,6 +144,25 @@ def print_score(artifact: Path, data: str, score: FileScore) -> None:
         print_line(f"{artifact.name}: NaN or infinity for {images}, which count as misses")
     if score.classes:
         print_line(f"classes by output: {outputs_text(score.classes)}")
+
+
+def print_quantized(found: QuantizedFile) -> None:
+    """Prints what quantizing a file gave: every attempt, then the file that was written."""
+    for attempt in found.attempts:
+        lost = attempt.note or f"accuracy change {units.accuracy_change(attempt.drop_points, 2)}"
+        print_line(f"{attempt.rung}: {attempt.recipe.summary}: {lost}")
+    accuracy, smaller = found.accuracy, found.size_before / found.size_after
+    top1 = (
+        ""
+        if accuracy.top1 is None
+        else f"top-1 {units.percent(accuracy.top1)} ({units.accuracy_change(found.drop_points)}), "
+    )
+    print_line(
+        f"{found.path}: {found.scheme}, {top1}agreement with the float file {units.percent(accuracy.agreement)} on"
+        f" {accuracy.samples} images, {units.size(found.size_after)}, {smaller:.1f} × smaller"
+    )
+    if found.left_out:
+        print_line(f"left out, for it needs the PyTorch model (edgevit compress): {', '.join(found.left_out)}")
 
 
 def print_summary(summary: Summary) -> None:

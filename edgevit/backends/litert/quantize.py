@@ -14,6 +14,7 @@ from ai_edge_quantizer.utils import tfl_flatbuffer_utils
 
 from edgevit.backends.litert.graph import read_graph
 from edgevit.backends.litert.integer_io import with_uint8_io
+from edgevit.errors import UsageError
 from edgevit.quantization.activation_ranges import tensor_ranges
 from edgevit.spec.recipe import OpKind, Recipe
 from edgevit.spec.schemes import SCHEMES
@@ -147,7 +148,13 @@ def _heads(parent: Path) -> list[tuple[qtyping.TFLOperationName, str]]:
 def _library_statistics(rules: recipe_manager.RecipeManager, parent: Path, images: np.ndarray) -> Statistics:
     """Returns what the library itself collects over images float32 [n, 3, h, w], by tensor."""
     measuring = calibrator.Calibrator(str(parent), num_threads=1)
-    signature, names = next(iter(Interpreter(model_path=str(parent)).get_signature_list().items()))
+    signatures = Interpreter(model_path=str(parent)).get_signature_list()
+    if not signatures:
+        raise UsageError(
+            "the file has no signature, by which LiteRT's calibration feeds it",
+            "convert the model again with a converter that writes signatures, or give --scheme dynamic_wi8_afp32",
+        )
+    signature, names = next(iter(signatures.items()))
     measuring.calibrate({signature: [{names["inputs"][0]: image[None]} for image in images]}, rules)
     found: Statistics = measuring.get_model_qsvs()
     return found

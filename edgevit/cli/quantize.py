@@ -1,0 +1,83 @@
+"""``edgevit quantize``: a float file of anyone to int8."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgevit.cli import options
+
+
+def quantize(
+    artifact: options.ArtifactFile,
+    calibration: Annotated[
+        str, typer.Option(help="Images to calibrate with: digits:train, a folder, an .npz, or a manifest (.toml).")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write; <name>.<scheme>.<suffix> beside it when not given.")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Labelled images to judge by; agreement on the calibration images when not given."),
+    ] = None,
+    scheme: Annotated[str | None, typer.Option(help="One scheme; the policy's first when not given.")] = None,
+    max_drop: Annotated[float, typer.Option(min=0, max=100, help="Allowed drop of top-1 in percentage points.")] = 1.0,
+    max_minutes: Annotated[float, typer.Option(min=0.01, help="After which nothing further is tried.")] = 20.0,
+    mean: Annotated[str | None, typer.Option(metavar="M | R,G,B", help="Mean of pixels in 0..1.")] = None,
+    std: Annotated[str | None, typer.Option(metavar="S | R,G,B", help="Standard deviation of pixels in 0..1.")] = None,
+    interpolation: Annotated[str | None, typer.Option(help="bicubic, bilinear, nearest or lanczos.")] = None,
+    crop_pct: Annotated[
+        float | None, typer.Option(help="Share of the resized image that the crop keeps; 1 when not given.")
+    ] = None,
+    crop_mode: Annotated[str | None, typer.Option(help="center, or squash: ignore the aspect ratio.")] = None,
+    class_offset: options.ClassOffset = None,
+    threads: options.Threads = None,
+    as_json: options.Json = False,
+) -> None:
+    """Quantize a float32 artifact, also one that edgevit did not make, and verify the outcome against it.
+
+    The recipes and the repair ladder are those of `edgevit compress`, as far as they need no PyTorch model; what is left
+    out is said. Exit 0 if the drop is within --max-drop, 1 otherwise; the file is written in both cases.
+
+    \b
+    Example:
+      edgevit quantize mobilenet_v2.onnx --calibration train/ --data val/ --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
+    """
+    from edgevit.backends import backend_of_file
+    from edgevit.cli import render, terminal
+    from edgevit.commands.quantize import FileQuantization, quantize_file
+    from edgevit.errors import ExitCode
+    from edgevit.results.candidate import within_budget
+    from edgevit.results.document import to_document
+    from edgevit.spec.spec import PreprocessingOverrides
+    from edgevit.spec.toml_files import validate
+
+    given = options.nested(
+        mean=options.channels("--mean", mean),
+        std=options.channels("--std", std),
+        interpolation=interpolation,
+        crop_pct=crop_pct,
+        crop_mode=crop_mode,
+    )
+    suffix = backend_of_file(artifact).suffix
+    asked = FileQuantization(
+        artifact=artifact,
+        out=out or artifact.with_suffix(f".{scheme or 'int8'}{suffix}"),
+        calibration=calibration,
+        evaluation=data,
+        scheme=scheme,
+        preprocessing=validate(PreprocessingOverrides, given, "command line"),
+        class_offset=class_offset,
+        max_drop=max_drop,
+        max_minutes=max_minutes,
+        threads=threads or 1,
+    )
+    with terminal.make_progress() as progress:
+        found = quantize_file(asked, progress)
+    if as_json:
+        terminal.print_json(to_document(found))
+    else:
+        render.print_quantized(found)
+    raise typer.Exit(ExitCode.DONE if within_budget(found.drop_points, max_drop) else ExitCode.CHECK_FAILED)

@@ -1,0 +1,283 @@
+"""Quantizes a float artifact of anyone, by the recipes and the repair ladder of a run, as far as they need no PyTorch model."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+
+from edgevit.artifacts.accuracy import accuracy_of, agreement, read_answers
+from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, check_classifier, class_count, image_size, run_images
+from edgevit.artifacts.layer_sensitivity import Sensitivity, SensitivityJob, layer_sensitivity
+from edgevit.artifacts.make import MadeArtifact, QuantizeJob, quantize
+from edgevit.backends import Backend, backend_of_file, check_scheme, get_backend
+from edgevit.commands.eval import preprocessing_of
+from edgevit.commands.file_errors import blaming_file
+from edgevit.data.images import ImageSet, open_images
+from edgevit.data.output_labels import match_labels
+from edgevit.data.prepared import PreparedImages, PrepareImagesJob, prepare_images
+from edgevit.data.row_file import read_rows
+from edgevit.data.sampling import DEFAULT_CALIBRATION_SAMPLES, sample_images
+from edgevit.errors import CandidateFailed, CheckFailed, UsageError
+from edgevit.measure.host import check_threads, host_fingerprint
+from edgevit.quantization.ladder import Rung, best, climb, rungs
+from edgevit.quantization.policy import Architecture, Target, first_guess, first_recipe
+from edgevit.results.artifact import Preprocessing
+from edgevit.results.candidate import Accuracy, Attempt, within_budget
+from edgevit.run.progress import Progress
+from edgevit.run.stages import ChildRunner, child_runner
+from edgevit.run.task import Task
+from edgevit.spec.recipe import QuantizerOption, Recipe, WeightChange
+from edgevit.spec.schemes import SCHEMES
+from edgevit.spec.spec import PreprocessingOverrides
+
+_QUANTIZER_OPTIONS = get_args(QuantizerOption)
+_WEIGHT_CHANGES = tuple(step.replace("_", " ") for step in get_args(WeightChange))
+"""Rungs that change the weights of the PyTorch program."""
+
+
+@dataclass(frozen=True)
+class FileQuantization:
+    """What is asked of a float file."""
+
+    artifact: Path
+    out: Path
+    """Where to write the quantized file, beside which files of weights go."""
+    calibration: str
+    """Source of images, with or without labels."""
+    evaluation: str | None
+    """Source of labelled images to judge by; agreement with the float file on the calibration images when None."""
+    scheme: str | None
+    """The policy's first when None."""
+    preprocessing: PreprocessingOverrides
+    """What the user gave; the input size is the file's own."""
+    class_offset: int | None
+    max_drop: float
+    """In percentage points."""
+    max_minutes: float
+    """After which no further rung of the ladder is tried."""
+    threads: int
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class FloatFile:
+    """What a float file says of itself."""
+
+    input_size: tuple[int, int]
+    classes: int
+    transformer: bool
+
+
+@dataclass(frozen=True)
+class ReadFloatJob:
+    """A file to quantize."""
+
+    backend: str
+    artifact: Path
+
+
+@dataclass(frozen=True)
+class QuantizedFile:
+    """A file that was quantized, and what it lost."""
+
+    path: Path
+    scheme: str
+    attempts: tuple[Attempt, ...]
+    """In order; the file is that of the best."""
+    chosen: Attempt
+    float_top1: float | None
+    accuracy: Accuracy
+    size_before: int
+    """Bytes."""
+    size_after: int
+    left_out: tuple[str, ...]
+    """What a run would try, and needs the PyTorch model for."""
+
+    @property
+    def drop_points(self) -> float:
+        """Of top-1, or without labels the share of images with another class than the float file's; percentage points."""
+        return self.chosen.drop_points if self.chosen.drop_points is not None else 100.0
+
+
+def read_float_file(job: ReadFloatJob) -> FloatFile:
+    """Reads what quantizing a file depends on.
+
+    Raises:
+        UsageError: it is damaged, no classifier of single images, or quantized already.
+    """
+    backend = get_backend(job.backend)
+    graph = backend.read_graph(job.artifact)
+    if graph.numerics != "float":
+        raise UsageError(
+            f"{job.artifact} is not a float32 file: its layers are {graph.numerics}",
+            "give the float32 file that it was made from",
+        )
+    session = backend.open_session(job.artifact, 1, "f32")
+    check_classifier(session)
+    return FloatFile(
+        image_size(session.inputs[0]), class_count(session), any(op.kind == "softmax" for op in graph.ops[:-1])
+    )
+
+
+def quantize_file(asked: FileQuantization, progress: Progress) -> QuantizedFile:
+    """Quantizes a float file, and climbs the repair ladder until the accuracy drop is kept.
+
+    Args:
+        asked: The file, the images and the limit.
+        progress: Progress callback.
+
+    Raises:
+        UsageError: the file cannot be quantized, or images or preprocessing are missing.
+        CandidateFailed: nothing that was tried gave an artifact.
+    """
+    check_threads(asked.threads)
+    backend = backend_of_file(asked.artifact)
+    if asked.out.suffix.lower() != backend.suffix:
+        raise UsageError(f"--out {asked.out} does not end in {backend.suffix}", f"a file of {backend.title} does")
+    if asked.out.exists():
+        raise UsageError(f"{asked.out} exists", "remove it, or choose another --out")
+    preprocessing = preprocessing_of(asked.artifact, asked.preprocessing)
+    with tempfile.TemporaryDirectory(prefix="edgevit-") as folder, child_runner(progress) as children:
+        with blaming_file(asked.artifact):
+            job = ReadFloatJob(backend.name, asked.artifact.absolute())
+            file = children.run(f"read {asked.artifact.name}", Task(read_float_file, job, FloatFile))
+        contract = replace(preprocessing, input_size=file.input_size)
+        return _climb(_FileTrials(asked, backend, file, contract, children, Path(folder)))
+
+
+def _climb(trials: _FileTrials) -> QuantizedFile:
+    asked, backend = trials.asked, trials.backend
+    architecture: Architecture = "transformer" if trials.file.transformer else "cnn"
+    target = Target(architecture, False, "none", host_fingerprint(asked.threads).isa)
+    guess = first_guess(backend.policy, target)
+    scheme = asked.scheme or next(name for name in guess.schemes if SCHEMES[name].is_int8)
+    check_scheme(backend, scheme)
+    if SCHEMES[scheme].is_float:
+        raise UsageError(f"{scheme} is a float scheme", f"give an integer one, such as {guess.schemes[0]}")
+    planned = first_recipe(backend.policy, scheme, target)
+    first = replace(planned, preparations=tuple(p for p in planned.preparations if p in _QUANTIZER_OPTIONS))
+    if scheme == "mixed_wi8_ai8":
+        first = replace(first, float_layers=trials.ranking(first)[:1])
+    everything = tuple(rungs(first, guess, backend.gptq_schemes))
+    ladder: Iterator[Rung] = iter([rung for rung in everything if rung.name not in _WEIGHT_CHANGES])
+    attempts = climb(first, ladder, trials.attempt, trials.ranking, asked.max_drop, trials.has_time)
+    chosen = best(attempts)
+    if chosen.rung not in trials.made:
+        raise CandidateFailed(attempts[0].note)
+    made, accuracy = trials.made[chosen.rung]
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
+    for source in made.files[1:]:
+        shutil.copyfile(source, asked.out.with_name(source.name.replace(made.main.stem, asked.out.stem)))
+    shutil.copyfile(made.main, asked.out)
+    dropped = [p.replace("_", " ") for p in planned.preparations if p not in _QUANTIZER_OPTIONS]
+    skipped = [rung.name for rung in everything if rung.name in _WEIGHT_CHANGES]
+    return QuantizedFile(
+        path=asked.out,
+        scheme=scheme,
+        attempts=attempts,
+        chosen=chosen,
+        float_top1=trials.float_accuracy.top1,
+        accuracy=accuracy,
+        size_before=sum(each.stat().st_size for each in backend.files_of(asked.artifact)),
+        size_after=sum(each.stat().st_size for each in made.files),
+        left_out=tuple(dropped + (skipped if not within_budget(_drop(chosen), asked.max_drop) else [])),
+    )
+
+
+def _drop(attempt: Attempt) -> float:
+    return float("inf") if attempt.drop_points is None else attempt.drop_points
+
+
+@dataclass
+class _FileTrials:
+    """Makes and judges what the ladder proposes, in child processes."""
+
+    asked: FileQuantization
+    backend: Backend
+    file: FloatFile
+    preprocessing: Preprocessing
+    children: ChildRunner
+    folder: Path
+    made: dict[str, tuple[MadeArtifact, Accuracy]] = field(default_factory=dict)
+    """By rung."""
+    begun: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        calibration = open_images(self.asked.calibration, "training")
+        if len(calibration) > DEFAULT_CALIBRATION_SAMPLES:
+            calibration = sample_images(calibration, DEFAULT_CALIBRATION_SAMPLES, self.asked.seed, "calibration")
+        judging = open_images(self.asked.evaluation) if self.asked.evaluation else replace(calibration, labels=None)
+        self.labels = match_labels(judging, self.file.classes, self.asked.class_offset).labels
+        if self.asked.evaluation and self.labels is None:
+            raise UsageError(f"{judging.source} has no labels", "a folder of class sub-folders, or one with labels.csv")
+        self.calibration = self._prepared(calibration, "calibration")
+        self.judging = self._prepared(judging, "evaluation") if self.asked.evaluation else self.calibration
+        self.original = read_answers(self._logits("float32", self.asked.artifact.absolute(), "f32"), self.labels)
+        self.float_accuracy = accuracy_of(self.original, None)
+
+    def attempt(self, rung: str, recipe: Recipe) -> Attempt:
+        """Quantizes by a recipe and evaluates the outcome."""
+        begun = time.monotonic()
+        job = QuantizeJob(
+            backend=self.backend.name,
+            parent=self.asked.artifact.absolute(),
+            recipe=recipe,
+            calibration=self.calibration,
+            seed=self.asked.seed,
+            folder=self.folder / re.sub(r"[^a-z0-9.]+", "-", rung.lower()),
+        )
+        try:
+            made = self.children.run(f"quantize ({rung})", Task(quantize, job, MadeArtifact))
+            logits = self._logits(rung, made.main, SCHEMES[recipe.scheme].precision)
+        except (CandidateFailed, CheckFailed, UsageError) as error:
+            return Attempt(rung, recipe, None, None, None, time.monotonic() - begun, error.message)
+        answers = read_answers(logits, self.labels)
+        accuracy = replace(accuracy_of(answers, self.original), agreement=agreement(answers, self.original))
+        self.made[rung] = made, accuracy
+        drop = accuracy.drop_points
+        if drop is None and accuracy.agreement is not None:
+            drop = 100 * (1 - accuracy.agreement)
+        seconds = time.monotonic() - begun
+        return Attempt(rung, recipe, accuracy.top1, accuracy.agreement, drop, seconds, samples=accuracy.samples)
+
+    def ranking(self, recipe: Recipe) -> tuple[str, ...]:
+        """Layers, the one that loses most by quantization first; see :data:`edgevit.quantization.ladder.Ranking`."""
+        job = SensitivityJob(
+            backend=self.backend.name,
+            parent=self.asked.artifact.absolute(),
+            recipe=replace(recipe, float_layers=()),
+            calibration=self.calibration,
+            threads=self.asked.threads,
+            seed=self.asked.seed,
+        )
+        layers = self.children.run("rank layers", Task(layer_sensitivity, job, Sensitivity)).layers
+        in_order = sorted(layers, key=lambda layer: layer.position)
+        in_float = replace(recipe, float_layers=()).resolved(in_order).float_layers
+        return tuple(layer.name for layer in layers if layer.name not in in_float)
+
+    def has_time(self) -> bool:
+        """Returns whether there is time for another rung."""
+        return time.monotonic() - self.begun < 60 * self.asked.max_minutes
+
+    def _prepared(self, images: ImageSet, which: str) -> PreparedImages:
+        job = PrepareImagesJob(images.samples, self.preprocessing, self.folder / f"{which}.npy")
+        return self.children.run(f"preprocess {which} images", Task(prepare_images, job, PreparedImages))
+
+    def _logits(self, name: str, artifact: Path, precision: str) -> np.ndarray:
+        job = InferenceJob(
+            backend=self.backend.name,
+            artifact=artifact,
+            images=self.judging,
+            threads=self.asked.threads,
+            precision=precision,
+            logits=self.folder / f"{len(self.made)}-{time.monotonic_ns()}.npy",
+        )
+        return read_rows(self.children.run(f"evaluate ({name})", Task(run_images, job, LogitsFile)).logits)

@@ -1,0 +1,148 @@
+"""Files of anyone to int8: the same numbers as a run's recipe gives, judged against the float file, and refusals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnxruntime")
+
+from edgevit.model.torchvision_schemas import ensure_torchvision_schemas  # noqa: E402
+
+ensure_torchvision_schemas()
+pytest.importorskip("timm")
+
+from edgevit.backends import Backend, get_backend  # noqa: E402
+from edgevit.commands import quantize as quantizing  # noqa: E402
+from edgevit.commands.quantize import FileQuantization, ReadFloatJob, quantize_file, read_float_file  # noqa: E402
+from edgevit.errors import CandidateFailed, UsageError  # noqa: E402
+from edgevit.model.load import load_model  # noqa: E402
+from edgevit.model.program.capture import capture  # noqa: E402
+from edgevit.results.candidate import Attempt  # noqa: E402
+from edgevit.run.progress import Silent  # noqa: E402
+from edgevit.spec.recipe import Recipe  # noqa: E402
+from edgevit.spec.spec import ModelSpec, PreprocessingOverrides  # noqa: E402
+
+DIGITS = load_model(ModelSpec(name="digits_cnn"))
+CONTRACT = PreprocessingOverrides(mean=DIGITS.preprocessing.mean, std=DIGITS.preprocessing.std)
+
+
+def float_file(backend: Backend, folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return backend.export(capture(DIGITS.module, DIGITS.preprocessing.input_size), folder)
+
+
+def asked_of(artifact: Path, backend: Backend, folder: Path) -> FileQuantization:
+    return FileQuantization(
+        artifact=artifact,
+        out=folder / f"int8{backend.suffix}",
+        calibration="digits:calibration",
+        evaluation="digits",
+        scheme="static_wi8_ai8",
+        preprocessing=CONTRACT,
+        class_offset=None,
+        max_drop=1.0,
+        max_minutes=5.0,
+        threads=1,
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["onnxruntime", *(pytest.param(each, marks=pytest.mark.slow) for each in ("openvino", "litert"))]
+)
+def test_a_file_without_its_run_becomes_int8(name: str, tmp_path: Path) -> None:
+    backend = get_backend(name)
+    artifact = float_file(backend, tmp_path / "float")
+    found = quantize_file(asked_of(artifact, backend, tmp_path), Silent())
+    assert found.path == tmp_path / f"int8{backend.suffix}"
+    assert backend.read_graph(found.path).int8_mac_share > 0.5
+    assert backend.open_session(found.path, 1, "fastest").run((np.zeros((1, 3, 32, 32), np.float32),))[0].shape == (
+        1,
+        10,
+    )
+    assert found.float_top1 is not None
+    assert found.float_top1 > 0.95
+    assert found.drop_points <= 1.0
+    assert found.size_after < found.size_before
+    assert found.left_out == ()
+
+
+def test_without_labels_it_is_judged_by_agreement(tmp_path: Path) -> None:
+    backend = get_backend("onnxruntime")
+    asked = replace(asked_of(float_file(backend, tmp_path / "float"), backend, tmp_path), evaluation=None)
+    found = quantize_file(asked, Silent())
+    assert found.accuracy.top1 is None
+    assert found.accuracy.agreement is not None
+    assert found.drop_points == pytest.approx(100 * (1 - found.accuracy.agreement))
+
+
+def test_the_ladder_is_climbed_without_the_rungs_that_need_pytorch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = get_backend("onnxruntime")
+    attempt = quantizing._FileTrials.attempt
+
+    def loses(self: quantizing._FileTrials, rung: str, recipe: Recipe) -> Attempt:
+        return replace(attempt(self, rung, recipe), drop_points=50.0 - len(self.made))
+
+    monkeypatch.setattr(quantizing._FileTrials, "attempt", loses)
+    asked = asked_of(float_file(backend, tmp_path / "float"), backend, tmp_path)
+    found = quantize_file(asked, Silent())
+    names = [each.rung for each in found.attempts]
+    assert names[0] == "policy"
+    assert "layers in float: 2" in names
+    assert not {"equalize", "bias correction"} & set(names)
+    assert found.left_out == ("equalize", "bias correction")
+    assert found.chosen.drop_points == min(each.drop_points for each in found.attempts if each.drop_points is not None)
+    assert found.chosen != found.attempts[0]
+
+
+def test_the_int8_file_itself_is_refused(tmp_path: Path) -> None:
+    backend = get_backend("onnxruntime")
+    found = quantize_file(asked_of(float_file(backend, tmp_path / "float"), backend, tmp_path), Silent())
+    with pytest.raises(UsageError, match="is not a float32 file: its layers are static"):
+        read_float_file(ReadFloatJob("onnxruntime", found.path))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"preprocessing": PreprocessingOverrides()}, "cannot know how its images are normalized"),
+        ({"out": Path("int8.tflite")}, r"does not end in \.onnx"),
+        ({"scheme": "fp32"}, "fp32 is a float scheme"),
+        ({"scheme": "static_wi2"}, "static_wi2"),
+        ({"evaluation": "noise:4"}, "noise:4 has no labels"),
+    ],
+)
+def test_what_does_not_fit_is_refused(changes: dict[str, object], said: str, tmp_path: Path) -> None:
+    backend = get_backend("onnxruntime")
+    asked = asked_of(float_file(backend, tmp_path / "float"), backend, tmp_path)
+    with pytest.raises(UsageError, match=said):
+        quantize_file(replace(asked, **changes), Silent())  # type: ignore[arg-type]
+    assert not asked.out.exists()
+
+
+def test_a_file_that_is_there_stays(tmp_path: Path) -> None:
+    backend = get_backend("onnxruntime")
+    asked = asked_of(float_file(backend, tmp_path / "float"), backend, tmp_path)
+    asked.out.write_bytes(b"mine")
+    with pytest.raises(UsageError, match="exists"):
+        quantize_file(asked, Silent())
+    assert asked.out.read_bytes() == b"mine"
+
+
+def test_nothing_that_works_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = get_backend("onnxruntime")
+
+    def fails(self: object, rung: str, recipe: Recipe) -> Attempt:
+        return Attempt(rung, recipe, None, None, None, 0.0, "the quantizer gave up")
+
+    monkeypatch.setattr(quantizing._FileTrials, "attempt", fails)
+    asked = asked_of(float_file(backend, tmp_path / "float"), backend, tmp_path)
+    with pytest.raises(CandidateFailed, match="the quantizer gave up"):
+        quantize_file(asked, Silent())
+    assert not asked.out.exists()
