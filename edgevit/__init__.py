@@ -8,6 +8,7 @@ from edgevit.version import __version__
 
 if TYPE_CHECKING:
     from edgevit.api.compress import compress
+    from edgevit.api.load import Classifier, load
     from edgevit.api.steps import bench, check, evaluate, predict_latency
     from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, EdgevitError, UsageError
     from edgevit.pipeline.compress import export
@@ -27,6 +28,7 @@ __all__ = [
     "BudgetSpec",
     "CandidateFailed",
     "CheckFailed",
+    "Classifier",
     "DiskFull",
     "DistillSpec",
     "EdgevitError",
@@ -44,12 +46,14 @@ __all__ = [
     "compress",
     "evaluate",
     "export",
+    "load",
     "load_run",
     "predict_latency",
 ]
 
 _HOMES = {
     "compress": "edgevit.api.compress",
+    **dict.fromkeys(("Classifier", "load"), "edgevit.api.load"),
     "export": "edgevit.pipeline.compress",
     **dict.fromkeys(("bench", "check", "evaluate", "predict_latency"), "edgevit.api.steps"),
     "Preprocessing": "edgevit.results.artifact",

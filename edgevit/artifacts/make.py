@@ -14,6 +14,7 @@ from edgevit.backends.layout import guess_layout
 from edgevit.data.prepared import PreparedImages
 from edgevit.errors import CandidateFailed, UsageError
 from edgevit.results.artifact import TensorSpec
+from edgevit.results.contract import Contract
 from edgevit.results.graph import Graph
 from edgevit.spec.recipe import Preparation, Recipe
 from edgevit.spec.schemes import SCHEMES, Numerics
@@ -39,6 +40,8 @@ class ExportJob:
     :meth:`edgevit.backends.Backend.export`."""
     calibration: PreparedImages | None = None
     """For preparations; None where none needs images."""
+    contract: Contract | None = None
+    """For the file to carry; None for one that nobody will use on its own."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class QuantizeJob:
     seed: int
     folder: Path
     """Appears whole, or not at all."""
+    contract: Contract | None = None
+    """For the file to carry."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,8 @@ def export_float(job: ExportJob) -> MadeArtifact:
         print(note)
     with _Folder(job.folder) as folder:
         main = backend.export(program, folder, fused="fused_ops" in job.preparations)
+        if job.contract:
+            backend.write_contract(main, job.contract)
     return _describe(job.backend, job.folder / main.name)
 
 
@@ -111,6 +118,8 @@ def quantize(job: QuantizeJob) -> MadeArtifact:
         graph = backend.read_graph(main)
         check_label(job.recipe.scheme, graph)
         check_share(job.recipe.scheme, graph)
+        if job.contract:
+            backend.write_contract(main, job.contract)
     return _describe(job.backend, job.folder / main.name)
 
 
@@ -174,7 +183,10 @@ def _describe(backend_name: str, main: Path) -> MadeArtifact:
             f"{main} has {len(session.inputs)} inputs and {len(session.outputs)} outputs, not one of each",
             "wrap the model in a module that takes images and returns logits",
         )
-    files = (main, *sorted(path for path in main.parent.iterdir() if path != main))
+    files = (
+        main,
+        *sorted(path for path in main.parent.iterdir() if path != main),
+    )  # of a new folder, so all are its own
     return MadeArtifact(
         main=main,
         files=files,

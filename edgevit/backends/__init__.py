@@ -2,8 +2,10 @@
 
 A backend is a package in this folder whose ``__init__`` describes it as ``BACKEND``; it is found by its folder, and its
 parts are imported when they are first used. To add one, add a folder with ``__init__.py``, ``export.py`` (``export``),
-``quantize.py`` (``quantize``), ``graph.py`` (``read_graph``, ``files_of``), ``session.py`` (``RuntimeSession``) and ``op_times.py``
-(``op_times``, ``PROFILER``), as the methods of :class:`Backend` describe them; the contract tests pick it up.
+``quantize.py`` (``quantize``), ``graph.py`` (``read_graph``, ``files_of``), ``session.py`` (``RuntimeSession``), ``op_times.py``
+(``op_times``, ``PROFILER``), ``metadata.py`` (``read_metadata``, ``write_metadata``) and ``use.py``
+(``IMPORTS``, ``loading_lines``), as the methods of
+:class:`Backend` describe them; the contract tests pick it up.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from edgevit.backends.guard import GuardedSession, Session, blaming
 from edgevit.backends.no_telemetry import forbid_telemetry
 from edgevit.errors import UsageError, unknown_name
 from edgevit.quantization.arithmetic import Int8Arithmetic
+from edgevit.results.contract import KEY, Contract, contract_from_text, contract_to_text
 from edgevit.spec.input_file import require_file
 
 __all__ = [
@@ -125,6 +128,47 @@ class Backend:
         part = self._part("graph")
         with blaming(f"{path} is damaged, or no file of {self.title}"):
             return cast("tuple[Path, ...]", part.files_of(path))
+
+    def read_contract(self, path: Path) -> Contract | None:
+        """Reads the contract that an artifact carries; needs no runtime.
+
+        Args:
+            path: Main file; it can be read.
+
+        Returns:
+            The contract; None where the file carries none, or is damaged, which its runtime says best.
+
+        Raises:
+            UsageError: what it carries as its contract is none.
+        """
+        text = cast("str | None", self._part("metadata").read_metadata(path, KEY))
+        return None if text is None else contract_from_text(text, str(path))
+
+    def write_contract(self, path: Path, contract: Contract) -> None:
+        """Puts a contract into an artifact, in place of the one that it carries; what it computes does not change.
+
+        Args:
+            path: Main file, as the backend's own ``export`` or ``quantize`` wrote it.
+            contract: What it will carry.
+        """
+        self._part("metadata").write_metadata(path, KEY, contract_to_text(contract))
+
+    @property
+    def use_imports(self) -> str:
+        """The lines by which a script imports the runtime, see :mod:`edgevit.artifacts.use_script`."""
+        return cast(str, self._part("use").IMPORTS)
+
+    def loading_lines(self, precision: str) -> str:
+        """Returns lines of a script that load an artifact by the runtime alone.
+
+        Args:
+            precision: As for :meth:`open_session`.
+
+        Returns:
+            Lines that define ``load_model()``, which loads the file ``MODEL`` and returns a function from float32 [1, 3, h, w]
+            to float logits [classes].
+        """
+        return cast(str, self._part("use").loading_lines(precision))
 
     def open_session(self, path: Path, threads: int, precision: str, batch: int | None = None) -> Session:
         """Loads an artifact for inference on this host.

@@ -32,6 +32,7 @@ COMMANDS = (
     ("quantize", "quantize"),
     ("bench", "bench"),
     ("eval", "evaluate"),
+    ("classify", "classify"),
     ("inspect", "inspect"),
     ("profile", "profile"),
     ("reduce-tokens", "reduce_tokens"),

@@ -35,6 +35,7 @@ def compress(
     accelerator: options.Accelerator = None,
     export: options.Exports = None,
     scheme: options.Schemes = None,
+    labels: options.Labels = None,
     max_drop: Annotated[
         float | None, typer.Option(help="Largest loss of top-1, in points; 1.0 when not given.")
     ] = None,
@@ -112,6 +113,7 @@ def compress(
         finetune__accelerator=accelerator,
         export__backends=options.split(export),
         export__schemes=options.split(scheme),
+        export__labels=labels and str(labels),
         max_minutes=max_minutes,
         quick=quick,
         quantize__integer_io=integer_io,

@@ -14,13 +14,11 @@ def evaluate(
     data: Annotated[
         str, typer.Option(help="Labelled images: digits, a folder, an .npz, or a manifest (.toml).", show_default=False)
     ],
-    mean: Annotated[str | None, typer.Option(metavar="M | R,G,B", help="Mean of pixels in 0..1.")] = None,
-    std: Annotated[str | None, typer.Option(metavar="S | R,G,B", help="Standard deviation of pixels in 0..1.")] = None,
-    interpolation: Annotated[str | None, typer.Option(help="bicubic, bilinear, nearest or lanczos.")] = None,
-    crop_pct: Annotated[
-        float | None, typer.Option(help="Share of the resized image that the crop keeps; 1 when not given.")
-    ] = None,
-    crop_mode: Annotated[str | None, typer.Option(help="center, or squash: ignore the aspect ratio.")] = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
+    interpolation: options.Interpolation = None,
+    crop_pct: options.CropPct = None,
+    crop_mode: options.CropMode = None,
     class_offset: options.ClassOffset = None,
     samples: options.Samples = None,
     threads: options.Threads = None,
@@ -33,9 +31,9 @@ def evaluate(
 ) -> None:
     """Score an artifact on labelled images.
 
-    The input size is the file's own. How images are normalized is known for an artifact in a run folder; give
-    --mean and --std for any other file, of pixels in 0..1: a file that takes pixels in 0..255 as they are has
-    --mean 0 --std 0.00392157. Exit 1 if it was stopped before all images were scored.
+    The input size is the file's own. A file that edgevit made states how images are preprocessed; give --mean and --std for
+    any other, of pixels in 0..1: a file that takes pixels in 0..255 as they are has --mean 0 --std 0.00392157. What is given
+    counts more than what the file states. Exit 1 if it was stopped before all images were scored.
 
     \b
     Examples:
@@ -46,21 +44,12 @@ def evaluate(
     from edgevit.commands.eval import FileEvaluation, evaluate_file
     from edgevit.errors import ExitCode
     from edgevit.results.document import to_document
-    from edgevit.spec.spec import PreprocessingOverrides
-    from edgevit.spec.toml_files import validate
 
     options.check_choice("precision", precision, options.PRECISIONS)
-    given = options.nested(
-        mean=options.channels("--mean", mean),
-        std=options.channels("--std", std),
-        interpolation=interpolation,
-        crop_pct=crop_pct,
-        crop_mode=crop_mode,
-    )
     asked = FileEvaluation(
         artifact=artifact,
         data=data,
-        preprocessing=validate(PreprocessingOverrides, given, "command line"),
+        preprocessing=options.preprocessing(mean, std, interpolation, crop_pct, crop_mode),
         class_offset=class_offset,
         samples=samples,
         threads=threads or 1,

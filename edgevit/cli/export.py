@@ -18,6 +18,7 @@ def export(
     form: options.Form = None,
     backends: options.Exports = None,
     scheme: options.Schemes = "fp32",
+    labels: options.Labels = None,
     setting: options.Setting = None,
     out: options.Out = None,
     resume: options.Resume = False,
@@ -54,6 +55,7 @@ def export(
         passes__form=form,
         export__backends=options.split(backends),
         export__schemes=options.split(scheme),
+        export__labels=labels and str(labels),
     )
     spec = resolve_spec(file, None, options.with_settings(overrides, setting))
     from edgevit.pipeline.compress import export as run_export  # heavy, so after what needs no PyTorch was refused

@@ -30,6 +30,7 @@ def finetune(
         str | None, typer.Option(help="The format whose numbers are trained for: onnx, openvino or tflite.")
     ] = None,
     scheme: Annotated[str | None, typer.Option(help="One scheme; the policy's first when not given.")] = None,
+    labels: options.Labels = None,
     rung: Annotated[
         str, typer.Option(help="quick: norms, biases, class token and position table; full: all weights.")
     ] = "quick",
@@ -78,6 +79,7 @@ def finetune(
         finetune__accelerator=accelerator,
         export__backends=options.split(export),
         export__schemes=options.split(scheme),
+        export__labels=labels and str(labels),
     )
     spec = resolve_spec(file, None, options.with_settings(overrides, setting))
     check_single_tuning(spec)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from edgevit.errors import UsageError
+
+if TYPE_CHECKING:
+    from edgevit.spec.spec import PreprocessingOverrides
 
 PRECISIONS = ("f32", "bf16", "fastest")
 
@@ -77,6 +80,18 @@ KeepWork = Annotated[bool, typer.Option("--keep-work", help="Leave the working f
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="A line for every stage, not only for candidates.")]
 RequireStable = Annotated[
     bool, typer.Option("--require-stable", help="Exit 1 where the machine was too noisy for a latency to be relied on.")
+]
+Mean = Annotated[
+    str | None, typer.Option(metavar="M | R,G,B", help="Mean of pixels in 0..1, if the file does not state it.")
+]
+Std = Annotated[str | None, typer.Option(metavar="S | R,G,B", help="Standard deviation of pixels in 0..1, likewise.")]
+Interpolation = Annotated[str | None, typer.Option(help="bicubic, bilinear, nearest or lanczos.")]
+CropPct = Annotated[
+    float | None, typer.Option(help="Share of the resized image that the crop keeps; 1 when nobody states it.")
+]
+CropMode = Annotated[str | None, typer.Option(help="center, or squash: ignore the aspect ratio.")]
+Labels = Annotated[
+    Path | None, typer.Option(help="Text file that names the class of each output, one a line, in their order.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Out = Annotated[Path | None, typer.Option(help="Folder of the run; runs/<model>-<time> when not given.")]
@@ -192,6 +207,27 @@ def check_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
 
     if value not in choices:
         raise unknown_name(option, value, choices)
+
+
+def preprocessing(
+    mean: str | None, std: str | None, interpolation: str | None, crop_pct: float | None, crop_mode: str | None
+) -> PreprocessingOverrides:
+    """Returns what the command line says of preprocessing.
+
+    Raises:
+        UsageError: a value is not one that is possible.
+    """
+    from edgevit.spec.spec import PreprocessingOverrides
+    from edgevit.spec.toml_files import validate
+
+    given = nested(
+        mean=channels("--mean", mean),
+        std=channels("--std", std),
+        interpolation=interpolation,
+        crop_pct=crop_pct,
+        crop_mode=crop_mode,
+    )
+    return validate(PreprocessingOverrides, given, "command line")
 
 
 def channels(option: str, text: str | None) -> tuple[float, float, float] | None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from edgevit.commands.quantize import QuantizedFile
     from edgevit.gate.judge import Verdict
+    from edgevit.results.artifact import Preprocessing
+    from edgevit.results.classification import Classification
     from edgevit.results.file_score import FileScore
     from edgevit.results.graph_summary import Summary
     from edgevit.results.measurement import Prediction
@@ -165,14 +167,33 @@ def print_quantized(found: QuantizedFile) -> None:
         print_line(f"left out, for it needs the PyTorch model (edgevit compress): {', '.join(found.left_out)}")
 
 
+def print_classification(found: Classification) -> None:
+    """Prints the classes that images are most probably of, and how long each image took."""
+    for image in found.images:
+        took = f"{units.milliseconds(image.total_ms)}, of which inference {units.milliseconds(image.inference_ms)}"
+        print_line(f"{image.image} ({took})")
+        for answer in image.answers:
+            print_line(f"{units.percent(answer.probability):>8}  {answer.label}")
+
+
 def print_summary(summary: Summary) -> None:
     """Prints what is in an artifact."""
+    from edgevit.results.class_outputs import outputs_text
+
     print_line(f"{summary.path.name}: {units.size(summary.size_bytes)}, {units.count(summary.params)} parameters,"
                f" {units.count(summary.macs)} MACs, {units.percent(summary.int8_mac_share)} of them int8")  # fmt: skip
     if summary.batch != 1:
         print_line(f"one inference is of {summary.batch} images: the file fixes its batch")
     print_line(f"inputs: {'; '.join(summary.inputs)}")
     print_line(f"outputs: {'; '.join(summary.outputs)}")
+    if summary.contract:
+        print_line(f"images: {_preprocessing_text(summary.contract.preprocessing)}")
+        classes = {name: output for output, name in enumerate(summary.contract.classes)}
+        print_line(f"classes by output: {outputs_text(classes)}" if classes else "classes: not named")
+        made = summary.contract
+        print_line(f"made by edgevit {made.edgevit_version}: {made.scheme}, spec {made.spec_sha256[:12]}")
+    else:
+        print_line("images: the file does not say how they are preprocessed")
     rows = [(op.native, op.kind, op.numerics, str(op.count), units.count(op.macs)) for op in summary.ops]
     print_table(("op", "kind", "numerics", "count", "MACs"), rows, numeric=(3, 4))
 
@@ -236,3 +257,11 @@ def print_verdict(verdict: Verdict) -> None:
         print_line(f"note: {verdict.note}")
     passed = sum(check.verdict == "pass" for check in checks)
     print_line(f"{verdict.outcome}: {verdict.candidate or 'no candidate'}, {passed} of {len(checks)} checks passed")
+
+
+def _preprocessing_text(wanted: Preprocessing) -> str:
+    """How images are preprocessed, in one line."""
+    height, width = wanted.input_size
+    mean, std = (", ".join(f"{number:g}" for number in numbers) for numbers in (wanted.mean, wanted.std))
+    crop = f"crop {wanted.crop_pct:g} ({wanted.crop_mode})"
+    return f"{height} × {width} pixels, {wanted.interpolation}, {crop}, mean {mean}, standard deviation {std}"

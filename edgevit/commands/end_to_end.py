@@ -16,11 +16,13 @@ import numpy as np
 from PIL import Image
 
 from edgevit.artifacts.evaluate import check_classifier, image_size, run_once
+from edgevit.artifacts.usage import usage_of
 from edgevit.backends import backend_of_file, get_backend
-from edgevit.commands.eval import choose_samples, preprocessing_of
+from edgevit.commands.eval import choose_samples
 from edgevit.commands.file_errors import blaming_file
 from edgevit.data.images import Samples, open_samples
 from edgevit.data.preprocess import preprocess, to_rgb
+from edgevit.errors import UsageError
 from edgevit.measure.bench import warm_up
 from edgevit.measure.burst import WARMUP_RUNS, WARMUP_SECONDS
 from edgevit.measure.conditions import activity_since, disturbances, not_judged, read_counters
@@ -93,12 +95,11 @@ def time_file_end_to_end(
             the runtime crashed or ran out of time.
     """
     check_threads(settings.threads)
-    neutral = PreprocessingOverrides(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))  # the time does not depend on them
     job = EndToEndJob(
         backend=backend_of_file(artifact).name,
         artifact=artifact.absolute(),
         images=None if data is None else _some(choose_samples(data, None, _SEED)),
-        preprocessing=preprocessing_of(artifact, neutral),
+        preprocessing=_preprocessing(artifact),
         threads=settings.threads,
         precision=precision,
         min_runs=settings.min_runs,
@@ -166,6 +167,14 @@ def generated_jpeg() -> bytes:
     stream = io.BytesIO()
     Image.fromarray(coarse).resize((500, 375), Image.Resampling.BICUBIC).save(stream, "JPEG", quality=90)
     return stream.getvalue()
+
+
+def _preprocessing(artifact: Path) -> Preprocessing:
+    """What the file or its run states; of any other, the simplest that is usual, for the time hardly depends on it."""
+    try:
+        return usage_of(artifact, PreprocessingOverrides()).preprocessing
+    except UsageError:
+        return Preprocessing((1, 1), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 def _some(samples: Samples) -> Samples:

@@ -12,6 +12,7 @@ import numpy as np
 from edgevit.artifacts.accuracy import accuracy_of, read_answers
 from edgevit.artifacts.evaluate import check_classifier, class_count, image_size, run_once
 from edgevit.artifacts.plausibility import chance_warning
+from edgevit.artifacts.usage import usage_of
 from edgevit.backends import Session, backend_of_file, get_backend
 from edgevit.data.images import ImageSet, Samples, open_images, open_samples
 from edgevit.data.in_order import map_in_order
@@ -21,10 +22,8 @@ from edgevit.data.row_file import read_written_rows, write_rows_as_they_come
 from edgevit.data.sampling import refuse_broken, sample_images
 from edgevit.errors import CandidateFailed, UsageError
 from edgevit.measure.host import check_threads
-from edgevit.results.artifact import Artifact, Preprocessing
+from edgevit.results.artifact import Preprocessing
 from edgevit.results.file_score import FileScore
-from edgevit.results.run import find_run
-from edgevit.run.artifact_files import is_as_made
 from edgevit.run.child_process import report_progress
 from edgevit.run.progress import Progress
 from edgevit.run.stages import child_runner
@@ -90,20 +89,20 @@ def evaluate_file(asked: FileEvaluation, progress: Progress) -> FileScore:
 
     Raises:
         UsageError: no backend reads the file, images cannot be read (all are named) or have no labels, it is not sure
-            which output a label means, the file is not a classifier of single images, or the user gave no mean or
+            which output a label means, the file is not a classifier of single images, or nobody states its mean or
             standard deviation.
         CandidateFailed: the runtime crashed, or ran out of time, at the first image.
     """
     check_threads(asked.threads)
     backend = backend_of_file(asked.artifact)
-    preprocessing = preprocessing_of(asked.artifact, asked.preprocessing)
+    usage = usage_of(asked.artifact, asked.preprocessing)
     images = _labelled(choose_samples(asked.data, asked.samples, _SEED))
     with tempfile.TemporaryDirectory(prefix="edgevit-") as folder, child_runner(progress, asked.timeout_seconds) as run:
         job = ScoreFileJob(
             backend=backend.name,
             artifact=asked.artifact.absolute(),
             samples=images.samples,
-            preprocessing=preprocessing,
+            preprocessing=usage.preprocessing,
             class_offset=asked.class_offset,
             threads=asked.threads,
             precision=asked.precision,
@@ -116,7 +115,8 @@ def evaluate_file(asked: FileEvaluation, progress: Progress) -> FileScore:
             if read_written_rows(job.logits) is None:
                 raise
             stopped = error.message
-        return _score(images, asked.class_offset, job.logits, stopped)
+        score = _score(images, asked.class_offset, job.logits, stopped)
+        return replace(score, notes=(*usage.notes, *score.notes))
 
 
 def score_file(job: ScoreFileJob) -> ImagesDone:
@@ -184,41 +184,3 @@ def choose_samples(source: str, count: int | None, seed: int) -> Samples:
     """
     images = open_images(source)
     return (images if count is None else sample_images(images, count, seed, "evaluation")).samples
-
-
-def preprocessing_of(artifact: Path, overrides: PreprocessingOverrides) -> Preprocessing:
-    """Returns the preprocessing of a file: that of the run it lies in, each value replaced by the user's.
-
-    Args:
-        artifact: The file.
-        overrides: What the user gave; the input size is not among it, for it is the file's own.
-
-    Raises:
-        UsageError: the file is not part of a run, or not as the run made it, and the user gave no mean or standard
-            deviation.
-    """
-    given = overrides.model_dump(exclude_none=True)
-    place = artifact.resolve()
-    found = next((each for folder in place.parents for each in _recorded(folder, place)), None)
-    if found is not None and is_as_made(*found):
-        return replace(found[1].preprocessing, **given)
-    missing = [f"--{key}" for key in ("mean", "std") if key not in given]
-    if missing:
-        reason = (
-            f"{artifact} is not part of a run"
-            if found is None
-            else f"{artifact} is not the file that the run in {found[0]} made (its sha256 differs)"
-        )
-        raise UsageError(
-            f"{reason}, so edgevit cannot know how its images are normalized",
-            f"give {' and '.join(missing)}; for pixels in -1..1 that is --mean 0.5 --std 0.5",
-        )
-    return Preprocessing(input_size=(1, 1), **given)
-
-
-def _recorded(folder: Path, place: Path) -> Iterator[tuple[Path, Artifact]]:
-    """Yields what the run in a folder, if it is one, knows of the file at a place."""
-    run = find_run(folder)
-    for candidate in run.candidates if run else ():
-        if candidate.artifact and (folder / candidate.artifact.path).resolve() == place:
-            yield folder, candidate.artifact

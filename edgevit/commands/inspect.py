@@ -51,6 +51,7 @@ def summarize(job: InspectJob) -> Summary:
         macs=graph.macs,
         params=graph.params,
         int8_mac_share=graph.int8_mac_share,
+        contract=backend.read_contract(job.artifact),
         ops=tuple(sorted(ops, key=lambda op: (-op.macs, -op.count, op.native))),
     )
 

@@ -28,7 +28,7 @@ NOISE = "noise"
 """Source of random images, for verifying a model that came without data."""
 
 
-_BROKEN_IMAGE = (
+BROKEN_IMAGE = (
     OSError, ValueError, SyntaxError, LookupError, TypeError, ArithmeticError, EOFError, struct.error, zlib.error,
     UnidentifiedImageError, Image.DecompressionBombError,
 )  # fmt: skip
@@ -72,7 +72,7 @@ class ImageSet:
         try:
             stored = self._stored(image_id)
             return to_rgb(Image.fromarray(stored) if isinstance(stored, np.ndarray) else Image.open(io.BytesIO(stored)))
-        except _BROKEN_IMAGE as error:
+        except BROKEN_IMAGE as error:
             reason = "not an image" if isinstance(error, UnidentifiedImageError) else error
             raise UsageError(f"{self.source}: cannot read image {image_id}: {reason}", "fix or remove it") from error
 

@@ -102,14 +102,14 @@ def resize_and_crop(image: Image.Image, contract: Preprocessing) -> np.ndarray:
     height, width = contract.input_size
     resampling = _RESAMPLING[contract.interpolation]
     if contract.crop_mode == "squash":
-        rows, columns = _covering_size(contract)
+        rows, columns = covering_size(contract)
         return np.asarray(_center_crop(image.resize((columns, rows), resampling), height, width))
     return np.asarray(_center_crop(_resize_to_cover(image, contract, resampling), height, width))
 
 
 def _resize_to_cover(image: Image.Image, contract: Preprocessing, resampling: Image.Resampling) -> Image.Image:
     """Resizes with the aspect ratio kept: the image covers ``input_size / crop_pct`` and equals it along one side."""
-    target = _covering_size(contract)
+    target = covering_size(contract)
     height, width = image.height, image.width
     if target[0] != target[1]:  # timm rounds here, and truncates for a square
         ratio = min(height / target[0], width / target[1])
@@ -121,8 +121,8 @@ def _resize_to_cover(image: Image.Image, contract: Preprocessing, resampling: Im
     return image if new == image.size else image.resize(new, resampling)
 
 
-def _covering_size(contract: Preprocessing) -> tuple[int, int]:
-    """Height and width before the crop."""
+def covering_size(contract: Preprocessing) -> tuple[int, int]:
+    """Returns height and width in pixels that an image is resized to cover, before the crop."""
     height, width = (math.floor(length / contract.crop_pct) for length in contract.input_size)
     return height, width
 

@@ -16,6 +16,7 @@ from torch import nn
 from edgevit.errors import CandidateFailed, UsageError, first_line, unknown_name
 from edgevit.model.bundled import BUNDLED_MODELS
 from edgevit.model.captured import is_captured, load_captured
+from edgevit.model.class_names import own_class_names
 from edgevit.model.factory import call_factory
 from edgevit.model.quantized import refuse_quantized_module, shortened
 from edgevit.model.random_weights import randomize
@@ -43,6 +44,8 @@ class Model:
     random_weights: bool
     notes: tuple[str, ...] = ()
     """What has to be known of the choice of its weights."""
+    class_names: tuple[str, ...] = ()
+    """Name of the class of each output, where it states them itself."""
 
     @property
     def params(self) -> int:
@@ -192,7 +195,8 @@ def _load(spec: ModelSpec, seed: int) -> Model:
         with user_code(f"running {spec.name}"):
             randomize(module, preprocessing.input_size, seed)
         refuse_non_finite(module, spec.name)
-    return Model(spec.name, module, preprocessing, classes, spec.random_weights, notes)
+    names = own_class_names(module, spec, classes)
+    return Model(spec.name, module, preprocessing, classes, spec.random_weights, notes, names)
 
 
 def _check_own_weights(name: str, module: nn.Module, again: nn.Module) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from edgevit.artifacts.pytorch_reference import ReferenceJob
+from edgevit.artifacts.use_script import USE_SCRIPT, use_script
 from edgevit.artifacts.verify import (
     FLOAT_TOLERANCE,
     UNDECIDED_MARGIN,
@@ -25,7 +26,7 @@ from edgevit.measure.paired import BenchWithParentJob, PairedLatency
 from edgevit.pipeline.candidate_line import candidate_line
 from edgevit.pipeline.choose import judge, mark_failed, mark_rejected
 from edgevit.pipeline.context import CandidateDraft, RunContext, Step, Steps, Variant
-from edgevit.pipeline.float_export import FloatExport
+from edgevit.pipeline.float_export import FLOAT, FloatExport
 from edgevit.pipeline.images import evaluation_images
 from edgevit.pipeline.recipe_trials import quantize_candidate
 from edgevit.pipeline.tasks import (
@@ -138,6 +139,9 @@ def make_artifact(context: RunContext, draft: CandidateDraft) -> Candidate:
         float_layers=made.float_layers,
         conversions=made.conversions,
     )
+    contract = context.inputs.contract(draft.variant.preprocessing, candidate.scheme)
+    script = use_script(draft.backend, made.main.name, contract)
+    folder.write(folder.relative(made.main.with_name(USE_SCRIPT)), script.encode())
     return replace(candidate, artifact=artifact)
 
 
@@ -267,7 +271,9 @@ def _logits(context: RunContext, draft: CandidateDraft) -> np.ndarray:
 
 def _float_export(context: RunContext, draft: CandidateDraft) -> FloatExport:
     images = evaluation_images(context.stages, context.inputs, draft.variant.preprocessing)
-    return FloatExport(draft.variant.slug, draft.variant.program, images, context.inputs.spec.measure.threads)
+    contract = context.inputs.contract(draft.variant.preprocessing, FLOAT)
+    threads = context.inputs.spec.measure.threads
+    return FloatExport(draft.variant.slug, draft.variant.program, images, threads, contract)
 
 
 def _artifact(candidate: Candidate) -> Artifact:

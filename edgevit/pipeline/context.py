@@ -16,7 +16,7 @@ from edgevit.artifacts.pytorch_reference import LatencyJob
 from edgevit.backends import Backend
 from edgevit.data.row_file import read_rows
 from edgevit.pipeline.choose import Limits, counted_drop
-from edgevit.pipeline.float_export import FloatExport, export_early, logits_path
+from edgevit.pipeline.float_export import FLOAT, FloatExport, export_early, logits_path
 from edgevit.pipeline.images import evaluation_images
 from edgevit.pipeline.inputs import Inputs
 from edgevit.pipeline.snapshot import Snapshot, capture_module, take_snapshot
@@ -156,7 +156,8 @@ def open_context(inputs: Inputs, stages: Stages, steps: Steps, deadline: Deadlin
     ]
     if inputs.teacher is None:
         images = evaluation_images(stages, inputs, model.preprocessing)
-        export = FloatExport(DENSE, captured.program, images, inputs.spec.measure.threads)
+        contract = inputs.contract(model.preprocessing, FLOAT)
+        export = FloatExport(DENSE, captured.program, images, inputs.spec.measure.threads, contract)
         calls.append(partial(export_early, stages, export, inputs.backends))
     original = cast(Snapshot, stages.side_by_side(calls)[0])
     answers = read_answers(read_rows(original.logits), inputs.labels)

@@ -13,6 +13,7 @@ from edgevit.data.prepared import PreparedImages
 from edgevit.errors import CandidateFailed, CheckFailed, UsageError
 from edgevit.pipeline.plan import COSTS, OTHER_COSTS
 from edgevit.pipeline.tasks import export_task, inference_task
+from edgevit.results.contract import Contract
 from edgevit.run.stages import Stages
 from edgevit.spec.schemes import SCHEMES
 
@@ -29,6 +30,8 @@ class FloatExport:
     images: PreparedImages
     """As the variant wants them."""
     threads: int
+    contract: Contract
+    """What the artifacts carry."""
 
     def export(self, stages: Stages, backend: Backend) -> MadeArtifact:
         """Exports the program as the float candidate of a backend, unless that was done.
@@ -37,7 +40,7 @@ class FloatExport:
             CandidateFailed: it cannot be exported.
         """
         name = self._id(backend)
-        job = ExportJob(backend.name, self.program, stages.folder.path / "artifacts" / name)
+        job = ExportJob(backend.name, self.program, stages.folder.path / "artifacts" / name, contract=self.contract)
         return stages.run_in_child(f"export {name}", name, export_task(job))
 
     def run(self, stages: Stages, backend: Backend, artifact: Path) -> Path:

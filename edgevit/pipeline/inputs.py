@@ -11,7 +11,9 @@ from typing import Literal
 
 from edgevit.backends import Backend, all_backends, check_scheme, check_size, get_backend
 from edgevit.data.calibration_warnings import calibration_warnings
+from edgevit.data.class_order import IMAGENET_CLASSES, imagenet_order
 from edgevit.data.images import NOISE, ImageSet, Samples, open_images, order_sha256, set_sha256, sorted_digests
+from edgevit.data.labels_file import read_labels
 from edgevit.data.output_labels import match_labels
 from edgevit.data.sampling import (
     DEFAULT_CALIBRATION_SAMPLES,
@@ -29,9 +31,12 @@ from edgevit.errors import UsageError
 from edgevit.measure.host import check_threads, has_precision, host_fingerprint, tool_versions
 from edgevit.model.bundled import BUNDLED_MODELS
 from edgevit.model.captured import is_captured
+from edgevit.model.class_names import imagenet_class_names
 from edgevit.model.factory import source_files
 from edgevit.model.load import Model, load_model, sample_logits, weights_sha256
 from edgevit.quantization.policy import Target
+from edgevit.results.artifact import Preprocessing
+from edgevit.results.contract import Contract, names_by_output
 from edgevit.results.document import to_document
 from edgevit.results.measurement import Host
 from edgevit.results.run import CalibrationRecord, EvaluationRecord
@@ -81,6 +86,17 @@ class Inputs:
     """Token plans, each for a candidate of its own."""
     forms: tuple[Form, ...]
     """How graphs may select tokens."""
+    class_names: tuple[str, ...] = ()
+    """Name of the class of each output, for artifacts to carry; none where nobody named them all."""
+
+    def contract(self, preprocessing: Preprocessing, scheme: str) -> Contract:
+        """Returns what an artifact of the run carries.
+
+        Args:
+            preprocessing: Of the variant that it is made from.
+            scheme: Of its numerics.
+        """
+        return Contract(preprocessing, "NCHW", self.class_names, scheme, self.spec.sha256, __version__)
 
     @cached_property
     def images(self) -> Samples:
@@ -209,7 +225,20 @@ def open_inputs(spec: Spec, progress: Progress) -> Inputs:
         calibration_record=_record_calibration(data, spec.seed, progress),
         plans=plans,
         forms=FORMS if spec.passes.form == "auto" else (spec.passes.form,),
+        class_names=_class_names(spec, model, data),
     )
+
+
+def _class_names(spec: Spec, model: Model, data: RunData) -> tuple[str, ...]:
+    """The names of a labels file, else those of the model itself, else of ImageNet's or other class folders."""
+    if spec.export.labels is not None:
+        return read_labels(spec.export.labels, model.num_classes)
+    order = data.evaluation.classes if data.evaluation else None
+    if model.class_names or order is None:
+        return model.class_names
+    if model.num_classes == IMAGENET_CLASSES and imagenet_order(tuple(order.index)):
+        return imagenet_class_names()
+    return names_by_output(order.index, model.num_classes)
 
 
 def target_of(transformer: bool, devices: tuple[Device, ...], host: Host, integer_io: IntegerIo = "none") -> Target:
@@ -255,6 +284,7 @@ def pin_inputs(folder: RunFolder, inputs: Inputs) -> None:
         UsageError: the run began with others; names what.
     """
     folder.pin("version of edgevit", __version__)
+    folder.pin("names of the classes", json.dumps(inputs.class_names))
     folder.pin("processor", _machine(inputs.host))
     folder.pin_each("installed versions", {"Python": inputs.host.python, **tool_versions()})
     tuning = inputs.tuning_images

@@ -228,6 +228,7 @@ class RecipeTrials:
             calibration=calibration_images(self.context.stages, inputs, self.draft.variant.preprocessing),
             seed=inputs.spec.seed,
             folder=folder,
+            contract=inputs.contract(self.draft.variant.preprocessing, recipe.scheme),
         )
         made = self._timed(f"quantize {self._name(rung)}", quantize_task(job))
         places = first_places(len(inputs.images.ids), rung)

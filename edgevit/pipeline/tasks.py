@@ -10,6 +10,7 @@ from edgevit.artifacts.layer_sensitivity import Sensitivity, SensitivityJob, lay
 from edgevit.artifacts.make import ExportJob, MadeArtifact, QuantizeJob, export_float, quantize
 from edgevit.artifacts.pytorch_reference import LatencyJob, ReferenceJob, pytorch_latency, reference_logits
 from edgevit.artifacts.unseen_layers import UnseenJob, UnseenLayers, find_unseen_layers
+from edgevit.artifacts.use_script import USE_SCRIPT
 from edgevit.backends import get_backend
 from edgevit.data.prepared import PreparedImages, PrepareImagesJob, prepare_images
 from edgevit.devices.predict import PredictDevicesJob, Predictions, predict_for_devices
@@ -103,8 +104,8 @@ def predict_task(job: PredictDevicesJob) -> Task[PredictDevicesJob, Predictions]
 
 
 def artifact_files(main: Path) -> tuple[Path, ...]:
-    """Returns every file of an artifact, given its main file: all in its folder."""
-    return (main, *(path for path in sorted(main.parent.glob("*")) if path != main))
+    """Returns every file of an artifact, given its main file: all in its folder, but for the script that uses it."""
+    return (main, *(path for path in sorted(main.parent.glob("*")) if path not in (main, main.with_name(USE_SCRIPT))))
 
 
 def _logits(made: LogitsFile) -> tuple[Path, ...]:

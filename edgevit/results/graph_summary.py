@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from edgevit.results.contract import Contract
+from edgevit.results.document import LATER
 
 
 @dataclass(frozen=True)
@@ -38,3 +42,5 @@ class Summary:
     """Share of the MACs that multiply int8 by int8, 0..1."""
     ops: tuple[OpCount, ...]
     """Most MACs first, then most numerous."""
+    contract: Annotated[Contract | None, LATER] = None
+    """What the file says of its use; None where it carries nothing."""

@@ -222,6 +222,9 @@ class ExportSpec(Section):
     backends: Names = ("onnx", "openvino", "tflite")
     """By backend or format name."""
     schemes: Names = (AUTO,)
+    labels: GivenPath | None = None
+    """Text file with the name of a class in each line, in the order of the outputs, for artifacts to carry; the names of class
+    folders, or the model's own, when not given."""
 
     @field_validator("backends")
     @classmethod
@@ -411,7 +414,7 @@ def _with_absolute_paths(document: dict[str, Any], folder: Path) -> dict[str, An
             anchored[key] = _with_absolute_paths(value, folder)
         elif value == "" or not isinstance(value, str):
             continue
-        elif key == "weights" or (key == "name" and value.endswith(".pt2")):
+        elif key in ("weights", "labels") or (key == "name" and value.endswith(".pt2")):
             anchored[key] = str(folder / expand_user(value))
         elif key in ("evaluation", "calibration", "train") and value != "digits":
             place = folder / expand_user(value)

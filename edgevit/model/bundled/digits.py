@@ -24,6 +24,7 @@ INPUT_CONFIG: Final[dict[str, object]] = {
     "interpolation": "bilinear",
     "crop_pct": 1.0,
     "num_classes": CLASSES,
+    "label_names": tuple(map(str, range(CLASSES))),
 }
 """Preprocessing contract of both models, with timm's keys."""
 

@@ -1,0 +1,135 @@
+"""A loaded artifact that names what is in an image. Needs numpy, Pillow and one runtime, so that it works on a board."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from edgevit.artifacts.evaluate import check_classifier, class_count, image_size, run_once
+from edgevit.artifacts.usage import Usage, usage_of
+from edgevit.backends import Session, backend_of_file
+from edgevit.data.preprocess import preprocess
+from edgevit.data.single_image import AnyImage, read_single_image
+from edgevit.errors import UsageError
+from edgevit.measure.host import extra_of_module
+from edgevit.results.artifact import Preprocessing
+from edgevit.spec.schemes import SCHEMES
+from edgevit.spec.spec import PreprocessingOverrides
+
+
+class Classifier:
+    """An artifact in memory, with all that it takes to use it."""
+
+    def __init__(self, session: Session, preprocessing: Preprocessing, labels: tuple[str, ...]) -> None:
+        self._session = session
+        self.preprocessing = preprocessing
+        """What is done to an image."""
+        self.labels = labels
+        """What the class of each output is called."""
+
+    def __repr__(self) -> str:
+        height, width = self.preprocessing.input_size
+        return (
+            f"<Classifier of {len(self.labels)} classes, images of {height} x {width} pixels, {self._session.delegate}>"
+        )
+
+    def classify(self, image: AnyImage) -> list[tuple[str, float]]:
+        """Names what is in an image.
+
+        Args:
+            image: The path of a file, an image of Pillow, or uint8 pixels [h, w, 3], RGB, of any size.
+
+        Returns:
+            The label and the probability, 0..1, of every class, most probable first.
+
+        Raises:
+            UsageError: the image cannot be read, or the artifact answers with NaN or infinity.
+        """
+        return self.answer(self.prepare(image))
+
+    def prepare(self, image: AnyImage) -> np.ndarray:
+        """Reads and preprocesses an image; see :meth:`classify`.
+
+        Returns:
+            float32 [1, 3, h, w].
+        """
+        return preprocess(read_single_image(image), self.preprocessing)[None]
+
+    def answer(self, pixels: np.ndarray) -> list[tuple[str, float]]:
+        """Runs the artifact on what :meth:`prepare` returned; see :meth:`classify`."""
+        (logits,) = run_once(self._session, pixels)
+        if not np.isfinite(logits).all():
+            raise UsageError("the artifact answers with NaN or infinity", "check it: edgevit eval FILE --data IMAGES")
+        if len(logits) == 1:  # it decides between two classes by its sign
+            logits = np.array([0, logits[0]], np.float32)
+        odds = np.exp(logits.astype(np.float64) - logits.max())
+        probabilities = odds / odds.sum()
+        return [(self.labels[index], float(probabilities[index])) for index in np.argsort(-odds, kind="stable")]
+
+
+def load(
+    file: str | Path,
+    *,
+    preprocessing: Preprocessing | None = None,
+    labels: Sequence[str] | None = None,
+    threads: int = 1,
+) -> Classifier:
+    """Loads an artifact to classify images with; needs no PyTorch.
+
+    Args:
+        file: An .onnx, .xml or .tflite file, of edgevit or anyone.
+        preprocessing: In place of what the file states; its input size is not used, for that is the file's own.
+        labels: Name of the class of each output, in place of those that the file states.
+        threads: CPU threads.
+
+    Returns:
+        The classifier: ``load("model.tflite").classify("photo.jpg")``.
+
+    Raises:
+        UsageError: the file cannot be read or loaded, is not a classifier of single images, or does not state how images are
+            preprocessed, or its runtime is not installed.
+    """
+    path = Path(file)
+    values = {} if preprocessing is None else vars(preprocessing)
+    overrides = PreprocessingOverrides(**{key: value for key, value in values.items() if key != "input_size"})
+    return open_classifier(path, usage_of(path, overrides), labels, threads)
+
+
+def open_classifier(path: Path, usage: Usage, labels: Sequence[str] | None, threads: int) -> Classifier:
+    """Loads an artifact whose use is known; see :func:`load`.
+
+    Args:
+        path: The file.
+        usage: How it is used.
+        labels: In place of those of ``usage``.
+        threads: CPU threads.
+
+    Raises:
+        UsageError: see :func:`load`; or the labels are not as many as the classes.
+    """
+    scheme = SCHEMES.get(usage.contract.scheme) if usage.contract else None
+    try:
+        session = backend_of_file(path).open_session(path, threads, scheme.precision if scheme else "f32")
+    except ModuleNotFoundError as error:
+        extra = extra_of_module((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        raise UsageError(
+            f"{path} needs {error.name}, which is not installed", f"pip install 'edgevit[{extra}]'"
+        ) from error
+    check_classifier(session)
+    contract = replace(usage.preprocessing, input_size=image_size(session.inputs[0]))
+    return Classifier(session, contract, _labels(path, labels or usage.classes, max(class_count(session), 2)))
+
+
+def _labels(path: Path, names: Sequence[str], classes: int) -> tuple[str, ...]:
+    """The names, or numbers where there are none."""
+    if names and len(names) != classes:
+        raise UsageError(
+            f"{path} has {classes} classes, and {len(names)} labels are given",
+            "name every class, in the order of its outputs",
+        )
+    return tuple(names) or tuple(f"class {output}" for output in range(classes))

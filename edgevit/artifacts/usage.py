@@ -1,0 +1,84 @@
+"""How a file is fed and what its outputs are called: by the contract that it carries, the run it lies in, or the user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edgevit.backends import backend_of_file
+from edgevit.errors import UsageError
+from edgevit.results.artifact import Artifact, Preprocessing
+from edgevit.results.contract import Contract
+from edgevit.results.run import find_run
+from edgevit.run.artifact_files import is_as_made
+from edgevit.spec.spec import PreprocessingOverrides
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How a file is used."""
+
+    preprocessing: Preprocessing
+    """The input size is the file's own, wherever a session tells it."""
+    contract: Contract | None
+    """That the file carries."""
+    notes: tuple[str, ...] = ()
+    """What the user gave in place of what the contract says."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Name of the class of each output; none where the file does not name them."""
+        return self.contract.classes if self.contract else ()
+
+
+def usage_of(artifact: Path, overrides: PreprocessingOverrides) -> Usage:
+    """Returns how a file is used: by its contract, else by the run that it lies in; each value replaced by the user's.
+
+    Args:
+        artifact: The file.
+        overrides: What the user gave; the input size is not among it, for it is the file's own.
+
+    Raises:
+        UsageError: no backend reads the file, its contract is damaged, or it carries none, is not part of a run or not as the
+            run made it, and the user gave no mean or standard deviation.
+    """
+    given = overrides.model_dump(exclude_none=True)
+    contract = backend_of_file(artifact).read_contract(artifact)
+    if contract is not None:
+        return Usage(replace(contract.preprocessing, **given), contract, _overridden(contract.preprocessing, given))
+    place = artifact.resolve()
+    found = next((each for folder in place.parents for each in _recorded(folder, place)), None)
+    if found is not None and is_as_made(*found):
+        return Usage(replace(found[1].preprocessing, **given), None)
+    missing = [f"--{key}" for key in ("mean", "std") if key not in given]
+    if missing:
+        reason = (
+            f"{artifact} carries no contract and is not part of a run"
+            if found is None
+            else f"{artifact} is not the file that the run in {found[0]} made (its sha256 differs)"
+        )
+        raise UsageError(
+            f"{reason}, so edgevit cannot know how its images are normalized",
+            f"give {' and '.join(missing)}; for pixels in -1..1 that is --mean 0.5 --std 0.5",
+        )
+    return Usage(Preprocessing(input_size=(1, 1), **given), None)
+
+
+def _overridden(stated: Preprocessing, given: dict[str, object]) -> tuple[str, ...]:
+    """A sentence on what the user gave in place of what the file states; none where nothing differs."""
+    changed = [f"{key} {_text(value)} (not {_text(getattr(stated, key))})" for key, value in given.items()
+               if value != getattr(stated, key)]  # fmt: skip
+    return (f"as given, in place of what the file states: {', '.join(changed)}",) if changed else ()
+
+
+def _text(value: object) -> str:
+    return ",".join(f"{number:g}" for number in value) if isinstance(value, tuple) else str(value)
+
+
+def _recorded(folder: Path, place: Path) -> Iterator[tuple[Path, Artifact]]:
+    """Yields what the run in a folder, if it is one, knows of the file at a place."""
+    run = find_run(folder)
+    for candidate in run.candidates if run else ():
+        if candidate.artifact and (folder / candidate.artifact.path).resolve() == place:
+            yield folder, candidate.artifact
