@@ -29,6 +29,28 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def digits_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Float artifacts of the bundled CNN, as a run makes them, by backend; away from any run."""
+    pytest.importorskip("torch")
+    from edgevit.artifacts.use_script import USE_SCRIPT, use_script
+    from edgevit.backends import all_backends
+    from edgevit.model.load import load_model
+    from edgevit.model.program.capture import capture
+    from edgevit.results.contract import Contract
+    from edgevit.spec.spec import ModelSpec
+
+    model, files = load_model(ModelSpec(name="digits_cnn")), {}
+    contract = Contract(model.preprocessing, "NCHW", model.class_names, "fp32", "ab" * 32, "0.1.0")
+    program = capture(model.module, model.preprocessing.input_size)
+    for backend in all_backends():
+        path = backend.export(program, tmp_path_factory.mktemp(backend.name))
+        backend.write_contract(path, contract)
+        path.with_name(USE_SCRIPT).write_text(use_script(backend, path.name, contract), encoding="utf-8")
+        files[backend.name] = path
+    return files
+
+
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
     """Has PyTorch run in one thread: small models are faster so."""

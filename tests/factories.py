@@ -8,6 +8,7 @@ from typing import Any
 
 from edgevit.results.artifact import Artifact, Preprocessing, TensorSpec
 from edgevit.results.candidate import Accuracy, Candidate, ChangedClass, Verification
+from edgevit.results.contract import Contract
 from edgevit.results.finetune import Finetune, FinetunePoint
 from edgevit.results.measurement import (
     HOST,
@@ -46,6 +47,15 @@ def make_artifact(
         macs=1_250_000_000,
         params=5_700_000,
     )
+
+
+def make_contract(**changes: Any) -> Contract:
+    """The contract of a model of three classes, one of which has no plain name."""
+    preprocessing = Preprocessing((32, 48), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "bilinear", 0.875)
+    contract = Contract(
+        preprocessing, "NCHW", ("daisy", 'a "rose" & <é>', "tulip"), "static_wi8_ai8", "cd" * 32, "0.1.0"
+    )
+    return replace(contract, **changes)
 
 
 def make_measurement(p50_ms: float = 12.0, *, device: str = HOST, peak_rss_bytes: int = 120_000_000) -> Measurement:

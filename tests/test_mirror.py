@@ -13,6 +13,10 @@ ROOT = Path(__file__).parents[1]
 COVERED_BY: Mapping[str, str] = {
     "edgevit/__init__.py": "tests/test_imports.py",
     "edgevit/backends/__init__.py": "tests/contract/test_backends.py",
+    "edgevit/backends/litert/use.py": "tests/artifacts/test_use_script.py",
+    "edgevit/backends/onnxruntime/use.py": "tests/artifacts/test_use_script.py",
+    "edgevit/backends/openvino/use.py": "tests/artifacts/test_use_script.py",
+    "edgevit/cli/classify.py": "tests/commands/test_classify.py",
     "edgevit/cli/clean.py": "tests/commands/test_clean.py",
     "edgevit/cli/compress.py": "tests/end_to_end/test_compress.py",
     "edgevit/cli/devices.py": "tests/cli/test_app.py",
@@ -32,6 +36,7 @@ COVERED_BY: Mapping[str, str] = {
     "edgevit/model/bundled/__init__.py": "tests/model/test_load.py",
     "edgevit/quantization/arithmetic.py": "tests/quantization/test_simulate.py",
     "edgevit/quantization/rewrites/__init__.py": "tests/quantization/rewrites/test_rewrite.py",
+    "edgevit/results/classification.py": "tests/cli/test_render.py",
     "edgevit/report/__init__.py": "tests/report/plots/test_front.py",
     "edgevit/report/plots/staircase.py": "tests/report/test_token_searches.py",
 }

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from edgevit.cli import render
 from edgevit.results.candidate import Contribution
+from edgevit.results.classification import ClassAnswer, Classification, ClassifiedImage
+from edgevit.results.graph_summary import Summary
 from edgevit.results.run import Run
 from edgevit.results.token_search import TokenSearch
-from tests.factories import make_realistic_run, make_timed_run
+from tests.factories import make_contract, make_realistic_run, make_timed_run
 
 
 def narrow(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
@@ -122,3 +125,26 @@ def test_a_run_with_intervals_fits_a_narrow_terminal_without_them(
     assert titles.split("  ")[0] == "candidate"
     assert {"top-1", "host p50", "host speed-up"} <= {title.strip() for title in titles.split("  ")}
     assert "interval" not in titles
+
+
+def test_a_classified_image_is_a_line_and_its_classes(capsys: pytest.CaptureFixture[str]) -> None:
+    answers = (ClassAnswer("tench, Tinca tinca", 0.9312), ClassAnswer("goldfish", 0.05))
+    render.print_classification(Classification((ClassifiedImage("a.jpg", answers, 12.3, 20.0),)))
+    assert capsys.readouterr().out.splitlines() == [
+        "a.jpg (20.0 ms, of which inference 12.3 ms)",
+        "  93.1 %  tench, Tinca tinca",
+        "   5.0 %  goldfish",
+    ]
+
+
+def test_a_summary_says_how_a_file_is_used(capsys: pytest.CaptureFixture[str]) -> None:
+    summary = Summary(Path("model.onnx"), "onnxruntime", 1000, 1, ("x",), ("y",), 10, 20, 0.0, (), make_contract())
+    render.print_summary(summary)
+    shown = capsys.readouterr().out
+    assert "32 × 48 pixels, bilinear, crop 0.875 (center), mean 0.485, 0.456, 0.406" in shown
+    assert 'classes by output: 0 daisy, 1 a "rose" & <é>, 2 tulip' in shown
+    assert "made by edgevit 0.1.0: static_wi8_ai8, spec cdcdcdcdcdcd" in shown
+    render.print_summary(replace(summary, contract=make_contract(classes=())))
+    assert "classes: not named" in capsys.readouterr().out
+    render.print_summary(replace(summary, contract=None))
+    assert "the file does not say how they are preprocessed" in capsys.readouterr().out

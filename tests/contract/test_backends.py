@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -44,6 +45,7 @@ from edgevit.spec.spec import ModelSpec  # noqa: E402
 # isort: split
 from tests.contract import backend_template as template  # noqa: E402
 from tests.contract.backend_template import Network  # noqa: E402
+from tests.factories import make_contract  # noqa: E402
 
 NAMES = backend_names()
 NETWORKS = ("test_vit", "test_efficientnet")
@@ -127,6 +129,7 @@ def test_its_parts_take_what_the_contract_gives_them(name: str) -> None:
         "quantize": ("quantize", "quantize"),
         "read_graph": ("graph", "read_graph"),
         "open_session": ("session", "RuntimeSession"),
+        "loading_lines": ("use", "loading_lines"),
     }
     for method, (module, part) in parts.items():
         _, *promised = inspect.signature(getattr(Backend, method)).parameters.values()
@@ -249,6 +252,44 @@ def test_the_parent_is_left_as_it_was(name: str, artifact: Artifact, tmp_path: P
     before = template.digest(parent)
     quantized(name, parent, network("test_efficientnet"), "static_wi8_ai8", tmp_path)
     assert template.digest(parent) == before
+
+
+@pytest.mark.parametrize("scheme", ["fp32", "static_wi8_ai8"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_contract_changes_nothing_that_is_computed(
+    name: str, scheme: str, artifact: Artifact, tmp_path: Path
+) -> None:
+    backend, made = get_backend(name), network("test_efficientnet")
+    bare = artifact(name, "test_efficientnet", scheme)
+    carrying = shutil.copytree(bare.parent, tmp_path / "carrying") / bare.name
+    backend.write_contract(carrying, make_contract())
+    assert (backend.read_contract(carrying), backend.read_contract(bare)) == (make_contract(), None)
+    sessions = [backend.open_session(path, 1, "f32") for path in (bare, carrying)]
+    assert (sessions[0].inputs, sessions[0].outputs) == (sessions[1].inputs, sessions[1].outputs)
+    np.testing.assert_array_equal(*(template.run_all(session, made.images[:4]) for session in sessions))
+    graphs = [backend.read_graph(path) for path in (bare, carrying)]
+    assert graphs[0] == graphs[1]
+    once = template.digest(carrying)
+    again = shutil.copytree(bare.parent, tmp_path / "again") / bare.name
+    backend.write_contract(again, make_contract())
+    assert template.digest(again) == once
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_quantized_from_a_file_with_a_contract_has_its_own(
+    name: str, artifact: Artifact, tmp_path: Path
+) -> None:
+    backend, made = get_backend(name), network("test_efficientnet")
+    bare = artifact(name, "test_efficientnet", "fp32")
+    parent = shutil.copytree(bare.parent, tmp_path / "parent") / bare.name
+    backend.write_contract(parent, make_contract(scheme="fp32"))
+    (tmp_path / "quantized").mkdir()
+    path = quantized(name, parent, made, "static_wi8_ai8", tmp_path / "quantized")
+    backend.write_contract(path, make_contract())
+    assert backend.read_contract(path) == make_contract()
+    paths = (artifact(name, "test_efficientnet", "static_wi8_ai8"), path)
+    sessions = [backend.open_session(each, 1, "f32") for each in paths]
+    np.testing.assert_array_equal(*(template.run_all(session, made.images[:4]) for session in sessions))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -41,7 +41,7 @@ def read_metadata(path: Path, key: str) -> str | None:
         if not found:
             return None
         start, length = model.data(model.buffers()[model.buffer_index(found[-1])])
-        return content[start : start + length].decode()
+        return content[start : start + length].decode() if start + length <= len(content) else None
     except (struct.error, IndexError, UnicodeDecodeError):
         return None
 

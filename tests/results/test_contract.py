@@ -1,0 +1,39 @@
+"""The contract as text, and names of classes by output."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from edgevit.errors import UsageError
+from edgevit.results.contract import contract_from_text, contract_to_text, names_by_output
+from tests.factories import make_contract
+
+
+def test_a_contract_is_one_line_that_reads_back() -> None:
+    contract = make_contract()
+    text = contract_to_text(contract)
+    assert "\n" not in text
+    assert "é" in text  # readable by people
+    assert contract_from_text(text, "model.onnx") == contract
+    assert contract_from_text(contract_to_text(replace(contract, classes=())), "model.onnx").classes == ()
+
+
+def test_what_a_newer_version_adds_is_left_out() -> None:
+    text = contract_to_text(make_contract()).replace("{", '{"newer": 1, ', 1)
+    assert contract_from_text(text, "model.onnx") == make_contract()
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", "[]", "{}", '{"preprocessing": 1}'])
+def test_other_texts_are_refused_with_the_file(text: str) -> None:
+    with pytest.raises(UsageError, match="model.onnx: the contract in its metadata is damaged") as caught:
+        contract_from_text(text, "model.onnx")
+    assert caught.value.hint == "export it again"
+
+
+def test_classes_are_named_only_if_all_are() -> None:
+    assert names_by_output({"b": 1, "a": 0, "c": 2}, 3) == ("a", "b", "c")
+    assert names_by_output({"b": 1, "a": 0}, 3) == ()
+    assert names_by_output({}, 3) == ()
+    assert names_by_output({"no": 0, "yes": 1}, 1) == ("no", "yes")  # a single logit tells two classes apart
