@@ -57,7 +57,7 @@ def test_the_python_in_the_readme_uses_what_there_is() -> None:
         for node in ast.walk(ast.parse(code))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "edgevit"
     }
-    assert used == {"BudgetSpec", "bench", "compress"}
+    assert used == {"BudgetSpec", "bench", "compress", "load"}
     assert used <= set(edgevit.__all__)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edgevit.artifacts.evaluate import check_classifier, class_count, image_size, run_once
-from edgevit.artifacts.usage import Usage, usage_of
+from edgevit.artifacts.usage import Usage
 from edgevit.backends import Session, backend_of_file
 from edgevit.data.preprocess import preprocess
 from edgevit.data.single_image import AnyImage, read_single_image
@@ -17,7 +17,6 @@ from edgevit.errors import UsageError
 from edgevit.measure.host import extra_of_module
 from edgevit.results.artifact import Preprocessing
 from edgevit.spec.schemes import SCHEMES
-from edgevit.spec.spec import PreprocessingOverrides
 
 
 class Classifier:
@@ -59,7 +58,17 @@ class Classifier:
         return preprocess(read_single_image(image), self.preprocessing)[None]
 
     def answer(self, pixels: np.ndarray) -> list[tuple[str, float]]:
-        """Runs the artifact on what :meth:`prepare` returned; see :meth:`classify`."""
+        """Runs the artifact on what :meth:`prepare` returned.
+
+        Args:
+            pixels: float32 [1, 3, h, w].
+
+        Returns:
+            See :meth:`classify`.
+
+        Raises:
+            UsageError: the artifact answers with NaN or infinity.
+        """
         (logits,) = run_once(self._session, pixels)
         if not np.isfinite(logits).all():
             raise UsageError("the artifact answers with NaN or infinity", "check it: edgevit eval FILE --data IMAGES")
@@ -70,36 +79,8 @@ class Classifier:
         return [(self.labels[index], float(probabilities[index])) for index in np.argsort(-odds, kind="stable")]
 
 
-def load(
-    file: str | Path,
-    *,
-    preprocessing: Preprocessing | None = None,
-    labels: Sequence[str] | None = None,
-    threads: int = 1,
-) -> Classifier:
-    """Loads an artifact to classify images with; needs no PyTorch.
-
-    Args:
-        file: An .onnx, .xml or .tflite file, of edgevit or anyone.
-        preprocessing: In place of what the file states; its input size is not used, for that is the file's own.
-        labels: Name of the class of each output, in place of those that the file states.
-        threads: CPU threads.
-
-    Returns:
-        The classifier: ``load("model.tflite").classify("photo.jpg")``.
-
-    Raises:
-        UsageError: the file cannot be read or loaded, is not a classifier of single images, or does not state how images are
-            preprocessed, or its runtime is not installed.
-    """
-    path = Path(file)
-    values = {} if preprocessing is None else vars(preprocessing)
-    overrides = PreprocessingOverrides(**{key: value for key, value in values.items() if key != "input_size"})
-    return open_classifier(path, usage_of(path, overrides), labels, threads)
-
-
 def open_classifier(path: Path, usage: Usage, labels: Sequence[str] | None, threads: int) -> Classifier:
-    """Loads an artifact whose use is known; see :func:`load`.
+    """Loads an artifact whose use is known.
 
     Args:
         path: The file.
@@ -108,7 +89,8 @@ def open_classifier(path: Path, usage: Usage, labels: Sequence[str] | None, thre
         threads: CPU threads.
 
     Raises:
-        UsageError: see :func:`load`; or the labels are not as many as the classes.
+        UsageError: the file cannot be loaded, is not a classifier of single images, or needs a runtime that is not installed; or
+            the labels are not as many as the classes.
     """
     scheme = SCHEMES.get(usage.contract.scheme) if usage.contract else None
     try:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgevit.artifacts.classifier import load
+from edgevit.api.load import load
 from edgevit.artifacts.use_script import USE_SCRIPT, use_script
 from edgevit.backends import all_backends, backend_names, get_backend
 from edgevit.backends.litert import use as of_litert

@@ -1,7 +1,8 @@
 """Text in the metadata of a TFLite file: a named buffer of its flatbuffer. Needs no package, so that a board can read it.
 
 A text is written without packing the file anew: a new root table, with longer vectors of buffers and of metadata, is put before
-all that is there. Offsets in a flatbuffer are relative and point forward, so what is there stays as it is, with its alignment.
+all that is there. Offsets in a flatbuffer are relative and point forward, so what is there stays as it is, with its alignment; only
+the places of buffers that lie behind the flatbuffer are counted from the beginning of the file.
 """
 
 from __future__ import annotations
@@ -47,18 +48,16 @@ def read_metadata(path: Path, key: str) -> str | None:
 
 
 def write_metadata(path: Path, key: str, text: str) -> None:
-    """Puts a text into the metadata of a file, in place of what is there under the key; all else stays byte for byte.
+    """Puts a text into the metadata of a file, in place of what is there under the key; all else stays as it is.
 
     Raises:
-        ValueError: the file is no TFLite file, or keeps weights outside its flatbuffer.
+        ValueError: the file is no TFLite file.
     """
     content = bytearray(path.read_bytes())
     if content[4:_HEAD] != _IDENTIFIER:
         raise ValueError(f"{path} is no TFLite file")
     model = _Model(content)
     buffers = model.buffers()
-    if any(model.far_offset(buffer) > _OUTSIDE for buffer in buffers):
-        raise ValueError(f"{path} keeps weights outside its flatbuffer")
     kept = []
     for entry in model.metadata():
         if model.name(entry) != key.encode():
@@ -66,7 +65,12 @@ def write_metadata(path: Path, key: str, text: str) -> None:
             continue
         start, length = model.data(buffers[model.buffer_index(entry)])
         content[start : start + length] = bytes(length)
-    path.write_bytes(_front(model, kept, key.encode(), text.encode()) + content[_HEAD:])
+    front = _front(model, kept, key.encode(), text.encode())
+    for place in filter(None, map(model.far_offset, buffers)):
+        (offset,) = struct.unpack_from("<Q", content, place)
+        if offset > _OUTSIDE:
+            struct.pack_into("<Q", content, place, offset + len(front) - _HEAD)
+    path.write_bytes(front + content[_HEAD:])
 
 
 @dataclass(frozen=True)
@@ -106,10 +110,9 @@ class _Model:
         """Start and length of the bytes of a ``Buffer``."""
         return self._bytes(self._field(buffer, _DATA))
 
-    def far_offset(self, buffer: int) -> int:
-        """Where in the file the bytes of a ``Buffer`` are, if they are outside the flatbuffer; 0 or 1 if not."""
-        place = self._field(buffer, _FAR_OFFSET)
-        return 0 if place is None else self._number("<Q", place)
+    def far_offset(self, buffer: int) -> int | None:
+        """The place of the number that says where in the file the bytes of a ``Buffer`` are; None without one."""
+        return self._field(buffer, _FAR_OFFSET)
 
     def _vector(self, field: int) -> list[int]:
         start = self.fields()[field]
