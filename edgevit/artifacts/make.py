@@ -183,10 +183,8 @@ def _describe(backend_name: str, main: Path) -> MadeArtifact:
             f"{main} has {len(session.inputs)} inputs and {len(session.outputs)} outputs, not one of each",
             "wrap the model in a module that takes images and returns logits",
         )
-    files = (
-        main,
-        *sorted(path for path in main.parent.iterdir() if path != main),
-    )  # of a new folder, so all are its own
+    # the folder is new, so that all in it belongs to the artifact
+    files = (main, *sorted(path for path in main.parent.iterdir() if path != main))
     return MadeArtifact(
         main=main,
         files=files,

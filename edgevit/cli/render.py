@@ -191,7 +191,8 @@ def print_summary(summary: Summary) -> None:
         classes = {name: output for output, name in enumerate(summary.contract.classes)}
         print_line(f"classes by output: {outputs_text(classes)}" if classes else "classes: not named")
         made = summary.contract
-        print_line(f"made by edgevit {made.edgevit_version}: {made.scheme}, spec {made.spec_sha256[:12]}")
+        spec = f", spec {made.spec_sha256[:12]}" if made.spec_sha256 else ""
+        print_line(f"made by edgevit {made.edgevit_version}: {made.scheme}{spec}")
     else:
         print_line("images: the file does not say how they are preprocessed")
     rows = [(op.native, op.kind, op.numerics, str(op.count), units.count(op.macs)) for op in summary.ops]

@@ -17,8 +17,8 @@ from edgevit.artifacts.accuracy import accuracy_of, agreement, read_answers
 from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, check_classifier, class_count, image_size, run_images
 from edgevit.artifacts.layer_sensitivity import Sensitivity, SensitivityJob, layer_sensitivity
 from edgevit.artifacts.make import MadeArtifact, QuantizeJob, quantize
+from edgevit.artifacts.usage import Usage, usage_of
 from edgevit.backends import Backend, backend_of_file, check_scheme, get_backend
-from edgevit.commands.eval import preprocessing_of
 from edgevit.commands.file_errors import blaming_file
 from edgevit.data.images import ImageSet, open_images
 from edgevit.data.output_labels import match_labels
@@ -29,14 +29,15 @@ from edgevit.errors import CandidateFailed, CheckFailed, UsageError
 from edgevit.measure.host import check_threads, host_fingerprint
 from edgevit.quantization.ladder import Rung, best, climb, rungs
 from edgevit.quantization.policy import Architecture, Target, first_guess, first_recipe
-from edgevit.results.artifact import Preprocessing
 from edgevit.results.candidate import Accuracy, Attempt, within_budget
+from edgevit.results.contract import Contract
 from edgevit.run.progress import Progress
 from edgevit.run.stages import ChildRunner, child_runner
 from edgevit.run.task import Task
 from edgevit.spec.recipe import QuantizerOption, Recipe, WeightChange
 from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.spec import PreprocessingOverrides
+from edgevit.version import __version__
 
 _QUANTIZER_OPTIONS = get_args(QuantizerOption)
 _WEIGHT_CHANGES = tuple(step.replace("_", " ") for step in get_args(WeightChange))
@@ -74,6 +75,8 @@ class FloatFile:
     input_size: tuple[int, int]
     classes: int
     transformer: bool
+    layout: str
+    """Of its input: "NCHW" or "NHWC"."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,10 @@ def read_float_file(job: ReadFloatJob) -> FloatFile:
     session = backend.open_session(job.artifact, 1, "f32")
     check_classifier(session)
     return FloatFile(
-        image_size(session.inputs[0]), class_count(session), any(op.kind == "softmax" for op in graph.ops[:-1])
+        image_size(session.inputs[0]),
+        class_count(session),
+        any(op.kind == "softmax" for op in graph.ops[:-1]),
+        session.inputs[0].layout,
     )
 
 
@@ -144,13 +150,22 @@ def quantize_file(asked: FileQuantization, progress: Progress) -> QuantizedFile:
         raise UsageError(f"--out {asked.out} does not end in {backend.suffix}", f"a file of {backend.title} does")
     if asked.out.exists():
         raise UsageError(f"{asked.out} exists", "remove it, or choose another --out")
-    preprocessing = preprocessing_of(asked.artifact, asked.preprocessing)
+    usage = usage_of(asked.artifact, asked.preprocessing)
+    for note in usage.notes:
+        progress.message(note)
     with tempfile.TemporaryDirectory(prefix="edgevit-") as folder, child_runner(progress) as children:
         with blaming_file(asked.artifact):
             job = ReadFloatJob(backend.name, asked.artifact.absolute())
             file = children.run(f"read {asked.artifact.name}", Task(read_float_file, job, FloatFile))
-        contract = replace(preprocessing, input_size=file.input_size)
-        return _climb(_FileTrials(asked, backend, file, contract, children, Path(folder)))
+        return _climb(_FileTrials(asked, backend, file, _contract(usage, file), children, Path(folder)))
+
+
+def _contract(usage: Usage, file: FloatFile) -> Contract:
+    """What the quantized file will carry, but for its scheme: what the float file carries, as far as it does."""
+    preprocessing = replace(usage.preprocessing, input_size=file.input_size)
+    if usage.contract is None:
+        return Contract(preprocessing, file.layout, (), "fp32", "", __version__)
+    return replace(usage.contract, preprocessing=preprocessing, edgevit_version=__version__)
 
 
 def _climb(trials: _FileTrials) -> QuantizedFile:
@@ -203,7 +218,8 @@ class _FileTrials:
     asked: FileQuantization
     backend: Backend
     file: FloatFile
-    preprocessing: Preprocessing
+    contract: Contract
+    """Of what is made, but for its scheme."""
     children: ChildRunner
     folder: Path
     made: dict[str, tuple[MadeArtifact, Accuracy]] = field(default_factory=dict)
@@ -233,6 +249,7 @@ class _FileTrials:
             calibration=self.calibration,
             seed=self.asked.seed,
             folder=self.folder / re.sub(r"[^a-z0-9.]+", "-", rung.lower()),
+            contract=replace(self.contract, scheme=recipe.scheme),
         )
         try:
             made = self.children.run(f"quantize ({rung})", Task(quantize, job, MadeArtifact))
@@ -268,7 +285,7 @@ class _FileTrials:
         return time.monotonic() - self.begun < 60 * self.asked.max_minutes
 
     def _prepared(self, images: ImageSet, which: str) -> PreparedImages:
-        job = PrepareImagesJob(images.samples, self.preprocessing, self.folder / f"{which}.npy")
+        job = PrepareImagesJob(images.samples, self.contract.preprocessing, self.folder / f"{which}.npy")
         return self.children.run(f"preprocess {which} images", Task(prepare_images, job, PreparedImages))
 
     def _logits(self, name: str, artifact: Path, precision: str) -> np.ndarray:

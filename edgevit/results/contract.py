@@ -27,7 +27,7 @@ class Contract:
     """Name of the class of each output; empty where nobody named them."""
     scheme: str
     spec_sha256: str
-    """Digest of the resolved spec of the run that made it."""
+    """Digest of the resolved spec of the run that made it; empty where there was no run, as for ``edgevit quantize``."""
     edgevit_version: str
 
 

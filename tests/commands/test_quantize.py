@@ -69,6 +69,10 @@ def test_a_file_without_its_run_becomes_int8(name: str, tmp_path: Path) -> None:
     assert found.drop_points <= 1.0
     assert found.size_after < found.size_before
     assert found.left_out == ()
+    carried = backend.read_contract(found.path)
+    assert carried is not None
+    assert (carried.scheme, carried.layout, carried.classes) == ("static_wi8_ai8", "NCHW", ())
+    assert (carried.preprocessing.input_size, carried.preprocessing.mean) == ((32, 32), DIGITS.preprocessing.mean)
 
 
 def test_without_labels_it_is_judged_by_agreement(tmp_path: Path) -> None:
