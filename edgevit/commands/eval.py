@@ -64,6 +64,8 @@ class ScoreFileJob:
     preprocessing: Preprocessing
     """Its input size is replaced by the file's own."""
     class_offset: int | None
+    classes: tuple[str, ...]
+    """Name of the class of each output; none where the file does not state them."""
     threads: int
     precision: str
     logits: Path
@@ -104,6 +106,7 @@ def evaluate_file(asked: FileEvaluation, progress: Progress) -> FileScore:
             samples=images.samples,
             preprocessing=usage.preprocessing,
             class_offset=asked.class_offset,
+            classes=usage.classes,
             threads=asked.threads,
             precision=asked.precision,
             logits=Path(folder, "logits.npy"),
@@ -115,7 +118,7 @@ def evaluate_file(asked: FileEvaluation, progress: Progress) -> FileScore:
             if read_written_rows(job.logits) is None:
                 raise
             stopped = error.message
-        score = _score(images, asked.class_offset, job.logits, stopped)
+        score = _score(images, job, stopped)
         return replace(score, notes=(*usage.notes, *score.notes))
 
 
@@ -129,7 +132,7 @@ def score_file(job: ScoreFileJob) -> ImagesDone:
     session = get_backend(job.backend).open_session(job.artifact, job.threads, job.precision)
     check_classifier(session)
     images = _labelled(job.samples)
-    match_labels(images, class_count(session), job.class_offset)
+    match_labels(images, class_count(session), job.class_offset, job.classes)
     contract = replace(job.preprocessing, input_size=image_size(session.inputs[0]))
     write_rows_as_they_come(job.logits, len(images), _logits(session, images, contract))
     return ImagesDone(len(images))
@@ -161,10 +164,10 @@ def _labelled(samples: Samples) -> ImageSet:
     return images
 
 
-def _score(images: ImageSet, class_offset: int | None, logits: Path, stopped: str | None) -> FileScore:
-    rows = read_written_rows(logits)
+def _score(images: ImageSet, job: ScoreFileJob, stopped: str | None) -> FileScore:
+    rows = read_written_rows(job.logits)
     assert rows is not None
-    matched = match_labels(images, rows.shape[1], class_offset)
+    matched = match_labels(images, rows.shape[1], job.class_offset, job.classes)
     assert matched.labels is not None
     answers = read_answers(rows, matched.labels[: len(rows)])
     doubt = chance_warning(answers)

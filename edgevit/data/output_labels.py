@@ -11,16 +11,17 @@ from edgevit.errors import UsageError
 _BACKGROUND = "give --class-offset 1 if output 0 is a background class"
 
 
-def match_labels(images: ImageSet, outputs: int, class_offset: int | None) -> ImageSet:
+def match_labels(images: ImageSet, outputs: int, class_offset: int | None, names: tuple[str, ...] = ()) -> ImageSet:
     """Returns images whose labels are indices of a model's outputs.
 
-    Class folders named by ImageNet's identifiers mean its classes where the model has that many; other class folders
-    mean the outputs in their order only if there are as many.
+    Class folders named by ImageNet's identifiers mean its classes where the model has that many, and those named as the
+    model's classes mean these; other class folders mean the outputs in their order only if there are as many.
 
     Args:
         images: With labels as their source has them, or without.
         outputs: Number of outputs of the model; a single one stands for two classes.
         class_offset: Output of class 0; None where nobody said it, which means 0 unless that is doubtful.
+        names: Name of the class of each output, where the model states them.
 
     Raises:
         UsageError: it is not sure which output a label means, or a label is outside the outputs.
@@ -28,10 +29,12 @@ def match_labels(images: ImageSet, outputs: int, class_offset: int | None) -> Im
     if images.labels is None:
         return images
     outputs = max(outputs, 2)  # a single logit decides between two classes by its sign
-    offset, by_imagenet = class_offset or 0, _named_by_imagenet(images, outputs)
-    if by_imagenet is None and images.classes is not None:
+    offset, by_name = class_offset or 0, _named_by_imagenet(images, outputs)
+    if by_name is None and class_offset is None:
+        by_name = _named_by_model(images, names)
+    if by_name is None and images.classes is not None:
         _check_number(images.source, images.classes, outputs, class_offset)
-    images = by_imagenet or images
+    images = by_name or images
     assert images.labels is not None
     low, high = min(images.labels), max(images.labels)
     if class_offset is None and outputs == IMAGENET_CLASSES + 1 and high < IMAGENET_CLASSES:
@@ -54,8 +57,19 @@ def _named_by_imagenet(images: ImageSet, outputs: int) -> ImageSet | None:
     if order is None or order.explicit or outputs not in (IMAGENET_CLASSES, IMAGENET_CLASSES + 1):
         return None
     known = imagenet_order(tuple(order.index))
-    if known is None:
+    return None if known is None else _renumbered(images, order, known)
+
+
+def _named_by_model(images: ImageSet, names: tuple[str, ...]) -> ImageSet | None:
+    """Images of class folders that are named as classes of the model, numbered as its outputs are; None for all others."""
+    order, output = images.classes, {name: index for index, name in enumerate(names)}
+    if order is None or order.explicit or len(output) < len(names) or not output.keys() >= order.index.keys():
         return None
+    return _renumbered(images, order, ClassOrder({name: output[name] for name in order.index}, explicit=True))
+
+
+def _renumbered(images: ImageSet, order: ClassOrder, known: ClassOrder) -> ImageSet:
+    """Images whose labels are taken from another order of the same classes."""
     name_of = {index: name for name, index in order.index.items()}
     assert images.labels is not None
     return replace(images, labels=tuple(known.index[name_of[label]] for label in images.labels), classes=known)

@@ -230,15 +230,15 @@ def open_inputs(spec: Spec, progress: Progress) -> Inputs:
 
 
 def _class_names(spec: Spec, model: Model, data: RunData) -> tuple[str, ...]:
-    """The names of a labels file, else those of the model itself, else of ImageNet's or other class folders."""
+    """The names of a labels file, else of class folders, else those of the model itself."""
     if spec.export.labels is not None:
         return read_labels(spec.export.labels, model.num_classes)
     order = data.evaluation.classes if data.evaluation else None
-    if model.class_names or order is None:
+    if order is None:
         return model.class_names
     if model.num_classes == IMAGENET_CLASSES and imagenet_order(tuple(order.index)):
         return imagenet_class_names()
-    return names_by_output(order.index, model.num_classes)
+    return names_by_output(order.index, model.num_classes) or model.class_names
 
 
 def target_of(transformer: bool, devices: tuple[Device, ...], host: Host, integer_io: IntegerIo = "none") -> Target:

@@ -65,6 +65,18 @@ def test_imagenets_identifiers_are_its_classes_whichever_are_there(tmp_path: Pat
         match_labels(images, 10, None)
 
 
+def test_folders_named_as_the_models_classes_are_these_whichever_are_there(tmp_path: Path) -> None:
+    images, names = folders(tmp_path, "rose", "daisy"), ("tulip", "rose", "daisy")
+    found = match_labels(images, 3, None, names)
+    assert found.labels == tuple(names.index(image_id.partition("/")[0]) for image_id in found.ids)
+    assert found.classes is not None and found.classes.index == {"rose": 1, "daisy": 2}
+    with pytest.raises(UsageError, match="2 class folders, the model 3 classes"):
+        match_labels(images, 3, None, ("tulip", "rose", "lily"))  # one of them is not the model's
+    with pytest.raises(UsageError, match="2 class folders, the model 3 classes"):
+        match_labels(images, 3, None, ("daisy", "rose", "rose"))  # which rose?
+    assert match_labels(images, 3, 1, names).labels == (1, 2)  # what the user says counts more
+
+
 def test_a_background_class_has_to_be_said() -> None:
     with pytest.raises(UsageError, match="1001 outputs, and the labels of set are 0 to 999") as caught:
         match_labels(listed(0, 999), 1001, None)

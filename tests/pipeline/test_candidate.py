@@ -226,6 +226,9 @@ def test_making_describes_what_came_out(world: World) -> None:
     assert made.path == "artifacts/onnxruntime/fp32/dense/model.onnx"
     assert (made.size_bytes, made.macs, made.params, made.int8_mac_share) == (5, 10, 20, 0.5)
     assert made.sha256 == "5994471abb01112afcc18159f6cc74b4f511b99806da59b3caf5a9c173cacfc5"
+    script = world.context.stages.folder.path / "artifacts/onnxruntime/fp32/dense/use.py"
+    assert 'with_name("model.onnx")' in script.read_text(encoding="utf-8")  # beside the artifact, and no part of it
+    assert made.files == (made.path,)
 
 
 def test_a_float_artifact_is_verified_against_pytorch(world: World) -> None:

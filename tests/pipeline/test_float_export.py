@@ -57,7 +57,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def float_export(context: RunContext, folder: Path) -> FloatExport:
     images = evaluation_images(context.stages, context.inputs, CONTRACT)
-    return FloatExport("dense", folder / "p.pt2", images, 1)
+    return FloatExport("dense", folder / "p.pt2", images, 1, context.inputs.contract(CONTRACT, "fp32"))
 
 
 def test_what_was_made_early_is_the_candidates(context: RunContext, asked: list[str], tmp_path: Path) -> None:

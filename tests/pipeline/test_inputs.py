@@ -426,3 +426,40 @@ def test_a_part_of_images_whose_labels_count_from_one_may_calibrate(tmp_path: Pa
     opened = open_inputs(spec(data=data), Silent())
     assert opened.labels == tuple(label for label in range(10) for _ in range(3))
     assert opened.calibration is not None and len(opened.calibration.ids) == 10
+
+
+# Names of the classes, for artifacts to carry.
+
+
+def test_names_of_classes_are_those_of_a_file_or_of_folders_or_the_models_own(tmp_path: Path) -> None:
+    folders = class_folders(tmp_path / "named", tuple(f"digit {digit}" for digit in range(10)))
+    (tmp_path / "labels.txt").write_text("\n".join("abcdefghij"))
+    assert open_inputs(spec(), Silent()).class_names == tuple("0123456789")
+    by_folder = open_inputs(spec(data={"evaluation": folders}), Silent())
+    assert by_folder.class_names == tuple(f"digit {digit}" for digit in range(10))
+    labels = {"labels": str(tmp_path / "labels.txt")}
+    asked = spec(data={"evaluation": folders}, export=labels)
+    by_file = open_inputs(asked, Silent())
+    assert by_file.class_names == tuple("abcdefghij")
+    contract = by_file.contract(CONTRACT, "static_wi8_ai8")
+    assert (contract.classes, contract.preprocessing, contract.scheme) == (
+        by_file.class_names,
+        CONTRACT,
+        "static_wi8_ai8",
+    )
+    assert (contract.layout, contract.spec_sha256) == ("NCHW", asked.sha256)
+
+
+def test_a_file_of_other_classes_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_text("a\nb\n")
+    with pytest.raises(UsageError, match="names 2 classes, and the model has 10"):
+        open_inputs(spec(export={"labels": str(tmp_path / "labels.txt")}), Silent())
+
+
+def test_class_folders_of_imagenet_have_its_names(tmp_path: Path) -> None:
+    from edgevit.data.class_order import order_folders
+
+    model = Model("m", nn.Identity(), CONTRACT, 1000, random_weights=False)
+    images = replace(noise(1, (0,)), classes=order_folders(tmp_path, ["n01440764", "n01443537"]))
+    names = module._class_names(spec(), model, RunData(images, None))
+    assert (len(names), names[0].partition(",")[0], names[1].partition(",")[0]) == (1000, "tench", "goldfish")

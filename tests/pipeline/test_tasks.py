@@ -45,7 +45,8 @@ def images(tmp_path: Path) -> PreparedImages:
     return PreparedImages(Samples("noise:1", ("0",)), CONTRACT, tmp_path / "images.npy")
 
 
-def test_all_files_of_an_artifact_are_read(artifact: Path) -> None:
+def test_all_files_of_an_artifact_are_read_but_not_the_script(artifact: Path) -> None:
+    artifact.with_name("use.py").write_text("print()")
     assert artifact_files(artifact) == (artifact, artifact.with_suffix(".bin"))
 
 
