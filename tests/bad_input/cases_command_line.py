@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.bad_input.case import Case, case, folder
+from tests.bad_input.case import Case, case, folder, slow_case
 from tests.bad_input.contents import BUDGET, RUN
 
 _WITH_MODEL = ("compress", "export", "reduce-tokens", "sensitivity")
@@ -10,6 +10,7 @@ _COMMANDS = {
     "compress": "digits_cnn",
     "export": "digits_cnn",
     "finetune": "digits_cnn --export onnx",
+    "quantize": "m.onnx --calibration digits:train",
     "bench": "m.onnx",
     "eval": "m.onnx --data digits",
     "inspect": "m.onnx",
@@ -29,7 +30,7 @@ _COMMANDS = {
 }
 """Every command with arguments that are well formed."""
 _WITH_JSON = (
-    "compress", "export", "finetune", "bench", "eval", "inspect", "profile", "reduce-tokens", "sensitivity", "explain", "gate", "clean",
+    "compress", "export", "finetune", "quantize", "bench", "eval", "inspect", "profile", "reduce-tokens", "sensitivity", "explain", "gate", "clean",
     "doctor",
 )  # fmt: skip
 _GATE = {"run.json": RUN, "budget.toml": BUDGET}
@@ -74,6 +75,7 @@ _MISSING = (
     case("profiles show", "missing argument", "--help"),
     case("gate run", "missing option", "--budget"),
     case("eval m.onnx", "missing option", "--data"),
+    case("quantize m.onnx", "missing option", "--calibration"),
     case("profile m.onnx", "missing option", "--device"),
     case("explain digits_vit", "missing argument", "IMAGE"),
     *(
@@ -272,6 +274,16 @@ _TOGETHER = (
     case("finetune digits_cnn --export onnx --accelerator gpu", "accelerator", "cuda"),
     case("finetune digits_cnn --export onnx --data digits", "needs images"),
     case("finetune digits_cnn --export onnx --calibration digits:train", "--data"),
+    case("quantize m.onnx --calibration digits:train", "no such file"),
+    case("quantize m.txt --calibration digits:train", "no backend reads .txt", files={"m.txt": "x"}),
+    case("quantize m.onnx --calibration digits:train --max-drop -1", "--max-drop"),
+    case("quantize m.onnx --calibration digits:train --max-minutes 0", "--max-minutes"),
+    case("quantize m.onnx --calibration digits:train --mean 0.5 --std 0", "std"),
+    case("quantize m.onnx --calibration digits:train", "--mean and --std", files={"m.onnx": b"x"}),
+    case("quantize m.onnx --calibration digits:train --out m.tflite", "does not end in .onnx", files={"m.onnx": b"x"}),
+    slow_case(
+        "quantize m.onnx --calibration digits:train --mean 0.5 --std 0.5", "damaged, or no file", files={"m.onnx": b"x"}
+    ),
     case("sensitivity digits_cnn", "calibration"),
     case("sensitivity digits_cnn --calibration calibration:digits --export onnx,tflite", "exactly one"),
     case("sensitivity digits_cnn --calibration calibration:digits --scheme fp32,fp16", "exactly one"),
