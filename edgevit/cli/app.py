@@ -44,6 +44,7 @@ COMMANDS = (
     ("models", "models"),
     ("schemes", "schemes"),
     ("profiles", "profiles"),
+    ("calibration", "calibration"),
     ("devices", "devices"),
     ("doctor", "doctor"),
     ("schema", "schema"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -24,6 +25,8 @@ from edgevit.errors import UsageError, closest
 from edgevit.spec.input_file import MISSING, expand_user, file_problem
 from edgevit.spec.toml_files import find, names, read_toml
 
+_SELF_CONTAINED = re.compile("(digits|noise)(:|$)")
+"""Sources that need no files."""
 NOISE = "noise"
 """Source of random images, for verifying a model that came without data."""
 
@@ -124,7 +127,8 @@ def open_images(source: str, part: Part = "evaluation") -> ImageSet:
     Args:
         source: "digits" (its test images), "digits:train|calibration|test", a folder of class sub-folders, a folder
             with labels.csv, a folder of images (no labels), an .npz with "images" and "labels", a calibration
-            manifest (.toml, or "calibration:" and the name of a shipped one), or "noise:N".
+            manifest (.toml, or "calibration:" and the name of a shipped one), or "noise:N". A manifest whose images lie
+            elsewhere is followed by "@" and their folder: "calibration:flowers5@data/flowers5".
         part: What the images are for; it decides which half of a root with ``train/`` and ``val/`` is read.
 
     Raises:
@@ -134,8 +138,11 @@ def open_images(source: str, part: Part = "evaluation") -> ImageSet:
         return _digits(source)
     if source.startswith(f"{NOISE}:"):
         return _noise(source)
-    if source.startswith("calibration:"):
-        return _read_manifest(find("calibration", source.removeprefix("calibration:")), source)
+    manifest, _, images_at = source.partition("@")
+    if manifest.startswith("calibration:"):
+        return _read_manifest(find("calibration", manifest.removeprefix("calibration:")), source, images_at)
+    if images_at and manifest.lower().endswith(".toml"):
+        return _read_manifest(_existing(manifest), source, images_at)
     path = _existing(source)
     if path.is_dir():
         images = _image_set(open_folder(path, part))
@@ -241,7 +248,7 @@ def _noise(source: str) -> ImageSet:
     return ImageSet(source, ids, None, pixels)
 
 
-def _read_manifest(path: Path, source: str) -> ImageSet:
+def _read_manifest(path: Path, source: str, images_at: str = "") -> ImageSet:
     document = read_toml(path)
     unknown = document.keys() - {"about", "source", "ids", "sha256"}
     inner, ids = document.get("source"), document.get("ids")
@@ -254,7 +261,11 @@ def _read_manifest(path: Path, source: str) -> ImageSet:
         raise UsageError(f"{path} is not a calibration manifest", "keys: about, source, ids, sha256")
     if inner.startswith("calibration:") or inner.endswith(".toml"):
         raise UsageError(f"{path}: its source {inner} is a manifest too", "name the images themselves")
-    images = open_images(str(path.parent / inner) if (path.parent / inner).exists() else inner)
+    if images_at:
+        inner = images_at
+    elif not _SELF_CONTAINED.match(inner) and not (path.parent / inner).exists() and not Path(inner).exists():
+        raise UsageError(f"{path}: its images {inner} are not there", f"say where they are: {source}@FOLDER")
+    images = open_images(str(path.parent / inner) if not images_at and (path.parent / inner).exists() else inner)
     chosen = images.select(tuple(ids))
     if document.get("sha256") != set_sha256(chosen):
         raise UsageError(

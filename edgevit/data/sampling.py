@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -109,6 +110,32 @@ def split_for_tuning(images: ImageSet, seed: int) -> TuningImages:
         kept.update(same[place])
     train = tuple(image_id for index, image_id in enumerate(images.ids) if index not in kept)
     return TuningImages(images.select(train), images.select(tuple(images.ids[index] for index in sorted(kept))))
+
+
+def balanced_sample(images: ImageSet, count: int, seed: int) -> ImageSet:
+    """Draws images by the seed, as equally many of each class as there are; without labels, any.
+
+    Args:
+        images: To draw from.
+        count: How many.
+        seed: Of the random draw.
+
+    Returns:
+        The images in the order of the source.
+
+    Raises:
+        UsageError: there are fewer than ``count``.
+    """
+    if count > len(images):
+        raise UsageError(f"{images.source} has {len(images)} images, not {count}", f"ask for {len(images)} or fewer")
+    drawn: Counter[int] = Counter()
+    turns = []
+    for number, place in enumerate(np.random.default_rng(seed).permutation(len(images)).tolist()):
+        label = images.labels[place] if images.labels else number
+        turns.append((drawn[label], number, place))
+        drawn[label] += 1
+    chosen = sorted(place for _, _, place in sorted(turns)[:count])
+    return images.select(tuple(images.ids[place] for place in chosen))
 
 
 def check_images(images: ImageSet, num_classes: int, on_progress: Callable[[int, int], None]) -> None:

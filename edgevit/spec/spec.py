@@ -417,6 +417,7 @@ def _with_absolute_paths(document: dict[str, Any], folder: Path) -> dict[str, An
         elif key in ("weights", "labels") or (key == "name" and value.endswith(".pt2")):
             anchored[key] = str(folder / expand_user(value))
         elif key in ("evaluation", "calibration", "train") and value != "digits":
-            place = folder / expand_user(value)
-            anchored[key] = str(place) if os.path.lexists(place) else value
+            head, at, path = value.partition("@") if value.startswith("calibration:") else ("", "", value)
+            place = folder / expand_user(path)
+            anchored[key] = f"{head}{at}{place}" if path and os.path.lexists(place) else value
     return anchored

@@ -24,6 +24,7 @@ _COMMANDS = {
     "models": "",
     "schemes": "",
     "profiles": "",
+    "calibration": "",
     "devices": "",
     "doctor": "",
     "schema": "run",
@@ -284,6 +285,13 @@ _TOGETHER = (
     slow_case(
         "quantize m.onnx --calibration digits:train --mean 0.5 --std 0.5", "damaged, or no file", files={"m.onnx": b"x"}
     ),
+    case("calibration make digits:train --out set.json", "does not end in .toml"),
+    case("calibration make digits:train", "missing option", "--out"),
+    case("calibration make digits:train --out set.toml --count 0", "--count"),
+    case("calibration make digits:test --out set.toml --count 501", "not 501"),
+    case("calibration make nowhere --out set.toml", "no such image source"),
+    case("calibration check calibration:flowers", "flowers5"),
+    case("calibration check calibration:flowers5", "are not there", "@FOLDER"),
     case("sensitivity digits_cnn", "calibration"),
     case("sensitivity digits_cnn --calibration calibration:digits --export onnx,tflite", "exactly one"),
     case("sensitivity digits_cnn --calibration calibration:digits --scheme fp32,fp16", "exactly one"),

@@ -79,7 +79,7 @@ def test_a_written_manifest_opens_the_same_images(classes: Path) -> None:
         ("classes", '[["a"]]', "not a calibration manifest"),
         ("m.toml", '["a"]', "is a manifest too"),
         ("calibration:x", '["a"]', "is a manifest too"),
-        ("nowhere", '["a"]', "no such image source"),
+        ("nowhere", '["a"]', "its images nowhere are not there"),
         ("classes", '["a/0.png"]', "sha256 differs"),
     ],
 )
