@@ -2,7 +2,8 @@
 # make demo      the main job on the bundled data       make test-all  every test
 # make lint      ruff and mypy                          make bench     measured ratios, side by side
 # make families  docs/families.md, rewritten            make digits    retrains the bundled models
-# make readme    the demo's output into the README   make bench-quantize  int8 against the libraries' defaults
+# make docs      the documentation, in site/            make bench-quantize  int8 against the libraries' defaults
+# make demo-page the demo's output into docs/demo.md
 # make bench-tokens   every way to have fewer tokens: table and picture
 # make bench-engine   what runs cost, beside a plain script of the same library calls
 # make bench-compress   the fastest file of each runtime within a drop, on images that nothing was chosen on
@@ -14,7 +15,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test test-all test-kill lint bench bench-quantize bench-tokens bench-engine bench-latency bench-compress bench-finetune families digits readme
+.PHONY: install demo test test-all test-kill lint bench bench-quantize bench-tokens bench-engine bench-latency bench-compress bench-finetune families digits docs demo-page
 .DELETE_ON_ERROR:
 
 install: $(STAMP)
@@ -67,12 +68,14 @@ bench: $(STAMP)
 
 families: $(STAMP)
 	$(BIN)/python -m tests.contract.make_family_table --out docs/families.md
-	$(BIN)/python -m benchmarks.readme
 
 digits: $(STAMP)
 	$(BIN)/python -m benchmarks.train_digits
 
-readme: $(STAMP)
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+
+demo-page: $(STAMP)
 	$(MAKE) --no-print-directory --silent demo > build-demo.txt
-	$(BIN)/python -m benchmarks.readme build-demo.txt
+	$(BIN)/python -m benchmarks.demo_page build-demo.txt
 	rm build-demo.txt

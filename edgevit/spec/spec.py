@@ -28,8 +28,8 @@ Given = TypeVar("Given")
 Checked = TypeVar("Checked")
 Triple = tuple[float, float, float]
 Rung = Literal["quick", "full"]
-Accelerator = Literal["auto", "cpu", "cuda", "mps"]
 """How much of a model is fine-tuned."""
+Accelerator = Literal["auto", "cpu", "cuda", "mps"]
 
 
 def _as_path(value: Any) -> Any:
@@ -69,7 +69,9 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_as_names)]
 class Section(BaseModel):
     """A part of a user's file: frozen, without unknown keys, and each value of the very type that is asked for."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, str_min_length=1)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, str_min_length=1, use_attribute_docstrings=True
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -90,8 +92,11 @@ class PreprocessingOverrides(Section):
     std: Annotated[tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None, BeforeValidator(_as_channels)] = None
     """Of pixels in 0..1."""
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] | None = None
+    """How an image is resized."""
     crop_pct: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Share of the resized image that the crop keeps."""
     crop_mode: Literal["center", "squash"] | None = None
+    """center: by the shorter side; squash: by both, whatever the aspect ratio."""
 
     @model_validator(mode="after")
     def _of_pixels_in_0_to_1(self) -> PreprocessingOverrides:
@@ -115,7 +120,9 @@ class ModelSpec(Section):
     no_ema: bool = False
     """Takes the raw weights of a file that has averaged ones (EMA) too."""
     num_classes: Positive | None = None
+    """Outputs of the model, where they are not its default."""
     preprocessing: PreprocessingOverrides = PreprocessingOverrides()
+    """Single values in place of those of the model's own configuration."""
     factory_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0
     """Time limit for importing and calling a factory, and running its model once."""
 
@@ -130,8 +137,10 @@ class DataSpec(Section):
     """Images: "digits", a folder, an .npz, or a calibration manifest (.toml)."""
 
     evaluation: str | None = None
+    """Images that candidates are judged on; accuracy needs labels."""
     calibration: str | None = None
-    """A source as above, or a percentage such as "20%": that part of the evaluation images is held out."""
+    """Images for static quantization: a source, or a percentage such as "20%", which holds out that part of the evaluation
+    images."""
     train: str | None = None
     """For distillation and fine-tuning; the latter takes the calibration images when not given."""
     samples: Positive | None = None
@@ -146,18 +155,23 @@ class DistillSpec(Section):
     """Soft-label distillation from a teacher before anything else."""
 
     teacher: ModelSpec
+    """The model whose predictions are learned."""
     epochs: Positive = 1
+    """Times that each training image is seen."""
     learning_rate: Annotated[float, Field(gt=0)] | None = None
+    """Largest of the schedule; 3e-5 when not given."""
     temperature: Annotated[float, Field(gt=0)] | None = None
+    """By which logits are divided before they are compared; 4 when not given."""
 
 
 class PassesSpec(Section):
     """What is done to the model before export, in this order."""
 
     distill: DistillSpec | None = None
+    """Distillation from a teacher; none when not given."""
     tokens: str = NONE
-    """Token plans separated by commas, each for a candidate of its own, such as "evit:0.7@4,7,10,tome:8,auto"; see
-    :mod:`edgevit.spec.token_plan`."""
+    """Token plans separated by commas, each for a candidate of its own, such as "evit:0.7@4,7,10,tome:8,auto"; none, or
+    auto, which searches for one."""
     form: Literal["auto", "gather", "arithmetic"] = "auto"
     """How a graph selects tokens; auto makes both, and continues with the one that the devices of the spec support, or
     that measures faster."""
@@ -196,6 +210,7 @@ class FinetuneSpec(Section):
     mixed_share: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Of the batches whose images are mixed in pairs."""
     batch_size: Annotated[int, Field(ge=2, le=4096)] = 64
+    """Views of a step."""
     max_minutes: Minutes = 20.0
     """For each fine-tuning, which then makes fewer steps."""
     accelerator: Accelerator = "auto"
@@ -222,6 +237,7 @@ class ExportSpec(Section):
     backends: Names = ("onnx", "openvino", "tflite")
     """By backend or format name."""
     schemes: Names = (AUTO,)
+    """Names such as "static_wi8_ai8", which ``edgevit schemes`` lists, or "auto" alone."""
     labels: GivenPath | None = None
     """Text file with the name of a class in each line, in the order of the outputs, for artifacts to carry; the names of class
     folders, or the model's own, when not given."""
@@ -266,7 +282,9 @@ class MeasureSpec(Section):
     """How latency and memory are measured on this host."""
 
     threads: Positive = 1
+    """Threads of the runtime."""
     min_runs: Annotated[int, Field(ge=50, le=10_000_000)] = 50
+    """Least number of runs of the first, single measurement."""
     min_seconds: Annotated[float, Field(ge=0, le=86_400)] = 0.5
     """Runs of the first, single measurement continue until both minima are reached; the final round decides."""
     timeout_seconds: Annotated[float, Field(gt=0, le=1_000_000)] = 900.0
@@ -277,21 +295,30 @@ class Spec(Section):
     """A whole run."""
 
     model: ModelSpec
+    """The network and its weights."""
     data: DataSpec = DataSpec()
+    """Images to judge, calibrate and train with."""
     passes: PassesSpec = PassesSpec()
+    """What is done to the model before export."""
     finetune: FinetuneSpec = FinetuneSpec()
+    """Training back, without labels, what compression lost."""
     export: ExportSpec = ExportSpec()
+    """Which artifacts are made."""
     quantize: QuantizeSpec = QuantizeSpec()
+    """How far quantization may go."""
     devices: Names = ()
     """Device names to predict latency and memory for."""
     budget: BudgetSpec = BudgetSpec()
+    """What a candidate may cost to be chosen."""
     measure: MeasureSpec = MeasureSpec()
+    """How latency and memory are measured on this host."""
     max_minutes: Minutes | None = None
     """Minutes for the whole run: token search and repair ladder stop in time for what has to follow. Without limit when
     not given."""
     quick: bool = False
     """A first look: dense candidates, no repair ladder, a fifth of the evaluation images."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Of all sampling and training."""
 
     @field_validator("devices")
     @classmethod
