@@ -52,6 +52,8 @@ COMMANDS = (
 """Every command in the order of ``--help``: its name, also that of its module (hyphens become underscores), and the
 function or group in it."""
 
+_COMPLETE = "_EDGEVIT_COMPLETE"
+"""Variable by which a shell asks for the completion of a command line."""
 _BROKEN_PIPE = 141
 """Exit code that shells report for a broken pipe (128 + SIGPIPE); it is no verdict, so neither 0 nor 1."""
 
@@ -93,6 +95,8 @@ class Stopped(KeyboardInterrupt):
 
 def main() -> None:
     """Runs the command line of this process and exits with its code."""
+    if _COMPLETE in os.environ:
+        make_app()(prog_name="edgevit")  # answers the shell, and ends the process
     try:
         open_streams()
     except UsageError as error:
@@ -158,7 +162,6 @@ def make_app() -> typer.Typer:
     """Builds the application from ``COMMANDS``."""
     app = typer.Typer(
         name="edgevit",
-        add_completion=False,
         rich_markup_mode=None,
         no_args_is_help=True,
         pretty_exceptions_enable=False,

@@ -48,7 +48,7 @@ def bench(
     ] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Measure latency and memory of an artifact, or compare several.
+    """Measure latency and memory of artifacts, or compare them.
 
     Several files are timed alternately, in rounds, each in a fresh process in an order that changes. Speed-ups are
     medians of the ratios of the same rounds, with 95 % intervals; files whose

@@ -14,9 +14,9 @@ def clean(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of ended runs.", show_default=False)],
     as_json: options.Json = False,
 ) -> None:
-    """Remove the working files of ended runs; artifacts, results, reports and logs stay.
+    """Remove the working files of ended runs.
 
-    Exit 2, and nothing is removed, if one is not a run folder, is in use, or its run has not ended.
+    Artifacts, results, reports and logs stay. Exit 2, and nothing is removed, if one is not a run folder, is in use, or its run has not ended.
 
     \b
     Example:

@@ -19,17 +19,24 @@ def compress(
     calibration: options.Calibration = None,
     samples: options.Samples = None,
     class_offset: options.ClassOffset = None,
-    teacher: Annotated[str | None, typer.Option(help="Distill from this model first; needs --train.")] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=options.ARTIFACTS, help="Distill from this model first; needs --train."),
+    ] = None,
     train: Annotated[
-        str | None, typer.Option(help="Images to distill or fine-tune with, apart from all others.")
+        str | None,
+        typer.Option(
+            rich_help_panel=options.IMAGES, help="Images to distill or fine-tune with, apart from all others."
+        ),
     ] = None,
     tokens: options.Tokens = None,
     form: options.Form = None,
     finetune: Annotated[
         str | None,
         typer.Option(
+            rich_help_panel=options.ARTIFACTS,
             help="Train without labels what compression lost: none, quick, full, or auto, which tunes what exceeds"
-            " --max-drop."
+            " --max-drop.",
         ),
     ] = None,
     accelerator: options.Accelerator = None,
@@ -37,23 +44,36 @@ def compress(
     scheme: options.Schemes = None,
     labels: options.Labels = None,
     max_drop: Annotated[
-        float | None, typer.Option(help="Largest loss of top-1, in points; 1.0 when not given.")
+        float | None,
+        typer.Option(rich_help_panel=options.CHOICE, help="Largest loss of top-1, in points; 1.0 when not given."),
     ] = None,
     expect_top1: options.ExpectTop1 = None,
     max_minutes: Annotated[
         float | None,
-        typer.Option(help="For the whole run; token search and repair stop in time. No limit when not given."),
+        typer.Option(
+            rich_help_panel=options.RUN,
+            help="For the whole run; token search and repair stop in time. No limit when not given.",
+        ),
     ] = None,
     integer_io: Annotated[
-        str | None, typer.Option(help="int8 or uint8: integers in and out, for NPUs that need it; TFLite only.")
+        str | None,
+        typer.Option(
+            rich_help_panel=options.ARTIFACTS,
+            help="int8 or uint8: integers in and out, for NPUs that need it; TFLite only.",
+        ),
     ] = None,
-    device: Annotated[list[str] | None, typer.Option(help="Predict for this device too; may be repeated.")] = None,
+    device: Annotated[
+        list[str] | None,
+        typer.Option(rich_help_panel=options.CHOICE, help="Predict for this device too; may be repeated."),
+    ] = None,
     profile: options.Profile = None,
     threads: options.Threads = None,
     quick: Annotated[
         bool,
         typer.Option(
-            "--quick", help="A first look: dense candidates, a fifth of the images, no repair, no final round."
+            "--quick",
+            rich_help_panel=options.RUN,
+            help="A first look: dense candidates, a fifth of the images, no repair, no final round.",
         ),
     ] = False,
     setting: options.Setting = None,
@@ -63,12 +83,15 @@ def compress(
     keep_work: options.KeepWork = False,
     require_stable: options.RequireStable = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be made, and stop; writes nothing.")
+        bool,
+        typer.Option(
+            "--dry-run", rich_help_panel=options.RUN, help="Say what would be made, and stop; writes nothing."
+        ),
     ] = False,
     verbose: options.Verbose = False,
     as_json: options.Json = False,
 ) -> None:
-    """Make, verify, evaluate and measure every candidate, and choose one.
+    """Make, verify and measure every candidate; choose one.
 
     Exit 0 if a usable candidate is left (with --device, one for each device), 1 if none is, 2 for wrong input.
 

@@ -12,7 +12,12 @@ from edgevit.cli import options
 def evaluate(
     artifact: options.ArtifactFile,
     data: Annotated[
-        str, typer.Option(help="Labelled images: digits, a folder, an .npz, or a manifest (.toml).", show_default=False)
+        str,
+        typer.Option(
+            rich_help_panel=options.IMAGES,
+            help="Labelled images: digits, a folder, an .npz, or a manifest (.toml).",
+            show_default=False,
+        ),
     ],
     mean: options.Mean = None,
     std: options.Std = None,

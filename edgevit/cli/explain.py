@@ -21,15 +21,23 @@ def explain(
     random_weights: options.RandomWeights = False,
     no_ema: options.NoEma = False,
     tokens: Annotated[
-        str | None, typer.Option(metavar="PLAN", help="A plan to show, such as squeeze:0.7 or evit:0.7@4,7,10.")
+        str | None,
+        typer.Option(
+            metavar="PLAN",
+            rich_help_panel=options.ARTIFACTS,
+            help="A plan to show, such as squeeze:0.7 or evit:0.7@4,7,10.",
+        ),
     ] = None,
     setting: options.Setting = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="runs/<model>-explain-<time> when not given.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", rich_help_panel=options.RUN, help="runs/<model>-explain-<time> when not given."),
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show where a vision transformer attends, and which patches of an image a token plan keeps.
+    """Draw where a transformer attends, and what a plan keeps.
 
-    Writes a picture for each image: the image as the model sees it, the patches kept or merged after each site of the
+    Writes a picture for each image of what a vision transformer makes of it: the image as the model sees it, the patches kept or merged after each site of the
     plan, and the attention rollout of the dense model; and one picture of the attention distance of each head. Of a
     spec only the model is used. Prints the files written; --json adds the numbers.
 

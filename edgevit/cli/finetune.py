@@ -20,19 +20,38 @@ def finetune(
     samples: options.Samples = None,
     class_offset: options.ClassOffset = None,
     train: Annotated[
-        str | None, typer.Option(help="Images to train on, without labels; those of --calibration when not given.")
+        str | None,
+        typer.Option(
+            rich_help_panel=options.IMAGES,
+            help="Images to train on, without labels; those of --calibration when not given.",
+        ),
     ] = None,
     tokens: Annotated[
-        str | None, typer.Option(help="One token plan, such as tome:8 or resolution:192; none when not given.")
+        str | None,
+        typer.Option(
+            rich_help_panel=options.ARTIFACTS,
+            help="One token plan, such as tome:8 or resolution:192; none when not given.",
+        ),
     ] = None,
     form: options.Form = None,
     export: Annotated[
-        str | None, typer.Option(help="The format whose numbers are trained for: onnx, openvino or tflite.")
+        str | None,
+        typer.Option(
+            rich_help_panel=options.ARTIFACTS,
+            help="The format whose numbers are trained for: onnx, openvino or tflite.",
+        ),
     ] = None,
-    scheme: Annotated[str | None, typer.Option(help="One scheme; the policy's first when not given.")] = None,
+    scheme: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=options.ARTIFACTS, help="One scheme; the policy's first when not given."),
+    ] = None,
     labels: options.Labels = None,
     rung: Annotated[
-        str, typer.Option(help="quick: norms, biases, class token and position table; full: all weights.")
+        str,
+        typer.Option(
+            rich_help_panel=options.ARTIFACTS,
+            help="quick: norms, biases, class token and position table; full: all weights.",
+        ),
     ] = "quick",
     accelerator: options.Accelerator = None,
     setting: options.Setting = None,
@@ -43,9 +62,9 @@ def finetune(
     verbose: options.Verbose = False,
     as_json: options.Json = False,
 ) -> None:
-    """Train a compressed model to answer like the dense one, without labels, and write its weights and artifacts.
+    """Train back what compression lost, without labels.
 
-    Nothing is timed; `edgevit compress --finetune` does all of it. Exit 0 if the tuned artifact answers more like the
+    The compressed model learns to answer like the dense one; its weights and artifacts are written. Nothing is timed; `edgevit compress --finetune` does all of it. Exit 0 if the tuned artifact answers more like the
     dense model than the untuned one, beyond chance, 1 otherwise.
 
     \b

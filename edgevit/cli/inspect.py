@@ -6,7 +6,9 @@ from edgevit.cli import options
 
 
 def inspect(artifact: options.ArtifactFile, as_json: options.Json = False) -> None:
-    """Show an artifact's ops, MACs, parameters, int8 share and size.
+    """Show an artifact's ops, MACs, parameters and size.
+
+    Also the share of the MACs that is int8, and what the file says of its use.
 
     \b
     Example:

@@ -13,6 +13,8 @@ from edgevit.errors import UsageError
 if TYPE_CHECKING:
     from edgevit.spec.spec import PreprocessingOverrides
 
+MODEL, IMAGES, ARTIFACTS, CHOICE, RUN = "Model", "Images", "Artifacts", "Choice", "Run"
+"""Groups of options in the help of a command."""
 PRECISIONS = ("f32", "bf16", "fastest")
 
 ArtifactFile = Annotated[
@@ -27,76 +29,152 @@ Target = Annotated[
     ),
 ]
 Precision = Annotated[str, typer.Option(help="f32, bf16, or fastest: let the runtime choose its float precision.")]
-Weights = Annotated[Path | None, typer.Option(help="safetensors, or a torch file that holds a state dict.")]
-Pretrained = Annotated[
-    bool, typer.Option("--pretrained", help="Download timm's weights; of a factory: those that it loads itself.")
+Weights = Annotated[
+    Path | None, typer.Option(rich_help_panel=MODEL, help="safetensors, or a torch file that holds a state dict.")
 ]
-RandomWeights = Annotated[bool, typer.Option("--random-weights", help="For trying out; accuracy is not reported.")]
+Pretrained = Annotated[
+    bool,
+    typer.Option(
+        "--pretrained", rich_help_panel=MODEL, help="Download timm's weights; of a factory: those that it loads itself."
+    ),
+]
+RandomWeights = Annotated[
+    bool, typer.Option("--random-weights", rich_help_panel=MODEL, help="For trying out; accuracy is not reported.")
+]
 Calibration = Annotated[
     str | None,
-    typer.Option(help="Images for static quantization: a source as for --data, or a part of it, such as 20%."),
+    typer.Option(
+        rich_help_panel=IMAGES,
+        help="Images for static quantization: a source as for --data, or a part of it, such as 20%.",
+    ),
 ]
-Data = Annotated[str | None, typer.Option(help="Images to evaluate: digits, a folder, an .npz, or a manifest (.toml).")]
-Samples = Annotated[int | None, typer.Option(min=1, help="Evaluate on that many images, sampled with the seed.")]
+Data = Annotated[
+    str | None,
+    typer.Option(rich_help_panel=IMAGES, help="Images to evaluate: digits, a folder, an .npz, or a manifest (.toml)."),
+]
+Samples = Annotated[
+    int | None, typer.Option(min=1, rich_help_panel=IMAGES, help="Evaluate on that many images, sampled with the seed.")
+]
 ClassOffset = Annotated[
     int | None,
     typer.Option(
         min=-1,
+        rich_help_panel=IMAGES,
         help="Output of class 0: 1 if output 0 is a background class, -1 if labels count from 1.",
         show_default=False,
     ),
 ]
 ExpectTop1 = Annotated[
     float | None,
-    typer.Option(metavar="PERCENT", help="Stop if the float model recognizes fewer images; chance when not given."),
+    typer.Option(
+        metavar="PERCENT",
+        rich_help_panel=CHOICE,
+        help="Stop if the float model recognizes fewer images; chance when not given.",
+    ),
 ]
 NoEma = Annotated[
-    bool, typer.Option("--no-ema", help="Take the raw weights of a checkpoint that has averaged ones (EMA) too.")
+    bool,
+    typer.Option(
+        "--no-ema", rich_help_panel=MODEL, help="Take the raw weights of a checkpoint that has averaged ones (EMA) too."
+    ),
 ]
-Exports = Annotated[str | None, typer.Option("--export", help="onnx,openvino,tflite, or some of them.")]
-Schemes = Annotated[str | None, typer.Option("--scheme", help="auto, or names such as fp32,static_wi8_ai8.")]
+Exports = Annotated[
+    str | None, typer.Option("--export", rich_help_panel=ARTIFACTS, help="onnx,openvino,tflite, or some of them.")
+]
+Schemes = Annotated[
+    str | None, typer.Option("--scheme", rich_help_panel=ARTIFACTS, help="auto, or names such as fp32,static_wi8_ai8.")
+]
 Tokens = Annotated[
     str | None,
-    typer.Option(help="none, auto, or plans such as evit:0.7, tome:8, squeeze:0.8@4,7, resolution:192; see README."),
+    typer.Option(
+        rich_help_panel=ARTIFACTS,
+        help="none, auto, or plans such as evit:0.7, tome:8, squeeze:0.8@4,7, resolution:192.",
+    ),
 ]
 Form = Annotated[
-    str | None, typer.Option(help="Export form of token selection: gather, arithmetic, or auto, which tries both.")
+    str | None,
+    typer.Option(
+        rich_help_panel=ARTIFACTS, help="Export form of token selection: gather, arithmetic, or auto, which tries both."
+    ),
 ]
 Accelerator = Annotated[
-    str | None, typer.Option(help="What to train on: auto, cpu, cuda or mps; auto takes a GPU where there is one.")
+    str | None,
+    typer.Option(
+        rich_help_panel=ARTIFACTS, help="What to train on: auto, cpu, cuda or mps; auto takes a GPU where there is one."
+    ),
 ]
-Profile = Annotated[str | None, typer.Option(help="A shipped recipe; `edgevit profiles` lists them.")]
-Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads; 1 when not given.")]
+Profile = Annotated[
+    str | None, typer.Option(rich_help_panel=RUN, help="A shipped recipe; `edgevit profiles` lists them.")
+]
+Threads = Annotated[int | None, typer.Option(min=1, rich_help_panel=RUN, help="CPU threads; 1 when not given.")]
 Setting = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Any other key of the spec, such as model.preprocessing.crop_pct=1.0."
+        "--set",
+        metavar="KEY=VALUE",
+        rich_help_panel=RUN,
+        help="Any other key of the spec, such as model.preprocessing.crop_pct=1.0.",
     ),
 ]
 Jobs = Annotated[
-    int | None, typer.Option(min=1, help="Tasks side by side; as many as there are processors when not given.")
+    int | None,
+    typer.Option(
+        min=1, rich_help_panel=RUN, help="Tasks side by side; as many as there are processors when not given."
+    ),
 ]
-KeepWork = Annotated[bool, typer.Option("--keep-work", help="Leave the working files in the run folder at the end.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="A line for every stage, not only for candidates.")]
+KeepWork = Annotated[
+    bool, typer.Option("--keep-work", rich_help_panel=RUN, help="Leave the working files in the run folder at the end.")
+]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", rich_help_panel=RUN, help="A line for every stage, not only for candidates.")
+]
 RequireStable = Annotated[
-    bool, typer.Option("--require-stable", help="Exit 1 where the machine was too noisy for a latency to be relied on.")
+    bool,
+    typer.Option(
+        "--require-stable",
+        rich_help_panel=CHOICE,
+        help="Exit 1 where the machine was too noisy for a latency to be relied on.",
+    ),
 ]
 Mean = Annotated[
-    str | None, typer.Option(metavar="M | R,G,B", help="Mean of pixels in 0..1, if the file does not state it.")
+    str | None,
+    typer.Option(
+        metavar="M | R,G,B", rich_help_panel=IMAGES, help="Mean of pixels in 0..1, if the file does not state it."
+    ),
 ]
-Std = Annotated[str | None, typer.Option(metavar="S | R,G,B", help="Standard deviation of pixels in 0..1, likewise.")]
-Interpolation = Annotated[str | None, typer.Option(help="bicubic, bilinear, nearest or lanczos.")]
+Std = Annotated[
+    str | None,
+    typer.Option(metavar="S | R,G,B", rich_help_panel=IMAGES, help="Standard deviation of pixels in 0..1, likewise."),
+]
+Interpolation = Annotated[
+    str | None, typer.Option(rich_help_panel=IMAGES, help="bicubic, bilinear, nearest or lanczos.")
+]
 CropPct = Annotated[
-    float | None, typer.Option(help="Share of the resized image that the crop keeps; 1 when nobody states it.")
+    float | None,
+    typer.Option(
+        rich_help_panel=IMAGES, help="Share of the resized image that the crop keeps; 1 when nobody states it."
+    ),
 ]
-CropMode = Annotated[str | None, typer.Option(help="center, or squash: ignore the aspect ratio.")]
+CropMode = Annotated[
+    str | None, typer.Option(rich_help_panel=IMAGES, help="center, or squash: ignore the aspect ratio.")
+]
 Labels = Annotated[
-    Path | None, typer.Option(help="Text file that names the class of each output, one a line, in their order.")
+    Path | None,
+    typer.Option(
+        rich_help_panel=IMAGES, help="Text file that names the class of each output, one a line, in their order."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-Out = Annotated[Path | None, typer.Option(help="Folder of the run; runs/<model>-<time> when not given.")]
+Out = Annotated[
+    Path | None, typer.Option(rich_help_panel=RUN, help="Folder of the run; runs/<model>-<time> when not given.")
+]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Continue the run in --out, whatever stopped it; begin it where there is none.")
+    bool,
+    typer.Option(
+        "--resume",
+        rich_help_panel=RUN,
+        help="Continue the run in --out, whatever stopped it; begin it where there is none.",
+    ),
 ]
 
 

@@ -26,9 +26,9 @@ def profile(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Predict latency and memory of an artifact, or of a model exported to float32, on a device.
+    """Predict latency and memory on a device that is not here.
 
-    A model needs no weights for this: latency does not depend on them. Predictions come from data sheets, with wide
+    Of an artifact, or of a model, which is exported to float32. A model needs no weights for this: latency does not depend on them. Predictions come from data sheets, with wide
     intervals; they are not measurements. Exit 0 if every device can run it, 1 otherwise.
 
     \b

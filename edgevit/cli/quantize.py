@@ -13,18 +13,38 @@ from edgevit.cli import options
 def quantize(
     artifact: options.ArtifactFile,
     calibration: Annotated[
-        str, typer.Option(help="Images to calibrate with: digits:train, a folder, an .npz, or a manifest (.toml).")
+        str,
+        typer.Option(
+            rich_help_panel=options.IMAGES,
+            help="Images to calibrate with: digits:train, a folder, an .npz, or a manifest (.toml).",
+        ),
     ],
     out: Annotated[
-        Path | None, typer.Option(help="The file to write; <name>.<scheme>.<suffix> beside it when not given.")
+        Path | None,
+        typer.Option(
+            rich_help_panel=options.RUN, help="The file to write; <name>.<scheme>.<suffix> beside it when not given."
+        ),
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="Labelled images to judge by; agreement on the calibration images when not given."),
+        typer.Option(
+            rich_help_panel=options.IMAGES,
+            help="Labelled images to judge by; agreement on the calibration images when not given.",
+        ),
     ] = None,
-    scheme: Annotated[str | None, typer.Option(help="One scheme; the policy's first when not given.")] = None,
-    max_drop: Annotated[float, typer.Option(min=0, max=100, help="Allowed drop of top-1 in percentage points.")] = 1.0,
-    max_minutes: Annotated[float, typer.Option(min=0.01, help="After which nothing further is tried.")] = 20.0,
+    scheme: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=options.ARTIFACTS, help="One scheme; the policy's first when not given."),
+    ] = None,
+    max_drop: Annotated[
+        float,
+        typer.Option(
+            min=0, max=100, rich_help_panel=options.CHOICE, help="Allowed drop of top-1 in percentage points."
+        ),
+    ] = 1.0,
+    max_minutes: Annotated[
+        float, typer.Option(min=0.01, rich_help_panel=options.RUN, help="After which nothing further is tried.")
+    ] = 20.0,
     mean: Annotated[str | None, typer.Option(metavar="M | R,G,B", help="Mean of pixels in 0..1.")] = None,
     std: Annotated[str | None, typer.Option(metavar="S | R,G,B", help="Standard deviation of pixels in 0..1.")] = None,
     interpolation: Annotated[str | None, typer.Option(help="bicubic, bilinear, nearest or lanczos.")] = None,
@@ -36,9 +56,9 @@ def quantize(
     threads: options.Threads = None,
     as_json: options.Json = False,
 ) -> None:
-    """Quantize a float32 artifact, also one that edgevit did not make, and verify the outcome against it.
+    """Quantize a float32 file, also one of others, and verify it.
 
-    The recipes and the repair ladder are those of `edgevit compress`, as far as they need no PyTorch model; what is left
+    What comes out is verified against the file. The recipes and the repair ladder are those of `edgevit compress`, as far as they need no PyTorch model; what is left
     out is said. Exit 0 if the drop is within --max-drop, 1 otherwise; the file is written in both cases.
 
     \b

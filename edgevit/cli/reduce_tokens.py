@@ -13,7 +13,11 @@ from edgevit.cli import options
 def reduce_tokens(
     target: options.Target,
     tokens: Annotated[
-        str | None, typer.Option(help="One plan, such as evit:0.7, tome:8, squeeze:4=150,7=100, resolution:192.")
+        str | None,
+        typer.Option(
+            rich_help_panel=options.ARTIFACTS,
+            help="One plan, such as evit:0.7, tome:8, squeeze:4=150,7=100, resolution:192.",
+        ),
     ] = None,
     weights: options.Weights = None,
     pretrained: options.Pretrained = False,
@@ -22,16 +26,21 @@ def reduce_tokens(
     data: options.Data = None,
     samples: options.Samples = None,
     class_offset: options.ClassOffset = None,
-    form: Annotated[str | None, typer.Option(help="gather or arithmetic; gather when not given.")] = None,
+    form: Annotated[
+        str | None, typer.Option(rich_help_panel=options.ARTIFACTS, help="gather or arithmetic; gather when not given.")
+    ] = None,
     setting: options.Setting = None,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Captured program to write, for torch.export.load.")] = Path(
-        "reduced.pt2"
-    ),
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE", rich_help_panel=options.RUN, help="Captured program to write, for torch.export.load."
+        ),
+    ] = Path("reduced.pt2"),
     as_json: options.Json = False,
 ) -> None:
-    """Reduce the tokens of a vision transformer, and see what that costs in PyTorch.
+    """Reduce a transformer's tokens, and see what is lost.
 
-    Nothing is exported, quantized or timed; `edgevit compress --tokens` does all of it. With --data, the accuracy
+    The accuracy is PyTorch's. Nothing is exported, quantized or timed; `edgevit compress --tokens` does all of it. With --data, the accuracy
     before and after.
 
     \b

@@ -6,7 +6,9 @@ from edgevit.cli import options
 
 
 def schemes(as_json: options.Json = False) -> None:
-    """List the schemes, and for each runtime the kinds of ops that it stores or computes in them.
+    """List the schemes of each runtime.
+
+    With the kinds of ops that it stores or computes in them.
 
     \b
     Example:

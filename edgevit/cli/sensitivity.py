@@ -16,25 +16,41 @@ def sensitivity(
     pretrained: options.Pretrained = False,
     random_weights: options.RandomWeights = False,
     no_ema: options.NoEma = False,
-    data: Annotated[str | None, typer.Option(help="Images that --calibration may be a part of, such as 20%.")] = None,
-    calibration: Annotated[str | None, typer.Option(help="Images to compare on; up to 32 of them are used.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=options.IMAGES, help="Images that --calibration may be a part of, such as 20%."),
+    ] = None,
+    calibration: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=options.IMAGES, help="Images to compare on; up to 32 of them are used."),
+    ] = None,
     export: Annotated[
-        str | None, typer.Option(help="onnx, openvino or tflite; the first of the spec when not given.")
+        str | None,
+        typer.Option(
+            rich_help_panel=options.ARTIFACTS, help="onnx, openvino or tflite; the first of the spec when not given."
+        ),
     ] = None,
     scheme: Annotated[
-        str | None, typer.Option(help="auto, or a name such as static_wi8_ai8; the first of the spec when not given.")
+        str | None,
+        typer.Option(
+            rich_help_panel=options.ARTIFACTS,
+            help="auto, or a name such as static_wi8_ai8; the first of the spec when not given.",
+        ),
     ] = None,
     tokens: options.Tokens = None,
     threads: options.Threads = None,
     setting: options.Setting = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="runs/<model>-sensitivity-<time> when not given.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", rich_help_panel=options.RUN, help="runs/<model>-sensitivity-<time> when not given."
+        ),
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Quantize each layer alone and show how far the logits move, worst first.
+    """Quantize each layer alone, and rank them by what is lost.
 
-    Quantizer and runtime are the backend's own; all else stays float. The whole result is in sensitivity.json, the
+    Shows how far the logits move, worst first. Quantizer and runtime are the backend's own; all else stays float. The whole result is in sensitivity.json, the
     picture in sensitivity.png. Exit 0 on success, 1 if a runtime or quantizer failed, 2 for wrong input.
 
     \b

@@ -1,4 +1,4 @@
-"""A command that refuses what its parser would pass over: an option given twice, and an empty value."""
+"""A command that refuses what its parser would pass over, an option given twice or an empty value, and groups its options."""
 
 from __future__ import annotations
 
@@ -12,6 +12,22 @@ from edgevit.errors import UsageError
 
 class StrictCommand(TyperCommand):
     """A command each of whose options is given once, unless it is repeatable, and never empty."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Writes arguments, then options in their groups (``rich_help_panel``), which Typer does for Rich alone."""
+        groups: dict[str, list[tuple[str, str]]] = {"Arguments": []}
+        others: list[tuple[str, str]] = []
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record and parameter.param_type_name == "argument":
+                groups["Arguments"].append(record)
+            elif record:
+                group = getattr(parameter, "rich_help_panel", None)
+                (groups.setdefault(group, []) if group else others).append(record)
+        for title, records in {**groups, "Options": others}.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parses the arguments of the command.

@@ -309,6 +309,27 @@ def test_help_and_version(call: Call) -> None:
     assert call("--version") == (0, f"edgevit {edgevit.__version__}\n", "")
 
 
+def test_the_help_shows_each_command_on_one_line_uncut_at_80_columns() -> None:
+    out = edgevit_command("--help", COLUMNS="80").stdout
+    listing = out.partition("\nCommands:\n")[2].partition("\n\n")[0].splitlines()
+    assert sorted(line.split()[0] for line in listing) == sorted(COMMANDS)
+    assert [line for line in listing if not line.endswith(".") or line.endswith("...") or len(line) > 80] == []
+
+
+def test_options_of_a_large_command_are_in_groups(call: Call) -> None:
+    _, out, _ = call("compress", "--help")
+    titles = [line for line in out.splitlines() if line.endswith(":") and line[:1].isalpha()]
+    assert titles == ["Arguments:", "Model:", "Images:", "Artifacts:", "Choice:", "Run:", "Options:"]
+    assert "--weights" in out.partition("\nModel:")[2].partition("\nImages:")[0]
+
+
+def test_a_shell_can_complete_commands_and_options() -> None:
+    asked = {"_EDGEVIT_COMPLETE": "complete_bash", "COMP_CWORD": "1"}
+    assert edgevit_command(**asked, COMP_WORDS="edgevit comp").stdout.split() == ["compress"]
+    options = edgevit_command(**{**asked, "COMP_CWORD": "2"}, COMP_WORDS="edgevit compress --max-").stdout.split()
+    assert options == ["--max-drop", "--max-minutes"]
+
+
 def test_a_terminal_without_unicode_or_colour_reads_the_same(
     save: Callable[[Run], Path], budget: Callable[[str], Path]
 ) -> None:

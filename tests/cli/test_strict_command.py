@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
 
 import pytest
 import typer
@@ -53,3 +54,21 @@ def test_the_rest_is_refused_with_a_next_step(
         parse(*arguments)
     assert caught.value.message == message
     assert caught.value.hint
+
+
+def grouped(
+    plain: str = "", first: Annotated[str, typer.Option(rich_help_panel="Group", help="The first.")] = ""
+) -> None:
+    """A command with an option in a group."""
+
+
+def test_help_shows_options_in_their_groups() -> None:
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command(cls=StrictCommand)(grouped)
+    made = typer.main.get_command(app)
+    with made.make_context("grouped", []) as context:
+        text = made.get_help(context)
+    in_group, _, others = text.partition("\nGroup:\n")[2].partition("\nOptions:\n")
+    assert "--first" in in_group
+    assert "--plain" in others
+    assert "--first" not in others
