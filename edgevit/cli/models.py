@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from edgevit.cli import options
+
 VERIFIED_FAMILIES = {
     "coatnet_": "CoAtNet",
     "convnext_": "ConvNeXt",
@@ -28,15 +30,21 @@ VERIFIED_FAMILIES = {
     "swin_": "Swin",
     "tiny_vit_": "TinyViT",
     "vgg": "VGG",
-    "vit_": "ViT",
+    **dict.fromkeys(("vit_tiny_", "vit_small_", "vit_base_", "vit_large_"), "ViT"),
 }
 """Families whose smallest member is converted and checked on every backend, by the prefix of timm's names."""
 
 
 def models(
     pattern: Annotated[str, typer.Argument(help="A name, a part of one, or a pattern with * and ?.")] = "*",
+    input_size: Annotated[
+        int | None, typer.Option(min=1, max=8192, help="Side in pixels, of the card; the model's own when not given.")
+    ] = None,
+    as_json: options.Json = False,
 ) -> None:
-    """List the models: bundled ones and timm's.
+    """List the models, bundled ones and timm's; of a whole name, show its card.
+
+    The card has parameters, MACs at an input size, preprocessing, and which passes apply.
 
     Where the note says "verified family", the family's smallest member is converted and checked on every backend. Your
     own model is named as "package.module:factory".
@@ -44,20 +52,60 @@ def models(
     \b
     Example:
       edgevit models "vit_tiny*"
+      edgevit models vit_tiny_patch16_224 --input-size 192
     """
     from edgevit.cli import terminal
-    from edgevit.errors import unknown_name
+    from edgevit.errors import UsageError, unknown_name
     from edgevit.model.bundled import BUNDLED_MODELS
 
+    if ":" in pattern or pattern.endswith(".pt2"):
+        _print_card(pattern, input_size, as_json)
+        return
     names = [*sorted(BUNDLED_MODELS), *_timm_names()]
+    if pattern in names:
+        _print_card(pattern, input_size, as_json)
+        return
     wanted = pattern if any(sign in pattern for sign in "*?[") else f"*{pattern}*"
     found = fnmatch.filter(names, wanted)
     if not found:
         raise unknown_name("model", pattern, names, next_step="`edgevit models` lists all")
-    terminal.print_table(("model", "note"), [(name, _note(name)) for name in found])
+    if input_size:
+        raise UsageError("--input-size is for the card of one model", f"give a whole name, such as {found[0]}")
+    if as_json:
+        terminal.print_json({"models": {name: note_of(name) for name in found}})
+        return
+    terminal.print_table(("model", "note"), [(name, note_of(name)) for name in found])
 
 
-def _note(name: str) -> str:
+def _print_card(name: str, input_size: int | None, as_json: bool) -> None:
+    from edgevit import units
+    from edgevit.cli import terminal
+    from edgevit.commands.models import describe_model
+    from edgevit.results.document import to_document
+
+    card = describe_model(name, (input_size, input_size) if input_size else None)
+    if as_json:
+        terminal.print_json(to_document(card))
+        return
+    contract = card.preprocessing
+    height, width = contract.input_size
+    rows = [
+        ("architecture", "transformer" if card.transformer else "convolutional network"),
+        ("note", note_of(name) or "no family that is checked on every backend"),
+        ("parameters", units.count(card.params)),
+        ("input", f"{height} x {width} pixels"),
+        ("MACs", units.count(card.macs)),
+        ("classes", str(card.classes)),
+        ("mean", ", ".join(f"{value:g}" for value in contract.mean)),
+        ("std", ", ".join(f"{value:g}" for value in contract.std)),
+        ("resizing", f"{contract.interpolation}, crop {contract.crop_pct:g} ({contract.crop_mode})"),
+        *((each.name, each.refusal or "yes") for each in card.passes),
+    ]
+    terminal.print_table((name, ""), rows)
+
+
+def note_of(name: str) -> str:
+    """Returns what is known of a model by its name: bundled, or of a family that is checked on every backend; or ""."""
     from edgevit.model.bundled import BUNDLED_MODELS
 
     if name in BUNDLED_MODELS:
@@ -68,7 +116,7 @@ def _note(name: str) -> str:
 
 def _begins(name: str, start: str) -> bool:
     rest = name.removeprefix(start)
-    return rest != name and (not rest[:1].isalpha() or start.endswith(("_b", "_lite")))
+    return rest != name and (not rest[:1].isalpha() or start.endswith(("_", "_b", "_lite")))
 
 
 def _timm_names() -> list[str]:

@@ -18,6 +18,7 @@ import typer
 
 import edgevit
 from edgevit.cli import app as app_module
+from edgevit.cli import models
 from edgevit.commands import doctor
 from edgevit.errors import CheckFailed, ExitCode, UsageError
 from edgevit.measure.host import host_fingerprint
@@ -414,3 +415,34 @@ def test_what_the_machine_lacks_is_no_bug(
 ) -> None:
     assert command(raiser(OSError(number, os.strerror(number), "/x"))) == 2
     assert step in capsys.readouterr().err.splitlines()[1]
+
+
+def test_a_whole_name_shows_the_card(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("timm")
+    assert app_module.run(["models", "digits_cnn"]) == 0
+    shown = capsys.readouterr().out
+    assert all(words in shown for words in ("parameters", "MACs", "convolutional network", "bundled, with weights"))
+    assert app_module.run(["models", "digits_cnn", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["classes"] == 10
+
+
+def test_the_input_size_is_of_a_card(capsys: pytest.CaptureFixture[str]) -> None:
+    assert app_module.run(["models", "digits*", "--input-size", "32"]) == 2
+    assert "a whole name, such as digits_cnn" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("vit_tiny_patch16_224", "ViT"),
+        ("deit_tiny_patch16_224", "DeiT"),
+        ("mobilevit_xxs", "MobileViT"),
+        ("resnet18", "ResNet"),
+        ("tf_efficientnet_lite0", ""),
+        ("efficientnet_lite0", "EfficientNet-Lite"),
+        ("resnetv2_50", ""),
+        ("vit_relpos_small_patch16_224", ""),
+    ],
+)
+def test_families_are_told_by_the_beginning_of_names(name: str, family: str) -> None:
+    assert models.note_of(name) == (f"verified family: {family}" if family else "")

@@ -1,0 +1,78 @@
+"""What is known of a model before anything is run: its size, its work, and which passes apply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edgevit.errors import UsageError
+from edgevit.model.bundled import BUNDLED_MODELS
+from edgevit.model.load import load_model
+from edgevit.model.program.architecture import is_transformer
+from edgevit.model.program.capture import capture, count_macs
+from edgevit.results.artifact import Preprocessing
+from edgevit.spec.spec import ModelSpec, PreprocessingOverrides
+from edgevit.spec.token_plan import ResizePlan
+from edgevit.tokens.plan import check_plan, check_tokens
+
+_STEP = 32
+"""Pixels of a side by which an image is made smaller on trial: strides and patches divide it."""
+
+
+@dataclass(frozen=True)
+class PassNote:
+    """A pass, and why it does not apply; "" where it does."""
+
+    name: str
+    refusal: str
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """A model at one input size."""
+
+    name: str
+    params: int
+    macs: int
+    """Of one inference."""
+    classes: int
+    preprocessing: Preprocessing
+    transformer: bool
+    passes: tuple[PassNote, ...]
+
+
+def describe_model(name: str, input_size: tuple[int, int] | None = None) -> ModelCard:
+    """Builds a model, without weights of its own unless it is bundled, and describes it.
+
+    Args:
+        name: A bundled model, a timm name, "package.module:factory", or a captured program (.pt2).
+        input_size: Height and width in pixels; its own when None.
+
+    Raises:
+        UsageError: there is no such model, or it does not take that size.
+    """
+    has_weights = name in BUNDLED_MODELS or name.endswith(".pt2")
+    overrides = PreprocessingOverrides(input_size=input_size)
+    model = load_model(ModelSpec(name=name, random_weights=not has_weights, preprocessing=overrides))
+    size = model.preprocessing.input_size
+    program, smaller = capture(model.module, size), ResizePlan("resolution", max(_STEP, size[0] - _STEP))
+    return ModelCard(
+        name=name,
+        params=model.params,
+        macs=count_macs(program),
+        classes=model.num_classes,
+        preprocessing=model.preprocessing,
+        transformer=is_transformer(program),
+        passes=(
+            PassNote("fewer tokens (--tokens evit, tome, squeeze)", _refusal(lambda: check_tokens(model.module, size))),
+            PassNote(f"smaller images (--tokens {smaller})", _refusal(lambda: check_plan(model.module, smaller, size))),
+        ),
+    )
+
+
+def _refusal(check: Callable[[], object]) -> str:
+    try:
+        check()
+    except UsageError as error:
+        return error.message
+    return ""
