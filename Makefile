@@ -9,19 +9,21 @@
 # make bench-compress   the fastest file of each runtime within a drop, on images that nothing was chosen on
 # make bench-finetune   what label-free fine-tuning regains, on images that nothing was chosen on
 # make bench-latency   whether latencies repeat, under changing load: docs/latency-protocol.md
+# make resolve   which extra resolves where, and its size: docs/installing.md
 # make test-kill   runs ended at 50 random moments in every way, resumed, and compared with an unbroken one
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test test-all test-kill lint bench bench-quantize bench-tokens bench-engine bench-latency bench-compress bench-finetune families digits docs demo-page
+.PHONY: install demo test test-all test-kill lint bench bench-quantize bench-tokens bench-engine bench-latency bench-compress bench-finetune resolve families digits docs demo-page
 .DELETE_ON_ERROR:
 
 install: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python benchmarks/torch_build.py constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	$(BIN)/python -m pip check
 	touch $@
@@ -65,6 +67,9 @@ bench-compress: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.ratios
+
+resolve: $(STAMP)
+	$(BIN)/python -m benchmarks.resolve
 
 families: $(STAMP)
 	$(BIN)/python -m tests.contract.make_family_table --out docs/families.md

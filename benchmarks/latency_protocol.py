@@ -30,11 +30,12 @@ from pydantic import TypeAdapter
 from edgevit import units
 from edgevit.cli.terminal import print_line, print_message
 from edgevit.errors import CandidateFailed
-from edgevit.measure.host import host_fingerprint, version_of
+from edgevit.measure.host import host_fingerprint
 from edgevit.measure.rounds import RoundEntry, Rounds, RoundSettings, measure_rounds, rounds_for
 from edgevit.results.statistics import Ratio, paired_ratio
 from edgevit.run.executor import Executor, processors
 from edgevit.run.files import write_atomically
+from edgevit.run.packages import version_of
 
 RUNS = 100
 WITHIN = 0.03

@@ -18,12 +18,25 @@ from benchmarks.image_memory import STEPS, memory_of_steps
 from benchmarks.latency_protocol import LAYERS, ProtocolRun, keep_run, pattern, read_runs, stack, table
 from benchmarks.library_knobs import KNOBS, MAKERS
 from benchmarks.process_tree import Cost, run_measured
+from benchmarks.resolve import (
+    EXTRAS,
+    PLATFORMS,
+    Cell,
+    Platform,
+    Wheel,
+    closure,
+    environment,
+    extras_table,
+    requirements_of,
+)
 from benchmarks.tokens import DIGITS_PLANS, PLANS, PROMISING, groups
+from benchmarks.torch_build import chosen_file, warning
 from edgevit.backends import backend_names
 from edgevit.data.images import open_images
 from edgevit.measure.rounds import Rounds
 from edgevit.results.measurement import Interval, RoundLatency
 from edgevit.spec.token_plan import AUTO, METHODS, RESIZINGS, parse_plans
+from edgevit.spec.toml_files import read_toml
 
 
 def test_every_model_stands_beside_each_library_with_the_right_settings() -> None:
@@ -238,3 +251,58 @@ def test_the_slower_file_does_five_percent_more(tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     convolutions = [len(onnx.load(stack(tmp_path, layers)).graph.node) for layers in (LAYERS, LAYERS + 1)]
     assert convolutions[1] / convolutions[0] == pytest.approx(1.05)
+
+
+PROJECT = read_toml(Path(__file__).parents[1] / "pyproject.toml")["project"]
+
+
+def test_every_extra_for_users_is_resolved_and_all_has_every_requirement() -> None:
+    internal = {"pytorch", "docs", "dev"}
+    assert set(EXTRAS) - {""} == set(PROJECT["optional-dependencies"]) - internal
+    everything = set(requirements_of("all", PROJECT))
+    for extra in EXTRAS[1:]:
+        assert set(requirements_of(extra, PROJECT)) <= everything
+    assert requirements_of("all", PROJECT) == requirements_of("compress", PROJECT)
+
+
+@pytest.mark.parametrize(("platform", "can_convert"), [*zip(PLATFORMS, (True, False, True, False), strict=True)])
+def test_the_converter_of_litert_is_asked_for_where_it_has_wheels(platform: Platform, can_convert: bool) -> None:
+    names = [text for text in requirements_of("compress-tflite", PROJECT) if text.startswith("litert-torch")]
+    wheels = [Wheel("litert-torch", 1.0, ())]
+    assert list(closure(names, wheels, environment(platform, "3.12"))) == ["litert-torch"] * can_convert
+    runtime = [text for text in requirements_of("tflite", PROJECT) if text.startswith("ai-edge-litert")]
+    assert closure(runtime, [Wheel("ai-edge-litert", 1.0, ())], environment(platform, "3.12"))
+
+
+def test_a_closure_follows_extras_and_markers() -> None:
+    wheels = [
+        Wheel("a", 1.0, ("B-b[fast]>=1", "c; sys_platform == 'win32'", "d; extra == 'never'")),
+        Wheel("b-b", 2.0, ("e; extra == 'fast'", "a")),
+        *(Wheel(name, 4.0, ()) for name in "cdef"),
+    ]
+    linux, windows = (environment(PLATFORMS[place], "3.12") for place in (0, 3))
+    assert set(closure(["a"], wheels, linux)) == {"a", "b-b", "e"}
+    assert set(closure(["a"], wheels, windows)) == {"a", "b-b", "c", "e"}
+
+
+def test_the_table_shows_sizes_what_is_left_out_and_what_fails() -> None:
+    good = dict.fromkeys(EXTRAS, Cell(28e6))
+    left = good | {"compress-tflite": Cell(500e6, ("litert-torch",)), "all": Cell(failure="no versions go together")}
+    lines = extras_table({("A", "3.10"): good, ("B", "3.12"): left}).splitlines()
+    assert lines[0] == "| extra | A | B |"
+    assert "| none | 3.10: 28 MB | 3.12: 28 MB |" in lines
+    assert "| `compress-tflite` | 3.10: 28 MB | 3.12: 500 MB [1] |" in lines
+    assert "| `all` | 3.10: 28 MB | 3.12: no [2] |" in lines
+    assert lines[-2:] == ["[1] without litert-torch: no wheels there  ", "[2] no versions go together"]
+
+
+def test_a_build_of_pytorch_with_cuda_is_told_before_it_is_downloaded() -> None:
+    cuda = "  Downloading torch-2.13.0-cp312-cp312-manylinux_2_28_x86_64.whl (526.6 MB)"
+    assert chosen_file(cuda) == ("torch-2.13.0-cp312-cp312-manylinux_2_28_x86_64.whl", "526.6 MB")
+    assert "(526.6 MB): PyTorch for NVIDIA GPUs" in warning(*(chosen_file(cuda) or ("", "")))
+    metadata = "  Downloading torch-2.13.0-cp312-cp312-manylinux_2_28_x86_64.whl.metadata (30 kB)"
+    assert chosen_file(metadata) == ("torch-2.13.0-cp312-cp312-manylinux_2_28_x86_64.whl", "")
+    cpu = "Processing /wheels/torch-2.13.0%2Bcpu-cp311-cp311-manylinux_2_28_x86_64.whl"
+    assert warning(*(chosen_file(cpu) or ("", ""))) == ""
+    assert warning("torch-2.13.0-cp312-none-macosx_14_0_arm64.whl", "") == ""
+    assert chosen_file("Collecting torch==2.13.0") is None

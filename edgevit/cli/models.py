@@ -122,7 +122,7 @@ def _begins(name: str, start: str) -> bool:
 def _timm_names() -> list[str]:
     """timm's models; none, with a message on stderr, where timm is not installed."""
     from edgevit.cli import terminal
-    from edgevit.measure.host import version_of
+    from edgevit.run.packages import version_of
 
     if version_of("timm") is None or version_of("torch") is None:
         terminal.print_message("timm is not installed, so only the bundled models are listed")

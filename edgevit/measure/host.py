@@ -1,10 +1,9 @@
-"""Facts about this machine and its installed packages, read without importing them."""
+"""Facts about this machine."""
 
 from __future__ import annotations
 
 import os
 import platform
-from importlib import metadata
 from pathlib import Path
 
 from edgevit.errors import UsageError
@@ -32,30 +31,6 @@ ISA_OF_INTEREST = (
     "sme",
 )
 """Instruction sets, named as in Linux, that determine the speed of float and int8 models."""
-
-EXTRAS: dict[str, str] = {
-    "onnxruntime": "onnx",
-    "onnx": "onnx",
-    "openvino": "openvino",
-    "ai-edge-litert": "tflite",
-    "tflite-runtime": "tflite",
-    "torch": "compress",
-    "torchvision": "compress",
-    "timm": "compress",
-    "safetensors": "compress",
-    "nncf": "compress",
-    "litert-torch": "compress",
-    "ai-edge-quantizer": "compress",
-    "onnxscript": "compress",
-    "torchao": "compress",
-    "scikit-learn": "compress",
-    "scipy": "compress",
-    "matplotlib": "compress",
-}
-"""Optional distributions, and the pip extra that installs each."""
-
-BASE = ("numpy", "pydantic", "typer", "rich", "pillow")
-"""Distributions of the base install."""
 
 _ARM_PARTS = {
     "0xd03": "Cortex-A53",
@@ -160,25 +135,6 @@ def check_threads(threads: int) -> None:
             f"{threads} threads are more than this machine can use: it has {cores} processor{'' if cores == 1 else 's'}",
             f"the most that is measured is {THREADS_PER_CORE * cores}; {cores} are the most that run side by side",
         )
-
-
-def version_of(distribution: str) -> str | None:
-    """Returns the installed version of a distribution, or None, without importing it."""
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def tool_versions() -> dict[str, str]:
-    """Returns the version of every base and optional distribution that is installed, by name."""
-    found = {name: version_of(name) for name in (*BASE, *EXTRAS)}
-    return {name: version for name, version in found.items() if version is not None}
-
-
-def extra_of_module(module: str) -> str | None:
-    """Returns the pip extra that brings an importable module ("ai_edge_litert"), or None."""
-    return EXTRAS.get({"sklearn": "scikit-learn"}.get(module, module).replace("_", "-"))
 
 
 def _read(path: Path) -> str:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from edgevit.errors import UsageError
 from edgevit.measure import host
-from edgevit.spec.toml_files import read_toml
 
 X86 = """processor\t: 0
 model name\t: Example Xeon
@@ -63,34 +59,6 @@ def test_a_silent_system_is_unknown_not_an_error(monkeypatch: pytest.MonkeyPatch
     found = host.host_fingerprint(threads=1)
     assert (found.isa, found.governor, found.memory_bytes) == ((), "unknown", 0)
     assert found.cpu
-
-
-def test_versions_are_read_without_importing() -> None:
-    code = (
-        "import sys; from edgevit.measure.host import tool_versions; versions = tool_versions();"
-        "assert versions['pydantic'], versions; assert 'no-such' not in versions;"
-        "sys.exit(str(set(sys.modules) & {'torch', 'numpy', 'onnxruntime', 'openvino', 'timm'} or ''))"
-    )
-    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert child.stderr.strip() == ""
-
-
-@pytest.mark.parametrize(
-    ("module", "extra"),
-    [("torch", "compress"), ("ai_edge_litert", "tflite"), ("sklearn", "compress"), ("edgevit", None), ("numpy", None)],
-)
-def test_the_extra_of_a_module(module: str, extra: str | None) -> None:
-    assert host.extra_of_module(module) == extra
-
-
-def test_the_lists_agree_with_the_package() -> None:
-    file = Path(__file__).parents[2] / "pyproject.toml"
-    if not file.is_file():
-        pytest.skip("no pyproject.toml beside the tests")
-    project = read_toml(file)["project"]
-    base = " ".join(project["dependencies"]).lower()
-    assert all(name in base for name in host.BASE)
-    assert set(host.EXTRAS.values()) <= set(project["optional-dependencies"])
 
 
 def test_more_threads_than_cores_are_noted() -> None:
