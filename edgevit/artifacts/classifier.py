@@ -14,8 +14,8 @@ from edgevit.backends import Session, backend_of_file
 from edgevit.data.preprocess import preprocess
 from edgevit.data.single_image import AnyImage, read_single_image
 from edgevit.errors import UsageError
-from edgevit.measure.host import extra_of_module
 from edgevit.results.artifact import Preprocessing
+from edgevit.run.packages import import_failure
 from edgevit.spec.schemes import SCHEMES
 
 
@@ -95,13 +95,11 @@ def open_classifier(path: Path, usage: Usage, labels: Sequence[str] | None, thre
     scheme = SCHEMES.get(usage.contract.scheme) if usage.contract else None
     try:
         session = backend_of_file(path).open_session(path, threads, scheme.precision if scheme else "f32")
-    except ModuleNotFoundError as error:
-        extra = extra_of_module((error.name or "").partition(".")[0])
-        if extra is None:
+    except ImportError as error:
+        failure = import_failure(error)
+        if failure is None:
             raise
-        raise UsageError(
-            f"{path} needs {error.name}, which is not installed", f"pip install 'edgevit[{extra}]'"
-        ) from error
+        raise failure from error
     check_classifier(session)
     contract = replace(usage.preprocessing, input_size=image_size(session.inputs[0]))
     return Classifier(session, contract, _labels(path, labels or usage.classes, max(class_count(session), 2)))

@@ -11,6 +11,8 @@ parts are imported when they are first used. To add one, add a folder with ``__i
 from __future__ import annotations
 
 import importlib
+import platform
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -23,10 +25,11 @@ from edgevit.backends.no_telemetry import forbid_telemetry
 from edgevit.errors import UsageError, unknown_name
 from edgevit.quantization.arithmetic import Int8Arithmetic
 from edgevit.results.contract import KEY, Contract, contract_from_text, contract_to_text
+from edgevit.run.packages import is_installed
 from edgevit.spec.input_file import require_file
 
 __all__ = [
-    "Backend", "Session", "all_backends", "backend_names", "backend_of_file", "check_scheme", "check_size", "get_backend",
+    "Backend", "Session", "all_backends", "backend_names", "backend_of_file", "check_makers", "check_scheme", "check_size", "get_backend",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -55,6 +58,8 @@ class Backend:
     """Suffix of the main file."""
     runtime: str
     """Distribution that runs the artifacts, by its name in pip."""
+    makers: tuple[str, ...]
+    """Distributions that export and quantize, by their names in pip; the extra ``compress-<format>`` installs them."""
     schemes: Mapping[str, tuple[OpKind, ...]]
     """Its schemes, "fp32" first, each with the kinds of ops that it stores or computes in other numbers."""
     policy: tuple[FirstGuess, ...]
@@ -65,6 +70,8 @@ class Backend:
     """Schemes for which its quantizer can round weights by GPTQ."""
     has_integer_io: bool = False
     """Whether its static artifacts can have integers as input and output."""
+    makers_platforms: tuple[tuple[str, str], ...] = ()
+    """``sys.platform`` and machine of the systems that the makers have wheels for; empty where they have them for all."""
     arithmetic: Int8Arithmetic = field(default_factory=Int8Arithmetic)
     """How its int8 layers compute; read from what its artifacts contain, and tested against their logits."""
 
@@ -278,6 +285,30 @@ def backend_of_file(path: Path) -> Backend:
             return backend
     known = ", ".join(f"{backend.suffix} ({backend.title})" for backend in all_backends())
     raise UsageError(f"{path}: no backend reads {path.suffix or 'a file without suffix'}", f"known: {known}")
+
+
+def check_makers(backend: Backend) -> None:
+    """Checks that what exports and quantizes for a backend, and what runs its artifacts, is installed.
+
+    Raises:
+        UsageError: it is not, or cannot be on this system; the extra is named.
+    """
+    missing = [name for name in (backend.runtime, *backend.makers) if not is_installed(name)]
+    if not missing:
+        return
+    what = f"{backend.title} files cannot be made here"
+    others = [other.format for other in all_backends() if other is not backend]
+    here = (sys.platform, platform.machine())
+    if backend.makers_platforms and here not in backend.makers_platforms:
+        known = " and ".join(f"{system} {machine}" for system, machine in backend.makers_platforms)
+        raise UsageError(
+            f"{what}: {missing[0]} has no wheels for {' '.join(here)}",
+            f"it has for {known}; leave {backend.format} out: --export {','.join(others)}",
+        )
+    raise UsageError(
+        f"{what}: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed",
+        f"pip install 'edgevit[compress-{backend.format}]', or leave {backend.format} out: --export {','.join(others)}",
+    )
 
 
 def check_size(backend: Backend, params: int) -> None:

@@ -81,9 +81,6 @@ _ENVIRONMENT = {
 }
 """Errors of the system that come from the machine's state, not from a bug, each with what to do."""
 
-_UNIX_ONLY = ("fcntl", "resource")
-"""Modules of Python's own that some systems lack."""
-
 
 class Stopped(KeyboardInterrupt):
     """A signal asked the process to end; everything is cleaned up as after Ctrl-C."""
@@ -248,18 +245,10 @@ def _environment_error(error: Exception) -> EdgevitError | None:
         return UsageError(f"{str(error)[:1].lower()}{str(error)[1:]}", _ENVIRONMENT[errno.ELOOP])
     if isinstance(error, MemoryError):
         return UsageError("there is not enough memory", _ENVIRONMENT[errno.ENOMEM])
-    if isinstance(error, ModuleNotFoundError) and error.name in _UNIX_ONLY:
-        return UsageError(
-            f"edgevit needs Python's module {error.name}, which {sys.platform} lacks",
-            "run it on Linux or macOS; on Windows, inside WSL",
-        )
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        from edgevit.measure.host import extra_of_module
+    if isinstance(error, ImportError):
+        from edgevit.run.packages import import_failure
 
-        module = error.name.partition(".")[0]
-        extra = extra_of_module(module)
-        if extra:
-            return UsageError(f"{module} is not installed", f"pip install 'edgevit[{extra}]'")
+        return import_failure(error)
     return None
 
 

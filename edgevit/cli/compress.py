@@ -109,6 +109,7 @@ def compress(
     from edgevit.results.run import run_to_json
     from edgevit.run.files import out_folder
     from edgevit.run.leftovers import folder_size
+    from edgevit.run.lock import check_run_folders
     from edgevit.spec.spec import resolve_spec
 
     options.check_resume(resume, out)
@@ -146,6 +147,7 @@ def compress(
         measure__threads=threads,
     )
     spec = resolve_spec(file, profile, options.with_settings(overrides, setting))
+    check_run_folders()
     from edgevit.pipeline.compress import compress as run_compress  # heavy, so after what needs no PyTorch was refused
     from edgevit.pipeline.compress import plan
 

@@ -63,3 +63,6 @@ def _print(diagnosis: Diagnosis) -> None:
     terminal.print_line()
     rows = [(p.backend, f"{p.runtime} {p.version or ''}".strip(), p.status, p.detail) for p in diagnosis.backends]
     terminal.print_table(("backend", "runtime", "status", "detail"), rows)
+    for probe in diagnosis.backends:
+        if probe.cannot_make:
+            terminal.print_line(probe.cannot_make)

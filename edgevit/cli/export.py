@@ -40,6 +40,7 @@ def export(
     from edgevit.errors import ExitCode
     from edgevit.results.run import run_to_json
     from edgevit.run.files import out_folder
+    from edgevit.run.lock import check_run_folders
     from edgevit.spec.spec import resolve_spec
 
     options.check_resume(resume, out)
@@ -58,6 +59,7 @@ def export(
         export__labels=labels and str(labels),
     )
     spec = resolve_spec(file, None, options.with_settings(overrides, setting))
+    check_run_folders()
     from edgevit.pipeline.compress import export as run_export  # heavy, so after what needs no PyTorch was refused
 
     with out_folder(out, spec.model.name) as folder, terminal.make_progress(verbose=verbose) as progress:

@@ -77,6 +77,7 @@ def finetune(
     from edgevit.errors import ExitCode
     from edgevit.results.run import run_to_json
     from edgevit.run.files import out_folder
+    from edgevit.run.lock import check_run_folders
     from edgevit.spec.spec import check_single_tuning, resolve_spec
 
     options.check_resume(resume, out)
@@ -102,6 +103,7 @@ def finetune(
     )
     spec = resolve_spec(file, None, options.with_settings(overrides, setting))
     check_single_tuning(spec)
+    check_run_folders()
     from edgevit.pipeline.compress import finetune as run_finetune  # heavy, so after what needs no PyTorch was refused
 
     with out_folder(out, spec.model.name) as folder, terminal.make_progress(verbose=verbose) as progress:

@@ -26,10 +26,13 @@ def report(
     from edgevit.data.output_place import check_output_place
     from edgevit.report import PICTURE, write_report
     from edgevit.results.run import load_run
+    from edgevit.run.packages import is_installed
 
     folder = out or (run if run.is_dir() else run.parent)
     check_output_place(folder)
     path = write_report(load_run(run), folder)
-    if f"({PICTURE})" not in path.read_text(encoding="utf-8"):
-        terminal.print_message("report without a picture: no candidate was measured, or matplotlib is not installed")
+    if not is_installed("matplotlib"):
+        terminal.print_message("report without pictures: matplotlib is not installed; pip install 'edgevit[report]'")
+    elif f"({PICTURE})" not in path.read_text(encoding="utf-8"):
+        terminal.print_message("report without a picture: no candidate was measured")
     terminal.print_line(str(path))

@@ -6,11 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
-from edgevit.backends import Backend, all_backends, get_backend
+from edgevit.backends import Backend, all_backends, check_makers, get_backend
 from edgevit.commands import probes
-from edgevit.errors import EdgevitError
-from edgevit.measure import host
+from edgevit.errors import EdgevitError, UsageError
+from edgevit.measure.host import host_fingerprint
 from edgevit.results.measurement import Host
+from edgevit.run import packages
 from edgevit.run.progress import Silent
 from edgevit.run.stages import child_runner
 from edgevit.run.task import Task
@@ -54,6 +55,8 @@ class Probe:
     version: str | None
     status: Literal["works", "missing", "broken"]
     detail: str
+    cannot_make: str
+    """Why files of it cannot be made here, and what to do; "" where they can."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +87,9 @@ def diagnose(timeout_seconds: float = TIMEOUT_SECONDS) -> Diagnosis:
     """
     with ThreadPoolExecutor(max_workers=2) as pool:
         found = tuple(pool.map(lambda backend: probe_backend(backend, timeout_seconds), all_backends()))
-    base = tuple(Package(name, host.version_of(name), None) for name in host.BASE)
-    optional = tuple(Package(name, host.version_of(name), extra) for name, extra in host.EXTRAS.items())
-    return Diagnosis(__version__, host.host_fingerprint(threads=1), base + optional, found)
+    base = tuple(Package(name, packages.version_of(name), None) for name in packages.BASE)
+    optional = tuple(Package(name, packages.version_of(name), extra) for name, extra in packages.EXTRAS.items())
+    return Diagnosis(__version__, host_fingerprint(threads=1), base + optional, found)
 
 
 def probe_backend(backend: Backend, timeout_seconds: float = TIMEOUT_SECONDS) -> Probe:
@@ -96,7 +99,8 @@ def probe_backend(backend: Backend, timeout_seconds: float = TIMEOUT_SECONDS) ->
     """
     runtime, version = _installed_runtime(backend)
     if version is None:
-        return Probe(backend.name, runtime, None, "missing", f"pip install 'edgevit[{backend.format}]'")
+        install = f"pip install 'edgevit[{backend.format}]'"
+        return Probe(backend.name, runtime, None, "missing", install, _cannot_make(backend))
     status: Literal["works", "broken"] = "broken"
     with child_runner(Silent(), timeout_seconds) as children:
         try:
@@ -107,7 +111,7 @@ def probe_backend(backend: Backend, timeout_seconds: float = TIMEOUT_SECONDS) ->
             right = _is_right(answer.values)
             status = "works" if right else "broken"
             detail = answer.delegate if right else f"2 x + 1 came out as {answer.values}"
-    return Probe(backend.name, runtime, version, status, detail)
+    return Probe(backend.name, runtime, version, status, detail, _cannot_make(backend))
 
 
 def run_probe(job: ProbeJob) -> ProbeAnswer:
@@ -124,11 +128,19 @@ def run_probe(job: ProbeJob) -> ProbeAnswer:
     return ProbeAnswer(tuple(float(value) for value in answer.ravel()), session.delegate)
 
 
+def _cannot_make(backend: Backend) -> str:
+    try:
+        check_makers(backend)
+    except UsageError as error:
+        return f"{error.message}; {error.hint}"
+    return ""
+
+
 def _installed_runtime(backend: Backend) -> tuple[str, str | None]:
     """The distribution that runs a backend's artifacts here, and its version; boards may have LiteRT's older name."""
     names = (backend.runtime, "tflite-runtime") if backend.runtime == "ai-edge-litert" else (backend.runtime,)
     for name in names:
-        version = host.version_of(name)
+        version = packages.version_of(name)
         if version is not None:
             return name, version
     return backend.runtime, None

@@ -6,11 +6,12 @@ import tempfile
 from pathlib import Path
 
 from edgevit.artifacts.make import ExportJob, MadeArtifact, export_float
-from edgevit.backends import Backend, all_backends, backend_of_file, check_size, get_backend
+from edgevit.backends import Backend, all_backends, backend_of_file, check_makers, check_size, get_backend
 from edgevit.commands.file_errors import blaming_file
 from edgevit.devices.device import load_device
 from edgevit.devices.predict import PredictDevicesJob, Predictions, predict_for_devices
 from edgevit.errors import UsageError
+from edgevit.measure.bench import noise_call
 from edgevit.results.measurement import Prediction
 from edgevit.run.progress import Progress
 from edgevit.run.stages import child_runner
@@ -32,7 +33,7 @@ def predict_for_target(
         progress: Progress callback.
 
     Raises:
-        UsageError: unknown device or model, or a file that cannot be read.
+        UsageError: unknown device or model, or a file that cannot be read, or that its runtime does not run here.
     """
     found = tuple(map(load_device, devices))
     with tempfile.TemporaryDirectory() as temporary, child_runner(progress) as children:
@@ -44,11 +45,23 @@ def predict_for_target(
             backend = backend_of_file(artifact)
         else:
             backend, folder = get_backend(export or "tflite"), Path(temporary)
+            check_makers(backend)
             job = ExportJob(backend.name, _captured(target, weights, backend, folder), folder / "artifact")
             artifact = children.run(f"export {target}", Task(export_float, job, MadeArtifact)).main
         question = PredictDevicesJob(backend.name, artifact, found)
         with blaming_file(artifact):
-            return children.run(f"predict {target}", Task(predict_for_devices, question, Predictions)).predictions
+            return children.run(f"predict {target}", Task(predict_for_file, question, Predictions)).predictions
+
+
+def predict_for_file(job: PredictDevicesJob) -> Predictions:
+    """Predicts for an artifact that its runtime here can run, as one inference shows.
+
+    Raises:
+        UsageError: it cannot: what it does not run here, it does not run on a device.
+    """
+    session = get_backend(job.backend).open_session(job.artifact, threads=1, precision="f32")
+    noise_call(session)()
+    return predict_for_devices(job)
 
 
 def _captured(name: str, weights: Path | None, backend: Backend, folder: Path) -> Path:

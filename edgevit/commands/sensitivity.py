@@ -13,7 +13,7 @@ from torch.export import ExportedProgram
 
 from edgevit.artifacts.layer_sensitivity import Sensitivity, SensitivityJob, choose_images, layer_sensitivity
 from edgevit.artifacts.make import ExportJob, MadeArtifact, export_float
-from edgevit.backends import Backend, check_scheme, check_size, get_backend
+from edgevit.backends import Backend, check_makers, check_scheme, check_size, get_backend
 from edgevit.data.calibration_warnings import calibration_warnings
 from edgevit.data.images import ImageSet, set_sha256
 from edgevit.data.output_place import check_output_place
@@ -21,7 +21,7 @@ from edgevit.data.prepared import PreparedImages
 from edgevit.data.sampling import check_images, choose_data
 from edgevit.devices.device import load_device
 from edgevit.errors import UsageError
-from edgevit.measure.host import host_fingerprint, tool_versions
+from edgevit.measure.host import host_fingerprint
 from edgevit.model.load import Model
 from edgevit.model.program.architecture import is_transformer
 from edgevit.model.program.capture import capture, load_program, save_program
@@ -33,6 +33,7 @@ from edgevit.report.plots.sensitivity import draw_layers
 from edgevit.results.document import to_json
 from edgevit.results.sensitivity import ComparedImages, SensitivityReport
 from edgevit.run.files import write_atomically
+from edgevit.run.packages import tool_versions
 from edgevit.run.progress import Progress
 from edgevit.run.stages import ChildRunner
 from edgevit.run.task import Task
@@ -112,6 +113,7 @@ def _check(spec: Spec, out: Path) -> Backend:
     if not spec.export.backends:
         raise UsageError("no backend is asked for", "give --export onnx, openvino or tflite")
     backend = get_backend(spec.export.backends[0])
+    check_makers(backend)
     if spec.export.schemes != (AUTO,):
         for scheme in spec.export.schemes:
             check_scheme(backend, scheme)

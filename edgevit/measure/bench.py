@@ -60,7 +60,7 @@ def bench(job: BenchJob) -> Measurement:
 
 def bench_session(job: BenchJob) -> tuple[Measurement, Session]:
     """Measures as :func:`bench` does; also returns the session, to go on with."""
-    load_average = os.getloadavg()[0]
+    load_average = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     backend = get_backend(job.backend)
     backend.import_runtime()
     empty_bytes = resident_bytes()

@@ -7,15 +7,21 @@ and is not judged.
 from __future__ import annotations
 
 import os
-import resource
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Literal
+from typing import Literal, TypeVar
 
 from edgevit.results.measurement import Interval
+
+try:
+    import resource
+except ModuleNotFoundError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+Amount = TypeVar("Amount", int, float)
 
 _STAT = Path("/proc/stat")
 _CLOCKS = Path("/sys/devices/system/cpu")
@@ -50,7 +56,7 @@ class Counters:
     """CPU time of all processes, of this one too."""
     steal_s: float | None
     """CPU time that the hypervisor gave to other machines."""
-    involuntary_switches: int
+    involuntary_switches: int | None
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ class Activity:
     """Cores that other processes kept busy."""
     steal_share: float | None
     """Part of the CPU time that this machine asked for, and that the hypervisor gave to others: 0..1."""
-    involuntary_switches: int
+    involuntary_switches: int | None
     """Times that the kernel took a core from this process."""
     clock_mhz: float | None
     """Median clock of all cores at the end."""
@@ -92,14 +98,14 @@ class Disturbance:
 
 def read_counters() -> Counters:
     """Reads what the machine and this process have used so far; None for what the system does not tell."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    busy_s, steal_s = parse_stat(_read(_STAT), os.sysconf("SC_CLK_TCK"))
+    stat = _read(_STAT)
+    busy_s, steal_s = parse_stat(stat, os.sysconf("SC_CLK_TCK")) if stat else (None, None)
     return Counters(
         wall_s=time.perf_counter(),
         own_cpu_s=time.process_time(),
         busy_s=busy_s,
         steal_s=steal_s,
-        involuntary_switches=usage.ru_nivcsw,
+        involuntary_switches=resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw if resource else None,
     )
 
 
@@ -127,7 +133,7 @@ def activity_between(before: Counters, after: Counters, clock_mhz: float | None)
         own_cores=own_s / seconds,
         other_cores=None if busy_s is None else max(0.0, busy_s - own_s) / seconds,
         steal_share=None if steal_s is None else steal_s / asked_s if asked_s else 0.0,
-        involuntary_switches=after.involuntary_switches - before.involuntary_switches,
+        involuntary_switches=_difference(before.involuntary_switches, after.involuntary_switches),
         clock_mhz=clock_mhz,
     )
 
@@ -167,7 +173,7 @@ def disturbances(
         found.append(Disturbance("steal time", activity.steal_share))
     if activity.other_cores is not None and activity.other_cores > max(MOST_OTHER_CORES, MOST_OF_FREE_CORES * free):
         found.append(Disturbance("other processes", activity.other_cores))
-    switches = activity.involuntary_switches / activity.seconds
+    switches = (activity.involuntary_switches or 0) / activity.seconds
     if switches > MOST_SWITCHES_PER_SECOND * threads:
         found.append(Disturbance("context switches", switches))
     if activity.clock_mhz and highest_clock_mhz and activity.clock_mhz < LEAST_CLOCK * highest_clock_mhz:
@@ -200,11 +206,12 @@ def not_judged(activity: Activity) -> str:
         "steal time": activity.steal_share,
         "other processes": activity.other_cores,
         "clock": activity.clock_mhz,
+        "context switches": activity.involuntary_switches,
     }
     return ", ".join(name for name, value in known.items() if value is None)
 
 
-def _difference(before: float | None, after: float | None) -> float | None:
+def _difference(before: Amount | None, after: Amount | None) -> Amount | None:
     return None if before is None or after is None else after - before
 
 

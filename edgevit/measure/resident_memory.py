@@ -1,13 +1,17 @@
-"""Resident memory of this process in bytes, as Linux counts it."""
+"""Resident memory of this process in bytes: as Linux counts it, else as the C library tells it, or psutil on Windows."""
 
 from __future__ import annotations
 
-import resource
 import sys
 from pathlib import Path
 
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
+
+try:
+    import resource
+except ModuleNotFoundError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 
 def resident_bytes() -> int:
@@ -21,6 +25,11 @@ def peak_resident_bytes() -> int:
     """Returns the peak resident memory of the process, since :func:`reset_peak` where that is supported."""
     if _STATUS.exists():
         return _status_bytes("VmHWM")
+    if resource is None:
+        import psutil
+
+        memory = psutil.Process().memory_info()
+        return int(getattr(memory, "peak_wset", memory.rss))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from edgevit.data.images import manifest
 from edgevit.data.output_place import check_output_place
-from edgevit.measure.host import tool_versions
 from edgevit.pipeline.backend_candidates import make_candidates
 from edgevit.pipeline.candidate import COMPRESS_STEPS, EXPORT_STEPS, FINETUNE_STEPS
 from edgevit.pipeline.choose import choose
@@ -30,6 +29,7 @@ from edgevit.run.executor import Executor, processors
 from edgevit.run.files import disk_errors, out_folder
 from edgevit.run.folder import RESUME, RunFolder
 from edgevit.run.leftovers import remove_leftovers
+from edgevit.run.packages import tool_versions
 from edgevit.run.progress import Progress, RunPlan, Silent
 from edgevit.run.run_log import RunLog
 from edgevit.run.stages import Stages

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from edgevit.backends import Backend, all_backends, check_scheme, check_size, get_backend
+from edgevit.backends import Backend, all_backends, check_makers, check_scheme, check_size, get_backend
 from edgevit.data.calibration_warnings import calibration_warnings
 from edgevit.data.class_order import IMAGENET_CLASSES, imagenet_order
 from edgevit.data.images import NOISE, ImageSet, Samples, open_images, order_sha256, set_sha256, sorted_digests
@@ -28,7 +28,7 @@ from edgevit.data.sampling import (
 from edgevit.devices.device import Device, load_device
 from edgevit.distillation.accelerator import find_device
 from edgevit.errors import UsageError
-from edgevit.measure.host import check_threads, has_precision, host_fingerprint, tool_versions
+from edgevit.measure.host import check_threads, has_precision, host_fingerprint
 from edgevit.model.bundled import BUNDLED_MODELS
 from edgevit.model.captured import is_captured
 from edgevit.model.class_names import imagenet_class_names
@@ -41,6 +41,7 @@ from edgevit.results.document import to_document
 from edgevit.results.measurement import Host
 from edgevit.results.run import CalibrationRecord, EvaluationRecord
 from edgevit.run.folder import RunFolder
+from edgevit.run.packages import tool_versions
 from edgevit.run.progress import Progress
 from edgevit.spec.recipe import IntegerIo
 from edgevit.spec.schemes import AUTO as AUTO_SCHEME
@@ -346,6 +347,7 @@ def _open_backends(spec: Spec) -> tuple[Backend, ...]:
     if spec.quantize.integer_io != "none":
         _check_integer_io(spec, backends)
     for backend in backends:
+        check_makers(backend)
         for scheme in spec.export.schemes:
             if scheme != AUTO_SCHEME:
                 check_scheme(backend, scheme)

@@ -36,8 +36,8 @@ class Conditions:
     batch: int
     """Images of one run."""
     governor: str
-    load_average: float
-    """One-minute load average of the host when the measurement began."""
+    load_average: float | None
+    """One-minute load average of the host when the measurement began; None where the system has none."""
     unstable: Annotated[str, LATER] = ""
     """Why the latency is not to be relied on, such as "other processes used 0.9 cores"; "" if it is, or is not judged."""
     not_judged: Annotated[str, LATER] = ""

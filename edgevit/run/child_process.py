@@ -27,6 +27,7 @@ from pydantic import TypeAdapter
 from edgevit.errors import CandidateFailed, DiskFull, EdgevitError, ExitCode, ProcessKilled, UsageError
 from edgevit.results.document import to_document
 from edgevit.run.files import disk_full, is_full_disk, open_to_append
+from edgevit.run.packages import import_failure
 from edgevit.run.task import Task
 from edgevit.run.time_limit import TimeLimit
 
@@ -47,6 +48,8 @@ _LAST_LINES = 5
 """Of the log of a child that crashed: so many are part of the error."""
 _LINE_CHARACTERS = 200
 _FREE_BYTES_NEEDED = 1_000_000
+_WHEN_KILLED = -signal.SIGKILL if hasattr(signal, "SIGKILL") else 1
+"""Exit code of a child after :meth:`Child.kill`; Windows has no signals, and Python's own ``kill`` ends a process with 1 there."""
 _PR_SET_PDEATHSIG = 1
 """Of prctl(2)."""
 
@@ -121,7 +124,7 @@ def run_in_child(
         try:
             limit.start()
             reply = _converse(child, task.question, stream, progress, on_ready)
-            timed_out = limit.expired and child.wait() == -signal.SIGKILL
+            timed_out = limit.expired and child.wait() == _WHEN_KILLED
         finally:
             limit.cancel()
             child.kill()
@@ -201,14 +204,14 @@ def _tell(child: Child, line: str) -> bool:
     try:
         child.stdin.write(line + "\n")
         child.stdin.flush()
-    except BrokenPipeError:
+    except OSError:  # a broken pipe, which Windows has no name for
         return False
     return True
 
 
 def _close(child: Child) -> None:
     assert child.stdin is not None
-    with contextlib.suppress(BrokenPipeError):  # it did not read everything
+    with contextlib.suppress(OSError):  # it did not read everything
         child.stdin.close()
 
 
@@ -219,7 +222,7 @@ def _how_it_ended(code: int) -> str:
         name = signal.Signals(-code).name
     except ValueError:
         name = f"signal {-code}"
-    return f"the process was killed by {name}" + (" (out of memory?)" if -code == signal.SIGKILL else "")
+    return f"the process was killed by {name}" + (" (out of memory?)" if code == _WHEN_KILLED else "")
 
 
 def _last_lines(log: Path, begin: int) -> str | None:
@@ -290,19 +293,21 @@ def end_with(parent: int) -> None:
 
 def _answer() -> int:
     """Calls the function; any error becomes a message to the parent, for this is the child's error edge."""
-    question = json.loads(sys.stdin.readline())
-    function = _named(question["function"])
-    argument = TypeAdapter(_named(question["type"])).validate_python(question["value"], strict=False)
     try:
+        question = json.loads(sys.stdin.readline())
+        function = _named(question["function"])
+        argument = TypeAdapter(_named(question["type"])).validate_python(question["value"], strict=False)
         answer = function(argument)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except EdgevitError as error:
-        kind = "disk full" if isinstance(error, DiskFull) else "usage" if isinstance(error, UsageError) else "failed"
-        _send({"error": kind, "message": error.message, "hint": error.hint})
+        _send_error(error)
     except Exception as error:  # noqa: BLE001  the child's error edge
+        missing = import_failure(error) if isinstance(error, ImportError) else None
         if is_full_disk(error):
             _send({"error": "disk full"})
+        elif missing:
+            _send_error(missing)
         else:
             traceback.print_exc()
             lines = [line for line in str(error).strip().splitlines() if line.strip()] or ["no message"]
@@ -310,6 +315,11 @@ def _answer() -> int:
     else:
         _send({"answer": to_document(answer)})
     return 0
+
+
+def _send_error(error: EdgevitError) -> None:
+    kind = "disk full" if isinstance(error, DiskFull) else "usage" if isinstance(error, UsageError) else "failed"
+    _send({"error": kind, "message": error.message, "hint": error.hint})
 
 
 def _named(place: str) -> Any:

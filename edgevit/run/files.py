@@ -18,7 +18,8 @@ from edgevit.errors import DiskFull, UsageError
 TEMPORARY = ".edgevit-*.tmp"
 """Matches the names under which files are written before they are renamed; a killed process leaves them."""
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+"""Flags of every file that is written; Windows has the last alone, without which it writes two characters for a new line."""
 
 
 @contextmanager

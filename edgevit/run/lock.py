@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,20 @@ LOCK = ".lock"
 """Name of the file that is locked; it stays empty."""
 
 
+def check_run_folders() -> None:
+    """Checks that this system has what run folders need.
+
+    Raises:
+        UsageError: it lacks ``flock``, as Windows does.
+    """
+    if importlib.util.find_spec("fcntl") is None:
+        raise UsageError(
+            f"compress, export and finetune are not supported on {sys.platform}: they keep a run folder to one process with"
+            " flock, which it lacks",
+            "run them on Linux or macOS; on Windows, inside WSL. bench, eval, inspect, profile, gate and report work here",
+        )
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Holds the lock of a run folder.
@@ -26,13 +41,9 @@ def locked(folder: Path) -> Iterator[None]:
         UsageError: another process holds it, the file system or the operating system has no such locks, or the name of
             the lock is a link.
     """
-    try:
-        import fcntl
-    except ImportError as error:
-        raise UsageError(
-            f"edgevit keeps a run folder to one process with flock, which {sys.platform} lacks",
-            "run it on Linux or macOS; on Windows, inside WSL",
-        ) from error
+    check_run_folders()
+    import fcntl
+
     with os.fdopen(open_no_link(folder / LOCK, os.O_RDWR), "rb") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -207,7 +207,6 @@ def test_exit_3_where_no_log_can_be_written(
         (OSError(errno.ENOSPC, "full", "/x"), 2, "error: no space left on device: /x\n"),
         (PermissionError(errno.EACCES, "no", "/x"), 2, "error: permission denied: /x\n"),
         (ModuleNotFoundError("no", name="openvino.runtime"), 2, "pip install 'edgevit[openvino]'"),
-        (ModuleNotFoundError("no", name="resource"), 2, "inside WSL"),
         (ModuleNotFoundError("no", name="edgevit.typo"), 3, "error: edgevit failed unexpectedly"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
         (EOFError(), 3, "EOFError"),
@@ -377,14 +376,14 @@ def test_models_are_found_by_pattern_or_part(call: Call, monkeypatch: pytest.Mon
 
 
 def test_models_without_timm_are_the_bundled_ones(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgevit.measure.host.version_of", lambda name: None)
+    monkeypatch.setattr("edgevit.run.packages.version_of", lambda name: None)
     code, out, err = call("models")
     assert (code, "digits_vit" in out, "vit_tiny" in out) == (0, True, False)
     assert "pip install 'edgevit[compress]'" in err
 
 
 def test_doctor_speaks_json_too(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    works = doctor.Probe("a", "a", "1", "works", "cpu")
+    works = doctor.Probe("a", "a", "1", "works", "cpu", "a files cannot be made here")
     found = doctor.Diagnosis("0.1.0", host_fingerprint(1), (doctor.Package("numpy", "2", None),), (works,))
     monkeypatch.setattr(doctor, "diagnose", lambda: found)
     code, out, _ = call("doctor", "--json")

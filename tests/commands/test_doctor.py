@@ -9,8 +9,8 @@ import pytest
 from edgevit.backends import Backend, all_backends
 from edgevit.commands import doctor, probes
 from edgevit.errors import CandidateFailed
-from edgevit.measure import host
-from edgevit.run import stages
+from edgevit.measure.host import host_fingerprint
+from edgevit.run import packages, stages
 
 
 def backends() -> list[pytest.param]:  # type: ignore[valid-type]
@@ -20,7 +20,7 @@ def backends() -> list[pytest.param]:  # type: ignore[valid-type]
 @pytest.fixture
 def backend(monkeypatch: pytest.MonkeyPatch) -> Backend:
     """A backend whose runtime seems to be installed."""
-    monkeypatch.setattr(host, "version_of", lambda name: "1.0")
+    monkeypatch.setattr(packages, "version_of", lambda name: "1.0")
     return all_backends()[0]
 
 
@@ -37,14 +37,14 @@ def test_the_answer_is_that_of_the_formula() -> None:
 
 @pytest.mark.parametrize("backend", backends())
 def test_an_installed_runtime_works(backend: Backend) -> None:
-    if host.version_of(backend.runtime) is None:
+    if packages.version_of(backend.runtime) is None:
         pytest.skip(f"{backend.runtime} is not installed")
     probe = doctor.probe_backend(backend)
     assert (probe.status, probe.runtime) == ("works", backend.runtime), probe.detail
 
 
 def test_a_missing_runtime_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host, "version_of", lambda name: None)
+    monkeypatch.setattr(packages, "version_of", lambda name: None)
     for probe in map(doctor.probe_backend, all_backends()):
         assert probe.status == "missing"
         assert probe.detail.startswith("pip install 'edgevit[")
@@ -72,10 +72,10 @@ def test_a_probe_that_takes_too_long_is_a_row(backend: Backend) -> None:
 
 
 def test_healthy_means_the_base_and_one_backend() -> None:
-    works = doctor.Probe("a", "a", "1", "works", "cpu")
+    works = doctor.Probe("a", "a", "1", "works", "cpu", "")
     base = doctor.Package("numpy", "2", None)
     absent = doctor.Package("torch", None, "compress")
-    whole = doctor.Diagnosis("0", host.host_fingerprint(1), (base, absent), (works, replace(works, status="missing")))
+    whole = doctor.Diagnosis("0", host_fingerprint(1), (base, absent), (works, replace(works, status="missing")))
     assert whole.healthy
     assert not replace(whole, backends=(replace(works, status="broken"),)).healthy
     assert not replace(whole, packages=(replace(base, version=None),)).healthy

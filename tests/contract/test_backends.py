@@ -29,6 +29,7 @@ from edgevit.backends import (  # noqa: E402
     all_backends,
     backend_names,
     backend_of_file,
+    check_makers,
     check_scheme,
     check_size,
     get_backend,
@@ -159,6 +160,31 @@ def test_a_scheme_that_it_lacks_is_refused_with_those_it_has(name: str) -> None:
         with pytest.raises(UsageError, match=f"{backend.title} has no scheme '{scheme}'") as caught:
             check_scheme(backend, scheme)
         assert caught.value.hint == f"{backend.title} has: {', '.join(backend.schemes)}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_package_that_its_files_are_made_with_is_asked_for_by_its_extra(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = get_backend(name)
+    check_makers(backend)
+    for maker in backend.makers:
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, maker.replace("-", "_"), None)
+            with pytest.raises(
+                UsageError, match=f"{backend.title} files cannot be made here: {maker} is not"
+            ) as caught:
+                check_makers(backend)
+        assert caught.value.hint is not None
+        assert f"edgevit[compress-{backend.format}]" in caught.value.hint
+
+
+def test_a_platform_without_the_converter_is_told_to_leave_the_format_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "litert_torch", None)
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    with pytest.raises(UsageError, match=f"litert-torch has no wheels for {sys.platform} aarch64$") as caught:
+        check_makers(get_backend("tflite"))
+    assert caught.value.hint == "it has for linux x86_64 and darwin arm64; leave tflite out: --export onnx,openvino"
 
 
 def test_unknown_backends_get_the_nearest() -> None:

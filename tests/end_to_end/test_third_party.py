@@ -81,10 +81,12 @@ def test_a_full_int8_file_gives_its_known_answer(shared_data: Path) -> None:
     assert found.ravel().tolist() == known
 
 
-@pytest.mark.parametrize("command", ["bench", "eval"])
+@pytest.mark.parametrize("command", ["bench", "eval", "profile"])
 def test_a_file_that_needs_flex_ops_gets_a_clear_error(command: str, shared_data: Path) -> None:
     file = shared_data / "edge_models" / "tflite" / "mobilevit_xxs_256_flowers5_flexops.tflite"
-    options = ["--data", shared_data / "flowers5", *HALF] if command == "eval" else []
+    options = {"eval": ["--data", shared_data / "flowers5", *HALF], "profile": ["--device", "raspberry-pi-5"]}.get(
+        command, []
+    )
     done = edgevit(command, file, *options)
     assert done.returncode == 2
     assert "FlexTranspose" in done.stderr

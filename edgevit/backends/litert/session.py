@@ -16,8 +16,11 @@ try:
     from ai_edge_litert.interpreter import Interpreter
 
     _RUNTIME = "ai-edge-litert"
-except ModuleNotFoundError:  # boards that have only the runtime under its former name
-    from tflite_runtime.interpreter import Interpreter
+except ModuleNotFoundError as missing:  # boards that have only the runtime under its former name
+    try:
+        from tflite_runtime.interpreter import Interpreter
+    except ModuleNotFoundError:
+        raise missing from None
 
     _RUNTIME = "tflite-runtime"
 

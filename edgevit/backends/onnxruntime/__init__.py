@@ -61,6 +61,7 @@ BACKEND = Backend(
     suffix=".onnx",
     most_bytes=2**31 - 1,
     runtime="onnxruntime",
+    makers=("torch", "onnx", "onnxscript"),
     schemes=SCHEMES,
     policy=POLICY,
 )

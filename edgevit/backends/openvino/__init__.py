@@ -43,6 +43,7 @@ BACKEND = Backend(
     format="openvino",
     suffix=".xml",
     runtime="openvino",
+    makers=("torch", "nncf"),
     schemes=SCHEMES,
     policy=POLICY,
     gptq_schemes=("weight_only_wi4_afp32",),
