@@ -13,6 +13,7 @@ from typing import Any
 from torch import nn
 
 from edgevit.api.stored_images import Images, image_source
+from edgevit.api.stored_labels import labels_file
 from edgevit.api.stored_model import stored_model
 from edgevit.errors import UsageError
 from edgevit.pipeline import compress as pipeline
@@ -51,6 +52,7 @@ def compress(
     profile: str | None = None,
     export: Sequence[str] | None = None,
     schemes: Sequence[str] | None = None,
+    labels: Sequence[str] | Path | str | None = None,
     tokens: str | None = None,
     form: str | None = None,
     search_minutes: float | None = None,
@@ -92,6 +94,8 @@ def compress(
         profile: Name of a shipped profile, or a profile file.
         export: Formats or backends: "onnx", "openvino", "tflite".
         schemes: Such as "static_wi8_ai8"; chosen automatically when None.
+        labels: Name of the class of each output, for the artifacts to carry, or a text file that has them, one a line; those of
+            class folders, or the model's own, when None.
         tokens: Token plans, see :mod:`edgevit.spec.token_plan`; "auto" searches for one.
         form: How graphs select tokens: "auto", "gather" or "arithmetic".
         search_minutes: That the token searches of one backend may take.
@@ -138,7 +142,8 @@ def compress(
     )
     carry_out = partial(pipeline.compress, resume=resume, jobs=jobs, keep_work=keep_work, progress=progress)
     if isinstance(model, Spec):
-        beside = [*of_model, *images, *of_data, *settings, *_given(preprocessing=preprocessing, profile=profile)]
+        others = _given(preprocessing=preprocessing, profile=profile, labels=labels)
+        beside = [*of_model, *images, *of_data, *settings, *others]
         if beside:
             raise UsageError(f"a whole spec is given, and {', '.join(beside)} beside it", "set that in the spec")
         return carry_out(model, Path(out) if out else None)
@@ -152,6 +157,8 @@ def compress(
             described = {"name": model, **of_model, **_given(preprocessing=preprocessing and asdict(preprocessing))}
         sources = {purpose: image_source(each, purpose, inputs) for purpose, each in images.items()}
         overrides = {"model": described, "data": {**sources, **of_data}, **settings}
+        if labels is not None:
+            overrides["export"] = {**settings.get("export", {}), "labels": labels_file(labels, inputs)}
         return carry_out(resolve_spec(None, profile, _as_document(overrides)), folder)
 
 

@@ -164,6 +164,8 @@ def compress(
     else:
         render.print_run(run)
         terminal.print_line(f"report: {folder / 'report.md'} (run folder: {units.size(folder_size(folder))})")
+        if run.chosen and run.chosen.artifact:
+            terminal.print_line(f"use it: edgevit classify {folder / run.chosen.artifact.path} IMAGE")
     unstable = run.unstable if require_stable else ()
     if unstable:
         terminal.print_message(f"unstable: {', '.join(unstable)}; repeat on a quiet machine")

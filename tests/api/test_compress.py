@@ -63,6 +63,7 @@ def test_a_module_and_arrays_become_a_run_that_can_be_resumed(tmp_path: Path) ->
             calibration=CALIBRATION,
             export=["onnx"],
             schemes=["static_wi8_ai8"],
+            labels=[f"digit {digit}" for digit in range(10)],
             budget=BudgetSpec(max_drop=5.0),
             quick=True,
             resume=resume,
@@ -81,6 +82,8 @@ def test_a_module_and_arrays_become_a_run_that_can_be_resumed(tmp_path: Path) ->
     assert [row["id"] for row in run.to_rows() if row["chosen"]] == [run.selected]
     assert edgevit.load_run(out) == run
     assert "capture original" in messages.stages
+    assert edgevit.load(run.chosen.file).classify(PIXELS[0])[0][0] == f"digit {LABELS[0]}"
+    assert run.chosen.file.with_name("use.py").is_file()
     begun = {path.name for path in (out / "inputs").iterdir()}
     assert call(resume=True) == run
     assert {path.name for path in (out / "inputs").iterdir()} == begun
