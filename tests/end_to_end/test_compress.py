@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ import numpy as np
 import pytest
 
 pytest.importorskip("torch")
+onnx = pytest.importorskip("onnx")
+
+from edgevit.backends import get_backend  # noqa: E402
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 QUICK = ("--data", "digits", "--samples", "40", "--set", "measure.min_seconds=0")
@@ -222,7 +226,13 @@ def test_export_makes_the_same_artifact_without_measuring(finished: Finished, ho
     assert done.returncode == 0, done.stderr
     (candidate,) = json.loads(done.stdout)["candidates"]
     assert (candidate["status"], candidate["measurements"]) == ("ok", [])
-    assert candidate["artifact"]["sha256"] == run_document(finished[0])["candidates"][0]["artifact"]["sha256"]
+    mine, other = home / "export" / candidate["artifact"]["path"], artifact_of(finished[0], "fp32")
+    assert onnx.load(mine).graph.SerializeToString() == onnx.load(other).graph.SerializeToString()
+    carried, others = get_backend("onnx").read_contract(mine), get_backend("onnx").read_contract(other)
+    assert carried is not None
+    assert others is not None
+    assert carried == replace(others, spec_sha256=carried.spec_sha256)
+    assert carried.spec_sha256 == json.loads(done.stdout)["spec_sha256"] != others.spec_sha256
 
 
 @pytest.mark.slow
