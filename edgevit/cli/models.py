@@ -42,9 +42,9 @@ def models(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """List the models, bundled ones and timm's; of a whole name, show its card.
+    """List the models, or show the card of one.
 
-    The card has parameters, MACs at an input size, preprocessing, and which passes apply.
+    The list has bundled models and timm's. The card, of a whole name, has parameters, MACs at an input size, preprocessing, and which passes apply.
 
     Where the note says "verified family", the family's smallest member is converted and checked on every backend. Your
     own model is named as "package.module:factory".

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import pytest
@@ -48,6 +49,15 @@ def test_a_missing_runtime_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -
     for probe in map(doctor.probe_backend, all_backends()):
         assert probe.status == "missing"
         assert probe.detail.startswith("pip install 'edgevit[")
+
+
+def test_a_format_that_cannot_be_made_says_how_it_could(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "version_of", lambda name: None)  # so that nothing is run
+    monkeypatch.setitem(sys.modules, "litert_torch", None)
+    found = {probe.backend: probe.cannot_make for probe in map(doctor.probe_backend, all_backends())}
+    assert "LiteRT files cannot be made here: litert-torch" in found["litert"]
+    assert "compress-tflite" in found["litert"] or "no wheels" in found["litert"]
+    assert "litert-torch" not in found["openvino"]
 
 
 def test_a_crash_or_hang_is_a_row(monkeypatch: pytest.MonkeyPatch, backend: Backend) -> None:

@@ -22,6 +22,22 @@ def test_a_file_is_predicted_for_each_device_in_order() -> None:
     assert all(prediction.latency_ms for prediction in found)
 
 
+def test_what_the_runtime_refuses_has_no_prediction(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [helper.make_node("Mystery", ["input"], ["logits"], domain="no.such")],
+        "mystery",
+        [helper.make_tensor_value_info("input", kind, [1, 4])],
+        [helper.make_tensor_value_info("logits", kind, [1, 4])],
+    )
+    path = tmp_path / "mystery.onnx"
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("no.such", 1)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    with pytest.raises(UsageError, match="ONNX Runtime cannot load .*Mystery"):
+        predict_for_target(str(path), ("raspberry-pi-5",), None, None, Silent())
+
+
 def test_wrong_input_is_refused_before_anything_is_exported(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="raspberry-pi-6"):
         predict_for_target("digits_vit", ("raspberry-pi-6",), None, None, Silent())
