@@ -417,6 +417,10 @@ def test_what_the_machine_lacks_is_no_bug(
 
 
 def test_a_whole_name_shows_the_card(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("torch")
+    from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
+
+    ensure_torchvision_schemas()
     pytest.importorskip("timm")
     assert app_module.run(["models", "digits_cnn"]) == 0
     shown = capsys.readouterr().out
