@@ -26,6 +26,7 @@ from edgevit.units import visible
 from edgevit.version import __version__
 
 COMMANDS = (
+    ("init", "init"),
     ("compress", "compress"),
     ("export", "export"),
     ("finetune", "finetune"),

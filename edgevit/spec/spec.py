@@ -88,9 +88,9 @@ class PreprocessingOverrides(Section):
     input_size: Annotated[tuple[Pixels, Pixels] | None, BeforeValidator(_as_height_and_width)] = None
     """Height and width in pixels."""
     mean: Annotated[Triple | None, BeforeValidator(_as_channels)] = None
-    """Of pixels in 0..1."""
+    """Mean of pixels in 0..1, for red, green and blue."""
     std: Annotated[tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None, BeforeValidator(_as_channels)] = None
-    """Of pixels in 0..1."""
+    """Standard deviation of pixels in 0..1, for red, green and blue."""
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] | None = None
     """How an image is resized."""
     crop_pct: Annotated[float, Field(gt=0, le=1)] | None = None
@@ -235,7 +235,7 @@ class ExportSpec(Section):
     """Which artifacts are made."""
 
     backends: Names = ("onnx", "openvino", "tflite")
-    """By backend or format name."""
+    """onnx, openvino and tflite, or the names of their runtimes."""
     schemes: Names = (AUTO,)
     """Names such as "static_wi8_ai8", which ``edgevit schemes`` lists, or "auto" alone."""
     labels: GivenPath | None = None
