@@ -34,7 +34,7 @@ demo: $(STAMP)
 		--export onnx,tflite --device raspberry-pi-5
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile
 
 test-all: $(STAMP)
 	$(BIN)/python -m pytest -q
