@@ -8,7 +8,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -60,10 +62,15 @@ LINES = [(page, line) for page in PAGES if page not in GENERATED for line in com
 RUNNABLE = [page for page in PAGES if any(block.language in ("bash", "python") for block in blocks(page))]
 
 
+@cache
+def root() -> Any:
+    return typer.main.get_command(make_app())
+
+
 def parse(line: str) -> None:
     """Parses a command line as edgevit does, without running it."""
     _, *words = shlex.split(line, comments=True)
-    command = typer.main.get_command(make_app())
+    command = root()
     context = command.make_context("edgevit", [], resilient_parsing=True)
     while hasattr(command, "list_commands") and words and not words[0].startswith("-"):
         name, *words = words

@@ -37,7 +37,8 @@ def _help(text: str) -> Iterator[str]:
     for paragraph in inspect.cleandoc(text).split("\n\n"):
         if paragraph.startswith("\b"):
             title, _, code = paragraph.removeprefix("\b\n").partition("\n")
-            yield f"{title}\n\n```sh\n{inspect.cleandoc(code)}\n```"
+            language = "sh" if code.lstrip().startswith("edgevit") else "toml"
+            yield f"{title}\n\n```{language}\n{inspect.cleandoc(code)}\n```"
         else:
             yield " ".join(paragraph.split())
 
@@ -49,5 +50,7 @@ def _parameters(command: Any, context: Any) -> Iterator[str]:
         if record and "--help" not in record[0]:
             title = "Arguments" if parameter.param_type_name == "argument" else parameter.rich_help_panel or "Options"
             panels.setdefault(title, []).append((f"`{record[0].strip()}`".replace("|", "\\|"), one_line(record[1])))
-    for title, rows in panels.items():
-        yield table((title, ""), rows)
+    others = panels.pop("Options", [])
+    for title, rows in {**panels, "Options": others}.items():
+        if rows:
+            yield table((title, ""), rows)

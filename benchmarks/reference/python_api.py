@@ -65,13 +65,21 @@ def _argument(argument: ast.arg, default: ast.expr | None) -> str:
     return ast.unparse(argument) + (f" = {ast.unparse(default)}" if default is not None else "")
 
 
+def _without_notes(annotation: ast.expr) -> ast.expr:
+    """The type in an ``Annotated``, whose notes are for reading and writing documents."""
+    if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) == "Annotated":
+        assert isinstance(annotation.slice, ast.Tuple)
+        return annotation.slice.elts[0]
+    return annotation
+
+
 def _members(kind: ast.ClassDef) -> Iterator[str]:
     """Attributes as a table, public methods and properties with their docstrings."""
     told = attributes_of(kind)
     rows = [
         (
             f"`{node.target.id}`",
-            f"`{ast.unparse(node.annotation)}`".replace("|", "\\|"),
+            f"`{ast.unparse(_without_notes(node.annotation))}`".replace("|", "\\|"),
             one_line(told.get(node.target.id, "")),
         )
         for node in kind.body
