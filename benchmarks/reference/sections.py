@@ -11,7 +11,6 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from benchmarks.reference.docstrings import one_line, plain, table
-from benchmarks.reference.source import attribute_docstrings
 from edgevit.gate.budget import Budget
 from edgevit.spec.spec import Spec
 
@@ -55,15 +54,13 @@ def _is_table_of_sections(annotation: Any) -> bool:
 
 def _sections(model: type[BaseModel], path: str) -> Iterator[str]:
     title = f"`[{path}]`" if path else "Top level"
-    told = attribute_docstrings(model)
     rows, inner = [], []
     for name, field in model.model_fields.items():
         section = section_of(field.annotation)
         if section:
             inner.append((f"{path}.{name}".strip(".") + (".NAME" * _is_table_of_sections(field.annotation)), section))
         else:
-            about = field.description or told.get(name, "")
-            rows.append((f"`{name}`", _type(field.annotation), _default(field), one_line(about)))
+            rows.append((f"`{name}`", _type(field.annotation), _default(field), one_line(field.description or "")))
     if rows:
         yield f"## {title}"
         if path:

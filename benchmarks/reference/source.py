@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-import inspect
-import textwrap
+import sys
+from functools import cache
+from pathlib import Path
 
 
 def attribute_docstrings(kind: type) -> dict[str, str]:
@@ -12,10 +13,14 @@ def attribute_docstrings(kind: type) -> dict[str, str]:
     found: dict[str, str] = {}
     for each in reversed(kind.__mro__):
         if each.__module__.startswith("edgevit"):
-            (tree,) = ast.parse(textwrap.dedent(inspect.getsource(each))).body
-            assert isinstance(tree, ast.ClassDef)
-            found |= attributes_of(tree)
+            found |= attributes_of(_classes(each.__module__)[each.__name__])
     return found
+
+
+@cache
+def _classes(module: str) -> dict[str, ast.ClassDef]:
+    source = Path(str(sys.modules[module].__file__)).read_text(encoding="utf-8")
+    return {node.name: node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)}
 
 
 def attributes_of(tree: ast.ClassDef) -> dict[str, str]:

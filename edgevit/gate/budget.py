@@ -16,7 +16,7 @@ _Points = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False, strict=True)
 class DeviceBudget(BaseModel):
     """Limits on one device; at least one is given."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     latency_p50_ms: _Limit | None = None
     """Median milliseconds for one image."""
@@ -44,7 +44,7 @@ class DeviceBudget(BaseModel):
 class Budget(BaseModel):
     """Limits on an artifact; at least one is given."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     size_bytes: _Limit | None = None
     """Size of the artifact's files together."""
