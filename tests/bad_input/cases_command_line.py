@@ -7,12 +7,14 @@ from tests.bad_input.contents import BUDGET, RUN
 
 _WITH_MODEL = ("compress", "export", "reduce-tokens", "sensitivity")
 _COMMANDS = {
+    "init": "digits_cnn",
     "compress": "digits_cnn",
     "export": "digits_cnn",
     "finetune": "digits_cnn --export onnx",
     "quantize": "m.onnx --calibration digits:train",
     "bench": "m.onnx",
     "eval": "m.onnx --data digits",
+    "classify": "m.onnx photo.jpg",
     "inspect": "m.onnx",
     "profile": "m.onnx --device raspberry-pi-5",
     "reduce-tokens": "digits_vit --tokens tome:8",
@@ -31,7 +33,7 @@ _COMMANDS = {
 }
 """Every command with arguments that are well formed."""
 _WITH_JSON = (
-    "compress", "export", "finetune", "quantize", "bench", "eval", "inspect", "profile", "reduce-tokens", "sensitivity", "explain", "gate", "clean",
+    "init", "compress", "export", "finetune", "quantize", "bench", "eval", "classify", "inspect", "profile", "reduce-tokens", "sensitivity", "explain", "gate", "clean",
     "doctor",
 )  # fmt: skip
 _GATE = {"run.json": RUN, "budget.toml": BUDGET}
@@ -60,6 +62,7 @@ _MISSING = (
     *(
         case(name, "missing argument", "--help")
         for name in (
+            "init",
             "compress",
             "export",
             "bench",
@@ -285,6 +288,13 @@ _TOGETHER = (
     slow_case(
         "quantize m.onnx --calibration digits:train --mean 0.5 --std 0.5", "damaged, or no file", files={"m.onnx": b"x"}
     ),
+    case("init digits_cnn --out spec.json", "does not end in .toml", "--out spec.toml"),
+    case("init digits_cnn", "spec.toml exists", "choose another --out", files={"spec.toml": "mine"}),
+    case("init digits_cnn", "spec.schema.json exists", files={"spec.schema.json": "mine"}),
+    case("init digits_cnn --device raspberry-pi-6", "unknown device", "raspberry-pi-5"),
+    case("init digits_cnn --data digts", "no such image source", "digits"),
+    case("init digits_cnn --weights w.pt", "no such weights file: "),
+    case("init digits_cnn --weights w.pt --pretrained", "give only one of", files={"w.pt": "x"}),
     case("calibration make digits:train --out set.json", "does not end in .toml"),
     case("calibration make digits:train", "missing option", "--out"),
     case("calibration make digits:train --out set.toml --count 0", "--count"),
