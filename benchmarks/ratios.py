@@ -77,11 +77,11 @@ def main() -> None:
 
 
 def finished_run(spec: Spec, folder: Path) -> Run:
-    """Returns the run in a folder; starts or resumes it where it is not finished."""
+    """Returns the run in a folder, with its working files; starts or resumes it where it is not finished."""
     if (folder / "run.json").is_file():
         return load_run(folder)
     with make_progress() as progress:
-        return compress(spec, folder, resume=folder.is_dir(), progress=progress)
+        return compress(spec, folder, resume=folder.is_dir(), keep_work=True, progress=progress)
 
 
 def _rows(model: str, run: Run, folder: Path) -> list[tuple[str, ...]]:
