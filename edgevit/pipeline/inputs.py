@@ -428,6 +428,12 @@ def _open_teacher(spec: Spec, model: Model, data: RunData) -> tuple[Model | None
     """The teacher to distill from and the images to do it with, which share none with the others."""
     if spec.passes.distill is None or spec.quick:
         return None, None
+    for role, name in (("student", spec.model.name), ("teacher", spec.passes.distill.teacher.name)):
+        if is_captured(name):
+            raise UsageError(
+                f"the {role} {name} is a captured program, which takes one image at a time: it cannot be in a distillation",
+                "name the model that it was captured from: timm's name, or package.module:factory",
+            )
     teacher = open_model(spec.passes.distill.teacher, seed=0)
     if teacher.num_classes != model.num_classes:
         raise UsageError(

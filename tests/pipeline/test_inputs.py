@@ -275,6 +275,10 @@ def test_an_exported_file_is_neither_a_model_nor_weights(tmp_path: Path, name: s
             },
             "the teacher has 1000 classes, the model 10",
         ),
+        (
+            {"passes": {"distill": {"teacher": {"name": "net.pt2"}}}, "data": {"train": "digits:train"}},
+            r"the teacher .*net\.pt2 is a captured program, which takes one image at a time",
+        ),
         ({"passes": {"form": "gather", "tokens": "resolution:24"}}, "form"),
         ({**TUNED, "data": {}}, "fine-tuning needs images"),
         ({**TUNED, "data": {"evaluation": "digits"}}, "fine-tuning needs images"),
