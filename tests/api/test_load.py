@@ -66,7 +66,7 @@ def test_a_missing_runtime_is_told_with_its_extra(
         return imports(name, *rest, **others)
 
     monkeypatch.setattr(builtins, "__import__", without_runtime)
-    with pytest.raises(UsageError, match="onnxruntime, which is not installed") as caught:
+    with pytest.raises(UsageError, match="onnxruntime is not installed") as caught:
         load(digits_files["onnxruntime"])
     assert caught.value.hint == "pip install 'edgevit[onnx]'"
 

@@ -55,7 +55,8 @@ class StubBackend:
     def read_graph(self, path: Path) -> Graph:
         ops = [Op(name, "X", self.kinds.get(name, "linear"), ("w",), (), 10) for name in self.errors]
         ops += [Op("attention", "X", "matmul", (), (), 10), Op("gelu", "X", "activation", (), (), 0)]
-        return Graph("stub", tuple(ops), (Tensor("w", (5,), "float32", 20, constant=True),), (), ())
+        image = Tensor("image", (1, 3, 4, 4), "float32", 192, constant=False)
+        return Graph("stub", tuple(ops), (Tensor("w", (5,), "float32", 20, constant=True), image), ("image",), ())
 
     def quantize(self, parent: Path, recipe: Recipe, calibration: np.ndarray | None, folder: Path) -> Path:
         self.recipes.append(recipe)

@@ -153,7 +153,10 @@ def test_without_matplotlib_there_is_no_picture_and_a_message_says_why(
     children: Children, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listener = Listener()
-    monkeypatch.setattr(command.importlib.util, "find_spec", lambda name: None)
+    find_spec = command.importlib.util.find_spec
+    monkeypatch.setattr(
+        command.importlib.util, "find_spec", lambda name: None if name == "matplotlib" else find_spec(name)
+    )
     analyse(spec(), tmp_path, listener)
     assert [path.name for path in tmp_path.iterdir()] == ["sensitivity.json"]
     assert any("matplotlib is not installed" in message for message in listener.messages)
