@@ -208,7 +208,7 @@ class FinetuneSpec(Section):
     feature_weight: Annotated[float, Field(ge=0)] = 1.0
     """Of the squared error of what the last layer reads, beside the KL divergence of the predictions."""
     mixed_share: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """Of the batches whose images are mixed in pairs."""
+    """Of the batches whose images are mixed in pairs, each by a share of its own."""
     batch_size: Annotated[int, Field(ge=2, le=4096)] = 64
     """Views of a step."""
     max_minutes: Minutes = 20.0
