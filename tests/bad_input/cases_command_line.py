@@ -32,6 +32,8 @@ _COMMANDS = {
     "schema": "run",
 }
 """Every command with arguments that are well formed."""
+_GROUPS = ("calibration", "devices", "profiles")
+"""Those whose first argument is a command of their own."""
 _WITH_JSON = (
     "init", "compress", "export", "finetune", "quantize", "bench", "eval", "classify", "inspect", "profile", "reduce-tokens", "sensitivity", "explain", "gate", "clean",
     "doctor",
@@ -56,6 +58,7 @@ _NAMES = (
     case("gate a b --budget budget.toml", "unexpected extra argument"),
     case("devices shwo raspberry-pi-5", "no such command", "show"),
     case("profiles shwo raspberry-pi-5", "no such command", "show"),
+    case("calibration mak digits:train", "no such command", "make"),
 )
 
 _MISSING = (
@@ -100,7 +103,7 @@ _EMPTY = (
         for option in ("--data", "--calibration", "--train", "--teacher", "--tokens", "--form", "--export", "--scheme",
                        "--profile", "--device", "--integer-io", "--max-drop", "--samples", "--threads", "--jobs")
     ),
-    *(case(f"{name} ''", "an argument is empty") for name in _COMMANDS if name not in ("devices", "profiles")),
+    *(case(f"{name} ''", "an argument is empty") for name in _COMMANDS if name not in _GROUPS),
     case("gate run --budget ''", "the value of --budget is empty"),
     case("gate run --budget budget.toml --candidate ''", "the value of --candidate is empty"),
     case("eval m.onnx --data ''", "the value of --data is empty"),
