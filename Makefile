@@ -2,6 +2,7 @@
 # make demo      the main job on the bundled data       make test-all  every test
 # make lint      ruff and mypy                          make bench     measured ratios, side by side
 # make families  docs/families.md, rewritten            make digits    retrains the bundled models
+# make test uses two processes; what fails beside another test is run once more, alone
 # make docs      the documentation, in site/            make bench-quantize  int8 against the libraries' defaults
 # make demo-page the demo's output into docs/demo.md
 # make bench-tokens   every way to have fewer tokens: table and picture
@@ -34,7 +35,8 @@ demo: $(STAMP)
 		--export onnx,tflite --device raspberry-pi-5
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile \
+		|| $(BIN)/python -m pytest -q -m "not slow" --last-failed --last-failed-no-failures none
 
 test-all: $(STAMP)
 	$(BIN)/python -m pytest -q
