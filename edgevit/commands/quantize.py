@@ -107,7 +107,8 @@ class QuantizedFile:
     @property
     def drop_points(self) -> float:
         """Of top-1, or without labels the share of images with another class than the float file's; percentage points."""
-        return self.chosen.drop_points if self.chosen.drop_points is not None else 100.0
+        assert self.chosen.drop_points is not None  # an attempt that gave a file was judged
+        return self.chosen.drop_points
 
 
 def read_float_file(job: ReadFloatJob) -> FloatFile:
@@ -189,9 +190,12 @@ def _climb(trials: _FileTrials) -> QuantizedFile:
         raise CandidateFailed(attempts[0].note)
     made, accuracy = trials.made[chosen.rung]
     asked.out.parent.mkdir(parents=True, exist_ok=True)
-    for source in made.files[1:]:
-        shutil.copyfile(source, asked.out.with_name(source.name.replace(made.main.stem, asked.out.stem)))
+    for source in made.files[1:]:  # OpenVINO finds its weights by the stem; an ONNX file names those outside it
+        is_twin = source.stem == made.main.stem
+        shutil.copyfile(source, asked.out.with_suffix(source.suffix) if is_twin else asked.out.with_name(source.name))
     shutil.copyfile(made.main, asked.out)
+    assert chosen.drop_points is not None  # an attempt that gave a file was judged
+    is_kept = within_budget(chosen.drop_points, asked.max_drop)
     dropped = [p.replace("_", " ") for p in planned.preparations if p not in _QUANTIZER_OPTIONS]
     skipped = [rung.name for rung in everything if rung.name in _WEIGHT_CHANGES]
     return QuantizedFile(
@@ -203,12 +207,8 @@ def _climb(trials: _FileTrials) -> QuantizedFile:
         accuracy=accuracy,
         size_before=sum(each.stat().st_size for each in backend.files_of(asked.artifact)),
         size_after=sum(each.stat().st_size for each in made.files),
-        left_out=tuple(dropped + (skipped if not within_budget(_drop(chosen), asked.max_drop) else [])),
+        left_out=(*dropped, *(() if is_kept else skipped)),
     )
-
-
-def _drop(attempt: Attempt) -> float:
-    return float("inf") if attempt.drop_points is None else attempt.drop_points
 
 
 @dataclass

@@ -22,8 +22,8 @@ _LEAST_JUDGED = 240
 class Judge:
     """Compares student and teacher on the images kept apart; where these are few, on random crops of them too.
 
-    One image more or less changes the mean over 81 images by as much as a tuning step does, and the best of several steps
-    would be the luckiest.
+    Over few images the mean changes by chance as much as by a tuning step, and the best of several steps would be the
+    luckiest.
     """
 
     def __init__(self, teacher: Trainable, student: Trainable, job: FinetuneJob, pool: ThreadPoolExecutor) -> None:

@@ -31,7 +31,7 @@ def test_waits_for_a_core_do_not_count(wall_ns: int, cpu_ns: int, waits_ns: int,
 def test_the_waits_of_this_process_are_read() -> None:
     with timer_without_waits(1) as timed:
         slept_ms = timed(lambda: time.sleep(0.02))
-    assert slept_ms >= 15  # on a busy machine, a wait while the numbers are read is taken off too
+    assert slept_ms >= 20
 
 
 @pytest.mark.parametrize("threads", [1, 2])
