@@ -39,7 +39,7 @@ from edgevit.errors import CandidateFailed
 from edgevit.measure.op_times import OpTimesJob, time_ops
 from edgevit.measure.rounds import RoundEntry, RoundSettings, measure_rounds, rounds_for
 from edgevit.model.program.capture import capture, save_program
-from edgevit.pipeline.inputs import open_model
+from edgevit.pipeline.model_inputs import open_model
 from edgevit.pipeline.tuned_candidates import divergences
 from edgevit.results.candidate import Candidate
 from edgevit.results.op_times import FamilyTime, OpTimes

@@ -21,7 +21,7 @@ from edgevit.data.preprocess import preprocess, resize_and_crop
 from edgevit.data.sampling import check_images
 from edgevit.errors import UsageError
 from edgevit.model.load import Model
-from edgevit.pipeline.inputs import open_model
+from edgevit.pipeline.model_inputs import open_model
 from edgevit.report.plots.explain import draw_distances, draw_image
 from edgevit.results.explanation import (
     AttentionDistance,

@@ -67,7 +67,7 @@ def predict_for_file(job: PredictDevicesJob) -> Predictions:
 def _captured(name: str, weights: Path | None, backend: Backend, folder: Path) -> Path:
     from edgevit.model.bundled import BUNDLED_MODELS
     from edgevit.model.program.capture import capture, save_program
-    from edgevit.pipeline.inputs import open_model
+    from edgevit.pipeline.model_inputs import open_model
 
     random_weights = weights is None and name not in BUNDLED_MODELS
     model = open_model(

@@ -20,7 +20,7 @@ from edgevit.data.prepared import PreparedImages
 from edgevit.data.sampling import check_images, sample_images
 from edgevit.errors import UsageError
 from edgevit.model.program.capture import capture, count_macs, save_program
-from edgevit.pipeline.inputs import open_model
+from edgevit.pipeline.model_inputs import open_model
 from edgevit.results.reduction import ReductionReport
 from edgevit.run.progress import Progress
 from edgevit.run.stages import child_runner

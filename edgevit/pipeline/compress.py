@@ -17,8 +17,10 @@ from edgevit.pipeline.choose import choose
 from edgevit.pipeline.context import Steps, open_context, time_original
 from edgevit.pipeline.ended_run import ended_run
 from edgevit.pipeline.final_round import time_in_rounds
-from edgevit.pipeline.inputs import Inputs, input_files, open_inputs, pin_inputs
+from edgevit.pipeline.inputs import Inputs, open_inputs
+from edgevit.pipeline.model_inputs import input_files
 from edgevit.pipeline.model_passes import run_model_passes, unseen_layers
+from edgevit.pipeline.pins import pin_inputs
 from edgevit.pipeline.plan_run import plan_run
 from edgevit.pipeline.tasks import PYTORCH
 from edgevit.report import write_report

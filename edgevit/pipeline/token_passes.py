@@ -10,8 +10,8 @@ from edgevit.backends import Backend
 from edgevit.devices.device import Device
 from edgevit.errors import CandidateFailed
 from edgevit.pipeline.context import Alternatives, RunContext, Variant
-from edgevit.pipeline.inputs import RequestedPlan
 from edgevit.pipeline.model_passes import TrainedModel
+from edgevit.pipeline.requested_plans import RequestedPlan
 from edgevit.pipeline.snapshot import capture_module, pass_record, take_snapshot
 from edgevit.pipeline.token_search.find import find_plan
 from edgevit.pipeline.token_search.sizes import find_size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,19 @@ from edgevit.run.folder import RunFolder
 from edgevit.run.progress import Silent
 from edgevit.run.stages import Stages
 from edgevit.run.task import Task
-from edgevit.spec.spec import Spec
+from edgevit.spec.spec import Spec, resolve_spec
 from edgevit.spec.token_plan import FORMS, parse_plans
 from tests.factories import make_run
 
 CONTRACT = Preprocessing((4, 4), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+CONTRACT_32 = replace(CONTRACT, input_size=(32, 32))
+DIGITS = {"evaluation": "digits", "calibration": "calibration:digits", "samples": 20}
+TUNED = {"passes": {"tokens": "evit:0.7"}, "finetune": {"mode": "auto"}}
+
+
+def digits_spec(**sections: Any) -> Spec:
+    """A spec for the bundled transformer, unless a section says otherwise."""
+    return resolve_spec(None, None, {"model": {"name": "digits_vit"}, **sections})
 
 
 def noise(count: int, labels: tuple[int, ...] | None = None) -> ImageSet:

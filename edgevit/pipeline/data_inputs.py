@@ -1,0 +1,145 @@
+"""The images that a spec names, opened: to evaluate on, to calibrate with and to train on."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+
+from edgevit.data.calibration_warnings import calibration_warnings
+from edgevit.data.images import ImageSet, open_images, set_sha256, sorted_digests
+from edgevit.data.output_labels import match_labels
+from edgevit.data.sampling import (
+    DEFAULT_CALIBRATION_SAMPLES,
+    RunData,
+    TuningImages,
+    check_images,
+    choose_data,
+    refuse_overlap,
+    sample_images,
+    split_for_tuning,
+)
+from edgevit.errors import UsageError
+from edgevit.model.load import Model
+from edgevit.results.run import CalibrationRecord
+from edgevit.run.progress import Progress
+from edgevit.spec.spec import Spec
+
+_QUICK_IMAGES = 20
+"""At least so many images for a quick run, where there are as many."""
+_QUICK_CALIBRATION = 32
+"""At most so many calibration images for a quick run, unless the spec says how many."""
+
+
+def open_data(spec: Spec, model: Model, progress: Progress) -> RunData:
+    """Opens the images to evaluate on and to calibrate with, and decodes each once to see that it can be.
+
+    Args:
+        spec: What to do.
+        model: Whose outputs the labels name.
+        progress: Progress callback.
+
+    Raises:
+        UsageError: a source does not exist or is broken, or its labels do not fit the model.
+    """
+    data = choose_data(
+        spec.data.evaluation,
+        spec.data.calibration,
+        spec.data.samples,
+        spec.data.calibration_samples,
+        spec.seed,
+        _QUICK_CALIBRATION if spec.quick else DEFAULT_CALIBRATION_SAMPLES,
+    )
+    if data.evaluation:
+        data = replace(data, evaluation=match_labels(data.evaluation, model.num_classes, spec.data.class_offset))
+    if spec.quick and data.evaluation:
+        count = max(len(data.evaluation) // 5, min(len(data.evaluation), _QUICK_IMAGES))
+        data = replace(data, evaluation=sample_images(data.evaluation, count, spec.seed, "evaluation"))
+    for images, name in ((data.evaluation, "evaluation"), (data.calibration, "calibration")):
+        if images is not None:
+            # labels of calibration images stay as their source has them: they may count from 1
+            classes = model.num_classes + (spec.data.class_offset == -1)
+            check_images(images, classes, functools.partial(progress.stage, f"check {name} images"))
+    return data
+
+
+def open_training_images(spec: Spec, data: RunData) -> ImageSet | None:
+    """Opens the images to distill with, where the spec asks for it.
+
+    Args:
+        spec: What to do.
+        data: The images to evaluate on and to calibrate with.
+
+    Raises:
+        UsageError: the source does not exist, or an image is in ``data`` too.
+    """
+    if spec.passes.distill is None or spec.quick:
+        return None
+    assert spec.data.train is not None  # a spec with a teacher has it
+    images = open_images(spec.data.train, "training")
+    for other in (data.evaluation, data.calibration):
+        if other is not None:
+            refuse_overlap(other, images, "training")
+    return images
+
+
+def open_tuning_images(spec: Spec, data: RunData, progress: Progress) -> TuningImages | None:
+    """Opens the images to fine-tune with: of the calibration source, or others, and none that candidates are judged on.
+
+    Args:
+        spec: What to do.
+        data: The images to evaluate on and to calibrate with.
+        progress: Progress callback.
+
+    Raises:
+        UsageError: there are none, one is broken, or one is among those that candidates are judged on.
+    """
+    if not spec.finetune.rungs or spec.quick:
+        return None
+    if spec.data.train is None and data.calibration is None:
+        raise UsageError("fine-tuning needs images, without labels", "give --calibration, or --train")
+    if spec.data.train is None and data.evaluation is None:
+        raise UsageError(
+            "fine-tuning would train on the calibration images, on which candidates are judged here",
+            "give other images: --data to judge on, or --train to train on",
+        )
+    images = _tuning_source(spec, data)
+    judging = data.evaluation or data.calibration
+    if judging is not None:
+        refuse_overlap(judging, images, "training")
+    split = split_for_tuning(images, spec.seed)
+    for part in (split.train, split.kept):
+        check_images(replace(part, labels=None), 1, functools.partial(progress.stage, "check images to fine-tune with"))
+    return split
+
+
+def _tuning_source(spec: Spec, data: RunData) -> ImageSet:
+    """All images of ``--train``, or of the calibration source unless it is a part of the evaluation images."""
+    if spec.data.train is not None:
+        return open_images(spec.data.train, "training")
+    assert data.calibration is not None
+    if data.evaluation is not None and data.calibration.source == data.evaluation.source:
+        return data.calibration
+    return open_images(data.calibration.source, "training")
+
+
+def record_calibration(data: RunData, seed: int, progress: Progress) -> CalibrationRecord | None:
+    """Returns which images a run calibrates with, and what is doubtful about them; None without any.
+
+    Args:
+        data: The images of the run.
+        seed: That they were drawn with.
+        progress: Progress callback.
+    """
+    images = data.calibration
+    if images is None:
+        return None
+    warnings = calibration_warnings(images, functools.partial(progress.stage, "look for calibration warnings"))
+    return CalibrationRecord(
+        source=images.source,
+        ids=images.ids,
+        sha256=set_sha256(images),
+        seed=seed,
+        images_sha256=sorted_digests(images),
+        count=len(images),
+        warnings=warnings,
+    )

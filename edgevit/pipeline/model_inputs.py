@@ -1,0 +1,70 @@
+"""The model and the teacher that a spec names, loaded, and the files that hold their weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgevit.backends import all_backends
+from edgevit.errors import UsageError
+from edgevit.model.bundled import BUNDLED_MODELS
+from edgevit.model.captured import is_captured
+from edgevit.model.load import Model, load_model
+from edgevit.spec.spec import ModelSpec, Spec
+
+
+def open_model(spec: ModelSpec, seed: int) -> Model:
+    """Loads a model, unless its name or its weights are an exported artifact.
+
+    Raises:
+        UsageError: they are, or the model cannot be loaded; see :func:`edgevit.model.load.load_model`.
+    """
+    for given in (spec.name, spec.weights):
+        if given is not None:
+            _refuse_artifact(Path(given))
+    return load_model(spec, seed)
+
+
+def open_teacher(spec: Spec, model: Model) -> Model | None:
+    """Loads the model to distill from, where the spec asks for it.
+
+    Args:
+        spec: What to do.
+        model: The student.
+
+    Raises:
+        UsageError: the teacher cannot be loaded, it has other classes than the student, or one of them cannot be trained.
+    """
+    if spec.passes.distill is None or spec.quick:
+        return None
+    for role, name in (("student", spec.model.name), ("teacher", spec.passes.distill.teacher.name)):
+        if is_captured(name):
+            raise UsageError(
+                f"the {role} {name} is a captured program, which takes one image at a time: it cannot be in a distillation",
+                "name the model that it was captured from: timm's name, or package.module:factory",
+            )
+    teacher = open_model(spec.passes.distill.teacher, seed=0)
+    if teacher.num_classes != model.num_classes:
+        raise UsageError(
+            f"the teacher has {teacher.num_classes} classes, the model {model.num_classes}",
+            "give a teacher of the same classes",
+        )
+    return teacher
+
+
+def input_files(spec: Spec) -> tuple[Path, ...]:
+    """Returns the files that hold the weights of a run; they must not change while it goes on."""
+    models = [spec.model, *([spec.passes.distill.teacher] if spec.passes.distill else [])]
+    bundled = [BUNDLED_MODELS[model.name].weights for model in models if model.name in BUNDLED_MODELS]
+    programs = [Path(model.name) for model in models if is_captured(model.name)]
+    weights = [model.weights for model in models if model.weights]
+    return (*bundled, *(file for file in (*programs, *weights) if file.is_file()))
+
+
+def _refuse_artifact(file: Path) -> None:
+    for backend in all_backends():
+        if file.suffix.lower() == backend.suffix:
+            raise UsageError(
+                f"{file} is a file for {backend.title}, not a PyTorch model or its weights",
+                "to compress, name the PyTorch model and give its float checkpoint: MODEL --weights FILE;"
+                f" `edgevit inspect {file}`, and eval and bench, take the file as it is",
+            )
