@@ -12,11 +12,12 @@ import pytest
 
 def pytest_configure() -> None:
     """Lets signals be tested where a shell has these tests, and so all processes that they start, ignore them: Ctrl-C in the
-    background, a hangup under nohup."""
+    background, a hangup under nohup; and forgets the width of the terminal."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    os.environ.pop("COLUMNS", None)  # the width of whoever runs the tests
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 import edgevit
 from edgevit.backends import all_backends, get_backend
 from edgevit.cli.app import COMMANDS
-from edgevit.report.table import columns
+from edgevit.report.table import brief_columns
 from edgevit.spec.schemes import SCHEMES
 from tests.factories import make_timed_run
 from tests.test_layers import MAY_IMPORT
@@ -103,7 +103,7 @@ def test_a_page_shows_the_output_of_the_demo() -> None:
     assert made
     for name in made[1].split(","):
         assert f"{get_backend(name).name}/fp32/dense" in shown
-    titles = next(line for line in shown.splitlines() if line.startswith("candidate "))
-    assert re.split(r" {2,}", titles) == [column.title for column in columns(make_timed_run())]
+    titles = next(line for line in shown.splitlines() if line.startswith("rank "))
+    assert re.split(r" {2,}", titles) == [column.title for column in brief_columns(make_timed_run(), {})]
     assert re.search(r"^chosen: \w+/", shown, re.MULTILINE)
     assert (ROOT / "docs" / "demo.png").stat().st_size > 10_000

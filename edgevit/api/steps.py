@@ -107,13 +107,13 @@ def predict_latency(
     return predict_for_target(str(target), devices, Path(weights) if weights else None, None, progress or Silent())
 
 
-def check(run: Run | Path | str, budget: Budget | Path | str, *, candidate: str | None = None) -> Verdict:
+def check(run: Run | Path | str, budget: Budget | Path | str, *, candidate: str | int | None = None) -> Verdict:
     """Judges a candidate of a run against a budget, as ``edgevit gate`` does.
 
     Args:
         run: A run, its folder or its ``run.json``.
         budget: The limits, or a TOML file of them.
-        candidate: Its id; the chosen one when None.
+        candidate: Its id, or its rank in the run's table, counted from 1; the chosen one when None.
 
     Returns:
         The verdict with every check; ``outcome`` is "pass", "fail" or "inconclusive".
@@ -122,5 +122,6 @@ def check(run: Run | Path | str, budget: Budget | Path | str, *, candidate: str 
         UsageError: a file cannot be read, or the candidate is not in the run.
     """
     loaded = run if isinstance(run, Run) else load_run(Path(run))
-    verdict = decide(loaded, budget if isinstance(budget, Budget) else load_budget(Path(budget)), candidate)
+    limits = budget if isinstance(budget, Budget) else load_budget(Path(budget))
+    verdict = decide(loaded, limits, None if candidate is None else str(candidate))
     return judge_files(verdict, loaded, loaded.folder, required=False) if loaded.folder else verdict

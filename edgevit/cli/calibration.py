@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgevit.cli import options
+from edgevit.cli.strict_command import StrictCommand
 
 if TYPE_CHECKING:
     from edgevit.commands.calibration import CalibrationSet
@@ -29,13 +30,14 @@ calibration = typer.Typer(
 
 
 @calibration.callback()
-def _default(context: typer.Context) -> None:
+def _default(context: typer.Context, as_json: options.Json = False) -> None:
+    options.check_json_place(context.invoked_subcommand, as_json)
     if context.invoked_subcommand is None:
-        list_calibrations()
+        list_calibrations(as_json)
 
 
-@calibration.command("list")
-def list_calibrations() -> None:
+@calibration.command("list", cls=StrictCommand)
+def list_calibrations(as_json: options.Json = False) -> None:
     """List the calibration sets that come with edgevit.
 
     \b
@@ -45,14 +47,16 @@ def list_calibrations() -> None:
     from edgevit.cli import terminal
     from edgevit.spec.toml_files import find, names, read_toml
 
-    rows = []
-    for name in names("calibration"):
-        document = read_toml(find("calibration", name))
-        rows.append((f"calibration:{name}", str(len(document["ids"])), document["source"], document["about"]))
-    terminal.print_table(("name", "images", "source", "about"), rows, numeric=(1,))
+    documents = {f"calibration:{name}": read_toml(find("calibration", name)) for name in names("calibration")}
+    sets = [(name, len(each["ids"]), each["source"], each["about"]) for name, each in documents.items()]
+    titles = ("name", "images", "source", "about")
+    if as_json:
+        terminal.print_json([dict(zip(titles, each, strict=True)) for each in sets])
+        return
+    terminal.print_table(titles, [tuple(map(str, each)) for each in sets], numeric=(1,))
 
 
-@calibration.command("make")
+@calibration.command("make", cls=StrictCommand)
 def make(
     data: Annotated[str, typer.Argument(help="Images: a folder, an .npz or digits:train.", show_default=False)],
     out: Annotated[Path, typer.Option(help="The manifest to write, .toml.", show_default=False)],
@@ -72,7 +76,7 @@ def make(
     _print(str(out), make_calibration(data, out, count, seed, about), as_json)
 
 
-@calibration.command("check")
+@calibration.command("check", cls=StrictCommand)
 def check(
     source: Annotated[
         str, typer.Argument(help="A manifest, calibration:NAME, or any source of images.", show_default=False)

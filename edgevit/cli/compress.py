@@ -89,6 +89,7 @@ def compress(
         ),
     ] = False,
     verbose: options.Verbose = False,
+    wide: options.Wide = False,
     as_json: options.Json = False,
 ) -> None:
     """Make, verify and measure every candidate; choose one.
@@ -106,6 +107,7 @@ def compress(
     from edgevit.cli import render, terminal
     from edgevit.cli.plan_text import plan_lines
     from edgevit.errors import ExitCode
+    from edgevit.results.document import to_document
     from edgevit.results.run import run_to_json
     from edgevit.run.files import out_folder
     from edgevit.run.leftovers import folder_size
@@ -115,7 +117,7 @@ def compress(
     options.check_resume(resume, out)
     if dry_run:
         ineffective = {
-            "--out": out, "--keep-work": keep_work, "--require-stable": require_stable, "--json": as_json,
+            "--out": out, "--keep-work": keep_work, "--require-stable": require_stable, "--wide": wide,
         }  # fmt: skip
         options.refuse_with("--dry-run", ineffective, "it only says what would be made")
     file, name = options.spec_file_or_model(target)
@@ -154,6 +156,9 @@ def compress(
     if dry_run:
         with terminal.make_progress(verbose=verbose) as progress:
             planned = plan(spec, jobs=jobs, progress=progress)
+        if as_json:
+            terminal.print_json(to_document(planned))
+            return
         for line in plan_lines(planned):
             terminal.print_line(line)
         return
@@ -162,7 +167,7 @@ def compress(
     if as_json:
         terminal.print_line(run_to_json(run).decode().rstrip())
     else:
-        render.print_run(run)
+        render.print_run(run, wide=wide)
         terminal.print_line(f"report: {folder / 'report.md'} (run folder: {units.size(folder_size(folder))})")
         if run.chosen and run.chosen.artifact:
             terminal.print_line(f"use it: edgevit classify {folder / run.chosen.artifact.path} IMAGE")

@@ -7,6 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from edgevit.cli import options
+from edgevit.cli.strict_command import StrictCommand
+
 devices = typer.Typer(
     help="""List or show the known devices.
 
@@ -23,13 +26,14 @@ devices = typer.Typer(
 
 
 @devices.callback()
-def _default(context: typer.Context) -> None:
+def _default(context: typer.Context, as_json: options.Json = False) -> None:
+    options.check_json_place(context.invoked_subcommand, as_json)
     if context.invoked_subcommand is None:
-        list_devices()
+        list_devices(as_json)
 
 
-@devices.command("list")
-def list_devices() -> None:
+@devices.command("list", cls=StrictCommand)
+def list_devices(as_json: options.Json = False) -> None:
     """List the devices.
 
     \b
@@ -41,13 +45,20 @@ def list_devices() -> None:
     from edgevit.spec.toml_files import names
 
     found = [load_device(name) for name in names("devices")]
+    if as_json:
+        kept = ("name", "kind", "title")
+        terminal.print_json(
+            [{**{key: getattr(d, key) for key in kept}, "units": [unit.name for unit in d.units]} for d in found]
+        )
+        return
     rows = [(d.name, d.kind, ", ".join(unit.name for unit in d.units), d.title) for d in found]
     terminal.print_table(("device", "kind", "units", "title"), rows)
 
 
-@devices.command("show")
+@devices.command("show", cls=StrictCommand)
 def show_device(
     name: Annotated[str, typer.Argument(help="A shipped device, or a .toml file.", show_default=False)],
+    as_json: options.Json = False,
 ) -> None:
     """Print every fact that is known of a device, one per line.
 
@@ -58,7 +69,11 @@ def show_device(
     from edgevit.cli import terminal
     from edgevit.devices.device import load_device
 
-    for path, value in _leaves(load_device(name).model_dump(mode="json"), ""):
+    facts = load_device(name).model_dump(mode="json")
+    if as_json:
+        terminal.print_json(facts)
+        return
+    for path, value in _leaves(facts, ""):
         terminal.print_line(f"{path} = {value}")
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+from edgevit.cli import options
 
 if TYPE_CHECKING:
     from edgevit.commands.doctor import Diagnosis
 
 
-def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
-) -> None:
+def doctor(as_json: options.Json = False) -> None:
     """Show what is installed and what works.
 
     Runs a tiny model on every backend, each in a child process. Exit 0 if the base install and at least one

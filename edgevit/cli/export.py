@@ -25,6 +25,7 @@ def export(
     jobs: options.Jobs = None,
     keep_work: options.KeepWork = False,
     verbose: options.Verbose = False,
+    wide: options.Wide = False,
     as_json: options.Json = False,
 ) -> None:
     """Export and verify artifacts, without measuring or choosing.
@@ -67,7 +68,7 @@ def export(
     if as_json:
         terminal.print_line(run_to_json(run).decode().rstrip())
     else:
-        render.print_run(run)
+        render.print_run(run, wide=wide)
         terminal.print_line(f"artifacts: {folder / 'artifacts'}")
     whole = all(candidate.status == "ok" for candidate in run.candidates)
     raise typer.Exit(ExitCode.DONE if whole else ExitCode.CHECK_FAILED)

@@ -60,6 +60,7 @@ def finetune(
     jobs: options.Jobs = None,
     keep_work: options.KeepWork = False,
     verbose: options.Verbose = False,
+    wide: options.Wide = False,
     as_json: options.Json = False,
 ) -> None:
     """Train back what compression lost, without labels.
@@ -111,7 +112,7 @@ def finetune(
     if as_json:
         terminal.print_line(run_to_json(run).decode().rstrip())
     else:
-        render.print_run(run)
+        render.print_run(run, wide=wide)
         for kept in (each.weights for each in run.finetunes if each.weights):
             terminal.print_line(f"weights: {folder / kept}")
             terminal.print_line(f"to load them: edgevit compress {spec.model.name} --weights {folder / kept} …")

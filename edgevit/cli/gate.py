@@ -14,13 +14,17 @@ def gate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or its run.json.", show_default=False)],
     budget: Annotated[Path, typer.Option(help="The limits, in TOML.", show_default=False)],
     candidate: Annotated[
-        str | None, typer.Option(metavar="ID", help="Which candidate; the chosen one when not given.")
+        str | None,
+        typer.Option(
+            metavar="RANK|ID",
+            help="Which candidate, by its rank in the run's table or its id; the chosen one when not given.",
+        ),
     ] = None,
     require_stable: options.RequireStable = False,
     require_artifacts: Annotated[
         bool, typer.Option("--require-artifacts", help="Fail where the artifact's files are not beside run.json.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Test a run against a budget.
 

@@ -165,6 +165,10 @@ Labels = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Wide = Annotated[
+    bool,
+    typer.Option("--wide", help="Show all columns of the candidates' table, in lines as long as they need to be."),
+]
 Out = Annotated[
     Path | None, typer.Option(rich_help_panel=RUN, help="Folder of the run; runs/<model>-<time> when not given.")
 ]
@@ -273,6 +277,20 @@ def refuse_with(option: str, others: Mapping[str, object], why: str) -> None:
             f"{' and '.join(given)} {'has' if len(given) == 1 else 'have'} no effect with {option}: {why}",
             f"leave out {' and '.join(given)}, or {option}",
         )
+
+
+def check_json_place(subcommand: str | None, as_json: bool) -> None:
+    """Refuses ``--json`` before the command of a group, where it would have no effect.
+
+    Args:
+        subcommand: The command of the group that is called; None for the group alone.
+        as_json: Whether the group has the option.
+
+    Raises:
+        UsageError: both are given.
+    """
+    if as_json and subcommand:
+        raise UsageError(f"--json stands before {subcommand}", f"give it after the command: {subcommand} --json")
 
 
 def check_choice(option: str, value: str, choices: tuple[str, ...]) -> None:

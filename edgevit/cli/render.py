@@ -6,18 +6,20 @@ the line "chosen:"; hints that follow "chosen:" belong there too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from edgevit import units
-from edgevit.cli.terminal import console, print_line, print_table
+from edgevit.cli.terminal import console, fits, print_line, print_table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from edgevit.commands.quantize import QuantizedFile
     from edgevit.gate.judge import Verdict
+    from edgevit.report.table import Column
     from edgevit.results.artifact import Preprocessing
+    from edgevit.results.candidate import Candidate
     from edgevit.results.classification import Classification
     from edgevit.results.file_score import FileScore
     from edgevit.results.graph_summary import Summary
@@ -30,30 +32,28 @@ _MOST_LAYERS = 20
 """Rows of the sensitivity table; the least sensitive layers are left out."""
 
 
-def print_run(run: Run) -> None:
-    """Prints a run: headline, candidates, reasons, predictions, token searches, fine-tuning, contributions, notes, the choice."""
+def print_run(run: Run, *, wide: bool = False) -> None:
+    """Prints a run: headline, candidates, reasons, predictions, token searches, fine-tuning, contributions, notes, the choice.
+
+    Args:
+        run: The run.
+        wide: Whether the table of candidates has all columns, however wide the terminal is.
+    """
     from edgevit.report.choice import choice_lines
     from edgevit.report.contributions import contribution_lines
     from edgevit.report.finetunes import finetune_line
-    from edgevit.report.table import columns, outside_round, reasons_of, rows_of, status_of
+    from edgevit.report.table import outside_round, reasons_of, rows_of, status_of
     from edgevit.report.token_searches import search_line
 
-    shown, rows, chosen = columns(run), rows_of(run), set(run.choices.values())
-    console().print(_headline(run))
+    rows, out = rows_of(run), console()
+    out.print(_headline(run))
     print_line()
-    print_table(
-        [column.title for column in shown],
-        [[column.cell(run, candidate) for column in shown] for candidate in rows],
-        numeric=[index for index, column in enumerate(shown) if column.numeric],
-        ranks=[column.rank for column in shown],
-        bold=[index for index, candidate in enumerate(rows) if candidate.id in chosen],
-    )
-    out = console()
+    _print_candidates(run, wide)
     if any(outside_round(run, candidate) for candidate in rows):
         out.print("in parentheses: a single measurement, outside the final round")
-    for candidate in rows:
+    for rank, candidate in enumerate(rows, 1):
         if reasons := reasons_of(candidate):
-            out.print(f"{candidate.id} {status_of(run, candidate)}: {'; '.join(reasons)}")
+            out.print(f"rank {rank}, {candidate.id} {status_of(run, candidate)}: {'; '.join(reasons)}")
     _print_predictions(run)
     for search in run.token_searches:
         out.print(search_line(search))
@@ -67,6 +67,36 @@ def print_run(run: Run) -> None:
         out.print(f"chosen: {run.selected}" if run.selected else "chosen: none")
         for line in choice_lines(run):
             out.print(f"  {line}")
+
+
+def _print_candidates(run: Run, wide: bool) -> None:
+    """Prints the table of candidates, and below it what its short names of plans mean."""
+    from edgevit.report.plans import plan_labels
+    from edgevit.report.table import brief_columns, columns, rows_of
+
+    rows, chosen = rows_of(run), set(run.choices.values())
+    labels: Mapping[str, str] = {}
+    shown = columns(run) if wide else brief_columns(run, labels)
+    essential = [column for column in shown if column.rank == 0]
+    if not wide and not fits([column.title for column in essential], [_cells(run, each, essential) for each in rows]):
+        labels = plan_labels(run)
+        shown = brief_columns(run, labels)
+    print_table(
+        [column.title for column in shown],
+        [_cells(run, candidate, shown) for candidate in rows],
+        numeric=[index for index, column in enumerate(shown) if column.numeric],
+        ranks=[column.rank for column in shown],
+        bold=[index for index, candidate in enumerate(rows) if candidate.id in chosen],
+        wide=wide,
+    )
+    for plan, label in labels.items():
+        console().print(f"{label}: {plan}")
+    if not wide:
+        console().print("more columns: --wide, or the report")
+
+
+def _cells(run: Run, candidate: Candidate, shown: Sequence[Column]) -> list[str]:
+    return [column.cell(run, candidate) for column in shown]
 
 
 def _headline(run: Run) -> str:
@@ -89,15 +119,18 @@ def _is_judged(run: Run) -> bool:
 
 def _print_predictions(run: Run) -> None:
     """Prints one column per device, and below the table the basis of the predictions."""
-    rows = {c.id: {p.device: p for p in c.predictions} for c in run.candidates if c.predictions}
-    devices = list(dict.fromkeys(device for predictions in rows.values() for device in predictions))
+    from edgevit.report.table import rows_of
+
+    found = [(rank, c, {p.device: p for p in c.predictions}) for rank, c in enumerate(rows_of(run), 1) if c.predictions]
+    devices = list(dict.fromkeys(device for *_, predictions in found for device in predictions))
     if not devices:
         return
     print_line()
-    titles = ("candidate", *(f"predicted on {device}" for device in devices))
-    print_table(titles, [(name, *(_reach(found.get(device)) for device in devices)) for name, found in rows.items()])
+    titles = ("rank", "candidate", *(f"predicted on {device}" for device in devices))
+    rows = [(str(rank), c.id, *(_reach(there.get(device)) for device in devices)) for rank, c, there in found]
+    print_table(titles, rows, numeric=(0,), ranks=(0, 1, *(0 for _ in devices)))
     for device in devices:
-        print_line(f"{device}: {_basis([found[device] for found in rows.values() if device in found])}")
+        print_line(f"{device}: {_basis([there[device] for *_, there in found if device in there])}")
     print_line()
 
 

@@ -9,6 +9,9 @@ import typer
 
 def schema(
     kind: Annotated[Literal["run", "spec", "budget", "device"], typer.Argument(help="Which file.", show_default=False)],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="As all commands take it; a schema is JSON without it.")
+    ] = False,
 ) -> None:
     """Print the JSON Schema of a file.
 

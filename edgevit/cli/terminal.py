@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import threading
 import time
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from edgevit.run.time_left import RunCount
 
 _UNBOUNDED = 500
-"""Width in characters for files and pipes, which get whole lines."""
+"""Width in characters for files and pipes, which get whole lines unless COLUMNS is set."""
 _PLAIN_INTERVAL = 10.0
 """Least seconds between two plain lines about the same stage."""
 
@@ -41,9 +42,9 @@ class _Console(Console):
 
 
 def console(stream: TextIO | None = None) -> Console:
-    """Returns a console for stdout, or for another stream; NO_COLOR is honoured."""
+    """Returns a console for stdout, or for another stream; NO_COLOR and COLUMNS are honoured."""
     target = stream or sys.stdout
-    width = None if target.isatty() else _UNBOUNDED
+    width = None if target.isatty() or "COLUMNS" in os.environ else _UNBOUNDED
     return _Console(file=target, width=width, highlight=False, markup=False, emoji=False)
 
 
@@ -69,6 +70,7 @@ def print_table(
     numeric: Sequence[int] = (),
     ranks: Sequence[int] | None = None,
     bold: Sequence[int] = (),
+    wide: bool = False,
 ) -> None:
     """Prints a table on stdout.
 
@@ -81,15 +83,18 @@ def print_table(
         numeric: Indices of the columns to align right.
         ranks: One per column, 0 for columns that are always shown; all are shown when not given.
         bold: Indices of the rows to set in bold.
+        wide: Whether lines may be longer than the terminal is wide.
     """
     out = console()
     shown = list(range(len(titles)))
     while True:
         table = _table(titles, rows, shown, set(numeric), set(bold))
         removable = [index for index in shown if ranks and ranks[index] > 0]
-        if not removable or Extent.get(out, out.options.update(width=_UNBOUNDED), table).maximum <= out.width:
+        if wide or not removable or _width(table) <= out.width:
             break
         shown.remove(max(removable, key=lambda index: ranks[index] if ranks else 0))
+    if wide:
+        out.width = _width(table)
     with out.capture() as capture:
         out.print(table)
     for line in capture.get().splitlines():
@@ -99,10 +104,21 @@ def print_table(
         out.print(f"not shown in this width: {', '.join(hidden)}")
 
 
+def fits(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Returns whether the terminal has room for all of a table, none of its cells folded."""
+    return _width(_table(titles, rows, list(range(len(titles))), set(), set())) <= console().width
+
+
+def _width(table: Table) -> int:
+    """Characters of its longest line, as far as a file gets whole lines."""
+    out = console()
+    return Extent.get(out, out.options.update(width=_UNBOUNDED), table).maximum
+
+
 def _table(
     titles: Sequence[str], rows: Sequence[Sequence[str]], shown: list[int], numeric: set[int], bold: set[int]
 ) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True, header_style="bold")
     for index in shown:
         table.add_column(titles[index], justify="right" if index in numeric else "left", overflow="fold")
     for number, row in enumerate(rows):

@@ -12,6 +12,7 @@ from edgevit.errors import ExitCode, unknown_name
 from edgevit.gate.budget import Budget
 from edgevit.results.candidate import Candidate
 from edgevit.results.measurement import HOST, Interval, Measurement, Prediction, RoundLatency
+from edgevit.results.ranking import find_candidate
 from edgevit.results.run import Run
 
 _ROUNDING = 1e-6
@@ -72,13 +73,19 @@ class Verdict:
         return ExitCode.DONE if self.outcome == "pass" else ExitCode.CHECK_FAILED
 
 
-def decide(run: Run, budget: Budget, candidate_id: str | None = None) -> Verdict:
-    """Judges a candidate and returns its id with the checks; arguments and errors as in :func:`judge`.
+def decide(run: Run, budget: Budget, candidate: str | None = None) -> Verdict:
+    """Judges a candidate and returns its id with the checks; see :func:`judge`.
+
+    Args:
+        run: The run.
+        budget: The limits.
+        candidate: Id or rank; the selected one when None.
 
     Raises:
-        UsageError: ``candidate_id`` is not in the run.
+        UsageError: it is not in the run.
     """
-    return Verdict(candidate_id or run.selected, judge(run, budget, candidate_id))
+    name = None if candidate is None else find_candidate(run.candidates, candidate).id
+    return Verdict(name or run.selected, judge(run, budget, name))
 
 
 def judge(run: Run, budget: Budget, candidate_id: str | None = None) -> tuple[Check, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from edgevit import units
 from edgevit.report import intervals
+from edgevit.report.plans import plan_of
 from edgevit.results.candidate import Candidate
 from edgevit.results.measurement import Prediction
 from edgevit.results.ranking import fastest_first
@@ -73,6 +74,11 @@ def status_of(run: Run, candidate: Candidate) -> str:
     return ", ".join((*(words or [candidate.status]), *(["unstable"] if candidate.unstable else [])))
 
 
+def short_status_of(run: Run, candidate: Candidate) -> str:
+    """Returns "chosen", "tied" or the candidate's status in one word; for what, and if unstable, the lines below tell."""
+    return status_of(run, candidate).partition(" ")[0].rstrip(",")
+
+
 def reasons_of(candidate: Candidate) -> tuple[str, ...]:
     """Returns all that people have to know of a candidate: why it was rejected or failed, what is uncertain of it."""
     return (*candidate.reasons, *([f"latency disturbed: {candidate.unstable}"] if candidate.unstable else []))
@@ -91,8 +97,36 @@ def interval(prediction: Prediction) -> str:
     return f"{units.milliseconds(latency.low)} to {units.milliseconds(latency.high)}"
 
 
+def brief_columns(run: Run, labels: Mapping[str, str]) -> tuple[Column, ...]:
+    """Returns the columns that fit a terminal of 80 characters, and those that a wider one has room for.
+
+    Args:
+        run: The run.
+        labels: By plan, what to call it; plans that are not among them are shown as they are.
+    """
+    percent = (
+        Column("top-1", lambda _, c: units.percent(c.accuracy.top1 if c.accuracy else None), True, 0),
+        Column("change", lambda _, c: units.accuracy_change(c.accuracy.drop_points if c.accuracy else None), True, 2),
+    )
+    return (
+        _rank(run),
+        Column("runtime", lambda _, c: c.backend, False, 0),
+        Column("scheme", lambda _, c: c.scheme, False, 0),
+        Column("plan", lambda _, c: labels.get(plan_of(c), plan_of(c)), False, 0),
+        Column("status", short_status_of, False, 1),
+        *(percent if has_labels(run) else (Column("agreement", _agreement, True, 0),)),
+        Column("latency", _p50, True, 0),
+        Column("speed-up", _speed_up, True, 3),
+    )
+
+
+def _rank(run: Run) -> Column:
+    ranks = {candidate.id: str(rank) for rank, candidate in enumerate(rows_of(run), 1)}
+    return Column("rank", lambda _, candidate: ranks[candidate.id], True, 0)
+
+
 def columns(run: Run) -> tuple[Column, ...]:
-    """Returns the columns of a run's table, with agreement instead of accuracy where there are no labels.
+    """Returns all columns of a run's table, with agreement instead of accuracy where there are no labels.
 
     Where values have intervals, each is in the column after that of the value.
     """
@@ -104,6 +138,7 @@ def columns(run: Run) -> tuple[Column, ...]:
     )
     unlabelled = (Column("agreement", _agreement, True, 1),)
     return (
+        _rank(run),
         Column("candidate", lambda _, c: c.id, False, 0),
         Column("status", status_of, False, 0),
         *(labelled if has_labels(run) else unlabelled),

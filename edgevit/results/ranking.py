@@ -1,13 +1,15 @@
-"""The order of candidates by speed on this host, from what was timed in the same rounds.
+"""The order of candidates by speed on this host, from what was timed in the same rounds; and which one a user means.
 
 Pure: nothing is run, read or written.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from statistics import median
 
+from edgevit.errors import UsageError, unknown_name
 from edgevit.results.candidate import Candidate
 from edgevit.results.statistics import Ratio, paired_ratio
 
@@ -37,6 +39,32 @@ def fastest_first(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
         *sorted(timed, key=lambda candidate: (-wins[candidate.id], candidate.p50_ms, candidate.id)),
         *sorted(measured, key=lambda candidate: (candidate.p50_ms, candidate.id)),
         *(candidate for candidate in given if candidate.p50_ms is None),
+    )
+
+
+def find_candidate(candidates: Iterable[Candidate], named: str) -> Candidate:
+    """Returns the candidate that a user means.
+
+    Args:
+        candidates: Of one run.
+        named: Its id, or its rank among :func:`fastest_first`, counted from 1.
+
+    Raises:
+        UsageError: there is none; the nearest is named.
+    """
+    ranked = fastest_first(candidates)
+    by_id = {candidate.id: candidate for candidate in ranked}
+    if named in by_id:
+        return by_id[named]
+    if not re.fullmatch(r"[+-]?[0-9]{1,9}", named) or not ranked:
+        raise unknown_name("candidate", named, by_id)
+    rank = int(named)
+    if 1 <= rank <= len(ranked):
+        return ranked[rank - 1]
+    nearest = min(max(rank, 1), len(ranked))
+    raise UsageError(
+        f"unknown candidate: there is no rank {rank}",
+        f"did you mean {nearest}, {ranked[nearest - 1].id}? ranks are 1 to {len(ranked)}; `edgevit report RUN` shows them",
     )
 
 

@@ -36,7 +36,7 @@ _GROUPS = ("calibration", "devices", "profiles")
 """Those whose first argument is a command of their own."""
 _WITH_JSON = (
     "init", "compress", "export", "finetune", "quantize", "bench", "eval", "classify", "inspect", "profile", "reduce-tokens", "sensitivity", "explain", "gate", "clean",
-    "doctor",
+    "doctor", "report", "models", "schemes", "schema",
 )  # fmt: skip
 _GATE = {"run.json": RUN, "budget.toml": BUDGET}
 _RUN = {"run/run.json": RUN, "budget.toml": BUDGET}
@@ -59,6 +59,9 @@ _NAMES = (
     case("devices shwo raspberry-pi-5", "no such command", "show"),
     case("profiles shwo raspberry-pi-5", "no such command", "show"),
     case("calibration mak digits:train", "no such command", "make"),
+    *(case(f"{group} --json list", "--json stands before list", "list --json") for group in _GROUPS),
+    *(case(f"{group} list --json --json", "--json is given 2 times") for group in _GROUPS),
+    case("devices show ''", "an argument is empty"),
 )
 
 _MISSING = (
@@ -199,6 +202,10 @@ _CHOICES = (
     case("models vit_tinyy_patch16", "unknown model", "did you mean"),
     case("compress digit_vit", "unknown model", "did you mean digits_vit"),
     case("compress vit_tiny_patch16_225 --random-weights", "did you mean vit_tiny_patch16_224"),
+    *(
+        case(f"gate . --budget budget.toml --candidate {rank}", "there is no rank", "did you mean 1, litert/dynamic", files=_GATE)
+        for rank in ("0", "2", "-7", "999999999")
+    ),
     case("gate . --budget budget.toml --candidate litert/dynamic_wi8_afp33", "did you mean litert/dynamic_wi8_afp32",
          files=_GATE),
     case("compress digits_cnn --set dta.evaluation=digits", "dta: unknown key", "did you mean data"),
@@ -247,7 +254,7 @@ _TOGETHER = (
     case("compress digits_cnn --resume --dry-run --out run", "--out", "--dry-run"),
     *(
         case(f"compress digits_cnn --dry-run {option}", option.split()[0], "--dry-run")
-        for option in ("--json", "--out run", "--keep-work", "--require-stable")
+        for option in ("--wide", "--out run", "--keep-work", "--require-stable")
     ),
     case("compress digits_cnn --integer-io int8 --export onnx", "integer", "tflite"),
     case("compress digits_cnn --integer-io int8 --export tflite --scheme fp16", "static int8"),

@@ -340,11 +340,25 @@ def test_a_terminal_without_unicode_or_colour_reads_the_same(
     assert "pass: litert/dynamic_wi8_afp32" in plain.stdout
 
 
-def test_report_prints_its_path(save: Callable[[Run], Path], tmp_path: Path, call: Call) -> None:
+def test_report_shows_the_run_and_where_it_was_written(save: Callable[[Run], Path], tmp_path: Path, call: Call) -> None:
     code, out, _ = call("report", save(make_realistic_run()), "--out", tmp_path / "out")
     assert code == 0
-    assert Path(out.strip()) == tmp_path / "out" / "report.md"
+    assert out.splitlines()[-2:] == ["chosen: openvino/static_wi8_ai8", f"report: {tmp_path / 'out' / 'report.md'}"]
     assert (tmp_path / "out" / "report.md").is_file()
+    assert "process memory" not in out
+    assert "process memory" in call("report", tmp_path, "--out", tmp_path / "out", "--wide")[1]
+
+
+def test_the_gate_takes_the_rank_that_the_report_shows(
+    save: Callable[[Run], Path], budget: Callable[[str], Path], call: Call
+) -> None:
+    arguments = ("gate", save(make_realistic_run()), "--budget", budget("size_bytes = 8_000_000"), "--candidate")
+    shown = call("report", arguments[1])[1]
+    assert "   2  litert       dynamic_wi8_afp32" in shown
+    assert call(*arguments, "2")[1].splitlines()[-1] == "pass: litert/dynamic_wi8_afp32, 1 of 1 checks passed"
+    code, out, err = call(*arguments, "12")
+    assert (code, out) == (2, "")
+    assert "there is no rank 12" in err and "did you mean 10, openvino/dynamic_wi8_afp32?" in err
 
 
 @pytest.mark.parametrize("kind", ["run", "spec", "budget", "device"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from edgevit import units
 from edgevit.cli import render
+from edgevit.report.plans import plan_of
+from edgevit.report.table import columns, rows_of
+from edgevit.results.artifact import PassRecord
 from edgevit.results.candidate import Contribution
 from edgevit.results.classification import ClassAnswer, Classification, ClassifiedImage
 from edgevit.results.graph_summary import Summary
@@ -73,15 +78,15 @@ def test_a_run_fits_any_width_and_keeps_what_matters(
     words = "".join(out.split())
     assert "chosen:openvino/static_wi8_ai8" in words
     assert "10.6" in words
-    if columns == 80:
+    if columns == 60:
         assert "not shown in this width: " in out
 
 
 def test_a_whole_run_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     render.print_run(make_realistic_run())
     out = capsys.readouterr().out
-    assert "openvino/static_wi8_ai8         chosen     82.2 %    -0.5 pt    10.6 ms          2.40 ×" in out
-    assert "onnxruntime/static_wi8_ai8 rejected: accuracy drop 10.2 pt is over 1.0 pt" in out
+    assert "   1  openvino     static_wi8_ai8     dense  chosen    82.2 %   -0.5 pt  10.6 ms    2.40 ×" in out
+    assert "rank 4, onnxruntime/static_wi8_ai8 rejected: accuracy drop 10.2 pt is over 1.0 pt" in out
     assert "predicted on raspberry-pi-5" in out
     assert "\x1b" not in out
 
@@ -121,10 +126,64 @@ def test_a_run_with_intervals_fits_a_narrow_terminal_without_them(
 ) -> None:
     narrow(monkeypatch, 100)
     render.print_run(make_timed_run())
-    titles = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("candidate "))
-    assert titles.split("  ")[0] == "candidate"
-    assert {"top-1", "host p50", "host speed-up"} <= {title.strip() for title in titles.split("  ")}
-    assert "interval" not in titles
+    titles = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("rank "))
+    assert titles.split() == [
+        "rank", "runtime", "scheme", "plan", "status", "top-1", "change", "latency", "speed-up",
+    ]  # fmt: skip
+
+
+def with_plans(run: Run, *plans: str) -> Run:
+    """A run whose first candidates have these token plans."""
+    passes = [(PassRecord("reduce_tokens", plan, 2_000_000, 1_000_000),) for plan in plans]
+    changed = [replace(c, id=f"{c.id}/x-gather", passes=done) for c, done in zip(run.candidates, passes, strict=False)]
+    return replace(run, candidates=(*changed, *run.candidates[len(changed) :]), selected=None)
+
+
+@pytest.mark.parametrize("labels", [True, False])
+@pytest.mark.parametrize(
+    "plans", [(), ("evit:0.7@2,4",), ("squeeze:4=159,6=103,10=63", "resolution:208+tome:4=118,7=71")]
+)
+def test_rank_runtime_scheme_plan_accuracy_and_latency_fit_80_columns_uncut(
+    plans: tuple[str, ...], labels: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    narrow(monkeypatch, 80)
+    run = with_plans(make_realistic_run(labels=labels), *plans)
+    render.print_run(run)
+    out = capsys.readouterr().out
+    titles, rule, *lines = out.partition("\nrank ")[2].splitlines()
+    wanted = ["runtime", "scheme", "plan", "top-1" if labels else "agreement", "latency"]
+    assert [title for title in titles.split() if title in wanted] == wanted
+    rows = lines[: len(run.candidates)]
+    assert set(rule) == {"─"} and max(map(len, rows)) <= 80
+    assert [row.split()[0] for row in rows] == [str(rank) for rank in range(1, 11)]  # one line for each
+    for row, candidate in zip(rows, rows_of(run), strict=True):
+        assert candidate.backend in row.split() and candidate.scheme in row.split()
+        assert units.milliseconds(candidate.p50_ms) in row
+        plan = plan_of(candidate)
+        label = next((line.removesuffix(f": {plan}") for line in lines if line.endswith(f": {plan}")), plan)
+        assert label in row
+
+
+def test_a_wide_table_has_every_column(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    narrow(monkeypatch, 80)
+    run = make_timed_run()
+    render.print_run(run, wide=True)
+    titles = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("rank "))
+    assert re.split(" {2,}", titles) == [column.title for column in columns(run)]
+
+
+def test_predictions_name_candidates_by_rank_where_ids_have_no_room(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    narrow(monkeypatch, 50)
+    run = make_realistic_run()
+    render.print_run(run)
+    below = capsys.readouterr().out.partition("predicted on raspberry-pi-5\n")[2].splitlines()
+    fifth = rows_of(run)[4]
+    shown = fifth.predictions[0].latency_ms
+    assert shown is not None
+    assert [line.split()[0] for line in below[1:3]] == ["1", "2"]
+    assert [units.milliseconds(shown.p50) in line for line in below if line.split()[:1] == ["5"]] == [True]
 
 
 def test_a_classified_image_is_a_line_and_its_classes(capsys: pytest.CaptureFixture[str]) -> None:

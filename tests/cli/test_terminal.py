@@ -17,7 +17,14 @@ PLAN = RunPlan(("a", "b"), (PlannedStages("export", 2, 60.0),), 1, 120.0, ("the 
 def test_a_pipe_gets_whole_lines(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.print_table(("name", "what"), [("a" * 60, "[bold]b " * 30)])
     last = capsys.readouterr().out.splitlines()[-1]
-    assert last == "a" * 60 + "   " + ("[bold]b " * 30).rstrip()
+    assert last == "a" * 60 + "  " + ("[bold]b " * 30).rstrip()
+
+
+@pytest.mark.parametrize(("columns", "width"), [("80", 80), ("200", 200), (None, 500)])
+def test_a_pipe_is_as_wide_as_columns_says(columns: str | None, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    if columns:
+        monkeypatch.setenv("COLUMNS", columns)
+    assert terminal.console().width == width
 
 
 def test_lines_speak_at_the_ends_of_a_stage_and_seldom_between(monkeypatch: pytest.MonkeyPatch) -> None:

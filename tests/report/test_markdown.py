@@ -106,7 +106,7 @@ def test_the_summary_says_what_changed() -> None:
 def test_a_final_round_has_its_intervals_and_what_is_outside_is_in_parentheses() -> None:
     page = render_markdown(make_timed_run(), None)
     rows = [line for line in section(page, "Candidates").splitlines() if line.startswith("| ")][1:]
-    assert [row.split(" | ")[0].strip("|* ") for row in rows] == [
+    assert [row.split(" | ")[1].strip("|* ") for row in rows] == [
         "openvino/static_wi8_ai8", "litert/dynamic_wi8_afp32", "litert/fp32", "litert/static_wi8_ai8",
     ]  # fmt: skip
     assert "| litert/dynamic_wi8_afp32 | tied, unstable |" in rows[1]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from edgevit.report.table import columns, reasons_of, reference_of, rows_of, speed_up, status_of
+from edgevit.report.table import columns, reasons_of, reference_of, rows_of, short_status_of, speed_up, status_of
 from tests.factories import make_realistic_run, make_run, make_timed_run
 
 
@@ -35,9 +35,17 @@ def test_the_status_says_chosen_tied_and_unstable() -> None:
     assert [status_of(two, candidate) for candidate in two.candidates[:2]] == ["chosen for a, b", "tied for b"]
 
 
+def test_a_short_status_is_one_word() -> None:
+    run = make_timed_run()
+    assert [short_status_of(run, each) for each in run.candidates] == ["ok", "chosen", "tied", "rejected"]
+    two = replace(run, selected_for={"a": "litert/fp32", "b": "litert/fp32"}, tied={"b": ("openvino/static_wi8_ai8",)})
+    assert [short_status_of(two, each) for each in two.candidates[:2]] == ["chosen", "tied"]
+
+
 def test_intervals_stand_beside_their_values_and_only_where_there_are_some() -> None:
     titles = [column.title for column in columns(make_timed_run())]
-    assert titles[2:10] == [
+    assert titles[:3] == ["rank", "candidate", "status"]
+    assert titles[3:11] == [
         "top-1", "interval", "change", "interval", "host p50", "interval", "host speed-up", "interval",
     ]  # fmt: skip
     assert "interval" not in [column.title for column in columns(make_realistic_run())]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgevit.errors import UsageError
 from edgevit.results.candidate import Candidate
-from edgevit.results.ranking import compare_speed, fastest_first
-from tests.factories import make_candidate, make_latency
+from edgevit.results.ranking import compare_speed, fastest_first, find_candidate
+from tests.factories import make_candidate, make_latency, make_realistic_run
 
 
 def timed(name: str, *bursts_ms: float) -> Candidate:
@@ -57,3 +59,30 @@ def test_what_is_faster_than_all_others_comes_first(found: list[tuple[float, ...
         ratios = [compare_speed(candidate, other) for other in candidates if other is not candidate]
         if all(ratio is not None and ratio.median > 1 for ratio in ratios):
             assert fastest_first(candidates)[0] is candidate
+
+
+def test_a_candidate_is_found_by_its_rank_or_its_id() -> None:
+    run = make_realistic_run()
+    ranked = fastest_first(run.candidates)
+    assert [find_candidate(run.candidates, str(rank)) for rank in range(1, 11)] == list(ranked)
+    assert find_candidate(run.candidates, "litert/fp32").id == "litert/fp32"
+
+
+@pytest.mark.parametrize(
+    ("named", "near"),
+    [
+        ("11", "10, openvino/dynamic_wi8_afp32"),
+        ("0", "1, openvino/static_wi8_ai8"),
+        ("-3", "1, "),
+        ("litert/fp23", "litert/fp32"),
+    ],
+)
+def test_the_nearest_candidate_is_named(named: str, near: str) -> None:
+    with pytest.raises(UsageError) as told:
+        find_candidate(make_realistic_run().candidates, named)
+    assert told.value.hint is not None and f"did you mean {near}" in told.value.hint
+
+
+def test_a_run_without_candidates_has_no_ranks() -> None:
+    with pytest.raises(UsageError, match="unknown candidate: '1'"):
+        find_candidate((), "1")

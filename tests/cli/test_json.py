@@ -1,0 +1,118 @@
+"""Every command has ``--json``, and prints one JSON document on stdout with it, and nothing else there."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from _pytest.mark.structures import ParameterSet
+
+from edgevit.cli import app as app_module
+from edgevit.results.run import run_to_json
+from tests.factories import make_realistic_run
+
+FAST = {
+    "init": "init digits_cnn --out new.toml",
+    "gate": "gate run --budget budget.toml",
+    "report": "report run --out written",
+    "models": "models digits*",
+    "schemes": "schemes",
+    "profiles": "profiles",
+    "profiles list": "profiles list",
+    "profiles show": "profiles show raspberry-pi-5",
+    "calibration": "calibration",
+    "calibration list": "calibration list",
+    "calibration make": "calibration make digits:train --out set.toml --count 20",
+    "calibration check": "calibration check calibration:digits",
+    "devices": "devices",
+    "devices list": "devices list",
+    "devices show": "devices show raspberry-pi-5",
+    "schema": "schema run",
+}
+SLOW = {
+    "compress": "compress digits_cnn --data digits --samples 20 --calibration digits:calibration --export onnx --quick",
+    "export": "export digits_cnn --export onnx",
+    "finetune": "finetune digits_cnn --data digits --samples 40 --calibration digits:train --export onnx"
+    " --set finetune.views=64 --set data.calibration_samples=32",
+    "quantize": "quantize {model} --calibration digits:calibration --out small.onnx",
+    "bench": "bench {model} --min-seconds 0",
+    "inspect": "inspect {model}",
+    "eval": "eval {model} --data digits --samples 20",
+    "classify": "classify {model} photo.png",
+    "profile": "profile {model} --device raspberry-pi-5",
+    "reduce-tokens": "reduce-tokens digits_vit --tokens tome:8",
+    "sensitivity": "sensitivity digits_cnn --export onnx --data digits --samples 8",
+    "explain": "explain digits_vit digits-0010",
+    "clean": "clean run",
+    "doctor": "doctor",
+}
+"""Commands that run a model."""
+
+
+def commands() -> dict[str, Any]:
+    """Every command by name, also groups that do something without one of their commands."""
+    found: dict[str, Any] = {}
+    root = typer.main.get_command(app_module.make_app())
+    waiting = [(name, command) for name, command in root.commands.items()]  # type: ignore[attr-defined]
+    while waiting:
+        name, command = waiting.pop()
+        inner = getattr(command, "commands", {})
+        waiting += [(f"{name} {each}", below) for each, below in inner.items()]
+        if not inner or command.invoke_without_command:
+            found[name] = command
+    return found
+
+
+def lines() -> Iterator[ParameterSet]:
+    yield from (pytest.param(line, id=name) for name, line in FAST.items())
+    yield from (pytest.param(line, id=name, marks=pytest.mark.slow) for name, line in SLOW.items())
+    yield pytest.param("compress digits_cnn --export onnx --dry-run", id="compress --dry-run", marks=pytest.mark.slow)
+
+
+def test_every_command_has_the_option() -> None:
+    without = [
+        name
+        for name, command in commands().items()
+        if not any("--json" in parameter.opts for parameter in command.params)
+    ]
+    assert without == []
+
+
+def test_every_command_is_tried() -> None:
+    assert {*FAST, *SLOW} == set(commands())
+
+
+@pytest.mark.parametrize("line", list(lines()))
+def test_stdout_is_one_document(
+    line: str,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    from PIL import Image
+
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "run.json").write_bytes(run_to_json(make_realistic_run()))
+    (run / "begin.json").write_text("{}")
+    (tmp_path / "budget.toml").write_text("size_bytes = 1")
+    Image.new("RGB", (32, 32)).save(tmp_path / "photo.png")
+    model = request.getfixturevalue("digits_files")["onnxruntime"] if "{model}" in line else None
+    capfd.readouterr()
+    code = app_module.run([*shlex.split(line.format(model=model)), "--json"])
+    said = capfd.readouterr()
+    assert code in (0, 1), said.err
+    document = json.loads(said.out)
+    assert isinstance(document, dict | list) and document
+
+
+def test_a_group_takes_the_option_after_its_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert app_module.run(["devices", "--json", "list"]) == 2
+    assert "give it after the command: list --json" in capsys.readouterr().err
