@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from edgevit.data.images import ImageSet, order_sha256
-from edgevit.model.factory import source_files
 from edgevit.model.load import Model, sample_logits, weights_sha256
+from edgevit.model.user_names import source_files
 from edgevit.pipeline.inputs import Inputs
 from edgevit.results.document import to_document
 from edgevit.results.measurement import Host
