@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import nn
 
+from edgevit.api.metric_name import OwnMetric, metric_name
 from edgevit.api.stored_images import Images, image_source
 from edgevit.api.stored_labels import labels_file
 from edgevit.api.stored_model import stored_model
@@ -60,6 +61,7 @@ def compress(
     finetune: FinetuneSpec | str | None = None,
     quantize: QuantizeSpec | None = None,
     devices: Sequence[str] | None = None,
+    metric: OwnMetric | str | None = None,
     budget: BudgetSpec | None = None,
     measure: MeasureSpec | None = None,
     max_minutes: float | None = None,
@@ -103,6 +105,8 @@ def compress(
         finetune: "quick", "full" or "auto", or all settings.
         quantize: How far quantization may go to keep the accuracy drop.
         devices: Names of devices to predict latency and memory for.
+        metric: What candidates are judged by, higher is better: the name of a metric, or a function (outputs, labels) to a
+            float that another process can import; ``budget`` then says how much of it may be lost. Top-1 when None.
         budget: What a candidate may cost to be chosen.
         measure: How latency and memory are measured.
         max_minutes: For the whole run.
@@ -134,7 +138,7 @@ def compress(
         export=_given(backends=export and list(export), schemes=schemes and list(schemes)) or None,
         quantize=quantize,
         devices=devices and list(devices),
-        budget=budget,
+        budget=_with_metric(budget, metric),
         measure=measure,
         max_minutes=max_minutes,
         quick=quick,
@@ -162,15 +166,25 @@ def compress(
         return carry_out(resolve_spec(None, profile, _as_document(overrides)), folder)
 
 
+def _with_metric(budget: BudgetSpec | None, metric: OwnMetric | str | None) -> dict[str, Any] | None:
+    """The section of the budget as a spec file writes it."""
+    document = {} if budget is None else _as_document(budget)
+    if metric is None:
+        return document or None
+    if document.get("metric") is not None:
+        raise UsageError("budget names a metric, and metric another", "give it once")
+    return {**document, "metric": metric_name(metric)}
+
+
 def _given(**settings: Any) -> dict[str, Any]:
     """Those that are not None."""
     return {name: value for name, value in settings.items() if value is not None}
 
 
 def _as_document(value: Any) -> Any:
-    """Sections as a spec file writes them: what has its default is left out."""
+    """Sections as a spec file writes them: what was not given is left out."""
     if isinstance(value, Section):
-        return value.model_dump(mode="json", exclude_defaults=True)
+        return value.model_dump(mode="json", exclude_unset=True)
     return {key: _as_document(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 

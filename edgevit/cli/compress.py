@@ -45,8 +45,12 @@ def compress(
     labels: options.Labels = None,
     max_drop: Annotated[
         float | None,
-        typer.Option(rich_help_panel=options.CHOICE, help="Largest loss of top-1, in points; 1.0 when not given."),
+        typer.Option(
+            rich_help_panel=options.CHOICE,
+            help="Largest loss of top-1 in points, or of --metric in its unit; 1.0 when not given.",
+        ),
     ] = None,
+    metric: options.Metric = None,
     expect_top1: options.ExpectTop1 = None,
     max_minutes: Annotated[
         float | None,
@@ -144,6 +148,7 @@ def compress(
         quick=quick,
         quantize__integer_io=integer_io,
         devices=device or None,
+        budget__metric=metric,
         budget__max_drop=max_drop,
         budget__expect_top1=expect_top1,
         measure__threads=threads,

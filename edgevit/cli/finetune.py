@@ -46,6 +46,7 @@ def finetune(
         typer.Option(rich_help_panel=options.ARTIFACTS, help="One scheme; the policy's first when not given."),
     ] = None,
     labels: options.Labels = None,
+    metric: options.Metric = None,
     rung: Annotated[
         str,
         typer.Option(
@@ -101,6 +102,7 @@ def finetune(
         export__backends=options.split(export),
         export__schemes=options.split(scheme),
         export__labels=labels and str(labels),
+        budget__metric=metric,
     )
     spec = resolve_spec(file, None, options.with_settings(overrides, setting))
     check_single_tuning(spec)

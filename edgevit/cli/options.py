@@ -64,6 +64,14 @@ ClassOffset = Annotated[
         show_default=False,
     ),
 ]
+Metric = Annotated[
+    str | None,
+    typer.Option(
+        rich_help_panel=CHOICE,
+        help="What to judge by, instead of top-1: agreement, value, multilabel, or package.module:function.",
+        show_default=False,
+    ),
+]
 ExpectTop1 = Annotated[
     float | None,
     typer.Option(

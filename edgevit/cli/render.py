@@ -101,10 +101,13 @@ def _cells(run: Run, candidate: Candidate, shown: Sequence[Column]) -> list[str]
 
 def _headline(run: Run) -> str:
     """The original model and the host."""
+    from edgevit.report.metric import score_text
+
     base = run.baseline
     size = f"{units.count(base.params)} parameters, {units.count(base.macs)} MACs"
-    known = base.top1 is not None
-    accuracy = f"top-1 {units.percent(base.top1)} on {base.samples} images in PyTorch" if known else "accuracy unknown"
+    top1 = None if base.top1 is None else f"top-1 {units.percent(base.top1)}"
+    judged = f"{base.metric.title} {score_text(base.metric)}" if base.metric else top1
+    accuracy = f"{judged} on {base.samples} images in PyTorch" if judged else "accuracy unknown"
     threads = f"{run.host.threads} thread{'' if run.host.threads == 1 else 's'}"
     latency = f"; latency on {run.host.cpu}, {threads}; speed-up over the float parent" if _is_judged(run) else ""
     quick = " (quick run)" if run.is_quick else ""

@@ -116,6 +116,11 @@ class ImageSet:
         return replace(self, ids=ids, labels=labels)
 
     @property
+    def targets(self) -> np.ndarray | None:
+        """Labels as metrics read them, int64 [n]: class indices; None where the source has none."""
+        return None if self.labels is None else np.array(self.labels, np.int64)
+
+    @property
     def samples(self) -> Samples:
         """Names of the images, to open them again in another process."""
         return Samples(self.source, self.ids)

@@ -30,6 +30,11 @@ class RunData:
     evaluation: ImageSet | None
     calibration: ImageSet | None
 
+    @property
+    def targets(self) -> np.ndarray | None:
+        """The labels of the evaluation images as metrics read them; None where there are none."""
+        return self.evaluation.targets if self.evaluation else None
+
 
 def choose_data(
     evaluation: str | None,

@@ -184,8 +184,8 @@ def _undecided(context: RunContext, draft: CandidateDraft, far: tuple[int, ...])
 
 
 def evaluate_candidate(context: RunContext, draft: CandidateDraft) -> Candidate:
-    """Scores the artifact against labels, and against the original model."""
-    accuracy = context.evaluate(_logits(context, draft))
+    """Scores the artifact against labels, against the original model, and by the metric of the spec."""
+    accuracy = context.evaluate(_logits(context, draft), reported=True)
     return replace(draft.candidate, accuracy=accuracy, top1_file=context.keep_top1(draft.candidate.id))
 
 

@@ -11,6 +11,8 @@ from typing import TypeAlias, cast
 import numpy as np
 
 from edgevit.artifacts.accuracy import Answers, accuracy_of, agreement, read_answers, write_top1
+from edgevit.artifacts.metrics.judge import score_alone, score_with_drop
+from edgevit.artifacts.metrics.metric import Metric, Predictions
 from edgevit.artifacts.plausibility import check_plausible
 from edgevit.artifacts.pytorch_reference import LatencyJob
 from edgevit.backends import Backend
@@ -25,6 +27,7 @@ from edgevit.pipeline.token_search.tried_plans import TriedPlans
 from edgevit.quantization.policy import Target
 from edgevit.results.artifact import PassRecord, Preprocessing
 from edgevit.results.candidate import Accuracy, Candidate
+from edgevit.results.metric import MetricScore
 from edgevit.results.run import Baseline
 from edgevit.run.deadline import Deadline
 from edgevit.run.stages import Stages
@@ -106,12 +109,16 @@ class RunContext:
         """What candidates are judged by."""
         return Limits(self.inputs.spec.budget.max_drop, for_device=bool(self.inputs.devices))
 
-    def evaluate(self, logits: np.ndarray, places: Sequence[int] | None = None) -> Accuracy:
-        """Scores logits against labels, and real images against the original model.
+    def evaluate(self, logits: np.ndarray, places: Sequence[int] | None = None, *, reported: bool = False) -> Accuracy:
+        """Scores logits against labels, real images against the original model, and by the metric of the spec.
 
         Args:
             logits: float [images, classes].
             places: Which of the images of the run they are for; all when None.
+            reported: Whether it goes into the run, with intervals that take long too.
+
+        Raises:
+            UsageError: a metric of the user's own failed, or gave no finite number.
         """
         labels, original = self.inputs.labels, self._original_answers
         if places is not None:
@@ -120,7 +127,12 @@ class RunContext:
         accuracy = accuracy_of(answers, original)
         if not self.inputs.has_real_images:
             return accuracy
-        return replace(accuracy, agreement=agreement(answers, original))
+        accuracy = replace(accuracy, agreement=agreement(answers, original))
+        if self.inputs.metric is None:
+            return accuracy
+        predictions = _predictions(self.inputs, logits, read_rows(self.original.logits), places)
+        resamples = reported or places is not None
+        return replace(accuracy, metric=score_with_drop(self.inputs.metric, predictions, resamples=resamples))
 
     @cached_property
     def _original_answers(self) -> Answers:
@@ -162,8 +174,9 @@ def open_context(inputs: Inputs, stages: Stages, steps: Steps, deadline: Deadlin
     original = cast(Snapshot, stages.side_by_side(calls)[0])
     answers = read_answers(read_rows(original.logits), inputs.labels)
     if inputs.teacher is None and steps.measuring:  # a student may know nothing before it is taught
-        check_plausible(answers, inputs.spec.budget.expect_top1, inputs.images.source)
+        check_answers(inputs, answers)
     accuracy = accuracy_of(answers, None)
+    logits = read_rows(original.logits)
     baseline = Baseline(
         top1=accuracy.top1,
         top5=accuracy.top5,
@@ -174,6 +187,7 @@ def open_context(inputs: Inputs, stages: Stages, steps: Steps, deadline: Deadlin
         top1_interval=accuracy.top1_interval,
         ece=accuracy.ece,
         top1_file=_keep_top1(inputs, stages, "original", original.logits),
+        metric=None if inputs.metric is None else _score_original(inputs, inputs.metric, logits),
     )
     target = inputs.target(original.captured.transformer)
     return RunContext(inputs, stages, steps, original, baseline, target, deadline)
@@ -188,6 +202,43 @@ def time_original(context: RunContext) -> Baseline:
     stage = "measure original in PyTorch"
     latency_ms = context.stages.run_in_child(stage, "pytorch-original", pytorch_latency_task(job))
     return replace(context.baseline, latency_ms=latency_ms)
+
+
+def check_answers(inputs: Inputs, answers: Answers) -> None:
+    """Stops a run whose float model does not recognize the images, see :func:`edgevit.artifacts.plausibility.check_plausible`.
+
+    What is judged by a metric that the spec names may be no recognition at all: only what is expected is checked then.
+
+    Args:
+        inputs: Of the run.
+        answers: Of the float model to its images.
+
+    Raises:
+        CheckFailed: it is at chance, or below what was expected.
+    """
+    expected = inputs.spec.budget.expect_top1
+    if inputs.metric is None or expected is not None:
+        check_plausible(answers, expected, inputs.images.source)
+
+
+def _score_original(inputs: Inputs, metric: Metric, logits: np.ndarray) -> MetricScore:
+    return score_alone(metric, _predictions(inputs, logits, logits), resamples=True)
+
+
+def _predictions(
+    inputs: Inputs, logits: np.ndarray, original: np.ndarray, places: Sequence[int] | None = None
+) -> Predictions:
+    """What the metric of a run reads.
+
+    Args:
+        inputs: Of the run.
+        logits: Of a model, for the images at ``places``.
+        original: Of the original model, for all images of the run.
+        places: Which images; all when None.
+    """
+    labels, chosen = inputs.targets, slice(None) if places is None else np.array(places)
+    reference = {"logits": original[chosen]}
+    return Predictions({"logits": logits}, reference, None if labels is None else labels[chosen])
 
 
 def _keep_top1(inputs: Inputs, stages: Stages, name: str, logits: Path) -> str | None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
+from edgevit.artifacts.metrics.metric import Metric
 from edgevit.backends import Backend, check_size
 from edgevit.data.images import NOISE, ImageSet, Samples, open_images
 from edgevit.data.sampling import RunData, TuningImages
@@ -15,6 +18,7 @@ from edgevit.measure.host import check_threads, has_precision, host_fingerprint
 from edgevit.model.load import Model
 from edgevit.pipeline.data_inputs import open_data, open_training_images, open_tuning_images, record_calibration
 from edgevit.pipeline.export_inputs import check_schemes, fits_integer_io, open_backends, target_of
+from edgevit.pipeline.metric_inputs import check_metric, open_metric
 from edgevit.pipeline.model_inputs import open_model, open_teacher
 from edgevit.pipeline.output_names import output_names
 from edgevit.pipeline.requested_plans import RequestedPlan, check_plans
@@ -62,6 +66,8 @@ class Inputs:
     """How graphs may select tokens."""
     class_names: tuple[str, ...] = ()
     """Name of the class of each output, for artifacts to carry; none where nobody named them all."""
+    metric: Metric | None = None
+    """What candidates are judged by; None for top-1, or without labels agreement with the float model."""
 
     def contract(self, preprocessing: Preprocessing, scheme: str) -> Contract:
         """Returns what an artifact of the run carries.
@@ -82,6 +88,11 @@ class Inputs:
     def labels(self) -> tuple[int, ...] | None:
         """Class index of each of ``images``; None where there are none."""
         return self.data.evaluation.labels if self.data.evaluation else None
+
+    @property
+    def targets(self) -> np.ndarray | None:
+        """Labels of ``images`` as metrics read them, see :attr:`edgevit.data.images.ImageSet.targets`."""
+        return self.data.targets
 
     @property
     def has_real_images(self) -> bool:
@@ -148,6 +159,8 @@ class Inputs:
             notes.append("random weights: accuracy is not reported")
         elif evaluation is None:
             notes.append("no evaluation images: accuracy is not reported")
+        elif self.metric:
+            notes.append(f"candidates are judged by {self.metric.name}")
         elif evaluation.labels is None:
             notes.append("no labels: candidates are judged by agreement with the float model")
         if self.spec.quick:
@@ -156,7 +169,8 @@ class Inputs:
                 " repair ladder and the final round; a whole run may find faster and more accurate candidates"
             )
         if evaluation is None and calibration is not None:
-            notes.append("candidates are judged by agreement with the float model on the calibration images")
+            judge = self.metric.name if self.metric else "agreement with the float model"
+            notes.append(f"candidates are judged by {judge} on the calibration images")
         schemes = self.spec.export.schemes
         if calibration is None and any(name == AUTO_SCHEME or SCHEMES[name].calibrated for name in schemes):
             notes.append("no calibration images: static schemes were not possible")
@@ -180,10 +194,12 @@ def open_inputs(spec: Spec, progress: Progress) -> Inputs:
     check_schemes(spec, host)
     check_form(spec.passes.form, parse_plans(spec.passes.tokens))
     devices = tuple(map(load_device, spec.devices))
+    metric = open_metric(spec)
     model = open_model(spec.model, spec.seed)
     for backend in backends:
         check_size(backend, model.params)
     data = open_data(spec, model, progress)
+    check_metric(spec, model, data)
     teacher = open_teacher(spec, model)
     plans = () if spec.quick else parse_plans(spec.passes.tokens)
     check_plans(plans, model, data)
@@ -202,4 +218,5 @@ def open_inputs(spec: Spec, progress: Progress) -> Inputs:
         plans=plans,
         forms=FORMS if spec.passes.form == "auto" else (spec.passes.form,),
         class_names=output_names(spec, model, data),
+        metric=metric,
     )

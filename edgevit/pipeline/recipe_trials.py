@@ -141,8 +141,10 @@ class RecipeTrials:
             accuracy = self._try(rung, recipe)
         except (CandidateFailed, CheckFailed, UsageError) as error:
             return Attempt(rung, recipe, None, None, None, self.seconds - before, error.message)
-        drop = counted_drop(accuracy)
-        outcome = "not judged" if drop is None else f"accuracy change {units.accuracy_change(drop, 2)}"
+        drop, judged = counted_drop(accuracy), accuracy.judged
+        what = "accuracy" if accuracy.metric is None else accuracy.metric.title
+        unit = judged.unit if judged else ""
+        outcome = "not judged" if drop is None else f"{what} change {units.metric_change(drop, unit, 2)}"
         on = f" on {accuracy.samples} images"
         self.context.stages.progress.detail(f"{self._id}: {rung}: {recipe.summary}: {outcome}{on}")
         seconds = self.seconds - before

@@ -17,6 +17,7 @@ from edgevit.results.candidate import Candidate
 from edgevit.results.document import LATER, from_json, to_json
 from edgevit.results.finetune import Finetune
 from edgevit.results.measurement import HOST, Host, Interval, LatencyMs
+from edgevit.results.metric import MetricScore
 from edgevit.results.token_search import TokenSearch
 from edgevit.spec.input_file import file_problem
 from edgevit.spec.schemes import SCHEMES
@@ -40,6 +41,8 @@ class Baseline:
     """Expected calibration error, 0..1; None where there are no labels."""
     top1_file: Annotated[str | None, LATER] = None
     """CSV file, relative to the run folder, with the label and the top-1 class of each image."""
+    metric: Annotated[MetricScore | None, LATER] = None
+    """By the metric that the spec names; None where it names none, or top-1."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,8 @@ class Run:
     def to_rows(self) -> list[dict[str, Any]]:
         """Returns a row for each candidate, for a table or ``pandas.DataFrame``.
 
-        Latencies are in milliseconds, sizes in bytes, accuracies fractions; None where something is not known.
+        Latencies are in milliseconds, sizes in bytes, accuracies fractions; None where something is not known. What
+        candidates are judged by is in ``metric``, its value and what is lost of it in ``metric_value`` and ``metric_drop``.
         """
         return [_row(candidate, candidate.id == self.selected) for candidate in self.candidates]
 
@@ -174,6 +178,7 @@ class Run:
 
 def _row(candidate: Candidate, chosen: bool) -> dict[str, Any]:
     accuracy, artifact = candidate.accuracy, candidate.artifact
+    judged = accuracy and accuracy.judged
     return {
         "id": candidate.id,
         "backend": candidate.backend,
@@ -183,6 +188,9 @@ def _row(candidate: Candidate, chosen: bool) -> dict[str, Any]:
         "top1": accuracy and accuracy.top1,
         "drop_points": accuracy and accuracy.drop_points,
         "agreement": accuracy and accuracy.agreement,
+        "metric": judged and judged.name,
+        "metric_value": judged and judged.value,
+        "metric_drop": judged and judged.drop,
         "p50_ms": candidate.p50_ms,
         "size_bytes": artifact and artifact.size_bytes,
         "file": str(candidate.file) if candidate.file else None,

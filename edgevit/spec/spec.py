@@ -265,10 +265,20 @@ class QuantizeSpec(Section):
 class BudgetSpec(Section):
     """What a candidate may cost to be chosen."""
 
-    max_drop: Annotated[float, Field(ge=0, le=100)] = 1.0
-    """Largest loss of top-1 against the float model, in percentage points."""
+    metric: str | None = None
+    """What candidates are judged by, higher is better: top1, agreement, value, multilabel, or "package.module:function" of
+    your own, (outputs, labels) to a float; top1 when not given, without labels agreement."""
+    max_drop: Annotated[float, Field(ge=0)] = 1.0
+    """Largest loss of the metric against the float model, in percentage points; of a metric that is no percentage, in its own
+    unit, and then it has to be given."""
     expect_top1: Annotated[float, Field(ge=0, le=100)] | None = None
     """Top-1 of the float model, in percent, below which the run stops; when not given it has to be better than chance."""
+
+    @model_validator(mode="after")
+    def _in_points(self) -> BudgetSpec:
+        if self.metric is None and self.max_drop > 100:
+            raise ValueError(f"max_drop is in percentage points, 0 to 100, not {self.max_drop:g}")
+        return self
 
     @field_validator("expect_top1")
     @classmethod

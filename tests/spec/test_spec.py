@@ -213,7 +213,7 @@ def test_the_digest_of_a_known_spec_stays() -> None:
     assert resolve({"model": {"name": "a"}}).sha256 == DIGEST
 
 
-DIGEST = "95e126d40a87224c83677a0f6a4389a65dc179afccde6a632a6e74e72f353cf7"
+DIGEST = "3a34cb3cc7884a81f74a7c115ebe9843b3cb27ac13d91aca22616f49c36c8bdc"
 
 
 def test_weights_on_the_command_line_replace_those_of_the_file(tmp_path: Path) -> None:
