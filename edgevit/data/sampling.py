@@ -32,7 +32,7 @@ class RunData:
 
     @property
     def targets(self) -> np.ndarray | None:
-        """The labels of the evaluation images as metrics read them; None where there are none."""
+        """The labels of the evaluation images as metrics read them, [n, ...]; None where there are none."""
         return self.evaluation.targets if self.evaluation else None
 
 

@@ -91,7 +91,7 @@ class Inputs:
 
     @property
     def targets(self) -> np.ndarray | None:
-        """Labels of ``images`` as metrics read them, see :attr:`edgevit.data.images.ImageSet.targets`."""
+        """Labels of ``images`` as metrics read them, [n, ...], see :attr:`edgevit.data.images.ImageSet.targets`."""
         return self.data.targets
 
     @property
