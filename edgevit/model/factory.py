@@ -19,7 +19,7 @@ def call_factory(name: str, num_classes: int | None, *, pretrained: bool = False
 
     Args:
         name: "package.module:factory".
-        num_classes: Its argument of that name; left out when None.
+        num_classes: Its argument of that name; left out when None, and when 0, for features, where it has none.
         pretrained: Whether it loads its own weights; an argument where it has one of that name.
 
     Raises:
@@ -27,7 +27,9 @@ def call_factory(name: str, num_classes: int | None, *, pretrained: bool = False
             returns is no module.
     """
     factory = _find(name)
-    arguments: dict[str, int] = {} if num_classes is None else {"num_classes": num_classes}
+    arguments: dict[str, int] = {}
+    if num_classes or (num_classes == 0 and _takes(factory, "num_classes")):
+        arguments["num_classes"] = num_classes
     if pretrained and _takes(factory, "pretrained"):
         arguments["pretrained"] = True
     _check_signature(name, factory, arguments)

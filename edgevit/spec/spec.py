@@ -119,8 +119,8 @@ class ModelSpec(Section):
     """Accuracy is then not reported."""
     no_ema: bool = False
     """Takes the raw weights of a file that has averaged ones (EMA) too."""
-    num_classes: Positive | None = None
-    """Outputs of the model, where they are not its default."""
+    num_classes: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    """Classes of the model, where they are not its default; 0 for an embedding model, which returns features and not logits."""
     preprocessing: PreprocessingOverrides = PreprocessingOverrides()
     """Single values in place of those of the model's own configuration."""
     factory_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0

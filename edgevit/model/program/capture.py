@@ -22,6 +22,7 @@ from torch.export import ExportedProgram
 from edgevit.errors import UsageError
 from edgevit.model.program.archive import check_archive
 from edgevit.model.program.fold import fold_batch_norm, fold_constant_resampling
+from edgevit.model.program.outputs import ModelOutput, largest_difference
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 from edgevit.model.user_code import user_code
 from edgevit.run.files import write_atomically
@@ -33,14 +34,15 @@ _CAPTURABLE = "what the model does may not depend on the values in an image: rep
 
 
 def capture(module: nn.Module, input_size: tuple[int, int]) -> ExportedProgram:
-    """Captures a classifier with a static shape, batch 1.
+    """Captures a model with a static shape, batch 1.
 
     Args:
-        module: float32 [n, 3, h, w] to logits [n, classes], in eval mode; left untouched.
+        module: float32 [n, 3, h, w] to logits [n, classes], or to each output [n, ...] by name, in eval mode; left untouched.
         input_size: Height and width in pixels.
 
     Returns:
-        Program with one input, ``input`` float32 [1, 3, h, w], and one output, logits float32 [1, classes].
+        Program with one input, ``input`` float32 [1, 3, h, w], and one output, logits float32 [1, classes]; or named ones, see
+        :mod:`edgevit.model.program.outputs`.
 
     Raises:
         UsageError: torch.export cannot capture the module, or the captured program differs from it by more than rounding.
@@ -58,22 +60,18 @@ def capture(module: nn.Module, input_size: tuple[int, int]) -> ExportedProgram:
     folded = program.module()
     if fold_batch_norm(folded) + fold_constant_resampling(folded):
         program = torch.export.export(folded, (example,))
-    actual = cast(nn.Module, program.module())(example).detach()
-    difference = _relative_difference(actual, expected)
+    with torch.no_grad():
+        difference = largest_difference(cast(nn.Module, program.module())(example), expected)
     if not difference <= FOLDING_TOLERANCE:
         raise _differs(module, example, expected, difference)
     return program
 
 
-def _relative_difference(found: torch.Tensor, expected: torch.Tensor) -> float:
-    return float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-30))
-
-
-def _differs(module: nn.Module, example: torch.Tensor, expected: torch.Tensor, difference: float) -> UsageError:
+def _differs(module: nn.Module, example: torch.Tensor, expected: ModelOutput, difference: float) -> UsageError:
     """The error for a captured program that differs from its module, with the cause as far as it can be found."""
     what = f"the captured model differs from the module by {difference:.1e} (relative)"
     with torch.inference_mode():
-        again = _relative_difference(module(example), expected)
+        again = largest_difference(module(example), expected)
     if not again <= FOLDING_TOLERANCE:
         return UsageError(
             f"{what}; run twice on one image, the module itself differs by {again:.1e}",
@@ -90,10 +88,10 @@ def _differs(module: nn.Module, example: torch.Tensor, expected: torch.Tensor, d
     )
 
 
-def _rounding_of(module: nn.Module, example: torch.Tensor, expected: torch.Tensor) -> float | None:
+def _rounding_of(module: nn.Module, example: torch.Tensor, expected: ModelOutput) -> float | None:
     """Relative difference that float32 makes in the logits; None for a module that does not run in float64."""
     with contextlib.suppress(RuntimeError, TypeError, ValueError), torch.inference_mode():
-        return _relative_difference(expected.double(), copy.deepcopy(module).double()(example.double()))
+        return largest_difference(expected, copy.deepcopy(module).double()(example.double()))
     return None
 
 
@@ -146,9 +144,9 @@ class NamedInput(nn.Module):
         super().__init__()
         self.module = module
 
-    def forward(self, input: torch.Tensor) -> torch.Tensor:
+    def forward(self, input: torch.Tensor) -> ModelOutput:
         """Returns what the module returns for images float32 [n, 3, h, w]."""
-        return cast(torch.Tensor, self.module(input))
+        return cast(ModelOutput, self.module(input))
 
 
 def _is_static(program: ExportedProgram) -> bool:
