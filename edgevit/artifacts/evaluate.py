@@ -28,22 +28,22 @@ class InferenceJob:
     precision: str
     """"f32", "bf16" or "fastest", see :meth:`edgevit.backends.Backend.open_session`."""
     logits: Path
-    """Where to write float32 [n, classes], as .npy."""
+    """Where to write float32 [n, classes], as .npy; of several outputs all values, [n, values]."""
 
 
 @dataclass(frozen=True)
 class LogitsFile:
-    """Logits on disk."""
+    """Logits on disk, or all values of the outputs of a model that is no classifier."""
 
     logits: Path
     samples: int
 
 
 def run_images(job: InferenceJob) -> LogitsFile:
-    """Runs an artifact over images, one at a time, and writes its logits.
+    """Runs an artifact over images, one at a time, and writes its logits, or all values of its outputs.
 
     Raises:
-        UsageError: the artifact is not a classifier with one image input and one row of logits.
+        UsageError: the artifact does not take single RGB images.
     """
     session = get_backend(job.backend).open_session(job.artifact, job.threads, job.precision)
     write_logits(job.logits, len(job.images), (run_once(session, image) for image in job.images.batches()))
@@ -54,15 +54,21 @@ def run_once(session: Session, images: np.ndarray) -> np.ndarray:
     """Feeds float32 [1, 3, h, w] to a session, in the layout and number format that its input declares.
 
     Returns:
-        float32 logits [1, classes]; integers are taken back to real values by the output's scale.
+        float32 logits [1, classes]; of a model that is no classifier all values, one output after the other, see
+        :mod:`edgevit.artifacts.outputs`. Integers are taken back to real values by the scale of their output.
 
     Raises:
-        UsageError: the session does not take one image or does not give one row of logits.
+        UsageError: the session does not take one image.
     """
-    check_classifier(session)
-    (spec,), (out,) = session.inputs, session.outputs
-    (logits,) = session.run((to_input(spec, images),))
-    values = logits.astype(np.float32).reshape(1, -1)
+    check_takes_image(session)
+    given = session.run((to_input(session.inputs[0], images),))
+    rows = [_real_values(out, values) for out, values in zip(session.outputs, given, strict=True)]
+    return rows[0] if len(rows) == 1 else np.concatenate(rows, axis=1)
+
+
+def _real_values(out: TensorSpec, stored: np.ndarray) -> np.ndarray:
+    """One output as float32 [1, values]."""
+    values = stored.astype(np.float32).reshape(1, -1)
     if out.scale is not None and out.zero_point is not None:
         values = (values - np.float32(out.zero_point)) * np.float32(out.scale)
     return values
@@ -72,12 +78,32 @@ def check_classifier(session: Session) -> None:
     """Refuses a session that is not an image classifier.
 
     Raises:
-        UsageError: several inputs or outputs, or the input is not one RGB image.
+        UsageError: several inputs or outputs, or the input is not one RGB image, or the output no row.
     """
     if len(session.inputs) != 1 or len(session.outputs) != 1:
         raise UsageError(
             f"not a classifier: {len(session.inputs)} inputs and {len(session.outputs)} outputs, not one of each",
             "export a model that takes images and returns logits, and nothing else",
+        )
+    check_takes_image(session)
+    out = session.outputs[0].shape
+    if math.prod(out) != max(out, default=0):
+        raise UsageError(
+            f"not a classifier: its output {list(out)} is not one row of logits",
+            "export it with an output [1, classes]",
+        )
+
+
+def check_takes_image(session: Session) -> None:
+    """Refuses a session whose input is not one RGB image; it may have any outputs.
+
+    Raises:
+        UsageError: it has several inputs, or one of another kind.
+    """
+    if len(session.inputs) != 1:
+        raise UsageError(
+            f"it has {len(session.inputs)} inputs, and edgevit feeds one, an image",
+            "export a model that takes images and nothing else",
         )
     spec = session.inputs[0]
     channels = {"NCHW": spec.shape[1:2], "NHWC": spec.shape[-1:]}.get(spec.layout, (3,))
@@ -88,14 +114,8 @@ def check_classifier(session: Session) -> None:
         )
     if spec.layout not in ("NCHW", "NHWC") or spec.shape[0] != 1:
         raise UsageError(
-            f"not a classifier of single images: its input is {spec.dtype} {list(spec.shape)}",
+            f"not a model of single images: its input is {spec.dtype} {list(spec.shape)}",
             "export it with an input [1, 3, h, w] or [1, h, w, 3]",
-        )
-    out = session.outputs[0].shape
-    if math.prod(out) != max(out, default=0):
-        raise UsageError(
-            f"not a classifier: its output {list(out)} is not one row of logits",
-            "export it with an output [1, classes]",
         )
 
 

@@ -178,10 +178,9 @@ def _describe(backend_name: str, main: Path) -> MadeArtifact:
     backend = get_backend(backend_name)
     session = backend.open_session(main, 1, "f32")
     graph = backend.read_graph(main)
-    if len(session.inputs) != 1 or len(session.outputs) != 1:
+    if len(session.inputs) != 1:
         raise UsageError(
-            f"{main} has {len(session.inputs)} inputs and {len(session.outputs)} outputs, not one of each",
-            "wrap the model in a module that takes images and returns logits",
+            f"{main} has {len(session.inputs)} inputs, not one", "wrap the model in a module that takes images alone"
         )
     # the folder is new, so that all in it belongs to the artifact
     files = (main, *sorted(path for path in main.parent.iterdir() if path != main))

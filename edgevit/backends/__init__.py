@@ -76,10 +76,11 @@ class Backend:
     """How its int8 layers compute; read from what its artifacts contain, and tested against their logits."""
 
     def export(self, program: ExportedProgram, folder: Path, *, fused: bool = False) -> Path:
-        """Writes a float32 artifact with static shapes, batch 1, one input "input" and one output "logits".
+        """Writes a float32 artifact with static shapes, batch 1, one input "input" and the outputs of a program in their order.
 
         Args:
-            program: Captured, with one input and logits as the only output.
+            program: Captured, with one input; its only output is "logits", or it has named outputs, see
+                :mod:`edgevit.model.program.outputs`.
             folder: Where to write; exists.
             fused: Whether to use this runtime's newest fused ops (attention, GELU), for an artifact that only it has to
                 read; otherwise ops that most readers of the format know.

@@ -215,6 +215,7 @@ class _Analysis:
             threads=self.spec.measure.threads,
             seed=self.spec.seed,
             modules=modules,
+            outputs=self.model.named_outputs,
         )
         limit = self.children.timeout_seconds * max(1, len(modules))
         task = Task(layer_sensitivity, job, Sensitivity)

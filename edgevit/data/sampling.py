@@ -148,14 +148,16 @@ def check_images(images: ImageSet, num_classes: int, on_progress: Callable[[int,
 
     Args:
         images: To check.
-        num_classes: Number of outputs of the model; a single one stands for two classes.
+        num_classes: Number of outputs of the model; a single one stands for two classes, and 0 is a model without classes, for
+            which labels mean nothing.
         on_progress: Progress callback: images done, and in all.
 
     Raises:
         UsageError: broken images, the first ten named; a label outside the model's classes.
     """
+    labels = images.labels if num_classes else None
     num_classes = max(num_classes, 2)  # a single logit decides between two classes by its sign
-    outside = sorted({label for label in images.labels or () if label >= num_classes})
+    outside = sorted({label for label in labels or () if label >= num_classes})
     if outside:
         raise UsageError(
             f"{images.source}: label {outside[-1]} is outside the model's {num_classes} classes (0 to {num_classes - 1})",

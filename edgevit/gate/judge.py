@@ -158,7 +158,7 @@ def _usable(candidate: Candidate) -> tuple[Check, ...]:
         reason = f"{candidate.id} was not verified against the model it came from"
     elif not verification.passed:
         reason = f"{candidate.id} did not pass verification against {verification.reference}"
-    elif not 0 <= verification.top1_agreement <= 1:
+    elif verification.top1_agreement is not None and not 0 <= verification.top1_agreement <= 1:
         reason = f"{candidate.id} has a top-1 agreement of {verification.top1_agreement}, which is no share of images"
     else:
         return ()

@@ -363,6 +363,7 @@ def _run_once(name: str, module: nn.Module, preprocessing: Preprocessing) -> Any
             " self.model(images.mean(1, keepdim=True)) for grey",
         ) from error
 
+
 def _by_kind(module: nn.Module, given: Any, *, is_embedding: bool) -> tuple[nn.Module, tuple[Output, ...]]:
     """A module by what it returned for one image: a classifier as one that returns logits, any other with its outputs named.
 

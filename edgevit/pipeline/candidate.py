@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgevit.artifacts.output_differences import compare_outputs
 from edgevit.artifacts.pytorch_reference import ReferenceJob
 from edgevit.artifacts.use_script import USE_SCRIPT, use_script
 from edgevit.artifacts.verify import (
@@ -157,19 +158,20 @@ def verify_artifact(context: RunContext, draft: CandidateDraft) -> Candidate:
     integer_io = context.target.integer_io
     dtype = "float32" if integer_io == "none" or candidate.scheme == "fp32" else integer_io
     input_size = draft.variant.preprocessing.input_size
-    verify_signature(artifact.inputs, artifact.outputs, input_size, context.inputs.model.num_classes, dtype)
-    logits = _logits(context, draft)
-    if candidate.scheme == "fp32":
-        reference = read_rows(draft.variant.reference)
-        undecided = _undecided(context, draft, far_images(logits, reference, FLOAT_TOLERANCE))
-        verification = compare(logits, reference, "pytorch", FLOAT_TOLERANCE, undecided)
-    else:
-        name = f"{draft.backend.name}/fp32/{draft.variant.slug}"
+    verify_signature(artifact.inputs, artifact.outputs, input_size, context.inputs.model.outputs, dtype)
+    rows, name, path = _logits(context, draft), "pytorch", draft.variant.reference
+    if candidate.scheme != FLOAT:
+        name = f"{draft.backend.name}/{FLOAT}/{draft.variant.slug}"
         path = context.logits_path(name)
         if not path.is_file():
-            raise CandidateFailed(f"cannot be verified: {name} gave no logits")
-        verification = compare(logits, read_rows(path), name, tolerance_of(candidate.scheme))
-    return replace(candidate, verification=verification)
+            raise CandidateFailed(f"cannot be verified: {name} gave no outputs")
+    reference, tolerance, named = read_rows(path), tolerance_of(candidate.scheme), context.inputs.model.named_outputs
+    if named:
+        return replace(candidate, verification=compare_outputs(rows, reference, name, tolerance, named))
+    undecided: tuple[int, ...] = ()
+    if candidate.scheme == FLOAT and draft.variant.margins is not None:
+        undecided = _undecided(context, draft, far_images(rows, reference, FLOAT_TOLERANCE))
+    return replace(candidate, verification=compare(rows, reference, name, tolerance, undecided))
 
 
 def _undecided(context: RunContext, draft: CandidateDraft, far: tuple[int, ...]) -> tuple[int, ...]:

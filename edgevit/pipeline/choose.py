@@ -418,7 +418,7 @@ def _quality(candidate: Candidate) -> float:
     accuracy, verification = candidate.accuracy, candidate.verification
     if accuracy and accuracy.judged:
         return accuracy.judged.value
-    return verification.top1_agreement if verification else 0.0
+    return (verification.top1_agreement or 0.0) if verification else 0.0
 
 
 def _why_none(candidates: tuple[Candidate, ...], device: str) -> str:

@@ -76,7 +76,8 @@ class Inputs:
             preprocessing: Of the variant that it is made from.
             scheme: Of its numerics.
         """
-        return Contract(preprocessing, "NCHW", self.class_names, scheme, self.spec.sha256, __version__)
+        named = self.model.named_outputs
+        return Contract(preprocessing, "NCHW", self.class_names, scheme, self.spec.sha256, __version__, named)
 
     @cached_property
     def images(self) -> Samples:

@@ -185,6 +185,7 @@ class RecipeTrials:
             calibration=calibration,
             threads=inputs.spec.measure.threads,
             seed=inputs.spec.seed,
+            outputs=inputs.model.named_outputs,
         )
         stage = f"rank layers of {self._id} {_suffix(recipe.preparations)}".rstrip()
         layers = self._timed(stage, sensitivity_task(job)).layers

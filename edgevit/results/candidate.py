@@ -18,6 +18,22 @@ Status = Literal["ok", "rejected", "failed"]
 
 
 @dataclass(frozen=True)
+class OutputDifference:
+    """Comparison of one output of an artifact that is no classifier with the float model's."""
+
+    name: str
+    shape: tuple[int, ...]
+    """Of one image."""
+    max_abs_diff: float
+    max_rel_diff: float
+    """Largest absolute difference over the largest absolute value of the reference."""
+    snr_db: float | None
+    """Signal-to-noise ratio over all images; None when there is no noise."""
+    cosine: float
+    """Mean over the images of the cosine similarity, -1..1."""
+
+
+@dataclass(frozen=True)
 class Verification:
     """Comparison of an artifact with the float model it came from, on the same inputs."""
 
@@ -27,13 +43,15 @@ class Verification:
     max_rel_diff: float
     """Largest absolute difference over the largest absolute value of the reference."""
     snr_db: float | None
-    """Signal-to-noise ratio of the logits; None when they are identical."""
-    top1_agreement: float
-    """Share of the images, 0..1, with the same top-1 class."""
+    """Signal-to-noise ratio of the logits, or the least of several outputs; None when they are identical."""
+    top1_agreement: float | None
+    """Share of the images, 0..1, with the same top-1 class; None of a model that is no classifier."""
     samples: int
     passed: bool
     undecided: int = 0
     """Images left out because rounding decides which token is kept, so that two runtimes may differ on them."""
+    outputs: Annotated[tuple[OutputDifference, ...], LATER] = ()
+    """Each output of a model that is no classifier."""
 
 
 @dataclass(frozen=True)

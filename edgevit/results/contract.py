@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Annotated
 
 from edgevit.errors import UsageError
 from edgevit.results.artifact import Preprocessing
-from edgevit.results.document import from_json, to_document
+from edgevit.results.document import LATER, from_json, to_document
+from edgevit.results.output import Output
 
 KEY = "edgevit"
 """Under which the metadata of a file holds its contract, in every format."""
@@ -29,11 +31,16 @@ class Contract:
     spec_sha256: str
     """Digest of the resolved spec of the run that made it; empty where there was no run, as for ``edgevit quantize``."""
     edgevit_version: str
+    outputs: Annotated[tuple[Output, ...], LATER] = ()
+    """Of a model that is no classifier, in the order in which the file has them; empty for a classifier."""
 
 
 def contract_to_text(contract: Contract) -> str:
-    """Returns a contract as one line of JSON."""
-    return json.dumps(to_document(contract), ensure_ascii=False)
+    """Returns a contract as one line of JSON; that of a classifier is as versions before named outputs wrote it."""
+    document = to_document(contract)
+    if not contract.outputs:
+        del document["outputs"]
+    return json.dumps(document, ensure_ascii=False)
 
 
 def contract_from_text(text: str, source: str) -> Contract:

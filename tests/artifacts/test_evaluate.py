@@ -80,6 +80,15 @@ def test_logits_of_more_axes_are_one_row() -> None:
     np.testing.assert_array_equal(session.fed[0], IMAGE)
 
 
+def test_several_outputs_are_one_row_each_with_its_own_scale() -> None:
+    class Both(FakeSession):
+        def run(self, feeds: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+            return np.array([[[[1], [2]]]], np.float32), np.array([[3, 5]], np.int8)
+
+    outputs = (TensorSpec("map", (1, 1, 2, 1), "float32", ""), TensorSpec("row", (1, 2), "int8", "NC", 0.5, 1))
+    assert run_once(Both(outputs=outputs), IMAGE).tolist() == [[1, 2, 1, 2]]
+
+
 image_input = FakeSession().inputs[0]
 logits_output = FakeSession().outputs[0]
 
@@ -90,7 +99,7 @@ logits_output = FakeSession().outputs[0]
         ((image_input, image_input), (logits_output,), "2 inputs and 1 outputs"),
         ((image_input,), (logits_output, logits_output), "1 inputs and 2 outputs"),
         ((TensorSpec("x", (1, 10), "int64", "NC"),), (logits_output,), r"its input is int64 \[1, 10\]"),
-        ((TensorSpec("x", (4, 3, 2, 2), "float32", "NCHW"),), (logits_output,), "not a classifier of single images"),
+        ((TensorSpec("x", (4, 3, 2, 2), "float32", "NCHW"),), (logits_output,), "not a model of single images"),
         ((image_input,), (TensorSpec("y", (1, 20, 20, 21), "float32", ""),), "is not one row of logits"),
         ((image_input,), (TensorSpec("y", (), "float32", ""),), "is not one row of logits"),
     ],

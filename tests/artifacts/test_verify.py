@@ -14,13 +14,14 @@ from edgevit.artifacts.verify import FLOAT_TOLERANCE, compare, far_images, toler
 from edgevit.data import row_file
 from edgevit.errors import CheckFailed
 from edgevit.results.artifact import TensorSpec
+from edgevit.results.output import Output, classifier_outputs
 
 INPUT = TensorSpec("serving_default_input", (1, 3, 8, 6), "float32", "NCHW")
 OUTPUT = TensorSpec("logits", (1, 5), "float32", "NC")
 
 
 def test_a_signature_as_promised() -> None:
-    verify_signature((INPUT,), (OUTPUT,), (8, 6), 5, "float32")
+    verify_signature((INPUT,), (OUTPUT,), (8, 6), classifier_outputs(5), "float32")
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,20 @@ def test_a_signature_as_promised() -> None:
 )
 def test_another_signature_is_refused(given: TensorSpec, out: TensorSpec, message: str) -> None:
     with pytest.raises(CheckFailed, match=message):
-        verify_signature((given,), (out,), (8, 6), 5, "float32")
+        verify_signature((given,), (out,), (8, 6), classifier_outputs(5), "float32")
+
+
+def test_a_signature_of_several_outputs() -> None:
+    outputs = (Output("map", (2, 4, 3)), Output("embedding", (5,)))
+    declared = (
+        replace(OUTPUT, name="serving_default_map_output", shape=(1, 2, 4, 3)),
+        replace(OUTPUT, name="embedding"),
+    )
+    verify_signature((INPUT,), declared, (8, 6), outputs, "float32")
+    with pytest.raises(CheckFailed, match="map is called 'embedding'"):
+        verify_signature((INPUT,), declared[::-1], (8, 6), outputs, "float32")
+    with pytest.raises(CheckFailed, match="1 inputs and 1 outputs, not 1 and 2"):
+        verify_signature((INPUT,), declared[:1], (8, 6), outputs, "float32")
 
 
 def test_known_answer() -> None:
@@ -131,11 +145,11 @@ def test_a_pass_always_means_within_the_tolerance(samples: int, far: int, noise:
 def test_integers_need_a_scale() -> None:
     given = replace(INPUT, dtype="int8", scale=0.02, zero_point=-3)
     out = replace(OUTPUT, dtype="int8", scale=0.1, zero_point=0)
-    verify_signature((given,), (out,), (8, 6), 5, "int8")
+    verify_signature((given,), (out,), (8, 6), classifier_outputs(5), "int8")
     with pytest.raises(CheckFailed, match="logits is int8 without a scale"):
-        verify_signature((given,), (replace(out, scale=None),), (8, 6), 5, "int8")
+        verify_signature((given,), (replace(out, scale=None),), (8, 6), classifier_outputs(5), "int8")
     with pytest.raises(CheckFailed, match="input is int8, not uint8"):
-        verify_signature((given,), (out,), (8, 6), 5, "uint8")
+        verify_signature((given,), (out,), (8, 6), classifier_outputs(5), "uint8")
 
 
 def test_float_schemes_have_a_tolerance_and_integers_are_judged_by_accuracy() -> None:

@@ -62,7 +62,7 @@ def test_a_file_that_states_nothing(photos: tuple[Path, Path], tmp_path: Path) -
         classify_images(Question(artifact, photos, NOTHING, None, 5, 1))
     assert caught.value.hint and "--mean and --std" in caught.value.hint
     given = PreprocessingOverrides(mean=(0, 0, 0), std=(1, 1, 1))
-    with pytest.raises(UsageError, match="not a classifier of single images"):
+    with pytest.raises(UsageError, match="not a model of single images"):
         classify_images(Question(artifact, photos, given, None, 5, 1))
 
 

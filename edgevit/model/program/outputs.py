@@ -13,7 +13,6 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.export import ExportedProgram
 
 from edgevit.errors import UsageError
 from edgevit.results.output import LOGITS, Output
@@ -91,12 +90,12 @@ def outputs_of(value: Any) -> tuple[Output, ...]:
     for name, tensor in named_tensors(value).items():
         if tensor.ndim < 1 or tensor.shape[0] != 1:
             raise UsageError(
-                f"the output {name} of the model is {list(tensor.shape)} for one image, without an axis of the batch",
+                f'the output "{name}" of the model is {list(tensor.shape)} for one image, without an axis of the batch',
                 "let it return [n, ...] for n images, of a shape that does not depend on them",
             )
         if not tensor.is_floating_point() or not tensor.numel():
             raise UsageError(
-                f"the output {name} of the model is {str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)},"
+                f'the output "{name}" of the model is {str(tensor.dtype).removeprefix("torch.")} {list(tensor.shape)},'
                 " which cannot be compared as real values",
                 "let it return what that is computed from, such as the logits before an argmax",
             )
@@ -128,14 +127,6 @@ def largest_difference(found: ModelOutput, expected: ModelOutput) -> float:
     ours, theirs = (value if isinstance(value, dict) else {LOGITS: value} for value in (found, expected))
     differences = [_relative(ours[name], expected) for name, expected in theirs.items()]
     return math.nan if any(map(math.isnan, differences)) else max(differences)
-
-
-def output_names(program: ExportedProgram) -> tuple[str, ...]:
-    """Returns the names of the outputs of a captured program, in their order."""
-    names = torch.utils._pytree.tree_unflatten(
-        list(range(program.call_spec.out_spec.num_leaves)), program.call_spec.out_spec
-    )
-    return tuple(names) if isinstance(names, dict) else (LOGITS,)
 
 
 def _relative(found: Tensor, expected: Tensor) -> float:
