@@ -10,11 +10,13 @@ import numpy as np
 
 from edgevit.artifacts.evaluate import check_classifier, class_count, image_size, run_once
 from edgevit.artifacts.usage import Usage
+from edgevit.artifacts.use_script import USE_SCRIPT
 from edgevit.backends import Session, backend_of_file
 from edgevit.data.preprocess import preprocess
 from edgevit.data.single_image import AnyImage, read_single_image
 from edgevit.errors import UsageError
 from edgevit.results.artifact import Preprocessing
+from edgevit.results.output import outputs_line
 from edgevit.run.packages import import_failure
 from edgevit.spec.schemes import SCHEMES
 
@@ -92,6 +94,11 @@ def open_classifier(path: Path, usage: Usage, labels: Sequence[str] | None, thre
         UsageError: the file cannot be loaded, is not a classifier of single images, or needs a runtime that is not installed; or
             the labels are not as many as the classes.
     """
+    if usage.contract and usage.contract.outputs:
+        raise UsageError(
+            f"{path} is no classifier: it gives {outputs_line(usage.contract.outputs)} and names no classes",
+            f"run it with {path.with_name(USE_SCRIPT)}, or judge it: edgevit eval {path} --data IMAGES --reference FLOAT_FILE",
+        )
     scheme = SCHEMES.get(usage.contract.scheme) if usage.contract else None
     try:
         session = backend_of_file(path).open_session(path, threads, scheme.precision if scheme else "f32")

@@ -1,4 +1,4 @@
-"""Writes the script that is put beside an artifact: it names what is in an image with numpy, Pillow and the runtime alone."""
+"""Writes the script that is put beside an artifact: it uses it on images with numpy, Pillow and the runtime alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgevit.spec.schemes import SCHEMES
 USE_SCRIPT = "use.py"
 """Its name."""
 
-_HEAD = '''"""Names what is in images: python {script} IMAGE...
+_HEAD = '''"""{does}: python {script} IMAGE...
 
 It needs numpy, Pillow and {title} (pip install numpy pillow {runtime}), and the artifact beside it: {scheme},
 made by edgevit {version}.
@@ -29,7 +29,7 @@ from PIL import Image, ImageOps
 MODEL = Path(__file__).resolve().with_name("{main}")
 HEIGHT, WIDTH = {size}
 MEAN, STD = {mean}, {std}  # of red, green and blue, for pixels in 0..1
-CLASSES = {classes}
+{names}
 LEVELS = ((np.arange(256)[:, None] / 255 - MEAN) / STD).astype(np.float32)  # what each level of a pixel becomes
 
 
@@ -70,17 +70,30 @@ for path in sys.argv[1:]:
         print(f"{odds[index] / odds.sum():8.2%}  {name}")
 """
 
+_OUTPUTS_TAIL = """
+if len(sys.argv) < 2:
+    sys.exit(f"usage: python {Path(__file__).name} IMAGE...")
+run = load_model()
+for path in sys.argv[1:]:
+    print(path)
+    for name, values in zip(OUTPUTS, run(load_pixels(path))):  # each float32 [1, ...]
+        print(f"  {name} {list(values.shape)}: {values.min():.6g} to {values.max():.6g}, mean {values.mean():.6g}")
+"""
+
 
 def use_script(backend: Backend, main: str, contract: Contract) -> str:
     """Returns the script for an artifact, which does to an image exactly what edgevit does.
+
+    Of a classifier it prints the most probable classes, of any other model the name, shape and range of each output.
 
     Args:
         backend: Of the artifact.
         main: Name of the main file, which lies in the same folder.
         contract: What the artifact carries.
     """
-    wanted, classes = contract.preprocessing, list(contract.classes)
+    wanted, precision = contract.preprocessing, SCHEMES[contract.scheme].precision
     head = _HEAD.format(
+        does="Prints the outputs for images" if contract.outputs else "Names what is in images",
         script=USE_SCRIPT,
         title=backend.title,
         runtime=backend.runtime,
@@ -91,10 +104,20 @@ def use_script(backend: Backend, main: str, contract: Contract) -> str:
         size=wanted.input_size,
         mean=wanted.mean,
         std=wanted.std,
-        classes=pformat(classes, width=110, compact=True) if classes else "[]",
+        names=_names(contract),
         resize=_resize(wanted),
     )
-    return head + backend.loading_lines(SCHEMES[contract.scheme].precision) + "\n\n" + _TAIL
+    if contract.outputs:
+        return head + backend.output_lines(precision) + "\n\n" + _OUTPUTS_TAIL
+    return head + backend.loading_lines(precision) + "\n\n" + _TAIL
+
+
+def _names(contract: Contract) -> str:
+    """The line that names the classes, or the outputs of a model that is no classifier."""
+    if contract.outputs:
+        return f"OUTPUTS = {[output.name for output in contract.outputs]}  # in the order of the file"
+    classes = list(contract.classes)
+    return f"CLASSES = {pformat(classes, width=110, compact=True) if classes else '[]'}"
 
 
 def _resize(wanted: Preprocessing) -> str:

@@ -4,7 +4,7 @@ A backend is a package in this folder whose ``__init__`` describes it as ``BACKE
 parts are imported when they are first used. To add one, add a folder with ``__init__.py``, ``export.py`` (``export``),
 ``quantize.py`` (``quantize``), ``graph.py`` (``read_graph``, ``files_of``), ``session.py`` (``RuntimeSession``), ``op_times.py``
 (``op_times``, ``PROFILER``), ``metadata.py`` (``read_metadata``, ``write_metadata``) and ``use.py``
-(``IMPORTS``, ``loading_lines``), as the methods of
+(``IMPORTS``, ``loading_lines``, ``output_lines``), as the methods of
 :class:`Backend` describe them; the contract tests pick it up.
 """
 
@@ -177,6 +177,18 @@ class Backend:
             to float logits [classes].
         """
         return cast(str, self._part("use").loading_lines(precision))
+
+    def output_lines(self, precision: str) -> str:
+        """Returns lines of a script that load an artifact with any outputs by the runtime alone.
+
+        Args:
+            precision: As for :meth:`open_session`.
+
+        Returns:
+            Lines that define ``load_model()``, which loads the file ``MODEL`` and returns a function from float32 [1, 3, h, w]
+            to a list of all outputs, each float32 [1, ...], in the order of the file.
+        """
+        return cast(str, self._part("use").output_lines(precision))
 
     def open_session(self, path: Path, threads: int, precision: str, batch: int | None = None) -> Session:
         """Loads an artifact for inference on this host.

@@ -215,6 +215,7 @@ def print_classification(found: Classification) -> None:
 def print_summary(summary: Summary) -> None:
     """Prints what is in an artifact."""
     from edgevit.results.class_outputs import outputs_text
+    from edgevit.results.output import outputs_line
 
     print_line(f"{summary.path.name}: {units.size(summary.size_bytes)}, {units.count(summary.params)} parameters,"
                f" {units.count(summary.macs)} MACs, {units.percent(summary.int8_mac_share)} of them int8")  # fmt: skip
@@ -225,7 +226,10 @@ def print_summary(summary: Summary) -> None:
     if summary.contract:
         print_line(f"images: {_preprocessing_text(summary.contract.preprocessing)}")
         classes = {name: output for output, name in enumerate(summary.contract.classes)}
-        print_line(f"classes by output: {outputs_text(classes)}" if classes else "classes: not named")
+        if summary.contract.outputs:
+            print_line(f"no classifier: it gives {outputs_line(summary.contract.outputs)}")
+        else:
+            print_line(f"classes by output: {outputs_text(classes)}" if classes else "classes: not named")
         made = summary.contract
         spec = f", spec {made.spec_sha256[:12]}" if made.spec_sha256 else ""
         print_line(f"made by edgevit {made.edgevit_version}: {made.scheme}{spec}")

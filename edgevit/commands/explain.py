@@ -21,6 +21,7 @@ from edgevit.data.preprocess import preprocess, resize_and_crop
 from edgevit.data.sampling import check_images
 from edgevit.errors import UsageError
 from edgevit.model.load import Model
+from edgevit.model.program.outputs import unwrapped
 from edgevit.pipeline.model_inputs import open_model
 from edgevit.report.plots.explain import draw_distances, draw_image
 from edgevit.results.explanation import (
@@ -77,7 +78,7 @@ def explain(
         progress.message(note)
     reader = _open(model)
     size = model.preprocessing.input_size
-    reduced = with_fewer_tokens(model.module, plan, "gather", size) if plan else None
+    reduced = with_fewer_tokens(unwrapped(model.module), plan, "gather", size) if plan else None
     check_images(opened, model.num_classes, lambda done, total: progress.stage("check images", done, total))
     with _made(out):
         if model.random_weights:
@@ -173,7 +174,7 @@ def _open(model: Model) -> _Reader:
     """
     height, width = model.preprocessing.input_size
     try:
-        reader = _Reader(open_attention(model.module, (height, width)))
+        reader = _Reader(open_attention(unwrapped(model.module), (height, width)))
     except UsageError as error:
         raise UsageError(
             f"cannot explain {model.name}: {error.message}",

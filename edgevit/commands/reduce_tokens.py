@@ -20,6 +20,7 @@ from edgevit.data.prepared import PreparedImages
 from edgevit.data.sampling import check_images, sample_images
 from edgevit.errors import UsageError
 from edgevit.model.program.capture import capture, count_macs, save_program
+from edgevit.pipeline.classifier_only import check_kind
 from edgevit.pipeline.model_inputs import open_model
 from edgevit.results.reduction import ReductionReport
 from edgevit.run.progress import Progress
@@ -52,6 +53,7 @@ def reduce_model(spec: Spec, out: Path, progress: Progress) -> ReductionReport:
     model = open_model(spec.model, spec.seed)
     for note in model.notes:
         progress.message(note)
+    check_kind(spec, model)
     before = model.preprocessing
     form: Form = "gather" if spec.passes.form == "auto" else spec.passes.form
     sites = check_plan(model.module, plan, before.input_size)

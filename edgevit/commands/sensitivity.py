@@ -27,6 +27,7 @@ from edgevit.model.program.architecture import is_transformer
 from edgevit.model.program.capture import capture, load_program, save_program
 from edgevit.model.program.module_names import ModuleLayer, module_layers
 from edgevit.pipeline.export_inputs import target_of
+from edgevit.pipeline.classifier_only import check_kind
 from edgevit.pipeline.model_inputs import open_model
 from edgevit.quantization.policy import Target, first_guess, first_recipe
 from edgevit.quantization.prepare import Prepared, PrepareJob, prepare
@@ -69,6 +70,7 @@ def analyse(spec: Spec, out: Path, progress: Progress) -> SensitivityReport:
     devices = tuple(map(load_device, spec.devices))
     host = host_fingerprint(spec.measure.threads)
     model = open_model(spec.model, spec.seed)
+    check_kind(spec, model)
     check_size(backend, model.params)
     for note in model.notes:
         progress.message(note)

@@ -16,6 +16,7 @@ from edgevit.distillation.accelerator import find_device
 from edgevit.errors import UsageError
 from edgevit.measure.host import check_threads, has_precision, host_fingerprint
 from edgevit.model.load import Model
+from edgevit.pipeline.classifier_only import check_kind
 from edgevit.pipeline.data_inputs import open_data, open_training_images, open_tuning_images, record_calibration
 from edgevit.pipeline.export_inputs import check_schemes, fits_integer_io, open_backends, target_of
 from edgevit.pipeline.metric_inputs import check_metric, open_metric
@@ -197,6 +198,7 @@ def open_inputs(spec: Spec, progress: Progress) -> Inputs:
     devices = tuple(map(load_device, spec.devices))
     metric = open_metric(spec)
     model = open_model(spec.model, spec.seed)
+    check_kind(spec, model)
     for backend in backends:
         check_size(backend, model.params)
     data = open_data(spec, model, progress)

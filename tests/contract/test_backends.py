@@ -131,6 +131,7 @@ def test_its_parts_take_what_the_contract_gives_them(name: str) -> None:
         "read_graph": ("graph", "read_graph"),
         "open_session": ("session", "RuntimeSession"),
         "loading_lines": ("use", "loading_lines"),
+        "output_lines": ("use", "output_lines"),
     }
     for method, (module, part) in parts.items():
         _, *promised = inspect.signature(getattr(Backend, method)).parameters.values()

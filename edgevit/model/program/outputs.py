@@ -49,6 +49,11 @@ class OnlyLogits(nn.Module):
         return named_tensors(self.module(input))[LOGITS]
 
 
+def unwrapped(module: nn.Module) -> nn.Module:
+    """Returns the module that one with named outputs, or with logits alone, runs; any other as it is."""
+    return module.module if isinstance(module, NamedOutputs | OnlyLogits) else module
+
+
 def named_tensors(value: Any) -> dict[str, Tensor]:
     """Returns all tensors in what a module returned, by name, in their order.
 
