@@ -58,6 +58,7 @@ OTHER_FILES: Mapping[str, str] = {
     "tests/quantization/test_quantized_adds.py": "a model that int8 adds ruin, repaired by the ladder",
     "tests/results/test_old_run.py": "a run.json of version 0.1.0",
     "tests/run/child_jobs.py": "functions for child processes",
+    "tests/several_outputs.py": "small networks that are no classifiers",
     "tests/test_benchmarks.py": "benchmarks/",
     "tests/test_docs.py": "docs/ and what its reference pages are made by",
     "tests/test_docstrings.py": "rules for docstrings and signatures",

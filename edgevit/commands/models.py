@@ -69,8 +69,14 @@ def describe_model(name: str, input_size: tuple[int, int] | None = None) -> Mode
         preprocessing=model.preprocessing,
         transformer=is_transformer(program),
         passes=(
-            PassNote("fewer tokens (--tokens evit, tome, squeeze)", _why_not(model, partial(check_tokens, model.module, size))),
-            PassNote(f"smaller images (--tokens {smaller})", _why_not(model, partial(check_plan, model.module, smaller, size))),
+            PassNote(
+                "fewer tokens (--tokens evit, tome, squeeze)",
+                _why_not(model, partial(check_tokens, model.module, size)),
+            ),
+            PassNote(
+                f"smaller images (--tokens {smaller})",
+                _why_not(model, partial(check_plan, model.module, smaller, size)),
+            ),
         ),
     )
 

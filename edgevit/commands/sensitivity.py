@@ -26,8 +26,8 @@ from edgevit.model.load import Model
 from edgevit.model.program.architecture import is_transformer
 from edgevit.model.program.capture import capture, load_program, save_program
 from edgevit.model.program.module_names import ModuleLayer, module_layers
-from edgevit.pipeline.export_inputs import target_of
 from edgevit.pipeline.classifier_only import check_kind
+from edgevit.pipeline.export_inputs import target_of
 from edgevit.pipeline.model_inputs import open_model
 from edgevit.quantization.policy import Target, first_guess, first_recipe
 from edgevit.quantization.prepare import Prepared, PrepareJob, prepare

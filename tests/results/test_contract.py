@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from edgevit.errors import UsageError
 from edgevit.results.contract import contract_from_text, contract_to_text, names_by_output
+from edgevit.results.output import Output
 from tests.factories import make_contract
 
 
@@ -37,3 +39,14 @@ def test_classes_are_named_only_if_all_are() -> None:
     assert names_by_output({"b": 1, "a": 0}, 3) == ()
     assert names_by_output({}, 3) == ()
     assert names_by_output({"no": 0, "yes": 1}, 1) == ("no", "yes")  # a single logit tells two classes apart
+
+
+def test_named_outputs_are_told_and_a_classifiers_contract_is_as_it_was() -> None:
+    assert "outputs" not in json.loads(contract_to_text(make_contract()))
+    outputs = (Output("map", (21, 3, 4)), Output("score", ()))
+    contract = make_contract(classes=(), outputs=outputs)
+    assert json.loads(contract_to_text(contract))["outputs"] == [
+        {"name": "map", "shape": [21, 3, 4]},
+        {"name": "score", "shape": []},
+    ]
+    assert contract_from_text(contract_to_text(contract), "x") == contract
