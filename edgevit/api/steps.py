@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from edgevit.api.metric_name import OwnMetric, metric_name
 from edgevit.api.stored_images import Images, image_source
 from edgevit.commands.bench import measure_file
 from edgevit.commands.eval import FileEvaluation, evaluate_file
@@ -54,6 +55,7 @@ def evaluate(
     preprocessing: Preprocessing | None = None,
     samples: int | None = None,
     class_offset: int | None = None,
+    metric: OwnMetric | str | None = None,
     progress: Progress | None = None,
 ) -> FileScore:
     """Scores an artifact file on labelled images.
@@ -64,6 +66,7 @@ def evaluate(
         preprocessing: What the file states, or the run that it lies in, when None; the input size is always the file's.
         samples: Images to score it on; all when None.
         class_offset: Output of class 0, see :class:`edgevit.spec.spec.DataSpec`.
+        metric: To score by besides top-1, see :func:`edgevit.compress`.
         progress: Progress callback.
 
     Returns:
@@ -83,6 +86,7 @@ def evaluate(
             samples=samples,
             threads=1,
             precision="fastest",
+            metric=None if metric is None else metric_name(metric),
         )
         return evaluate_file(asked, progress or Silent())
 

@@ -26,6 +26,14 @@ def evaluate(
     crop_mode: options.CropMode = None,
     class_offset: options.ClassOffset = None,
     samples: options.Samples = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=options.IMAGES,
+            help="Score by this too: value, multilabel, or package.module:function of your own.",
+            show_default=False,
+        ),
+    ] = None,
     threads: options.Threads = None,
     precision: options.Precision = "f32",
     timeout: Annotated[
@@ -60,6 +68,7 @@ def evaluate(
         threads=threads or 1,
         precision=precision,
         timeout_seconds=timeout,
+        metric=metric,
     )
     with terminal.make_progress() as progress:
         found = evaluate_file(asked, progress)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from edgevit.results.file_score import FileScore
     from edgevit.results.graph_summary import Summary
     from edgevit.results.measurement import Prediction
+    from edgevit.results.metric import MetricScore
     from edgevit.results.reduction import ReductionReport
     from edgevit.results.run import Run
     from edgevit.results.sensitivity import SensitivityReport
@@ -175,13 +176,23 @@ def print_score(artifact: Path, data: str, score: FileScore) -> None:
     top5 = f", top-5 {units.percent(accuracy.top5)}" if accuracy.top5 is not None else ""
     between = f" (95 % interval {intervals.percent(accuracy.top1_interval)})" if accuracy.top1_interval else ""
     ece = f", calibration error (ECE) {accuracy.ece:.3f}" if accuracy.ece is not None else ""
-    found = f"top-1 {units.percent(accuracy.top1)}{between}{top5}{ece}"
+    top1 = [] if accuracy.top1 is None else [f"top-1 {units.percent(accuracy.top1)}{between}{top5}{ece}"]
+    found = ", ".join((*_metric_text(accuracy.metric), *top1))
     print_line(f"{artifact.name}: {found} on {accuracy.samples} images of {data}")
     if accuracy.not_finite:
         images = f"{accuracy.not_finite} of {accuracy.samples} images"
         print_line(f"{artifact.name}: NaN or infinity for {images}, which count as misses")
     if score.classes:
         print_line(f"classes by output: {outputs_text(score.classes)}")
+
+
+def _metric_text(score: MetricScore | None) -> list[str]:
+    from edgevit.report.metric import score_interval, score_text
+
+    if score is None:
+        return []
+    between = f" (95 % interval {score_interval(score)})" if score.interval else ""
+    return [f"{score.title} {score_text(score)}{between}"]
 
 
 def print_quantized(found: QuantizedFile) -> None:

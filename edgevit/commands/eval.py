@@ -11,6 +11,10 @@ import numpy as np
 
 from edgevit.artifacts.accuracy import accuracy_of, read_answers
 from edgevit.artifacts.evaluate import check_classifier, class_count, image_size, run_once
+from edgevit.artifacts.metrics.built_in import find_metric
+from edgevit.artifacts.metrics.classification import AGREEMENT
+from edgevit.artifacts.metrics.judge import score_alone
+from edgevit.artifacts.metrics.metric import Metric, Predictions
 from edgevit.artifacts.plausibility import chance_warning
 from edgevit.artifacts.usage import usage_of
 from edgevit.backends import Session, backend_of_file, get_backend
@@ -25,6 +29,7 @@ from edgevit.measure.host import check_threads
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.file_score import FileScore
 from edgevit.run.child_process import report_progress
+from edgevit.run.packages import is_installed
 from edgevit.run.progress import Progress
 from edgevit.run.stages import child_runner
 from edgevit.run.task import Task
@@ -52,6 +57,8 @@ class FileEvaluation:
     """"f32", "bf16" or "fastest", see :meth:`edgevit.backends.Backend.open_session`."""
     timeout_seconds: float | None = None
     """Without progress; that of a run when None."""
+    metric: str | None = None
+    """To score by besides top-1: "multilabel", or "package.module:function" of the user's own."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +97,13 @@ def evaluate_file(asked: FileEvaluation, progress: Progress) -> FileScore:
         The score; where the runtime crashed or stood still, that of the images done so far.
 
     Raises:
-        UsageError: no backend reads the file, images cannot be read (all are named) or have no labels, it is not sure
+        UsageError: the metric cannot be taken, no backend reads the file, images cannot be read (all are named) or have no labels, it is not sure
             which output a label means, the file is not a classifier of single images, or nobody states its mean or
             standard deviation.
         CandidateFailed: the runtime crashed, or ran out of time, at the first image.
     """
     check_threads(asked.threads)
+    metric = None if asked.metric is None else open_file_metric(asked.metric)
     backend = backend_of_file(asked.artifact)
     usage = usage_of(asked.artifact, asked.preprocessing)
     images = _labelled(choose_samples(asked.data, asked.samples, _SEED))
@@ -118,8 +126,23 @@ def evaluate_file(asked: FileEvaluation, progress: Progress) -> FileScore:
             if read_written_rows(job.logits) is None:
                 raise
             stopped = error.message
-        score = _score(images, job, stopped)
+        score = _score(images, job, metric, stopped)
         return replace(score, notes=(*usage.notes, *score.notes))
+
+
+def open_file_metric(name: str) -> Metric:
+    """Finds a metric to score a file by, which compares with labels and no other model.
+
+    Raises:
+        UsageError: there is none of that name, or it compares with a float model.
+    """
+    metric = find_metric(name)
+    if metric is AGREEMENT:
+        raise UsageError(
+            "agreement compares with the float model, and here is a file alone",
+            "leave --metric out for top-1, or compare in a run: edgevit compress … --metric agreement",
+        )
+    return metric
 
 
 def score_file(job: ScoreFileJob) -> ImagesDone:
@@ -164,17 +187,25 @@ def _labelled(samples: Samples) -> ImageSet:
     return images
 
 
-def _score(images: ImageSet, job: ScoreFileJob, stopped: str | None) -> FileScore:
+def _score(images: ImageSet, job: ScoreFileJob, metric: Metric | None, stopped: str | None) -> FileScore:
     rows = read_written_rows(job.logits)
     assert rows is not None
     matched = match_labels(images, rows.shape[1], job.class_offset, job.classes)
     assert matched.labels is not None
     answers = read_answers(rows, matched.labels[: len(rows)])
-    doubt = chance_warning(answers)
+    notes, accuracy = list(images.notes), accuracy_of(answers, None)
+    if metric is None:
+        notes += filter(None, [chance_warning(answers)])
+    else:
+        assert matched.targets is not None
+        predictions = Predictions({"logits": rows}, {}, matched.targets[: len(rows)])
+        has_interval = is_installed("scipy")
+        accuracy = replace(accuracy, metric=score_alone(metric, predictions, intervals=has_interval))
+        notes += [] if has_interval else ["no interval: SciPy is not installed; pip install 'edgevit[compress]'"]
     return FileScore(
-        accuracy_of(answers, None),
+        accuracy,
         matched.classes.index if matched.classes else {},
-        (*images.notes, *([doubt] if doubt else [])),
+        tuple(notes),
         None if stopped is None else f"{stopped}: only the first {len(rows)} of {len(images)} images are scored",
     )
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from edgevit.artifacts.accuracy import Answers, accuracy_of, agreement, read_answers, write_top1
 from edgevit.artifacts.metrics.judge import score_alone, score_with_drop
-from edgevit.artifacts.metrics.metric import Metric, Predictions
+from edgevit.artifacts.metrics.metric import Predictions
 from edgevit.artifacts.plausibility import check_plausible
 from edgevit.artifacts.pytorch_reference import LatencyJob
 from edgevit.backends import Backend
@@ -27,7 +27,6 @@ from edgevit.pipeline.token_search.tried_plans import TriedPlans
 from edgevit.quantization.policy import Target
 from edgevit.results.artifact import PassRecord, Preprocessing
 from edgevit.results.candidate import Accuracy, Candidate
-from edgevit.results.metric import MetricScore
 from edgevit.results.run import Baseline
 from edgevit.run.deadline import Deadline
 from edgevit.run.stages import Stages
@@ -161,7 +160,7 @@ class RunContext:
 
 def open_context(inputs: Inputs, stages: Stages, steps: Steps, deadline: Deadline) -> RunContext:
     """Begins a run: captures the original model, and takes its accuracy in PyTorch."""
-    model = inputs.model
+    model, metric = inputs.model, inputs.metric
     captured = capture_module(stages, "original", model.module, model.preprocessing)
     calls: list[Callable[[], object]] = [
         partial(take_snapshot, stages, inputs, "original", model.module, model.preprocessing)
@@ -187,7 +186,7 @@ def open_context(inputs: Inputs, stages: Stages, steps: Steps, deadline: Deadlin
         top1_interval=accuracy.top1_interval,
         ece=accuracy.ece,
         top1_file=_keep_top1(inputs, stages, "original", original.logits),
-        metric=None if inputs.metric is None else _score_original(inputs, inputs.metric, logits),
+        metric=None if metric is None else score_alone(metric, _predictions(inputs, logits, logits)),
     )
     target = inputs.target(original.captured.transformer)
     return RunContext(inputs, stages, steps, original, baseline, target, deadline)
@@ -219,10 +218,6 @@ def check_answers(inputs: Inputs, answers: Answers) -> None:
     expected = inputs.spec.budget.expect_top1
     if inputs.metric is None or expected is not None:
         check_plausible(answers, expected, inputs.images.source)
-
-
-def _score_original(inputs: Inputs, metric: Metric, logits: np.ndarray) -> MetricScore:
-    return score_alone(metric, _predictions(inputs, logits, logits), resamples=True)
 
 
 def _predictions(

@@ -27,7 +27,7 @@ def test_what_is_lost_is_against_the_reference() -> None:
 
 
 def test_a_model_alone_has_lost_nothing_that_is_known() -> None:
-    score = score_alone(TOP1, _PREDICTIONS, resamples=False)
+    score = score_alone(TOP1, _PREDICTIONS)
     assert (score.value, score.drop, score.drop_interval) == (0.7, None, None)
 
 
@@ -37,4 +37,4 @@ def test_resamples_are_taken_where_they_are_asked_for() -> None:
     assert with_them.interval is not None
     assert with_them.interval.low < with_them.value < with_them.interval.high
     assert with_them.value == without.value
-    assert score_alone(_SPREAD, _PREDICTIONS, resamples=False).interval is None
+    assert score_alone(_SPREAD, _PREDICTIONS, intervals=False).interval is None
