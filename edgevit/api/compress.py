@@ -54,6 +54,7 @@ def compress(
     export: Sequence[str] | None = None,
     schemes: Sequence[str] | None = None,
     labels: Sequence[str] | Path | str | None = None,
+    embed_preprocessing: bool | None = None,
     tokens: str | None = None,
     form: str | None = None,
     search_minutes: float | None = None,
@@ -98,6 +99,7 @@ def compress(
         schemes: Such as "static_wi8_ai8"; chosen automatically when None.
         labels: Name of the class of each output, for the artifacts to carry, or a text file that has them, one a line; those of
             class folders, or the model's own, when None.
+        embed_preprocessing: Let artifacts take pixels, uint8 [1, h, w, 3], and normalize them by themselves.
         tokens: Token plans, see :mod:`edgevit.spec.token_plan`; "auto" searches for one.
         form: How graphs select tokens: "auto", "gather" or "arithmetic".
         search_minutes: That the token searches of one backend may take.
@@ -135,7 +137,12 @@ def compress(
     settings = _given(
         passes=_given(tokens=tokens, form=form, search_minutes=search_minutes, distill=distill) or None,
         finetune={"mode": finetune} if isinstance(finetune, str) else finetune,
-        export=_given(backends=export and list(export), schemes=schemes and list(schemes)) or None,
+        export=_given(
+            backends=export and list(export),
+            schemes=schemes and list(schemes),
+            embed_preprocessing=embed_preprocessing,
+        )
+        or None,
         quantize=quantize,
         devices=devices and list(devices),
         budget=_with_metric(budget, metric),

@@ -12,7 +12,7 @@ from edgevit.artifacts.evaluate import check_classifier, class_count, image_size
 from edgevit.artifacts.usage import Usage
 from edgevit.artifacts.use_script import USE_SCRIPT
 from edgevit.backends import Session, backend_of_file
-from edgevit.data.preprocess import preprocess
+from edgevit.data.preprocess import fed_array
 from edgevit.data.single_image import AnyImage, read_single_image
 from edgevit.errors import UsageError
 from edgevit.results.artifact import Preprocessing
@@ -55,15 +55,15 @@ class Classifier:
         """Reads and preprocesses an image; see :meth:`classify`.
 
         Returns:
-            float32 [1, 3, h, w].
+            float32 [1, 3, h, w]; for a file that normalizes by itself, uint8 [1, h, w, 3].
         """
-        return preprocess(read_single_image(image), self.preprocessing)[None]
+        return fed_array(read_single_image(image), self.preprocessing)
 
     def answer(self, pixels: np.ndarray) -> list[tuple[str, float]]:
         """Runs the artifact on what :meth:`prepare` returned.
 
         Args:
-            pixels: float32 [1, 3, h, w].
+            pixels: float32 [1, 3, h, w], or uint8 [1, h, w, 3].
 
         Returns:
             See :meth:`classify`.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from edgevit.errors import UsageError
 from edgevit.results.artifact import TensorSpec
 from edgevit.run.child_process import report_progress
 
+_ROUNDING = 1e-3
+"""Of pixels that were divided by 255 and by one over it."""
+
 
 @dataclass(frozen=True)
 class InferenceJob:
@@ -24,6 +28,7 @@ class InferenceJob:
     backend: str
     artifact: Path
     images: PreparedImages
+    """As the model takes them; an artifact that normalizes by itself is fed their pixels."""
     threads: int
     precision: str
     """"f32", "bf16" or "fastest", see :meth:`edgevit.backends.Backend.open_session`."""
@@ -45,8 +50,12 @@ def run_images(job: InferenceJob) -> LogitsFile:
     Raises:
         UsageError: the artifact does not take single RGB images.
     """
-    session = get_backend(job.backend).open_session(job.artifact, job.threads, job.precision)
-    write_logits(job.logits, len(job.images), (run_once(session, image) for image in job.images.batches()))
+    backend = get_backend(job.backend)
+    session = backend.open_session(job.artifact, job.threads, job.precision)
+    contract = backend.read_contract(job.artifact)
+    embeds = contract is not None and contract.embeds_preprocessing
+    images = replace(job.images, preprocessing=contract.fed) if contract and embeds else job.images
+    write_logits(job.logits, len(images), (run_once(session, image) for image in images.batches()))
     return LogitsFile(job.logits, len(job.images))
 
 
@@ -131,14 +140,20 @@ def image_size(spec: TensorSpec) -> tuple[int, int]:
 
 
 def to_input(spec: TensorSpec, images: np.ndarray) -> np.ndarray:
-    """Brings float32 [1, 3, h, w] into the layout and number format of an input.
+    """Brings float32 [1, 3, h, w], or pixels uint8 [1, h, w, 3], into the layout and number format of an input.
 
     Quantization rounds half to even after adding the zero point, and saturates: with a scale such as 1 / 127.5 every
     other pixel value lies half-way between two steps, so the order matters.
 
+    An integer input without a scale takes integers as they are, such as pixels.
+
     Raises:
-        UsageError: the sizes differ.
+        UsageError: the sizes differ, or such an input would lose what the values have behind the point, or beyond its range.
     """
+    if images.dtype == np.uint8:
+        if spec.dtype == "uint8" and spec.shape == images.shape and spec.scale in (None, 1.0):
+            return images
+        images = np.ascontiguousarray(images.transpose(0, 3, 1, 2), np.float32)
     arranged = images if spec.layout == "NCHW" else np.ascontiguousarray(images.transpose(0, 2, 3, 1))
     if arranged.shape != spec.shape:
         raise UsageError(
@@ -147,13 +162,23 @@ def to_input(spec: TensorSpec, images: np.ndarray) -> np.ndarray:
     dtype = np.dtype(spec.dtype)
     if dtype.kind == "f":
         return arranged.astype(dtype, copy=False)
-    if dtype.kind not in "iu" or spec.scale is None or spec.zero_point is None:
-        raise UsageError(
-            f"the input is {spec.dtype} and the file states no scale for it", "export it with a float32 input"
-        )
+    if dtype.kind not in "iu":
+        raise UsageError(f"the input is {spec.dtype}, which is no image", "export it with a float32 input")
     limits = np.iinfo(dtype)
+    if spec.scale is None or spec.zero_point is None:
+        return _as_integers(arranged, dtype)
     quantized = np.rint(arranged / np.float32(spec.scale) + np.float32(spec.zero_point))
     return np.asarray(quantized.clip(limits.min, limits.max), dtype=dtype)
+
+
+def _as_integers(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    limits, whole = np.iinfo(dtype), np.rint(values)
+    if np.abs(values - whole).max() > _ROUNDING or whole.min() < limits.min or whole.max() > limits.max:
+        raise UsageError(
+            f"the input is {dtype} and the file states no scale for it: it takes integers, not normalized values",
+            "if it takes pixels in 0..255 as they are, give --mean 0 --std 0.00392157",
+        )
+    return np.asarray(whole, dtype)
 
 
 def write_logits(path: Path, images: int, batches: Iterable[np.ndarray]) -> None:

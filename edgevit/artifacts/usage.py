@@ -20,7 +20,8 @@ class Usage:
     """How a file is used."""
 
     preprocessing: Preprocessing
-    """The input size is the file's own, wherever a session tells it."""
+    """What is done to an image before it is fed; of a file that normalizes by itself, nothing to its pixels. The input size is
+    the file's own, wherever a session tells it."""
     contract: Contract | None
     """That the file carries."""
     notes: tuple[str, ...] = ()
@@ -41,12 +42,14 @@ def usage_of(artifact: Path, overrides: PreprocessingOverrides) -> Usage:
 
     Raises:
         UsageError: no backend reads the file, its contract is damaged, or it carries none, is not part of a run or not as the
-            run made it, and the user gave no mean or standard deviation.
+            run made it, and the user gave no mean or standard deviation; or gave one for a file that normalizes by itself.
     """
     given = overrides.model_dump(exclude_none=True)
     contract = backend_of_file(artifact).read_contract(artifact)
     if contract is not None:
-        return Usage(replace(contract.preprocessing, **given), contract, _overridden(contract.preprocessing, given))
+        if contract.embeds_preprocessing:
+            _refuse_normalization(artifact, given)
+        return Usage(replace(contract.fed, **given), contract, _overridden(contract.preprocessing, given))
     place = artifact.resolve()
     found = next((each for folder in place.parents for each in _recorded(folder, place)), None)
     if found is not None and is_as_made(*found):
@@ -63,6 +66,15 @@ def usage_of(artifact: Path, overrides: PreprocessingOverrides) -> Usage:
             f"give {' and '.join(missing)}; for pixels in -1..1 that is --mean 0.5 --std 0.5",
         )
     return Usage(Preprocessing(input_size=(1, 1), **given), None)
+
+
+def _refuse_normalization(artifact: Path, given: dict[str, object]) -> None:
+    asked = [f"--{key}" for key in ("mean", "std") if key in given]
+    if asked:
+        raise UsageError(
+            f"{artifact} takes pixels and normalizes them by itself, so {' and '.join(asked)} cannot be replaced",
+            f"leave out {' and '.join(asked)}",
+        )
 
 
 def _overridden(stated: Preprocessing, given: dict[str, object]) -> tuple[str, ...]:

@@ -28,24 +28,27 @@ from PIL import Image, ImageOps
 
 MODEL = Path(__file__).resolve().with_name("{main}")
 HEIGHT, WIDTH = {size}
-MEAN, STD = {mean}, {std}  # of red, green and blue, for pixels in 0..1
-{names}
-LEVELS = ((np.arange(256)[:, None] / 255 - MEAN) / STD).astype(np.float32)  # what each level of a pixel becomes
-
+{normalization}{names}
+{levels}
 
 def load_pixels(path):
-    """Returns an image as the model wants it: float32 [1, 3, height, width]."""
+    """Returns an image as the model wants it: {given}."""
     image = ImageOps.exif_transpose(Image.open(path))
     if image.mode.startswith("I"):  # 16-bit grey
         image = Image.fromarray((np.asarray(image).astype(np.int64).clip(0, 65535) // 257).astype(np.uint8))
     image = image.convert("RGB")
 {resize}
     left, top = round((image.width - WIDTH) / 2), round((image.height - HEIGHT) / 2)
-    pixels = np.asarray(image.crop((left, top, left + WIDTH, top + HEIGHT)))
-    return np.ascontiguousarray(LEVELS[pixels, range(3)].transpose(2, 0, 1)[None])
+    pixels = np.array(image.crop((left, top, left + WIDTH, top + HEIGHT)))
+    return {returned}
 
 
 '''
+_NORMALIZATION = "MEAN, STD = {mean}, {std}  # of red, green and blue, for pixels in 0..1\n"
+_LEVELS = (
+    "LEVELS = ((np.arange(256)[:, None] / 255 - MEAN) / STD).astype(np.float32)  # what each level of a pixel becomes\n"
+)
+_NORMALIZED = "np.ascontiguousarray(LEVELS[pixels, range(3)].transpose(2, 0, 1)[None])"
 _SQUASH = """    image = image.resize(({columns}, {rows}), Image.Resampling.{filter})  # whatever its aspect ratio"""
 _SQUARE = """    if image.width < image.height:  # its shorter side becomes {rows} pixels
         size = {rows}, int(image.height * {rows} / image.width)
@@ -92,6 +95,7 @@ def use_script(backend: Backend, main: str, contract: Contract) -> str:
         contract: What the artifact carries.
     """
     wanted, precision = contract.preprocessing, SCHEMES[contract.scheme].precision
+    embeds = contract.embeds_preprocessing
     head = _HEAD.format(
         does="Prints the outputs for images" if contract.outputs else "Names what is in images",
         script=USE_SCRIPT,
@@ -102,9 +106,11 @@ def use_script(backend: Backend, main: str, contract: Contract) -> str:
         imports=backend.use_imports,
         main=main,
         size=wanted.input_size,
-        mean=wanted.mean,
-        std=wanted.std,
+        normalization="" if embeds else _NORMALIZATION.format(mean=wanted.mean, std=wanted.std),
         names=_names(contract),
+        levels="" if embeds else _LEVELS,
+        given="uint8 [1, height, width, 3]" if embeds else "float32 [1, 3, height, width]",
+        returned="pixels[None]" if embeds else _NORMALIZED,
         resize=_resize(wanted),
     )
     if contract.outputs:

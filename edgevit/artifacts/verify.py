@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,6 +23,29 @@ UNDECIDED_MARGIN = 1e-4
 blocks and a softmax, which leaves them correct to about 1e-5."""
 LEAST_DECIDED = 0.9
 """Share of the images that have to be compared; with fewer, all are."""
+
+
+def verify_pixel_input(inputs: tuple[TensorSpec, ...], size: tuple[int, int]) -> TensorSpec:
+    """Checks the input of an artifact with embedded preprocessing: one image of bytes, whose values are their own.
+
+    Args:
+        inputs: As the file declares them.
+        size: Height and width the model was made for.
+
+    Returns:
+        The input as the artifact had it before, for :func:`verify_signature`.
+
+    Raises:
+        CheckFailed: it is another.
+    """
+    (given, *others) = inputs
+    expected = (1, *size, 3)
+    if others or (given.shape, given.dtype) != (expected, "uint8"):
+        declared = ", ".join(f"{spec.dtype} {list(spec.shape)}" for spec in inputs)
+        raise CheckFailed(f"takes {declared}, not pixels: uint8 {list(expected)}")
+    if (given.scale, given.zero_point) not in ((None, None), (1.0, 0)):
+        raise CheckFailed(f"{given.name} scales its pixels by {given.scale} from {given.zero_point} on")
+    return replace(given, shape=(1, 3, *size), dtype="float32", scale=None, zero_point=None)
 
 
 def verify_signature(

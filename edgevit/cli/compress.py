@@ -43,6 +43,7 @@ def compress(
     export: options.Exports = None,
     scheme: options.Schemes = None,
     labels: options.Labels = None,
+    embed_preprocessing: options.EmbedPreprocessing = False,
     max_drop: Annotated[
         float | None,
         typer.Option(
@@ -144,6 +145,7 @@ def compress(
         export__backends=options.split(export),
         export__schemes=options.split(scheme),
         export__labels=labels and str(labels),
+        export__embed_preprocessing=embed_preprocessing,
         max_minutes=max_minutes,
         quick=quick,
         quantize__integer_io=integer_io,

@@ -172,6 +172,14 @@ Labels = Annotated[
         rich_help_panel=IMAGES, help="Text file that names the class of each output, one a line, in their order."
     ),
 ]
+EmbedPreprocessing = Annotated[
+    bool,
+    typer.Option(
+        "--embed-preprocessing",
+        rich_help_panel=ARTIFACTS,
+        help="Artifacts take pixels, uint8 RGB [1, height, width, 3], and normalize them by themselves.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Wide = Annotated[
     bool,

@@ -53,6 +53,7 @@ def quantize(
     ] = None,
     crop_mode: Annotated[str | None, typer.Option(help="center, or squash: ignore the aspect ratio.")] = None,
     class_offset: options.ClassOffset = None,
+    embed_preprocessing: options.EmbedPreprocessing = False,
     threads: options.Threads = None,
     as_json: options.Json = False,
 ) -> None:
@@ -90,6 +91,7 @@ def quantize(
         scheme=scheme,
         preprocessing=validate(PreprocessingOverrides, given, "command line"),
         class_offset=class_offset,
+        embed_preprocessing=embed_preprocessing,
         max_drop=max_drop,
         max_minutes=max_minutes,
         threads=threads or 1,

@@ -236,6 +236,8 @@ def print_summary(summary: Summary) -> None:
     print_line(f"outputs: {'; '.join(summary.outputs)}")
     if summary.contract:
         print_line(f"images: {_preprocessing_text(summary.contract.preprocessing)}")
+        if summary.contract.embeds_preprocessing:
+            print_line("input: pixels as they are, RGB, 0 to 255; mean and standard deviation are in the graph")
         classes = {name: output for output, name in enumerate(summary.contract.classes)}
         if summary.contract.outputs:
             print_line(f"no classifier: it gives {outputs_line(summary.contract.outputs)}")

@@ -14,6 +14,7 @@ from typing import get_args
 import numpy as np
 
 from edgevit.artifacts.accuracy import accuracy_of, agreement, read_answers
+from edgevit.artifacts.embed import EmbedJob, embed_preprocessing
 from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, check_classifier, class_count, image_size, run_images
 from edgevit.artifacts.layer_sensitivity import Sensitivity, SensitivityJob, layer_sensitivity
 from edgevit.artifacts.make import MadeArtifact, QuantizeJob, quantize
@@ -65,6 +66,8 @@ class FileQuantization:
     max_minutes: float
     """After which no further rung of the ladder is tried."""
     threads: int
+    embed_preprocessing: bool = False
+    """Whether the quantized file takes pixels and normalizes them by itself."""
     seed: int = 0
 
 
@@ -126,6 +129,12 @@ def read_float_file(job: ReadFloatJob) -> FloatFile:
         )
     session = backend.open_session(job.artifact, 1, "f32")
     check_classifier(session)
+    if session.inputs[0].dtype != "float32":
+        raise UsageError(
+            f"{job.artifact} takes {session.inputs[0].dtype}, not float32: normalization is in its graph, where quantizing would"
+            " round it",
+            "give the file without embedded preprocessing; --embed-preprocessing then puts it into the quantized one",
+        )
     return FloatFile(
         image_size(session.inputs[0]),
         class_count(session),
@@ -158,15 +167,15 @@ def quantize_file(asked: FileQuantization, progress: Progress) -> QuantizedFile:
         with blaming_file(asked.artifact):
             job = ReadFloatJob(backend.name, asked.artifact.absolute())
             file = children.run(f"read {asked.artifact.name}", Task(read_float_file, job, FloatFile))
-        return _climb(_FileTrials(asked, backend, file, _contract(usage, file), children, Path(folder)))
+        return _climb(_FileTrials(asked, backend, file, _contract(asked, usage, file), children, Path(folder)))
 
 
-def _contract(usage: Usage, file: FloatFile) -> Contract:
+def _contract(asked: FileQuantization, usage: Usage, file: FloatFile) -> Contract:
     """What the quantized file will carry, but for its scheme: what the float file carries, as far as it does."""
     preprocessing = replace(usage.preprocessing, input_size=file.input_size)
-    if usage.contract is None:
-        return Contract(preprocessing, file.layout, (), "fp32", "", __version__)
-    return replace(usage.contract, preprocessing=preprocessing, edgevit_version=__version__)
+    carried = usage.contract or Contract(preprocessing, file.layout, (), "fp32", "", __version__)
+    contract = replace(carried, preprocessing=preprocessing, edgevit_version=__version__)
+    return replace(contract, layout="NHWC", embeds_preprocessing=True) if asked.embed_preprocessing else contract
 
 
 def _climb(trials: _FileTrials) -> QuantizedFile:
@@ -241,7 +250,7 @@ class _FileTrials:
 
     def attempt(self, rung: str, recipe: Recipe) -> Attempt:
         """Quantizes by a recipe and evaluates the outcome."""
-        begun = time.monotonic()
+        begun, contract = time.monotonic(), replace(self.contract, scheme=recipe.scheme)
         job = QuantizeJob(
             backend=self.backend.name,
             parent=self.asked.artifact.absolute(),
@@ -249,10 +258,12 @@ class _FileTrials:
             calibration=self.calibration,
             seed=self.asked.seed,
             folder=self.folder / re.sub(r"[^a-z0-9.]+", "-", rung.lower()),
-            contract=replace(self.contract, scheme=recipe.scheme),
+            contract=None if self.asked.embed_preprocessing else contract,
         )
         try:
             made = self.children.run(f"quantize ({rung})", Task(quantize, job, MadeArtifact))
+            if self.asked.embed_preprocessing:
+                made = self._embedded(rung, made, contract)
             logits = self._logits(rung, made.main, SCHEMES[recipe.scheme].precision)
         except (CandidateFailed, CheckFailed, UsageError) as error:
             return Attempt(rung, recipe, None, None, None, time.monotonic() - begun, error.message)
@@ -283,6 +294,18 @@ class _FileTrials:
     def has_time(self) -> bool:
         """Returns whether there is time for another rung."""
         return time.monotonic() - self.begun < 60 * self.asked.max_minutes
+
+    def _embedded(self, rung: str, plain: MadeArtifact, contract: Contract) -> MadeArtifact:
+        """Puts the preprocessing into the graph of an artifact."""
+        job = EmbedJob(
+            backend=self.backend.name,
+            plain=plain.main,
+            contract=contract,
+            images=self.calibration,
+            threads=self.asked.threads,
+            folder=plain.main.parent.with_name(f"{plain.main.parent.name}-embedded"),
+        )
+        return self.children.run(f"embed preprocessing ({rung})", Task(embed_preprocessing, job, MadeArtifact))
 
     def _prepared(self, images: ImageSet, which: str) -> PreparedImages:
         job = PrepareImagesJob(images.samples, self.contract.preprocessing, self.folder / f"{which}.npy")

@@ -73,6 +73,26 @@ def preprocess(image: Image.Image, contract: Preprocessing) -> np.ndarray:
     return normalize(resize_and_crop(image, contract), normalized_levels(contract))
 
 
+def fed_array(image: Image.Image, contract: Preprocessing) -> np.ndarray:
+    """Returns an RGB image as a model is fed with it.
+
+    Args:
+        image: 8-bit RGB, see :func:`to_rgb`.
+        contract: See :func:`preprocess`.
+
+    Returns:
+        float32 [1, 3, height, width]; where pixels are fed as they are, uint8 [1, height, width, 3].
+    """
+    if _leaves_pixels(contract):
+        return np.array(resize_and_crop(image, contract))[None]
+    return preprocess(image, contract)[None]
+
+
+def _leaves_pixels(contract: Preprocessing) -> bool:
+    """Whether normalizing an image gives its pixels, as numbers in 0..255."""
+    return set(contract.mean) == {0.0} and set(contract.std) == {1 / 255}
+
+
 def normalized_levels(contract: Preprocessing) -> np.ndarray:
     """Returns what each of the 256 levels of a pixel becomes in each channel, float32 [3, 256]."""
     # in float64 and rounded once: int8 inputs are quantized from this, and many values lie half-way between two steps

@@ -15,6 +15,7 @@ from edgevit.artifacts.verify import (
     compare,
     far_images,
     tolerance_of,
+    verify_pixel_input,
     verify_signature,
 )
 from edgevit.backends import Backend
@@ -27,7 +28,7 @@ from edgevit.measure.paired import BenchWithParentJob, PairedLatency
 from edgevit.pipeline.candidate_line import candidate_line
 from edgevit.pipeline.choose import judge, mark_failed, mark_rejected
 from edgevit.pipeline.context import CandidateDraft, RunContext, Step, Steps, Variant
-from edgevit.pipeline.float_export import FLOAT, FloatExport
+from edgevit.pipeline.float_export import FLOAT
 from edgevit.pipeline.images import evaluation_images
 from edgevit.pipeline.recipe_trials import quantize_candidate
 from edgevit.pipeline.tasks import (
@@ -118,7 +119,7 @@ def make_artifact(context: RunContext, draft: CandidateDraft) -> Candidate:
     """Exports, or quantizes by recipes until the drop is kept, and describes what came out."""
     candidate, folder = draft.candidate, context.stages.folder
     if candidate.scheme == "fp32":
-        made = _float_export(context, draft).export(context.stages, draft.backend)
+        made = context.float_export(draft.variant).export(context.stages, draft.backend)
     else:
         quantized = quantize_candidate(context, draft)
         made = quantized.made
@@ -143,7 +144,7 @@ def make_artifact(context: RunContext, draft: CandidateDraft) -> Candidate:
     contract = context.inputs.contract(draft.variant.preprocessing, candidate.scheme)
     script = use_script(draft.backend, made.main.name, contract)
     folder.write(folder.relative(made.main.with_name(USE_SCRIPT)), script.encode())
-    return replace(candidate, artifact=artifact)
+    return replace(candidate, artifact=artifact, embedding=made.embedding)
 
 
 def verify_artifact(context: RunContext, draft: CandidateDraft) -> Candidate:
@@ -158,7 +159,10 @@ def verify_artifact(context: RunContext, draft: CandidateDraft) -> Candidate:
     integer_io = context.target.integer_io
     dtype = "float32" if integer_io == "none" or candidate.scheme == "fp32" else integer_io
     input_size = draft.variant.preprocessing.input_size
-    verify_signature(artifact.inputs, artifact.outputs, input_size, context.inputs.model.outputs, dtype)
+    inputs = artifact.inputs
+    if context.inputs.spec.export.embed_preprocessing:
+        inputs = (verify_pixel_input(inputs, input_size),)
+    verify_signature(inputs, artifact.outputs, input_size, context.inputs.model.outputs, dtype)
     rows, name, path = _logits(context, draft), "pytorch", draft.variant.reference
     if candidate.scheme != FLOAT:
         name = f"{draft.backend.name}/{FLOAT}/{draft.variant.slug}"
@@ -267,15 +271,8 @@ def _logits(context: RunContext, draft: CandidateDraft) -> np.ndarray:
     path = context.logits_path(candidate.id)
     if candidate.scheme == "fp32":
         artifact = context.stages.folder.path / _artifact(candidate).path
-        path = _float_export(context, draft).run(context.stages, draft.backend, artifact)
+        path = context.float_export(draft.variant).run(context.stages, draft.backend, artifact)
     return read_rows(path)
-
-
-def _float_export(context: RunContext, draft: CandidateDraft) -> FloatExport:
-    images = evaluation_images(context.stages, context.inputs, draft.variant.preprocessing)
-    contract = context.inputs.contract(draft.variant.preprocessing, FLOAT)
-    threads = context.inputs.spec.measure.threads
-    return FloatExport(draft.variant.slug, draft.variant.program, images, threads, contract)
 
 
 def _artifact(candidate: Candidate) -> Artifact:

@@ -153,6 +153,16 @@ class RunContext:
         path = self.logits_path(candidate_id)
         return counted_drop(self.evaluate(read_rows(path))) if path.is_file() else None
 
+    def float_export(self, variant: Variant) -> FloatExport:
+        """Returns what exports a variant as the float candidates of the backends."""
+        return FloatExport(
+            slug=variant.slug,
+            program=variant.program,
+            images=evaluation_images(self.stages, self.inputs, variant.preprocessing),
+            threads=self.inputs.spec.measure.threads,
+            contract=self.inputs.contract(variant.preprocessing, FLOAT),
+        )
+
     def logits_path(self, candidate_id: str) -> Path:
         """Returns where the logits of a candidate are kept, float32 [images, classes]."""
         return logits_path(self.stages, candidate_id)

@@ -77,8 +77,17 @@ class Inputs:
             preprocessing: Of the variant that it is made from.
             scheme: Of its numerics.
         """
-        named = self.model.named_outputs
-        return Contract(preprocessing, "NCHW", self.class_names, scheme, self.spec.sha256, __version__, named)
+        embeds = self.spec.export.embed_preprocessing
+        return Contract(
+            preprocessing=preprocessing,
+            layout="NHWC" if embeds else "NCHW",
+            classes=self.class_names,
+            scheme=scheme,
+            spec_sha256=self.spec.sha256,
+            edgevit_version=__version__,
+            outputs=self.model.named_outputs,
+            embeds_preprocessing=embeds,
+        )
 
     @cached_property
     def images(self) -> Samples:

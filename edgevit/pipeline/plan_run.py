@@ -50,6 +50,7 @@ def plan_run(inputs: Inputs, jobs: int, *, measures: bool = True) -> RunPlan:
             jobs=jobs,
             measures=measures,
             quick=inputs.spec.quick,
+            embeds=inputs.spec.export.embed_preprocessing,
             may_add=_may_add(inputs, target),
         )
     )

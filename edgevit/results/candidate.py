@@ -214,6 +214,8 @@ class Candidate:
     other_sets: Annotated[tuple[SetAccuracy, ...], LATER] = ()
     """Accuracy on the further evaluation sets of the spec, in their order; empty for a candidate that was rejected or failed
     before, and without such sets."""
+    embedding: Annotated[Verification | None, LATER] = None
+    """With its preprocessing embedded, against the same artifact that is fed from outside; None where it is not embedded."""
     file: Annotated[Path | None, Field(exclude=True), LATER] = field(default=None, compare=False)
     """Of the artifact; known of a run that was carried out or loaded here, and not in ``run.json``."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from edgevit.errors import UsageError
@@ -33,13 +33,24 @@ class Contract:
     edgevit_version: str
     outputs: Annotated[tuple[Output, ...], LATER] = ()
     """Of a model that is no classifier, in the order in which the file has them; empty for a classifier."""
+    embeds_preprocessing: Annotated[bool, LATER] = False
+    """Whether the graph normalizes by itself: its input is then the pixels, uint8 [1, h, w, channels], RGB, and ``preprocessing``
+    says by what it normalizes them."""
+
+    @property
+    def fed(self) -> Preprocessing:
+        """What is done to an image before it is fed: pixels stay as they are where the graph normalizes them."""
+        if not self.embeds_preprocessing:
+            return self.preprocessing
+        return replace(self.preprocessing, mean=(0.0, 0.0, 0.0), std=(1 / 255, 1 / 255, 1 / 255))
 
 
 def contract_to_text(contract: Contract) -> str:
-    """Returns a contract as one line of JSON; that of a classifier is as versions before named outputs wrote it."""
+    """Returns a contract as one line of JSON, with the keys that every version has and those that say something."""
     document = to_document(contract)
-    if not contract.outputs:
-        del document["outputs"]
+    for name in ("outputs", "embeds_preprocessing"):
+        if not document[name]:
+            del document[name]
     return json.dumps(document, ensure_ascii=False)
 
 

@@ -241,6 +241,9 @@ class ExportSpec(Section):
     labels: GivenPath | None = None
     """Text file with the name of a class in each line, in the order of the outputs, for artifacts to carry; the names of class
     folders, or the model's own, when not given."""
+    embed_preprocessing: bool = False
+    """Whether artifacts take pixels, uint8 [1, height, width, 3], RGB, and normalize them by themselves; images are resized and
+    cropped outside as ever."""
 
     @field_validator("backends")
     @classmethod
@@ -342,6 +345,11 @@ class Spec(Section):
             raise ValueError("data.samples (--samples) has no effect without data.evaluation (--data)")
         if data.calibration_samples is not None and data.calibration is None:
             raise ValueError("data.calibration_samples has no effect without data.calibration (--calibration)")
+        if self.export.embed_preprocessing and self.quantize.integer_io != "none":
+            raise ValueError(
+                "export.embed_preprocessing (--embed-preprocessing) and quantize.integer_io (--integer-io) both say what the input"
+                " is: with integers from input to output, normalization is in the scale of the input; leave one of them out"
+            )
         floats_only = all(name != AUTO and SCHEMES[name].is_float for name in self.export.schemes)
         if self.finetune.rungs and self.passes.tokens == NONE and floats_only:
             raise ValueError(

@@ -46,6 +46,26 @@ def test_another_size_and_missing_scales_are_refused() -> None:
         to_input(TensorSpec("x", (1, 3, 4, 4), "float32", "NCHW"), IMAGE)
     with pytest.raises(UsageError, match="states no scale"):
         to_input(TensorSpec("x", (1, 3, 2, 2), "uint8", "NCHW"), IMAGE)
+    with pytest.raises(UsageError, match="the input is bool, which is no image"):
+        to_input(TensorSpec("x", (1, 3, 2, 2), "bool", "NCHW"), IMAGE)
+
+
+def test_an_integer_input_without_a_scale_takes_pixels() -> None:
+    spec = TensorSpec("x", (1, 2, 2, 3), "uint8", "NHWC")
+    pixels = np.arange(244, 256, dtype=np.uint8).reshape(1, 2, 2, 3)
+    assert to_input(spec, pixels) is pixels
+    floats = pixels.transpose(0, 3, 1, 2).astype(np.float32)
+    for near in (floats, floats * 0.999999):
+        fed = to_input(spec, near)
+        assert fed.dtype == np.uint8
+        np.testing.assert_array_equal(fed, pixels)
+    scaled = TensorSpec("x", (1, 2, 2, 3), "uint8", "NHWC", 1.0, 0)
+    np.testing.assert_array_equal(to_input(scaled, floats), pixels)
+    np.testing.assert_array_equal(to_input(TensorSpec("x", (1, 3, 2, 2), "float32", "NCHW"), pixels), floats)
+    for wrong in (floats / 255, floats - 250, floats + 1):
+        with pytest.raises(UsageError, match="it takes integers, not normalized values") as caught:
+            to_input(spec, wrong)
+        assert caught.value.hint and "--mean 0 --std 0.00392157" in caught.value.hint
 
 
 @dataclass

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgevit.artifacts.verify import FLOAT_TOLERANCE, compare, far_images, tolerance_of, verify_signature
+from edgevit.artifacts.verify import (
+    FLOAT_TOLERANCE,
+    compare,
+    far_images,
+    tolerance_of,
+    verify_pixel_input,
+    verify_signature,
+)
 from edgevit.data import row_file
 from edgevit.errors import CheckFailed
 from edgevit.results.artifact import TensorSpec
@@ -51,6 +58,29 @@ def test_a_signature_of_several_outputs() -> None:
         verify_signature((INPUT,), declared[::-1], (8, 6), outputs, "float32")
     with pytest.raises(CheckFailed, match="1 inputs and 1 outputs, not 1 and 2"):
         verify_signature((INPUT,), declared[:1], (8, 6), outputs, "float32")
+
+
+PIXELS = TensorSpec("input", (1, 8, 6, 3), "uint8", "NHWC")
+
+
+def test_an_input_of_pixels_stands_for_the_one_before() -> None:
+    for pixels in (PIXELS, replace(PIXELS, scale=1.0, zero_point=0)):
+        verify_signature((verify_pixel_input((pixels,), (8, 6)),), (OUTPUT,), (8, 6), 5, "float32")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (INPUT, r"takes float32 \[1, 3, 8, 6\], not pixels: uint8 \[1, 8, 6, 3\]"),
+        (replace(PIXELS, shape=(1, 3, 8, 6)), r"takes uint8 \[1, 3, 8, 6\], not pixels"),
+        (replace(PIXELS, scale=0.5, zero_point=3), "input scales its pixels by 0.5 from 3 on"),
+    ],
+)
+def test_another_input_than_pixels_is_refused(given: TensorSpec, message: str) -> None:
+    with pytest.raises(CheckFailed, match=message):
+        verify_pixel_input((given,), (8, 6))
+    with pytest.raises(CheckFailed, match="not pixels"):
+        verify_pixel_input((PIXELS, PIXELS), (8, 6))
 
 
 def test_known_answer() -> None:

@@ -203,6 +203,12 @@ def test_a_summary_says_how_a_file_is_used(capsys: pytest.CaptureFixture[str]) -
     assert "32 × 48 pixels, bilinear, crop 0.875 (center), mean 0.485, 0.456, 0.406" in shown
     assert 'classes by output: 0 daisy, 1 a "rose" & <é>, 2 tulip' in shown
     assert "made by edgevit 0.1.0: static_wi8_ai8, spec cdcdcdcdcdcd" in shown
+    assert "pixels as they are" not in shown
+    render.print_summary(replace(summary, contract=make_contract(embeds_preprocessing=True)))
+    assert (
+        "input: pixels as they are, RGB, 0 to 255; mean and standard deviation are in the graph"
+        in capsys.readouterr().out
+    )
     render.print_summary(replace(summary, contract=make_contract(classes=())))
     assert "classes: not named" in capsys.readouterr().out
     render.print_summary(replace(summary, contract=None))

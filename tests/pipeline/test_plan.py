@@ -55,6 +55,12 @@ def test_a_plan_names_every_candidate() -> None:
     )
 
 
+def test_preprocessing_is_put_into_every_artifact() -> None:
+    assert "embed" not in counts(make_plan(FACTS))
+    plan = make_plan(replace(FACTS, embeds=True, variants=(*FACTS.variants, REDUCED)))
+    assert counts(plan)["embed"] == len(plan.candidates) == 2 * (2 + 3)
+
+
 def test_both_forms_are_made_and_one_is_quantized() -> None:
     plan = make_plan(replace(FACTS, backends=FACTS.backends[:1], variants=(*FACTS.variants, REDUCED)))
     assert plan.candidates[2:] == (

@@ -50,3 +50,12 @@ def test_named_outputs_are_told_and_a_classifiers_contract_is_as_it_was() -> Non
         {"name": "score", "shape": []},
     ]
     assert contract_from_text(contract_to_text(contract), "x") == contract
+
+
+def test_only_a_file_that_normalizes_by_itself_says_so() -> None:
+    plain, embedded = make_contract(), make_contract(layout="NHWC", embeds_preprocessing=True)
+    assert "embeds_preprocessing" not in contract_to_text(plain)
+    assert contract_from_text(contract_to_text(embedded), "model.onnx") == embedded
+    assert plain.fed == plain.preprocessing
+    assert (embedded.fed.mean, embedded.fed.std) == ((0.0,) * 3, (1 / 255,) * 3)
+    assert replace(embedded.fed, mean=plain.preprocessing.mean, std=plain.preprocessing.std) == plain.preprocessing

@@ -213,7 +213,7 @@ def test_the_digest_of_a_known_spec_stays() -> None:
     assert resolve({"model": {"name": "a"}}).sha256 == DIGEST
 
 
-DIGEST = "3a34cb3cc7884a81f74a7c115ebe9843b3cb27ac13d91aca22616f49c36c8bdc"
+DIGEST = "ec6b4f128270d4b456579ee99a0053b4ca2e7180108611ff25db8677752da59c"
 
 
 def test_weights_on_the_command_line_replace_those_of_the_file(tmp_path: Path) -> None:
