@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -44,7 +45,7 @@ def compress(
     pretrained: bool = False,
     random_weights: bool = False,
     num_classes: int | None = None,
-    evaluation: Images | None = None,
+    evaluation: Images | Mapping[str, Images] | None = None,
     calibration: Images | None = None,
     train: Images | None = None,
     samples: int | None = None,
@@ -88,7 +89,8 @@ def compress(
         pretrained: Download the weights from timm's own source; of a factory, take those that it loads itself.
         random_weights: For trying out; accuracy is then not reported.
         num_classes: Of a model by name, where it is not its default.
-        evaluation: Labelled images that candidates are judged on.
+        evaluation: Labelled images that candidates are judged on; of several sets, by name, the first judges, and the others,
+            such as shifted ones, are scored beside it.
         calibration: Images to calibrate with, or a share of the evaluation images such as "20%".
         train: Images for distillation and fine-tuning; the latter takes the calibration images when None.
         samples: Number of evaluation images, chosen by the seed.
@@ -166,11 +168,29 @@ def compress(
             described: Any = stored_model(model, preprocessing, inputs)
         else:
             described = {"name": model, **of_model, **_given(preprocessing=preprocessing and asdict(preprocessing))}
-        sources = {purpose: image_source(each, purpose, inputs) for purpose, each in images.items()}
+        sources: dict[str, Any] = {
+            purpose: image_source(each, purpose, inputs)
+            for purpose, each in images.items()
+            if not isinstance(each, Mapping)
+        }
+        if isinstance(evaluation, Mapping):
+            sources |= _several(evaluation, inputs)
         overrides = {"model": described, "data": {**sources, **of_data}, **settings}
         if labels is not None:
             overrides["export"] = {**settings.get("export", {}), "labels": labels_file(labels, inputs)}
         return carry_out(resolve_spec(None, profile, _as_document(overrides)), folder)
+
+
+def _several(sets: Mapping[str, Images], inputs: Path) -> dict[str, Any]:
+    """Several evaluation sets as a spec names them."""
+    if not sets:
+        raise UsageError("there are no evaluation sets", "give at least one, or leave evaluation out")
+    if not all(isinstance(name, str) and re.fullmatch(r"[\w-]+", name) for name in sets):
+        raise UsageError(
+            f"evaluation sets are named {', '.join(map(repr, sets))}", "name each in letters, digits, - and _"
+        )
+    first, *others = (image_source(images, f"evaluation-{name}", inputs) for name, images in sets.items())
+    return {"evaluation": first, "also_evaluate": others}
 
 
 def _with_metric(budget: BudgetSpec | None, metric: OwnMetric | str | None) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -12,10 +13,10 @@ from edgevit.cli import options
 def evaluate(
     artifact: options.ArtifactFile,
     data: Annotated[
-        str,
+        list[str],
         typer.Option(
             rich_help_panel=options.IMAGES,
-            help="Labelled images: digits, a folder, an .npz, or a manifest (.toml).",
+            help="Labelled images: digits, a folder, an .npz, or a manifest (.toml); may be repeated.",
             show_default=False,
         ),
     ],
@@ -55,13 +56,13 @@ def evaluate(
     """
     from edgevit.cli import render, terminal
     from edgevit.commands.eval import FileEvaluation, evaluate_file
-    from edgevit.errors import ExitCode
+    from edgevit.errors import ExitCode, UsageError
     from edgevit.results.document import to_document
 
     options.check_choice("precision", precision, options.PRECISIONS)
     asked = FileEvaluation(
         artifact=artifact,
-        data=data,
+        data=data[0],
         preprocessing=options.preprocessing(mean, std, interpolation, crop_pct, crop_mode),
         class_offset=class_offset,
         samples=samples,
@@ -70,14 +71,21 @@ def evaluate(
         timeout_seconds=timeout,
         metric=metric,
     )
+    twice = next((source for source in data if data.count(source) > 1), None)
+    if twice is not None:
+        raise UsageError(f"--data {twice} is given twice", "give each set once")
     with terminal.make_progress() as progress:
-        found = evaluate_file(asked, progress)
-    for note in found.notes:
+        scores = {source: evaluate_file(replace(asked, data=source), progress) for source in data}
+    for note in dict.fromkeys(note for found in scores.values() for note in found.notes):
         terminal.print_message(f"warning: {note}")
     if as_json:
-        terminal.print_json({"artifact": str(artifact), "data": data, **to_document(found)})
+        first, *others = ({"data": source, **to_document(found)} for source, found in scores.items())
+        terminal.print_json({"artifact": str(artifact), **first, **({"other_sets": others} if others else {})})
     else:
-        render.print_score(artifact, data, found)
-    if found.stopped:
-        terminal.print_message(f"stopped: {found.stopped}")
+        for source, found in scores.items():
+            render.print_score(artifact, source, found)
+    stopped = [found.stopped for found in scores.values() if found.stopped]
+    for reason in stopped:
+        terminal.print_message(f"stopped: {reason}")
+    if stopped:
         raise typer.Exit(ExitCode.CHECK_FAILED)

@@ -52,6 +52,15 @@ Data = Annotated[
     str | None,
     typer.Option(rich_help_panel=IMAGES, help="Images to evaluate: digits, a folder, an .npz, or a manifest (.toml)."),
 ]
+DataSets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--data",
+        rich_help_panel=IMAGES,
+        help="Images to evaluate: digits, a folder, an .npz, or a manifest (.toml). Repeated: further sets, which do not"
+        " choose.",
+    ),
+]
 Samples = Annotated[
     int | None, typer.Option(min=1, rich_help_panel=IMAGES, help="Evaluate on that many images, sampled with the seed.")
 ]

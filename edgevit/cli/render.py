@@ -55,6 +55,7 @@ def print_run(run: Run, *, wide: bool = False) -> None:
     for rank, candidate in enumerate(rows, 1):
         if reasons := reasons_of(candidate):
             out.print(f"rank {rank}, {candidate.id} {status_of(run, candidate)}: {'; '.join(reasons)}")
+    _print_other_sets(run)
     _print_predictions(run)
     for search in run.token_searches:
         out.print(search_line(search))
@@ -119,6 +120,17 @@ def _is_judged(run: Run) -> bool:
     """Whether a choice was to be made; ``edgevit export`` measures nothing and chooses nothing."""
     failed = all(candidate.status == "failed" for candidate in run.candidates)
     return failed or any(candidate.measurements for candidate in run.candidates)
+
+
+def _print_other_sets(run: Run) -> None:
+    """Prints a row for each candidate and evaluation set, where there are several sets."""
+    from edgevit.report.other_sets import other_set_rows, other_set_titles
+
+    rows = other_set_rows(run)
+    if rows:
+        print_line()
+        print_table(other_set_titles(run), rows, numeric=(2, 3, 4, 5), ranks=(0, 0, 0, 3, 0, 2))
+        print_line()
 
 
 def _print_predictions(run: Run) -> None:

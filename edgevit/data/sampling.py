@@ -25,10 +25,12 @@ _KEPT_SHARE = 0.1
 
 @dataclass(frozen=True)
 class RunData:
-    """The images of a run; the two sets share no image."""
+    """The images of a run; the calibration set shares no image with any other."""
 
     evaluation: ImageSet | None
     calibration: ImageSet | None
+    others: tuple[ImageSet, ...] = ()
+    """Further images to evaluate on, with labels; they do not choose."""
 
     @property
     def targets(self) -> np.ndarray | None:

@@ -30,6 +30,7 @@ from edgevit.pipeline.choose import judge, mark_failed, mark_rejected
 from edgevit.pipeline.context import CandidateDraft, RunContext, Step, Steps, Variant
 from edgevit.pipeline.float_export import FLOAT
 from edgevit.pipeline.images import evaluation_images
+from edgevit.pipeline.other_sets import evaluate_on_other_sets
 from edgevit.pipeline.recipe_trials import quantize_candidate
 from edgevit.pipeline.tasks import (
     bench_task,
@@ -261,8 +262,8 @@ def predict_candidate(context: RunContext, draft: CandidateDraft) -> Candidate:
 
 
 EXPORT_STEPS = Steps((make_artifact, verify_artifact), ())
-FINETUNE_STEPS = Steps((*EXPORT_STEPS.making, evaluate_candidate), ())
-COMPRESS_STEPS = Steps((*EXPORT_STEPS.making, evaluate_candidate), (measure_candidate, predict_candidate))
+FINETUNE_STEPS = Steps((*EXPORT_STEPS.making, evaluate_candidate, evaluate_on_other_sets), ())
+COMPRESS_STEPS = replace(FINETUNE_STEPS, measuring=(measure_candidate, predict_candidate))
 
 
 def _logits(context: RunContext, draft: CandidateDraft) -> np.ndarray:

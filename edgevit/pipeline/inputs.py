@@ -113,9 +113,14 @@ class Inputs:
     @property
     def evaluation_record(self) -> EvaluationRecord | None:
         """What accuracy is taken on; None without evaluation images."""
-        images = self.data.evaluation
-        if images is None:
-            return None
+        return self._record(self.data.evaluation) if self.data.evaluation else None
+
+    @property
+    def other_evaluations(self) -> tuple[EvaluationRecord, ...]:
+        """What else candidates are scored on."""
+        return tuple(map(self._record, self.data.others))
+
+    def _record(self, images: ImageSet) -> EvaluationRecord:
         classes = images.classes.index if images.classes else {}
         return EvaluationRecord(images.source, classes, self.spec.data.class_offset, images.notes)
 
@@ -156,7 +161,7 @@ class Inputs:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Reasons to doubt the weights and images: what of them was left out, and a poor calibration set."""
-        sets = (self.data.evaluation, self.data.calibration)
+        sets = (self.data.evaluation, *self.data.others, self.data.calibration)
         left_out = (note for images in sets if images for note in images.notes)
         calibration = self.calibration_record.warnings if self.calibration_record else ()
         return tuple(dict.fromkeys((*self.model.notes, *left_out, *calibration)))

@@ -37,6 +37,7 @@ def pin_inputs(folder: RunFolder, inputs: Inputs) -> None:
         "fine-tuning": tuning.train if tuning else None,
         "kept-apart": tuning.kept if tuning else None,
     }
+    sets |= {f"evaluation-{number}": images for number, images in enumerate(inputs.data.others, 2)}
     for name, images in sets.items():
         if images is not None:
             folder.pin(f"{name} images", order_sha256(images))

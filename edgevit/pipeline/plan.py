@@ -75,6 +75,8 @@ class RunFacts:
     """Whether preprocessing is put into each artifact."""
     may_add: tuple[str, ...] = ()
     """See :class:`edgevit.run.progress.RunPlan`."""
+    other_images: tuple[int, ...] = ()
+    """Of each further evaluation set."""
 
 
 @dataclass(frozen=True)
@@ -190,6 +192,9 @@ def _of_the_model(facts: RunFacts) -> Iterator[_Stage]:
     for _ in range(trained):
         yield _Stage("capture", CAPTURE_S)
         yield _Stage("evaluate", facts.images * facts.macs / 1e9 * PYTORCH_S_PER_GMAC)
+    for count in facts.other_images if facts.measures else ():
+        yield _Stage("preprocess", DECODE_S * count)
+        yield _Stage("evaluate", count * facts.macs / 1e9 * PYTORCH_S_PER_GMAC)
     yield _Stage("find", FIND_S)
     if facts.training_macs:
         yield _Stage("distill", TRAINING_PASSES * facts.training_macs / 1e9 * PYTORCH_S_PER_GMAC)
@@ -240,6 +245,8 @@ def _judged(facts: RunFacts, besides_s: float, image_s: float) -> Iterator[_Stag
     """
     yield _Stage("evaluate", facts.images * (image_s + PER_IMAGE_S))
     if facts.measures:
+        for count in facts.other_images:
+            yield _Stage("evaluate", count * (image_s + PER_IMAGE_S))
         yield _Stage("measure", besides_s + WARM_UP_S + max(facts.min_seconds, 50 * image_s), alone=True)
         if facts.devices:
             yield _Stage("predict", 0.5)

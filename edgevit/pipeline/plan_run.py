@@ -52,6 +52,7 @@ def plan_run(inputs: Inputs, jobs: int, *, measures: bool = True) -> RunPlan:
             quick=inputs.spec.quick,
             embeds=inputs.spec.export.embed_preprocessing,
             may_add=_may_add(inputs, target),
+            other_images=tuple(map(len, inputs.data.others)),
         )
     )
 

@@ -12,6 +12,7 @@ from edgevit.report.contributions import contributions_section
 from edgevit.report.finetunes import finetunes_section
 from edgevit.report.markdown_text import code, escape, section, table
 from edgevit.report.metric import judge_title, judge_unit, metric_of, score_text
+from edgevit.report.other_sets import other_sets_section
 from edgevit.report.table import (
     columns,
     has_final_round,
@@ -53,6 +54,7 @@ def render_markdown(
         _reasons(run),
         choices_section(run),
         accuracy_section(run),
+        other_sets_section(run),
         contributions_section(run),
         token_searches_section(run, token_picture),
         finetunes_section(run, finetune_picture),

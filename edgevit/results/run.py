@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, TypeAdapter
 
 from edgevit.errors import UsageError
-from edgevit.results.candidate import Candidate
+from edgevit.results.candidate import Candidate, SetAccuracy
 from edgevit.results.document import LATER, from_json, to_json
 from edgevit.results.finetune import Finetune
 from edgevit.results.measurement import HOST, Host, Interval, LatencyMs
@@ -43,6 +43,8 @@ class Baseline:
     """CSV file, relative to the run folder, with the label and the top-1 class of each image."""
     metric: Annotated[MetricScore | None, LATER] = None
     """By the metric that the spec names; None where it names none, or top-1."""
+    other_sets: Annotated[tuple[SetAccuracy, ...], LATER] = ()
+    """On the further evaluation sets of the spec, in their order."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,8 @@ class Run:
     """Ids of the candidates that cannot be told from the chosen one in speed, by device as in ``selected_for``."""
     evaluation: Annotated[EvaluationRecord | None, LATER] = None
     """None without evaluation images, and in runs of an earlier version."""
+    other_evaluations: Annotated[tuple[EvaluationRecord, ...], LATER] = ()
+    """The further images that candidates were scored on, which did not choose."""
     finetunes: Annotated[tuple[Finetune, ...], LATER] = ()
     """With ``--finetune``: what it brought to each variant that was tuned."""
     schema_version: Literal[1] = SCHEMA_VERSION

@@ -138,6 +138,8 @@ class DataSpec(Section):
 
     evaluation: str | None = None
     """Images that candidates are judged on; accuracy needs labels."""
+    also_evaluate: Names = ()
+    """Further images with labels, such as shifted ones: candidates are scored on them, too, but judged on the first alone."""
     calibration: str | None = None
     """Images for static quantization: a source, or a percentage such as "20%", which holds out that part of the evaluation
     images."""
@@ -343,6 +345,11 @@ class Spec(Section):
         data = self.data
         if data.samples is not None and data.evaluation is None:
             raise ValueError("data.samples (--samples) has no effect without data.evaluation (--data)")
+        if data.also_evaluate and data.evaluation is None:
+            raise ValueError("data.also_evaluate has no effect without data.evaluation (--data), the set that chooses")
+        twice = [name for name in data.also_evaluate if (data.evaluation, *data.also_evaluate).count(name) > 1]
+        if twice:
+            raise ValueError(f"data.also_evaluate: {twice[0]} is given twice; give each set once")
         if data.calibration_samples is not None and data.calibration is None:
             raise ValueError("data.calibration_samples has no effect without data.calibration (--calibration)")
         if self.export.embed_preprocessing and self.quantize.integer_io != "none":
@@ -457,12 +464,21 @@ def _with_absolute_paths(document: dict[str, Any], folder: Path) -> dict[str, An
     for key, value in document.items():
         if isinstance(value, dict):
             anchored[key] = _with_absolute_paths(value, folder)
+        elif key == "also_evaluate" and isinstance(value, list):
+            anchored[key] = [_anchored_source(each, folder) for each in value]
         elif value == "" or not isinstance(value, str):
             continue
         elif key in ("weights", "labels") or (key == "name" and value.endswith(".pt2")):
             anchored[key] = str(folder / expand_user(value))
-        elif key in ("evaluation", "calibration", "train") and value != "digits":
-            head, at, path = value.partition("@") if value.startswith("calibration:") else ("", "", value)
-            place = folder / expand_user(path)
-            anchored[key] = f"{head}{at}{place}" if path and os.path.lexists(place) else value
+        elif key in ("evaluation", "calibration", "train"):
+            anchored[key] = _anchored_source(value, folder)
     return anchored
+
+
+def _anchored_source(source: Any, folder: Path) -> Any:
+    """A source of images with its path below ``folder``, if it has one that exists there; all else as it is."""
+    if not isinstance(source, str) or source in ("", "digits"):
+        return source
+    head, at, path = source.partition("@") if source.startswith("calibration:") else ("", "", source)
+    place = folder / expand_user(path)
+    return f"{head}{at}{place}" if path and os.path.lexists(place) else source

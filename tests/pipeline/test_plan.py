@@ -127,3 +127,10 @@ def test_jobs_shorten_what_may_run_beside_others_only() -> None:
 
 def test_a_backend_that_was_not_measured_is_planned_too() -> None:
     assert make_plan(replace(FACTS, backends=(PlannedBackend("new", ()),))).candidates == ("new/fp32/dense",)
+
+
+def test_further_sets_are_evaluated_by_each_candidate() -> None:
+    before, after = counts(make_plan(FACTS)), counts(make_plan(replace(FACTS, other_images=(100, 200))))
+    candidates = len(make_plan(FACTS).candidates)
+    assert after["evaluate"] == before["evaluate"] + 2 * (candidates + 1)
+    assert after["preprocess"] == before["preprocess"] + 2

@@ -213,7 +213,7 @@ def test_the_digest_of_a_known_spec_stays() -> None:
     assert resolve({"model": {"name": "a"}}).sha256 == DIGEST
 
 
-DIGEST = "ec6b4f128270d4b456579ee99a0053b4ca2e7180108611ff25db8677752da59c"
+DIGEST = "c4e336a655806c29acf84566a19914fea9043afb7f934e7e796fc1120c301f32"
 
 
 def test_weights_on_the_command_line_replace_those_of_the_file(tmp_path: Path) -> None:
@@ -256,6 +256,8 @@ def test_nothing_is_converted_empty_or_out_of_bounds(document: dict[str, Any], w
     ("document", "message"),
     [
         ({"data": {"samples": 3}}, "data.samples (--samples) has no effect"),
+        ({"data": {"also_evaluate": ["fog/"]}}, "data.also_evaluate has no effect without data.evaluation"),
+        ({"data": {"evaluation": "a", "also_evaluate": ["a"]}}, "data.also_evaluate: a is given twice"),
         ({"data": {"calibration_samples": 3}}, "data.calibration_samples has no effect"),
         ({"data": {"train": "digits:train"}}, "data.train (--train) has no effect"),
         (
@@ -295,3 +297,17 @@ def test_one_tuning_alone_is_of_one_plan_scheme_and_backend(document: dict[str, 
     changed = {**whole, **{key: {**whole.get(key, {}), **value} for key, value in document.items()}}
     with pytest.raises(UsageError, match=message):
         check_single_tuning(Spec.model_validate(changed))
+
+
+def test_further_sets_start_at_the_folder_of_the_spec(tmp_path: Path) -> None:
+    (tmp_path / "fog").mkdir()
+    file = write(
+        tmp_path, '[model]\nname = "a"\n[data]\nevaluation = "digits"\nalso_evaluate = ["fog", "digits:train"]\n'
+    )
+    assert resolve_spec(file, None, {}).data.also_evaluate == (str(tmp_path / "fog"), "digits:train")
+
+
+def test_the_unit_of_the_largest_drop_is_that_of_the_metric() -> None:
+    with pytest.raises(UsageError, match="max_drop is in percentage points, 0 to 100, not 101"):
+        resolve({"model": {"name": "a"}, "budget": {"max_drop": 101.0}})
+    assert resolve({"model": {"name": "a"}, "budget": {"metric": "value", "max_drop": 250.0}}).budget.max_drop == 250
