@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from torch import nn
 
 from edgevit.api.metric_name import OwnMetric, metric_name
+from edgevit.api.overrides import overrides_of_model
 from edgevit.api.stored_images import Images, image_source
 from edgevit.api.stored_labels import labels_file
 from edgevit.api.stored_model import stored_model
@@ -80,7 +80,7 @@ def compress(
     A keyword that is left out has the value of the profile, or the default of :class:`edgevit.spec.spec.Spec`.
 
     Args:
-        model: A module, float32 [n, 3, h, w] to logits [n, classes]; the name of a model, such as timm's, or
+        model: A module, float32 [n, channels, h, w] to logits [n, classes]; the name of a model, such as timm's, or
             "package.module:factory", or a captured program (.pt2); or a whole spec, which takes no other setting than
             ``out``, ``resume``, ``jobs``, ``keep_work`` and ``progress``.
         out: Folder of the run; ``runs/<model>-<time>`` when None.
@@ -167,21 +167,22 @@ def compress(
         if isinstance(model, nn.Module):
             described: Any = stored_model(model, preprocessing, inputs)
         else:
-            described = {"name": model, **of_model, **_given(preprocessing=preprocessing and asdict(preprocessing))}
+            overrides = preprocessing and overrides_of_model(preprocessing)
+            described = {"name": model, **of_model, **_given(preprocessing=overrides)}
+        as_they_are = preprocessing is not None and preprocessing.input == "array"
+        store = partial(image_source, folder=inputs, as_they_are=as_they_are)
         sources: dict[str, Any] = {
-            purpose: image_source(each, purpose, inputs)
-            for purpose, each in images.items()
-            if not isinstance(each, Mapping)
+            purpose: store(each, purpose) for purpose, each in images.items() if not isinstance(each, Mapping)
         }
         if isinstance(evaluation, Mapping):
-            sources |= _several(evaluation, inputs)
-        overrides = {"model": described, "data": {**sources, **of_data}, **settings}
+            sources |= _several(evaluation, store)
+        document = {"model": described, "data": {**sources, **of_data}, **settings}
         if labels is not None:
-            overrides["export"] = {**settings.get("export", {}), "labels": labels_file(labels, inputs)}
-        return carry_out(resolve_spec(None, profile, _as_document(overrides)), folder)
+            document["export"] = {**settings.get("export", {}), "labels": labels_file(labels, inputs)}
+        return carry_out(resolve_spec(None, profile, _as_document(document)), folder)
 
 
-def _several(sets: Mapping[str, Images], inputs: Path) -> dict[str, Any]:
+def _several(sets: Mapping[str, Images], store: Callable[[Images, str], str]) -> dict[str, Any]:
     """Several evaluation sets as a spec names them."""
     if not sets:
         raise UsageError("there are no evaluation sets", "give at least one, or leave evaluation out")
@@ -189,7 +190,7 @@ def _several(sets: Mapping[str, Images], inputs: Path) -> dict[str, Any]:
         raise UsageError(
             f"evaluation sets are named {', '.join(map(repr, sets))}", "name each in letters, digits, - and _"
         )
-    first, *others = (image_source(images, f"evaluation-{name}", inputs) for name, images in sets.items())
+    first, *others = (store(images, f"evaluation-{name}") for name, images in sets.items())
     return {"evaluation": first, "also_evaluate": others}
 
 

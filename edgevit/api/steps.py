@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
 from edgevit.api.metric_name import OwnMetric, metric_name
+from edgevit.api.overrides import overrides_of_file
 from edgevit.api.stored_images import Images, image_source
+from edgevit.artifacts.usage import usage_of
 from edgevit.commands.bench import measure_file
 from edgevit.commands.eval import FileEvaluation, evaluate_file
 from edgevit.commands.profile import predict_for_target
@@ -76,12 +77,12 @@ def evaluate(
         UsageError: no backend reads the file, images cannot be read or have no labels, or the preprocessing is not known.
         CandidateFailed: the runtime crashed, or ran out of time, at the first image.
     """
-    given = {key: value for key, value in asdict(preprocessing).items() if key != "input_size"} if preprocessing else {}
+    overrides = overrides_of_file(preprocessing)
     with tempfile.TemporaryDirectory(prefix="edgevit-") as folder:
         asked = FileEvaluation(
             artifact=Path(file),
-            data=image_source(images, "evaluation", Path(folder)),
-            preprocessing=PreprocessingOverrides(**given),
+            data=_source(Path(file), overrides, images, Path(folder)),
+            preprocessing=overrides,
             class_offset=class_offset,
             samples=samples,
             threads=1,
@@ -89,6 +90,13 @@ def evaluate(
             metric=None if metric is None else metric_name(metric),
         )
         return evaluate_file(asked, progress or Silent())
+
+
+def _source(file: Path, overrides: PreprocessingOverrides, images: Images, folder: Path) -> str:
+    if isinstance(images, str | Path):
+        return str(images)
+    as_they_are = usage_of(file, overrides).preprocessing.input == "array"
+    return image_source(images, "evaluation", folder, as_they_are=as_they_are)
 
 
 def predict_latency(

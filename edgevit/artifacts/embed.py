@@ -15,11 +15,13 @@ from edgevit.artifacts.output_differences import compare_outputs
 from edgevit.artifacts.verify import compare, tolerance_of
 from edgevit.backends import Backend, get_backend
 from edgevit.data.prepared import PreparedImages
-from edgevit.errors import CandidateFailed
+from edgevit.errors import CandidateFailed, UsageError
+from edgevit.results.artifact import Preprocessing
 from edgevit.results.candidate import Verification
 from edgevit.results.contract import Contract
 from edgevit.spec.schemes import SCHEMES
 
+_RGB = 3
 FROM_OUTSIDE = "fed from outside"
 """What the copy is compared with."""
 IMAGES = 16
@@ -43,6 +45,22 @@ class EmbedJob:
     threads: int
     folder: Path
     """Appears whole, or not at all."""
+
+
+def check_embeddable(wanted: Preprocessing) -> None:
+    """Refuses preprocessing that cannot be embedded.
+
+    Args:
+        wanted: Of the model.
+
+    Raises:
+        UsageError: the model does not take RGB images.
+    """
+    if wanted.input == "array" or wanted.channels != _RGB:
+        what = "arrays" if wanted.input == "array" else f"{wanted.channels} channels"
+        raise UsageError(
+            f"--embed-preprocessing is for RGB images, and the model takes {what}", "leave out --embed-preprocessing"
+        )
 
 
 def embed_preprocessing(job: EmbedJob) -> MadeArtifact:

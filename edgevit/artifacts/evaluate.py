@@ -14,8 +14,9 @@ from edgevit.backends import Session, get_backend
 from edgevit.data.prepared import PreparedImages
 from edgevit.data.row_file import read_rows, write_rows
 from edgevit.errors import UsageError
-from edgevit.results.artifact import TensorSpec
+from edgevit.results.artifact import Preprocessing, TensorSpec
 from edgevit.run.child_process import report_progress
+from edgevit.spec.normalization import per_channel
 
 _ROUNDING = 1e-3
 """Of pixels that were divided by 255 and by one over it."""
@@ -60,7 +61,7 @@ def run_images(job: InferenceJob) -> LogitsFile:
 
 
 def run_once(session: Session, images: np.ndarray) -> np.ndarray:
-    """Feeds float32 [1, 3, h, w] to a session, in the layout and number format that its input declares.
+    """Feeds float32 [1, channels, h, w] to a session, in the layout and number format that its input declares.
 
     Returns:
         float32 logits [1, classes]; of a model that is no classifier all values, one output after the other, see
@@ -87,7 +88,7 @@ def check_classifier(session: Session) -> None:
     """Refuses a session that is not an image classifier.
 
     Raises:
-        UsageError: several inputs or outputs, or the input is not one RGB image, or the output no row.
+        UsageError: several inputs or outputs, or the input is not one image, or the output no row.
     """
     if len(session.inputs) != 1 or len(session.outputs) != 1:
         raise UsageError(
@@ -115,16 +116,10 @@ def check_takes_image(session: Session) -> None:
             "export a model that takes images and nothing else",
         )
     spec = session.inputs[0]
-    channels = {"NCHW": spec.shape[1:2], "NHWC": spec.shape[-1:]}.get(spec.layout, (3,))
-    if channels == (1,):
-        raise UsageError(
-            f"it takes images of 1 channel (its input is {list(spec.shape)}), and edgevit feeds RGB",
-            "export it with a first step that takes [1, 3, h, w] and averages the channels",
-        )
     if spec.layout not in ("NCHW", "NHWC") or spec.shape[0] != 1:
         raise UsageError(
             f"not a model of single images: its input is {spec.dtype} {list(spec.shape)}",
-            "export it with an input [1, 3, h, w] or [1, h, w, 3]",
+            "export it with an input [1, 3, h, w] or [1, h, w, 3]; 3 may be another number of channels",
         )
 
 
@@ -139,8 +134,29 @@ def image_size(spec: TensorSpec) -> tuple[int, int]:
     return height, width
 
 
+def preprocessing_for(spec: TensorSpec, stated: Preprocessing) -> Preprocessing:
+    """Returns the preprocessing for an image input: of its size, with a mean and standard deviation for each channel.
+
+    Args:
+        spec: The input, see :func:`check_classifier`.
+        stated: Its mean and standard deviation may have one value for all channels; the input size is not used.
+
+    Raises:
+        UsageError: they are of another number of channels.
+    """
+    channels = spec.shape[1] if spec.layout == "NCHW" else spec.shape[3]
+    try:
+        mean, std = per_channel(stated.mean, channels, "mean"), per_channel(stated.std, channels, "std")
+    except ValueError as error:
+        raise UsageError(
+            f"{error} (it is {list(spec.shape)})",
+            "give --mean and --std, each with a number for every channel or one for all",
+        ) from error
+    return replace(stated, input_size=image_size(spec), mean=mean, std=std)
+
+
 def to_input(spec: TensorSpec, images: np.ndarray) -> np.ndarray:
-    """Brings float32 [1, 3, h, w], or pixels uint8 [1, h, w, 3], into the layout and number format of an input.
+    """Brings float32 [1, channels, h, w], or pixels uint8 [1, h, w, channels], into the layout and number format of an input.
 
     Quantization rounds half to even after adding the zero point, and saturates: with a scale such as 1 / 127.5 every
     other pixel value lies half-way between two steps, so the order matters.

@@ -10,7 +10,7 @@ from edgevit.artifacts.decisions import decided
 from edgevit.artifacts.signal_to_noise import snr_db
 from edgevit.data.row_file import row_slices
 from edgevit.errors import CheckFailed
-from edgevit.results.artifact import TensorSpec
+from edgevit.results.artifact import Preprocessing, TensorSpec
 from edgevit.results.candidate import Verification
 from edgevit.results.output import Output
 
@@ -51,7 +51,7 @@ def verify_pixel_input(inputs: tuple[TensorSpec, ...], size: tuple[int, int]) ->
 def verify_signature(
     inputs: tuple[TensorSpec, ...],
     outputs: tuple[TensorSpec, ...],
-    size: tuple[int, int],
+    made_for: Preprocessing,
     expected: tuple[Output, ...],
     dtype: str,
 ) -> None:
@@ -60,7 +60,7 @@ def verify_signature(
     Args:
         inputs: As the file declares them.
         outputs: As the file declares them.
-        size: Height and width the model was made for.
+        made_for: Preprocessing of the model: its input size and channels.
         expected: What the model gives, in this order.
         dtype: Of all: "float32", or "int8" or "uint8", which need a scale and a zero point.
 
@@ -71,7 +71,8 @@ def verify_signature(
         raise CheckFailed(
             f"the file has {len(inputs)} inputs and {len(outputs)} outputs, not 1 and {len(expected)} as the model"
         )
-    declared = (("input", (1, 3, *size)), *((output.name, (1, *output.shape)) for output in expected))
+    image = ("input", (1, made_for.channels, *made_for.input_size))
+    declared = (image, *((output.name, (1, *output.shape)) for output in expected))
     for spec, (name, shape) in zip((*inputs, *outputs), declared, strict=True):
         if name not in spec.name:
             raise CheckFailed(f"{name} is called {spec.name!r}")

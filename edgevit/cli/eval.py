@@ -25,6 +25,7 @@ def evaluate(
     interpolation: options.Interpolation = None,
     crop_pct: options.CropPct = None,
     crop_mode: options.CropMode = None,
+    input_kind: options.InputKind = None,
     class_offset: options.ClassOffset = None,
     samples: options.Samples = None,
     metric: Annotated[
@@ -63,7 +64,7 @@ def evaluate(
     asked = FileEvaluation(
         artifact=artifact,
         data=data[0],
-        preprocessing=options.preprocessing(mean, std, interpolation, crop_pct, crop_mode),
+        preprocessing=options.preprocessing(mean, std, interpolation, crop_pct, crop_mode, input_kind),
         class_offset=class_offset,
         samples=samples,
         threads=threads or 1,

@@ -94,7 +94,7 @@ def _print_card(name: str, input_size: int | None, as_json: bool) -> None:
         ("architecture", "transformer" if card.transformer else "convolutional network"),
         ("note", note_of(name) or "no family that is checked on every backend"),
         ("parameters", units.count(card.params)),
-        ("input", f"{height} x {width} pixels"),
+        ("input", f"{height} x {width} pixels" + (f", {contract.channels} channels" if contract.channels != 3 else "")),
         ("MACs", units.count(card.macs)),
         ("classes", str(card.classes)) if card.classes else ("outputs", outputs_line(card.outputs)),
         ("mean", ", ".join(f"{value:g}" for value in contract.mean)),

@@ -175,6 +175,15 @@ CropPct = Annotated[
 CropMode = Annotated[
     str | None, typer.Option(rich_help_panel=IMAGES, help="center, or squash: ignore the aspect ratio.")
 ]
+InputKind = Annotated[
+    str | None,
+    typer.Option(
+        "--input",
+        metavar="KIND",
+        rich_help_panel=IMAGES,
+        help="image, or array: floats of an .npz or .npy as they are.",
+    ),
+]
 Labels = Annotated[
     Path | None,
     typer.Option(
@@ -331,7 +340,12 @@ def check_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
 
 
 def preprocessing(
-    mean: str | None, std: str | None, interpolation: str | None, crop_pct: float | None, crop_mode: str | None
+    mean: str | None,
+    std: str | None,
+    interpolation: str | None,
+    crop_pct: float | None,
+    crop_mode: str | None,
+    input_kind: str | None,
 ) -> PreprocessingOverrides:
     """Returns what the command line says of preprocessing.
 
@@ -347,12 +361,13 @@ def preprocessing(
         interpolation=interpolation,
         crop_pct=crop_pct,
         crop_mode=crop_mode,
+        input=input_kind,
     )
     return validate(PreprocessingOverrides, given, "command line")
 
 
-def channels(option: str, text: str | None) -> tuple[float, float, float] | None:
-    """Parses one number for all channels, or three for red, green and blue; None for None.
+def channels(option: str, text: str | None) -> tuple[float, ...] | None:
+    """Parses one number for all channels, or one for each; None for None.
 
     Raises:
         UsageError: it is neither.
@@ -361,10 +376,8 @@ def channels(option: str, text: str | None) -> tuple[float, float, float] | None
         return None
     form = f"such as {option} 0.5, or {option} 0.485,0.456,0.406 for red, green and blue: commas, no spaces"
     try:
-        numbers = [float(part) for part in text.split(",")]
+        return tuple(float(part) for part in text.split(","))
     except ValueError as error:
-        raise UsageError(f"{option} {text!r} is not a number, or three with commas between", form) from error
-    if len(numbers) not in (1, 3):
-        raise UsageError(f"{option} {text!r} has {len(numbers)} numbers, not one or three", form)
-    red, green, blue = numbers * 3 if len(numbers) == 1 else numbers
-    return red, green, blue
+        raise UsageError(
+            f"{option} {text!r} is not a number, or one for each channel with commas between", form
+        ) from error

@@ -329,5 +329,8 @@ def _preprocessing_text(wanted: Preprocessing) -> str:
     """How images are preprocessed, in one line."""
     height, width = wanted.input_size
     mean, std = (", ".join(f"{number:g}" for number in numbers) for numbers in (wanted.mean, wanted.std))
+    channels = "" if wanted.channels == 3 else f", {wanted.channels} channel{'s'[: wanted.channels > 1]}"
     crop = f"crop {wanted.crop_pct:g} ({wanted.crop_mode})"
-    return f"{height} × {width} pixels, {wanted.interpolation}, {crop}, mean {mean}, standard deviation {std}"
+    if wanted.input == "array":
+        return f"arrays of {height} × {width}{channels} as they are, mean {mean}, standard deviation {std}"
+    return f"{height} × {width} pixels{channels}, {wanted.interpolation}, {crop}, mean {mean}, standard deviation {std}"

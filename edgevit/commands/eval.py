@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from edgevit.artifacts.accuracy import accuracy_of, read_answers
-from edgevit.artifacts.evaluate import check_classifier, class_count, image_size, run_once
+from edgevit.artifacts.evaluate import check_classifier, class_count, preprocessing_for, run_once
 from edgevit.artifacts.metrics.built_in import find_metric
 from edgevit.artifacts.metrics.classification import AGREEMENT
 from edgevit.artifacts.metrics.judge import score_alone
@@ -18,6 +18,7 @@ from edgevit.artifacts.metrics.metric import Metric, Predictions
 from edgevit.artifacts.plausibility import chance_warning
 from edgevit.artifacts.usage import usage_of
 from edgevit.backends import Session, backend_of_file, get_backend
+from edgevit.data.array_form import check_form
 from edgevit.data.images import ImageSet, Samples, open_images, open_samples
 from edgevit.data.in_order import map_in_order
 from edgevit.data.output_labels import match_labels
@@ -156,7 +157,8 @@ def score_file(job: ScoreFileJob) -> ImagesDone:
     check_classifier(session)
     images = _labelled(job.samples)
     match_labels(images, class_count(session), job.class_offset, job.classes)
-    contract = replace(job.preprocessing, input_size=image_size(session.inputs[0]))
+    contract = preprocessing_for(session.inputs[0], job.preprocessing)
+    check_form(images.form, images.source, contract)
     write_rows_as_they_come(job.logits, len(images), _logits(session, images, contract))
     return ImagesDone(len(images))
 
@@ -166,7 +168,7 @@ def _logits(session: Session, images: ImageSet, contract: Preprocessing) -> Iter
 
     def decoded(image_id: str) -> np.ndarray | UsageError:
         try:
-            return preprocess(images.image(image_id), contract)
+            return preprocess(images.picture(image_id, contract), contract)
         except UsageError as error:
             return error
 

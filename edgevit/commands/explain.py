@@ -79,7 +79,12 @@ def explain(
     reader = _open(model)
     size = model.preprocessing.input_size
     reduced = with_fewer_tokens(unwrapped(model.module), plan, "gather", size) if plan else None
-    check_images(opened, model.num_classes, lambda done, total: progress.stage("check images", done, total))
+    takes = model.preprocessing
+    if takes.input == "array" or takes.channels != 3:
+        raise UsageError(
+            f"{model.name} does not take RGB images, on which attention is drawn", "give a model that does"
+        )
+    check_images(opened, model.num_classes, takes, lambda done, total: progress.stage("check images", done, total))
     with _made(out):
         if model.random_weights:
             progress.message(f"warning: {model.name} has random weights; what it attends to means nothing")

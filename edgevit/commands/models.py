@@ -59,7 +59,10 @@ def describe_model(name: str, input_size: tuple[int, int] | None = None) -> Mode
     overrides = PreprocessingOverrides(input_size=input_size)
     model = load_model(ModelSpec(name=name, random_weights=not has_weights, preprocessing=overrides))
     size = model.preprocessing.input_size
-    program, smaller = capture(model.module, size), ResizePlan("resolution", max(_STEP, size[0] - _STEP))
+    program, smaller = (
+        capture(model.module, size, model.preprocessing.channels),
+        ResizePlan("resolution", max(_STEP, size[0] - _STEP)),
+    )
     return ModelCard(
         name=name,
         params=model.params,

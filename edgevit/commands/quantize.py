@@ -14,8 +14,15 @@ from typing import get_args
 import numpy as np
 
 from edgevit.artifacts.accuracy import accuracy_of, agreement, read_answers
-from edgevit.artifacts.embed import EmbedJob, embed_preprocessing
-from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, check_classifier, class_count, image_size, run_images
+from edgevit.artifacts.embed import EmbedJob, check_embeddable, embed_preprocessing
+from edgevit.artifacts.evaluate import (
+    InferenceJob,
+    LogitsFile,
+    check_classifier,
+    class_count,
+    preprocessing_for,
+    run_images,
+)
 from edgevit.artifacts.layer_sensitivity import Sensitivity, SensitivityJob, layer_sensitivity
 from edgevit.artifacts.make import MadeArtifact, QuantizeJob, quantize
 from edgevit.artifacts.usage import Usage, usage_of
@@ -30,6 +37,7 @@ from edgevit.errors import CandidateFailed, CheckFailed, UsageError
 from edgevit.measure.host import check_threads, host_fingerprint
 from edgevit.quantization.ladder import Rung, best, climb, rungs
 from edgevit.quantization.policy import Architecture, Target, first_guess, first_recipe
+from edgevit.results.artifact import TensorSpec
 from edgevit.results.candidate import Accuracy, Attempt, within_budget
 from edgevit.results.contract import Contract
 from edgevit.run.progress import Progress
@@ -75,11 +83,9 @@ class FileQuantization:
 class FloatFile:
     """What a float file says of itself."""
 
-    input_size: tuple[int, int]
+    input: TensorSpec
     classes: int
     transformer: bool
-    layout: str
-    """Of its input: "NCHW" or "NHWC"."""
 
 
 @dataclass(frozen=True)
@@ -136,10 +142,9 @@ def read_float_file(job: ReadFloatJob) -> FloatFile:
             "give the file without embedded preprocessing; --embed-preprocessing then puts it into the quantized one",
         )
     return FloatFile(
-        image_size(session.inputs[0]),
+        session.inputs[0],
         class_count(session),
         any(op.kind == "softmax" for op in graph.ops[:-1]),
-        session.inputs[0].layout,
     )
 
 
@@ -172,10 +177,13 @@ def quantize_file(asked: FileQuantization, progress: Progress) -> QuantizedFile:
 
 def _contract(asked: FileQuantization, usage: Usage, file: FloatFile) -> Contract:
     """What the quantized file will carry, but for its scheme: what the float file carries, as far as it does."""
-    preprocessing = replace(usage.preprocessing, input_size=file.input_size)
-    carried = usage.contract or Contract(preprocessing, file.layout, (), "fp32", "", __version__)
+    preprocessing = preprocessing_for(file.input, usage.preprocessing)
+    carried = usage.contract or Contract(preprocessing, file.input.layout, (), "fp32", "", __version__)
     contract = replace(carried, preprocessing=preprocessing, edgevit_version=__version__)
-    return replace(contract, layout="NHWC", embeds_preprocessing=True) if asked.embed_preprocessing else contract
+    if not asked.embed_preprocessing:
+        return contract
+    check_embeddable(preprocessing)
+    return replace(contract, layout="NHWC", embeds_preprocessing=True)
 
 
 def _climb(trials: _FileTrials) -> QuantizedFile:

@@ -151,7 +151,9 @@ def _images(spec: Spec, model: Model, progress: Progress) -> ImageSet:
     data = choose_data(evaluation, spec.data.calibration, None, spec.data.calibration_samples, spec.seed)
     assert data.calibration is not None
     images = choose_images(data.calibration)
-    check_images(images, model.num_classes, functools.partial(progress.stage, "check calibration images"))
+    check_images(
+        images, model.num_classes, model.preprocessing, functools.partial(progress.stage, "check calibration images")
+    )
     return images
 
 
@@ -186,7 +188,8 @@ class _Analysis:
         stage = f"capture {self.model.name}"
         self.children.progress.stage(stage, 0, 1)
         module, size = self.model.module, self.model.preprocessing.input_size
-        program = capture(with_fewer_tokens(module, plan, "gather", size) if plan else module, size)
+        reduced = with_fewer_tokens(module, plan, "gather", size) if plan else module
+        program = capture(reduced, size, self.model.preprocessing.channels)
         self.children.progress.stage(stage, 1, 1)
         return program
 

@@ -53,20 +53,21 @@ def load_captured(path: Path) -> nn.Module:
     return fx.GraphModule(exported, graph).eval()
 
 
-def save_captured(module: nn.Module, input_size: tuple[int, int], path: Path) -> None:
+def save_captured(module: nn.Module, input_size: tuple[int, int], path: Path, channels: int = 3) -> None:
     """Captures a module for one image, and writes the program.
 
     Args:
-        module: In eval mode, float32 [n, 3, h, w] to logits [n, classes], or to each output [n, ...] by name.
+        module: In eval mode, float32 [n, channels, h, w] to logits [n, classes], or to each output [n, ...] by name.
         input_size: Height and width in pixels.
         path: Of the file, ``.pt2``.
+        channels: Of the images.
 
     Raises:
         UsageError: it cannot be captured, or the program computes something else.
         DiskFull: there is no space left.
     """
-    save_program(capture_for_training(module, input_size), path)
-    image = torch.rand(1, 3, *input_size, generator=torch.Generator().manual_seed(0))
+    save_program(capture_for_training(module, input_size, channels), path)
+    image = torch.rand(1, channels, *input_size, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         expected, found = module(image), load_captured(path)(image)
     difference = largest_difference(found, expected)

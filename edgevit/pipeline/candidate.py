@@ -159,11 +159,10 @@ def verify_artifact(context: RunContext, draft: CandidateDraft) -> Candidate:
     artifact = _artifact(candidate)
     integer_io = context.target.integer_io
     dtype = "float32" if integer_io == "none" or candidate.scheme == "fp32" else integer_io
-    input_size = draft.variant.preprocessing.input_size
-    inputs = artifact.inputs
+    made_for, inputs = draft.variant.preprocessing, artifact.inputs
     if context.inputs.spec.export.embed_preprocessing:
-        inputs = (verify_pixel_input(inputs, input_size),)
-    verify_signature(inputs, artifact.outputs, input_size, context.inputs.model.outputs, dtype)
+        inputs = (verify_pixel_input(inputs, made_for.input_size),)
+    verify_signature(inputs, artifact.outputs, made_for, context.inputs.model.outputs, dtype)
     rows, name, path = _logits(context, draft), "pytorch", draft.variant.reference
     if candidate.scheme != FLOAT:
         name = f"{draft.backend.name}/{FLOAT}/{draft.variant.slug}"

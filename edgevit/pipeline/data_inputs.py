@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import replace
 
+from edgevit.data.array_form import check_form
 from edgevit.data.calibration_warnings import calibration_warnings
 from edgevit.data.images import ImageSet, open_images, set_sha256, sorted_digests
 from edgevit.data.output_labels import match_labels
@@ -60,7 +61,9 @@ def open_data(spec: Spec, model: Model, progress: Progress) -> RunData:
         if images is not None:
             # labels of calibration images stay as their source has them: they may count from 1
             classes = model.num_classes + (spec.data.class_offset == -1)
-            check_images(images, classes, functools.partial(progress.stage, f"check {name} images"))
+            check_images(
+                images, classes, model.preprocessing, functools.partial(progress.stage, f"check {name} images")
+            )
     return data
 
 
@@ -84,31 +87,34 @@ def _quick_part(images: ImageSet, seed: int) -> ImageSet:
     return sample_images(images, count, seed, "evaluation")
 
 
-def open_training_images(spec: Spec, data: RunData) -> ImageSet | None:
+def open_training_images(spec: Spec, model: Model, data: RunData) -> ImageSet | None:
     """Opens the images to distill with, where the spec asks for it.
 
     Args:
         spec: What to do.
+        model: That is trained with them.
         data: The images to evaluate on and to calibrate with.
 
     Raises:
-        UsageError: the source does not exist, or an image is in ``data`` too.
+        UsageError: the source does not exist, its images are of another kind than the model takes, or one is in ``data`` too.
     """
     if spec.passes.distill is None or spec.quick:
         return None
     assert spec.data.train is not None  # a spec with a teacher has it
     images = open_images(spec.data.train, "training")
+    check_form(images.form, images.source, model.preprocessing)
     for other in (data.evaluation, *data.others, data.calibration):
         if other is not None:
             refuse_overlap(other, images, "training")
     return images
 
 
-def open_tuning_images(spec: Spec, data: RunData, progress: Progress) -> TuningImages | None:
+def open_tuning_images(spec: Spec, model: Model, data: RunData, progress: Progress) -> TuningImages | None:
     """Opens the images to fine-tune with: of the calibration source, or others, and none that candidates are judged on.
 
     Args:
         spec: What to do.
+        model: That is trained with them.
         data: The images to evaluate on and to calibrate with.
         progress: Progress callback.
 
@@ -130,7 +136,8 @@ def open_tuning_images(spec: Spec, data: RunData, progress: Progress) -> TuningI
             refuse_overlap(judging, images, "training")
     split = split_for_tuning(images, spec.seed)
     for part in (split.train, split.kept):
-        check_images(replace(part, labels=None), 1, functools.partial(progress.stage, "check images to fine-tune with"))
+        on_progress = functools.partial(progress.stage, "check images to fine-tune with")
+        check_images(replace(part, labels=None), 1, model.preprocessing, on_progress)
     return split
 
 

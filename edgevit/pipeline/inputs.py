@@ -7,9 +7,11 @@ from functools import cached_property
 
 import numpy as np
 
+from edgevit.artifacts.embed import check_embeddable
 from edgevit.artifacts.metrics.metric import Metric
 from edgevit.backends import Backend, check_size
-from edgevit.data.images import NOISE, ImageSet, Samples, open_images
+from edgevit.data.images import ImageSet, Samples, open_images
+from edgevit.data.noise import noise_source
 from edgevit.data.sampling import RunData, TuningImages
 from edgevit.devices.device import Device, load_device
 from edgevit.distillation.accelerator import find_device
@@ -93,7 +95,7 @@ class Inputs:
     def images(self) -> Samples:
         """Images that artifacts are verified with, and evaluated on where there are labels; synthetic if none were given."""
         images = self.data.evaluation or self.data.calibration
-        return images.samples if images else open_images(f"{NOISE}:{NOISE_SAMPLES}").samples
+        return images.samples if images else open_images(noise_source(NOISE_SAMPLES, self.model.preprocessing)).samples
 
     @property
     def labels(self) -> tuple[int, ...] | None:
@@ -215,6 +217,8 @@ def open_inputs(spec: Spec, progress: Progress) -> Inputs:
     check_kind(spec, model)
     for backend in backends:
         check_size(backend, model.params)
+    if spec.export.embed_preprocessing:
+        check_embeddable(model.preprocessing)
     data = open_data(spec, model, progress)
     check_metric(spec, model, data)
     teacher = open_teacher(spec, model)
@@ -227,8 +231,8 @@ def open_inputs(spec: Spec, progress: Progress) -> Inputs:
         host=host,
         model=model,
         teacher=teacher,
-        training_images=open_training_images(spec, data),
-        tuning_images=open_tuning_images(spec, data, progress),
+        training_images=open_training_images(spec, model, data),
+        tuning_images=open_tuning_images(spec, model, data, progress),
         training_device=find_device(spec.finetune.accelerator) if spec.finetune.rungs else "cpu",
         data=data,
         calibration_record=record_calibration(data, spec.seed, progress),

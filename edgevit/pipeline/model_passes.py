@@ -18,7 +18,7 @@ from torch import nn
 from edgevit.artifacts.accuracy import read_answers
 from edgevit.artifacts.unseen_layers import UnseenJob, UnseenLayers
 from edgevit.data.images import ImageSet
-from edgevit.data.preprocess import resize_and_crop
+from edgevit.data.prepared import prepare_one
 from edgevit.data.row_file import read_rows
 from edgevit.distillation.distill import (
     DistillSettings,
@@ -117,7 +117,7 @@ def load_trained(module: nn.Module, file: Path) -> None:
 
 def _train(context: RunContext, settings: DistillSpec, teacher: Model, images: ImageSet) -> nn.Module:
     model, defaults = context.inputs.model, DistillSettings()
-    pixels = np.stack([resize_and_crop(images.image(image_id), model.preprocessing) for image_id in images.ids])
+    pixels = np.stack([prepare_one(images, image_id, model.preprocessing) for image_id in images.ids])
     with user_code(f"training {model.name} on the outputs of {teacher.name}"):
         return distill(
             Student(copy.deepcopy(model.module).requires_grad_(True), _normalization(model)),

@@ -62,7 +62,7 @@ def capture_module(stages: Stages, slug: str, module: nn.Module, preprocessing: 
     path = stages.folder.work(f"{slug}.pt2")
 
     def make() -> Captured:
-        program = capture(module, preprocessing.input_size)
+        program = capture(module, preprocessing.input_size, preprocessing.channels)
         save_program(program, path)
         return Captured(path, count_macs(program), is_transformer(program))
 

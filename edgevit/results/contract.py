@@ -51,6 +51,8 @@ def contract_to_text(contract: Contract) -> str:
     for name in ("outputs", "embeds_preprocessing"):
         if not document[name]:
             del document[name]
+    if contract.preprocessing.input == "image":
+        del document["preprocessing"]["input"]
     return json.dumps(document, ensure_ascii=False)
 
 

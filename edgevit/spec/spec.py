@@ -26,7 +26,6 @@ Minutes = Annotated[float, Field(gt=0, le=100_000)]
 Pixels = Annotated[int, Field(gt=0, le=16_384)]
 Given = TypeVar("Given")
 Checked = TypeVar("Checked")
-Triple = tuple[float, float, float]
 Rung = Literal["quick", "full"]
 """How much of a model is fine-tuned."""
 Accelerator = Literal["auto", "cpu", "cuda", "mps"]
@@ -57,9 +56,9 @@ def _as_height_and_width(value: Any) -> Any:
 
 
 def _as_channels(value: Any) -> Any:
-    """Refuses a single number for all channels, and says how it is written."""
+    """Refuses a number outside a list, and says how it is written."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        raise ValueError(f"has a value for red, green and blue: write [{value}, {value}, {value}]")
+        raise ValueError(f"is a list, of a value for each channel or one for all: write [{value}]")
     return value
 
 
@@ -87,10 +86,15 @@ class PreprocessingOverrides(Section):
 
     input_size: Annotated[tuple[Pixels, Pixels] | None, BeforeValidator(_as_height_and_width)] = None
     """Height and width in pixels."""
-    mean: Annotated[Triple | None, BeforeValidator(_as_channels)] = None
-    """Mean of pixels in 0..1, for red, green and blue."""
-    std: Annotated[tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None, BeforeValidator(_as_channels)] = None
-    """Standard deviation of pixels in 0..1, for red, green and blue."""
+    channels: Annotated[int, Field(gt=0, le=65_536)] | None = None
+    """Of the input: 1 for grey, 3 for RGB, any number for arrays; the model's own, or 3, when not given."""
+    input: Literal["image", "array"] | None = None
+    """array: floats from an .npz as they are, without resizing, and without normalization unless mean or std are given; images
+    of 8 bits when not given."""
+    mean: Annotated[tuple[float, ...] | None, Field(min_length=1), BeforeValidator(_as_channels)] = None
+    """Mean of pixels in 0..1, or of the values of arrays, for each channel or one for all."""
+    std: Annotated[tuple[PositiveFloat, ...] | None, Field(min_length=1), BeforeValidator(_as_channels)] = None
+    """Standard deviation of pixels in 0..1, or of the values of arrays, for each channel or one for all."""
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] | None = None
     """How an image is resized."""
     crop_pct: Annotated[float, Field(gt=0, le=1)] | None = None
@@ -99,10 +103,15 @@ class PreprocessingOverrides(Section):
     """center: by the shorter side; squash: by both, whatever the aspect ratio."""
 
     @model_validator(mode="after")
-    def _of_pixels_in_0_to_1(self) -> PreprocessingOverrides:
+    def _fits_the_input(self) -> PreprocessingOverrides:
+        if self.input == "array":
+            resizing = [key for key in ("interpolation", "crop_pct", "crop_mode") if getattr(self, key) is not None]
+            if resizing:
+                raise ValueError(f"{', '.join(resizing)}: no effect on arrays, which are taken as they are")
+            return self
         problem = normalization_problem(self.mean, self.std)
         if problem:
-            raise ValueError(problem)
+            raise ValueError(f"{problem}; of arrays as they are: input = array")
         return self
 
 

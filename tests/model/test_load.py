@@ -226,7 +226,7 @@ def test_a_users_own_factory(factories: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "given", "message"),
     [
-        ("{}:grey", {}, ":grey takes images of 1 channel, and edgevit feeds RGB"),
+        ("{}:grey", {}, ":grey takes images of 1 channel, not 3"),
         ("{}:levels", {}, r"mean 127.5 and std 127.5 is not of pixels in 0..1.* --mean 0.5 --std 0.5"),
         ("{}:nothing", {}, "has no factory 'nothing'"),
         ("{}:number", {}, "has no factory 'number'"),

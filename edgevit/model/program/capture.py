@@ -33,21 +33,23 @@ FOLDING_TOLERANCE = 1e-4
 _CAPTURABLE = "what the model does may not depend on the values in an image: replace such an `if`, `.item()` or mask by torch.where"
 
 
-def capture(module: nn.Module, input_size: tuple[int, int]) -> ExportedProgram:
+def capture(module: nn.Module, input_size: tuple[int, int], channels: int = 3) -> ExportedProgram:
     """Captures a model with a static shape, batch 1.
 
     Args:
-        module: float32 [n, 3, h, w] to logits [n, classes], or to each output [n, ...] by name, in eval mode; left untouched.
+        module: float32 [n, channels, h, w] to logits [n, classes], or to each output [n, ...] by name, in eval mode; left
+            untouched.
         input_size: Height and width in pixels.
+        channels: Of the images.
 
     Returns:
-        Program with one input, ``input`` float32 [1, 3, h, w], and one output, logits float32 [1, classes]; or named ones, see
-        :mod:`edgevit.model.program.outputs`.
+        Program with one input, ``input`` float32 [1, channels, h, w], and one output, logits float32 [1, classes]; or named
+        ones, see :mod:`edgevit.model.program.outputs`.
 
     Raises:
         UsageError: torch.export cannot capture the module, or the captured program differs from it by more than rounding.
     """
-    example = _image_like(input_size)
+    example = _image_like(input_size, channels)
     with user_code("running the model"), torch.inference_mode():
         expected = module(example)
     with user_code("merging the blocks of the model"):
@@ -126,14 +128,14 @@ def _place_of_open_shape(program: ExportedProgram) -> str:
     return f" ({lines[-1].rpartition(', in ')[0] or lines[-1]})" if lines else ""
 
 
-def _image_like(size: tuple[int, int]) -> torch.Tensor:
-    """Returns smooth colours with a little noise, float32 [1, 3, h, w], mean about 0 and standard deviation about 1.
+def _image_like(size: tuple[int, int], channels: int) -> torch.Tensor:
+    """Returns smooth colours with a little noise, float32 [1, channels, h, w], mean about 0 and standard deviation about 1.
 
     White noise drives activations far out of the range that the norms' statistics are for, where float32 rounding alone
     (folded or not) changes the logits of a LeViT by 3 %.
     """
     generator = torch.Generator().manual_seed(0)
-    colours = nn.functional.interpolate(torch.randn(1, 3, 6, 6, generator=generator), size=size, mode="bicubic")
+    colours = nn.functional.interpolate(torch.randn(1, channels, 6, 6, generator=generator), size=size, mode="bicubic")
     return colours + 0.1 * torch.randn(colours.shape, generator=generator)
 
 
