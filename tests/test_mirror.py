@@ -62,6 +62,7 @@ OTHER_FILES: Mapping[str, str] = {
     "tests/test_benchmarks.py": "benchmarks/",
     "tests/test_docs.py": "docs/ and what its reference pages are made by",
     "tests/test_docstrings.py": "rules for docstrings and signatures",
+    "tests/test_examples.py": "examples/",
     "tests/test_imports.py": "what may be imported when",
     "tests/test_layers.py": "which package may import which",
     "tests/test_mirror.py": "this",
