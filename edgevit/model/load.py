@@ -18,7 +18,7 @@ from edgevit.model.captured import is_captured, load_captured
 from edgevit.model.class_names import own_class_names
 from edgevit.model.factory import call_factory
 from edgevit.model.own_preprocessing import preprocessing_of
-from edgevit.model.program.outputs import NamedOutputs, OnlyLogits, as_rows, named_tensors, outputs_of
+from edgevit.model.program.outputs import NamedOutputs, OnlyLogits, as_rows, named_tensors, outputs_of, unwrapped
 from edgevit.model.quantized import refuse_quantized_module, shortened
 from edgevit.model.random_weights import randomize
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
@@ -111,7 +111,7 @@ def load_on_trial(job: LoadJob) -> Loaded:
     if job.spec.pretrained:
         torch.manual_seed(job.seed + 1)
         again = call_factory(job.spec.name, job.spec.num_classes, pretrained=True)
-        _check_own_weights(job.spec.name, model.module, again.float())
+        _check_own_weights(job.spec.name, unwrapped(model.module), again.float())
     return Loaded(model.num_classes)
 
 

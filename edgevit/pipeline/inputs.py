@@ -21,7 +21,7 @@ from edgevit.model.load import Model
 from edgevit.pipeline.classifier_only import check_kind
 from edgevit.pipeline.data_inputs import open_data, open_training_images, open_tuning_images, record_calibration
 from edgevit.pipeline.export_inputs import check_schemes, fits_integer_io, open_backends, target_of
-from edgevit.pipeline.metric_inputs import check_metric, open_metric
+from edgevit.pipeline.metric_inputs import check_metric, default_metric, open_metric
 from edgevit.pipeline.model_inputs import open_model, open_teacher
 from edgevit.pipeline.output_names import output_names
 from edgevit.pipeline.requested_plans import RequestedPlan, check_plans
@@ -70,7 +70,8 @@ class Inputs:
     class_names: tuple[str, ...] = ()
     """Name of the class of each output, for artifacts to carry; none where nobody named them all."""
     metric: Metric | None = None
-    """What candidates are judged by; None for top-1, or without labels agreement with the float model."""
+    """What candidates are judged by; None for top-1, or without labels agreement with the float model. Always one of a model that is
+    no classifier."""
 
     def contract(self, preprocessing: Preprocessing, scheme: str) -> Contract:
         """Returns what an artifact of the run carries.
@@ -215,6 +216,7 @@ def open_inputs(spec: Spec, progress: Progress) -> Inputs:
     metric = open_metric(spec)
     model = open_model(spec.model, spec.seed)
     check_kind(spec, model)
+    metric = metric or default_metric(spec, model)
     for backend in backends:
         check_size(backend, model.params)
     if spec.export.embed_preprocessing:
