@@ -57,9 +57,10 @@ def evaluate(
     samples: int | None = None,
     class_offset: int | None = None,
     metric: OwnMetric | str | None = None,
+    reference: Path | str | None = None,
     progress: Progress | None = None,
 ) -> FileScore:
-    """Scores an artifact file on labelled images.
+    """Scores an artifact file on labelled images, or by its outputs beside those of another file.
 
     Args:
         file: A classifier of single images; it need not be edgevit's.
@@ -68,10 +69,11 @@ def evaluate(
         samples: Images to score it on; all when None.
         class_offset: Output of class 0, see :class:`edgevit.spec.spec.DataSpec`.
         metric: To score by besides top-1, see :func:`edgevit.compress`.
+        reference: File whose outputs its outputs are compared with, such as the float one; the images then need no labels.
         progress: Progress callback.
 
     Returns:
-        Accuracies as fractions with their intervals.
+        Accuracies as fractions with their intervals; with a reference the cosine similarity, and each output's differences.
 
     Raises:
         UsageError: no backend reads the file, images cannot be read or have no labels, or the preprocessing is not known.
@@ -86,7 +88,8 @@ def evaluate(
             class_offset=class_offset,
             samples=samples,
             threads=1,
-            precision="fastest",
+            precision="f32" if reference else "fastest",
+            reference=Path(reference) if reference else None,
             metric=None if metric is None else metric_name(metric),
         )
         return evaluate_file(asked, progress or Silent())

@@ -93,14 +93,16 @@ def check_classifier(session: Session) -> None:
     if len(session.inputs) != 1 or len(session.outputs) != 1:
         raise UsageError(
             f"not a classifier: {len(session.inputs)} inputs and {len(session.outputs)} outputs, not one of each",
-            "export a model that takes images and returns logits, and nothing else",
+            "export a model that takes images and returns logits, and nothing else; or compare all its outputs with another"
+            " file's: edgevit eval FILE --data IMAGES --reference FLOAT_FILE",
         )
     check_takes_image(session)
     out = session.outputs[0].shape
     if math.prod(out) != max(out, default=0):
         raise UsageError(
             f"not a classifier: its output {list(out)} is not one row of logits",
-            "export it with an output [1, classes]",
+            "export it with an output [1, classes]; or compare it with another file: edgevit eval FILE --data IMAGES --reference"
+            " FLOAT_FILE",
         )
 
 

@@ -178,7 +178,9 @@ def compress(
         render.print_run(run, wide=wide)
         terminal.print_line(f"report: {folder / 'report.md'} (run folder: {units.size(folder_size(folder))})")
         if run.chosen and run.chosen.artifact:
-            terminal.print_line(f"use it: edgevit classify {folder / run.chosen.artifact.path} IMAGE")
+            file, named = folder / run.chosen.artifact.path, run.chosen.verification and run.chosen.verification.outputs
+            use = f"python {file.with_name('use.py')}" if named else f"edgevit classify {file}"
+            terminal.print_line(f"use it: {use} IMAGE")
     unstable = run.unstable if require_stable else ()
     if unstable:
         terminal.print_message(f"unstable: {', '.join(unstable)}; repeat on a quiet machine")

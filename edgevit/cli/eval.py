@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,10 +17,19 @@ def evaluate(
         list[str],
         typer.Option(
             rich_help_panel=options.IMAGES,
-            help="Labelled images: digits, a folder, an .npz, or a manifest (.toml); may be repeated.",
+            help="Labelled images: digits, a folder, an .npz, or a manifest (.toml), repeatable; with --reference any images.",
             show_default=False,
         ),
     ],
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Compare the outputs with this file's, mostly the float one, in place of labels: cosine, SNR.",
+            show_default=False,
+            rich_help_panel=options.IMAGES,
+        ),
+    ] = None,
     mean: options.Mean = None,
     std: options.Std = None,
     interpolation: options.Interpolation = None,
@@ -44,7 +54,7 @@ def evaluate(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Score an artifact on labelled images.
+    """Score an artifact on labelled images, or beside another file.
 
     The input size is the file's own. A file that edgevit made states how images are preprocessed; give --mean and --std for
     any other, of pixels in 0..1: a file that takes pixels in 0..255 as they are has --mean 0 --std 0.00392157. What is given
@@ -54,6 +64,7 @@ def evaluate(
     Examples:
       edgevit eval run/artifacts/litert/fp32/dense/model.tflite --data digits
       edgevit eval mobilenet_v2.tflite --data val/ --mean 0.5 --std 0.5 --class-offset 1
+      edgevit eval int8/model.onnx --data photos/ --reference fp32/model.onnx
     """
     from edgevit.cli import render, terminal
     from edgevit.commands.eval import FileEvaluation, evaluate_file
@@ -71,6 +82,7 @@ def evaluate(
         precision=precision,
         timeout_seconds=timeout,
         metric=metric,
+        reference=reference,
     )
     twice = next((source for source in data if data.count(source) > 1), None)
     if twice is not None:

@@ -56,6 +56,7 @@ def print_run(run: Run, *, wide: bool = False) -> None:
         if reasons := reasons_of(candidate):
             out.print(f"rank {rank}, {candidate.id} {status_of(run, candidate)}: {'; '.join(reasons)}")
     _print_other_sets(run)
+    _print_outputs(run)
     _print_predictions(run)
     for search in run.token_searches:
         out.print(search_line(search))
@@ -133,6 +134,16 @@ def _print_other_sets(run: Run) -> None:
         print_line()
 
 
+def _print_outputs(run: Run) -> None:
+    """Prints how near each output of each candidate is; nothing for a classifier."""
+    from edgevit.report.outputs import NUMERIC, TITLES, output_rows
+
+    rows = output_rows(run)
+    if rows:
+        print_line()
+        print_table(TITLES, rows, numeric=NUMERIC, ranks=(0, 0, 1, 0, 0, 2, 3))
+
+
 def _print_predictions(run: Run) -> None:
     """Prints one column per device, and below the table the basis of the predictions."""
     from edgevit.report.table import rows_of
@@ -182,9 +193,17 @@ def _basis(predictions: Sequence[Prediction]) -> str:
 def print_score(artifact: Path, data: str, score: FileScore) -> None:
     """Prints the accuracy of one artifact, and which class is which output where the images name them."""
     from edgevit.report import intervals
+    from edgevit.report.metric import score_text
     from edgevit.results.class_outputs import outputs_text
 
     accuracy = score.accuracy
+    if score.outputs:
+        print_line(
+            f"{artifact.name}: {score_text(accuracy.metric)} cosine similarity on {accuracy.samples} images of {data}"
+        )
+        rows = [(o.name, units.decibels(o.snr_db), f"{o.cosine:.5f}", f"{o.max_rel_diff:.1e}") for o in score.outputs]
+        print_table(("output", "SNR", "cosine", "max rel diff"), rows, numeric=(1, 2, 3))
+        return
     top5 = f", top-5 {units.percent(accuracy.top5)}" if accuracy.top5 is not None else ""
     between = f" (95 % interval {intervals.percent(accuracy.top1_interval)})" if accuracy.top1_interval else ""
     ece = f", calibration error (ECE) {accuracy.ece:.3f}" if accuracy.ece is not None else ""

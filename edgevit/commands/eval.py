@@ -1,4 +1,4 @@
-"""Scores one artifact file on labelled images, in a child process; the file need not be edgevit's."""
+"""Scores one artifact file on labelled images, or against another file, in child processes; the files need not be edgevit's."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from edgevit.artifacts.plausibility import chance_warning
 from edgevit.artifacts.usage import usage_of
 from edgevit.backends import Session, backend_of_file, get_backend
 from edgevit.data.array_form import check_form
+from edgevit.commands.eval_outputs import TwoFiles, compare_files
 from edgevit.data.images import ImageSet, Samples, open_images, open_samples
 from edgevit.data.in_order import map_in_order
 from edgevit.data.output_labels import match_labels
@@ -29,6 +30,7 @@ from edgevit.errors import CandidateFailed, UsageError
 from edgevit.measure.host import check_threads
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.file_score import FileScore
+from edgevit.results.output import outputs_line
 from edgevit.run.child_process import report_progress
 from edgevit.run.packages import is_installed
 from edgevit.run.progress import Progress
@@ -46,7 +48,7 @@ class FileEvaluation:
 
     artifact: Path
     data: str
-    """Source of labelled images."""
+    """Source of images, labelled unless there is a reference."""
     preprocessing: PreprocessingOverrides
     """What the user gave; the input size is not among it, for it is the file's own."""
     class_offset: int | None
@@ -60,6 +62,8 @@ class FileEvaluation:
     """Without progress; that of a run when None."""
     metric: str | None = None
     """To score by besides top-1: "multilabel", or "package.module:function" of the user's own."""
+    reference: Path | None = None
+    """File whose outputs its outputs are compared with, in place of labels."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ class ImagesDone:
 
 
 def evaluate_file(asked: FileEvaluation, progress: Progress) -> FileScore:
-    """Scores a file on labelled images.
+    """Scores a file on labelled images, or by its outputs beside those of another file.
 
     Args:
         asked: The file, the images, and how they are fed to it.
@@ -107,6 +111,20 @@ def evaluate_file(asked: FileEvaluation, progress: Progress) -> FileScore:
     metric = None if asked.metric is None else open_file_metric(asked.metric)
     backend = backend_of_file(asked.artifact)
     usage = usage_of(asked.artifact, asked.preprocessing)
+    if asked.reference is not None:
+        backend_of_file(asked.reference)
+        if asked.class_offset is not None:
+            raise UsageError("--class-offset has no effect with --reference, which needs no labels", "leave it out")
+        samples = choose_samples(asked.data, asked.samples, _SEED)
+        files = TwoFiles(
+            asked.artifact, asked.reference, usage, samples, asked.threads, asked.precision, asked.timeout_seconds
+        )
+        return compare_files(files, progress)
+    if usage.contract and usage.contract.outputs:
+        raise UsageError(
+            f"{asked.artifact} is no classifier: it gives {outputs_line(usage.contract.outputs)}, which labels say nothing of",
+            "give --reference FLOAT_FILE, the float file that it was made from: its outputs are compared with those",
+        )
     images = _labelled(choose_samples(asked.data, asked.samples, _SEED))
     with tempfile.TemporaryDirectory(prefix="edgevit-") as folder, child_runner(progress, asked.timeout_seconds) as run:
         job = ScoreFileJob(

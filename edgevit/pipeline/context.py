@@ -129,7 +129,8 @@ class RunContext:
 
     def _recognized(self, logits: np.ndarray, places: Sequence[int] | None) -> Accuracy:
         """The share of the images that are recognized, and of real ones that get the original model's class; of a model that is no
-        classifier nothing."""
+        classifier nothing.
+        """
         if not self.inputs.model.num_classes:
             return Accuracy(None, None, len(logits), None)
         labels, original = self.inputs.labels, self._original_answers

@@ -13,6 +13,7 @@ from edgevit.report.finetunes import finetunes_section
 from edgevit.report.markdown_text import code, escape, section, table
 from edgevit.report.metric import judge_title, judge_unit, metric_of, score_text
 from edgevit.report.other_sets import other_sets_section
+from edgevit.report.outputs import outputs_section
 from edgevit.report.table import (
     columns,
     has_final_round,
@@ -59,6 +60,7 @@ def render_markdown(
         token_searches_section(run, token_picture),
         finetunes_section(run, finetune_picture),
         _verification(run),
+        outputs_section(run),
         _final_round(run),
         _measured(run),
         _predicted(run),

@@ -15,7 +15,7 @@ from edgevit.cli import render
 from edgevit.report.plans import plan_of
 from edgevit.report.table import columns, rows_of
 from edgevit.results.artifact import PassRecord
-from edgevit.results.candidate import Contribution
+from edgevit.results.candidate import Contribution, OutputDifference
 from edgevit.results.classification import ClassAnswer, Classification, ClassifiedImage
 from edgevit.results.graph_summary import Summary
 from edgevit.results.run import Run
@@ -213,3 +213,18 @@ def test_a_summary_says_how_a_file_is_used(capsys: pytest.CaptureFixture[str]) -
     assert "classes: not named" in capsys.readouterr().out
     render.print_summary(replace(summary, contract=None))
     assert "the file does not say how they are preprocessed" in capsys.readouterr().out
+
+
+def test_every_output_of_a_model_that_is_no_classifier_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    run = make_realistic_run()
+    outputs = (OutputDifference("map", (21, 4, 4), 0.5, 1.25e-2, 31.4, 0.99871),)
+    candidates = tuple(
+        replace(each, verification=each.verification and replace(each.verification, outputs=outputs))
+        for each in run.candidates
+    )
+    render.print_run(run)
+    assert "21 x 4 x 4" not in capsys.readouterr().out
+    render.print_run(replace(run, candidates=candidates))
+    shown = capsys.readouterr().out
+    assert "31.4 dB" in shown
+    assert "0.99871" in shown
