@@ -97,8 +97,8 @@ def check_classifier(session: Session) -> None:
             " file's: edgevit eval FILE --data IMAGES --reference FLOAT_FILE",
         )
     check_takes_image(session)
-    out = session.outputs[0].shape
-    if math.prod(out) != max(out, default=0):
+    if not has_one_row(session):
+        out = session.outputs[0].shape
         raise UsageError(
             f"not a classifier: its output {list(out)} is not one row of logits",
             "export it with an output [1, classes]; or compare it with another file: edgevit eval FILE --data IMAGES --reference"
@@ -123,6 +123,12 @@ def check_takes_image(session: Session) -> None:
             f"not a model of single images: its input is {spec.dtype} {list(spec.shape)}",
             "export it with an input [1, 3, h, w] or [1, h, w, 3]; 3 may be another number of channels",
         )
+
+
+def has_one_row(session: Session) -> bool:
+    """Returns whether a session has one output, which is a row of values for one image, as logits are."""
+    shapes = [spec.shape for spec in session.outputs]
+    return len(shapes) == 1 and math.prod(shapes[0]) == max(shapes[0], default=0)
 
 
 def class_count(session: Session) -> int:

@@ -237,8 +237,11 @@ def print_quantized(found: QuantizedFile) -> None:
         if accuracy.top1 is None
         else f"top-1 {units.percent(accuracy.top1)} ({units.accuracy_change(found.drop_points)}), "
     )
+    metric, by = accuracy.metric, f"agreement with the float file {units.percent(accuracy.agreement)}"
+    if metric:
+        by = f"{metric.title} {units.metric(metric.value, metric.unit)} to the float file"
     print_line(
-        f"{found.path}: {found.scheme}, {top1}agreement with the float file {units.percent(accuracy.agreement)} on"
+        f"{found.path}: {found.scheme}, {top1}{by} on"
         f" {accuracy.samples} images, {units.size(found.size_after)}, {smaller:.1f} × smaller"
     )
     if found.left_out:

@@ -84,8 +84,9 @@ def compare_files(asked: TwoFiles, progress: Progress) -> FileScore:
             read_rows(_run(asked, file, images, Path(folder, f"{place}.npy"), run))
             for place, file in enumerate((asked.artifact, asked.reference))
         )
-        found = compare_outputs(rows, reference, asked.reference.name, None, ports.outputs)
-        outputs = (split_rows(each, ports.outputs) for each in (rows, reference))
+        named = _named(asked.usage, ports)
+        found = compare_outputs(rows, reference, asked.reference.name, None, named)
+        outputs = (split_rows(each, named) for each in (rows, reference))
         metric = score_with_drop(COSINE, Predictions(*outputs, None), resamples=False)
     accuracy = Accuracy(None, None, len(images), None, metric=metric)
     return FileScore(accuracy, {}, asked.usage.notes, outputs=found.outputs)
@@ -100,6 +101,13 @@ def read_ports(job: ReadPortsJob) -> Ports:
     session = get_backend(job.backend).open_session(job.artifact, job.threads, job.precision)
     check_takes_image(session)
     return Ports(image_size(session.inputs[0]), outputs_of_file(session.outputs))
+
+
+def _named(usage: Usage, ports: Ports) -> tuple[Output, ...]:
+    """The outputs by the names that the contract of the file has for them, for a format may add to these."""
+    stated = usage.contract.outputs if usage.contract else ()
+    alike = [output.shape for output in stated] == [output.shape for output in ports.outputs]
+    return stated if alike else ports.outputs
 
 
 def _ports(asked: TwoFiles, file: Path, run: ChildRunner) -> Ports:

@@ -128,9 +128,7 @@ class RunContext:
         return replace(accuracy, metric=score_with_drop(self.inputs.metric, predictions, resamples=resamples))
 
     def _recognized(self, logits: np.ndarray, places: Sequence[int] | None) -> Accuracy:
-        """The share of the images that are recognized, and of real ones that get the original model's class; of a model that is no
-        classifier nothing.
-        """
+        """How many images are recognized, and how many real ones get the original class; nothing of what is no classifier."""
         if not self.inputs.model.num_classes:
             return Accuracy(None, None, len(logits), None)
         labels, original = self.inputs.labels, self._original_answers
