@@ -86,8 +86,8 @@ def compare_files(asked: TwoFiles, progress: Progress) -> FileScore:
         )
         named = _named(asked.usage, ports)
         found = compare_outputs(rows, reference, asked.reference.name, None, named)
-        outputs = (split_rows(each, named) for each in (rows, reference))
-        metric = score_with_drop(COSINE, Predictions(*outputs, None), resamples=False)
+        predictions = Predictions(split_rows(rows, named), split_rows(reference, named), None)
+        metric = score_with_drop(COSINE, predictions, resamples=False)
     accuracy = Accuracy(None, None, len(images), None, metric=metric)
     return FileScore(accuracy, {}, asked.usage.notes, outputs=found.outputs)
 
