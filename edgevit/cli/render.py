@@ -197,10 +197,9 @@ def print_score(artifact: Path, data: str, score: FileScore) -> None:
     from edgevit.results.class_outputs import outputs_text
 
     accuracy = score.accuracy
-    if score.outputs:
-        print_line(
-            f"{artifact.name}: {score_text(accuracy.metric)} cosine similarity on {accuracy.samples} images of {data}"
-        )
+    if score.outputs and accuracy.metric:
+        found = f"{accuracy.metric.title} {score_text(accuracy.metric)}"
+        print_line(f"{artifact.name}: {found} to the reference on {accuracy.samples} images of {data}")
         rows = [(o.name, units.decibels(o.snr_db), f"{o.cosine:.5f}", f"{o.max_rel_diff:.1e}") for o in score.outputs]
         print_table(("output", "SNR", "cosine", "max rel diff"), rows, numeric=(1, 2, 3))
         return

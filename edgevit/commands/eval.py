@@ -13,10 +13,11 @@ from edgevit.artifacts.accuracy import accuracy_of, read_answers
 from edgevit.artifacts.evaluate import check_classifier, class_count, preprocessing_for, run_once
 from edgevit.artifacts.metrics.built_in import find_metric
 from edgevit.artifacts.metrics.classification import AGREEMENT
+from edgevit.artifacts.metrics.fidelity import COSINE, SNR
 from edgevit.artifacts.metrics.judge import score_alone
 from edgevit.artifacts.metrics.metric import Metric, Predictions
 from edgevit.artifacts.plausibility import chance_warning
-from edgevit.artifacts.usage import usage_of
+from edgevit.artifacts.usage import Usage, usage_of
 from edgevit.backends import Session, backend_of_file, get_backend
 from edgevit.data.array_form import check_form
 from edgevit.commands.eval_outputs import TwoFiles, compare_files
@@ -108,18 +109,11 @@ def evaluate_file(asked: FileEvaluation, progress: Progress) -> FileScore:
         CandidateFailed: the runtime crashed, or ran out of time, at the first image.
     """
     check_threads(asked.threads)
-    metric = None if asked.metric is None else open_file_metric(asked.metric)
+    metric = None if asked.metric is None else open_file_metric(asked.metric, beside=asked.reference is not None)
     backend = backend_of_file(asked.artifact)
     usage = usage_of(asked.artifact, asked.preprocessing)
     if asked.reference is not None:
-        backend_of_file(asked.reference)
-        if asked.class_offset is not None:
-            raise UsageError("--class-offset has no effect with --reference, which needs no labels", "leave it out")
-        samples = choose_samples(asked.data, asked.samples, _SEED)
-        files = TwoFiles(
-            asked.artifact, asked.reference, usage, samples, asked.threads, asked.precision, asked.timeout_seconds
-        )
-        return compare_files(files, progress)
+        return compare_files(_two_files(asked, asked.reference, usage, metric or COSINE), progress)
     if usage.contract and usage.contract.outputs:
         raise UsageError(
             f"{asked.artifact} is no classifier: it gives {outputs_line(usage.contract.outputs)}, which labels say nothing of",
@@ -149,19 +143,50 @@ def evaluate_file(asked: FileEvaluation, progress: Progress) -> FileScore:
         return replace(score, notes=(*usage.notes, *score.notes))
 
 
-def open_file_metric(name: str) -> Metric:
-    """Finds a metric to score a file by, which compares with labels and no other model.
+_OF_TWO = (AGREEMENT, COSINE, SNR)
+"""What compares a file with another model's outputs."""
+
+
+def open_file_metric(name: str, *, beside: bool) -> Metric:
+    """Finds a metric to score a file by, which compares with labels, or with the outputs of another file.
+
+    Args:
+        name: As ``--metric`` has it.
+        beside: Whether there is another file.
 
     Raises:
-        UsageError: there is none of that name, or it compares with a float model.
+        UsageError: there is none of that name, or it compares with what is not there.
     """
     metric = find_metric(name)
-    if metric is AGREEMENT:
+    if metric in _OF_TWO and not beside:
         raise UsageError(
-            "agreement compares with the float model, and here is a file alone",
-            "leave --metric out for top-1, or compare in a run: edgevit compress … --metric agreement",
+            f"{name} compares with the float model, and here is a file alone",
+            "give --reference FLOAT_FILE, leave --metric out for top-1, or compare in a run: edgevit compress … --metric"
+            f" {name}",
+        )
+    if metric not in _OF_TWO and beside:
+        raise UsageError(
+            f"{name} compares with labels, and --reference with the outputs of another file",
+            f"leave out one of them; with --reference there are {', '.join(each.name for each in _OF_TWO)}",
         )
     return metric
+
+
+def _two_files(asked: FileEvaluation, reference: Path, usage: Usage, metric: Metric) -> TwoFiles:
+    """A file and the one that it is compared with, by their suffixes."""
+    backend_of_file(reference)
+    if asked.class_offset is not None:
+        raise UsageError("--class-offset has no effect with --reference, which needs no labels", "leave it out")
+    return TwoFiles(
+        artifact=asked.artifact,
+        reference=reference,
+        usage=usage,
+        samples=choose_samples(asked.data, asked.samples, _SEED),
+        threads=asked.threads,
+        precision=asked.precision,
+        timeout_seconds=asked.timeout_seconds,
+        metric=metric,
+    )
 
 
 def score_file(job: ScoreFileJob) -> ImagesDone:

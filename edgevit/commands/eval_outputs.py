@@ -8,8 +8,8 @@ from pathlib import Path
 
 from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, check_takes_image, image_size, run_images
 from edgevit.artifacts.metrics.fidelity import COSINE
-from edgevit.artifacts.metrics.judge import score_with_drop
-from edgevit.artifacts.metrics.metric import Predictions
+from edgevit.artifacts.metrics.judge import score_alone
+from edgevit.artifacts.metrics.metric import Metric, Predictions
 from edgevit.artifacts.output_differences import compare_outputs
 from edgevit.artifacts.outputs import outputs_of_file, split_rows
 from edgevit.artifacts.usage import Usage
@@ -39,6 +39,8 @@ class TwoFiles:
     threads: int
     precision: str
     timeout_seconds: float | None
+    metric: Metric = COSINE
+    """Needs no labels."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def compare_files(asked: TwoFiles, progress: Progress) -> FileScore:
         progress: Progress callback.
 
     Returns:
-        The cosine similarity as the metric, and each output's differences.
+        The value of the metric, and each output's differences.
 
     Raises:
         UsageError: a file does not take single RGB images, or they take images of other sizes or give other outputs.
@@ -87,7 +89,7 @@ def compare_files(asked: TwoFiles, progress: Progress) -> FileScore:
         named = _named(asked.usage, ports)
         found = compare_outputs(rows, reference, asked.reference.name, None, named)
         predictions = Predictions(split_rows(rows, named), split_rows(reference, named), None)
-        metric = score_with_drop(COSINE, predictions, resamples=False)
+        metric = score_alone(asked.metric, predictions, intervals=False)
     accuracy = Accuracy(None, None, len(images), None, metric=metric)
     return FileScore(accuracy, {}, asked.usage.notes, outputs=found.outputs)
 

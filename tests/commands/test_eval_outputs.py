@@ -11,7 +11,6 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 
-from edgevit.api.steps import evaluate  # noqa: E402
 from edgevit.backends import get_backend  # noqa: E402
 from edgevit.cli.app import run  # noqa: E402
 from edgevit.commands.eval import FileEvaluation, evaluate_file  # noqa: E402
@@ -79,12 +78,12 @@ def test_int8_of_a_file_of_several_outputs_is_judged_by_cosine(float_file: Path,
 
 
 def test_a_file_is_identical_to_itself(float_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = evaluate(float_file, "digits", samples=4, reference=float_file)
-    assert [(output.snr_db, output.cosine) for output in found.outputs] == [(None, pytest.approx(1))] * 3
-    assert run(("eval", str(float_file), "--data", "digits", "--samples", "4", "--reference", str(float_file))) == 0
+    options = ("--data", "digits", "--samples", "4", "--metric", "snr", "--reference", str(float_file))
+    assert run(("eval", str(float_file), *options)) == 0
     shown = capsys.readouterr().out
-    assert "100.0 % cosine similarity on 4 images of digits" in shown
+    assert "snr 100 dB to the reference on 4 images of digits" in shown
     assert shown.count("identical") == 3
+    assert shown.count("1.00000") == 3
 
 
 def test_without_a_reference_the_next_step_is_told(float_file: Path) -> None:
@@ -105,6 +104,12 @@ def test_what_cannot_be_compared_is_refused(float_file: Path, tmp_path: Path) ->
         evaluate_file(question(float_file, tmp_path / "row" / "model.onnx"), Silent())
     with pytest.raises(UsageError, match="--class-offset has no effect with --reference"):
         evaluate_file(question(float_file, float_file, class_offset=1), Silent())
+    for metric, reference, said in (
+        ("cosine", None, "cosine compares with the float model, and here is a file alone"),
+        ("multilabel", float_file, "multilabel compares with labels, and --reference with the outputs"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            evaluate_file(replace(question(float_file, reference), metric=metric), Silent())
     with pytest.raises(UsageError, match="no such file"):
         evaluate_file(question(float_file, tmp_path / "nowhere.onnx"), Silent())
     shutil.copy(float_file, tmp_path / "reference.bin")
