@@ -19,8 +19,8 @@ from edgevit.artifacts.metrics.metric import Metric, Predictions
 from edgevit.artifacts.plausibility import chance_warning
 from edgevit.artifacts.usage import Usage, usage_of
 from edgevit.backends import Session, backend_of_file, get_backend
-from edgevit.data.array_form import check_form
 from edgevit.commands.eval_outputs import TwoFiles, compare_files
+from edgevit.data.array_form import check_form
 from edgevit.data.images import ImageSet, Samples, open_images, open_samples
 from edgevit.data.in_order import map_in_order
 from edgevit.data.output_labels import match_labels

@@ -192,7 +192,9 @@ def quantize_file(asked: FileQuantization, progress: Progress) -> QuantizedFile:
 def _contract(asked: FileQuantization, usage: Usage, file: FloatFile) -> Contract:
     """What the quantized file will carry, but for its scheme: what the float file carries, as far as it does."""
     preprocessing = preprocessing_for(file.input, usage.preprocessing)
-    carried = usage.contract or Contract(preprocessing, file.input.layout, (), "fp32", "", __version__, file.named_outputs)
+    carried = usage.contract or Contract(
+        preprocessing, file.input.layout, (), "fp32", "", __version__, file.named_outputs
+    )
     contract = replace(carried, preprocessing=preprocessing, edgevit_version=__version__)
     if not asked.embed_preprocessing:
         return contract

@@ -11,6 +11,7 @@ from edgevit.artifacts.accuracy import accuracy_of, agreement, read_answers
 from edgevit.artifacts.evaluate import InferenceJob
 from edgevit.artifacts.metrics.judge import score_alone, score_with_drop
 from edgevit.artifacts.metrics.metric import Predictions
+from edgevit.artifacts.outputs import split_rows
 from edgevit.artifacts.pytorch_reference import ReferenceJob
 from edgevit.data.images import ImageSet
 from edgevit.data.row_file import read_rows
@@ -65,14 +66,20 @@ def _original(context: RunContext, number: int, images: ImageSet) -> Path:
 
 
 def _accuracy(inputs: Inputs, images: ImageSet, original: np.ndarray, found: np.ndarray | None = None) -> Accuracy:
-    """Scores logits, float32 [n, classes], of a candidate, or of the original model itself for None."""
-    metric, before = inputs.metric, read_answers(original, images.labels)
+    """Scores logits, or all values of outputs, of a candidate, or of the original model itself for None."""
+    metric = inputs.metric
+    reference, outputs = (
+        split_rows(rows, inputs.model.outputs) for rows in (original, original if found is None else found)
+    )
+    predictions = Predictions(outputs, reference, images.targets)
     if found is None:
-        alone = Predictions({"logits": original}, {"logits": original}, images.targets)
-        return replace(accuracy_of(before, None), metric=None if metric is None else score_alone(metric, alone))
+        score = None if metric is None else score_alone(metric, predictions)
+    else:
+        score = None if metric is None else score_with_drop(metric, predictions, resamples=True)
+    if not inputs.model.num_classes:
+        return Accuracy(None, None, len(original), None, metric=score)
+    before = read_answers(original, images.labels)
+    if found is None:
+        return replace(accuracy_of(before, None), metric=score)
     answers = read_answers(found, images.labels)
-    accuracy = replace(accuracy_of(answers, before), agreement=agreement(answers, before))
-    if metric is None:
-        return accuracy
-    predictions = Predictions({"logits": found}, {"logits": original}, images.targets)
-    return replace(accuracy, metric=score_with_drop(metric, predictions, resamples=True))
+    return replace(accuracy_of(answers, before), agreement=agreement(answers, before), metric=score)

@@ -66,7 +66,9 @@ PIXELS = TensorSpec("input", (1, 8, 6, 3), "uint8", "NHWC")
 
 def test_an_input_of_pixels_stands_for_the_one_before() -> None:
     for pixels in (PIXELS, replace(PIXELS, scale=1.0, zero_point=0)):
-        verify_signature((verify_pixel_input((pixels,), (8, 6)),), (OUTPUT,), MADE_FOR, classifier_outputs(5), "float32")
+        verify_signature(
+            (verify_pixel_input((pixels,), (8, 6)),), (OUTPUT,), MADE_FOR, classifier_outputs(5), "float32"
+        )
 
 
 @pytest.mark.parametrize(
