@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, check_takes_image, image_size, run_images
+from edgevit.artifacts.evaluate import (
+    InferenceJob,
+    LogitsFile,
+    check_takes_image,
+    image_size,
+    preprocessing_for,
+    run_images,
+)
 from edgevit.artifacts.metrics.fidelity import COSINE
 from edgevit.artifacts.metrics.judge import score_alone
 from edgevit.artifacts.metrics.metric import Metric, Predictions
@@ -18,6 +25,7 @@ from edgevit.data.images import Samples
 from edgevit.data.prepared import PreparedImages, PrepareImagesJob, prepare_images
 from edgevit.data.row_file import read_rows
 from edgevit.errors import UsageError
+from edgevit.results.artifact import TensorSpec
 from edgevit.results.candidate import Accuracy
 from edgevit.results.file_score import FileScore
 from edgevit.results.output import Output, outputs_line
@@ -57,7 +65,7 @@ class ReadPortsJob:
 class Ports:
     """What a file takes and gives."""
 
-    input_size: tuple[int, int]
+    input: TensorSpec
     outputs: tuple[Output, ...]
 
 
@@ -79,7 +87,7 @@ def compare_files(asked: TwoFiles, progress: Progress) -> FileScore:
     with tempfile.TemporaryDirectory(prefix="edgevit-") as folder, child_runner(progress, asked.timeout_seconds) as run:
         ports, others = (_ports(asked, file, run) for file in (asked.artifact, asked.reference))
         _check_alike(asked, ports, others)
-        wanted = replace(asked.usage.preprocessing, input_size=ports.input_size)
+        wanted = preprocessing_for(ports.input, asked.usage.preprocessing)
         prepare = PrepareImagesJob(asked.samples, wanted, Path(folder, "images.npy"))
         images = run.run("preprocess images", Task(prepare_images, prepare, PreparedImages))
         rows, reference = (
@@ -102,7 +110,7 @@ def read_ports(job: ReadPortsJob) -> Ports:
     """
     session = get_backend(job.backend).open_session(job.artifact, job.threads, job.precision)
     check_takes_image(session)
-    return Ports(image_size(session.inputs[0]), outputs_of_file(session.outputs))
+    return Ports(session.inputs[0], outputs_of_file(session.outputs))
 
 
 def _named(usage: Usage, ports: Ports) -> tuple[Output, ...]:
@@ -131,8 +139,8 @@ def _run(asked: TwoFiles, file: Path, images: PreparedImages, rows: Path, run: C
 
 def _check_alike(asked: TwoFiles, ports: Ports, others: Ports) -> None:
     """Refuses two files that are no forms of one model; names of outputs may differ, as formats have rules for them."""
-    if ports.input_size != others.input_size:
-        (height, width), (other_height, other_width) = ports.input_size, others.input_size
+    (height, width), (other_height, other_width) = image_size(ports.input), image_size(others.input)
+    if (height, width) != (other_height, other_width):
         raise UsageError(
             f"{asked.artifact} takes images of {height} x {width} pixels, --reference {asked.reference}"
             f" {other_height} x {other_width}",
