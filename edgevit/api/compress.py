@@ -48,6 +48,7 @@ def compress(
     evaluation: Images | Mapping[str, Images] | None = None,
     calibration: Images | None = None,
     train: Images | None = None,
+    masks: Path | str | None = None,
     samples: int | None = None,
     calibration_samples: int | None = None,
     class_offset: int | None = None,
@@ -80,7 +81,7 @@ def compress(
     A keyword that is left out has the value of the profile, or the default of :class:`edgevit.spec.spec.Spec`.
 
     Args:
-        model: A module, float32 [n, channels, h, w] to logits [n, classes]; the name of a model, such as timm's, or
+        model: A module, float32 [n, channels, h, w] to logits [n, classes], or to other outputs, such as a dict; the name of a model, such as timm's, or
             "package.module:factory", or a captured program (.pt2); or a whole spec, which takes no other setting than
             ``out``, ``resume``, ``jobs``, ``keep_work`` and ``progress``.
         out: Folder of the run; ``runs/<model>-<time>`` when None.
@@ -88,10 +89,11 @@ def compress(
         weights: safetensors, or a torch file that holds a state dict.
         pretrained: Download the weights from timm's own source; of a factory, take those that it loads itself.
         random_weights: For trying out; accuracy is then not reported.
-        num_classes: Of a model by name, where it is not its default.
+        num_classes: Of a model by name, where it is not its default; 0 for one that returns features and no logits, also in memory.
         evaluation: Labelled images that candidates are judged on; of several sets, by name, the first judges, and the others,
             such as shifted ones, are scored beside it.
         calibration: Images to calibrate with, or a share of the evaluation images such as "20%".
+        masks: Folder of PNG masks of the evaluation images, see :class:`edgevit.spec.spec.DataSpec`; then judged by mIoU.
         train: Images for distillation and fine-tuning; the latter takes the calibration images when None.
         samples: Number of evaluation images, chosen by the seed.
         calibration_samples: Number of calibration images.
@@ -135,7 +137,12 @@ def compress(
         num_classes=num_classes,
     )
     images = _given(evaluation=evaluation, calibration=calibration, train=train)
-    of_data = _given(samples=samples, calibration_samples=calibration_samples, class_offset=class_offset)
+    of_data = _given(
+        samples=samples,
+        calibration_samples=calibration_samples,
+        class_offset=class_offset,
+        masks=str(masks) if masks else None,
+    )
     settings = _given(
         passes=_given(tokens=tokens, form=form, search_minutes=search_minutes, distill=distill) or None,
         finetune={"mode": finetune} if isinstance(finetune, str) else finetune,
@@ -160,12 +167,12 @@ def compress(
         if beside:
             raise UsageError(f"a whole spec is given, and {', '.join(beside)} beside it", "set that in the spec")
         return carry_out(model, Path(out) if out else None)
-    if isinstance(model, nn.Module) and of_model:
+    if isinstance(model, nn.Module) and of_model not in ({}, {"num_classes": 0}):
         raise UsageError(f"a module has its weights and classes, and {', '.join(of_model)} is given", "leave it out")
     name = model if isinstance(model, str) else type(model).__name__
     with out_folder(Path(out) if out else None, name) as folder, _inputs_in(folder) as inputs:
         if isinstance(model, nn.Module):
-            described: Any = stored_model(model, preprocessing, inputs)
+            described: Any = stored_model(model, preprocessing, inputs, no_classes=num_classes == 0)
         else:
             overrides = preprocessing and overrides_of_model(preprocessing)
             described = {"name": model, **of_model, **_given(preprocessing=overrides)}

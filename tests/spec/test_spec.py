@@ -213,7 +213,7 @@ def test_the_digest_of_a_known_spec_stays() -> None:
     assert resolve({"model": {"name": "a"}}).sha256 == DIGEST
 
 
-DIGEST = "5a6ed3d542342e79260b1f353058eaeb75807c8faa3bd2920a49ee82b2cee4eb"
+DIGEST = "97d56560f503ff30848fc0ac9d3efd47640326e3be40a784f259586c2279e912"
 
 
 def test_weights_on_the_command_line_replace_those_of_the_file(tmp_path: Path) -> None:
