@@ -13,6 +13,7 @@ from edgevit.artifacts.metrics.metric import Metric, Predictions
 from edgevit.artifacts.metrics.multilabel import MULTILABEL
 from edgevit.artifacts.metrics.segmentation import MIOU, class_map
 from edgevit.data.masks import open_masks
+from edgevit.data.output_labels import check_classes
 from edgevit.data.sampling import RunData
 from edgevit.errors import UsageError
 from edgevit.model.load import Model
@@ -79,6 +80,9 @@ def check_metric(spec: Spec, model: Model, data: RunData) -> None:
     """
     name = spec.budget.metric
     if name is None:
+        for images in (data.evaluation, *data.others):
+            if images is not None and model.num_classes:
+                check_classes(images)
         return
     if name in _OF_CLASSES and not model.num_classes:
         raise UsageError(
