@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 
 COVERED_BY: Mapping[str, str] = {
     "edgevit/__init__.py": "tests/test_imports.py",
+    "edgevit/api/asked.py": "tests/api/test_compress.py",
     "edgevit/backends/__init__.py": "tests/contract/test_backends.py",
     "edgevit/backends/litert/use.py": "tests/artifacts/test_use_script.py",
     "edgevit/backends/onnxruntime/use.py": "tests/artifacts/test_use_script.py",
@@ -31,6 +32,7 @@ COVERED_BY: Mapping[str, str] = {
     "edgevit/cli/profiles.py": "tests/cli/test_app.py",
     "edgevit/cli/report.py": "tests/cli/test_app.py",
     "edgevit/cli/schema.py": "tests/cli/test_app.py",
+    "edgevit/commands/verify.py": "tests/api/test_verify.py",
     "edgevit/commands/probes/__init__.py": "tests/commands/test_doctor.py",
     "edgevit/distillation/finetune_job.py": "tests/distillation/test_finetune.py",
     "edgevit/model/bundled/__init__.py": "tests/model/test_load.py",

@@ -131,6 +131,19 @@ class QuantizedFile:
         return self.chosen.drop_points
 
 
+def default_out(artifact: Path, scheme: str | None) -> Path:
+    """Returns where the quantized file goes when nobody says it: beside the float one.
+
+    Args:
+        artifact: The float file.
+        scheme: As asked; None where the policy chooses.
+
+    Raises:
+        UsageError: there is no such file, or no backend reads it.
+    """
+    return artifact.with_suffix(f".{scheme or 'int8'}{backend_of_file(artifact).suffix}")
+
+
 def read_float_file(job: ReadFloatJob) -> FloatFile:
     """Reads what quantizing a file depends on.
 
