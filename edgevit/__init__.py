@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from edgevit.api.steps import bench, check, evaluate, predict_latency
     from edgevit.api.stored_images import Images
     from edgevit.api.verify import verify
-    from edgevit.commands.quantize import QuantizedFile
     from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, EdgevitError, RunMismatch, UsageError
     from edgevit.gate.budget import Budget
     from edgevit.gate.judge import Verdict
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from edgevit.results.candidate import Candidate, Verification
     from edgevit.results.file_score import FileScore
     from edgevit.results.measurement import Measurement, Prediction
+    from edgevit.results.quantized_file import QuantizedFile
     from edgevit.results.run import Run, load_run
     from edgevit.spec.spec import BudgetSpec, DistillSpec, FinetuneSpec, MeasureSpec, ModelSpec, QuantizeSpec, Spec
 
@@ -77,7 +77,7 @@ _HOMES = {
     **dict.fromkeys(("bench", "check", "evaluate", "predict_latency"), "edgevit.api.steps"),
     "Images": "edgevit.api.stored_images",
     "verify": "edgevit.api.verify",
-    "QuantizedFile": "edgevit.commands.quantize",
+    "QuantizedFile": "edgevit.results.quantized_file",
     **dict.fromkeys(
         ("CandidateFailed", "CheckFailed", "DiskFull", "EdgevitError", "RunMismatch", "UsageError"), "edgevit.errors"
     ),

@@ -12,7 +12,6 @@ ROOT = Path(__file__).parents[1]
 
 COVERED_BY: Mapping[str, str] = {
     "edgevit/__init__.py": "tests/test_imports.py",
-    "edgevit/api/asked.py": "tests/api/test_compress.py",
     "edgevit/backends/__init__.py": "tests/contract/test_backends.py",
     "edgevit/backends/litert/use.py": "tests/artifacts/test_use_script.py",
     "edgevit/backends/onnxruntime/use.py": "tests/artifacts/test_use_script.py",
@@ -32,12 +31,12 @@ COVERED_BY: Mapping[str, str] = {
     "edgevit/cli/profiles.py": "tests/cli/test_app.py",
     "edgevit/cli/report.py": "tests/cli/test_app.py",
     "edgevit/cli/schema.py": "tests/cli/test_app.py",
-    "edgevit/commands/verify.py": "tests/api/test_verify.py",
     "edgevit/commands/probes/__init__.py": "tests/commands/test_doctor.py",
     "edgevit/distillation/finetune_job.py": "tests/distillation/test_finetune.py",
     "edgevit/model/bundled/__init__.py": "tests/model/test_load.py",
     "edgevit/quantization/arithmetic.py": "tests/quantization/test_simulate.py",
     "edgevit/quantization/rewrites/__init__.py": "tests/quantization/rewrites/test_rewrite.py",
+    "edgevit/results/quantized_file.py": "tests/api/test_quantize.py",
     "edgevit/results/classification.py": "tests/cli/test_render.py",
     "edgevit/report/__init__.py": "tests/report/plots/test_front.py",
     "edgevit/report/plots/staircase.py": "tests/report/test_token_searches.py",

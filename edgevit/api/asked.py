@@ -16,7 +16,8 @@ from torch import nn
 from edgevit.api.overrides import overrides_of_model
 from edgevit.api.stored_images import Images, image_source
 from edgevit.api.stored_labels import labels_file
-from edgevit.api.stored_model import stored_model
+from edgevit.api.stored_model import class_names_of, stored_model
+from edgevit.data.images import open_images
 from edgevit.errors import UsageError
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.run import Run
@@ -112,19 +113,26 @@ def carry_out(asked: Asked, out: Path | str | None, how: Callable[[Spec, Path | 
 
 
 def _spec(asked: Asked, inputs: Path) -> Spec:
-    model, described = asked.model, asked.of_model
+    model, described, labels = asked.model, asked.of_model, asked.labels
     if isinstance(model, nn.Module):
         section: Any = stored_model(
             model, asked.preprocessing, inputs, no_classes=described.get("num_classes") == 0
         )
+        if labels is None and not _names_classes(asked.images.get("evaluation")):
+            labels = class_names_of(model, section) or None
     else:
         contract = asked.preprocessing and overrides_of_model(asked.preprocessing)
         section = {"name": model, **described, **given(preprocessing=contract)}
     sources = _sources(asked, inputs)
     overrides = {"model": section, "data": {**sources, **asked.of_data}, **asked.settings}
-    if asked.labels is not None:
-        overrides["export"] = {**asked.settings.get("export", {}), "labels": labels_file(asked.labels, inputs)}
+    if labels is not None:
+        overrides["export"] = {**asked.settings.get("export", {}), "labels": labels_file(labels, inputs)}
     return resolve_spec(None, asked.profile, as_document(overrides))
+
+
+def _names_classes(images: Images | None) -> bool:
+    """Whether the classes of images have names, as folders give them; images in memory have none."""
+    return isinstance(images, str | Path) and open_images(str(images)).classes is not None
 
 
 @contextmanager

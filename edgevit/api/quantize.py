@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from edgevit.api.overrides import overrides_of_file
 from edgevit.api.progress import ProgressCallback, told
-from edgevit.api.stored_images import Images, image_source
-from edgevit.commands.quantize import FileQuantization, QuantizedFile, default_out, quantize_file
+from edgevit.api.source_for_file import source_for_file
+from edgevit.api.stored_images import Images
+from edgevit.commands.quantize import FileQuantization, default_out, quantize_file
 from edgevit.results.artifact import Preprocessing
+from edgevit.results.quantized_file import QuantizedFile
 
 
 def quantize(
@@ -49,15 +52,16 @@ def quantize(
         CandidateFailed: nothing that was tried gave a file.
         DiskFull: there was no space left.
     """
-    source = Path(file)
-    with tempfile.TemporaryDirectory(prefix="edgevit-") as folder:
+    source, overrides = Path(file), overrides_of_file(preprocessing)
+    with tempfile.TemporaryDirectory(prefix="edgevit-") as name:
+        store = partial(source_for_file, source, overrides, folder=Path(name))
         asked = FileQuantization(
             artifact=source,
             out=Path(out) if out else default_out(source, scheme),
-            calibration=image_source(calibration, "calibration", Path(folder)),
-            evaluation=None if evaluation is None else image_source(evaluation, "evaluation", Path(folder)),
+            calibration=store(calibration, "calibration"),
+            evaluation=None if evaluation is None else store(evaluation, "evaluation"),
             scheme=scheme,
-            preprocessing=overrides_of_file(preprocessing),
+            preprocessing=overrides,
             class_offset=class_offset,
             max_drop=max_drop,
             max_minutes=max_minutes,

@@ -8,8 +8,8 @@ from pathlib import Path
 from edgevit.api.metric_name import OwnMetric, metric_name
 from edgevit.api.overrides import overrides_of_file
 from edgevit.api.progress import ProgressCallback, told
-from edgevit.api.stored_images import Images, image_source
-from edgevit.artifacts.usage import usage_of
+from edgevit.api.source_for_file import source_for_file
+from edgevit.api.stored_images import Images
 from edgevit.commands.bench import measure_file
 from edgevit.commands.eval import FileEvaluation, evaluate_file
 from edgevit.commands.profile import predict_for_target
@@ -83,7 +83,7 @@ def evaluate(
     with tempfile.TemporaryDirectory(prefix="edgevit-") as folder:
         asked = FileEvaluation(
             artifact=Path(file),
-            data=_source(Path(file), overrides, images, Path(folder)),
+            data=source_for_file(Path(file), overrides, images, "evaluation", Path(folder)),
             preprocessing=overrides,
             class_offset=class_offset,
             samples=samples,
@@ -93,13 +93,6 @@ def evaluate(
             metric=None if metric is None else metric_name(metric),
         )
         return evaluate_file(asked, told("evaluate", progress))
-
-
-def _source(file: Path, overrides: PreprocessingOverrides, images: Images, folder: Path) -> str:
-    if isinstance(images, str | Path):
-        return str(images)
-    as_they_are = usage_of(file, overrides).preprocessing.input == "array"
-    return image_source(images, "evaluation", folder, as_they_are=as_they_are)
 
 
 def predict_latency(

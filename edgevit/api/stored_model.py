@@ -16,6 +16,7 @@ from edgevit.model.captured import save_captured
 from edgevit.model.load import load_model, weights_sha256
 from edgevit.model.own_preprocessing import preprocessing_of
 from edgevit.model.program.outputs import NamedOutputs, unwrapped
+from edgevit.model.class_names import stated_class_names
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 from edgevit.model.user_code import user_code
 from edgevit.results.artifact import Preprocessing
@@ -48,6 +49,26 @@ def stored_model(
     )
     embeds = no_classes or getattr(own, "num_classes", None) == 0
     return described.model_copy(update={"num_classes": 0}) if embeds else described
+
+
+def class_names_of(module: nn.Module, spec: ModelSpec) -> tuple[str, ...]:
+    """Returns the names of the classes that a module states itself, see :func:`stated_class_names`; it is run once.
+
+    Args:
+        module: Left as it is.
+        spec: What :func:`stored_model` returned for it.
+
+    Returns:
+        One for each output of a classifier; none where it states fewer or more, or none.
+    """
+    size = spec.preprocessing.input_size
+    assert size is not None
+    own = copy.deepcopy(module).cpu().float().eval()
+    with torch.inference_mode():
+        answer = own(torch.zeros(1, spec.preprocessing.channels or 3, *size))
+    answer = getattr(answer, "logits", answer)
+    is_row = isinstance(answer, torch.Tensor) and answer.dim() == 2 and spec.num_classes != 0
+    return stated_class_names(own, answer.shape[1]) if is_row else ()
 
 
 def _by_name(module: nn.Module, overrides: PreprocessingOverrides, weights: Path) -> ModelSpec | None:

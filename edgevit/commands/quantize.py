@@ -46,6 +46,7 @@ from edgevit.results.artifact import TensorSpec
 from edgevit.results.candidate import Accuracy, Attempt, within_budget
 from edgevit.results.contract import Contract
 from edgevit.results.output import Output
+from edgevit.results.quantized_file import QuantizedFile
 from edgevit.run.progress import Progress
 from edgevit.run.stages import ChildRunner, child_runner
 from edgevit.run.task import Task
@@ -105,30 +106,6 @@ class ReadFloatJob:
     artifact: Path
     outputs: tuple[Output, ...]
     """That its contract states, of a model that is no classifier."""
-
-
-@dataclass(frozen=True)
-class QuantizedFile:
-    """A file that was quantized, and what it lost."""
-
-    path: Path
-    scheme: str
-    attempts: tuple[Attempt, ...]
-    """In order; the file is that of the best."""
-    chosen: Attempt
-    float_top1: float | None
-    accuracy: Accuracy
-    size_before: int
-    """Bytes."""
-    size_after: int
-    left_out: tuple[str, ...]
-    """What a run would try, and needs the PyTorch model for."""
-
-    @property
-    def drop_points(self) -> float:
-        """What is lost of what the file is judged by: top-1, agreement with the float file, or cosine; percentage points."""
-        assert self.chosen.drop_points is not None  # an attempt that gave a file was judged
-        return self.chosen.drop_points
 
 
 def default_out(artifact: Path, scheme: str | None) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,18 +13,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, check_classifier, image_size, run_images
+from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, check_takes_image, image_size, run_images
+from edgevit.artifacts.output_differences import compare_outputs
 from edgevit.artifacts.usage import usage_of
 from edgevit.artifacts.verify import FLOAT_TOLERANCE, compare, tolerance_of
 from edgevit.backends import backend_of_file, get_backend
 from edgevit.commands.file_errors import blaming_file
 from edgevit.data.images import open_images
-from edgevit.data.prepared import PreparedImages, PrepareImagesJob, prepare_images
+from edgevit.data.prepared import PreparedImages
 from edgevit.data.row_file import read_rows
 from edgevit.data.sampling import sample_images
 from edgevit.errors import CandidateFailed, UsageError
 from edgevit.measure.host import check_threads
 from edgevit.results.candidate import Verification
+from edgevit.results.output import Output
 from edgevit.run.progress import Progress
 from edgevit.run.stages import ChildRunner, child_runner
 from edgevit.run.task import Task
@@ -67,24 +70,30 @@ class FileFacts:
     """What comparing a file depends on."""
 
     input_size: tuple[int, int]
-    numerics: str
-    """Of its layers, see :attr:`edgevit.results.graph.Graph.numerics`."""
+    outputs: tuple[Output, ...]
+    """Empty for a classifier."""
+    tolerance: float | None
+    """By its numbers, see :func:`edgevit.artifacts.verify.tolerance_of`."""
 
 
 def read_facts(job: ReadFileJob) -> FileFacts:
-    """Reads the input size and the numerics of a file.
+    """Reads what comparing a file depends on, where no contract says it.
 
     Raises:
-        UsageError: it is damaged, or no classifier of single images.
+        UsageError: it is damaged, or takes no single images.
     """
     backend = get_backend(job.backend)
     session = backend.open_session(job.artifact, 1, "f32")
-    check_classifier(session)
-    return FileFacts(image_size(session.inputs[0]), backend.read_graph(job.artifact).numerics)
+    check_takes_image(session)
+    only, *more = session.outputs
+    is_row = not more and math.prod(only.shape) == max(only.shape, default=0)
+    outputs = () if is_row else tuple(Output(each.name, tuple(each.shape[1:])) for each in session.outputs)
+    is_float = backend.read_graph(job.artifact).numerics == "float"
+    return FileFacts(image_size(session.inputs[0]), outputs, FLOAT_TOLERANCE if is_float else None)
 
 
 def verify_file(asked: FileVerification, reference: nn.Module | ModelSpec | Path, progress: Progress) -> Verification:
-    """Compares the logits of a file with those of a float model, in float32.
+    """Compares the outputs of a file with those of a float model, in float32.
 
     Args:
         asked: The file, and the images.
@@ -107,20 +116,21 @@ def verify_file(asked: FileVerification, reference: nn.Module | ModelSpec | Path
     if asked.samples is not None:
         images = sample_images(images, asked.samples, _SEED, "evaluation")
     with tempfile.TemporaryDirectory(prefix="edgevit-") as folder, child_runner(progress) as children:
-        work = Path(folder)
-        with blaming_file(asked.artifact):
-            read = ReadFileJob(backend.name, asked.artifact.absolute())
-            facts = children.run(f"read {asked.artifact.name}", Task(read_facts, read, FileFacts))
-        preparing = PrepareImagesJob(
-            images.samples, replace(usage.preprocessing, input_size=facts.input_size), work / "images.npy"
-        )
-        prepared = children.run("preprocess images", Task(prepare_images, preparing, PreparedImages))
-        runner = _Runner(children, prepared, asked.threads)
-        name, expected = runner.reference(reference, work)
-        found = runner.artifact(asked.artifact, work / "artifact.npy")
-        scheme = usage.contract.scheme if usage.contract else None
-        by_kind = tolerance_of(scheme) if scheme else FLOAT_TOLERANCE if facts.numerics == "float" else None
-        return compare(found, expected, name, by_kind if asked.tolerance is None else asked.tolerance)
+        if usage.contract:
+            size, outputs = usage.contract.preprocessing.input_size, usage.contract.outputs
+            facts = FileFacts(size, outputs, tolerance_of(usage.contract.scheme))
+        else:
+            with blaming_file(asked.artifact):
+                read = ReadFileJob(backend.name, asked.artifact.absolute())
+                facts = children.run(f"read {asked.artifact.name}", Task(read_facts, read, FileFacts))
+        contract = replace(usage.preprocessing, input_size=facts.input_size)
+        runner = _Runner(children, PreparedImages(images.samples, contract), asked.threads)
+        name, expected = runner.reference(reference, Path(folder))
+        found = runner.artifact(asked.artifact, Path(folder, "artifact.npy"))
+        tolerance = facts.tolerance if asked.tolerance is None else asked.tolerance
+        if facts.outputs:
+            return compare_outputs(found, expected, name, tolerance, facts.outputs)
+        return compare(found, expected, name, tolerance)
 
 
 @dataclass(frozen=True)
@@ -164,7 +174,8 @@ class _Runner:
             module = load_model(reference, _SEED).module
         else:
             module = copy.deepcopy(reference).cpu().float().eval().requires_grad_(False)
-        save_program(capture(module, self.images.preprocessing.input_size), program)
+        wanted = self.images.preprocessing
+        save_program(capture(module, wanted.input_size, wanted.channels), program)
 
 
 @contextmanager

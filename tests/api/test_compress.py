@@ -18,10 +18,10 @@ pytest.importorskip("onnxruntime")
 from torch import nn  # noqa: E402
 
 import edgevit  # noqa: E402
+from edgevit.api.progress import ProgressEvent  # noqa: E402
 from edgevit.data.digits import load_split  # noqa: E402
 from edgevit.errors import UsageError  # noqa: E402
 from edgevit.model.load import load_model  # noqa: E402
-from edgevit.api.progress import ProgressEvent  # noqa: E402
 from edgevit.spec.spec import BudgetSpec, ModelSpec, Spec  # noqa: E402
 
 DIGITS = load_split("test")

@@ -24,9 +24,9 @@ def small() -> nn.Module:
 
 def test_a_module_becomes_verified_files_in_memory_with_progress(tmp_path: Path) -> None:
     events: list[edgevit.ProgressEvent] = []
-    run = edgevit.export(
-        small(), tmp_path / "run", preprocessing=PLAIN, export=["onnx"], labels=["a", "b", "c"], progress=events.append
-    )
+    module = small()
+    module.class_names = ["a", "b", "c"]
+    run = edgevit.export(module, tmp_path / "run", preprocessing=PLAIN, export=["onnx"], progress=events.append)
     (candidate,) = run.candidates
     assert (candidate.status, candidate.scheme) == ("ok", "fp32")
     assert candidate.verification is not None and candidate.verification.passed
@@ -44,7 +44,7 @@ def test_a_spec_keeps_its_own_schemes(tmp_path: Path) -> None:
     spec = edgevit.Spec.model_validate(
         {"model": {"name": "digits_cnn"}, "export": {"schemes": ["static_wi8_ai16"], "backends": ["openvino"]}}
     )
-    with pytest.raises(edgevit.UsageError, match="has no scheme static_wi8_ai16"):
+    with pytest.raises(edgevit.UsageError, match="has no scheme 'static_wi8_ai16'"):
         edgevit.export(spec, tmp_path / "run")
     with pytest.raises(edgevit.UsageError, match="a whole spec is given, and export beside it"):
         edgevit.export(spec, tmp_path / "run", export=["onnx"])

@@ -16,6 +16,7 @@ from edgevit.backends import get_backend  # noqa: E402
 from edgevit.data.digits import load_split  # noqa: E402
 from edgevit.model.load import load_model  # noqa: E402
 from edgevit.model.program.capture import capture  # noqa: E402
+from edgevit.results.quantized_file import QuantizedFile  # noqa: E402
 from edgevit.spec.spec import ModelSpec  # noqa: E402
 
 MODEL = load_model(ModelSpec(name="digits_cnn"))
@@ -35,12 +36,13 @@ def test_a_file_and_arrays_become_an_int8_file(tmp_path: Path, caplog: pytest.Lo
         preprocessing=MODEL.preprocessing,
         progress=events.append,
     )
+    assert isinstance(found, QuantizedFile)
     assert found.path == tmp_path / "model.static_wi8_ai8.onnx"
     assert found.path.is_file()
     assert found.size_after < found.size_before
     assert found.accuracy.samples == 40
     assert found.drop_points <= 1.0
-    assert [event.text for event in events if event.kind == "stage"][0] == "read model.onnx"
+    assert next(event.text for event in events if event.kind == "stage") == "read model.onnx"
     assert "read model.onnx: done" in caplog.messages
     with pytest.raises(edgevit.UsageError, match="exists"):
         edgevit.quantize(file, TRAIN, scheme="static_wi8_ai8", preprocessing=MODEL.preprocessing)

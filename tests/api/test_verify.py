@@ -54,9 +54,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("reference", "called"),
     [
         (lambda folder: MODEL.module, "pytorch"),
-        (lambda folder: "digits_cnn", "pytorch"),
-        (lambda folder: ModelSpec(name="digits_cnn"), "pytorch"),
-        (lambda folder: folder / "model.pt2", "pytorch"),
+        pytest.param(lambda folder: "digits_cnn", "pytorch", marks=pytest.mark.slow),
+        pytest.param(lambda folder: ModelSpec(name="digits_cnn"), "pytorch", marks=pytest.mark.slow),
+        pytest.param(lambda folder: folder / "model.pt2", "pytorch", marks=pytest.mark.slow),
         (lambda folder: str(folder / "plain" / "model.onnx"), "model.onnx"),
     ],
 )
@@ -70,6 +70,7 @@ def test_the_float_file_computes_what_its_model_does(
     assert found.reference.endswith(called)
 
 
+@pytest.mark.slow
 def test_another_model_fails_unless_the_tolerance_allows_it(made: Path) -> None:
     file = made / "told" / "model.onnx"
     found = edgevit.verify(file, Louder().train(), IMAGES)
@@ -78,6 +79,7 @@ def test_another_model_fails_unless_the_tolerance_allows_it(made: Path) -> None:
     assert edgevit.verify(file, Louder(), IMAGES, tolerance=0.02, samples=4).passed
 
 
+@pytest.mark.slow
 def test_a_file_without_a_contract_is_told_its_preprocessing(made: Path) -> None:
     file = made / "plain" / "model.onnx"
     with pytest.raises(edgevit.UsageError, match="carries no contract"):
@@ -94,6 +96,7 @@ def test_files_that_are_not_there_are_named(made: Path) -> None:
         edgevit.verify(made / "told" / "model.onnx", "digits_cn", IMAGES)
 
 
+@pytest.mark.slow
 def test_a_model_with_other_outputs_is_told_so(made: Path) -> None:
     class Three(nn.Module):
         def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -101,3 +104,24 @@ def test_a_model_with_other_outputs_is_told_so(made: Path) -> None:
 
     with pytest.raises(edgevit.CheckFailed, match="shape"):
         edgevit.verify(made / "told" / "model.onnx", Three(), IMAGES)
+
+
+@pytest.mark.slow
+def test_maps_are_compared_output_by_output(tmp_path: Path) -> None:
+    class Maps(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Conv2d(3, 4, 3, 2, 1)
+
+        def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+            found = self.first(images)
+            return {"low": found, "high": found.mean(dim=(2, 3))}
+
+    torch.manual_seed(0)
+    module = Maps().eval()
+    file = get_backend("onnxruntime").export(capture(module, (8, 8)), tmp_path)
+    plain = edgevit.Preprocessing((8, 8), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    found = edgevit.verify(file, module, IMAGES, preprocessing=plain)
+    assert found.passed
+    assert found.top1_agreement is None
+    assert sorted(each.name for each in found.outputs) == ["high", "low"]
