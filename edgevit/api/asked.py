@@ -115,9 +115,7 @@ def carry_out(asked: Asked, out: Path | str | None, how: Callable[[Spec, Path | 
 def _spec(asked: Asked, inputs: Path) -> Spec:
     model, described, labels = asked.model, asked.of_model, asked.labels
     if isinstance(model, nn.Module):
-        section: Any = stored_model(
-            model, asked.preprocessing, inputs, no_classes=described.get("num_classes") == 0
-        )
+        section: Any = stored_model(model, asked.preprocessing, inputs, no_classes=described.get("num_classes") == 0)
         if labels is None and not _names_classes(asked.images.get("evaluation")):
             labels = class_names_of(model, section) or None
     else:

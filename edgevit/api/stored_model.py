@@ -13,10 +13,10 @@ from torch import nn
 from edgevit.api.overrides import overrides_of_model
 from edgevit.errors import UsageError
 from edgevit.model.captured import save_captured
+from edgevit.model.class_names import stated_class_names
 from edgevit.model.load import load_model, weights_sha256
 from edgevit.model.own_preprocessing import preprocessing_of
 from edgevit.model.program.outputs import NamedOutputs, unwrapped
-from edgevit.model.class_names import stated_class_names
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 from edgevit.model.user_code import user_code
 from edgevit.results.artifact import Preprocessing
