@@ -130,6 +130,8 @@ class ModelSpec(Section):
     """Takes the raw weights of a file that has averaged ones (EMA) too."""
     num_classes: Annotated[int, Field(ge=0, lt=2**31)] | None = None
     """Classes of the model, where they are not its default; 0 for an embedding model, which returns features and not logits."""
+    features_only: bool = False
+    """Of a timm name: the maps of its stages as outputs, instead of classes."""
     preprocessing: PreprocessingOverrides = PreprocessingOverrides()
     """Single values in place of those of the model's own configuration."""
     factory_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0

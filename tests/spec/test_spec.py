@@ -213,7 +213,7 @@ def test_the_digest_of_a_known_spec_stays() -> None:
     assert resolve({"model": {"name": "a"}}).sha256 == DIGEST
 
 
-DIGEST = "97d56560f503ff30848fc0ac9d3efd47640326e3be40a784f259586c2279e912"
+DIGEST = "c970b05fab50b6133afdde86cd63a4f883ea340a57a7d3b9dc8320f3a9eb96cd"
 
 
 def test_weights_on_the_command_line_replace_those_of_the_file(tmp_path: Path) -> None:
