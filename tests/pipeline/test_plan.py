@@ -138,7 +138,9 @@ def test_further_sets_are_evaluated_by_each_candidate() -> None:
 
 def test_fine_tuning_takes_as_long_as_its_views_and_no_longer_than_its_limit() -> None:
     def tuning_s(variant: PlannedVariant) -> float:
-        (found,) = [s for s in make_plan(replace(FACTS, variants=(*FACTS.variants, variant))).stages if s.kind == "fine-tune"]
+        (found,) = [
+            s for s in make_plan(replace(FACTS, variants=(*FACTS.variants, variant))).stages if s.kind == "fine-tune"
+        ]
         return found.seconds
 
     tuned = PlannedVariant(("tome-8-gather-quick",), 0.5, tuning_views=1000)
