@@ -38,7 +38,16 @@ Weights = Annotated[
 Pretrained = Annotated[
     bool,
     typer.Option(
-        "--pretrained", rich_help_panel=MODEL, help="Download timm's weights; of a factory: those that it loads itself."
+        "--pretrained",
+        rich_help_panel=MODEL,
+        help="Download timm's weights, or a repository of Hugging Face; of a factory: those that it loads itself.",
+    ),
+]
+ClassEmbeddings = Annotated[
+    Path | None,
+    typer.Option(
+        rich_help_panel=MODEL,
+        help="Embeddings and names of classes (.npz), which make a zero-shot classifier of an image tower such as CLIP's.",
     ),
 ]
 RandomWeights = Annotated[

@@ -28,6 +28,7 @@ EXTRAS: dict[str, str] = {
     "litert-torch": "compress-tflite",
     "ai-edge-quantizer": "compress-tflite",
     "torchao": "compress-tflite",
+    "transformers": "transformers",
 }
 """Optional distributions, and the pip extra that installs each."""
 
