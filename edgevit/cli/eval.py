@@ -30,6 +30,7 @@ def evaluate(
             rich_help_panel=options.IMAGES,
         ),
     ] = None,
+    masks: options.Masks = None,
     mean: options.Mean = None,
     std: options.Std = None,
     interpolation: options.Interpolation = None,
@@ -88,6 +89,7 @@ def evaluate(
         timeout_seconds=timeout,
         metric=metric,
         reference=reference,
+        masks=masks,
     )
     twice = next((source for source in data if data.count(source) > 1), None)
     if twice is not None:
