@@ -58,6 +58,10 @@ def test_what_is_refused(tmp_path: Path, arrays: dict[str, Any], message: str) -
 def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
     (tmp_path / "c.npz").write_bytes(b"nothing")
     np.save(tmp_path / "one.npy", EMBEDDINGS)
-    for name, message in (("c.npz", "cannot read"), ("one.npy", "holds one array"), ("d.npz", "no such file of class embeddings")):
+    for name, message in (
+        ("c.npz", "cannot read"),
+        ("one.npy", "holds one array"),
+        ("d.npz", "no such file of class embeddings"),
+    ):
         with pytest.raises(UsageError, match=message):
             read_class_embeddings(tmp_path / name)
