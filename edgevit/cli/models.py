@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import fnmatch
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgevit.cli import options
+
+if TYPE_CHECKING:
+    from edgevit.model.published import PublishedTop1
 
 VERIFIED_FAMILIES = {
     "coatnet_": "CoAtNet",
@@ -50,7 +53,7 @@ def models(
 ) -> None:
     """List the models, or show the card of one.
 
-    The list has bundled models and timm's. The card, of a whole name, has parameters, MACs at an input size, preprocessing, and which passes apply.
+    The list has bundled models and timm's. The card, of a whole name, has parameters, MACs at an input size, preprocessing, published top-1 with its source, and which passes apply.
 
     Where the note says "verified family", the family's smallest member is converted and checked on every backend. Your
     own model is named as "package.module:factory".
@@ -106,9 +109,17 @@ def _print_card(name: str, input_size: int | None, as_json: bool) -> None:
         ("mean", ", ".join(f"{value:g}" for value in contract.mean)),
         ("std", ", ".join(f"{value:g}" for value in contract.std)),
         ("resizing", f"{contract.interpolation}, crop {contract.crop_pct:g} ({contract.crop_mode})"),
+        *_published(card.published),
         *((each.name, each.refusal or "yes") for each in card.passes),
     ]
     terminal.print_table((name, ""), rows)
+
+
+def _published(found: PublishedTop1 | None) -> list[tuple[str, str]]:
+    if found is None:
+        return [("published top-1", "no published figure is carried")]
+    figure = f"{found.top1:.1%} on ImageNet-1k validation, {found.weights} at {found.input_size} pixels"
+    return [("published top-1", figure), ("source of that", found.source)]
 
 
 def note_of(name: str) -> str:

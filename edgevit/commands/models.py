@@ -11,6 +11,7 @@ from edgevit.model.load import Model, load_model
 from edgevit.model.names import has_own_weights
 from edgevit.model.program.architecture import is_transformer
 from edgevit.model.program.capture import capture, count_macs
+from edgevit.model.published import PublishedTop1, published_top1
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.output import Output, outputs_line
 from edgevit.spec.spec import ModelSpec, PreprocessingOverrides
@@ -43,6 +44,8 @@ class ModelCard:
     preprocessing: Preprocessing
     transformer: bool
     passes: tuple[PassNote, ...]
+    published: PublishedTop1 | None
+    """None where no figure is carried."""
 
 
 def describe_model(name: str, input_size: tuple[int, int] | None = None) -> ModelCard:
@@ -71,6 +74,7 @@ def describe_model(name: str, input_size: tuple[int, int] | None = None) -> Mode
         outputs=model.outputs,
         preprocessing=model.preprocessing,
         transformer=is_transformer(program),
+        published=published_top1(name),
         passes=(
             PassNote(
                 "fewer tokens (--tokens evit, tome, squeeze)",

@@ -42,3 +42,10 @@ def test_a_convolutional_network_at_another_size() -> None:
 def test_a_model_of_one_size_only_says_so() -> None:
     with pytest.raises(UsageError):
         describe_model("digits_vit", (24, 24))
+
+
+def test_a_card_has_the_published_figure_of_its_weights_or_none() -> None:
+    known, unknown = describe_model("mobilenetv2_100", (64, 64)).published, describe_model("digits_cnn").published
+    assert known is not None and (known.weights, known.input_size) == ("mobilenetv2_100.ra_in1k", 224)
+    assert known.top1 == pytest.approx(0.72976) and known.source.endswith("results-imagenet.csv")
+    assert unknown is None
