@@ -145,8 +145,8 @@ def test_a_crash_at_the_first_image_is_a_failure(ask: Any) -> None:
         ask(Session(crash))
 
 
-def test_a_grey_model_is_called_so(ask: Any) -> None:
+def test_a_grey_model_needs_the_mean_of_one_channel(ask: Any) -> None:
     session = Session(lambda place: 0)
     session.inputs = (TensorSpec("x", (1, 1, 6, 6), "float32", "NCHW"),)
-    with pytest.raises(UsageError, match="takes images of 1 channel .*, and edgevit feeds RGB"):
+    with pytest.raises(UsageError, match="mean has 3 values, and the input 1 channel"):
         ask(session)
