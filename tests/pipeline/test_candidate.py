@@ -264,7 +264,7 @@ def test_an_int8_artifact_of_a_parent_without_logits_fails(world: World) -> None
     draft = world.draft("dynamic_wi8_afp32", replace(world.draft().candidate, status="failed"))
     with world.context.stages.folder:
         np.save(world.context.logits_path("onnxruntime/dynamic_wi8_afp32/dense"), LOGITS)
-        with pytest.raises(CandidateFailed, match="onnxruntime/fp32/dense gave no logits"):
+        with pytest.raises(CandidateFailed, match="onnxruntime/fp32/dense gave no outputs"):
             verify_artifact(world.context, draft)
 
 
