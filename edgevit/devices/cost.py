@@ -13,6 +13,8 @@ the result of an op with MACs, are assumed to be fused: they cost nothing. A uni
 there, and as many weights as fit: then an op moves the share of its weights that does not fit over all ops, and the
 inputs and outputs of the graph cross its link once.
 
+A unit for which too little is published has no roofline, and no latency is predicted there.
+
 Data-sheet rooflines are wrong by a factor of 1.5 to 6, which differs between models on one device, hence the interval.
 """
 
@@ -21,9 +23,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from edgevit.devices.device import Device, Efficiency, Unit
-from edgevit.devices.op_support import accepts, unsupported_ops
+from edgevit.devices.device import Device, Efficiency, Roofline, Unit
+from edgevit.devices.op_support import accepts, runtime_of, unsupported_ops
 from edgevit.devices.peak_memory import peak_tensor_bytes
+from edgevit.devices.runtimes import RUNTIMES
 from edgevit.errors import unknown_name
 from edgevit.results.graph import Graph, Op, Tensor
 from edgevit.results.measurement import LatencyInterval, Prediction
@@ -43,7 +46,7 @@ def predict_latency(graph: Graph, device: Device, *, unit: str | None = None) ->
 
     Returns:
         The prediction; its ``latency_ms`` is None if the unit cannot run every op, or does not read the format, for
-        which ``unsupported_ops`` gives the reasons.
+        which ``unsupported_ops`` gives the reasons, or if too little is published of its speed.
 
     Raises:
         UsageError: the device has no such unit.
@@ -53,8 +56,9 @@ def predict_latency(graph: Graph, device: Device, *, unit: str | None = None) ->
         able = [p for p in predictions if p.latency_ms is not None]
         if able:
             return min(able, key=lambda p: p.latency_ms.p50 if p.latency_ms else math.inf)
+        running = [p for p in predictions if p.supported]
         reading = [p for p, u in zip(predictions, device.units, strict=True) if accepts(graph, u)]
-        return (reading or predictions)[0]
+        return (running or reading or predictions)[0]
     for candidate in device.units:
         if candidate.name == unit:
             return _predict(graph, device, candidate)
@@ -63,37 +67,41 @@ def predict_latency(graph: Graph, device: Device, *, unit: str | None = None) ->
 
 def _predict(graph: Graph, device: Device, unit: Unit) -> Prediction:
     missing = unsupported_ops(graph, unit) if accepts(graph, unit) else (f"the format of .{graph.format} files",)
-    milliseconds = None if missing else 1000 * sum(_seconds(graph, unit))
     tensors = peak_tensor_bytes(graph)
     return Prediction(
         device=device.name,
         unit=unit.name,
-        latency_ms=None if milliseconds is None else _interval(milliseconds, unit),
+        latency_ms=None if missing or unit.roofline is None else _latency(graph, unit, unit.roofline),
         peak_memory_bytes=tensors,
-        basis=_basis(unit, missing),
+        basis=_basis(graph, unit, missing),
         unsupported_ops=missing,
         peak_tensor_bytes=tensors,
         batch=graph.batch,
     )
 
 
-def _interval(p50: float, unit: Unit) -> LatencyInterval:
-    return LatencyInterval(p50=p50, low=p50 * unit.interval.low_factor, high=p50 * unit.interval.high_factor)
+def _latency(graph: Graph, unit: Unit, roofline: Roofline) -> LatencyInterval:
+    p50 = 1000 * sum(_seconds(graph, unit, roofline))
+    return LatencyInterval(p50=p50, low=p50 * roofline.interval.low_factor, high=p50 * roofline.interval.high_factor)
 
 
-def _basis(unit: Unit, missing: tuple[str, ...]) -> str:
-    if missing:
-        return f"data sheet only: what {unit.runtime} accepts on {unit.title}"
+def _basis(graph: Graph, unit: Unit, missing: tuple[str, ...]) -> str:
+    runtime = runtime_of(graph, unit)
+    if missing or runtime is None:
+        return f"data sheet only: what {(runtime or RUNTIMES[unit.runtimes[0]]).title} accepts on {unit.title}"
+    if unit.roofline is None:
+        return f"no latency: too little is published of {runtime.title} on {unit.title}, and no model was run there"
     return (
-        f"data sheet only: per-op roofline for {unit.runtime} on {unit.title} from peak rates, bandwidth and published "
+        f"data sheet only: per-op roofline for {runtime.title} on {unit.title} from peak rates, bandwidth and published "
         f"efficiencies; no model was run there"
     )
 
 
-def _seconds(graph: Graph, unit: Unit) -> list[float]:
+def _seconds(graph: Graph, unit: Unit, roofline: Roofline) -> list[float]:
     """Time of each op in seconds, and at the end that of inputs and outputs on a unit with on-chip memory."""
-    bandwidth = unit.memory_bandwidth_bytes_per_second.value * unit.bandwidth_efficiency.value
-    overhead = unit.per_op_overhead_ms.value / 1000
+    assert unit.memory_bandwidth_bytes_per_second is not None  # a roofline has one
+    bandwidth = unit.memory_bandwidth_bytes_per_second.value * roofline.bandwidth_efficiency.value
+    overhead = roofline.per_op_overhead_ms.value / 1000
     on_chip = unit.on_chip_memory_bytes
     weights = sum(_bytes(tensor, 4, unit) for tensor in graph.tensors if tensor.constant)
     spilled = max(0.0, 1 - on_chip.value / weights) if on_chip and weights else 1.0
@@ -108,7 +116,7 @@ def _seconds(graph: Graph, unit: Unit) -> list[float]:
         if not on_chip:
             computed = [*(t for t in read if not t.constant), *(graph.tensor[name] for name in op.outputs)]
             moved += sum(_bytes(tensor, width, unit) for tensor in computed)
-        times.append(max(_compute_seconds(op, unit), moved / bandwidth) + overhead)
+        times.append(max(_compute_seconds(op, unit, roofline), moved / bandwidth) + overhead)
     if on_chip:
         times.append(sum(graph.tensor[name].size_bytes for name in (*graph.inputs, *graph.outputs)) / bandwidth)
     return times
@@ -116,18 +124,17 @@ def _seconds(graph: Graph, unit: Unit) -> list[float]:
 
 def _bytes(tensor: Tensor, width: int, unit: Unit) -> int:
     """Bytes moved for a tensor: at most ``width`` per value, or 2 on a unit that computes in float16."""
-    if "float" in unit.numerics and unit.numerics["float"].arithmetic == "float16":
+    if unit.numerics.get("float") == "float16":
         width = min(width, 2)
     return min(tensor.size_bytes, width * math.prod(tensor.shape))
 
 
-def _compute_seconds(op: Op, unit: Unit) -> float:
+def _compute_seconds(op: Op, unit: Unit, roofline: Roofline) -> float:
     if op.macs == 0:
         return 0.0
-    execution = unit.numerics[op.numerics]
     family = op.kind if op.kind in _FAMILIES else "matmul"
-    share: float = getattr(execution.efficiency, family).value
-    return 2 * op.macs / (unit.peak(execution.arithmetic) * share)
+    share: float = getattr(roofline.efficiency[op.numerics], family).value
+    return 2 * op.macs / (unit.peak(unit.numerics[op.numerics]) * share)
 
 
 def _fused(graph: Graph) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from edgevit.devices.device import Unit
+from edgevit.devices.runtimes import Runtime
 from edgevit.results.graph import Graph, Op
 
 _FORMAT_OF_SUFFIX = {"xml": "openvino"}
@@ -19,7 +20,12 @@ _WORDS = {
 
 def accepts(graph: Graph, unit: Unit) -> bool:
     """Returns whether the unit's runtime reads the format of the artifact."""
-    return _FORMAT_OF_SUFFIX.get(graph.format, graph.format) in unit.formats
+    return runtime_of(graph, unit) is not None
+
+
+def runtime_of(graph: Graph, unit: Unit) -> Runtime | None:
+    """Returns the unit's preferred runtime that reads the format of the artifact; None where none does."""
+    return unit.runtime_of(_FORMAT_OF_SUFFIX.get(graph.format, graph.format))
 
 
 def unsupported_ops(graph: Graph, unit: Unit) -> tuple[str, ...]:

@@ -125,7 +125,7 @@ class Prediction:
     unit: str
     """Compute unit of the device, such as "cpu" or "npu"."""
     latency_ms: LatencyInterval | None
-    """None if the unit cannot run the artifact."""
+    """None if the unit cannot run the artifact, or too little is known of its speed."""
     peak_memory_bytes: int
     """The same as ``peak_tensor_bytes``, under its name of earlier versions."""
     basis: str
@@ -149,7 +149,7 @@ class Prediction:
     @property
     def supported(self) -> bool:
         """Whether every op of the artifact runs on the unit."""
-        return self.latency_ms is not None and not self.unsupported_ops
+        return not self.unsupported_ops
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def test_the_format_has_to_be_one_of_the_units(format: str, read: bool) -> None:
 
 
 def test_a_unit_for_openvino_reads_xml() -> None:
-    assert accepts(layer(format="xml"), EDGE_TPU.model_copy(update={"formats": ("openvino",)}))
+    assert accepts(layer(format="xml"), EDGE_TPU.model_copy(update={"runtimes": ("openvino",)}))
 
 
 @pytest.mark.parametrize("device", ["raspberry-pi-5", "coral-edge-tpu", "galaxy-s24-npu"])

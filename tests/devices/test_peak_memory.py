@@ -98,4 +98,4 @@ def test_without_a_measurement_or_a_processor_that_runs_it_nothing_is_said() -> 
     here = make_measurement()
     assert process_memory(make_prediction(1, 2), None) is None
     assert process_memory(make_prediction(1, 2, unit="npu"), here) is None
-    assert process_memory(make_prediction(1, 2, latency_ms=None), here) is None
+    assert process_memory(make_prediction(1, 2, unsupported_ops=("TopK (2 x)",)), here) is None
