@@ -66,7 +66,7 @@ class Cores(Section):
 class PowerMode(Section):
     """A power mode that the device can be set to."""
 
-    name: Text
+    name: Annotated[str, Field(min_length=1)]
     watts: Annotated[float, Field(gt=0)] | None = None
     source: Text
 
@@ -225,7 +225,7 @@ class Device(Section):
     memory_bandwidth_bytes_per_second: Quantity | None = None
     """Of the main memory."""
     power_modes: tuple[PowerMode, ...] = ()
-    power_mode: Text | None = None
+    power_mode: str | None = None
     """The one of ``power_modes`` that clocks and rates are for."""
     units: Annotated[tuple[Unit, ...], AfterValidator(_check_not_empty), _NOT_EMPTY]
     """Compute units, in order of preference."""

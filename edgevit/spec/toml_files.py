@@ -26,6 +26,9 @@ Kind = Literal["profiles", "devices", "calibration"]
 
 _PACKAGE = Path(__file__).parents[1]
 
+_MOST_NAMES = 30
+"""Names that a message lists."""
+
 _DEEPEST = 20
 """Levels of tables and arrays: no document of edgevit has half as many."""
 
@@ -49,8 +52,10 @@ def find(kind: Kind, name: str) -> Path:
     singular = {"profiles": "profile", "devices": "device", "calibration": "calibration set"}[kind]
     if name.endswith(".toml"):
         return require_file(expand_user(name), f"{singular} file", f"shipped by name: {', '.join(names(kind))}")
-    if name not in names(kind):
-        raise unknown_name(singular, name, names(kind))
+    known = names(kind)
+    if name not in known:
+        listed = f"`edgevit {kind}` lists {len(known)}" if len(known) > _MOST_NAMES else None
+        raise unknown_name(singular, name, known, next_step=listed)
     return _folder(kind) / f"{name}.toml"
 
 

@@ -24,10 +24,38 @@ def quantities(value: Any, path: str = "") -> list[tuple[str, dict[str, Any]]]:
 
 @pytest.mark.parametrize("name", names("devices"))
 def test_every_number_of_a_shipped_device_has_a_source(name: str) -> None:
-    found = quantities(read_toml(find("devices", name)))
-    assert len(found) > 8
-    for path, quantity in found:
+    for path, quantity in quantities(read_toml(find("devices", name))):
         assert len(quantity["source"]) > 10, path
+    sources = load_device(name).sources
+    assert sources and all(source.startswith(("https://", "http://")) for source in sources)
+
+
+def test_what_predictions_are_asked_for_is_shipped() -> None:
+    """Boards, modules, accelerators, phones and a PC: the classes that profiles are for, and their relatives."""
+    pis = {"raspberry-pi-zero-2-w", "raspberry-pi-3b-plus", "raspberry-pi-4b", "raspberry-pi-5"}
+    jetsons = {"nano", "tx2", "xavier-nx", "agx-xavier", "orin-nano", "orin-nx", "agx-orin"}
+    snapdragons = {"865", "888", "8-gen-1", "8-gen-2", "8-gen-3", "8-elite"}
+    phones = {
+        "google-tensor-g3",
+        "apple-a14",
+        "apple-a15",
+        "apple-a16",
+        "apple-a17-pro",
+        "dimensity-9300",
+        "exynos-2400",
+    }
+    boards = {
+        "coral-edge-tpu",
+        "hailo-8",
+        "hailo-8l",
+        "rk3588",
+        "rk3566",
+        "qcs6490",
+        "intel-core-ultra-1",
+        "imx8m-plus",
+    }
+    expected = pis | phones | boards | {f"jetson-{x}" for x in jetsons} | {f"snapdragon-{x}" for x in snapdragons}
+    assert expected <= set(names("devices"))
 
 
 def test_known_facts() -> None:
@@ -39,6 +67,9 @@ def test_known_facts() -> None:
     assert [unit.name for unit in load_device("jetson-orin-nano").units] == ["gpu", "cpu"]
     assert load_device("coral-edge-tpu").units[0].requires_static_int8
     assert not load_device("galaxy-s24-npu").units[0].requires_static_int8
+    nano, orin = load_device("jetson-nano").units[0], load_device("jetson-orin-nano").units[0]
+    assert "int8_static" in orin.numerics and "int8_static" not in nano.numerics
+    assert [load_device(f"rk{chip}").units[0].name for chip in (3566, 3588)] == ["npu", "npu"]
     with pytest.raises(KeyError):
         pi4.units[0].peak("float16")
 
