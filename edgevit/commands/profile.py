@@ -54,14 +54,17 @@ def predict_for_target(
 
 
 def predict_for_file(job: PredictDevicesJob) -> Predictions:
-    """Predicts for an artifact that its runtime here can run, as one inference shows.
+    """Predicts for an artifact; one that a device is said to run has to run here too, as one inference shows.
 
     Raises:
-        UsageError: it cannot: what it does not run here, it does not run on a device.
+        UsageError: it cannot: what its runtime does not run here, it does not run on a device.
     """
+    found = predict_for_devices(job)
+    if not any(prediction.supported for prediction in found.predictions):
+        return found
     session = get_backend(job.backend).open_session(job.artifact, threads=1, precision="f32")
     noise_call(session)()
-    return predict_for_devices(job)
+    return found
 
 
 def _captured(name: str, weights: Path | None, backend: Backend, folder: Path) -> Path:

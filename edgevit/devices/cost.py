@@ -66,7 +66,7 @@ def predict_latency(graph: Graph, device: Device, *, unit: str | None = None) ->
 
 
 def _predict(graph: Graph, device: Device, unit: Unit) -> Prediction:
-    missing = unsupported_ops(graph, unit) if accepts(graph, unit) else (f"the format of .{graph.format} files",)
+    missing = unsupported_ops(graph, unit)
     tensors = peak_tensor_bytes(graph)
     return Prediction(
         device=device.name,

@@ -151,6 +151,8 @@ class Unit(Section):
     """Of the memory, or of the link if the unit keeps activations on chip."""
     on_chip_memory_bytes: Quantity | None = None
     """Memory that holds activations, and weights between inferences, so that they need no bandwidth."""
+    runtime_memory_bytes: Quantity | None = None
+    """Memory that the runtime takes by itself, whatever the network."""
     ops: OpLimits = OpLimits()
     roofline: Roofline | None = None
     """None where too little is published for a prediction from the data sheet."""

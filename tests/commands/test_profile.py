@@ -22,7 +22,7 @@ def test_a_file_is_predicted_for_each_device_in_order() -> None:
     assert all(prediction.latency_ms for prediction in found)
 
 
-def test_what_the_runtime_refuses_has_no_prediction(tmp_path: Path) -> None:
+def test_a_custom_op_is_unsupported_and_gets_no_number(tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     graph = helper.make_graph(
@@ -34,8 +34,40 @@ def test_what_the_runtime_refuses_has_no_prediction(tmp_path: Path) -> None:
     path = tmp_path / "mystery.onnx"
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("no.such", 1)]
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
-    with pytest.raises(UsageError, match="ONNX Runtime cannot load .*Mystery"):
+    (found,) = predict_for_target(str(path), ("raspberry-pi-5",), None, None, Silent())
+    assert found.latency_ms is None
+    assert found.unsupported_ops == ("Mystery, which is none of the runtime's own ops (1 x)",)
+
+
+def test_what_the_runtime_refuses_has_no_prediction(tmp_path: Path) -> None:
+    """An op of ONNX that ONNX Runtime has no kernel for in these numbers."""
+    onnx = pytest.importorskip("onnx")
+    helper, kind = onnx.helper, onnx.TensorProto.BFLOAT16
+    graph = helper.make_graph(
+        [helper.make_node("Softmax", ["input"], ["logits"])],
+        "refused",
+        [helper.make_tensor_value_info("input", kind, [1, 4])],
+        [helper.make_tensor_value_info("logits", kind, [1, 4])],
+    )
+    path = tmp_path / "refused.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    with pytest.raises(UsageError, match="ONNX Runtime cannot"):
         predict_for_target(str(path), ("raspberry-pi-5",), None, None, Silent())
+
+
+def test_an_open_image_size_is_unsupported_and_named(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [helper.make_node("Relu", ["image"], ["out"])],
+        "open",
+        [helper.make_tensor_value_info("image", kind, [1, 3, "height", "width"])],
+        [helper.make_tensor_value_info("out", kind, [1, 3, "height", "width"])],
+    )
+    path = tmp_path / "open.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    (found,) = predict_for_target(str(path), ("raspberry-pi-5",), None, None, Silent())
+    assert found.unsupported_ops == ("the open shape of image",)
 
 
 def test_wrong_input_is_refused_before_anything_is_exported(tmp_path: Path) -> None:
