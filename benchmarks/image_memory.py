@@ -85,7 +85,7 @@ def carry_out(job: StepJob) -> StepCost:
 
 def _check(job: StepJob) -> None:
     images = open_images(job.images.samples.source)
-    check_images(images, CLASSES, lambda done, total: None)
+    check_images(images, CLASSES, job.images.preprocessing, lambda done, total: None)
     set_sha256(images)
 
 

@@ -56,6 +56,26 @@ def accuracy_change(drop_points: float | None, digits: int = 1) -> str:
     return "–" if drop_points is None else f"{0.0 - drop_points:+.{digits}f} pt"
 
 
+def metric(value: float | None, unit: str) -> str:
+    """Formats a value by a metric: a fraction as a percentage where the unit is "%", else in its unit; "–" for None."""
+    if value is None or unit == "%":
+        return percent(value)
+    return f"{value:.4g} {unit}".rstrip()
+
+
+def metric_change(drop: float | None, unit: str, digits: int = 1) -> str:
+    """Formats a drop of a metric as the change it is: in points where the unit is "%", else in its unit; "–" for None.
+
+    Args:
+        drop: In that unit; negative for a gain.
+        unit: "%", or that of the metric, "" for none.
+        digits: Behind the point, of percentage points.
+    """
+    if drop is None or unit == "%":
+        return accuracy_change(drop, digits)
+    return f"{0.0 - drop:+.3g} {unit}".rstrip()
+
+
 def ratio(value: float | None) -> str:
     """Formats a speed-up such as 2.13 ×; "–" for None or a ratio that is not finite."""
     return "–" if value is None or not math.isfinite(value) else f"{value:.2f} ×"

@@ -21,7 +21,7 @@ ERRORS = {"UsageError", "CandidateFailed", "CheckFailed", "DiskFull", "ValueErro
 FACTORIES = {"unknown_name": "UsageError"}
 """Functions that make an error to raise, with its class."""
 MOST_PARAMETERS = 6
-KEYWORDS = {("edgevit.api.compress", "compress")}
+KEYWORDS = {("edgevit.api.compress", "compress"), ("edgevit.api.steps", "evaluate")}
 """Functions whose settings are keywords, as those of a command are options."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -108,3 +108,10 @@ def test_an_estimate_is_no_more_exact_than_it_is(value: float, text: str) -> Non
 def test_control_characters_are_written_out(text: str, shown: str) -> None:
     assert units.visible(text) == shown
     units.visible(text).encode()
+
+
+def test_a_metric_has_its_unit() -> None:
+    assert [units.metric(0.91234, unit) for unit in ("%", "", "dB")] == ["91.2 %", "0.9123", "0.9123 dB"]
+    assert [units.metric_change(0.5, unit) for unit in ("%", "", "dB")] == ["-0.5 pt", "-0.5", "-0.5 dB"]
+    assert units.metric_change(0.0, "") == "+0"
+    assert (units.metric(None, "dB"), units.metric_change(None, "")) == ("–", "–")

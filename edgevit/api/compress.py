@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from edgevit.api.metric_name import OwnMetric, metric_name
+from edgevit.api.overrides import overrides_of_model
 from edgevit.api.stored_images import Images, image_source
 from edgevit.api.stored_labels import labels_file
 from edgevit.api.stored_model import stored_model
@@ -43,7 +45,7 @@ def compress(
     pretrained: bool = False,
     random_weights: bool = False,
     num_classes: int | None = None,
-    evaluation: Images | None = None,
+    evaluation: Images | Mapping[str, Images] | None = None,
     calibration: Images | None = None,
     train: Images | None = None,
     samples: int | None = None,
@@ -53,6 +55,7 @@ def compress(
     export: Sequence[str] | None = None,
     schemes: Sequence[str] | None = None,
     labels: Sequence[str] | Path | str | None = None,
+    embed_preprocessing: bool | None = None,
     tokens: str | None = None,
     form: str | None = None,
     search_minutes: float | None = None,
@@ -60,6 +63,7 @@ def compress(
     finetune: FinetuneSpec | str | None = None,
     quantize: QuantizeSpec | None = None,
     devices: Sequence[str] | None = None,
+    metric: OwnMetric | str | None = None,
     budget: BudgetSpec | None = None,
     measure: MeasureSpec | None = None,
     max_minutes: float | None = None,
@@ -76,7 +80,7 @@ def compress(
     A keyword that is left out has the value of the profile, or the default of :class:`edgevit.spec.spec.Spec`.
 
     Args:
-        model: A module, float32 [n, 3, h, w] to logits [n, classes]; the name of a model, such as timm's, or
+        model: A module, float32 [n, channels, h, w] to logits [n, classes]; the name of a model, such as timm's, or
             "package.module:factory", or a captured program (.pt2); or a whole spec, which takes no other setting than
             ``out``, ``resume``, ``jobs``, ``keep_work`` and ``progress``.
         out: Folder of the run; ``runs/<model>-<time>`` when None.
@@ -85,7 +89,8 @@ def compress(
         pretrained: Download the weights from timm's own source; of a factory, take those that it loads itself.
         random_weights: For trying out; accuracy is then not reported.
         num_classes: Of a model by name, where it is not its default.
-        evaluation: Labelled images that candidates are judged on.
+        evaluation: Labelled images that candidates are judged on; of several sets, by name, the first judges, and the others,
+            such as shifted ones, are scored beside it.
         calibration: Images to calibrate with, or a share of the evaluation images such as "20%".
         train: Images for distillation and fine-tuning; the latter takes the calibration images when None.
         samples: Number of evaluation images, chosen by the seed.
@@ -96,6 +101,7 @@ def compress(
         schemes: Such as "static_wi8_ai8"; chosen automatically when None.
         labels: Name of the class of each output, for the artifacts to carry, or a text file that has them, one a line; those of
             class folders, or the model's own, when None.
+        embed_preprocessing: Let artifacts take pixels, uint8 [1, h, w, 3], and normalize them by themselves.
         tokens: Token plans, see :mod:`edgevit.spec.token_plan`; "auto" searches for one.
         form: How graphs select tokens: "auto", "gather" or "arithmetic".
         search_minutes: That the token searches of one backend may take.
@@ -103,6 +109,8 @@ def compress(
         finetune: "quick", "full" or "auto", or all settings.
         quantize: How far quantization may go to keep the accuracy drop.
         devices: Names of devices to predict latency and memory for.
+        metric: What candidates are judged by, higher is better: the name of a metric, or a function (outputs, labels) to a
+            float that another process can import; ``budget`` then says how much of it may be lost. Top-1 when None.
         budget: What a candidate may cost to be chosen.
         measure: How latency and memory are measured.
         max_minutes: For the whole run.
@@ -131,10 +139,15 @@ def compress(
     settings = _given(
         passes=_given(tokens=tokens, form=form, search_minutes=search_minutes, distill=distill) or None,
         finetune={"mode": finetune} if isinstance(finetune, str) else finetune,
-        export=_given(backends=export and list(export), schemes=schemes and list(schemes)) or None,
+        export=_given(
+            backends=export and list(export),
+            schemes=schemes and list(schemes),
+            embed_preprocessing=embed_preprocessing,
+        )
+        or None,
         quantize=quantize,
         devices=devices and list(devices),
-        budget=budget,
+        budget=_with_metric(budget, metric),
         measure=measure,
         max_minutes=max_minutes,
         quick=quick,
@@ -154,12 +167,41 @@ def compress(
         if isinstance(model, nn.Module):
             described: Any = stored_model(model, preprocessing, inputs)
         else:
-            described = {"name": model, **of_model, **_given(preprocessing=preprocessing and asdict(preprocessing))}
-        sources = {purpose: image_source(each, purpose, inputs) for purpose, each in images.items()}
-        overrides = {"model": described, "data": {**sources, **of_data}, **settings}
+            overrides = preprocessing and overrides_of_model(preprocessing)
+            described = {"name": model, **of_model, **_given(preprocessing=overrides)}
+        as_they_are = preprocessing is not None and preprocessing.input == "array"
+        store = partial(image_source, folder=inputs, as_they_are=as_they_are)
+        sources: dict[str, Any] = {
+            purpose: store(each, purpose) for purpose, each in images.items() if not isinstance(each, Mapping)
+        }
+        if isinstance(evaluation, Mapping):
+            sources |= _several(evaluation, store)
+        document = {"model": described, "data": {**sources, **of_data}, **settings}
         if labels is not None:
-            overrides["export"] = {**settings.get("export", {}), "labels": labels_file(labels, inputs)}
-        return carry_out(resolve_spec(None, profile, _as_document(overrides)), folder)
+            document["export"] = {**settings.get("export", {}), "labels": labels_file(labels, inputs)}
+        return carry_out(resolve_spec(None, profile, _as_document(document)), folder)
+
+
+def _several(sets: Mapping[str, Images], store: Callable[[Images, str], str]) -> dict[str, Any]:
+    """Several evaluation sets as a spec names them."""
+    if not sets:
+        raise UsageError("there are no evaluation sets", "give at least one, or leave evaluation out")
+    if not all(isinstance(name, str) and re.fullmatch(r"[\w-]+", name) for name in sets):
+        raise UsageError(
+            f"evaluation sets are named {', '.join(map(repr, sets))}", "name each in letters, digits, - and _"
+        )
+    first, *others = (store(images, f"evaluation-{name}") for name, images in sets.items())
+    return {"evaluation": first, "also_evaluate": others}
+
+
+def _with_metric(budget: BudgetSpec | None, metric: OwnMetric | str | None) -> dict[str, Any] | None:
+    """The section of the budget as a spec file writes it."""
+    document = {} if budget is None else _as_document(budget)
+    if metric is None:
+        return document or None
+    if document.get("metric") is not None:
+        raise UsageError("budget names a metric, and metric another", "give it once")
+    return {**document, "metric": metric_name(metric)}
 
 
 def _given(**settings: Any) -> dict[str, Any]:
@@ -168,9 +210,9 @@ def _given(**settings: Any) -> dict[str, Any]:
 
 
 def _as_document(value: Any) -> Any:
-    """Sections as a spec file writes them: what has its default is left out."""
+    """Sections as a spec file writes them: what was not given is left out."""
     if isinstance(value, Section):
-        return value.model_dump(mode="json", exclude_defaults=True)
+        return value.model_dump(mode="json", exclude_unset=True)
     return {key: _as_document(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 

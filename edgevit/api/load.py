@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgevit.api.overrides import overrides_of_file
 from edgevit.artifacts.classifier import Classifier, open_classifier
 from edgevit.artifacts.usage import usage_of
 from edgevit.results.artifact import Preprocessing
-from edgevit.spec.spec import PreprocessingOverrides
 
 __all__ = ["Classifier", "load"]
 
@@ -36,6 +36,4 @@ def load(
             preprocessed, or its runtime is not installed.
     """
     path = Path(file)
-    values = {} if preprocessing is None else vars(preprocessing)
-    overrides = PreprocessingOverrides(**{key: value for key, value in values.items() if key != "input_size"})
-    return open_classifier(path, usage_of(path, overrides), labels, threads)
+    return open_classifier(path, usage_of(path, overrides_of_file(preprocessing)), labels, threads)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
+from edgevit.api.metric_name import OwnMetric, metric_name
+from edgevit.api.overrides import overrides_of_file
 from edgevit.api.stored_images import Images, image_source
+from edgevit.artifacts.usage import usage_of
 from edgevit.commands.bench import measure_file
 from edgevit.commands.eval import FileEvaluation, evaluate_file
 from edgevit.commands.profile import predict_for_target
@@ -54,9 +56,11 @@ def evaluate(
     preprocessing: Preprocessing | None = None,
     samples: int | None = None,
     class_offset: int | None = None,
+    metric: OwnMetric | str | None = None,
+    reference: Path | str | None = None,
     progress: Progress | None = None,
 ) -> FileScore:
-    """Scores an artifact file on labelled images.
+    """Scores an artifact file on labelled images, or by its outputs beside those of another file.
 
     Args:
         file: A classifier of single images; it need not be edgevit's.
@@ -64,27 +68,38 @@ def evaluate(
         preprocessing: What the file states, or the run that it lies in, when None; the input size is always the file's.
         samples: Images to score it on; all when None.
         class_offset: Output of class 0, see :class:`edgevit.spec.spec.DataSpec`.
+        metric: To score by besides top-1, see :func:`edgevit.compress`.
+        reference: File whose outputs its outputs are compared with, such as the float one; the images then need no labels.
         progress: Progress callback.
 
     Returns:
-        Accuracies as fractions with their intervals.
+        Accuracies as fractions with their intervals; with a reference the cosine similarity, and each output's differences.
 
     Raises:
         UsageError: no backend reads the file, images cannot be read or have no labels, or the preprocessing is not known.
         CandidateFailed: the runtime crashed, or ran out of time, at the first image.
     """
-    given = {key: value for key, value in asdict(preprocessing).items() if key != "input_size"} if preprocessing else {}
+    overrides = overrides_of_file(preprocessing)
     with tempfile.TemporaryDirectory(prefix="edgevit-") as folder:
         asked = FileEvaluation(
             artifact=Path(file),
-            data=image_source(images, "evaluation", Path(folder)),
-            preprocessing=PreprocessingOverrides(**given),
+            data=_source(Path(file), overrides, images, Path(folder)),
+            preprocessing=overrides,
             class_offset=class_offset,
             samples=samples,
             threads=1,
-            precision="fastest",
+            precision="f32" if reference else "fastest",
+            reference=Path(reference) if reference else None,
+            metric=None if metric is None else metric_name(metric),
         )
         return evaluate_file(asked, progress or Silent())
+
+
+def _source(file: Path, overrides: PreprocessingOverrides, images: Images, folder: Path) -> str:
+    if isinstance(images, str | Path):
+        return str(images)
+    as_they_are = usage_of(file, overrides).preprocessing.input == "array"
+    return image_source(images, "evaluation", folder, as_they_are=as_they_are)
 
 
 def predict_latency(

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from safetensors.torch import save as safetensors_bytes
 from torch import nn
 
+from edgevit.api.overrides import overrides_of_model
 from edgevit.errors import UsageError
 from edgevit.model.captured import save_captured
-from edgevit.model.load import load_model, preprocessing_of, weights_sha256
+from edgevit.model.load import load_model, weights_sha256
+from edgevit.model.own_preprocessing import preprocessing_of
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 from edgevit.results.artifact import Preprocessing
 from edgevit.run.files import write_atomically
@@ -24,7 +25,7 @@ def stored_model(module: nn.Module, preprocessing: Preprocessing | None, folder:
     """Writes a module: a model of timm as its name and its weights, any other as a captured program.
 
     Args:
-        module: Classifier, float32 [n, 3, h, w] to logits [n, classes]; left as it is.
+        module: Classifier, float32 [n, channels, h, w] to logits [n, classes]; left as it is.
         preprocessing: Of its images; that which timm's configuration of the module states when None.
         folder: Where to write; an equal module is written once.
 
@@ -35,7 +36,7 @@ def stored_model(module: nn.Module, preprocessing: Preprocessing | None, folder:
     own = copy.deepcopy(module).cpu().float().eval().requires_grad_(False)
     name = type(module).__name__
     contract = preprocessing or preprocessing_of(own, name, PreprocessingOverrides())
-    overrides = PreprocessingOverrides(**asdict(contract))
+    overrides = overrides_of_model(contract)
     digest = hashlib.sha256(f"{name} {weights_sha256(own)}".encode()).hexdigest()[:16]
     return _by_name(own, overrides, folder / f"{name}-{digest}.safetensors") or _as_program(
         own, overrides, folder / f"{name}-{digest}.pt2"
@@ -68,14 +69,16 @@ def _by_name(module: nn.Module, overrides: PreprocessingOverrides, weights: Path
 
 def _computes_the_same(module: nn.Module, other: nn.Module, overrides: PreprocessingOverrides) -> bool:
     assert overrides.input_size is not None
-    image = torch.rand(1, 3, *overrides.input_size, generator=torch.Generator().manual_seed(0))
+    assert overrides.channels is not None
+    image = torch.rand(1, overrides.channels, *overrides.input_size, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         return torch.allclose(module(image), other(image), rtol=1e-4, atol=1e-5)
 
 
 def _as_program(module: nn.Module, overrides: PreprocessingOverrides, program: Path) -> ModelSpec:
     assert overrides.input_size is not None
+    assert overrides.channels is not None
     if not program.is_file():
         program.parent.mkdir(parents=True, exist_ok=True)
-        save_captured(module, overrides.input_size, program)
+        save_captured(module, overrides.input_size, program, overrides.channels)
     return ModelSpec(name=str(program), preprocessing=overrides)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from edgevit.artifacts.evaluate import check_classifier, class_count, image_size, run_once
+from edgevit.artifacts.evaluate import check_classifier, class_count, preprocessing_for, run_once
 from edgevit.artifacts.usage import Usage
+from edgevit.artifacts.use_script import USE_SCRIPT
 from edgevit.backends import Session, backend_of_file
-from edgevit.data.preprocess import preprocess
+from edgevit.data.preprocess import fed_array
 from edgevit.data.single_image import AnyImage, read_single_image
 from edgevit.errors import UsageError
 from edgevit.results.artifact import Preprocessing
+from edgevit.results.output import outputs_line
 from edgevit.run.packages import import_failure
 from edgevit.spec.schemes import SCHEMES
 
@@ -39,7 +40,8 @@ class Classifier:
         """Names what is in an image.
 
         Args:
-            image: The path of a file, an image of Pillow, or uint8 pixels [h, w, 3], RGB, of any size.
+            image: The path of a file, an image of Pillow, or uint8 pixels [h, w, channels] of any size; of an artifact that takes
+                arrays, one of floats, or the path of an .npy that holds it.
 
         Returns:
             The label and the probability, 0..1, of every class, most probable first.
@@ -53,15 +55,15 @@ class Classifier:
         """Reads and preprocesses an image; see :meth:`classify`.
 
         Returns:
-            float32 [1, 3, h, w].
+            float32 [1, channels, h, w]; for a file that normalizes by itself, uint8 [1, h, w, 3].
         """
-        return preprocess(read_single_image(image), self.preprocessing)[None]
+        return fed_array(read_single_image(image, self.preprocessing), self.preprocessing)
 
     def answer(self, pixels: np.ndarray) -> list[tuple[str, float]]:
         """Runs the artifact on what :meth:`prepare` returned.
 
         Args:
-            pixels: float32 [1, 3, h, w].
+            pixels: float32 [1, channels, h, w], or uint8 [1, h, w, 3].
 
         Returns:
             See :meth:`classify`.
@@ -92,6 +94,11 @@ def open_classifier(path: Path, usage: Usage, labels: Sequence[str] | None, thre
         UsageError: the file cannot be loaded, is not a classifier of single images, or needs a runtime that is not installed; or
             the labels are not as many as the classes.
     """
+    if usage.contract and usage.contract.outputs:
+        raise UsageError(
+            f"{path} is no classifier: it gives {outputs_line(usage.contract.outputs)} and names no classes",
+            f"run it with {path.with_name(USE_SCRIPT)}, or judge it: edgevit eval {path} --data IMAGES --reference FLOAT_FILE",
+        )
     scheme = SCHEMES.get(usage.contract.scheme) if usage.contract else None
     try:
         session = backend_of_file(path).open_session(path, threads, scheme.precision if scheme else "f32")
@@ -101,7 +108,7 @@ def open_classifier(path: Path, usage: Usage, labels: Sequence[str] | None, thre
             raise
         raise failure from error
     check_classifier(session)
-    contract = replace(usage.preprocessing, input_size=image_size(session.inputs[0]))
+    contract = preprocessing_for(session.inputs[0], usage.preprocessing)
     return Classifier(session, contract, _labels(path, labels or usage.classes, max(class_count(session), 2)))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from edgevit.artifacts.evaluate import run_once
 from edgevit.artifacts.make import as_input_of
+from edgevit.artifacts.output_differences import compare_outputs
 from edgevit.artifacts.verify import compare
 from edgevit.backends import Backend, Session, get_backend
 from edgevit.data.images import ImageSet
@@ -19,6 +20,7 @@ from edgevit.errors import CheckFailed
 from edgevit.model.program.module_names import ModuleLayer, modules_of
 from edgevit.results.candidate import Verification
 from edgevit.results.graph import Graph, Op
+from edgevit.results.output import Output
 from edgevit.results.sensitivity import LayerSensitivity
 from edgevit.run.child_process import report_progress
 from edgevit.spec.recipe import LAYER_KINDS, TRANSFORMER_FLOAT_KINDS, OpKind, Recipe
@@ -44,6 +46,8 @@ class SensitivityJob:
     seed: int
     modules: tuple[ModuleLayer, ...] = ()
     """Layers of the program that the artifact was exported from; none where their names are not needed."""
+    outputs: tuple[Output, ...] = ()
+    """Of a model that is no classifier."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Sensitivity:
 
 
 def layer_sensitivity(job: SensitivityJob) -> Sensitivity:
-    """Quantizes each layer by itself and compares the logits with those of the float artifact.
+    """Quantizes each layer by itself and compares the logits, or all outputs, with those of the float artifact.
 
     Layers are convolutions and linear layers; all else stays float. Lowest signal-to-noise ratio first; equal ones in
     the order of the graph.
@@ -71,7 +75,8 @@ def layer_sensitivity(job: SensitivityJob) -> Sensitivity:
     reference = _logits(backend.open_session(job.parent, job.threads, _PRECISION), images)
     found = []
     for position, layer in enumerate(graph.layers):
-        snr_db, agreement = None, 1.0
+        snr_db: float | None = None
+        agreement = None if job.outputs else 1.0
         if layer.kind in backend.schemes[job.recipe.scheme]:
             verification = _with_one(layer, graph, job, backend, images, reference)
             snr_db, agreement = verification.snr_db, verification.top1_agreement
@@ -104,6 +109,8 @@ def _with_one(
         path = backend.quantize(job.parent, recipe, calibration, Path(folder))
         logits = _logits(backend.open_session(path, job.threads, _PRECISION), images)
     try:
+        if job.outputs:
+            return compare_outputs(logits, reference, "float", None, job.outputs)
         return compare(logits, reference, "float", None)
     except CheckFailed as error:
         raise CheckFailed(f"with {layer.name} quantized, {error.message}", error.hint) from error

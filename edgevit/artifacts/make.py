@@ -14,6 +14,7 @@ from edgevit.backends.layout import guess_layout
 from edgevit.data.prepared import PreparedImages
 from edgevit.errors import CandidateFailed, UsageError
 from edgevit.results.artifact import TensorSpec
+from edgevit.results.candidate import Verification
 from edgevit.results.contract import Contract
 from edgevit.results.graph import Graph
 from edgevit.spec.recipe import Preparation, Recipe
@@ -77,6 +78,8 @@ class MadeArtifact:
     """Share of the layers' weights, 0..1, that stayed float although others are quantized; 0 for a float artifact."""
     float_layers: tuple[str, ...] = ()
     """The ops that hold them, most weights first."""
+    embedding: Verification | None = None
+    """Of one whose preprocessing is embedded, see :mod:`edgevit.artifacts.embed`."""
 
 
 def export_float(job: ExportJob) -> MadeArtifact:
@@ -94,11 +97,11 @@ def export_float(job: ExportJob) -> MadeArtifact:
 
         program, note = prepare_program(program, job.preparations, job.calibration)
         print(note)
-    with _Folder(job.folder) as folder:
+    with WholeFolder(job.folder) as folder:
         main = backend.export(program, folder, fused="fused_ops" in job.preparations)
         if job.contract:
             backend.write_contract(main, job.contract)
-    return _describe(job.backend, job.folder / main.name)
+    return describe(job.backend, job.folder / main.name)
 
 
 def quantize(job: QuantizeJob) -> MadeArtifact:
@@ -111,7 +114,7 @@ def quantize(job: QuantizeJob) -> MadeArtifact:
     np.random.seed(job.seed)
     parent = backend.read_graph(job.parent)
     calibration = None if job.calibration is None else as_input_of(parent, job.calibration.array())
-    with _Folder(job.folder) as folder:
+    with WholeFolder(job.folder) as folder:
         recipe = job.recipe.resolved(parent.layers)
         recipe = replace(recipe, float_layers=(*recipe.float_layers, *token_selection_ops(parent)))
         main = backend.quantize(job.parent, recipe, calibration, folder)
@@ -120,7 +123,7 @@ def quantize(job: QuantizeJob) -> MadeArtifact:
         check_share(job.recipe.scheme, graph)
         if job.contract:
             backend.write_contract(main, job.contract)
-    return _describe(job.backend, job.folder / main.name)
+    return describe(job.backend, job.folder / main.name)
 
 
 def as_input_of(graph: Graph, images: np.ndarray) -> np.ndarray:
@@ -174,14 +177,22 @@ def check_share(scheme: str, graph: Graph) -> None:
         )
 
 
-def _describe(backend_name: str, main: Path) -> MadeArtifact:
+def describe(backend_name: str, main: Path) -> MadeArtifact:
+    """Returns what an artifact that lies alone in its folder is.
+
+    Args:
+        backend_name: Of its backend.
+        main: Main file.
+
+    Raises:
+        UsageError: it cannot be read, or has several inputs or outputs.
+    """
     backend = get_backend(backend_name)
     session = backend.open_session(main, 1, "f32")
     graph = backend.read_graph(main)
-    if len(session.inputs) != 1 or len(session.outputs) != 1:
+    if len(session.inputs) != 1:
         raise UsageError(
-            f"{main} has {len(session.inputs)} inputs and {len(session.outputs)} outputs, not one of each",
-            "wrap the model in a module that takes images and returns logits",
+            f"{main} has {len(session.inputs)} inputs, not one", "wrap the model in a module that takes images alone"
         )
     # the folder is new, so that all in it belongs to the artifact
     files = (main, *sorted(path for path in main.parent.iterdir() if path != main))
@@ -201,7 +212,7 @@ def _describe(backend_name: str, main: Path) -> MadeArtifact:
     )
 
 
-class _Folder:
+class WholeFolder:
     """A folder that appears under its name only when everything in it was written."""
 
     def __init__(self, final: Path) -> None:

@@ -18,6 +18,7 @@ from edgevit.data.prepared import PreparedImages
 from edgevit.errors import first_line
 from edgevit.measure.bench import summarize, time_calls
 from edgevit.model.program.capture import load_program
+from edgevit.model.program.outputs import as_rows
 from edgevit.results.measurement import LatencyMs
 
 BATCH = 4
@@ -33,7 +34,7 @@ class ReferenceJob:
     program: Path
     images: PreparedImages
     logits: Path
-    """Where to write float32 [n, classes], as .npy."""
+    """Where to write float32 [n, classes], as .npy; of named outputs all values, [n, values]."""
 
 
 @dataclass(frozen=True)
@@ -66,20 +67,20 @@ def batched(module: nn.Module, images: np.ndarray) -> Callable[[np.ndarray], np.
     than rounding: then it is run image by image.
 
     Args:
-        module: float32 [1, 3, h, w] to float32 [1, classes]; may be called by several threads.
+        module: float32 [1, 3, h, w] to logits float32 [1, classes], or to named outputs; may be called by several threads.
         images: float32 [n, 3, h, w] to try it on.
 
     Returns:
-        Function of float32 [n, 3, h, w] that returns float32 [n, classes].
+        Function of float32 [n, 3, h, w] that returns float32 [n, classes], or all values of the outputs, [n, values].
     """
 
     def one_by_one(some: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            return torch.cat([module(torch.from_numpy(image[None])) for image in some]).numpy()
+            return torch.cat([as_rows(module(torch.from_numpy(image[None]))) for image in some]).numpy()
 
     # attention has no rule for batches and is run image by image inside, as fast; each time PyTorch would warn of it
     _set_vmap_fallback_warning_enabled(False)
-    vectorized = torch.vmap(lambda image: module(image[None])[0])
+    vectorized = torch.vmap(lambda image: as_rows(module(image[None]))[0])
 
     def at_once(some: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
@@ -93,7 +94,7 @@ def batched(module: nn.Module, images: np.ndarray) -> Callable[[np.ndarray], np.
     expected = one_by_one(images)
     difference = np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30)
     if not difference <= BATCH_TOLERANCE:
-        print(f"images are run one by one: in a batch their logits differ by {difference:.1e} (relative)")
+        print(f"images are run one by one: in a batch their outputs differ by {difference:.1e} (relative)")
         return one_by_one
     return at_once
 

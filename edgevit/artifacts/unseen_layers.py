@@ -20,6 +20,7 @@ from edgevit.model.program.capture import load_program
 from edgevit.model.program.functional import without_writes
 from edgevit.model.program.layers import find_layers
 from edgevit.model.program.module_names import module_layers
+from edgevit.model.program.outputs import as_rows
 
 _IMAGES = 2
 _DIRECTIONS = 2
@@ -74,7 +75,7 @@ def find_unseen_layers(job: UnseenJob) -> UnseenLayers:
     changes = torch.zeros(len(layers))
     generator = torch.Generator().manual_seed(0)
     for image in islice(job.images.batches(), _IMAGES):
-        logits = _Perturbed(module, changed, generator).run(torch.from_numpy(image))
+        logits = as_rows(_Perturbed(module, changed, generator).run(torch.from_numpy(image)))
         largest = float(logits.detach().abs().max().clamp_min(1e-30))
         for _ in range(_DIRECTIONS):
             direction = torch.randn(logits.shape, generator=generator)

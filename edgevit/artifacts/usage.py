@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from edgevit.backends import backend_of_file
 from edgevit.errors import UsageError
@@ -20,7 +21,8 @@ class Usage:
     """How a file is used."""
 
     preprocessing: Preprocessing
-    """The input size is the file's own, wherever a session tells it."""
+    """What is done to an image before it is fed; of a file that normalizes by itself, nothing to its pixels. The input size is
+    the file's own, wherever a session tells it."""
     contract: Contract | None
     """That the file carries."""
     notes: tuple[str, ...] = ()
@@ -41,16 +43,20 @@ def usage_of(artifact: Path, overrides: PreprocessingOverrides) -> Usage:
 
     Raises:
         UsageError: no backend reads the file, its contract is damaged, or it carries none, is not part of a run or not as the
-            run made it, and the user gave no mean or standard deviation.
+            run made it, and the user gave no mean or standard deviation; or gave one for a file that normalizes by itself.
     """
-    given = overrides.model_dump(exclude_none=True)
     contract = backend_of_file(artifact).read_contract(artifact)
     if contract is not None:
-        return Usage(replace(contract.preprocessing, **given), contract, _overridden(contract.preprocessing, given))
+        given = _given(overrides, contract.preprocessing)
+        if contract.embeds_preprocessing:
+            _refuse_normalization(artifact, given)
+        return Usage(replace(contract.fed, **given), contract, _overridden(contract.preprocessing, given))
     place = artifact.resolve()
     found = next((each for folder in place.parents for each in _recorded(folder, place)), None)
     if found is not None and is_as_made(*found):
-        return Usage(replace(found[1].preprocessing, **given), None)
+        stated = found[1].preprocessing
+        return Usage(replace(stated, **_given(overrides, stated)), None)
+    given = {**_AS_IT_IS, **_named(overrides)} if overrides.input == "array" else _named(overrides)
     missing = [f"--{key}" for key in ("mean", "std") if key not in given]
     if missing:
         reason = (
@@ -60,9 +66,38 @@ def usage_of(artifact: Path, overrides: PreprocessingOverrides) -> Usage:
         )
         raise UsageError(
             f"{reason}, so edgevit cannot know how its images are normalized",
-            f"give {' and '.join(missing)}; for pixels in -1..1 that is --mean 0.5 --std 0.5",
+            f"give {' and '.join(missing)}; for pixels in -1..1 that is --mean 0.5 --std 0.5; of a file that takes arrays as they"
+            " are, --input array",
         )
     return Usage(Preprocessing(input_size=(1, 1), **given), None)
+
+
+def _refuse_normalization(artifact: Path, given: dict[str, object]) -> None:
+    asked = [f"--{key}" for key in ("mean", "std") if key in given]
+    if asked:
+        raise UsageError(
+            f"{artifact} takes pixels and normalizes them by itself, so {' and '.join(asked)} cannot be replaced",
+            f"leave out {' and '.join(asked)}",
+        )
+
+
+_AS_IT_IS: dict[str, Any] = {"mean": (0.0,), "std": (1.0,)}
+"""Normalization that changes nothing."""
+
+
+def _named(overrides: PreprocessingOverrides) -> dict[str, Any]:
+    """What the user gave, but for what a file has itself."""
+    return overrides.model_dump(exclude_none=True, exclude={"input_size", "channels"})
+
+
+def _given(overrides: PreprocessingOverrides, stated: Preprocessing) -> dict[str, Any]:
+    """What the user gave in place of what is stated, with a mean and standard deviation for each channel."""
+    given = _named(overrides)
+    resizing = [f"--{key.replace('_', '-')}" for key in ("interpolation", "crop_pct", "crop_mode") if key in given]
+    if resizing and given.get("input", stated.input) == "array":
+        raise UsageError(f"{', '.join(resizing)}: no effect on arrays, which are taken as they are", "leave it out")
+    spread = {key: given[key] * stated.channels for key in ("mean", "std") if len(given.get(key, ())) == 1}
+    return {**given, **spread}
 
 
 def _overridden(stated: Preprocessing, given: dict[str, object]) -> tuple[str, ...]:

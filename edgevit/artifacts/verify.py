@@ -1,20 +1,21 @@
-"""Compares an artifact with the float model it came from, on the same images."""
+"""Compares an artifact with the float model it came from, on the same images: its signature, and the logits of a classifier."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edgevit.artifacts.decisions import decided
+from edgevit.artifacts.signal_to_noise import snr_db
 from edgevit.data.row_file import row_slices
 from edgevit.errors import CheckFailed
-from edgevit.results.artifact import TensorSpec
+from edgevit.results.artifact import Preprocessing, TensorSpec
 from edgevit.results.candidate import Verification
+from edgevit.results.output import Output
 
 FLOAT_TOLERANCE = 1e-4
-"""Largest relative difference of a float artifact's logits from PyTorch's."""
+"""Largest relative difference of a float artifact's outputs from PyTorch's."""
 HALF_TOLERANCE = 2e-2
 """The same for an artifact whose weights are stored as float16."""
 UNDECIDED_MARGIN = 1e-4
@@ -24,23 +25,55 @@ LEAST_DECIDED = 0.9
 """Share of the images that have to be compared; with fewer, all are."""
 
 
+def verify_pixel_input(inputs: tuple[TensorSpec, ...], size: tuple[int, int]) -> TensorSpec:
+    """Checks the input of an artifact with embedded preprocessing: one image of bytes, whose values are their own.
+
+    Args:
+        inputs: As the file declares them.
+        size: Height and width the model was made for.
+
+    Returns:
+        The input as the artifact had it before, for :func:`verify_signature`.
+
+    Raises:
+        CheckFailed: it is another.
+    """
+    (given, *others) = inputs
+    expected = (1, *size, 3)
+    if others or (given.shape, given.dtype) != (expected, "uint8"):
+        declared = ", ".join(f"{spec.dtype} {list(spec.shape)}" for spec in inputs)
+        raise CheckFailed(f"takes {declared}, not pixels: uint8 {list(expected)}")
+    if (given.scale, given.zero_point) not in ((None, None), (1.0, 0)):
+        raise CheckFailed(f"{given.name} scales its pixels by {given.scale} from {given.zero_point} on")
+    return replace(given, shape=(1, 3, *size), dtype="float32", scale=None, zero_point=None)
+
+
 def verify_signature(
-    inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...], size: tuple[int, int], classes: int, dtype: str
+    inputs: tuple[TensorSpec, ...],
+    outputs: tuple[TensorSpec, ...],
+    made_for: Preprocessing,
+    expected: tuple[Output, ...],
+    dtype: str,
 ) -> None:
-    """Checks what an artifact that edgevit made declares: one image in, one row of logits out.
+    """Checks what an artifact that edgevit made declares: one image in, the outputs of the model out.
 
     Args:
         inputs: As the file declares them.
         outputs: As the file declares them.
-        size: Height and width the model was made for.
-        classes: Width of the logits.
-        dtype: Of both: "float32", or "int8" or "uint8", which need a scale and a zero point.
+        made_for: Preprocessing of the model: its input size and channels.
+        expected: What the model gives, in this order.
+        dtype: Of all: "float32", or "int8" or "uint8", which need a scale and a zero point.
 
     Raises:
-        CheckFailed: names, then shapes, then types, then scales; the first that differs.
+        CheckFailed: numbers, then names, then shapes, then types, then scales; the first that differs.
     """
-    expected = (("input", (1, 3, *size)), ("logits", (1, classes)))
-    for spec, (name, shape) in zip((*inputs, *outputs), expected, strict=True):
+    if (len(inputs), len(outputs)) != (1, len(expected)):
+        raise CheckFailed(
+            f"the file has {len(inputs)} inputs and {len(outputs)} outputs, not 1 and {len(expected)} as the model"
+        )
+    image = ("input", (1, made_for.channels, *made_for.input_size))
+    declared = (image, *((output.name, (1, *output.shape)) for output in expected))
+    for spec, (name, shape) in zip((*inputs, *outputs), declared, strict=True):
         if name not in spec.name:
             raise CheckFailed(f"{name} is called {spec.name!r}")
         if spec.shape != shape:
@@ -52,7 +85,7 @@ def verify_signature(
 
 
 def tolerance_of(scheme: str) -> float | None:
-    """Returns the largest relative difference of an artifact's logits from those of the model it came from.
+    """Returns the largest relative difference of an artifact's outputs from those of the model it came from.
 
     Args:
         scheme: Of the artifact.
@@ -114,8 +147,8 @@ def compare(
     max_rel = max_abs / max(float(np.max([part.largest for part in parts])), 1e-30)
     agreement = sum(part.same_class for part in parts) / count
     passed = tolerance is None or (max_rel <= tolerance and agreement == 1.0)
-    snr_db = _snr_db(sum(part.signal_power for part in parts), sum(part.noise_power for part in parts))
-    return Verification(name, max_abs, max_rel, snr_db, agreement, len(logits), passed, len(logits) - count)
+    ratio = snr_db(sum(part.signal_power for part in parts), sum(part.noise_power for part in parts))
+    return Verification(name, max_abs, max_rel, ratio, agreement, len(logits), passed, len(logits) - count)
 
 
 @dataclass(frozen=True)
@@ -142,8 +175,3 @@ def _differences(logits: np.ndarray, reference: np.ndarray, compared: np.ndarray
         signal_power=float(np.square(wanted).sum()),
         noise_power=float(np.square(noise).sum()),
     )
-
-
-def _snr_db(signal_power: float, noise_power: float) -> float | None:
-    """10 log10 of signal power over noise power; None if there is no noise."""
-    return None if noise_power == 0 else 10 * math.log10(max(signal_power, 1e-300) / noise_power)

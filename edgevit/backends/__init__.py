@@ -3,8 +3,8 @@
 A backend is a package in this folder whose ``__init__`` describes it as ``BACKEND``; it is found by its folder, and its
 parts are imported when they are first used. To add one, add a folder with ``__init__.py``, ``export.py`` (``export``),
 ``quantize.py`` (``quantize``), ``graph.py`` (``read_graph``, ``files_of``), ``session.py`` (``RuntimeSession``), ``op_times.py``
-(``op_times``, ``PROFILER``), ``metadata.py`` (``read_metadata``, ``write_metadata``) and ``use.py``
-(``IMPORTS``, ``loading_lines``), as the methods of
+(``op_times``, ``PROFILER``), ``embed.py`` (``embed_normalization``), ``metadata.py`` (``read_metadata``, ``write_metadata``) and ``use.py``
+(``IMPORTS``, ``loading_lines``, ``output_lines``), as the methods of
 :class:`Backend` describe them; the contract tests pick it up.
 """
 
@@ -76,10 +76,11 @@ class Backend:
     """How its int8 layers compute; read from what its artifacts contain, and tested against their logits."""
 
     def export(self, program: ExportedProgram, folder: Path, *, fused: bool = False) -> Path:
-        """Writes a float32 artifact with static shapes, batch 1, one input "input" and one output "logits".
+        """Writes a float32 artifact with static shapes, batch 1, one input "input" and the outputs of a program in their order.
 
         Args:
-            program: Captured, with one input and logits as the only output.
+            program: Captured, with one input; its only output is "logits", or it has named outputs, see
+                :mod:`edgevit.model.program.outputs`.
             folder: Where to write; exists.
             fused: Whether to use this runtime's newest fused ops (attention, GELU), for an artifact that only it has to
                 read; otherwise ops that most readers of the format know.
@@ -160,6 +161,21 @@ class Backend:
         """
         self._part("metadata").write_metadata(path, KEY, contract_to_text(contract))
 
+    def embed_normalization(self, path: Path, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        """Lets an artifact take pixels, uint8 [1, h, w, channels]: order of the axes and normalization go into its graph.
+
+        What is there stays as it is, so that a quantizer never sees these steps.
+
+        Args:
+            path: Main file, whose input is one float32 image [1, channels, h, w] or [1, h, w, channels]; changed in place.
+            mean: Of each channel, for pixels in 0..1.
+            std: Of each channel, likewise.
+
+        Raises:
+            UsageError: its input is another.
+        """
+        self._part("embed").embed_normalization(path, mean, std)
+
     @property
     def use_imports(self) -> str:
         """The lines by which a script imports the runtime, see :mod:`edgevit.artifacts.use_script`."""
@@ -172,10 +188,22 @@ class Backend:
             precision: As for :meth:`open_session`.
 
         Returns:
-            Lines that define ``load_model()``, which loads the file ``MODEL`` and returns a function from float32 [1, 3, h, w]
-            to float logits [classes].
+            Lines that define ``load_model()``, which loads the file ``MODEL`` and returns a function from float32 [1, 3, h, w],
+            or of a file with embedded preprocessing uint8 [1, h, w, 3], to float logits [classes].
         """
         return cast(str, self._part("use").loading_lines(precision))
+
+    def output_lines(self, precision: str) -> str:
+        """Returns lines of a script that load an artifact with any outputs by the runtime alone.
+
+        Args:
+            precision: As for :meth:`open_session`.
+
+        Returns:
+            Lines that define ``load_model()``, which loads the file ``MODEL`` and returns a function from float32 [1, 3, h, w]
+            to a list of all outputs, each float32 [1, ...], in the order of the file.
+        """
+        return cast(str, self._part("use").output_lines(precision))
 
     def open_session(self, path: Path, threads: int, precision: str, batch: int | None = None) -> Session:
         """Loads an artifact for inference on this host.

@@ -27,12 +27,18 @@ def fixed_shape(lengths: Sequence[int | None], name: str, path: Path, batch: int
 
 
 def guess_layout(shape: tuple[int, ...]) -> str:
-    """Returns "NCHW" or "NHWC" for a batch of RGB or grey images, "NC" for rows, "" otherwise.
+    """Returns "NCHW" or "NHWC" for a batch of images, "NC" for rows, "" otherwise.
 
-    A shape such as [1, 3, 64, 3] fits both; it is read as NCHW.
+    One or three channels are told by their number: a shape such as [1, 3, 64, 3] fits both, and is read as NCHW. Any other
+    number is told by square images, [1, 4, 64, 64], or by the shortest of the axes.
     """
-    if len(shape) == 4 and shape[1] in (1, 3):
+    if len(shape) != 4:
+        return "NC" if len(shape) == 2 else ""
+    _, first, middle, last = shape
+    if first in (1, 3) or last in (1, 3):
+        return "NCHW" if first in (1, 3) else "NHWC"
+    if (first == middle) != (middle == last):
+        return "NHWC" if first == middle else "NCHW"
+    if first < min(middle, last):
         return "NCHW"
-    if len(shape) == 4 and shape[3] in (1, 3):
-        return "NHWC"
-    return "NC" if len(shape) == 2 else ""
+    return "NHWC" if last < min(first, middle) else ""

@@ -23,6 +23,7 @@ def classify(
     interpolation: options.Interpolation = None,
     crop_pct: options.CropPct = None,
     crop_mode: options.CropMode = None,
+    input_kind: options.InputKind = None,
     threads: options.Threads = None,
     as_json: options.Json = False,
 ) -> None:
@@ -43,7 +44,7 @@ def classify(
     question = Question(
         artifact=artifact,
         images=tuple(images),
-        preprocessing=options.preprocessing(mean, std, interpolation, crop_pct, crop_mode),
+        preprocessing=options.preprocessing(mean, std, interpolation, crop_pct, crop_mode, input_kind),
         labels=labels,
         top=top,
         threads=threads or 1,

@@ -15,7 +15,7 @@ def compress(
     pretrained: options.Pretrained = False,
     random_weights: options.RandomWeights = False,
     no_ema: options.NoEma = False,
-    data: options.Data = None,
+    data: options.DataSets = None,
     calibration: options.Calibration = None,
     samples: options.Samples = None,
     class_offset: options.ClassOffset = None,
@@ -43,10 +43,15 @@ def compress(
     export: options.Exports = None,
     scheme: options.Schemes = None,
     labels: options.Labels = None,
+    embed_preprocessing: options.EmbedPreprocessing = False,
     max_drop: Annotated[
         float | None,
-        typer.Option(rich_help_panel=options.CHOICE, help="Largest loss of top-1, in points; 1.0 when not given."),
+        typer.Option(
+            rich_help_panel=options.CHOICE,
+            help="Largest loss of top-1 in points, or of --metric in its unit; 1.0 when not given.",
+        ),
     ] = None,
+    metric: options.Metric = None,
     expect_top1: options.ExpectTop1 = None,
     max_minutes: Annotated[
         float | None,
@@ -127,7 +132,8 @@ def compress(
         model__pretrained=pretrained,
         model__random_weights=random_weights,
         model__no_ema=no_ema,
-        data__evaluation=data,
+        data__evaluation=data[0] if data else None,
+        data__also_evaluate=data[1:] if data else None,
         data__calibration=calibration,
         data__train=train,
         data__samples=samples,
@@ -140,10 +146,12 @@ def compress(
         export__backends=options.split(export),
         export__schemes=options.split(scheme),
         export__labels=labels and str(labels),
+        export__embed_preprocessing=embed_preprocessing,
         max_minutes=max_minutes,
         quick=quick,
         quantize__integer_io=integer_io,
         devices=device or None,
+        budget__metric=metric,
         budget__max_drop=max_drop,
         budget__expect_top1=expect_top1,
         measure__threads=threads,
@@ -170,7 +178,9 @@ def compress(
         render.print_run(run, wide=wide)
         terminal.print_line(f"report: {folder / 'report.md'} (run folder: {units.size(folder_size(folder))})")
         if run.chosen and run.chosen.artifact:
-            terminal.print_line(f"use it: edgevit classify {folder / run.chosen.artifact.path} IMAGE")
+            file, named = folder / run.chosen.artifact.path, run.chosen.verification and run.chosen.verification.outputs
+            use = f"python {file.with_name('use.py')}" if named else f"edgevit classify {file}"
+            terminal.print_line(f"use it: {use} IMAGE")
     unstable = run.unstable if require_stable else ()
     if unstable:
         terminal.print_message(f"unstable: {', '.join(unstable)}; repeat on a quiet machine")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,20 +14,38 @@ from edgevit.cli import options
 def evaluate(
     artifact: options.ArtifactFile,
     data: Annotated[
-        str,
+        list[str],
         typer.Option(
             rich_help_panel=options.IMAGES,
-            help="Labelled images: digits, a folder, an .npz, or a manifest (.toml).",
+            help="Labelled images: digits, a folder, an .npz, or a manifest (.toml), repeatable; with --reference any images.",
             show_default=False,
         ),
     ],
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Compare the outputs with this file's, mostly the float one, in place of labels: cosine, SNR.",
+            show_default=False,
+            rich_help_panel=options.IMAGES,
+        ),
+    ] = None,
     mean: options.Mean = None,
     std: options.Std = None,
     interpolation: options.Interpolation = None,
     crop_pct: options.CropPct = None,
     crop_mode: options.CropMode = None,
+    input_kind: options.InputKind = None,
     class_offset: options.ClassOffset = None,
     samples: options.Samples = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=options.IMAGES,
+            help="Score by this too: value, multilabel, or package.module:function of your own.",
+            show_default=False,
+        ),
+    ] = None,
     threads: options.Threads = None,
     precision: options.Precision = "f32",
     timeout: Annotated[
@@ -34,7 +54,7 @@ def evaluate(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Score an artifact on labelled images.
+    """Score an artifact on labelled images, or beside another file.
 
     The input size is the file's own. A file that edgevit made states how images are preprocessed; give --mean and --std for
     any other, of pixels in 0..1: a file that takes pixels in 0..255 as they are has --mean 0 --std 0.00392157. What is given
@@ -44,31 +64,41 @@ def evaluate(
     Examples:
       edgevit eval run/artifacts/litert/fp32/dense/model.tflite --data digits
       edgevit eval mobilenet_v2.tflite --data val/ --mean 0.5 --std 0.5 --class-offset 1
+      edgevit eval int8/model.onnx --data photos/ --reference fp32/model.onnx
     """
     from edgevit.cli import render, terminal
     from edgevit.commands.eval import FileEvaluation, evaluate_file
-    from edgevit.errors import ExitCode
+    from edgevit.errors import ExitCode, UsageError
     from edgevit.results.document import to_document
 
     options.check_choice("precision", precision, options.PRECISIONS)
     asked = FileEvaluation(
         artifact=artifact,
-        data=data,
-        preprocessing=options.preprocessing(mean, std, interpolation, crop_pct, crop_mode),
+        data=data[0],
+        preprocessing=options.preprocessing(mean, std, interpolation, crop_pct, crop_mode, input_kind),
         class_offset=class_offset,
         samples=samples,
         threads=threads or 1,
         precision=precision,
         timeout_seconds=timeout,
+        metric=metric,
+        reference=reference,
     )
+    twice = next((source for source in data if data.count(source) > 1), None)
+    if twice is not None:
+        raise UsageError(f"--data {twice} is given twice", "give each set once")
     with terminal.make_progress() as progress:
-        found = evaluate_file(asked, progress)
-    for note in found.notes:
+        scores = {source: evaluate_file(replace(asked, data=source), progress) for source in data}
+    for note in dict.fromkeys(note for found in scores.values() for note in found.notes):
         terminal.print_message(f"warning: {note}")
     if as_json:
-        terminal.print_json({"artifact": str(artifact), "data": data, **to_document(found)})
+        first, *others = ({"data": source, **to_document(found)} for source, found in scores.items())
+        terminal.print_json({"artifact": str(artifact), **first, **({"other_sets": others} if others else {})})
     else:
-        render.print_score(artifact, data, found)
-    if found.stopped:
-        terminal.print_message(f"stopped: {found.stopped}")
+        for source, found in scores.items():
+            render.print_score(artifact, source, found)
+    stopped = [found.stopped for found in scores.values() if found.stopped]
+    for reason in stopped:
+        terminal.print_message(f"stopped: {reason}")
+    if stopped:
         raise typer.Exit(ExitCode.CHECK_FAILED)

@@ -19,6 +19,7 @@ def export(
     backends: options.Exports = None,
     scheme: options.Schemes = "fp32",
     labels: options.Labels = None,
+    embed_preprocessing: options.EmbedPreprocessing = False,
     setting: options.Setting = None,
     out: options.Out = None,
     resume: options.Resume = False,
@@ -58,6 +59,7 @@ def export(
         export__backends=options.split(backends),
         export__schemes=options.split(scheme),
         export__labels=labels and str(labels),
+        export__embed_preprocessing=embed_preprocessing,
     )
     spec = resolve_spec(file, None, options.with_settings(overrides, setting))
     check_run_folders()

@@ -15,7 +15,7 @@ def finetune(
     pretrained: options.Pretrained = False,
     random_weights: options.RandomWeights = False,
     no_ema: options.NoEma = False,
-    data: options.Data = None,
+    data: options.DataSets = None,
     calibration: options.Calibration = None,
     samples: options.Samples = None,
     class_offset: options.ClassOffset = None,
@@ -46,6 +46,7 @@ def finetune(
         typer.Option(rich_help_panel=options.ARTIFACTS, help="One scheme; the policy's first when not given."),
     ] = None,
     labels: options.Labels = None,
+    metric: options.Metric = None,
     rung: Annotated[
         str,
         typer.Option(
@@ -89,7 +90,8 @@ def finetune(
         model__pretrained=pretrained,
         model__random_weights=random_weights,
         model__no_ema=no_ema,
-        data__evaluation=data,
+        data__evaluation=data[0] if data else None,
+        data__also_evaluate=data[1:] if data else None,
         data__calibration=calibration,
         data__train=train,
         data__samples=samples,
@@ -101,6 +103,7 @@ def finetune(
         export__backends=options.split(export),
         export__schemes=options.split(scheme),
         export__labels=labels and str(labels),
+        budget__metric=metric,
     )
     spec = resolve_spec(file, None, options.with_settings(overrides, setting))
     check_single_tuning(spec)

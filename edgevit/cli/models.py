@@ -82,6 +82,7 @@ def _print_card(name: str, input_size: int | None, as_json: bool) -> None:
     from edgevit.cli import terminal
     from edgevit.commands.models import describe_model
     from edgevit.results.document import to_document
+    from edgevit.results.output import outputs_line
 
     card = describe_model(name, (input_size, input_size) if input_size else None)
     if as_json:
@@ -93,9 +94,9 @@ def _print_card(name: str, input_size: int | None, as_json: bool) -> None:
         ("architecture", "transformer" if card.transformer else "convolutional network"),
         ("note", note_of(name) or "no family that is checked on every backend"),
         ("parameters", units.count(card.params)),
-        ("input", f"{height} x {width} pixels"),
+        ("input", f"{height} x {width} pixels" + (f", {contract.channels} channels" if contract.channels != 3 else "")),
         ("MACs", units.count(card.macs)),
-        ("classes", str(card.classes)),
+        ("classes", str(card.classes)) if card.classes else ("outputs", outputs_line(card.outputs)),
         ("mean", ", ".join(f"{value:g}" for value in contract.mean)),
         ("std", ", ".join(f"{value:g}" for value in contract.std)),
         ("resizing", f"{contract.interpolation}, crop {contract.crop_pct:g} ({contract.crop_mode})"),

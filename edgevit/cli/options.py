@@ -52,6 +52,15 @@ Data = Annotated[
     str | None,
     typer.Option(rich_help_panel=IMAGES, help="Images to evaluate: digits, a folder, an .npz, or a manifest (.toml)."),
 ]
+DataSets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--data",
+        rich_help_panel=IMAGES,
+        help="Images to evaluate: digits, a folder, an .npz, or a manifest (.toml). Repeated: further sets, which do not"
+        " choose.",
+    ),
+]
 Samples = Annotated[
     int | None, typer.Option(min=1, rich_help_panel=IMAGES, help="Evaluate on that many images, sampled with the seed.")
 ]
@@ -61,6 +70,14 @@ ClassOffset = Annotated[
         min=-1,
         rich_help_panel=IMAGES,
         help="Output of class 0: 1 if output 0 is a background class, -1 if labels count from 1.",
+        show_default=False,
+    ),
+]
+Metric = Annotated[
+    str | None,
+    typer.Option(
+        rich_help_panel=CHOICE,
+        help="What to judge by, instead of top-1: agreement, value, multilabel, or package.module:function.",
         show_default=False,
     ),
 ]
@@ -158,10 +175,27 @@ CropPct = Annotated[
 CropMode = Annotated[
     str | None, typer.Option(rich_help_panel=IMAGES, help="center, or squash: ignore the aspect ratio.")
 ]
+InputKind = Annotated[
+    str | None,
+    typer.Option(
+        "--input",
+        metavar="KIND",
+        rich_help_panel=IMAGES,
+        help="image, or array: floats of an .npz or .npy as they are.",
+    ),
+]
 Labels = Annotated[
     Path | None,
     typer.Option(
         rich_help_panel=IMAGES, help="Text file that names the class of each output, one a line, in their order."
+    ),
+]
+EmbedPreprocessing = Annotated[
+    bool,
+    typer.Option(
+        "--embed-preprocessing",
+        rich_help_panel=ARTIFACTS,
+        help="Artifacts take pixels, uint8 RGB [1, height, width, 3], and normalize them by themselves.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
@@ -306,7 +340,12 @@ def check_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
 
 
 def preprocessing(
-    mean: str | None, std: str | None, interpolation: str | None, crop_pct: float | None, crop_mode: str | None
+    mean: str | None,
+    std: str | None,
+    interpolation: str | None,
+    crop_pct: float | None,
+    crop_mode: str | None,
+    input_kind: str | None,
 ) -> PreprocessingOverrides:
     """Returns what the command line says of preprocessing.
 
@@ -322,12 +361,13 @@ def preprocessing(
         interpolation=interpolation,
         crop_pct=crop_pct,
         crop_mode=crop_mode,
+        input=input_kind,
     )
     return validate(PreprocessingOverrides, given, "command line")
 
 
-def channels(option: str, text: str | None) -> tuple[float, float, float] | None:
-    """Parses one number for all channels, or three for red, green and blue; None for None.
+def channels(option: str, text: str | None) -> tuple[float, ...] | None:
+    """Parses one number for all channels, or one for each; None for None.
 
     Raises:
         UsageError: it is neither.
@@ -336,10 +376,8 @@ def channels(option: str, text: str | None) -> tuple[float, float, float] | None
         return None
     form = f"such as {option} 0.5, or {option} 0.485,0.456,0.406 for red, green and blue: commas, no spaces"
     try:
-        numbers = [float(part) for part in text.split(",")]
+        return tuple(float(part) for part in text.split(","))
     except ValueError as error:
-        raise UsageError(f"{option} {text!r} is not a number, or three with commas between", form) from error
-    if len(numbers) not in (1, 3):
-        raise UsageError(f"{option} {text!r} has {len(numbers)} numbers, not one or three", form)
-    red, green, blue = numbers * 3 if len(numbers) == 1 else numbers
-    return red, green, blue
+        raise UsageError(
+            f"{option} {text!r} is not a number, or one for each channel with commas between", form
+        ) from error

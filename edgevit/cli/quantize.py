@@ -45,14 +45,14 @@ def quantize(
     max_minutes: Annotated[
         float, typer.Option(min=0.01, rich_help_panel=options.RUN, help="After which nothing further is tried.")
     ] = 20.0,
-    mean: Annotated[str | None, typer.Option(metavar="M | R,G,B", help="Mean of pixels in 0..1.")] = None,
-    std: Annotated[str | None, typer.Option(metavar="S | R,G,B", help="Standard deviation of pixels in 0..1.")] = None,
-    interpolation: Annotated[str | None, typer.Option(help="bicubic, bilinear, nearest or lanczos.")] = None,
-    crop_pct: Annotated[
-        float | None, typer.Option(help="Share of the resized image that the crop keeps; 1 when not given.")
-    ] = None,
-    crop_mode: Annotated[str | None, typer.Option(help="center, or squash: ignore the aspect ratio.")] = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
+    interpolation: options.Interpolation = None,
+    crop_pct: options.CropPct = None,
+    crop_mode: options.CropMode = None,
+    input_kind: options.InputKind = None,
     class_offset: options.ClassOffset = None,
+    embed_preprocessing: options.EmbedPreprocessing = False,
     threads: options.Threads = None,
     as_json: options.Json = False,
 ) -> None:
@@ -71,16 +71,7 @@ def quantize(
     from edgevit.errors import ExitCode
     from edgevit.results.candidate import within_budget
     from edgevit.results.document import to_document
-    from edgevit.spec.spec import PreprocessingOverrides
-    from edgevit.spec.toml_files import validate
 
-    given = options.nested(
-        mean=options.channels("--mean", mean),
-        std=options.channels("--std", std),
-        interpolation=interpolation,
-        crop_pct=crop_pct,
-        crop_mode=crop_mode,
-    )
     suffix = backend_of_file(artifact).suffix
     asked = FileQuantization(
         artifact=artifact,
@@ -88,8 +79,9 @@ def quantize(
         calibration=calibration,
         evaluation=data,
         scheme=scheme,
-        preprocessing=validate(PreprocessingOverrides, given, "command line"),
+        preprocessing=options.preprocessing(mean, std, interpolation, crop_pct, crop_mode, input_kind),
         class_offset=class_offset,
+        embed_preprocessing=embed_preprocessing,
         max_drop=max_drop,
         max_minutes=max_minutes,
         threads=threads or 1,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from edgevit.results.file_score import FileScore
     from edgevit.results.graph_summary import Summary
     from edgevit.results.measurement import Fit, MemoryEstimate, Prediction
+    from edgevit.results.metric import MetricScore
     from edgevit.results.op_support import UnitSupport
     from edgevit.results.reduction import ReductionReport
     from edgevit.results.run import Run
@@ -55,6 +56,8 @@ def print_run(run: Run, *, wide: bool = False) -> None:
     for rank, candidate in enumerate(rows, 1):
         if reasons := reasons_of(candidate):
             out.print(f"rank {rank}, {candidate.id} {status_of(run, candidate)}: {'; '.join(reasons)}")
+    _print_other_sets(run)
+    _print_outputs(run)
     _print_predictions(run)
     for search in run.token_searches:
         out.print(search_line(search))
@@ -102,10 +105,13 @@ def _cells(run: Run, candidate: Candidate, shown: Sequence[Column]) -> list[str]
 
 def _headline(run: Run) -> str:
     """The original model and the host."""
+    from edgevit.report.metric import score_text
+
     base = run.baseline
     size = f"{units.count(base.params)} parameters, {units.count(base.macs)} MACs"
-    known = base.top1 is not None
-    accuracy = f"top-1 {units.percent(base.top1)} on {base.samples} images in PyTorch" if known else "accuracy unknown"
+    top1 = None if base.top1 is None else f"top-1 {units.percent(base.top1)}"
+    judged = f"{base.metric.title} {score_text(base.metric)}" if base.metric else top1
+    accuracy = f"{judged} on {base.samples} images in PyTorch" if judged else "accuracy unknown"
     threads = f"{run.host.threads} thread{'' if run.host.threads == 1 else 's'}"
     latency = f"; latency on {run.host.cpu}, {threads}; speed-up over the float parent" if _is_judged(run) else ""
     quick = " (quick run)" if run.is_quick else ""
@@ -116,6 +122,27 @@ def _is_judged(run: Run) -> bool:
     """Whether a choice was to be made; ``edgevit export`` measures nothing and chooses nothing."""
     failed = all(candidate.status == "failed" for candidate in run.candidates)
     return failed or any(candidate.measurements for candidate in run.candidates)
+
+
+def _print_other_sets(run: Run) -> None:
+    """Prints a row for each candidate and evaluation set, where there are several sets."""
+    from edgevit.report.other_sets import other_set_rows, other_set_titles
+
+    rows = other_set_rows(run)
+    if rows:
+        print_line()
+        print_table(other_set_titles(run), rows, numeric=(2, 3, 4, 5), ranks=(0, 0, 0, 3, 0, 2))
+        print_line()
+
+
+def _print_outputs(run: Run) -> None:
+    """Prints how near each output of each candidate is; nothing for a classifier."""
+    from edgevit.report.outputs import NUMERIC, TITLES, output_rows
+
+    rows = output_rows(run)
+    if rows:
+        print_line()
+        print_table(TITLES, rows, numeric=NUMERIC, ranks=(0, 0, 1, 0, 0, 2, 3))
 
 
 def _print_predictions(run: Run) -> None:
@@ -196,19 +223,36 @@ def _basis(predictions: Sequence[Prediction]) -> str:
 def print_score(artifact: Path, data: str, score: FileScore) -> None:
     """Prints the accuracy of one artifact, and which class is which output where the images name them."""
     from edgevit.report import intervals
+    from edgevit.report.metric import score_text
     from edgevit.results.class_outputs import outputs_text
 
     accuracy = score.accuracy
+    if score.outputs and accuracy.metric:
+        found = f"{accuracy.metric.title} {score_text(accuracy.metric)}"
+        print_line(f"{artifact.name}: {found} to the reference on {accuracy.samples} images of {data}")
+        rows = [(o.name, units.decibels(o.snr_db), f"{o.cosine:.5f}", f"{o.max_rel_diff:.1e}") for o in score.outputs]
+        print_table(("output", "SNR", "cosine", "max rel diff"), rows, numeric=(1, 2, 3))
+        return
     top5 = f", top-5 {units.percent(accuracy.top5)}" if accuracy.top5 is not None else ""
     between = f" (95 % interval {intervals.percent(accuracy.top1_interval)})" if accuracy.top1_interval else ""
     ece = f", calibration error (ECE) {accuracy.ece:.3f}" if accuracy.ece is not None else ""
-    found = f"top-1 {units.percent(accuracy.top1)}{between}{top5}{ece}"
+    top1 = [] if accuracy.top1 is None else [f"top-1 {units.percent(accuracy.top1)}{between}{top5}{ece}"]
+    found = ", ".join((*_metric_text(accuracy.metric), *top1))
     print_line(f"{artifact.name}: {found} on {accuracy.samples} images of {data}")
     if accuracy.not_finite:
         images = f"{accuracy.not_finite} of {accuracy.samples} images"
         print_line(f"{artifact.name}: NaN or infinity for {images}, which count as misses")
     if score.classes:
         print_line(f"classes by output: {outputs_text(score.classes)}")
+
+
+def _metric_text(score: MetricScore | None) -> list[str]:
+    from edgevit.report.metric import score_interval, score_text
+
+    if score is None:
+        return []
+    between = f" (95 % interval {score_interval(score)})" if score.interval else ""
+    return [f"{score.title} {score_text(score)}{between}"]
 
 
 def print_quantized(found: QuantizedFile) -> None:
@@ -222,8 +266,11 @@ def print_quantized(found: QuantizedFile) -> None:
         if accuracy.top1 is None
         else f"top-1 {units.percent(accuracy.top1)} ({units.accuracy_change(found.drop_points)}), "
     )
+    metric, by = accuracy.metric, f"agreement with the float file {units.percent(accuracy.agreement)}"
+    if metric:
+        by = f"{metric.title} {units.metric(metric.value, metric.unit)} to the float file"
     print_line(
-        f"{found.path}: {found.scheme}, {top1}agreement with the float file {units.percent(accuracy.agreement)} on"
+        f"{found.path}: {found.scheme}, {top1}{by} on"
         f" {accuracy.samples} images, {units.size(found.size_after)}, {smaller:.1f} × smaller"
     )
     if found.left_out:
@@ -242,6 +289,7 @@ def print_classification(found: Classification) -> None:
 def print_summary(summary: Summary) -> None:
     """Prints what is in an artifact."""
     from edgevit.results.class_outputs import outputs_text
+    from edgevit.results.output import outputs_line
 
     print_line(f"{summary.path.name}: {units.size(summary.size_bytes)}, {units.count(summary.params)} parameters,"
                f" {units.count(summary.macs)} MACs, {units.percent(summary.int8_mac_share)} of them int8")  # fmt: skip
@@ -251,8 +299,13 @@ def print_summary(summary: Summary) -> None:
     print_line(f"outputs: {'; '.join(summary.outputs)}")
     if summary.contract:
         print_line(f"images: {_preprocessing_text(summary.contract.preprocessing)}")
+        if summary.contract.embeds_preprocessing:
+            print_line("input: pixels as they are, RGB, 0 to 255; mean and standard deviation are in the graph")
         classes = {name: output for output, name in enumerate(summary.contract.classes)}
-        print_line(f"classes by output: {outputs_text(classes)}" if classes else "classes: not named")
+        if summary.contract.outputs:
+            print_line(f"no classifier: it gives {outputs_line(summary.contract.outputs)}")
+        else:
+            print_line(f"classes by output: {outputs_text(classes)}" if classes else "classes: not named")
         made = summary.contract
         spec = f", spec {made.spec_sha256[:12]}" if made.spec_sha256 else ""
         print_line(f"made by edgevit {made.edgevit_version}: {made.scheme}{spec}")
@@ -327,5 +380,8 @@ def _preprocessing_text(wanted: Preprocessing) -> str:
     """How images are preprocessed, in one line."""
     height, width = wanted.input_size
     mean, std = (", ".join(f"{number:g}" for number in numbers) for numbers in (wanted.mean, wanted.std))
+    channels = "" if wanted.channels == 3 else f", {wanted.channels} channel{'s'[: wanted.channels > 1]}"
     crop = f"crop {wanted.crop_pct:g} ({wanted.crop_mode})"
-    return f"{height} × {width} pixels, {wanted.interpolation}, {crop}, mean {mean}, standard deviation {std}"
+    if wanted.input == "array":
+        return f"arrays of {height} × {width}{channels} as they are, mean {mean}, standard deviation {std}"
+    return f"{height} × {width} pixels{channels}, {wanted.interpolation}, {crop}, mean {mean}, standard deviation {std}"

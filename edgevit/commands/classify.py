@@ -78,15 +78,15 @@ def classify_in_child(job: ClassifyJob) -> Classification:
     """
     classifier = open_classifier(job.artifact, job.usage, job.labels, job.threads)
     height, width = classifier.preprocessing.input_size
-    classifier.answer(np.zeros((1, 3, height, width), np.float32))
+    classifier.answer(np.zeros((1, classifier.preprocessing.channels, height, width), np.float32))
     found: list[ClassifiedImage] = []
-    broken: list[str] = []
+    broken: list[UsageError] = []
     for image in job.images:
         begin = time.perf_counter()
         try:
             pixels = classifier.prepare(image)
         except UsageError as error:
-            broken.append(error.message)
+            broken.append(error)
             continue
         ready = time.perf_counter()
         answers = classifier.answer(pixels)[: job.top]
@@ -94,5 +94,5 @@ def classify_in_child(job: ClassifyJob) -> Classification:
         named = tuple(ClassAnswer(label, probability) for label, probability in answers)
         found.append(ClassifiedImage(str(image), named, 1000 * (end - ready), 1000 * (end - begin)))
     if broken:
-        raise UsageError("; ".join(broken), "give files that Pillow reads, such as .jpg or .png")
+        raise UsageError("; ".join(error.message for error in broken), broken[0].hint)
     return Classification(tuple(found), job.usage.notes)

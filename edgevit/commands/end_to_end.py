@@ -7,7 +7,7 @@ import itertools
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -15,13 +15,13 @@ from statistics import median
 import numpy as np
 from PIL import Image
 
-from edgevit.artifacts.evaluate import check_classifier, image_size, run_once
+from edgevit.artifacts.evaluate import check_classifier, preprocessing_for, run_once
 from edgevit.artifacts.usage import usage_of
 from edgevit.backends import backend_of_file, get_backend
 from edgevit.commands.eval import choose_samples
 from edgevit.commands.file_errors import blaming_file
-from edgevit.data.images import Samples, open_samples
-from edgevit.data.preprocess import preprocess, to_rgb
+from edgevit.data.images import Picture, Samples, open_samples
+from edgevit.data.preprocess import fed_array, to_rgb
 from edgevit.errors import UsageError
 from edgevit.measure.bench import warm_up
 from edgevit.measure.burst import WARMUP_RUNS, WARMUP_SECONDS
@@ -117,17 +117,17 @@ def time_end_to_end(job: EndToEndJob) -> EndToEndLatency:
     """
     session = get_backend(job.backend).open_session(job.artifact, job.threads, job.precision)
     check_classifier(session)
-    contract = replace(job.preprocessing, input_size=image_size(session.inputs[0]))
-    readers = itertools.cycle(_readers(job.images))
+    contract = preprocessing_for(session.inputs[0], job.preprocessing)
+    readers = itertools.cycle(_readers(job.images, contract))
 
     def step() -> tuple[float, ...]:
         """Milliseconds of decoding, of preprocessing and of inference of the next image."""
         moments = [time.perf_counter_ns()]
         image = next(readers)()
         moments.append(time.perf_counter_ns())
-        pixels = preprocess(image, contract)
+        fed = fed_array(image, contract)
         moments.append(time.perf_counter_ns())
-        run_once(session, pixels[None])
+        run_once(session, fed)
         moments.append(time.perf_counter_ns())
         return tuple((after - before) / 1e6 for before, after in itertools.pairwise(moments))
 
@@ -152,13 +152,18 @@ def time_end_to_end(job: EndToEndJob) -> EndToEndLatency:
     )
 
 
-def _readers(images: Samples | None) -> list[Callable[[], Image.Image]]:
+def _readers(images: Samples | None, contract: Preprocessing) -> list[Callable[[], Picture]]:
     """Functions that read and decode one image each."""
-    if images is None:
+    if images is None and contract.channels in (1, 3) and contract.input == "image":
         encoded = generated_jpeg()
-        return [lambda: to_rgb(Image.open(io.BytesIO(encoded)))]
+        return [lambda: to_rgb(Image.open(io.BytesIO(encoded))).convert("RGB" if contract.channels == 3 else "L")]
+    if images is None:
+        raise UsageError(
+            f"nothing can be decoded to what it takes, {contract.channels} channels",
+            "give --data, an .npz of such images",
+        )
     opened = open_samples(images)
-    return [partial(opened.image, name) for name in opened.ids]
+    return [partial(opened.picture, name, contract) for name in opened.ids]
 
 
 def generated_jpeg() -> bytes:
@@ -174,7 +179,7 @@ def _preprocessing(artifact: Path) -> Preprocessing:
     try:
         return usage_of(artifact, PreprocessingOverrides()).preprocessing
     except UsageError:
-        return Preprocessing((1, 1), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+        return Preprocessing((1, 1), (0.5,), (0.5,))
 
 
 def _some(samples: Samples) -> Samples:

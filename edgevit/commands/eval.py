@@ -1,4 +1,4 @@
-"""Scores one artifact file on labelled images, in a child process; the file need not be edgevit's."""
+"""Scores one artifact file on labelled images, or against another file, in child processes; the files need not be edgevit's."""
 
 from __future__ import annotations
 
@@ -10,10 +10,17 @@ from pathlib import Path
 import numpy as np
 
 from edgevit.artifacts.accuracy import accuracy_of, read_answers
-from edgevit.artifacts.evaluate import check_classifier, class_count, image_size, run_once
+from edgevit.artifacts.evaluate import check_classifier, class_count, preprocessing_for, run_once
+from edgevit.artifacts.metrics.built_in import find_metric
+from edgevit.artifacts.metrics.classification import AGREEMENT
+from edgevit.artifacts.metrics.fidelity import COSINE, SNR
+from edgevit.artifacts.metrics.judge import score_alone
+from edgevit.artifacts.metrics.metric import Metric, Predictions
 from edgevit.artifacts.plausibility import chance_warning
-from edgevit.artifacts.usage import usage_of
+from edgevit.artifacts.usage import Usage, usage_of
 from edgevit.backends import Session, backend_of_file, get_backend
+from edgevit.commands.eval_outputs import TwoFiles, compare_files
+from edgevit.data.array_form import check_form
 from edgevit.data.images import ImageSet, Samples, open_images, open_samples
 from edgevit.data.in_order import map_in_order
 from edgevit.data.output_labels import match_labels
@@ -24,7 +31,9 @@ from edgevit.errors import CandidateFailed, UsageError
 from edgevit.measure.host import check_threads
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.file_score import FileScore
+from edgevit.results.output import outputs_line
 from edgevit.run.child_process import report_progress
+from edgevit.run.packages import is_installed
 from edgevit.run.progress import Progress
 from edgevit.run.stages import child_runner
 from edgevit.run.task import Task
@@ -40,7 +49,7 @@ class FileEvaluation:
 
     artifact: Path
     data: str
-    """Source of labelled images."""
+    """Source of images, labelled unless there is a reference."""
     preprocessing: PreprocessingOverrides
     """What the user gave; the input size is not among it, for it is the file's own."""
     class_offset: int | None
@@ -52,6 +61,10 @@ class FileEvaluation:
     """"f32", "bf16" or "fastest", see :meth:`edgevit.backends.Backend.open_session`."""
     timeout_seconds: float | None = None
     """Without progress; that of a run when None."""
+    metric: str | None = None
+    """To score by besides top-1: "multilabel", or "package.module:function" of the user's own."""
+    reference: Path | None = None
+    """File whose outputs its outputs are compared with, in place of labels."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +93,7 @@ class ImagesDone:
 
 
 def evaluate_file(asked: FileEvaluation, progress: Progress) -> FileScore:
-    """Scores a file on labelled images.
+    """Scores a file on labelled images, or by its outputs beside those of another file.
 
     Args:
         asked: The file, the images, and how they are fed to it.
@@ -90,14 +103,22 @@ def evaluate_file(asked: FileEvaluation, progress: Progress) -> FileScore:
         The score; where the runtime crashed or stood still, that of the images done so far.
 
     Raises:
-        UsageError: no backend reads the file, images cannot be read (all are named) or have no labels, it is not sure
+        UsageError: the metric cannot be taken, no backend reads the file, images cannot be read (all are named) or have no labels, it is not sure
             which output a label means, the file is not a classifier of single images, or nobody states its mean or
             standard deviation.
         CandidateFailed: the runtime crashed, or ran out of time, at the first image.
     """
     check_threads(asked.threads)
+    metric = None if asked.metric is None else open_file_metric(asked.metric, beside=asked.reference is not None)
     backend = backend_of_file(asked.artifact)
     usage = usage_of(asked.artifact, asked.preprocessing)
+    if asked.reference is not None:
+        return compare_files(_two_files(asked, asked.reference, usage, metric or COSINE), progress)
+    if usage.contract and usage.contract.outputs:
+        raise UsageError(
+            f"{asked.artifact} is no classifier: it gives {outputs_line(usage.contract.outputs)}, which labels say nothing of",
+            "give --reference FLOAT_FILE, the float file that it was made from: its outputs are compared with those",
+        )
     images = _labelled(choose_samples(asked.data, asked.samples, _SEED))
     with tempfile.TemporaryDirectory(prefix="edgevit-") as folder, child_runner(progress, asked.timeout_seconds) as run:
         job = ScoreFileJob(
@@ -118,8 +139,54 @@ def evaluate_file(asked: FileEvaluation, progress: Progress) -> FileScore:
             if read_written_rows(job.logits) is None:
                 raise
             stopped = error.message
-        score = _score(images, job, stopped)
+        score = _score(images, job, metric, stopped)
         return replace(score, notes=(*usage.notes, *score.notes))
+
+
+_OF_TWO = (AGREEMENT, COSINE, SNR)
+"""What compares a file with another model's outputs."""
+
+
+def open_file_metric(name: str, *, beside: bool) -> Metric:
+    """Finds a metric to score a file by, which compares with labels, or with the outputs of another file.
+
+    Args:
+        name: As ``--metric`` has it.
+        beside: Whether there is another file.
+
+    Raises:
+        UsageError: there is none of that name, or it compares with what is not there.
+    """
+    metric = find_metric(name)
+    if metric in _OF_TWO and not beside:
+        raise UsageError(
+            f"{name} compares with the float model, and here is a file alone",
+            "give --reference FLOAT_FILE, leave --metric out for top-1, or compare in a run: edgevit compress … --metric"
+            f" {name}",
+        )
+    if metric not in _OF_TWO and beside:
+        raise UsageError(
+            f"{name} compares with labels, and --reference with the outputs of another file",
+            f"leave out one of them; with --reference there are {', '.join(each.name for each in _OF_TWO)}",
+        )
+    return metric
+
+
+def _two_files(asked: FileEvaluation, reference: Path, usage: Usage, metric: Metric) -> TwoFiles:
+    """A file and the one that it is compared with, by their suffixes."""
+    backend_of_file(reference)
+    if asked.class_offset is not None:
+        raise UsageError("--class-offset has no effect with --reference, which needs no labels", "leave it out")
+    return TwoFiles(
+        artifact=asked.artifact,
+        reference=reference,
+        usage=usage,
+        samples=choose_samples(asked.data, asked.samples, _SEED),
+        threads=asked.threads,
+        precision=asked.precision,
+        timeout_seconds=asked.timeout_seconds,
+        metric=metric,
+    )
 
 
 def score_file(job: ScoreFileJob) -> ImagesDone:
@@ -133,7 +200,8 @@ def score_file(job: ScoreFileJob) -> ImagesDone:
     check_classifier(session)
     images = _labelled(job.samples)
     match_labels(images, class_count(session), job.class_offset, job.classes)
-    contract = replace(job.preprocessing, input_size=image_size(session.inputs[0]))
+    contract = preprocessing_for(session.inputs[0], job.preprocessing)
+    check_form(images.form, images.source, contract)
     write_rows_as_they_come(job.logits, len(images), _logits(session, images, contract))
     return ImagesDone(len(images))
 
@@ -143,7 +211,7 @@ def _logits(session: Session, images: ImageSet, contract: Preprocessing) -> Iter
 
     def decoded(image_id: str) -> np.ndarray | UsageError:
         try:
-            return preprocess(images.image(image_id), contract)
+            return preprocess(images.picture(image_id, contract), contract)
         except UsageError as error:
             return error
 
@@ -164,17 +232,25 @@ def _labelled(samples: Samples) -> ImageSet:
     return images
 
 
-def _score(images: ImageSet, job: ScoreFileJob, stopped: str | None) -> FileScore:
+def _score(images: ImageSet, job: ScoreFileJob, metric: Metric | None, stopped: str | None) -> FileScore:
     rows = read_written_rows(job.logits)
     assert rows is not None
     matched = match_labels(images, rows.shape[1], job.class_offset, job.classes)
     assert matched.labels is not None
     answers = read_answers(rows, matched.labels[: len(rows)])
-    doubt = chance_warning(answers)
+    notes, accuracy = list(images.notes), accuracy_of(answers, None)
+    if metric is None:
+        notes += filter(None, [chance_warning(answers)])
+    else:
+        assert matched.targets is not None
+        predictions = Predictions({"logits": rows}, {}, matched.targets[: len(rows)])
+        has_interval = is_installed("scipy")
+        accuracy = replace(accuracy, metric=score_alone(metric, predictions, intervals=has_interval))
+        notes += [] if has_interval else ["no interval: SciPy is not installed; pip install 'edgevit[compress]'"]
     return FileScore(
-        accuracy_of(answers, None),
+        accuracy,
         matched.classes.index if matched.classes else {},
-        (*images.notes, *([doubt] if doubt else [])),
+        tuple(notes),
         None if stopped is None else f"{stopped}: only the first {len(rows)} of {len(images)} images are scored",
     )
 

@@ -21,6 +21,7 @@ from edgevit.data.preprocess import preprocess, resize_and_crop
 from edgevit.data.sampling import check_images
 from edgevit.errors import UsageError
 from edgevit.model.load import Model
+from edgevit.model.program.outputs import unwrapped
 from edgevit.pipeline.model_inputs import open_model
 from edgevit.report.plots.explain import draw_distances, draw_image
 from edgevit.results.explanation import (
@@ -77,8 +78,13 @@ def explain(
         progress.message(note)
     reader = _open(model)
     size = model.preprocessing.input_size
-    reduced = with_fewer_tokens(model.module, plan, "gather", size) if plan else None
-    check_images(opened, model.num_classes, lambda done, total: progress.stage("check images", done, total))
+    reduced = with_fewer_tokens(unwrapped(model.module), plan, "gather", size) if plan else None
+    takes = model.preprocessing
+    if takes.input == "array" or takes.channels != 3:
+        raise UsageError(
+            f"{model.name} does not take RGB images, on which attention is drawn", "give a model that does"
+        )
+    check_images(opened, model.num_classes, takes, lambda done, total: progress.stage("check images", done, total))
     with _made(out):
         if model.random_weights:
             progress.message(f"warning: {model.name} has random weights; what it attends to means nothing")
@@ -173,7 +179,7 @@ def _open(model: Model) -> _Reader:
     """
     height, width = model.preprocessing.input_size
     try:
-        reader = _Reader(open_attention(model.module, (height, width)))
+        reader = _Reader(open_attention(unwrapped(model.module), (height, width)))
     except UsageError as error:
         raise UsageError(
             f"cannot explain {model.name}: {error.message}",

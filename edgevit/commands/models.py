@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from edgevit.errors import UsageError
 from edgevit.model.bundled import BUNDLED_MODELS
-from edgevit.model.load import load_model
+from edgevit.model.load import Model, load_model
 from edgevit.model.program.architecture import is_transformer
 from edgevit.model.program.capture import capture, count_macs
 from edgevit.results.artifact import Preprocessing
+from edgevit.results.output import Output, outputs_line
 from edgevit.spec.spec import ModelSpec, PreprocessingOverrides
 from edgevit.spec.token_plan import ResizePlan
 from edgevit.tokens.plan import check_plan, check_tokens
@@ -36,6 +38,8 @@ class ModelCard:
     macs: int
     """Of one inference."""
     classes: int
+    """0 of a model that is no classifier."""
+    outputs: tuple[Output, ...]
     preprocessing: Preprocessing
     transformer: bool
     passes: tuple[PassNote, ...]
@@ -55,22 +59,35 @@ def describe_model(name: str, input_size: tuple[int, int] | None = None) -> Mode
     overrides = PreprocessingOverrides(input_size=input_size)
     model = load_model(ModelSpec(name=name, random_weights=not has_weights, preprocessing=overrides))
     size = model.preprocessing.input_size
-    program, smaller = capture(model.module, size), ResizePlan("resolution", max(_STEP, size[0] - _STEP))
+    program, smaller = (
+        capture(model.module, size, model.preprocessing.channels),
+        ResizePlan("resolution", max(_STEP, size[0] - _STEP)),
+    )
     return ModelCard(
         name=name,
         params=model.params,
         macs=count_macs(program),
         classes=model.num_classes,
+        outputs=model.outputs,
         preprocessing=model.preprocessing,
         transformer=is_transformer(program),
         passes=(
-            PassNote("fewer tokens (--tokens evit, tome, squeeze)", _refusal(lambda: check_tokens(model.module, size))),
-            PassNote(f"smaller images (--tokens {smaller})", _refusal(lambda: check_plan(model.module, smaller, size))),
+            PassNote(
+                "fewer tokens (--tokens evit, tome, squeeze)",
+                _why_not(model, partial(check_tokens, model.module, size)),
+            ),
+            PassNote(
+                f"smaller images (--tokens {smaller})",
+                _why_not(model, partial(check_plan, model.module, smaller, size)),
+            ),
         ),
     )
 
 
-def _refusal(check: Callable[[], object]) -> str:
+def _why_not(model: Model, check: Callable[[], object]) -> str:
+    """Why a pass does not apply to a model; "" where it does."""
+    if not model.num_classes:
+        return f"no classifier: it gives {outputs_line(model.outputs)}"
     try:
         check()
     except UsageError as error:

@@ -79,5 +79,5 @@ def _captured(name: str, weights: Path | None, backend: Backend, folder: Path) -
     )
     check_size(backend, model.params)
     path = folder / "model.pt2"
-    save_program(capture(model.module, model.preprocessing.input_size), path)
+    save_program(capture(model.module, model.preprocessing.input_size, model.preprocessing.channels), path)
     return path

@@ -14,9 +14,22 @@ from typing import get_args
 import numpy as np
 
 from edgevit.artifacts.accuracy import accuracy_of, agreement, read_answers
-from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, check_classifier, class_count, image_size, run_images
+from edgevit.artifacts.embed import EmbedJob, check_embeddable, embed_preprocessing
+from edgevit.artifacts.evaluate import (
+    InferenceJob,
+    LogitsFile,
+    check_takes_image,
+    class_count,
+    has_one_row,
+    preprocessing_for,
+    run_images,
+)
 from edgevit.artifacts.layer_sensitivity import Sensitivity, SensitivityJob, layer_sensitivity
 from edgevit.artifacts.make import MadeArtifact, QuantizeJob, quantize
+from edgevit.artifacts.metrics.fidelity import COSINE
+from edgevit.artifacts.metrics.judge import score_with_drop
+from edgevit.artifacts.metrics.metric import Predictions
+from edgevit.artifacts.outputs import outputs_of_file, split_rows
 from edgevit.artifacts.usage import Usage, usage_of
 from edgevit.backends import Backend, backend_of_file, check_scheme, get_backend
 from edgevit.commands.file_errors import blaming_file
@@ -29,8 +42,10 @@ from edgevit.errors import CandidateFailed, CheckFailed, UsageError
 from edgevit.measure.host import check_threads, host_fingerprint
 from edgevit.quantization.ladder import Rung, best, climb, rungs
 from edgevit.quantization.policy import Architecture, Target, first_guess, first_recipe
+from edgevit.results.artifact import TensorSpec
 from edgevit.results.candidate import Accuracy, Attempt, within_budget
 from edgevit.results.contract import Contract
+from edgevit.results.output import Output
 from edgevit.run.progress import Progress
 from edgevit.run.stages import ChildRunner, child_runner
 from edgevit.run.task import Task
@@ -65,6 +80,8 @@ class FileQuantization:
     max_minutes: float
     """After which no further rung of the ladder is tried."""
     threads: int
+    embed_preprocessing: bool = False
+    """Whether the quantized file takes pixels and normalizes them by itself."""
     seed: int = 0
 
 
@@ -72,11 +89,12 @@ class FileQuantization:
 class FloatFile:
     """What a float file says of itself."""
 
-    input_size: tuple[int, int]
+    input: TensorSpec
     classes: int
+    """0 of a model that is no classifier."""
     transformer: bool
-    layout: str
-    """Of its input: "NCHW" or "NHWC"."""
+    named_outputs: tuple[Output, ...] = ()
+    """Of a model that is no classifier."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +103,8 @@ class ReadFloatJob:
 
     backend: str
     artifact: Path
+    outputs: tuple[Output, ...]
+    """That its contract states, of a model that is no classifier."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +126,7 @@ class QuantizedFile:
 
     @property
     def drop_points(self) -> float:
-        """Of top-1, or without labels the share of images with another class than the float file's; percentage points."""
+        """What is lost of what the file is judged by: top-1, agreement with the float file, or cosine; percentage points."""
         assert self.chosen.drop_points is not None  # an attempt that gave a file was judged
         return self.chosen.drop_points
 
@@ -115,7 +135,7 @@ def read_float_file(job: ReadFloatJob) -> FloatFile:
     """Reads what quantizing a file depends on.
 
     Raises:
-        UsageError: it is damaged, no classifier of single images, or quantized already.
+        UsageError: it is damaged, does not take single RGB images, or is quantized already.
     """
     backend = get_backend(job.backend)
     graph = backend.read_graph(job.artifact)
@@ -125,12 +145,19 @@ def read_float_file(job: ReadFloatJob) -> FloatFile:
             "give the float32 file that it was made from",
         )
     session = backend.open_session(job.artifact, 1, "f32")
-    check_classifier(session)
+    check_takes_image(session)
+    if session.inputs[0].dtype != "float32":
+        raise UsageError(
+            f"{job.artifact} takes {session.inputs[0].dtype}, not float32: normalization is in its graph, where quantizing would"
+            " round it",
+            "give the file without embedded preprocessing; --embed-preprocessing then puts it into the quantized one",
+        )
+    named = job.outputs or (() if has_one_row(session) else outputs_of_file(session.outputs))
     return FloatFile(
-        image_size(session.inputs[0]),
-        class_count(session),
+        session.inputs[0],
+        0 if named else class_count(session),
         any(op.kind == "softmax" for op in graph.ops[:-1]),
-        session.inputs[0].layout,
+        named,
     )
 
 
@@ -156,17 +183,23 @@ def quantize_file(asked: FileQuantization, progress: Progress) -> QuantizedFile:
         progress.message(note)
     with tempfile.TemporaryDirectory(prefix="edgevit-") as folder, child_runner(progress) as children:
         with blaming_file(asked.artifact):
-            job = ReadFloatJob(backend.name, asked.artifact.absolute())
+            stated = usage.contract.outputs if usage.contract else ()
+            job = ReadFloatJob(backend.name, asked.artifact.absolute(), stated)
             file = children.run(f"read {asked.artifact.name}", Task(read_float_file, job, FloatFile))
-        return _climb(_FileTrials(asked, backend, file, _contract(usage, file), children, Path(folder)))
+        return _climb(_FileTrials(asked, backend, file, _contract(asked, usage, file), children, Path(folder)))
 
 
-def _contract(usage: Usage, file: FloatFile) -> Contract:
+def _contract(asked: FileQuantization, usage: Usage, file: FloatFile) -> Contract:
     """What the quantized file will carry, but for its scheme: what the float file carries, as far as it does."""
-    preprocessing = replace(usage.preprocessing, input_size=file.input_size)
-    if usage.contract is None:
-        return Contract(preprocessing, file.layout, (), "fp32", "", __version__)
-    return replace(usage.contract, preprocessing=preprocessing, edgevit_version=__version__)
+    preprocessing = preprocessing_for(file.input, usage.preprocessing)
+    carried = usage.contract or Contract(
+        preprocessing, file.input.layout, (), "fp32", "", __version__, file.named_outputs
+    )
+    contract = replace(carried, preprocessing=preprocessing, edgevit_version=__version__)
+    if not asked.embed_preprocessing:
+        return contract
+    check_embeddable(preprocessing)
+    return replace(contract, layout="NHWC", embeds_preprocessing=True)
 
 
 def _climb(trials: _FileTrials) -> QuantizedFile:
@@ -230,18 +263,20 @@ class _FileTrials:
         calibration = open_images(self.asked.calibration, "training")
         if len(calibration) > DEFAULT_CALIBRATION_SAMPLES:
             calibration = sample_images(calibration, DEFAULT_CALIBRATION_SAMPLES, self.asked.seed, "calibration")
+        if self.file.named_outputs and self.asked.class_offset is not None:
+            raise UsageError(f"--class-offset is given, and {self.asked.artifact} has no classes", "leave it out")
         judging = open_images(self.asked.evaluation) if self.asked.evaluation else replace(calibration, labels=None)
         self.labels = match_labels(judging, self.file.classes, self.asked.class_offset).labels
-        if self.asked.evaluation and self.labels is None:
+        if self.asked.evaluation and self.labels is None and not self.file.named_outputs:
             raise UsageError(f"{judging.source} has no labels", "a folder of class sub-folders, or one with labels.csv")
         self.calibration = self._prepared(calibration, "calibration")
         self.judging = self._prepared(judging, "evaluation") if self.asked.evaluation else self.calibration
-        self.original = read_answers(self._logits("float32", self.asked.artifact.absolute(), "f32"), self.labels)
-        self.float_accuracy = accuracy_of(self.original, None)
+        self.original = self._logits("float32", self.asked.artifact.absolute(), "f32")
+        self.float_accuracy = self._accuracy(self.original)
 
     def attempt(self, rung: str, recipe: Recipe) -> Attempt:
         """Quantizes by a recipe and evaluates the outcome."""
-        begun = time.monotonic()
+        begun, contract = time.monotonic(), replace(self.contract, scheme=recipe.scheme)
         job = QuantizeJob(
             backend=self.backend.name,
             parent=self.asked.artifact.absolute(),
@@ -249,21 +284,29 @@ class _FileTrials:
             calibration=self.calibration,
             seed=self.asked.seed,
             folder=self.folder / re.sub(r"[^a-z0-9.]+", "-", rung.lower()),
-            contract=replace(self.contract, scheme=recipe.scheme),
+            contract=None if self.asked.embed_preprocessing else contract,
         )
         try:
             made = self.children.run(f"quantize ({rung})", Task(quantize, job, MadeArtifact))
-            logits = self._logits(rung, made.main, SCHEMES[recipe.scheme].precision)
+            if self.asked.embed_preprocessing:
+                made = self._embedded(rung, made, contract)
+            accuracy = self._accuracy(self._logits(rung, made.main, SCHEMES[recipe.scheme].precision))
         except (CandidateFailed, CheckFailed, UsageError) as error:
             return Attempt(rung, recipe, None, None, None, time.monotonic() - begun, error.message)
-        answers = read_answers(logits, self.labels)
-        accuracy = replace(accuracy_of(answers, self.original), agreement=agreement(answers, self.original))
         self.made[rung] = made, accuracy
-        drop = accuracy.drop_points
-        if drop is None and accuracy.agreement is not None:
-            drop = 100 * (1 - accuracy.agreement)
         seconds = time.monotonic() - begun
+        drop = accuracy.judged.drop if accuracy.judged else None
         return Attempt(rung, recipe, accuracy.top1, accuracy.agreement, drop, seconds, samples=accuracy.samples)
+
+    def _accuracy(self, logits: np.ndarray) -> Accuracy:
+        """Of the float file, or of what was made of it, beside the float file."""
+        named = self.file.named_outputs
+        if named:
+            outputs, reference = (split_rows(rows, named) for rows in (logits, self.original))
+            metric = score_with_drop(COSINE, Predictions(outputs, reference, None), resamples=False)
+            return Accuracy(None, None, len(logits), None, metric=metric)
+        answers, original = (read_answers(rows, self.labels) for rows in (logits, self.original))
+        return replace(accuracy_of(answers, original), agreement=agreement(answers, original))
 
     def ranking(self, recipe: Recipe) -> tuple[str, ...]:
         """Layers, the one that loses most by quantization first; see :data:`edgevit.quantization.ladder.Ranking`."""
@@ -274,6 +317,7 @@ class _FileTrials:
             calibration=self.calibration,
             threads=self.asked.threads,
             seed=self.asked.seed,
+            outputs=self.file.named_outputs,
         )
         layers = self.children.run("rank layers", Task(layer_sensitivity, job, Sensitivity)).layers
         in_order = sorted(layers, key=lambda layer: layer.position)
@@ -283,6 +327,18 @@ class _FileTrials:
     def has_time(self) -> bool:
         """Returns whether there is time for another rung."""
         return time.monotonic() - self.begun < 60 * self.asked.max_minutes
+
+    def _embedded(self, rung: str, plain: MadeArtifact, contract: Contract) -> MadeArtifact:
+        """Puts the preprocessing into the graph of an artifact."""
+        job = EmbedJob(
+            backend=self.backend.name,
+            plain=plain.main,
+            contract=contract,
+            images=self.calibration,
+            threads=self.asked.threads,
+            folder=plain.main.parent.with_name(f"{plain.main.parent.name}-embedded"),
+        )
+        return self.children.run(f"embed preprocessing ({rung})", Task(embed_preprocessing, job, MadeArtifact))
 
     def _prepared(self, images: ImageSet, which: str) -> PreparedImages:
         job = PrepareImagesJob(images.samples, self.contract.preprocessing, self.folder / f"{which}.npy")

@@ -20,7 +20,9 @@ from edgevit.data.prepared import PreparedImages
 from edgevit.data.sampling import check_images, sample_images
 from edgevit.errors import UsageError
 from edgevit.model.program.capture import capture, count_macs, save_program
+from edgevit.pipeline.classifier_only import check_kind
 from edgevit.pipeline.model_inputs import open_model
+from edgevit.results.artifact import Preprocessing
 from edgevit.results.reduction import ReductionReport
 from edgevit.run.progress import Progress
 from edgevit.run.stages import child_runner
@@ -52,14 +54,16 @@ def reduce_model(spec: Spec, out: Path, progress: Progress) -> ReductionReport:
     model = open_model(spec.model, spec.seed)
     for note in model.notes:
         progress.message(note)
+    check_kind(spec, model)
     before = model.preprocessing
     form: Form = "gather" if spec.passes.form == "auto" else spec.passes.form
     sites = check_plan(model.module, plan, before.input_size)
     made = carry_out(model.module, plan, form, before.input_size)
     module, size = made.module, made.input_size
-    images = _images(spec, model.num_classes, progress)
+    images = _images(spec, model.num_classes, before, progress)
     after = replace(before, input_size=size)
-    original, program = capture(model.module, before.input_size), capture(module, size)
+    original = capture(model.module, before.input_size, before.channels)
+    program = capture(module, size, before.channels)
     report = ReductionReport(
         model=spec.model.name,
         plan=str(plan),
@@ -99,13 +103,13 @@ def _only_plan(spec: Spec) -> Plan:
     return plans[0]
 
 
-def _images(spec: Spec, num_classes: int, progress: Progress) -> ImageSet | None:
+def _images(spec: Spec, num_classes: int, contract: Preprocessing, progress: Progress) -> ImageSet | None:
     if spec.data.evaluation is None:
         return None
     images = match_labels(open_images(spec.data.evaluation), num_classes, spec.data.class_offset)
     if spec.data.samples:
         images = sample_images(images, spec.data.samples, spec.seed, "evaluation")
-    check_images(images, num_classes, functools.partial(progress.stage, "check evaluation images"))
+    check_images(images, num_classes, contract, functools.partial(progress.stage, "check evaluation images"))
     return images
 
 

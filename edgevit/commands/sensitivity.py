@@ -26,6 +26,7 @@ from edgevit.model.load import Model
 from edgevit.model.program.architecture import is_transformer
 from edgevit.model.program.capture import capture, load_program, save_program
 from edgevit.model.program.module_names import ModuleLayer, module_layers
+from edgevit.pipeline.classifier_only import check_kind
 from edgevit.pipeline.export_inputs import target_of
 from edgevit.pipeline.model_inputs import open_model
 from edgevit.quantization.policy import Target, first_guess, first_recipe
@@ -69,6 +70,7 @@ def analyse(spec: Spec, out: Path, progress: Progress) -> SensitivityReport:
     devices = tuple(map(load_device, spec.devices))
     host = host_fingerprint(spec.measure.threads)
     model = open_model(spec.model, spec.seed)
+    check_kind(spec, model)
     check_size(backend, model.params)
     for note in model.notes:
         progress.message(note)
@@ -149,7 +151,9 @@ def _images(spec: Spec, model: Model, progress: Progress) -> ImageSet:
     data = choose_data(evaluation, spec.data.calibration, None, spec.data.calibration_samples, spec.seed)
     assert data.calibration is not None
     images = choose_images(data.calibration)
-    check_images(images, model.num_classes, functools.partial(progress.stage, "check calibration images"))
+    check_images(
+        images, model.num_classes, model.preprocessing, functools.partial(progress.stage, "check calibration images")
+    )
     return images
 
 
@@ -184,7 +188,8 @@ class _Analysis:
         stage = f"capture {self.model.name}"
         self.children.progress.stage(stage, 0, 1)
         module, size = self.model.module, self.model.preprocessing.input_size
-        program = capture(with_fewer_tokens(module, plan, "gather", size) if plan else module, size)
+        reduced = with_fewer_tokens(module, plan, "gather", size) if plan else module
+        program = capture(reduced, size, self.model.preprocessing.channels)
         self.children.progress.stage(stage, 1, 1)
         return program
 
@@ -215,6 +220,7 @@ class _Analysis:
             threads=self.spec.measure.threads,
             seed=self.spec.seed,
             modules=modules,
+            outputs=self.model.named_outputs,
         )
         limit = self.children.timeout_seconds * max(1, len(modules))
         task = Task(layer_sensitivity, job, Sensitivity)

@@ -47,10 +47,11 @@ def calibration_warnings(
         UsageError: an image cannot be read.
     """
     found = []
-    for one in map_in_order(lambda image_id: _statistics(np.asarray(images.image(image_id))), images.ids):
+    for one in map_in_order(lambda image_id: _statistics(images.values(image_id)), images.ids):
         found.append(one)
         on_progress(len(found), len(images))
-    return tuple(filter(None, (_few(found), _one_class(images), _of_one_colour(found), _noise(found))))
+    noise = None if images.form and images.form.is_float else _noise(found)  # floats need not be pictures
+    return tuple(filter(None, (_few(found), _one_class(images), _of_one_colour(found), noise)))
 
 
 def adjacent_correlation(pixels: np.ndarray) -> float | None:

@@ -1,7 +1,7 @@
-"""Images in an ``.npz`` archive: pixels as uint8 and, if there are any, labels.
+"""Images in an ``.npz`` archive: pixels as uint8, or values as floats, and, if there are any, labels.
 
-Images of different sizes lie one after the other: "images" is then uint8 [pixels, 3], and "sizes" int [n, 2] has the height
-and width of each.
+The channels are the last axis, [n, h, w, channels], unless "layout" is "NCHW". Images of different sizes lie one after the
+other: "images" is then [pixels, channels], and "sizes" int [n, 2] has the height and width of each.
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ from typing import Any
 
 import numpy as np
 
+from edgevit.data.array_form import ArrayForm
 from edgevit.data.image_files import FoundImages
 from edgevit.errors import UsageError, first_line
 from edgevit.run.files import whole_file
 from edgevit.spec.input_file import require_file
 
 _PIXELS = "uint8 [n, h, w, 3] or [n, h, w]"
-_MEMBERS = ("images", "labels", "sizes")
+_MEMBERS = ("images", "labels", "sizes", "layout")
+_LAYOUTS = ("NHWC", "NCHW")
 _FORM = f'write it with numpy.savez(file, images=..., labels=...): "images" as {_PIXELS}'
-_BROKEN = (
+BROKEN_ARRAY = (
     OSError, EOFError, ValueError, LookupError, TypeError, ArithmeticError, SyntaxError, MemoryError, RuntimeError,
     AttributeError, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error,
 )  # fmt: skip
@@ -36,7 +38,7 @@ def open_arrays(path: Path) -> FoundImages:
         path: It exists.
 
     Raises:
-        UsageError: it cannot be read, or holds no 8-bit images, or labels that do not fit them.
+        UsageError: it cannot be read, or holds no images, or labels that do not fit them.
     """
     require_file(path, "image archive")
     held = _read(path)
@@ -46,14 +48,20 @@ def open_arrays(path: Path) -> FoundImages:
             f'{path} needs an array "images", {_PIXELS}; it has {", ".join(map(repr, sorted(held))) or "no array"}',
             _FORM,
         )
-    for name, array in (("images", images), ("labels", labels), ("sizes", sizes)):
-        if array is not None and not isinstance(array, np.ndarray):
+    for name, array in held.items():
+        if name in _MEMBERS and not isinstance(array, np.ndarray):
             raise UsageError(f"{path}: the member {name!r} is not an array", _FORM)
+    layout = _layout(held.get("layout"), images, sizes, path)
     if sizes is None:
-        _check_pixels(images, path)
-        count, read = len(images), images.__getitem__
+        _check_values(images, path)
+        count, read = len(images), _reader(images, layout)
+        is_flat = images.ndim == 3
+        arranged = images.shape if layout == "NHWC" or is_flat else (len(images), *images.shape[2:], images.shape[1])
+        channels, size = 1 if is_flat else arranged[3], (arranged[1], arranged[2])
+        form = ArrayForm(_described(images), images.dtype.kind == "f", channels, size)
     else:
         count, read = len(sizes), _reader_of_sizes(images, sizes, path)
+        form = ArrayForm(_described(images), images.dtype.kind == "f", images.shape[1], None)
     if labels is not None and (labels.shape != (count,) or labels.dtype.kind not in "iu" or (labels < 0).any()):
         raise UsageError(
             f'{path}: "labels" must be {count} integers ≥ 0, one per image; it is {_described(labels)}'
@@ -61,9 +69,8 @@ def open_arrays(path: Path) -> FoundImages:
             "give the class index of every image, or leave labels out",
         )
     ids = tuple(str(index) for index in range(count))
-    return FoundImages(
-        str(path), ids, None if labels is None else tuple(map(int, labels)), lambda image_id: read(int(image_id))
-    )
+    known = None if labels is None else tuple(map(int, labels))
+    return FoundImages(str(path), ids, known, lambda image_id: read(int(image_id)), form=form)
 
 
 def write_arrays(path: Path, images: Sequence[np.ndarray], labels: Sequence[int] | None) -> None:
@@ -71,14 +78,14 @@ def write_arrays(path: Path, images: Sequence[np.ndarray], labels: Sequence[int]
 
     Args:
         path: ``.npz``.
-        images: At least one, each uint8 [h, w, 3] of its own size.
+        images: At least one, each [h, w, channels] of its own size; all uint8, or all float32.
         labels: Class index of each, or None.
 
     Raises:
         DiskFull: there is no space left.
     """
     sizes = np.array([image.shape[:2] for image in images], np.int64)
-    arrays = {"images": np.concatenate([image.reshape(-1, 3) for image in images]), "sizes": sizes}
+    arrays = {"images": np.concatenate([image.reshape(-1, image.shape[2]) for image in images]), "sizes": sizes}
     if (sizes == sizes[0]).all():
         arrays = {"images": np.stack(images)}
     if labels is not None:
@@ -87,19 +94,44 @@ def write_arrays(path: Path, images: Sequence[np.ndarray], labels: Sequence[int]
         np.savez(stream, **arrays)  # type: ignore[arg-type]
 
 
+def _layout(given: Any, images: np.ndarray, sizes: np.ndarray | None, path: Path) -> str:
+    """The order of the axes that an archive states; the channels are last where it states none."""
+    if given is None:
+        return "NHWC"
+    text = str(given)
+    if text not in _LAYOUTS or images.ndim != 4 or sizes is not None:
+        raise UsageError(
+            f'{path}: "layout" is {text[:20]!r}, of "images" {_described(images)}',
+            f"it is {' or '.join(_LAYOUTS)}, and only images of one size, [n, h, w, channels] or [n, channels, h, w], have one",
+        )
+    return text
+
+
+def _reader(images: np.ndarray, layout: str) -> Callable[[int], np.ndarray]:
+    """Reads images of one size, each by its place, as uint8 or float32, [h, w] or [h, w, channels]."""
+    kind = np.uint8 if images.dtype == np.uint8 else np.float32
+
+    def read(place: int) -> np.ndarray:
+        image: np.ndarray = images[place].astype(kind, copy=False)
+        return image.transpose(1, 2, 0) if layout == "NCHW" else image
+
+    return read
+
+
 def _reader_of_sizes(pixels: np.ndarray, sizes: np.ndarray, path: Path) -> Callable[[int], np.ndarray]:
     """Reads images of different sizes, each by its place."""
     fits = (
-        pixels.dtype == np.uint8
+        _is_readable(pixels.dtype)
         and sizes.dtype.kind in "iu"
         and sizes.ndim == 2
         and sizes.shape[1] == 2
         and (sizes > 0).all()
-        and pixels.shape == (int(sizes.prod(axis=1).sum()), 3)
+        and pixels.ndim == 2
+        and len(pixels) == int(sizes.prod(axis=1).sum())
     )
     if not fits:
         raise UsageError(
-            f'{path}: with "sizes", int [n, 2], "images" holds all their pixels one after the other, uint8 [pixels, 3];'
+            f'{path}: with "sizes", int [n, 2], "images" holds all their pixels one after the other, uint8 [pixels, channels];'
             f" they are {_described(sizes)} and {_described(pixels)}",
             _FORM,
         )
@@ -108,25 +140,26 @@ def _reader_of_sizes(pixels: np.ndarray, sizes: np.ndarray, path: Path) -> Calla
     def read(place: int) -> np.ndarray:
         height, width = (int(side) for side in sizes[place])
         end = int(ends[place])
-        return pixels[end - height * width : end].reshape(height, width, 3)
+        image = pixels[end - height * width : end].reshape(height, width, -1)
+        return image if image.dtype == np.uint8 else image.astype(np.float32, copy=False)
 
     return read
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """The members "images", "labels" and "sizes", and the names of the others."""
+    """The members that are read, and the names of the others."""
     try:
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             raise UsageError(f"{path} holds one array (.npy), not named ones", "write it with numpy.savez")
         with loaded as arrays:
             return {name: arrays[name] if name in _MEMBERS else None for name in sorted(arrays)}
-    except _BROKEN as error:
+    except BROKEN_ARRAY as error:
         raise UsageError(f"cannot read {path}: {first_line(error)}", _FORM) from error
 
 
-def _check_pixels(images: np.ndarray, path: Path) -> None:
-    """Refuses an array that does not hold 8-bit images; names broken ones, or says how to convert it."""
+def _check_values(images: np.ndarray, path: Path) -> None:
+    """Refuses an array that holds neither pixels nor floats; names broken images, or says how to convert it."""
     if images.dtype.kind in "fc" and images.ndim > 1:
         finite = np.isfinite(images).all(axis=tuple(range(1, images.ndim)))
         broken = [str(index) for index in np.flatnonzero(~finite)]
@@ -134,21 +167,21 @@ def _check_pixels(images: np.ndarray, path: Path) -> None:
             more = f" and {len(broken) - 10} more" if len(broken) > 10 else ""
             raise UsageError(
                 f"{path}: {len(broken)} of {len(images)} images hold NaN or infinity: {', '.join(broken[:10])}{more}",
-                f'fix or remove them, and give "images" as {_PIXELS}',
+                f'fix or remove them, and give "images" as {_PIXELS}, or as floats',
             )
     steps = []
-    if images.dtype != np.uint8:
-        steps.append("give pixels from 0 to 255 as uint8, not normalized: edgevit does that as the model asks")
-    if images.ndim == 4 and images.shape[3] != 3:
-        forms = {1: "drop the last axis: images[..., 0]", 4: "drop the alpha channel: images[..., :3]"}
-        by_channels_first = "put the channels last: images.transpose(0, 2, 3, 1)" if images.shape[1] in (1, 3) else None
-        steps.append(forms.get(images.shape[3]) or by_channels_first or "the last axis must be red, green, blue")
-    elif images.ndim == 2 or (images.ndim == 3 and images.shape[2] == 3):
+    if not _is_readable(images.dtype):
+        steps.append("give pixels from 0 to 255 as uint8, not normalized, or other values as float32")
+    if images.ndim == 2 or (images.ndim == 3 and images.shape[2] == 3):
         steps.append("it looks like a single image: images[None]")
     elif images.ndim not in (3, 4):
         steps.append("stack the images along the first axis")
     if steps:
         raise UsageError(f'{path} needs an array "images", {_PIXELS}; it is {_described(images)}', "; ".join(steps))
+
+
+def _is_readable(kind: np.dtype[Any]) -> bool:
+    return kind == np.uint8 or kind in (np.float16, np.float32, np.float64)
 
 
 def _described(array: np.ndarray) -> str:

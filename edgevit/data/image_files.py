@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import features
 
+from edgevit.data.array_form import ArrayForm
 from edgevit.data.class_order import ClassOrder
 from edgevit.errors import UsageError
 from edgevit.spec.input_file import file_problem
@@ -33,11 +34,13 @@ class FoundImages:
     ids: tuple[str, ...]
     labels: tuple[int, ...] | None
     read: Callable[[str], bytes | np.ndarray]
-    """Encoded file or uint8 pixels of an image, by id."""
+    """Encoded file or values of an image, by id: uint8 or float32, [h, w] or [h, w, channels]."""
     classes: ClassOrder | None = None
     """Names of the classes, where the source names them."""
     notes: tuple[str, ...] = ()
     """What was left out, and what else has to be known, one sentence each."""
+    form: ArrayForm | None = None
+    """Of arrays; None for files, and for what is RGB in any case."""
 
 
 @dataclass(frozen=True)

@@ -11,31 +11,34 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from edgevit.data.array_form import ArrayForm, check_form
 from edgevit.data.class_order import ClassOrder
 from edgevit.data.image_arrays import open_arrays
 from edgevit.data.image_files import IMAGE_SUFFIXES, FoundImages, check_name
 from edgevit.data.image_folders import Part, open_folder
 from edgevit.data.in_order import map_in_order
+from edgevit.data.noise import NOISE, open_noise
 from edgevit.data.preprocess import to_rgb
 from edgevit.errors import UsageError, closest
+from edgevit.results.artifact import Preprocessing
 from edgevit.spec.input_file import MISSING, expand_user, file_problem
 from edgevit.spec.toml_files import find, names, read_toml
 
 _SELF_CONTAINED = re.compile("(digits|noise)(:|$)")
 """Sources that need no files."""
-NOISE = "noise"
-"""Source of random images, for verifying a model that came without data."""
-
-
 BROKEN_IMAGE = (
     OSError, ValueError, SyntaxError, LookupError, TypeError, ArithmeticError, EOFError, struct.error, zlib.error,
     UnidentifiedImageError, Image.DecompressionBombError,
 )  # fmt: skip
 """What Pillow raises on a damaged image."""
+
+Picture: TypeAlias = Image.Image | np.ndarray
+"""Upright 8-bit RGB or grey, or an array [h, w, channels], uint8 or float32."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +58,15 @@ class ImageSet:
     labels: tuple[int, ...] | None
     """Class index per image; None where the source has none."""
     _read: Callable[[str], bytes | np.ndarray]
-    """Encoded file or uint8 [h, w, 3] pixels of an image, by id."""
+    """Encoded file or values of an image, by id, see :class:`edgevit.data.image_files.FoundImages`."""
     _digests: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
     """Digests computed so far, by id; a set shares them with those selected from it."""
     classes: ClassOrder | None = None
     """Names of the classes, where the source names them."""
     notes: tuple[str, ...] = ()
     """What of the source was left out, and what else has to be known, one sentence each."""
+    form: ArrayForm | None = None
+    """Of arrays; None for images that are decoded to RGB."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -74,10 +79,47 @@ class ImageSet:
         """
         try:
             stored = self._stored(image_id)
-            return to_rgb(Image.fromarray(stored) if isinstance(stored, np.ndarray) else Image.open(io.BytesIO(stored)))
+            if isinstance(stored, np.ndarray):
+                stored = stored[..., 0] if stored.ndim == 3 and stored.shape[2] == 1 else stored
+                return to_rgb(Image.fromarray(stored))
+            return to_rgb(Image.open(io.BytesIO(stored)))
         except BROKEN_IMAGE as error:
             reason = "not an image" if isinstance(error, UnidentifiedImageError) else error
             raise UsageError(f"{self.source}: cannot read image {image_id}: {reason}", "fix or remove it") from error
+
+    def picture(self, image_id: str, contract: Preprocessing) -> Picture:
+        """Returns one image with the channels that a model takes.
+
+        Args:
+            image_id: Of the image.
+            contract: Of the model.
+
+        Returns:
+            An image in 8-bit RGB, or in grey by ITU-R 601-2 for a model of one channel; an array as it is, [h, w, channels],
+            for one of any other number, or that takes arrays.
+
+        Raises:
+            UsageError: it cannot be read, or is not of the kind that the model takes.
+        """
+        check_form(self.form, self.source, contract)
+        if contract.input == "image" and contract.channels in (1, 3):
+            image = self.image(image_id)
+            return image if contract.channels == 3 else image.convert("L")
+        return self.values(image_id)
+
+    def values(self, image_id: str) -> np.ndarray:
+        """Returns the values of one image as the source has them.
+
+        Returns:
+            [h, w, channels]: uint8, RGB where it is decoded; float32 of an archive of floats.
+
+        Raises:
+            UsageError: the image cannot be read.
+        """
+        stored = self._stored(image_id) if self.form else None
+        if not isinstance(stored, np.ndarray):
+            return np.asarray(self.image(image_id))
+        return stored[..., None] if stored.ndim == 2 else stored
 
     def sha256(self, image_id: str) -> str:
         """Returns the SHA-256 digest of one image as stored, in hex; each image is read once for it.
@@ -116,6 +158,11 @@ class ImageSet:
         return replace(self, ids=ids, labels=labels)
 
     @property
+    def targets(self) -> np.ndarray | None:
+        """Labels as metrics read them, int64 [n]: class indices; None where the source has none."""
+        return None if self.labels is None else np.array(self.labels, np.int64)
+
+    @property
     def samples(self) -> Samples:
         """Names of the images, to open them again in another process."""
         return Samples(self.source, self.ids)
@@ -126,8 +173,8 @@ def open_images(source: str, part: Part = "evaluation") -> ImageSet:
 
     Args:
         source: "digits" (its test images), "digits:train|calibration|test", a folder of class sub-folders, a folder
-            with labels.csv, a folder of images (no labels), an .npz with "images" and "labels", a calibration
-            manifest (.toml, or "calibration:" and the name of a shipped one), or "noise:N". A manifest whose images lie
+            with labels.csv, a folder of images (no labels), an .npz with "images" and "labels" (see
+            :mod:`edgevit.data.image_arrays`), a calibration manifest (.toml, or "calibration:" and the name of a shipped one), or "noise:N". A manifest whose images lie
             elsewhere is followed by "@" and their folder: "calibration:flowers5@data/flowers5".
         part: What the images are for; it decides which half of a root with ``train/`` and ``val/`` is read.
 
@@ -137,7 +184,7 @@ def open_images(source: str, part: Part = "evaluation") -> ImageSet:
     if source == "digits" or source.startswith("digits:"):
         return _digits(source)
     if source.startswith(f"{NOISE}:"):
-        return _noise(source)
+        return _image_set(open_noise(source))
     manifest, _, images_at = source.partition("@")
     if manifest.startswith("calibration:"):
         return _read_manifest(find("calibration", manifest.removeprefix("calibration:")), source, images_at)
@@ -181,7 +228,9 @@ def _existing(source: str) -> Path:
 
 
 def _image_set(found: FoundImages) -> ImageSet:
-    return ImageSet(found.source, found.ids, found.labels, found.read, classes=found.classes, notes=found.notes)
+    return ImageSet(
+        found.source, found.ids, found.labels, found.read, classes=found.classes, notes=found.notes, form=found.form
+    )
 
 
 def open_samples(samples: Samples) -> ImageSet:
@@ -233,19 +282,6 @@ def _digits(source: str) -> ImageSet:
     split = load_split(source.partition(":")[2] or "test")
     by_id = dict(zip(split.ids, split.images, strict=True))
     return ImageSet(source, tuple(split.ids), tuple(int(label) for label in split.labels), by_id.__getitem__)
-
-
-def _noise(source: str) -> ImageSet:
-    number = source.partition(":")[2]
-    if not (number.isascii() and number.isdigit() and 0 < int(number) <= 100_000):
-        raise UsageError(f"{source}: {number!r} is not a number of images", "such as noise:16")
-    count = int(number)
-    ids = tuple(str(index) for index in range(count))
-
-    def pixels(image_id: str) -> np.ndarray:
-        return np.random.default_rng(int(image_id)).integers(0, 256, (256, 256, 3), dtype=np.uint8)
-
-    return ImageSet(source, ids, None, pixels)
 
 
 def _read_manifest(path: Path, source: str, images_at: str = "") -> ImageSet:

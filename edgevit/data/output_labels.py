@@ -19,14 +19,15 @@ def match_labels(images: ImageSet, outputs: int, class_offset: int | None, names
 
     Args:
         images: With labels as their source has them, or without.
-        outputs: Number of outputs of the model; a single one stands for two classes.
+        outputs: Number of outputs of the model; a single one stands for two classes. 0 is a model without classes, whose labels
+            stay as their source has them.
         class_offset: Output of class 0; None where nobody said it, which means 0 unless that is doubtful.
         names: Name of the class of each output, where the model states them.
 
     Raises:
         UsageError: it is not sure which output a label means, or a label is outside the outputs.
     """
-    if images.labels is None:
+    if images.labels is None or not outputs:
         return images
     outputs = max(outputs, 2)  # a single logit decides between two classes by its sign
     offset, by_name = class_offset or 0, _named_by_imagenet(images, outputs)

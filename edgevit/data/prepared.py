@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edgevit.data.images import Samples, open_samples
+from edgevit.data.images import ImageSet, Samples, open_samples
 from edgevit.data.in_order import map_in_order
-from edgevit.data.preprocess import normalize, normalized_levels, preprocess, resize_and_crop
+from edgevit.data.preprocess import normalizer, resize_and_crop
 from edgevit.data.row_file import read_rows, write_rows
 from edgevit.results.artifact import Preprocessing
 from edgevit.run.child_process import report_progress
@@ -33,7 +33,7 @@ class PreparedImages:
     samples: Samples
     preprocessing: Preprocessing
     pixels: Path | None = None
-    """uint8 [rows, h, w, 3], ``.npy``: resized and cropped; None where each reading decodes the images."""
+    """uint8 or float32 [rows, h, w, channels], ``.npy``: resized and cropped; None where each reading decodes the images."""
     rows: tuple[int, ...] | None = None
     """Row of each sample in ``pixels``; None where row i is that of sample i."""
 
@@ -53,7 +53,7 @@ class PreparedImages:
             size: Images per batch; the last batch may be smaller.
 
         Yields:
-            float32 [n, 3, h, w], contiguous.
+            float32 [n, channels, h, w], contiguous.
 
         Raises:
             UsageError: the images are decoded here, and one cannot be read.
@@ -69,7 +69,7 @@ class PreparedImages:
             yield np.stack(batch)
 
     def read_pixels(self, places: Sequence[int]) -> np.ndarray:
-        """Returns the images at these places as they are before normalization, uint8 [n, h, w, 3].
+        """Returns the images at these places as they are before normalization, [n, h, w, channels]: uint8, or float32 of arrays.
 
         Raises:
             UsageError: the images are decoded here, and one cannot be read.
@@ -78,27 +78,30 @@ class PreparedImages:
             array = read_rows(self.pixels)
             return np.stack([array[place if self.rows is None else self.rows[place]] for place in places])
         images = open_samples(self.samples)
-        return np.stack([resize_and_crop(images.image(images.ids[place]), self.preprocessing) for place in places])
+        return np.stack([prepare_one(images, images.ids[place], self.preprocessing) for place in places])
 
     def array(self) -> np.ndarray:
-        """Returns all images at once, float32 [n, 3, h, w], in a mapped file where they are many; see :meth:`batches`.
+        """Returns all images at once, float32 [n, channels, h, w], in a mapped file where they are many; see :meth:`batches`.
 
         Raises:
             OSError: there is no space left for that file.
         """
-        images = _room((len(self), 3, *self.preprocessing.input_size), self.pixels and self.pixels.parent)
+        images = _room(
+            (len(self), self.preprocessing.channels, *self.preprocessing.input_size), self.pixels and self.pixels.parent
+        )
         for place, batch in enumerate(self.batches()):
             images[place] = batch[0]
         return images
 
     def _decoded(self) -> Iterator[np.ndarray]:
         images = open_samples(self.samples)
-        return map_in_order(lambda name: preprocess(images.image(name), self.preprocessing), images.ids)
+        normalize = normalizer(self.preprocessing)
+        return map_in_order(lambda name: normalize(prepare_one(images, name, self.preprocessing)), images.ids)
 
     def _mapped(self, pixels: Path) -> Iterator[np.ndarray]:
-        array, levels = read_rows(pixels), normalized_levels(self.preprocessing)
+        array, normalize = read_rows(pixels), normalizer(self.preprocessing)
         for row in range(len(self)) if self.rows is None else self.rows:
-            yield normalize(array[row], levels)
+            yield normalize(array[row])
 
 
 def _room(shape: tuple[int, ...], folder: Path | None) -> np.ndarray:
@@ -112,6 +115,18 @@ def _room(shape: tuple[int, ...], folder: Path | None) -> np.ndarray:
         else:
             stream.truncate(size)
         return np.asarray(np.memmap(stream, np.float32, "r+", shape=shape))
+
+
+def prepare_one(images: ImageSet, image_id: str, contract: Preprocessing) -> np.ndarray:
+    """Returns an image as a model takes it before normalization, see :func:`edgevit.data.preprocess.resize_and_crop`.
+
+    Returns:
+        [height, width, channels]: uint8, or float32 of arrays.
+
+    Raises:
+        UsageError: it cannot be read, or is not of the kind that the model takes.
+    """
+    return resize_and_crop(images.picture(image_id, contract), contract)
 
 
 @dataclass(frozen=True)
@@ -139,11 +154,12 @@ def prepare_images(job: PrepareImagesJob) -> PreparedImages:
     height, width = job.preprocessing.input_size
     job.pixels.parent.mkdir(parents=True, exist_ok=True)
     room = min(job.most_bytes, int(_MOST_OF_FREE_DISK * shutil.disk_usage(job.pixels.parent).free))
-    if len(images) * height * width * 3 > room:
+    bytes_each = 4 if job.preprocessing.input == "array" else 1
+    if len(images) * height * width * job.preprocessing.channels * bytes_each > room:
         return PreparedImages(job.samples, job.preprocessing)
 
     def rows() -> Iterator[np.ndarray]:
-        decoded = map_in_order(lambda name: resize_and_crop(images.image(name), job.preprocessing), images.ids)
+        decoded = map_in_order(lambda name: prepare_one(images, name, job.preprocessing), images.ids)
         for done, image in enumerate(decoded, start=1):
             yield image[None]
             report_progress(done, len(images))

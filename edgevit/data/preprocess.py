@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import struct
+from collections.abc import Callable
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -60,21 +62,57 @@ def _upright(image: Image.Image) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def preprocess(image: Image.Image, contract: Preprocessing) -> np.ndarray:
-    """Resizes, crops and normalizes an RGB image as timm's evaluation transform does.
+def preprocess(image: Image.Image | np.ndarray, contract: Preprocessing) -> np.ndarray:
+    """Resizes, crops and normalizes an image as timm's evaluation transform does; an array that is taken as it is, only the last.
 
     Args:
-        image: 8-bit RGB, see :func:`to_rgb`.
+        image: 8-bit RGB, see :func:`to_rgb`, or grey; or [h, w, channels], uint8, or float32 for a model that takes arrays.
         contract: Input size, interpolation, crop, mean and standard deviation.
 
     Returns:
-        float32 [3, height, width], contiguous.
+        float32 [channels, height, width], contiguous.
     """
-    return normalize(resize_and_crop(image, contract), normalized_levels(contract))
+    return normalizer(contract)(resize_and_crop(image, contract))
+
+
+def normalizer(contract: Preprocessing) -> Callable[[np.ndarray], np.ndarray]:
+    """Returns the function that normalizes what :func:`resize_and_crop` returns.
+
+    Returns:
+        From uint8 or float32 [height, width, channels] to float32 [channels, height, width], contiguous.
+    """
+    if contract.input == "array":
+        return functools.partial(_normalize_values, contract=contract)
+    return functools.partial(normalize, levels=normalized_levels(contract))
+
+
+def _normalize_values(values: np.ndarray, contract: Preprocessing) -> np.ndarray:
+    normalized = (values.astype(np.float64) - np.asarray(contract.mean)) / np.asarray(contract.std)
+    return np.ascontiguousarray(normalized.transpose(2, 0, 1), dtype=np.float32)
+
+
+def fed_array(image: Image.Image | np.ndarray, contract: Preprocessing) -> np.ndarray:
+    """Returns an image as a model is fed with it.
+
+    Args:
+        image: See :func:`preprocess`.
+        contract: See :func:`preprocess`.
+
+    Returns:
+        float32 [1, channels, height, width]; where pixels are fed as they are, uint8 [1, height, width, channels].
+    """
+    if _leaves_pixels(contract):
+        return np.array(resize_and_crop(image, contract))[None]
+    return preprocess(image, contract)[None]
+
+
+def _leaves_pixels(contract: Preprocessing) -> bool:
+    """Whether normalizing an image gives its pixels, as numbers in 0..255."""
+    return contract.input == "image" and set(contract.mean) == {0.0} and set(contract.std) == {1 / 255}
 
 
 def normalized_levels(contract: Preprocessing) -> np.ndarray:
-    """Returns what each of the 256 levels of a pixel becomes in each channel, float32 [3, 256]."""
+    """Returns what each of the 256 levels of a pixel becomes in each channel, float32 [channels, 256]."""
     # in float64 and rounded once: int8 inputs are quantized from this, and many values lie half-way between two steps
     levels = (np.arange(256)[:, None] / 255.0 - np.asarray(contract.mean)) / np.asarray(contract.std)
     return np.ascontiguousarray(levels.T, dtype=np.float32)
@@ -84,21 +122,35 @@ def normalize(pixels: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """Normalizes an image by table, which is exact and several times faster than computing each pixel.
 
     Args:
-        pixels: uint8 [height, width, 3].
+        pixels: uint8 [height, width, channels].
         levels: See :func:`normalized_levels`.
 
     Returns:
-        float32 [3, height, width], contiguous.
+        float32 [channels, height, width], contiguous.
     """
-    return np.stack([np.take(levels[channel], pixels[..., channel]) for channel in range(3)])
+    return np.stack([np.take(of_channel, pixels[..., channel]) for channel, of_channel in enumerate(levels)])
 
 
-def resize_and_crop(image: Image.Image, contract: Preprocessing) -> np.ndarray:
-    """Resizes and crops an RGB image to the input size, without normalizing it.
+def resize_and_crop(image: Image.Image | np.ndarray, contract: Preprocessing) -> np.ndarray:
+    """Resizes and crops an image to the input size, without normalizing it; an array that is taken as it is stays so.
+
+    Args:
+        image: See :func:`preprocess`.
+        contract: Input size, interpolation and crop.
 
     Returns:
-        uint8 [height, width, 3].
+        uint8 [height, width, channels]; float32 of an array that is taken as it is.
     """
+    if contract.input == "array":
+        return np.asarray(image, np.float32)
+    if isinstance(image, np.ndarray):
+        return np.stack([_resized_plane(image[..., channel], contract) for channel in range(image.shape[2])], axis=2)
+    pixels = _resized_plane(image, contract)
+    return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
+def _resized_plane(plane: Image.Image | np.ndarray, contract: Preprocessing) -> np.ndarray:
+    image = Image.fromarray(np.ascontiguousarray(plane)) if isinstance(plane, np.ndarray) else plane
     height, width = contract.input_size
     resampling = _RESAMPLING[contract.interpolation]
     if contract.crop_mode == "squash":

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgevit.data.array_form import check_form
 from edgevit.data.images import ImageSet, digests, open_images
 from edgevit.data.in_order import map_in_order
 from edgevit.errors import UsageError
+from edgevit.results.artifact import Preprocessing
 
 DEFAULT_CALIBRATION_SAMPLES = 128
 LEAST_TUNING_IMAGES = 96
@@ -25,10 +27,17 @@ _KEPT_SHARE = 0.1
 
 @dataclass(frozen=True)
 class RunData:
-    """The images of a run; the two sets share no image."""
+    """The images of a run; the calibration set shares no image with any other."""
 
     evaluation: ImageSet | None
     calibration: ImageSet | None
+    others: tuple[ImageSet, ...] = ()
+    """Further images to evaluate on, with labels; they do not choose."""
+
+    @property
+    def targets(self) -> np.ndarray | None:
+        """The labels of the evaluation images as metrics read them, [n, ...]; None where there are none."""
+        return self.evaluation.targets if self.evaluation else None
 
 
 def choose_data(
@@ -138,26 +147,33 @@ def balanced_sample(images: ImageSet, count: int, seed: int) -> ImageSet:
     return images.select(tuple(images.ids[place] for place in chosen))
 
 
-def check_images(images: ImageSet, num_classes: int, on_progress: Callable[[int, int], None]) -> None:
+def check_images(
+    images: ImageSet, num_classes: int, contract: Preprocessing, on_progress: Callable[[int, int], None]
+) -> None:
     """Decodes every image once and checks the labels, before anything expensive starts.
 
     Args:
         images: To check.
-        num_classes: Number of outputs of the model; a single one stands for two classes.
+        num_classes: Number of outputs of the model; a single one stands for two classes, and 0 is a model without classes, for
+            which labels mean nothing.
+        contract: Of the model that takes them.
         on_progress: Progress callback: images done, and in all.
 
     Raises:
-        UsageError: broken images, the first ten named; a label outside the model's classes.
+        UsageError: images of another kind than the model takes; broken images, the first ten named; a label outside the
+            model's classes.
     """
+    check_form(images.form, images.source, contract)
+    labels = images.labels if num_classes else None
     num_classes = max(num_classes, 2)  # a single logit decides between two classes by its sign
-    outside = sorted({label for label in images.labels or () if label >= num_classes})
+    outside = sorted({label for label in labels or () if label >= num_classes})
     if outside:
         raise UsageError(
             f"{images.source}: label {outside[-1]} is outside the model's {num_classes} classes (0 to {num_classes - 1})",
             "is it the right model, or the right number of classes?",
         )
     broken = []
-    for done, error in enumerate(map_in_order(functools.partial(_error_of, images), images.ids), start=1):
+    for done, error in enumerate(map_in_order(functools.partial(_error_of, images, contract), images.ids), start=1):
         if error is not None:
             broken.append(error.message.removeprefix(f"{images.source}: "))
         on_progress(done, len(images))
@@ -181,9 +197,9 @@ def refuse_broken(source: str, broken: Sequence[str]) -> None:
         )
 
 
-def _error_of(images: ImageSet, image_id: str) -> UsageError | None:
+def _error_of(images: ImageSet, contract: Preprocessing, image_id: str) -> UsageError | None:
     try:
-        images.image(image_id)
+        images.picture(image_id, contract)
     except UsageError as error:
         return error
     return None

@@ -53,23 +53,28 @@ def random_crops(pixels: Tensor) -> Tensor:
     2015); a weak crop overfits where images are few.
 
     Args:
-        pixels: uint8 [b, 3, h, w].
+        pixels: uint8 [b, c, h, w], or float32 of arrays. Only grey and RGB are recoloured.
 
     Returns:
-        float32 [b, 3, h, w], in 0..1.
+        float32 [b, c, h, w], see :func:`to_float`.
     """
     ensure_torchvision_schemas()
     from torchvision.transforms import v2
 
-    height, width = pixels.shape[2:]
-    view = v2.Compose(
-        [
-            v2.RandomResizedCrop((height, width), scale=(_LEAST_AREA, 1.0), ratio=_ASPECT, antialias=True),
-            v2.RandomHorizontalFlip(),
-            v2.ColorJitter(brightness=_JITTER, contrast=_JITTER, saturation=_JITTER),
-        ]
-    )
-    return torch.stack([view(image) for image in pixels]).float().div(255)
+    channels, height, width = pixels.shape[1:]
+    steps = [
+        v2.RandomResizedCrop((height, width), scale=(_LEAST_AREA, 1.0), ratio=_ASPECT, antialias=True),
+        v2.RandomHorizontalFlip(),
+    ]
+    if pixels.dtype == torch.uint8 and channels in (1, 3):
+        steps.append(v2.ColorJitter(brightness=_JITTER, contrast=_JITTER, saturation=_JITTER))
+    view = v2.Compose(steps)
+    return to_float(torch.stack([view(image) for image in pixels]))
+
+
+def to_float(pixels: Tensor) -> Tensor:
+    """Returns float32 of the same shape: pixels uint8 in 0..1, floats as they are."""
+    return pixels.float().div(255) if pixels.dtype == torch.uint8 else pixels.float()
 
 
 def mix(pixels: Tensor, shares: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from edgevit.distillation.augment import random_affine
+from edgevit.distillation.augment import random_affine, to_float
 from edgevit.errors import UsageError
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 
@@ -97,8 +97,8 @@ class Teacher:
 class TrainingImages:
     """Images, with labels where there are any."""
 
-    pixels: npt.NDArray[np.uint8] | Tensor
-    """uint8 [n, h, w, c] at the student's input size."""
+    pixels: npt.NDArray[np.uint8] | npt.NDArray[np.float32] | Tensor
+    """[n, h, w, c] at the student's input size: uint8, or float32 of arrays that are taken as they are."""
     labels: npt.NDArray[np.int64] | Tensor | None = None
     """int64 [n], 0 .. classes - 1; None only where ``hard_label_weight`` is 0."""
 
@@ -133,7 +133,7 @@ def normalize(pixels: Tensor, normalization: Normalization) -> Tensor:
 
 def train(
     model: nn.Module,
-    images: npt.NDArray[np.uint8] | Tensor,
+    images: npt.NDArray[np.uint8] | npt.NDArray[np.float32] | Tensor,
     loss: Callable[[nn.Module, Tensor, Tensor], Tensor],
     *,
     settings: DistillSettings,
@@ -144,7 +144,7 @@ def train(
 
     Args:
         model: Copied, and trained on the device where it is.
-        images: uint8 [n, h, w, c]; converted to float one batch at a time, so that memory stays bounded.
+        images: uint8 or float32 [n, h, w, c]; converted to float one batch at a time, so that memory stays bounded.
         loss: Returns the scalar to minimize from the copy, pixels float32 [b, c, h, w] in 0..1 and the images' indices
             int64 [b].
         settings: Epochs, learning rate, batch size and seed are used here, the others in the loss alone.
@@ -183,7 +183,7 @@ def train(
             if step % batches == 0:
                 order = torch.randperm(len(pixels), generator=generator).tensor_split(batches)
             chosen = order[step % batches]
-            batch = pixels[chosen].to(device).permute(0, 3, 1, 2).float().div(255)
+            batch = to_float(pixels[chosen].to(device).permute(0, 3, 1, 2))
             schedule.step_update(step)
             value = loss(trained, augment(batch, generator) if augment else batch, chosen)
             if not torch.isfinite(value):
@@ -226,7 +226,7 @@ def distill(
         A new trained module in eval mode, the same for the same seed, number of threads and machine.
 
     Raises:
-        UsageError: no images, images that are not uint8 [n, h, w, c], models of different classes, labels missing, of
+        UsageError: no images, images that are not uint8 or float32 [n, h, w, c], models of different classes, labels missing, of
             another number than the images or outside the classes, or a loss that is NaN or infinite.
     """
     pixels = _as_image_tensor(images.pixels)
@@ -257,13 +257,13 @@ def distill(
     return train(student.module, pixels, loss, settings=settings, augment=augment, on_progress=on_progress)
 
 
-def _as_image_tensor(images: npt.NDArray[np.uint8] | Tensor) -> Tensor:
-    """Returns the images as a tensor uint8 [n, h, w, c], without a copy where possible; refuses others."""
+def _as_image_tensor(images: npt.NDArray[np.uint8] | npt.NDArray[np.float32] | Tensor) -> Tensor:
+    """Returns the images as a tensor uint8 or float32 [n, h, w, c], without a copy where possible; refuses others."""
     tensor = images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))
-    if tensor.dtype != torch.uint8 or tensor.ndim != 4:
+    if tensor.dtype not in (torch.uint8, torch.float32) or tensor.ndim != 4:
         raise UsageError(
             f"training images are {str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}",
-            hint="give uint8 [n, height, width, channels], values 0..255, not normalised",
+            hint="give uint8 [n, height, width, channels], values 0..255, not normalised; or float32 of arrays",
         )
     if len(tensor) == 0:
         raise UsageError("no images to train on", hint="give at least one; a few hundred are a useful minimum")
@@ -272,7 +272,7 @@ def _as_image_tensor(images: npt.NDArray[np.uint8] | Tensor) -> Tensor:
 
 def _common_classes(student: Student, teach: Callable[[Tensor], Tensor], pixels: Tensor) -> int:
     """Number of classes of both models, found by running each on the first image."""
-    view = pixels[:1].to(next(student.module.parameters()).device).permute(0, 3, 1, 2).float().div(255)
+    view = to_float(pixels[:1].to(next(student.module.parameters()).device).permute(0, 3, 1, 2))
     with torch.no_grad():
         mine = copy.deepcopy(student.module).eval()(normalize(view, student.normalization)).shape
         theirs = teach(view).shape

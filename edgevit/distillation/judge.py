@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from edgevit.data.prepared import PreparedImages
-from edgevit.distillation.augment import random_crops
+from edgevit.distillation.augment import random_crops, to_float
 from edgevit.distillation.distill import normalize
 from edgevit.distillation.finetune_job import FinetuneJob
 from edgevit.distillation.views import MOST_AT_ONCE, read_pixels, resized
@@ -42,7 +42,7 @@ class Judge:
         firsts = range(0, len(images), MOST_AT_ONCE)
 
         def answer(pixels: Tensor) -> Tensor:
-            views = resized(pixels.to(self._job.settings.device).float().div(255), contract.input_size)
+            views = resized(to_float(pixels.to(self._job.settings.device)), contract.input_size)
             with torch.no_grad():  # holds for the thread that enters it
                 return model(normalize(views, (contract.mean, contract.std))).logits.cpu()
 
@@ -54,9 +54,12 @@ class Judge:
 
 
 def _crops_of(images: PreparedImages, number: int, seed: int) -> Tensor:
-    """So many random crops of each image, uint8 [n, 3, h, w], the same ones for one seed."""
+    """So many random crops of each image, [n, c, h, w], the same ones for one seed: uint8, or float32 of arrays."""
+    contract = images.preprocessing
+    is_array = contract.input == "array"
     if number < 1:
-        return torch.empty(0, 3, *images.preprocessing.input_size, dtype=torch.uint8)
+        return torch.empty(0, contract.channels, *contract.input_size, dtype=torch.float32 if is_array else torch.uint8)
     torch.manual_seed(seed)
     pixels = read_pixels(images, range(len(images)))
-    return torch.cat([random_crops(pixels).mul(255).round().byte() for _ in range(number)])
+    crops = torch.cat([random_crops(pixels) for _ in range(number)])
+    return crops if is_array else crops.mul(255).round().byte()

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from edgevit.spec.toml_files import read_toml, validate
 
 _Limit = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+_Drop = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
 _Points = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False, strict=True)]
 
 
@@ -50,13 +51,19 @@ class Budget(BaseModel):
     """Size of the artifact's files together."""
     accuracy_drop_points: _Points | None = None
     """Largest drop of top-1 against the float baseline, in percentage points, 0..100."""
+    metric_drop: _Drop | None = None
+    """Largest drop of what the run was judged by (its ``--metric``, else top-1, without labels agreement) against the float
+    baseline: in percentage points, or in the unit of a metric that is no percentage."""
     devices: dict[str, DeviceBudget] = {}
     """By device name; "host" is the machine that the run was made on."""
 
     @model_validator(mode="after")
     def _not_empty(self) -> Budget:
-        if self.size_bytes is None and self.accuracy_drop_points is None and not self.devices:
-            raise ValueError("states no limit; give size_bytes, accuracy_drop_points or a [devices.NAME] table")
+        limits = (self.size_bytes, self.accuracy_drop_points, self.metric_drop)
+        if all(limit is None for limit in limits) and not self.devices:
+            raise ValueError(
+                "states no limit; give size_bytes, accuracy_drop_points, metric_drop or a [devices.NAME] table"
+            )
         return self
 
 

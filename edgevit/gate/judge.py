@@ -20,7 +20,14 @@ _ROUNDING = 1e-6
 
 Outcome = Literal["pass", "fail", "inconclusive"]
 Metric = Literal[
-    "candidate", "artifact", "size", "accuracy drop", "latency p50", "peak process memory", "peak tensor memory"
+    "candidate",
+    "artifact",
+    "size",
+    "accuracy drop",
+    "metric drop",
+    "latency p50",
+    "peak process memory",
+    "peak tensor memory",
 ]
 Unit = Literal["", "bytes", "points", "ms"]
 Source = Literal["run", "file", "evaluated", "measured", "predicted", "none"]
@@ -119,6 +126,8 @@ def _limits(budget: Budget) -> Iterator[tuple[Metric, str | None, float]]:
         yield "size", None, budget.size_bytes
     if budget.accuracy_drop_points is not None:
         yield "accuracy drop", None, budget.accuracy_drop_points
+    if budget.metric_drop is not None:
+        yield "metric drop", None, budget.metric_drop
     for device, limits in sorted(budget.devices.items()):
         if limits.latency_p50_ms is not None:
             yield "latency p50", device, limits.latency_p50_ms
@@ -133,6 +142,7 @@ _UNITS: dict[Metric, Unit] = {
     "artifact": "",
     "size": "bytes",
     "accuracy drop": "points",
+    "metric drop": "",
     "latency p50": "ms",
     "peak process memory": "bytes",
     "peak tensor memory": "bytes",
@@ -148,7 +158,7 @@ def _usable(candidate: Candidate) -> tuple[Check, ...]:
         reason = f"{candidate.id} was not verified against the model it came from"
     elif not verification.passed:
         reason = f"{candidate.id} did not pass verification against {verification.reference}"
-    elif not 0 <= verification.top1_agreement <= 1:
+    elif verification.top1_agreement is not None and not 0 <= verification.top1_agreement <= 1:
         reason = f"{candidate.id} has a top-1 agreement of {verification.top1_agreement}, which is no share of images"
     else:
         return ()
@@ -160,6 +170,8 @@ def _judge(candidate: Candidate, metric: Metric, device: str | None, limit: floa
         return [_judge_size(candidate, limit)]
     if metric == "accuracy drop":
         return [_judge_drop(candidate, limit)]
+    if metric == "metric drop":
+        return [_judge_metric(candidate, limit)]
     assert device is not None, "latency and memory limits name a device"
     measured = [m for m in candidate.measurements if m.device == device]
     if metric == "latency p50" and device == HOST and candidate.latency:
@@ -198,6 +210,34 @@ def _judge_drop(candidate: Candidate, limit: float) -> Check:
         return _missing("accuracy drop", None, limit, reason)
     check = _compare("accuracy drop", None, limit, accuracy.drop_points, "evaluated")
     return _with_interval(check, accuracy.drop_interval)
+
+
+def _judge_metric(candidate: Candidate, limit: float) -> Check:
+    """Judges the drop of what the run was judged by, whose name and value the message tells."""
+    accuracy = candidate.accuracy
+    if accuracy is None or accuracy.samples < 1:
+        return _missing("metric drop", None, limit, "no metric was evaluated")
+    score = accuracy.judged
+    if score is None or score.drop is None:
+        return _missing("metric drop", None, limit, "there are no labels and no float model to compare with")
+    if not math.isfinite(score.value) or not math.isfinite(score.drop):
+        reason = f"{score.title} is {score.value} with a drop of {score.drop}, which is not a number to judge"
+        return _missing("metric drop", None, limit, reason)
+    verdict: Outcome = "pass" if score.drop <= limit else "fail"
+    value, unit = units.metric(score.value, score.unit), "pt" if score.unit == "%" else score.unit
+    drop, allowed = (f"{number:.4g} {unit}".rstrip() for number in (score.drop, limit))
+    if drop == allowed and score.drop != limit:
+        drop = f"{score.drop!r} {unit}".rstrip()
+    relation = "limit" if verdict == "pass" else "over the limit of"
+    message = f"{score.title} {value}, a drop of {drop}, {relation} {allowed}"
+    check = Check("metric drop", None, "<=", limit, score.drop, "", "evaluated", verdict, message)
+    interval = score.drop_interval
+    if interval is None:
+        return check
+    within_noise = interval.low <= limit < interval.high or interval.low < limit <= interval.high
+    noise = ", so within noise" if within_noise else ""
+    between = f" (95 % interval {interval.low:.4g} to {interval.high:.4g}{noise})"
+    return replace(check, message=message + between, low=interval.low, high=interval.high)
 
 
 def _judge_round(latency: RoundLatency, device: str, limit: float) -> Check:

@@ -21,16 +21,17 @@ class ForwardCost:
     """Whether it multiplies activations by activations twice or more, or by the fused op."""
 
 
-def forward_cost(module: nn.Module, input_size: tuple[int, int]) -> ForwardCost:
+def forward_cost(module: nn.Module, input_size: tuple[int, int], channels: int = 3) -> ForwardCost:
     """Returns what a model computes for one image, by running it once.
 
     Args:
-        module: float32 [n, 3, h, w] to logits [n, classes], in eval mode; left untouched.
+        module: float32 [n, channels, h, w] to logits [n, classes], in eval mode; left untouched.
         input_size: Height and width in pixels.
+        channels: Of the images.
     """
     calls = _Calls()
     with torch.inference_mode(), calls:
-        module(torch.zeros(1, 3, *input_size))
+        module(torch.zeros(1, channels, *input_size))
     return ForwardCost(calls.macs, calls.products >= 2)
 
 

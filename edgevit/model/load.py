@@ -6,7 +6,6 @@ import hashlib
 import importlib
 import sys
 from dataclasses import dataclass
-from numbers import Real
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,34 +17,45 @@ from edgevit.model.bundled import BUNDLED_MODELS
 from edgevit.model.captured import is_captured, load_captured
 from edgevit.model.class_names import own_class_names
 from edgevit.model.factory import call_factory
+from edgevit.model.own_preprocessing import preprocessing_of
+from edgevit.model.program.outputs import NamedOutputs, OnlyLogits, as_rows, named_tensors, outputs_of, unwrapped
 from edgevit.model.quantized import refuse_quantized_module, shortened
 from edgevit.model.random_weights import randomize
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 from edgevit.model.user_code import user_code
 from edgevit.model.weights import load_weights, refuse_non_finite, refuse_unusual_storage
 from edgevit.results.artifact import Preprocessing
+from edgevit.results.output import LOGITS, Output, classifier_outputs, is_classifier
 from edgevit.run.progress import Silent
 from edgevit.run.stages import child_runner
 from edgevit.run.task import Task
 from edgevit.spec.input_file import require_file
-from edgevit.spec.normalization import normalization_problem
-from edgevit.spec.spec import ModelSpec, PreprocessingOverrides
+from edgevit.spec.spec import ModelSpec
 
 
 @dataclass(frozen=True)
 class Model:
-    """A PyTorch classifier and what its images need."""
+    """A PyTorch model and what its images need."""
 
     name: str
     module: nn.Module
-    """In eval mode, float32, on the CPU: float32 [n, 3, h, w] to logits float32 [n, classes]."""
+    """In eval mode, float32, on the CPU: float32 [n, channels, h, w] to logits float32 [n, classes], or, of a model that is no
+    classifier, to each output float32 [n, ...] by name."""
     preprocessing: Preprocessing
     num_classes: int
+    """0 of a model that is no classifier."""
     random_weights: bool
     notes: tuple[str, ...] = ()
     """What has to be known of the choice of its weights."""
     class_names: tuple[str, ...] = ()
     """Name of the class of each output, where it states them itself."""
+    named_outputs: tuple[Output, ...] = ()
+    """Of a model that is no classifier."""
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """Returns what it gives for one image."""
+        return self.named_outputs or classifier_outputs(self.num_classes)
 
     @property
     def params(self) -> int:
@@ -101,7 +111,7 @@ def load_on_trial(job: LoadJob) -> Loaded:
     if job.spec.pretrained:
         torch.manual_seed(job.seed + 1)
         again = call_factory(job.spec.name, job.spec.num_classes, pretrained=True)
-        _check_own_weights(job.spec.name, model.module, again.float())
+        _check_own_weights(job.spec.name, unwrapped(model.module), again.float())
     return Loaded(model.num_classes)
 
 
@@ -131,14 +141,15 @@ def weights_sha256(module: nn.Module) -> str:
 
 
 def sample_logits(model: Model) -> tuple[float, ...]:
-    """Returns the logits of a fixed random image, by which a model that computes something else is told.
+    """Returns the outputs for a fixed random image, by which a model that computes something else is told.
 
     Raises:
         UsageError: the model raises an error.
     """
-    image = torch.rand(1, 3, *model.preprocessing.input_size, generator=torch.Generator().manual_seed(0))
+    contract = model.preprocessing
+    image = torch.rand(1, contract.channels, *contract.input_size, generator=torch.Generator().manual_seed(0))
     with user_code(f"running {model.name}"), torch.inference_mode():
-        return tuple(model.module(image)[0].tolist())
+        return tuple(as_rows(model.module(image))[0].tolist())
 
 
 def _check_source(spec: ModelSpec) -> None:
@@ -190,13 +201,24 @@ def _load(spec: ModelSpec, seed: int) -> Model:
     refuse_unusual_storage(module, str(spec.weights or spec.name))
     refuse_non_finite(module, str(spec.weights or spec.name))
     preprocessing = preprocessing_of(module, spec.name, spec.preprocessing)
-    classes = _count_classes(spec.name, module, preprocessing)
+    given = _run_once(spec.name, module, preprocessing)
+    module, outputs = _by_kind(module, given, is_embedding=spec.num_classes == 0)
+    classes = outputs[0].shape[0] if is_classifier(outputs) else 0
     if spec.random_weights:
         with user_code(f"running {spec.name}"):
-            randomize(module, preprocessing.input_size, seed)
+            randomize(module, preprocessing.input_size, seed, preprocessing.channels)
         refuse_non_finite(module, spec.name)
-    names = own_class_names(module, spec, classes)
-    return Model(spec.name, module, preprocessing, classes, spec.random_weights, notes, names)
+    names = own_class_names(module, spec, classes) if classes else ()
+    return Model(
+        name=spec.name,
+        module=module,
+        preprocessing=preprocessing,
+        num_classes=classes,
+        random_weights=spec.random_weights,
+        notes=notes,
+        class_names=names,
+        named_outputs=() if classes else outputs,
+    )
 
 
 def _check_own_weights(name: str, module: nn.Module, again: nn.Module) -> None:
@@ -256,6 +278,8 @@ def _from_timm(spec: ModelSpec) -> nn.Module:
     if spec.num_classes is not None:
         arguments["num_classes"] = spec.num_classes
     config = get_pretrained_cfg(spec.name)
+    if spec.preprocessing.channels is not None:
+        arguments["in_chans"] = spec.preprocessing.channels
     if spec.preprocessing.input_size and config is not None and config.fixed_input_size:
         arguments["img_size"] = spec.preprocessing.input_size
     try:
@@ -278,79 +302,48 @@ def _not_made(name: str, arguments: dict[str, Any], error: Exception) -> UsageEr
     )
 
 
-def preprocessing_of(module: nn.Module, name: str, given: PreprocessingOverrides) -> Preprocessing:
-    """Returns timm's configuration of a module, each value replaced by the one given where there is one.
-
-    Args:
-        module: With or without a configuration.
-        name: Of the model, for errors.
-        given: Replaces single values.
-
-    Raises:
-        UsageError: there is no input size, mean or standard deviation, or one that cannot be used.
-    """
-    config = dict(getattr(module, "pretrained_cfg", None) or getattr(module, "default_cfg", None) or {})
-    overrides = given.model_dump(exclude_none=True)
-    values = {key: config.get(key) for key in ("mean", "std", "interpolation", "crop_pct", "crop_mode")}
-    if config.get("input_size"):
-        values["input_size"] = tuple(config["input_size"])[-2:]
-    merged = {key: value for key, value in {**values, **overrides}.items() if value is not None}
-    missing = [key for key in ("input_size", "mean", "std") if key not in merged]
-    if missing:
-        raise UsageError(
-            f"{name} states no {', '.join(missing)}", "set them in [model.preprocessing], or on the command line"
-        )
-    if merged.get("crop_mode", "center") not in ("center", "squash"):
-        raise UsageError(
-            f"{name} asks for crop_mode {merged['crop_mode']!r}, which edgevit lacks",
-            "override it: center or squash",
-        )
-    if merged.get("interpolation", "bicubic") not in ("nearest", "bilinear", "bicubic", "lanczos"):
-        raise UsageError(
-            f"{name} asks for interpolation {merged['interpolation']!r}, which edgevit lacks",
-            "override it: nearest, bilinear, bicubic or lanczos",
-        )
-    for key in ("input_size", "mean", "std", "crop_pct"):
-        value = merged.get(key, ())
-        if not all(isinstance(number, Real) for number in (value if isinstance(value, tuple | list) else (value,))):
-            raise UsageError(
-                f"{name} states {key} {value!r}, which is no number",
-                "correct it in the model's configuration, or override it",
-            )
-    problem = normalization_problem(merged["mean"], merged["std"])
-    if problem:
-        raise UsageError(f"{name}: {problem}", "correct it in the model's configuration, or override it")
-    return Preprocessing(**merged)
-
-
-def _count_classes(name: str, module: nn.Module, preprocessing: Preprocessing) -> int:
-    """Runs the module once on zeros and returns the width of its logits."""
+def _run_once(name: str, module: nn.Module, preprocessing: Preprocessing) -> Any:
+    """Runs the module once on zeros and returns whatever it returns."""
     height, width = preprocessing.input_size
-    doing = f"{name} does not take an image [1, 3, {height}, {width}]"
+    channels = preprocessing.channels
+    doing = f"{name} does not take an image [1, {channels}, {height}, {width}]"
     hint = "is input_size right? if it is, correct the forward of the model"
     try:
         with user_code(doing, hint), torch.inference_mode():
-            logits = module(torch.zeros(1, 3, height, width))
+            return module(torch.zeros(1, channels, height, width))
     except UsageError as error:
-        channels = _other_channels(module, preprocessing)
-        if channels is None:
+        others = _other_channels(module, preprocessing)
+        if others is None:
             raise
         raise UsageError(
-            f"{name} takes images of {channels} channel{'s'[: channels > 1]}, and edgevit feeds RGB",
-            "wrap it in a module whose forward takes [n, 3, h, w] and reduces it, such as"
-            " self.model(images.mean(1, keepdim=True)) for grey",
+            f"{name} takes images of {others} channel{'s'[: others > 1]}, not {channels}",
+            f"say so, with mean and std of as many: --set model.preprocessing.channels={others}",
         ) from error
-    if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or logits.shape[0] != 1:
-        shape = list(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-        raise UsageError(
-            f"the model returns {shape} for one image, not logits [1, classes]", "wrap it in a module that does"
-        )
-    return int(logits.shape[1])
+
+
+def _by_kind(module: nn.Module, given: Any, *, is_embedding: bool) -> tuple[nn.Module, tuple[Output, ...]]:
+    """A module by what it returned for one image: a classifier as one that returns logits, any other with its outputs named.
+
+    A classifier returns one row for an image, alone or as "logits" of a mapping; one that says of itself that it has no classes
+    returns features.
+
+    Raises:
+        UsageError: what it returned is no output of a model.
+    """
+    tensors = named_tensors(given)
+    (name, first), *others = tensors.items()
+    is_row = first.ndim == 2 and first.shape[0] == 1 and first.is_floating_point() and not others
+    no_classes = is_embedding or (getattr(module, "num_classes", None) == 0)
+    if is_row and not no_classes and isinstance(given, torch.Tensor):
+        return module, classifier_outputs(first.shape[1])
+    if is_row and not no_classes and name == LOGITS:
+        return OnlyLogits(module), classifier_outputs(first.shape[1])
+    return NamedOutputs(module), outputs_of(given)
 
 
 def _other_channels(module: nn.Module, preprocessing: Preprocessing) -> int | None:
-    """The number of channels that a module takes in place of three: grey, two or four; None if it takes none of them."""
-    for channels in (1, 2, 4):
+    """The number of channels that a module takes in place of those that are stated; None if it takes none of the usual."""
+    for channels in {1, 2, 3, 4} - {preprocessing.channels}:
         try:
             with user_code("trying other channels"), torch.inference_mode():
                 module(torch.zeros(1, channels, *preprocessing.input_size))

@@ -13,7 +13,7 @@ _IMAGES = 4
 """From which batch statistics are estimated."""
 
 
-def randomize(module: nn.Module, input_size: tuple[int, int], seed: int) -> None:
+def randomize(module: nn.Module, input_size: tuple[int, int], seed: int, channels: int = 3) -> None:
     """Makes random what initialization leaves at one repeated value, in place.
 
     Gains, layer scales, biases, position tables and the last norm of a residual branch begin as zeros, ones or 1e-6:
@@ -22,9 +22,10 @@ def randomize(module: nn.Module, input_size: tuple[int, int], seed: int) -> None
     already stay as they are.
 
     Args:
-        module: Float32, takes [n, 3, h, w]; is in eval mode afterwards.
+        module: Float32, takes [n, channels, h, w]; is in eval mode afterwards.
         input_size: Height and width in pixels.
         seed: Of all that is drawn.
+        channels: Of the images.
     """
     generator = torch.Generator().manual_seed(seed + 1)  # the module was initialized by the seed itself
     gains = {id(part.weight) for part in module.modules() if "Norm" in type(part).__name__ and hasattr(part, "weight")}
@@ -35,18 +36,19 @@ def randomize(module: nn.Module, input_size: tuple[int, int], seed: int) -> None
                 parameter.uniform_(*(_GAINS if is_gain else _BIASES), generator=generator)
         module.train()
         module.eval()  # the way from one mode to the other drops what modules have cached of their parameters
-        _estimate_statistics(module, input_size, generator)
+        _estimate_statistics(module, random_images(_IMAGES, input_size, generator, channels), generator)
 
 
-def random_images(count: int, size: tuple[int, int], generator: torch.Generator) -> torch.Tensor:
-    """Returns coloured blobs with some noise, normalized: float32 [count, 3, h, w].
+def random_images(count: int, size: tuple[int, int], generator: torch.Generator, channels: int = 3) -> torch.Tensor:
+    """Returns coloured blobs with some noise, normalized: float32 [count, channels, h, w].
 
     Args:
         count: Number of images.
         size: Height and width in pixels.
         generator: Draws them.
+        channels: Of each.
     """
-    coarse = torch.randn(count, 3, 6, 6, generator=generator)
+    coarse = torch.randn(count, channels, 6, 6, generator=generator)
     blobs = nn.functional.interpolate(coarse, size=size, mode="bicubic")
     return blobs + 0.3 * torch.randn(blobs.shape, generator=generator)
 
@@ -55,7 +57,7 @@ def _is_repeated(parameter: torch.Tensor) -> bool:
     return bool((parameter == parameter.flatten()[0]).all())
 
 
-def _estimate_statistics(module: nn.Module, input_size: tuple[int, int], generator: torch.Generator) -> None:
+def _estimate_statistics(module: nn.Module, images: torch.Tensor, generator: torch.Generator) -> None:
     norms = [part for part in module.modules() if isinstance(part, _BatchNorm) and part.running_mean is not None]
     if not norms:
         return
@@ -64,7 +66,6 @@ def _estimate_statistics(module: nn.Module, input_size: tuple[int, int], generat
         norm.train()
         norm.reset_running_stats()
         norm.momentum = None  # the plain mean over all batches
-    images = random_images(_IMAGES, input_size, generator)
     try:
         module(images)
     except (RuntimeError, ValueError, AssertionError):  # a module written for single images

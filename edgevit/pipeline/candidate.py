@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgevit.artifacts.output_differences import compare_outputs
 from edgevit.artifacts.pytorch_reference import ReferenceJob
 from edgevit.artifacts.use_script import USE_SCRIPT, use_script
 from edgevit.artifacts.verify import (
@@ -14,6 +15,7 @@ from edgevit.artifacts.verify import (
     compare,
     far_images,
     tolerance_of,
+    verify_pixel_input,
     verify_signature,
 )
 from edgevit.backends import Backend
@@ -26,8 +28,9 @@ from edgevit.measure.paired import BenchWithParentJob, PairedLatency
 from edgevit.pipeline.candidate_line import candidate_line
 from edgevit.pipeline.choose import judge, mark_failed, mark_rejected
 from edgevit.pipeline.context import CandidateDraft, RunContext, Step, Steps, Variant
-from edgevit.pipeline.float_export import FLOAT, FloatExport
+from edgevit.pipeline.float_export import FLOAT
 from edgevit.pipeline.images import evaluation_images
+from edgevit.pipeline.other_sets import evaluate_on_other_sets
 from edgevit.pipeline.recipe_trials import quantize_candidate
 from edgevit.pipeline.tasks import (
     bench_task,
@@ -117,7 +120,7 @@ def make_artifact(context: RunContext, draft: CandidateDraft) -> Candidate:
     """Exports, or quantizes by recipes until the drop is kept, and describes what came out."""
     candidate, folder = draft.candidate, context.stages.folder
     if candidate.scheme == "fp32":
-        made = _float_export(context, draft).export(context.stages, draft.backend)
+        made = context.float_export(draft.variant).export(context.stages, draft.backend)
     else:
         quantized = quantize_candidate(context, draft)
         made = quantized.made
@@ -142,7 +145,7 @@ def make_artifact(context: RunContext, draft: CandidateDraft) -> Candidate:
     contract = context.inputs.contract(draft.variant.preprocessing, candidate.scheme)
     script = use_script(draft.backend, made.main.name, contract)
     folder.write(folder.relative(made.main.with_name(USE_SCRIPT)), script.encode())
-    return replace(candidate, artifact=artifact)
+    return replace(candidate, artifact=artifact, embedding=made.embedding)
 
 
 def verify_artifact(context: RunContext, draft: CandidateDraft) -> Candidate:
@@ -156,20 +159,23 @@ def verify_artifact(context: RunContext, draft: CandidateDraft) -> Candidate:
     artifact = _artifact(candidate)
     integer_io = context.target.integer_io
     dtype = "float32" if integer_io == "none" or candidate.scheme == "fp32" else integer_io
-    input_size = draft.variant.preprocessing.input_size
-    verify_signature(artifact.inputs, artifact.outputs, input_size, context.inputs.model.num_classes, dtype)
-    logits = _logits(context, draft)
-    if candidate.scheme == "fp32":
-        reference = read_rows(draft.variant.reference)
-        undecided = _undecided(context, draft, far_images(logits, reference, FLOAT_TOLERANCE))
-        verification = compare(logits, reference, "pytorch", FLOAT_TOLERANCE, undecided)
-    else:
-        name = f"{draft.backend.name}/fp32/{draft.variant.slug}"
+    made_for, inputs = draft.variant.preprocessing, artifact.inputs
+    if context.inputs.spec.export.embed_preprocessing:
+        inputs = (verify_pixel_input(inputs, made_for.input_size),)
+    verify_signature(inputs, artifact.outputs, made_for, context.inputs.model.outputs, dtype)
+    rows, name, path = _logits(context, draft), "pytorch", draft.variant.reference
+    if candidate.scheme != FLOAT:
+        name = f"{draft.backend.name}/{FLOAT}/{draft.variant.slug}"
         path = context.logits_path(name)
         if not path.is_file():
-            raise CandidateFailed(f"cannot be verified: {name} gave no logits")
-        verification = compare(logits, read_rows(path), name, tolerance_of(candidate.scheme))
-    return replace(candidate, verification=verification)
+            raise CandidateFailed(f"cannot be verified: {name} gave no outputs")
+    reference, tolerance, named = read_rows(path), tolerance_of(candidate.scheme), context.inputs.model.named_outputs
+    if named:
+        return replace(candidate, verification=compare_outputs(rows, reference, name, tolerance, named))
+    undecided: tuple[int, ...] = ()
+    if candidate.scheme == FLOAT and draft.variant.margins is not None:
+        undecided = _undecided(context, draft, far_images(rows, reference, FLOAT_TOLERANCE))
+    return replace(candidate, verification=compare(rows, reference, name, tolerance, undecided))
 
 
 def _undecided(context: RunContext, draft: CandidateDraft, far: tuple[int, ...]) -> tuple[int, ...]:
@@ -184,8 +190,8 @@ def _undecided(context: RunContext, draft: CandidateDraft, far: tuple[int, ...])
 
 
 def evaluate_candidate(context: RunContext, draft: CandidateDraft) -> Candidate:
-    """Scores the artifact against labels, and against the original model."""
-    accuracy = context.evaluate(_logits(context, draft))
+    """Scores the artifact against labels, against the original model, and by the metric of the spec."""
+    accuracy = context.evaluate(_logits(context, draft), reported=True)
     return replace(draft.candidate, accuracy=accuracy, top1_file=context.keep_top1(draft.candidate.id))
 
 
@@ -255,8 +261,8 @@ def predict_candidate(context: RunContext, draft: CandidateDraft) -> Candidate:
 
 
 EXPORT_STEPS = Steps((make_artifact, verify_artifact), ())
-FINETUNE_STEPS = Steps((*EXPORT_STEPS.making, evaluate_candidate), ())
-COMPRESS_STEPS = Steps((*EXPORT_STEPS.making, evaluate_candidate), (measure_candidate, predict_candidate))
+FINETUNE_STEPS = Steps((*EXPORT_STEPS.making, evaluate_candidate, evaluate_on_other_sets), ())
+COMPRESS_STEPS = replace(FINETUNE_STEPS, measuring=(measure_candidate, predict_candidate))
 
 
 def _logits(context: RunContext, draft: CandidateDraft) -> np.ndarray:
@@ -265,15 +271,8 @@ def _logits(context: RunContext, draft: CandidateDraft) -> np.ndarray:
     path = context.logits_path(candidate.id)
     if candidate.scheme == "fp32":
         artifact = context.stages.folder.path / _artifact(candidate).path
-        path = _float_export(context, draft).run(context.stages, draft.backend, artifact)
+        path = context.float_export(draft.variant).run(context.stages, draft.backend, artifact)
     return read_rows(path)
-
-
-def _float_export(context: RunContext, draft: CandidateDraft) -> FloatExport:
-    images = evaluation_images(context.stages, context.inputs, draft.variant.preprocessing)
-    contract = context.inputs.contract(draft.variant.preprocessing, FLOAT)
-    threads = context.inputs.spec.measure.threads
-    return FloatExport(draft.variant.slug, draft.variant.program, images, threads, contract)
 
 
 def _artifact(candidate: Candidate) -> Artifact:

@@ -26,10 +26,12 @@ def _accuracy(candidate: Candidate) -> list[str]:
     accuracy = candidate.accuracy
     if accuracy is None:
         return []
-    if accuracy.top1 is None:
-        return [] if accuracy.agreement is None else [f"agreement {units.percent(accuracy.agreement)}"]
-    change = "" if accuracy.drop_points is None else f" ({units.accuracy_change(accuracy.drop_points)})"
-    return [f"top-1 {units.percent(accuracy.top1)}{change}"]
+    judged = accuracy.judged
+    if judged is None:
+        return []
+    change = "" if judged.drop is None else f" ({units.metric_change(judged.drop, judged.unit)})"
+    value = f"{judged.title} {units.metric(judged.value, judged.unit)}"
+    return [value] if judged.name == "agreement" else [f"{value}{change}"]
 
 
 def _latency(candidate: Candidate) -> list[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from edgevit.results.candidate import Accuracy, Candidate, Verification, within_budget
 from edgevit.results.measurement import HOST, Prediction, RoundLatency
+from edgevit.results.metric import MetricScore
 from edgevit.results.proportions import proportion_interval
 from edgevit.results.ranking import compare_speed, fastest_first
 from edgevit.spec.schemes import SCHEMES
@@ -28,7 +29,7 @@ class Limits:
     """What candidates of a run are judged by."""
 
     max_drop: float
-    """Accuracy drop allowed, in percentage points."""
+    """Drop allowed, in percentage points, or in the unit of the metric that candidates are judged by."""
     for_device: bool = False
     """Whether the choice is for devices, so that a candidate may be slower than its float parent on this host."""
 
@@ -76,15 +77,13 @@ def mark_rejected(candidate: Candidate, reason: str) -> Candidate:
 
 
 def counted_drop(accuracy: Accuracy) -> float | None:
-    """Returns what counts against the budget, in percentage points.
+    """Returns what counts against the budget.
 
     Returns:
-        The drop of top-1; without labels the share of the images that get another class than from the original float
-        model; None where neither is known.
+        The drop of the metric of the spec, in its unit, else that of top-1 in percentage points, without labels the share of
+        the images that get another class than from the original float model; None where it is not known.
     """
-    if accuracy.top1 is not None:
-        return accuracy.drop_points
-    return None if accuracy.agreement is None else 100 * (1 - accuracy.agreement)
+    return accuracy.judged.drop if accuracy.judged else None
 
 
 def may_keep_budget(accuracy: Accuracy, max_drop: float) -> bool:
@@ -92,13 +91,16 @@ def may_keep_budget(accuracy: Accuracy, max_drop: float) -> bool:
 
     Args:
         accuracy: On a part of the images.
-        max_drop: Percentage points.
+        max_drop: In the unit of :func:`counted_drop`.
     """
-    if accuracy.drop_interval is not None:
-        return within_budget(accuracy.drop_interval.low, max_drop)
-    if accuracy.agreement is None:
+    judged = accuracy.judged
+    if judged is None:
         return True
-    changed = round((1 - accuracy.agreement) * accuracy.samples)
+    if judged.drop_interval is not None:
+        return within_budget(judged.drop_interval.low, max_drop)
+    if judged.name != "agreement":
+        return True
+    changed = round((1 - judged.value) * accuracy.samples)
     return within_budget(100 * proportion_interval(changed, accuracy.samples).low, max_drop)
 
 
@@ -126,31 +128,39 @@ def _judge_label(candidate: Candidate) -> Iterator[_Finding]:
 def _judge_accuracy(candidate: Candidate, limit: float) -> Iterator[_Finding]:
     if candidate.accuracy is None:
         return
-    drop = counted_drop(candidate.accuracy)
+    judged = candidate.accuracy.judged
     best_of = f"; best of {len(candidate.attempts)} attempts" if len(candidate.attempts) > 1 else ""
-    if drop is None:
+    if judged is None or judged.drop is None:
         if candidate.scheme != "fp32" or candidate.passes:  # else nothing can be lost
             yield _Finding(f"accuracy unknown: give images with --data or --calibration{best_of}")
         return
-    if within_budget(drop, limit):
-        yield from _judge_noise(candidate, drop, limit)
-    elif candidate.accuracy.top1 is not None:
-        interval = candidate.accuracy.drop_interval
-        between = f" ({interval.low:.1f} to {interval.high:.1f})" if interval else ""
-        yield _Finding(f"drops {drop:.1f} points{between}, {limit:g} allowed{best_of}")
+    if within_budget(judged.drop, limit):
+        yield from _judge_noise(candidate, judged, limit)
+    elif judged.name == "agreement":
+        yield _Finding(
+            f"disagrees with the float model on {judged.drop:.1f} % of the images, {limit:g} % allowed{best_of}"
+        )
     else:
-        yield _Finding(f"disagrees with the float model on {drop:.1f} % of the images, {limit:g} % allowed{best_of}")
+        yield _Finding(f"{_drops(judged)}, {limit:g} allowed{best_of}")
 
 
-def _judge_noise(candidate: Candidate, drop: float, limit: float) -> Iterator[_Finding]:
-    interval = candidate.accuracy.drop_interval if candidate.accuracy else None
+def _judge_noise(candidate: Candidate, judged: MetricScore, limit: float) -> Iterator[_Finding]:
+    interval = judged.drop_interval
     changed = candidate.scheme != "fp32" or candidate.passes
     if changed and interval and not within_budget(interval.high, limit):
-        yield _Finding(
-            f"the limit of {limit:g} points is met only within noise: drops {drop:.1f} points"
-            f" ({interval.low:.1f} to {interval.high:.1f})",
-            rejects=False,
-        )
+        unit = " points" if judged.unit == "%" else f" {judged.unit}".rstrip()
+        yield _Finding(f"the limit of {limit:g}{unit} is met only within noise: {_drops(judged)}", rejects=False)
+
+
+def _drops(judged: MetricScore) -> str:
+    """How much is lost, and its interval: "drops 1.2 points (0.4 to 2.0)" of top-1, "balanced drops 0.03" of another metric."""
+    assert judged.drop is not None
+    digits = ".1f" if judged.unit == "%" else ".3g"
+    unit = " points" if judged.unit == "%" else f" {judged.unit}".rstrip()
+    name = "" if judged.name == "top1" else f"{judged.title} "
+    interval = judged.drop_interval
+    between = f" ({interval.low:{digits}} to {interval.high:{digits}})" if interval else ""
+    return f"{name}drops {judged.drop:{digits}}{unit}{between}"
 
 
 def _judge_latency(candidate: Candidate, parent: Candidate | None, limits: Limits) -> Iterator[_Finding]:
@@ -249,7 +259,7 @@ def misses_budget(candidates: tuple[Candidate, ...], max_drop: float) -> bool:
 
     Args:
         candidates: Of one backend and plan.
-        max_drop: Percentage points allowed.
+        max_drop: Drop allowed, in the unit of :func:`counted_drop`.
     """
     quantized = [candidate for candidate in candidates if not SCHEMES[candidate.scheme].is_float]
     drops = _known_drops(quantized) or _known_drops(candidates)
@@ -404,13 +414,11 @@ def _preference(candidate: Candidate) -> tuple[float, float, str]:
 
 
 def _quality(candidate: Candidate) -> float:
-    """Top-1, or without labels the agreement with the float model, 0..1."""
+    """By the metric of the spec, else top-1, or without labels the agreement with the float model."""
     accuracy, verification = candidate.accuracy, candidate.verification
-    if accuracy and accuracy.top1 is not None:
-        return accuracy.top1
-    if accuracy and accuracy.agreement is not None:
-        return accuracy.agreement
-    return verification.top1_agreement if verification else 0.0
+    if accuracy and accuracy.judged:
+        return accuracy.judged.value
+    return (verification.top1_agreement or 0.0) if verification else 0.0
 
 
 def _why_none(candidates: tuple[Candidate, ...], device: str) -> str:

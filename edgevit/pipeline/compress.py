@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from edgevit.pipeline.final_round import time_in_rounds
 from edgevit.pipeline.inputs import Inputs, open_inputs
 from edgevit.pipeline.model_inputs import input_files
 from edgevit.pipeline.model_passes import run_model_passes, unseen_layers
+from edgevit.pipeline.other_sets import original_on_other_sets
 from edgevit.pipeline.pins import pin_inputs
 from edgevit.pipeline.plan_run import plan_run
 from edgevit.pipeline.tasks import PYTORCH
@@ -137,7 +138,7 @@ def _tells_how_to_go_on(folder: Path, progress: Progress) -> Iterator[None]:
 
 
 def _run_in(path: Path, spec: Spec, settings: _Settings, progress: Progress) -> Run:
-    check_output_place(path, (spec.data.evaluation, spec.data.calibration, spec.data.train))
+    check_output_place(path, (spec.data.evaluation, *spec.data.also_evaluate, spec.data.calibration, spec.data.train))
     folder = RunFolder(path, spec, input_files(spec), settings.resume)
     deadline, inputs = Deadline(spec.max_minutes), open_inputs(spec, progress)
     executor = Executor(settings.jobs, spec.measure.timeout_seconds, folder.log("servers"))
@@ -180,6 +181,7 @@ def _make_run(inputs: Inputs, stages: Stages, steps: Steps, deadline: Deadline) 
     make_all = partial(stages.both, partial(stages.side_by_side, calls), partial(unseen_layers, context, trained))
     (made, unseen), baseline = stages.both(make_all, partial(time_original, context))
     candidates = time_in_rounds(context, tuple(candidate for each in made for candidate in each.candidates))
+    other_sets = original_on_other_sets(context) if any(each.other_sets for each in candidates) else ()
     choice = choose(candidates, tuple(device.name for device in inputs.devices))
     notes = (*inputs.notes, unseen.note, *(note for each in made for note in each.notes), *choice.notes)
     return Run(
@@ -190,7 +192,7 @@ def _make_run(inputs: Inputs, stages: Stages, steps: Steps, deadline: Deadline) 
         spec_sha256=inputs.spec.sha256,
         host=inputs.host,
         tool_versions=tool_versions(),
-        baseline=baseline,
+        baseline=replace(baseline, other_sets=other_sets),
         candidates=candidates,
         selected=choice.selected,
         stages=tuple(stages.folder.stages),
@@ -201,4 +203,5 @@ def _make_run(inputs: Inputs, stages: Stages, steps: Steps, deadline: Deadline) 
         selected_for=choice.selected_for,
         tied=choice.tied,
         evaluation=inputs.evaluation_record,
+        other_evaluations=inputs.other_evaluations,
     )

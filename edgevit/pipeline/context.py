@@ -11,6 +11,9 @@ from typing import TypeAlias, cast
 import numpy as np
 
 from edgevit.artifacts.accuracy import Answers, accuracy_of, agreement, read_answers, write_top1
+from edgevit.artifacts.metrics.judge import score_alone, score_with_drop
+from edgevit.artifacts.metrics.metric import Predictions
+from edgevit.artifacts.outputs import split_rows
 from edgevit.artifacts.plausibility import check_plausible
 from edgevit.artifacts.pytorch_reference import LatencyJob
 from edgevit.backends import Backend
@@ -106,21 +109,34 @@ class RunContext:
         """What candidates are judged by."""
         return Limits(self.inputs.spec.budget.max_drop, for_device=bool(self.inputs.devices))
 
-    def evaluate(self, logits: np.ndarray, places: Sequence[int] | None = None) -> Accuracy:
-        """Scores logits against labels, and real images against the original model.
+    def evaluate(self, logits: np.ndarray, places: Sequence[int] | None = None, *, reported: bool = False) -> Accuracy:
+        """Scores logits against labels, real images against the original model, and by the metric of the spec.
 
         Args:
-            logits: float [images, classes].
+            logits: float [images, classes]; of a model that is no classifier all values, [images, values].
             places: Which of the images of the run they are for; all when None.
+            reported: Whether it goes into the run, with intervals that take long too.
+
+        Raises:
+            UsageError: a metric of the user's own failed, or gave no finite number.
         """
+        accuracy = self._recognized(logits, places)
+        if self.inputs.metric is None or not self.inputs.has_real_images:
+            return accuracy
+        predictions = _predictions(self.inputs, logits, read_rows(self.original.logits), places)
+        resamples = reported or places is not None
+        return replace(accuracy, metric=score_with_drop(self.inputs.metric, predictions, resamples=resamples))
+
+    def _recognized(self, logits: np.ndarray, places: Sequence[int] | None) -> Accuracy:
+        """How many images are recognized, and how many real ones get the original class; nothing of what is no classifier."""
+        if not self.inputs.model.num_classes:
+            return Accuracy(None, None, len(logits), None)
         labels, original = self.inputs.labels, self._original_answers
         if places is not None:
             labels, original = labels and tuple(labels[place] for place in places), original.select(places)
         answers = read_answers(logits, labels)
         accuracy = accuracy_of(answers, original)
-        if not self.inputs.has_real_images:
-            return accuracy
-        return replace(accuracy, agreement=agreement(answers, original))
+        return replace(accuracy, agreement=agreement(answers, original)) if self.inputs.has_real_images else accuracy
 
     @cached_property
     def _original_answers(self) -> Answers:
@@ -133,7 +149,7 @@ class RunContext:
             candidate_id: Of a candidate whose logits were kept.
 
         Returns:
-            The CSV file, relative to the run folder; None where the images are synthetic.
+            The CSV file, relative to the run folder; None where the images are synthetic, or the model is no classifier.
         """
         return _keep_top1(self.inputs, self.stages, candidate_id, self.logits_path(candidate_id))
 
@@ -142,6 +158,16 @@ class RunContext:
         path = self.logits_path(candidate_id)
         return counted_drop(self.evaluate(read_rows(path))) if path.is_file() else None
 
+    def float_export(self, variant: Variant) -> FloatExport:
+        """Returns what exports a variant as the float candidates of the backends."""
+        return FloatExport(
+            slug=variant.slug,
+            program=variant.program,
+            images=evaluation_images(self.stages, self.inputs, variant.preprocessing),
+            threads=self.inputs.spec.measure.threads,
+            contract=self.inputs.contract(variant.preprocessing, FLOAT),
+        )
+
     def logits_path(self, candidate_id: str) -> Path:
         """Returns where the logits of a candidate are kept, float32 [images, classes]."""
         return logits_path(self.stages, candidate_id)
@@ -149,7 +175,7 @@ class RunContext:
 
 def open_context(inputs: Inputs, stages: Stages, steps: Steps, deadline: Deadline) -> RunContext:
     """Begins a run: captures the original model, and takes its accuracy in PyTorch."""
-    model = inputs.model
+    model, metric = inputs.model, inputs.metric
     captured = capture_module(stages, "original", model.module, model.preprocessing)
     calls: list[Callable[[], object]] = [
         partial(take_snapshot, stages, inputs, "original", model.module, model.preprocessing)
@@ -160,10 +186,13 @@ def open_context(inputs: Inputs, stages: Stages, steps: Steps, deadline: Deadlin
         export = FloatExport(DENSE, captured.program, images, inputs.spec.measure.threads, contract)
         calls.append(partial(export_early, stages, export, inputs.backends))
     original = cast(Snapshot, stages.side_by_side(calls)[0])
-    answers = read_answers(read_rows(original.logits), inputs.labels)
-    if inputs.teacher is None and steps.measuring:  # a student may know nothing before it is taught
-        check_plausible(answers, inputs.spec.budget.expect_top1, inputs.images.source)
-    accuracy = accuracy_of(answers, None)
+    logits = read_rows(original.logits)
+    accuracy = Accuracy(None, None, len(logits), None)
+    if model.num_classes:
+        answers = read_answers(logits, inputs.labels)
+        if inputs.teacher is None and steps.measuring:  # a student may know nothing before it is taught
+            check_answers(inputs, answers)
+        accuracy = accuracy_of(answers, None)
     baseline = Baseline(
         top1=accuracy.top1,
         top5=accuracy.top5,
@@ -174,6 +203,7 @@ def open_context(inputs: Inputs, stages: Stages, steps: Steps, deadline: Deadlin
         top1_interval=accuracy.top1_interval,
         ece=accuracy.ece,
         top1_file=_keep_top1(inputs, stages, "original", original.logits),
+        metric=score_alone(metric, _predictions(inputs, logits, logits)) if metric and inputs.has_real_images else None,
     )
     target = inputs.target(original.captured.transformer)
     return RunContext(inputs, stages, steps, original, baseline, target, deadline)
@@ -190,8 +220,41 @@ def time_original(context: RunContext) -> Baseline:
     return replace(context.baseline, latency_ms=latency_ms)
 
 
+def check_answers(inputs: Inputs, answers: Answers) -> None:
+    """Stops a run whose float model does not recognize the images, see :func:`edgevit.artifacts.plausibility.check_plausible`.
+
+    What is judged by a metric that the spec names may be no recognition at all: only what is expected is checked then.
+
+    Args:
+        inputs: Of the run.
+        answers: Of the float model to its images.
+
+    Raises:
+        CheckFailed: it is at chance, or below what was expected.
+    """
+    expected = inputs.spec.budget.expect_top1
+    if inputs.metric is None or expected is not None:
+        check_plausible(answers, expected, inputs.images.source)
+
+
+def _predictions(
+    inputs: Inputs, logits: np.ndarray, original: np.ndarray, places: Sequence[int] | None = None
+) -> Predictions:
+    """What the metric of a run reads.
+
+    Args:
+        inputs: Of the run.
+        logits: Of a model, for the images at ``places``, see :func:`edgevit.artifacts.outputs.split_rows`.
+        original: Of the original model, for all images of the run.
+        places: Which images; all when None.
+    """
+    labels, chosen = inputs.targets, slice(None) if places is None else np.array(places)
+    outputs, reference = (split_rows(rows, inputs.model.outputs) for rows in (logits, original[chosen]))
+    return Predictions(outputs, reference, None if labels is None else labels[chosen])
+
+
 def _keep_top1(inputs: Inputs, stages: Stages, name: str, logits: Path) -> str | None:
-    if not inputs.has_real_images:
+    if not inputs.has_real_images or not inputs.model.num_classes:
         return None
     path = stages.folder.path / "top1" / f"{name}.csv"
     write_top1(path, inputs.images.ids, read_answers(read_rows(logits), inputs.labels))

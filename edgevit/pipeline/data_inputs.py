@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import replace
 
+from edgevit.data.array_form import check_form
 from edgevit.data.calibration_warnings import calibration_warnings
 from edgevit.data.images import ImageSet, open_images, set_sha256, sorted_digests
 from edgevit.data.output_labels import match_labels
@@ -51,42 +52,69 @@ def open_data(spec: Spec, model: Model, progress: Progress) -> RunData:
     )
     if data.evaluation:
         data = replace(data, evaluation=match_labels(data.evaluation, model.num_classes, spec.data.class_offset))
+    data = replace(data, others=tuple(_open_other(source, spec, model, data) for source in spec.data.also_evaluate))
     if spec.quick and data.evaluation:
-        count = max(len(data.evaluation) // 5, min(len(data.evaluation), _QUICK_IMAGES))
-        data = replace(data, evaluation=sample_images(data.evaluation, count, spec.seed, "evaluation"))
-    for images, name in ((data.evaluation, "evaluation"), (data.calibration, "calibration")):
+        evaluation, *others = (_quick_part(images, spec.seed) for images in (data.evaluation, *data.others))
+        data = replace(data, evaluation=evaluation, others=tuple(others))
+    sets = [(data.evaluation, "evaluation"), *((images, "evaluation") for images in data.others)]
+    for images, name in (*sets, (data.calibration, "calibration")):
         if images is not None:
             # labels of calibration images stay as their source has them: they may count from 1
             classes = model.num_classes + (spec.data.class_offset == -1)
-            check_images(images, classes, functools.partial(progress.stage, f"check {name} images"))
+            check_images(
+                images, classes, model.preprocessing, functools.partial(progress.stage, f"check {name} images")
+            )
     return data
 
 
-def open_training_images(spec: Spec, data: RunData) -> ImageSet | None:
+def _open_other(source: str, spec: Spec, model: Model, data: RunData) -> ImageSet:
+    """A further set to evaluate on."""
+    images = open_images(source)
+    if images.labels is None:
+        raise UsageError(
+            f"{source} has no labels, which each further set of --data needs",
+            "a folder of class sub-folders, or one with labels.csv",
+        )
+    images = match_labels(images, model.num_classes, spec.data.class_offset)
+    images = sample_images(images, spec.data.samples or len(images), spec.seed, "evaluation")
+    if data.calibration is not None:
+        refuse_overlap(images, data.calibration, "calibration")
+    return images
+
+
+def _quick_part(images: ImageSet, seed: int) -> ImageSet:
+    count = max(len(images) // 5, min(len(images), _QUICK_IMAGES))
+    return sample_images(images, count, seed, "evaluation")
+
+
+def open_training_images(spec: Spec, model: Model, data: RunData) -> ImageSet | None:
     """Opens the images to distill with, where the spec asks for it.
 
     Args:
         spec: What to do.
+        model: That is trained with them.
         data: The images to evaluate on and to calibrate with.
 
     Raises:
-        UsageError: the source does not exist, or an image is in ``data`` too.
+        UsageError: the source does not exist, its images are of another kind than the model takes, or one is in ``data`` too.
     """
     if spec.passes.distill is None or spec.quick:
         return None
     assert spec.data.train is not None  # a spec with a teacher has it
     images = open_images(spec.data.train, "training")
-    for other in (data.evaluation, data.calibration):
+    check_form(images.form, images.source, model.preprocessing)
+    for other in (data.evaluation, *data.others, data.calibration):
         if other is not None:
             refuse_overlap(other, images, "training")
     return images
 
 
-def open_tuning_images(spec: Spec, data: RunData, progress: Progress) -> TuningImages | None:
+def open_tuning_images(spec: Spec, model: Model, data: RunData, progress: Progress) -> TuningImages | None:
     """Opens the images to fine-tune with: of the calibration source, or others, and none that candidates are judged on.
 
     Args:
         spec: What to do.
+        model: That is trained with them.
         data: The images to evaluate on and to calibrate with.
         progress: Progress callback.
 
@@ -103,12 +131,13 @@ def open_tuning_images(spec: Spec, data: RunData, progress: Progress) -> TuningI
             "give other images: --data to judge on, or --train to train on",
         )
     images = _tuning_source(spec, data)
-    judging = data.evaluation or data.calibration
-    if judging is not None:
-        refuse_overlap(judging, images, "training")
+    for judging in (data.evaluation or data.calibration, *data.others):
+        if judging is not None:
+            refuse_overlap(judging, images, "training")
     split = split_for_tuning(images, spec.seed)
     for part in (split.train, split.kept):
-        check_images(replace(part, labels=None), 1, functools.partial(progress.stage, "check images to fine-tune with"))
+        on_progress = functools.partial(progress.stage, "check images to fine-tune with")
+        check_images(replace(part, labels=None), 1, model.preprocessing, on_progress)
     return split
 
 

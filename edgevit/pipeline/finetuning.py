@@ -229,7 +229,8 @@ def _captured(stages: Stages, student: Student) -> Path:
     path = stages.folder.work(f"{student.slug}-training.pt2")
 
     def make() -> TrainingProgram:
-        save_program(capture_for_training(student.module, student.preprocessing.input_size), path)
+        takes = student.preprocessing
+        save_program(capture_for_training(student.module, takes.input_size, takes.channels), path)
         return TrainingProgram(path)
 
     return stages.run(

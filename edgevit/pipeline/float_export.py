@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from edgevit.artifacts.embed import EmbedJob
 from edgevit.artifacts.evaluate import InferenceJob
 from edgevit.artifacts.make import ExportJob, MadeArtifact
 from edgevit.backends import Backend
 from edgevit.data.prepared import PreparedImages
 from edgevit.errors import CandidateFailed, CheckFailed, UsageError
 from edgevit.pipeline.plan import COSTS, OTHER_COSTS
-from edgevit.pipeline.tasks import export_task, inference_task
+from edgevit.pipeline.tasks import embed_task, export_task, inference_task
 from edgevit.results.contract import Contract
 from edgevit.run.stages import Stages
 from edgevit.spec.schemes import SCHEMES
@@ -39,8 +40,28 @@ class FloatExport:
         Raises:
             CandidateFailed: it cannot be exported.
         """
+        plain = self.export_plain(stages, backend)
+        if not self.contract.embeds_preprocessing:
+            return plain
         name = self._id(backend)
-        job = ExportJob(backend.name, self.program, stages.folder.path / "artifacts" / name, contract=self.contract)
+        job = EmbedJob(
+            backend.name, plain.main, self.contract, self.images, self.threads, self._folder(stages, backend)
+        )
+        return stages.run_in_child(f"embed preprocessing into {name}", name, embed_task(job))
+
+    def export_plain(self, stages: Stages, backend: Backend) -> MadeArtifact:
+        """Exports the program as a float artifact that takes normalized images, which quantizers start from.
+
+        It is the candidate itself, unless the preprocessing of candidates is embedded.
+
+        Raises:
+            CandidateFailed: it cannot be exported.
+        """
+        name = self._id(backend)
+        if self.contract.embeds_preprocessing:
+            job = ExportJob(backend.name, self.program, stages.folder.work(f"plain/{name}"))
+        else:
+            job = ExportJob(backend.name, self.program, self._folder(stages, backend), contract=self.contract)
         return stages.run_in_child(f"export {name}", name, export_task(job))
 
     def run(self, stages: Stages, backend: Backend, artifact: Path) -> Path:
@@ -62,6 +83,9 @@ class FloatExport:
 
     def _id(self, backend: Backend) -> str:
         return f"{backend.name}/{FLOAT}/{self.slug}"
+
+    def _folder(self, stages: Stages, backend: Backend) -> Path:
+        return stages.folder.path / "artifacts" / self._id(backend)
 
 
 def logits_path(stages: Stages, candidate_id: str) -> Path:

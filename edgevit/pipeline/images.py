@@ -37,6 +37,18 @@ def calibration_images(stages: Stages, inputs: Inputs, preprocessing: Preprocess
     return _prepared(stages, inputs.calibration, "calibration", preprocessing)
 
 
+def further_images(stages: Stages, samples: Samples, preprocessing: Preprocessing, number: int) -> PreparedImages:
+    """Returns the images of a further evaluation set, see :func:`evaluation_images`.
+
+    Args:
+        stages: Of the run.
+        samples: The set.
+        preprocessing: Of the model that takes them.
+        number: Of the set, 2 for the first after that which chooses.
+    """
+    return _prepared(stages, samples, f"evaluation set {number}", preprocessing)
+
+
 def tuning_images(stages: Stages, samples: Samples, preprocessing: Preprocessing) -> PreparedImages:
     """Returns images to fine-tune with, see :func:`evaluation_images`."""
     return _prepared(stages, samples, f"fine-tuning {_key(samples, preprocessing)[:6]}", preprocessing)

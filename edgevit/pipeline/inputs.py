@@ -5,16 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
+from edgevit.artifacts.embed import check_embeddable
+from edgevit.artifacts.metrics.metric import Metric
 from edgevit.backends import Backend, check_size
-from edgevit.data.images import NOISE, ImageSet, Samples, open_images
+from edgevit.data.images import ImageSet, Samples, open_images
+from edgevit.data.noise import noise_source
 from edgevit.data.sampling import RunData, TuningImages
 from edgevit.devices.device import Device, load_device
 from edgevit.distillation.accelerator import find_device
 from edgevit.errors import UsageError
 from edgevit.measure.host import check_threads, has_precision, host_fingerprint
 from edgevit.model.load import Model
+from edgevit.pipeline.classifier_only import check_kind
 from edgevit.pipeline.data_inputs import open_data, open_training_images, open_tuning_images, record_calibration
 from edgevit.pipeline.export_inputs import check_schemes, fits_integer_io, open_backends, target_of
+from edgevit.pipeline.metric_inputs import check_metric, default_metric, open_metric
 from edgevit.pipeline.model_inputs import open_model, open_teacher
 from edgevit.pipeline.output_names import output_names
 from edgevit.pipeline.requested_plans import RequestedPlan, check_plans
@@ -62,6 +69,9 @@ class Inputs:
     """How graphs may select tokens."""
     class_names: tuple[str, ...] = ()
     """Name of the class of each output, for artifacts to carry; none where nobody named them all."""
+    metric: Metric | None = None
+    """What candidates are judged by; None for top-1, or without labels agreement with the float model. Always one of a model that is
+    no classifier."""
 
     def contract(self, preprocessing: Preprocessing, scheme: str) -> Contract:
         """Returns what an artifact of the run carries.
@@ -70,18 +80,33 @@ class Inputs:
             preprocessing: Of the variant that it is made from.
             scheme: Of its numerics.
         """
-        return Contract(preprocessing, "NCHW", self.class_names, scheme, self.spec.sha256, __version__)
+        embeds = self.spec.export.embed_preprocessing
+        return Contract(
+            preprocessing=preprocessing,
+            layout="NHWC" if embeds else "NCHW",
+            classes=self.class_names,
+            scheme=scheme,
+            spec_sha256=self.spec.sha256,
+            edgevit_version=__version__,
+            outputs=self.model.named_outputs,
+            embeds_preprocessing=embeds,
+        )
 
     @cached_property
     def images(self) -> Samples:
         """Images that artifacts are verified with, and evaluated on where there are labels; synthetic if none were given."""
         images = self.data.evaluation or self.data.calibration
-        return images.samples if images else open_images(f"{NOISE}:{NOISE_SAMPLES}").samples
+        return images.samples if images else open_images(noise_source(NOISE_SAMPLES, self.model.preprocessing)).samples
 
     @property
     def labels(self) -> tuple[int, ...] | None:
         """Class index of each of ``images``; None where there are none."""
         return self.data.evaluation.labels if self.data.evaluation else None
+
+    @property
+    def targets(self) -> np.ndarray | None:
+        """Labels of ``images`` as metrics read them, [n, ...], see :attr:`edgevit.data.images.ImageSet.targets`."""
+        return self.data.targets
 
     @property
     def has_real_images(self) -> bool:
@@ -91,9 +116,14 @@ class Inputs:
     @property
     def evaluation_record(self) -> EvaluationRecord | None:
         """What accuracy is taken on; None without evaluation images."""
-        images = self.data.evaluation
-        if images is None:
-            return None
+        return self._record(self.data.evaluation) if self.data.evaluation else None
+
+    @property
+    def other_evaluations(self) -> tuple[EvaluationRecord, ...]:
+        """What else candidates are scored on."""
+        return tuple(map(self._record, self.data.others))
+
+    def _record(self, images: ImageSet) -> EvaluationRecord:
         classes = images.classes.index if images.classes else {}
         return EvaluationRecord(images.source, classes, self.spec.data.class_offset, images.notes)
 
@@ -134,7 +164,7 @@ class Inputs:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Reasons to doubt the weights and images: what of them was left out, and a poor calibration set."""
-        sets = (self.data.evaluation, self.data.calibration)
+        sets = (self.data.evaluation, *self.data.others, self.data.calibration)
         left_out = (note for images in sets if images for note in images.notes)
         calibration = self.calibration_record.warnings if self.calibration_record else ()
         return tuple(dict.fromkeys((*self.model.notes, *left_out, *calibration)))
@@ -148,6 +178,8 @@ class Inputs:
             notes.append("random weights: accuracy is not reported")
         elif evaluation is None:
             notes.append("no evaluation images: accuracy is not reported")
+        elif self.metric:
+            notes.append(f"candidates are judged by {self.metric.name}")
         elif evaluation.labels is None:
             notes.append("no labels: candidates are judged by agreement with the float model")
         if self.spec.quick:
@@ -156,7 +188,8 @@ class Inputs:
                 " repair ladder and the final round; a whole run may find faster and more accurate candidates"
             )
         if evaluation is None and calibration is not None:
-            notes.append("candidates are judged by agreement with the float model on the calibration images")
+            judge = self.metric.name if self.metric else "agreement with the float model"
+            notes.append(f"candidates are judged by {judge} on the calibration images")
         schemes = self.spec.export.schemes
         if calibration is None and any(name == AUTO_SCHEME or SCHEMES[name].calibrated for name in schemes):
             notes.append("no calibration images: static schemes were not possible")
@@ -180,10 +213,16 @@ def open_inputs(spec: Spec, progress: Progress) -> Inputs:
     check_schemes(spec, host)
     check_form(spec.passes.form, parse_plans(spec.passes.tokens))
     devices = tuple(map(load_device, spec.devices))
+    metric = open_metric(spec)
     model = open_model(spec.model, spec.seed)
+    check_kind(spec, model)
+    metric = metric or default_metric(spec, model)
     for backend in backends:
         check_size(backend, model.params)
+    if spec.export.embed_preprocessing:
+        check_embeddable(model.preprocessing)
     data = open_data(spec, model, progress)
+    check_metric(spec, model, data)
     teacher = open_teacher(spec, model)
     plans = () if spec.quick else parse_plans(spec.passes.tokens)
     check_plans(plans, model, data)
@@ -194,12 +233,13 @@ def open_inputs(spec: Spec, progress: Progress) -> Inputs:
         host=host,
         model=model,
         teacher=teacher,
-        training_images=open_training_images(spec, data),
-        tuning_images=open_tuning_images(spec, data, progress),
+        training_images=open_training_images(spec, model, data),
+        tuning_images=open_tuning_images(spec, model, data, progress),
         training_device=find_device(spec.finetune.accelerator) if spec.finetune.rungs else "cpu",
         data=data,
         calibration_record=record_calibration(data, spec.seed, progress),
         plans=plans,
         forms=FORMS if spec.passes.form == "auto" else (spec.passes.form,),
         class_names=output_names(spec, model, data),
+        metric=metric,
     )

@@ -32,7 +32,7 @@ def open_teacher(spec: Spec, model: Model) -> Model | None:
         model: The student.
 
     Raises:
-        UsageError: the teacher cannot be loaded, it has other classes than the student, or one of them cannot be trained.
+        UsageError: the teacher cannot be loaded, it has other classes than the student or takes other images, or one of them cannot be trained.
     """
     if spec.passes.distill is None or spec.quick:
         return None
@@ -47,6 +47,12 @@ def open_teacher(spec: Spec, model: Model) -> Model | None:
         raise UsageError(
             f"the teacher has {teacher.num_classes} classes, the model {model.num_classes}",
             "give a teacher of the same classes",
+        )
+    mine, theirs = model.preprocessing, teacher.preprocessing
+    if (mine.input, mine.channels) != (theirs.input, theirs.channels):
+        raise UsageError(
+            f"the teacher takes {theirs.channels} channels ({theirs.input}), the model {mine.channels} ({mine.input})",
+            "give a teacher that takes the same images: passes.distill.teacher.preprocessing has channels and input",
         )
     return teacher
 

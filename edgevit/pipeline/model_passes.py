@@ -16,10 +16,9 @@ from safetensors.torch import save_model as save_tensors
 from torch import nn
 
 from edgevit.artifacts.accuracy import read_answers
-from edgevit.artifacts.plausibility import check_plausible
 from edgevit.artifacts.unseen_layers import UnseenJob, UnseenLayers
 from edgevit.data.images import ImageSet
-from edgevit.data.preprocess import resize_and_crop
+from edgevit.data.prepared import prepare_one
 from edgevit.data.row_file import read_rows
 from edgevit.distillation.distill import (
     DistillSettings,
@@ -31,7 +30,7 @@ from edgevit.distillation.distill import (
 )
 from edgevit.model.load import Model
 from edgevit.model.user_code import user_code
-from edgevit.pipeline.context import DENSE, RunContext, Variant
+from edgevit.pipeline.context import DENSE, RunContext, Variant, check_answers
 from edgevit.pipeline.images import evaluation_images
 from edgevit.pipeline.snapshot import Snapshot, pass_record, take_snapshot
 from edgevit.pipeline.tasks import unseen_layers_task
@@ -67,7 +66,7 @@ def run_model_passes(context: RunContext) -> TrainedModel:
         module = _distilled(context, settings, inputs.teacher, inputs.training_images)
         snapshot = take_snapshot(stages, inputs, "distilled", module, inputs.model.preprocessing)
         answers = read_answers(read_rows(snapshot.logits), inputs.labels)
-        check_plausible(answers, inputs.spec.budget.expect_top1, inputs.images.source)
+        check_answers(inputs, answers)
         records = (pass_record("distill", f"teacher {settings.teacher.name}", context.original, snapshot),)
     dense = Variant(DENSE, snapshot.captured.program, inputs.model.preprocessing, records, snapshot.logits)
     return TrainedModel(module, snapshot, dense)
@@ -118,7 +117,7 @@ def load_trained(module: nn.Module, file: Path) -> None:
 
 def _train(context: RunContext, settings: DistillSpec, teacher: Model, images: ImageSet) -> nn.Module:
     model, defaults = context.inputs.model, DistillSettings()
-    pixels = np.stack([resize_and_crop(images.image(image_id), model.preprocessing) for image_id in images.ids])
+    pixels = np.stack([prepare_one(images, image_id, model.preprocessing) for image_id in images.ids])
     with user_code(f"training {model.name} on the outputs of {teacher.name}"):
         return distill(
             Student(copy.deepcopy(model.module).requires_grad_(True), _normalization(model)),

@@ -12,11 +12,13 @@ from edgevit.spec.spec import Spec
 
 
 def output_names(spec: Spec, model: Model, data: RunData) -> tuple[str, ...]:
-    """Returns the names of a labels file, else of class folders, else those of the model itself.
+    """Returns the names of a labels file, else of class folders, else those of the model itself; none without classes.
 
     Raises:
         UsageError: the labels file names more or fewer classes than the model has outputs.
     """
+    if not model.num_classes:
+        return ()
     if spec.export.labels is not None:
         return read_labels(spec.export.labels, model.num_classes)
     order = data.evaluation.classes if data.evaluation else None

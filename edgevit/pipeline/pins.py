@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from edgevit.data.images import ImageSet, order_sha256
-from edgevit.model.factory import source_files
 from edgevit.model.load import Model, sample_logits, weights_sha256
+from edgevit.model.user_names import own_code, source_files
 from edgevit.pipeline.inputs import Inputs
 from edgevit.results.document import to_document
 from edgevit.results.measurement import Host
@@ -19,7 +19,8 @@ def pin_inputs(folder: RunFolder, inputs: Inputs) -> None:
     """Ties a run to all that its stages read, so that a resumed one cannot mix two.
 
     That is this version of edgevit and of what it runs on, this machine, the images in their order with their ids and
-    labels, and each model: its weights, its preprocessing, and of a factory its source and what it computes.
+    labels, each model: its weights, its preprocessing, and of a factory its source and what it computes, and the source of
+    a metric of the user's own.
 
     Raises:
         UsageError: the run began with others; names what.
@@ -36,9 +37,14 @@ def pin_inputs(folder: RunFolder, inputs: Inputs) -> None:
         "fine-tuning": tuning.train if tuning else None,
         "kept-apart": tuning.kept if tuning else None,
     }
+    sets |= {f"evaluation-{number}": images for number, images in enumerate(inputs.data.others, 2)}
     for name, images in sets.items():
         if images is not None:
             folder.pin(f"{name} images", order_sha256(images))
+    if inputs.metric and ":" in inputs.metric.name:
+        if not inputs.metric.name.startswith("__main__:"):  # a script may well be edited to resume the run
+            folder.pin_files("source of the metric", source_files(inputs.metric.name))
+        folder.pin("code of the metric", own_code(inputs.metric.name))
     models = {"model": inputs.model, "teacher": inputs.teacher}
     for role, model in models.items():
         if model is not None:

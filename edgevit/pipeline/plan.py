@@ -71,8 +71,12 @@ class RunFacts:
     """Whether candidates are evaluated and measured; otherwise only made and verified."""
     quick: bool = False
     """Whether it is a first look, which does not measure the original model."""
+    embeds: bool = False
+    """Whether preprocessing is put into each artifact."""
     may_add: tuple[str, ...] = ()
     """See :class:`edgevit.run.progress.RunPlan`."""
+    other_images: tuple[int, ...] = ()
+    """Of each further evaluation set."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,8 @@ FIND_S = 2.0
 """To find the layers that verification does not see."""
 PREPARE_S = 5.0
 """To rewrite a program before it is exported again."""
+EMBED_S = 1.5
+"""To put the preprocessing into an artifact, and to compare the two."""
 KEEP_S = 0.1
 """To copy the artifact of the recipe that was chosen."""
 COMPARE_S = 2.5
@@ -186,6 +192,9 @@ def _of_the_model(facts: RunFacts) -> Iterator[_Stage]:
     for _ in range(trained):
         yield _Stage("capture", CAPTURE_S)
         yield _Stage("evaluate", facts.images * facts.macs / 1e9 * PYTORCH_S_PER_GMAC)
+    for count in facts.other_images if facts.measures else ():
+        yield _Stage("preprocess", DECODE_S * count)
+        yield _Stage("evaluate", count * facts.macs / 1e9 * PYTORCH_S_PER_GMAC)
     yield _Stage("find", FIND_S)
     if facts.training_macs:
         yield _Stage("distill", TRAINING_PASSES * facts.training_macs / 1e9 * PYTORCH_S_PER_GMAC)
@@ -207,6 +216,7 @@ def _of_candidates(facts: RunFacts, backend: PlannedBackend, variant: PlannedVar
     compared_s = 0.0 if variant == facts.variants[0] else COMPARE_S
     for _ in variant.slugs:
         yield _Stage("export", costs.export_s)
+        yield from _embedded(facts)
         yield from _judged(facts, costs.start_s + compared_s, gmacs * FLOAT_S_PER_GMAC)
     for scheme in backend.schemes if variant.quantized else ():
         known = SCHEMES[scheme.name]
@@ -214,9 +224,15 @@ def _of_candidates(facts: RunFacts, backend: PlannedBackend, variant: PlannedVar
             yield _Stage("export", PREPARE_S + costs.export_s)
         images = facts.calibration_images * gmacs * costs.static_s_per_image_gmac
         yield _Stage("quantize", costs.static_s + images if known.calibrated else costs.dynamic_s)
+        yield from _embedded(facts)
         yield _Stage("keep", KEEP_S)
         image_s = gmacs * (INT8_S_PER_GMAC if known.is_int8 else FLOAT_S_PER_GMAC)
         yield from _judged(facts, costs.start_s + COMPARE_S, image_s)
+
+
+def _embedded(facts: RunFacts) -> Iterator[_Stage]:
+    if facts.embeds:
+        yield _Stage("embed", EMBED_S)
 
 
 def _judged(facts: RunFacts, besides_s: float, image_s: float) -> Iterator[_Stage]:
@@ -229,6 +245,8 @@ def _judged(facts: RunFacts, besides_s: float, image_s: float) -> Iterator[_Stag
     """
     yield _Stage("evaluate", facts.images * (image_s + PER_IMAGE_S))
     if facts.measures:
+        for count in facts.other_images:
+            yield _Stage("evaluate", count * (image_s + PER_IMAGE_S))
         yield _Stage("measure", besides_s + WARM_UP_S + max(facts.min_seconds, 50 * image_s), alone=True)
         if facts.devices:
             yield _Stage("predict", 0.5)

@@ -29,7 +29,8 @@ def plan_run(inputs: Inputs, jobs: int, *, measures: bool = True) -> RunPlan:
         jobs: Stages that it runs side by side.
         measures: Whether candidates are evaluated and measured, not only made and verified.
     """
-    cost = forward_cost(inputs.model.module, inputs.model.preprocessing.input_size)
+    takes = inputs.model.preprocessing
+    cost = forward_cost(inputs.model.module, takes.input_size, takes.channels)
     target = inputs.target(cost.has_attention)
     settings = inputs.spec.passes.distill if inputs.teacher else None
     backends = tuple(_backend(inputs, backend, target) for backend in inputs.backends)
@@ -50,7 +51,9 @@ def plan_run(inputs: Inputs, jobs: int, *, measures: bool = True) -> RunPlan:
             jobs=jobs,
             measures=measures,
             quick=inputs.spec.quick,
+            embeds=inputs.spec.export.embed_preprocessing,
             may_add=_may_add(inputs, target),
+            other_images=tuple(map(len, inputs.data.others)),
         )
     )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edgevit import units
+from edgevit.artifacts.embed import EmbedJob
 from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, merge_logits
 from edgevit.artifacts.layer_sensitivity import SensitivityJob
 from edgevit.artifacts.make import ExportJob, MadeArtifact, QuantizeJob
@@ -18,10 +19,11 @@ from edgevit.errors import CandidateFailed, CheckFailed, UsageError
 from edgevit.pipeline.choose import counted_drop, may_keep_budget
 from edgevit.pipeline.context import CandidateDraft, RunContext
 from edgevit.pipeline.images import calibration_images, evaluation_images
-from edgevit.pipeline.tasks import export_task, inference_task, quantize_task, sensitivity_task
+from edgevit.pipeline.tasks import embed_task, export_task, inference_task, quantize_task, sensitivity_task
 from edgevit.quantization.ladder import FIRST, Rung, best, climb, rungs
 from edgevit.quantization.policy import first_guess, first_recipe
 from edgevit.results.candidate import Accuracy, Attempt, within_budget
+from edgevit.results.contract import Contract
 from edgevit.run.task import Task
 from edgevit.spec.recipe import Preparation, Recipe
 from edgevit.spec.schemes import SCHEMES
@@ -141,8 +143,10 @@ class RecipeTrials:
             accuracy = self._try(rung, recipe)
         except (CandidateFailed, CheckFailed, UsageError) as error:
             return Attempt(rung, recipe, None, None, None, self.seconds - before, error.message)
-        drop = counted_drop(accuracy)
-        outcome = "not judged" if drop is None else f"accuracy change {units.accuracy_change(drop, 2)}"
+        drop, judged = counted_drop(accuracy), accuracy.judged
+        what = "accuracy" if accuracy.metric is None else accuracy.metric.title
+        unit = judged.unit if judged else ""
+        outcome = "not judged" if drop is None else f"{what} change {units.metric_change(drop, unit, 2)}"
         on = f" on {accuracy.samples} images"
         self.context.stages.progress.detail(f"{self._id}: {rung}: {recipe.summary}: {outcome}{on}")
         seconds = self.seconds - before
@@ -183,6 +187,7 @@ class RecipeTrials:
             calibration=calibration,
             threads=inputs.spec.measure.threads,
             seed=inputs.spec.seed,
+            outputs=inputs.model.named_outputs,
         )
         stage = f"rank layers of {self._id} {_suffix(recipe.preparations)}".rstrip()
         layers = self._timed(stage, sensitivity_task(job)).layers
@@ -219,22 +224,37 @@ class RecipeTrials:
 
     def _quantize(self, rung: str, recipe: Recipe) -> Trial:
         """Quantizes by a recipe, and runs the artifact over the first images."""
-        inputs = self.context.inputs
+        inputs, preprocessing = self.context.inputs, self.draft.variant.preprocessing
+        contract = inputs.contract(preprocessing, recipe.scheme)
         folder = self.context.stages.folder.work(f"attempts/{self._id}/{_slug(rung)}")
         job = QuantizeJob(
             backend=self.draft.backend.name,
             parent=self._parent(recipe.preparations),
             recipe=recipe,
-            calibration=calibration_images(self.context.stages, inputs, self.draft.variant.preprocessing),
+            calibration=calibration_images(self.context.stages, inputs, preprocessing),
             seed=inputs.spec.seed,
             folder=folder,
-            contract=inputs.contract(self.draft.variant.preprocessing, recipe.scheme),
+            contract=None if contract.embeds_preprocessing else contract,
         )
         made = self._timed(f"quantize {self._name(rung)}", quantize_task(job))
+        if contract.embeds_preprocessing:
+            made = self._embed(rung, made, contract)
         places = first_places(len(inputs.images.ids), rung)
         complete = len(places) == len(inputs.images.ids)
         target = folder.with_suffix(".logits.npy" if complete else ".first.npy")
         return Trial(made, folder, self._infer(f"evaluate {self._name(rung)}", made, places, target), places)
+
+    def _embed(self, rung: str, plain: MadeArtifact, contract: Contract) -> MadeArtifact:
+        """Puts the preprocessing into the graph of an artifact."""
+        job = EmbedJob(
+            backend=self.draft.backend.name,
+            plain=plain.main,
+            contract=contract,
+            images=evaluation_images(self.context.stages, self.context.inputs, contract.preprocessing),
+            threads=self.context.inputs.spec.measure.threads,
+            folder=plain.main.parent.with_name(f"{plain.main.parent.name}-embedded"),
+        )
+        return self._timed(f"embed preprocessing into {self._name(rung)}", embed_task(job))
 
     def _complete(self, rung: str, trial: Trial) -> Trial:
         """Runs an artifact over the images that it was not judged on."""
@@ -278,10 +298,12 @@ class RecipeTrials:
         """The float artifact to quantize: the candidate's parent, or one made from a prepared program."""
         assert self.draft.parent is not None
         assert self.draft.parent.artifact is not None
-        run_folder = self.context.stages.folder
+        run_folder, variant = self.context.stages.folder, self.draft.variant
+        if not preparations and self.context.inputs.spec.export.embed_preprocessing:
+            return self.context.float_export(variant).export_plain(self.context.stages, self.draft.backend).main
         if not preparations:
             return run_folder.path / self.draft.parent.artifact.path
-        variant, backend, suffix = self.draft.variant, self.draft.backend.name, _suffix(preparations)
+        backend, suffix = self.draft.backend.name, _suffix(preparations)
         job = ExportJob(
             backend=backend,
             program=variant.program,

@@ -34,7 +34,7 @@ class Snapshot:
 
     captured: Captured
     logits: Path
-    """PyTorch's, float32 [images, classes], on the images of the run."""
+    """PyTorch's, float32 [images, classes], on the images of the run; of a model that is no classifier all values."""
     top1: float | None
 
 
@@ -47,14 +47,16 @@ def take_snapshot(
         stages: Of the run.
         inputs: Their images are what it is run over.
         slug: Names the files.
-        module: In eval mode, float32 [1, 3, h, w] to logits [1, classes].
+        module: In eval mode, float32 [1, 3, h, w] to logits [1, classes], or to each output by name.
         preprocessing: Of the module.
     """
     captured = capture_module(stages, slug, module, preprocessing)
     images = evaluation_images(stages, inputs, preprocessing)
     job = ReferenceJob(captured.program, images, stages.folder.work(f"{slug}.logits.npy"))
     logits = stages.run_in_child(f"evaluate {slug} in PyTorch", f"pytorch-{slug}", reference_task(job)).logits
-    return Snapshot(captured, logits, score(np.load(logits, mmap_mode="r"), inputs.labels, None).top1)
+    is_classifier = bool(inputs.model.num_classes)
+    top1 = score(np.load(logits, mmap_mode="r"), inputs.labels, None).top1 if is_classifier else None
+    return Snapshot(captured, logits, top1)
 
 
 def capture_module(stages: Stages, slug: str, module: nn.Module, preprocessing: Preprocessing) -> Captured:
@@ -62,7 +64,7 @@ def capture_module(stages: Stages, slug: str, module: nn.Module, preprocessing: 
     path = stages.folder.work(f"{slug}.pt2")
 
     def make() -> Captured:
-        program = capture(module, preprocessing.input_size)
+        program = capture(module, preprocessing.input_size, preprocessing.channels)
         save_program(program, path)
         return Captured(path, count_macs(program), is_transformer(program))
 

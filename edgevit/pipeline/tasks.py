@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgevit.artifacts.embed import EmbedJob, embed_preprocessing
 from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, run_images
 from edgevit.artifacts.int8_scheme import ReadInt8Job, read_int8_scheme
 from edgevit.artifacts.layer_sensitivity import Sensitivity, SensitivityJob, layer_sensitivity
@@ -72,6 +73,14 @@ def quantize_task(job: QuantizeJob) -> Task[QuantizeJob, MadeArtifact]:
     """Quantizes a float artifact."""
     inputs = (*artifact_files(job.parent), *_pixels(job.calibration))
     return Task(quantize, job, MadeArtifact, lambda made: made.files, inputs, get_backend(job.backend).preload)
+
+
+def embed_task(job: EmbedJob) -> Task[EmbedJob, MadeArtifact]:
+    """Puts the preprocessing of an artifact into the graph of a copy."""
+    inputs = (*artifact_files(job.plain), *_pixels(job.images))
+    return Task(
+        embed_preprocessing, job, MadeArtifact, lambda made: made.files, inputs, get_backend(job.backend).preload
+    )
 
 
 def sensitivity_task(job: SensitivityJob) -> Task[SensitivityJob, Sensitivity]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgevit import units
 from edgevit.report import intervals
 from edgevit.report.markdown_text import code, escape, table
+from edgevit.report.metric import change_interval, change_text, score_text
 from edgevit.report.table import interval, reference_of, speed_up
 from edgevit.results.candidate import Candidate
 from edgevit.results.measurement import HOST
@@ -92,7 +93,13 @@ def _figures(run: Run, chosen: Candidate) -> list[str]:
         between = f" ({intervals.ratio(chosen.speed_up_interval)})" if chosen.speed_up_interval else ""
         facts.append(f"{units.ratio(faster)}{between} the speed of {code(reference.id)} on this host")
     accuracy = chosen.accuracy
-    if accuracy and accuracy.top1 is not None:
+    if accuracy and accuracy.metric:
+        score = accuracy.metric
+        between = f", {change_interval(score)}" if score.drop_interval else ""
+        facts.append(
+            f"{escape(score.title)} {score_text(score)} on {accuracy.samples} images (change {change_text(score)}{between})"
+        )
+    elif accuracy and accuracy.top1 is not None:
         between = f", {intervals.accuracy_change(accuracy.drop_interval)}" if accuracy.drop_interval else ""
         facts.append(
             f"top-1 {units.percent(accuracy.top1)} on {accuracy.samples} images"
@@ -118,7 +125,7 @@ def _of_device(run: Run, device: str) -> str:
             "chosen" if candidate.id == run.choices[device] else _status_on(run, device, candidate),
             units.milliseconds(ms),
             interval(prediction),
-            units.accuracy_change(candidate.accuracy.drop_points if candidate.accuracy else None),
+            change_text(candidate.accuracy.judged) if candidate.accuracy else "–",
             units.milliseconds(candidate.p50_ms),
         )
         for ms, _, candidate, prediction in sorted(able)

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from edgevit import units
 from edgevit.report.markdown_text import code, table
+from edgevit.report.metric import judge_title, judge_unit, metric_of
 from edgevit.report.table import has_final_round, has_labels
 from edgevit.results.candidate import Candidate, Contribution
 from edgevit.results.ranking import compare_speed
@@ -65,7 +66,7 @@ def total_speed_up(run: Run, candidate: Candidate) -> float:
 
 
 def total_drop_points(steps: Sequence[Step]) -> float | None:
-    """Returns the drop of all steps together in percentage points; None where that of a step is not known."""
+    """Returns the drop of all steps together, in the unit of theirs; None where that of a step is not known."""
     known = [step.recorded.drop_points for step in steps if step.recorded.drop_points is not None]
     return math.fsum(known) if len(known) == len(steps) else None
 
@@ -85,13 +86,12 @@ def contribution_lines(run: Run, candidate: Candidate) -> list[str]:
     steps = steps_of(run, candidate)
     if not steps:
         return []
-    what = "top-1" if candidate.accuracy and candidate.accuracy.top1 is not None else "agreement"
     number = "1 step" if len(steps) == 1 else f"{len(steps)} steps"
     faster = f"{units.ratio(total_speed_up(run, candidate))} the speed on this host"
-    total = ", ".join((faster, *_change(what, total_drop_points(steps))))
+    total = ", ".join((faster, *_change(run, total_drop_points(steps))))
     return [
         f"{candidate.id}, {number} from the dense float candidate: {total}",
-        *(_line(step, what, _label(run, step)) for step in steps),
+        *(_line(run, step) for step in steps),
     ]
 
 
@@ -100,14 +100,15 @@ def _label(run: Run, step: Step) -> str:
     return " in the first comparison" if has_final_round(run) and not step.timed else ""
 
 
-def _line(step: Step, what: str, label: str) -> str:
-    changes = (f"{macs_change((step,))} MACs", f"{ms_change(step)} ({units.ratio(step.speed_up)}{label})")
+def _line(run: Run, step: Step) -> str:
+    faster = f"{units.ratio(step.speed_up)}{_label(run, step)}"
+    changes = (f"{macs_change((step,))} MACs", f"{ms_change(step)} ({faster})")
     words = f"{step.recorded.name} {_brief(step.recorded)}"
-    return f"{words}: {', '.join((*changes, *_change(what, step.recorded.drop_points)))}"
+    return f"{words}: {', '.join((*changes, *_change(run, step.recorded.drop_points)))}"
 
 
-def _change(what: str, drop_points: float | None) -> tuple[str, ...]:
-    return () if drop_points is None else (f"{what} {units.accuracy_change(drop_points)}",)
+def _change(run: Run, drop: float | None) -> tuple[str, ...]:
+    return () if drop is None else (f"{judge_title(run)} {units.metric_change(drop, judge_unit(run))}",)
 
 
 def _brief(step: Contribution) -> str:
@@ -123,7 +124,7 @@ def contributions_section(run: Run) -> str:
         for candidate in run.candidates
         if candidate.id != run.selected and candidate.status == "ok" and len(candidate.contributions) > 1
     ]
-    what = "top-1" if has_labels(run) else "agreement"
+    what = judge_title(run)
     parts = []
     if chosen and chosen.contributions:
         start = f"From the dense float candidate of {code(chosen.backend)} to the chosen {code(chosen.id)}:"
@@ -142,7 +143,7 @@ def _step_by_step(run: Run, candidate: Candidate, what: str) -> str:
             macs_change((step,)),
             ms_change(step),
             f"{units.ratio(step.speed_up)}{_label(run, step)}",
-            units.accuracy_change(step.recorded.drop_points),
+            units.metric_change(step.recorded.drop_points, judge_unit(run)),
         )
         for step in steps
     ]
@@ -150,7 +151,7 @@ def _step_by_step(run: Run, candidate: Candidate, what: str) -> str:
         macs_change(steps),
         "–",
         units.ratio(total_speed_up(run, candidate)),
-        units.accuracy_change(total_drop_points(steps)),
+        units.metric_change(total_drop_points(steps), judge_unit(run)),
     )
     titles = ("step", "settings", "MACs", "latency", "speed-up", f"{what} change")
     return table(titles, (*rows, ("total", "", *total)), range(2, 6))
@@ -163,7 +164,7 @@ def _compact(run: Run, candidates: Sequence[Candidate], what: str) -> str:
             ", then ".join(_in_short(run, step) for step in steps),
             macs_change(steps),
             units.ratio(total_speed_up(run, candidate)),
-            units.accuracy_change(total_drop_points(steps)),
+            units.metric_change(total_drop_points(steps), judge_unit(run)),
         )
         for candidate in candidates
         if (steps := steps_of(run, candidate))
@@ -173,13 +174,16 @@ def _compact(run: Run, candidates: Sequence[Candidate], what: str) -> str:
 
 def _in_short(run: Run, step: Step) -> str:
     drop_points = step.recorded.drop_points
-    change = "" if drop_points is None else f" ({units.accuracy_change(drop_points)})"
+    change = "" if drop_points is None else f" ({units.metric_change(drop_points, judge_unit(run))})"
     return f"{step.recorded.name} {units.ratio(step.speed_up)}{_label(run, step)}{change}"
 
 
 def _legend(run: Run) -> str:
+    metric = metric_of(run)
     changed = (
-        "The change is that of top-1, in percentage points"
+        f"The change is that of {metric.title}"
+        if metric
+        else "The change is that of top-1, in percentage points"
         if has_labels(run)
         else "The change is that of the agreement with the float model (share of images with the same class), in"
         " percentage points"

@@ -29,6 +29,18 @@ def accuracy_change(drop_points: Interval | None) -> str:
     return _between(turned, units.accuracy_change, " pt")
 
 
+def metric(interval: Interval | None, unit: str) -> str:
+    """Formats values by a metric, see :func:`edgevit.units.metric`."""
+    return _between(interval, lambda value: units.metric(value, unit), f" {unit}" if unit else "")
+
+
+def metric_change(drop: Interval | None, unit: str) -> str:
+    """Formats drops of a metric as the changes they are, see :func:`edgevit.units.metric_change`."""
+    turned = drop and Interval(drop.high, drop.low)
+    suffix = {"%": " pt", "": ""}.get(unit, f" {unit}")
+    return _between(turned, lambda value: units.metric_change(value, unit), suffix)
+
+
 def size(interval: Interval | None) -> str:
     """Formats bytes, as "40.6 MB to 121.0 MB"."""
     return _between(interval, units.size, "")

@@ -11,6 +11,9 @@ from edgevit.report.choice import choices_section, summary
 from edgevit.report.contributions import contributions_section
 from edgevit.report.finetunes import finetunes_section
 from edgevit.report.markdown_text import code, escape, section, table
+from edgevit.report.metric import judge_title, judge_unit, metric_of, score_text
+from edgevit.report.other_sets import other_sets_section
+from edgevit.report.outputs import outputs_section
 from edgevit.report.table import (
     columns,
     has_final_round,
@@ -52,10 +55,12 @@ def render_markdown(
         _reasons(run),
         choices_section(run),
         accuracy_section(run),
+        other_sets_section(run),
         contributions_section(run),
         token_searches_section(run, token_picture),
         finetunes_section(run, finetune_picture),
         _verification(run),
+        outputs_section(run),
         _final_round(run),
         _measured(run),
         _predicted(run),
@@ -71,7 +76,8 @@ def render_markdown(
 
 def _notes(run: Run) -> str:
     notes = list(run.notes)
-    if not has_labels(run) and not any("no labels" in note for note in notes):
+    judged = has_labels(run) or metric_of(run)
+    if not judged and not any("no labels" in note for note in notes):
         notes.append(
             "accuracy not measured: no labels; agreement compares each artifact with the float model it came from"
         )
@@ -82,9 +88,12 @@ def _notes(run: Run) -> str:
 
 def _setting(run: Run) -> str:
     host, baseline = run.host, run.baseline
+    metric = f"{escape(baseline.metric.title)} {score_text(baseline.metric)}, " if baseline.metric else ""
     accuracy = (
-        f"top-1 {units.percent(baseline.top1)}, top-5 {units.percent(baseline.top5)} on {baseline.samples} images"
+        f"{metric}top-1 {units.percent(baseline.top1)}, top-5 {units.percent(baseline.top5)} on {baseline.samples} images"
         if baseline.top1 is not None
+        else f"{metric}on {baseline.samples} images"
+        if metric
         else "accuracy not measured"
     )
     latency = f", p50 {units.milliseconds(baseline.latency_ms.p50)} in PyTorch" if baseline.latency_ms else ""
@@ -95,6 +104,7 @@ def _setting(run: Run) -> str:
         ("instruction sets", ", ".join(host.isa) or "unknown"),
         ("threads, governor", f"{host.threads}, {host.governor}"),
         ("largest drop allowed", _max_drop(run)),
+        *((("judged by", run.baseline.metric.name),) if run.baseline.metric else ()),
         ("created", f"{run.created_at} by edgevit {run.edgevit_version}, seed {run.seed}, Python {host.python}"),
     ]
     return table(("", ""), rows, numeric=())
@@ -112,7 +122,8 @@ def _candidates(run: Run) -> str:
 
 
 def _legend(run: Run) -> str:
-    change = " Change is that of top-1 against the float baseline; positive is a gain." if has_labels(run) else ""
+    judged = has_labels(run) or metric_of(run)
+    change = f" Change is that of {judge_title(run)} against the float baseline; positive is a gain." if judged else ""
     latency = (
         "Latency is milliseconds for one image on this host, fastest first. In the final round candidates and their float"
         " parents were timed alternately, each burst in a process of its own: p50 is the median of the rounds, speed-up"
@@ -249,6 +260,7 @@ def _passes(run: Run) -> str:
 
 
 def _attempts(run: Run) -> str:
+    unit = judge_unit(run)
     rows = [
         (
             c.id,
@@ -256,7 +268,7 @@ def _attempts(run: Run) -> str:
             a.recipe.summary,
             units.percent(a.top1),
             units.percent(a.agreement),
-            units.accuracy_change(a.drop_points, 2) if a.drop_points is not None else a.note or "not judged",
+            units.metric_change(a.drop_points, unit, 2) if a.drop_points is not None else a.note or "not judged",
             units.seconds(a.seconds),
             "kept" if a.recipe == c.recipe else "",
         )
@@ -305,4 +317,7 @@ def _model_name(run: Run) -> str:
 def _max_drop(run: Run) -> str:
     budget = run.spec.get("budget")
     value = budget.get("max_drop") if isinstance(budget, dict) else None
-    return units.points(float(value)) if isinstance(value, int | float) else "not stated"
+    if not isinstance(value, int | float):
+        return "not stated"
+    unit = judge_unit(run)
+    return units.points(float(value)) if unit == "%" else units.metric(value, unit)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgevit import units
 from edgevit.report import intervals
+from edgevit.report.metric import cell, change_interval, change_text, metric_of, score_interval, score_text
 from edgevit.report.plans import plan_of
 from edgevit.results.candidate import Candidate
 from edgevit.results.measurement import Prediction
@@ -104,19 +105,29 @@ def brief_columns(run: Run, labels: Mapping[str, str]) -> tuple[Column, ...]:
         run: The run.
         labels: By plan, what to call it; plans that are not among them are shown as they are.
     """
+    metric = metric_of(run)
     percent = (
         Column("top-1", lambda _, c: units.percent(c.accuracy.top1 if c.accuracy else None), True, 0),
         Column("change", lambda _, c: units.accuracy_change(c.accuracy.drop_points if c.accuracy else None), True, 2),
     )
+    usual = percent if has_labels(run) else (Column("agreement", _agreement, True, 0),)
     return (
         _rank(run),
         Column("runtime", lambda _, c: c.backend, False, 0),
         Column("scheme", lambda _, c: c.scheme, False, 0),
         Column("plan", lambda _, c: labels.get(plan_of(c), plan_of(c)), False, 0),
         Column("status", short_status_of, False, 1),
-        *(percent if has_labels(run) else (Column("agreement", _agreement, True, 0),)),
+        *(_brief_metric(metric.title) if metric else usual),
         Column("latency", _p50, True, 0),
         Column("speed-up", _speed_up, True, 3),
+    )
+
+
+def _brief_metric(title: str) -> tuple[Column, ...]:
+    value, change = cell(score_text), cell(change_text)
+    return (
+        Column(title, lambda _, c: value(c), True, 0),
+        Column("change", lambda _, c: change(c), True, 2),
     )
 
 
@@ -128,6 +139,8 @@ def _rank(run: Run) -> Column:
 def columns(run: Run) -> tuple[Column, ...]:
     """Returns all columns of a run's table, with agreement instead of accuracy where there are no labels.
 
+    Where the spec names a metric, it has their place, and top-1 or agreement comes after all others.
+
     Where values have intervals, each is in the column after that of the value.
     """
     labelled = (
@@ -137,11 +150,12 @@ def columns(run: Run) -> tuple[Column, ...]:
         *_interval(run, lambda c: intervals.accuracy_change(c.accuracy.drop_interval if c.accuracy else None), 8),
     )
     unlabelled = (Column("agreement", _agreement, True, 1),)
+    usual, metric = labelled if has_labels(run) else unlabelled, metric_of(run)
     return (
         _rank(run),
         Column("candidate", lambda _, c: c.id, False, 0),
         Column("status", status_of, False, 0),
-        *(labelled if has_labels(run) else unlabelled),
+        *(_of_metric(run, metric.title) if metric else usual),
         Column("host p50", _p50, True, 0),
         *_interval(run, lambda c: intervals.milliseconds(c.latency.interval_ms if c.latency else None), 6),
         Column("host speed-up", _speed_up, True, 2),
@@ -153,14 +167,26 @@ def columns(run: Run) -> tuple[Column, ...]:
         Column("float layers", lambda _, c: str(c.artifact.float_layer_count) if c.artifact else "–", True, 12),
         Column("provider / delegate", _delegate, False, 13),
         Column("verified", _verified, False, 14),
+        *((replace(usual[0], rank=15),) if metric else ()),
     )
 
 
-def _interval(run: Run, cell: Callable[[Candidate], str], rank: int) -> tuple[Column, ...]:
+def _of_metric(run: Run, title: str) -> tuple[Column, ...]:
+    """The columns of the metric that the spec names."""
+    value, change = cell(score_text), cell(change_text)
+    return (
+        Column(title, lambda _, c: value(c), True, 1),
+        *_interval(run, cell(score_interval), 9),
+        Column("change", lambda _, c: change(c), True, 3),
+        *_interval(run, cell(change_interval), 8),
+    )
+
+
+def _interval(run: Run, text: Callable[[Candidate], str], rank: int) -> tuple[Column, ...]:
     """The column of an interval; none where no candidate has one."""
-    if all(cell(candidate) == "–" for candidate in run.candidates):
+    if all(text(candidate) == "–" for candidate in run.candidates):
         return ()
-    return (Column("interval", lambda _, candidate: cell(candidate), True, rank),)
+    return (Column("interval", lambda _, candidate: text(candidate), True, rank),)
 
 
 def _p50(run: Run, candidate: Candidate) -> str:

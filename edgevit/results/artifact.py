@@ -15,17 +15,26 @@ class Preprocessing:
     """Preprocessing of an image for the model, in timm's terms.
 
     The image is resized to ``floor(input_size / crop_pct)``, by its shorter side (``crop_mode`` "center") or by both
-    sides whatever its aspect ratio ("squash"), and the centre is cropped; then ``(pixel / 255 - mean) / std`` per RGB
-    channel.
+    sides whatever its aspect ratio ("squash"), and the centre is cropped; then ``(pixel / 255 - mean) / std`` per
+    channel. An array (``input`` "array") is taken as it is: ``(value - mean) / std`` per channel, and nothing else.
     """
 
     input_size: tuple[int, int]
     """Height and width in pixels."""
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    """Of each channel: three for RGB, one for grey, any number for arrays."""
+    std: tuple[float, ...]
+    """Of each channel."""
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bicubic"
     crop_pct: float = 1.0
     crop_mode: Literal["center", "squash"] = "center"
+    input: Annotated[Literal["image", "array"], LATER] = "image"
+    """What is fed: images of 8 bits, or arrays of floats as they are."""
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of the input."""
+        return len(self.mean)
 
 
 @dataclass(frozen=True)

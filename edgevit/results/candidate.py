@@ -11,9 +11,26 @@ from pydantic import Field
 from edgevit.results.artifact import Artifact, PassRecord
 from edgevit.results.document import LATER
 from edgevit.results.measurement import HOST, Interval, Measurement, Prediction, RoundLatency
+from edgevit.results.metric import MetricScore
 from edgevit.spec.recipe import Recipe
 
 Status = Literal["ok", "rejected", "failed"]
+
+
+@dataclass(frozen=True)
+class OutputDifference:
+    """Comparison of one output of an artifact that is no classifier with the float model's."""
+
+    name: str
+    shape: tuple[int, ...]
+    """Of one image."""
+    max_abs_diff: float
+    max_rel_diff: float
+    """Largest absolute difference over the largest absolute value of the reference."""
+    snr_db: float | None
+    """Signal-to-noise ratio over all images; None when there is no noise."""
+    cosine: float
+    """Mean over the images of the cosine similarity, -1..1."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +43,15 @@ class Verification:
     max_rel_diff: float
     """Largest absolute difference over the largest absolute value of the reference."""
     snr_db: float | None
-    """Signal-to-noise ratio of the logits; None when they are identical."""
-    top1_agreement: float
-    """Share of the images, 0..1, with the same top-1 class."""
+    """Signal-to-noise ratio of the logits, or the least of several outputs; None when they are identical."""
+    top1_agreement: float | None
+    """Share of the images, 0..1, with the same top-1 class; None of a model that is no classifier."""
     samples: int
     passed: bool
     undecided: int = 0
     """Images left out because rounding decides which token is kept, so that two runtimes may differ on them."""
+    outputs: Annotated[tuple[OutputDifference, ...], LATER] = ()
+    """Each output of a model that is no classifier."""
 
 
 @dataclass(frozen=True)
@@ -72,18 +91,40 @@ class Accuracy:
     """Classes whose top-1 changed most, largest change first; empty where none changed."""
     not_finite: Annotated[int, LATER] = 0
     """Images for which the logits hold NaN or infinity; they count as misses."""
+    metric: Annotated[MetricScore | None, LATER] = None
+    """What candidates are judged by where the spec names a metric; None where that is top-1, or without labels agreement."""
+
+    @property
+    def judged(self) -> MetricScore | None:
+        """What candidates are judged by: the metric of the spec, else top-1, else agreement; None where nothing is known."""
+        if self.metric:
+            return self.metric
+        if self.top1 is not None:
+            return MetricScore("top1", "%", self.top1, self.drop_points, self.top1_interval, self.drop_interval)
+        if self.agreement is not None:
+            return MetricScore("agreement", "%", self.agreement, 100 * (1 - self.agreement))
+        return None
+
+
+@dataclass(frozen=True)
+class SetAccuracy:
+    """Accuracy on further images, which do not choose."""
+
+    source: str
+    """Of the images, as the spec names it."""
+    accuracy: Accuracy
 
 
 _ROUNDING = 1e-9
-"""Percentage points by which a drop may exceed the limit that it equals."""
+"""By which a drop may exceed the limit that it equals, in the unit of both."""
 
 
 def within_budget(drop_points: float, max_drop: float) -> bool:
     """Returns whether an accuracy drop is allowed.
 
     Args:
-        drop_points: Percentage points; negative for a gain.
-        max_drop: Percentage points.
+        drop_points: In percentage points, or the unit of the metric; negative for a gain.
+        max_drop: In the same.
     """
     return drop_points <= max_drop + _ROUNDING
 
@@ -104,7 +145,8 @@ class Contribution:
     ms_after: float
     drop_points: Annotated[float | None, Field(alias="lost_points")]
     """Drop of top-1, or, without labels, increase of the share of images that disagree with the float model; in
-    percentage points, negative for a gain. None where images are synthetic."""
+    percentage points, negative for a gain; of another metric its drop, see :class:`Accuracy`. None where images are
+    synthetic."""
 
     @property
     def speed_up(self) -> float:
@@ -124,7 +166,7 @@ class Attempt:
     """Top-1 agreement with the float model, as a fraction."""
     drop_points: Annotated[float | None, Field(alias="lost_points")]
     """Drop of top-1 against the original float model; without labels, share of images it disagrees on; in percentage
-    points. None where it could not be made or judged."""
+    points; of another metric its drop, see :class:`Accuracy`. None where it could not be made or judged."""
     seconds: float
     """Time it took, including any analysis it needed."""
     note: str = ""
@@ -169,6 +211,11 @@ class Candidate:
     """Of ``speed_up``; None unless it is from the final round."""
     top1_file: Annotated[str | None, LATER] = None
     """CSV file, relative to the run folder, with the label and the top-1 class of each image."""
+    other_sets: Annotated[tuple[SetAccuracy, ...], LATER] = ()
+    """Accuracy on the further evaluation sets of the spec, in their order; empty for a candidate that was rejected or failed
+    before, and without such sets."""
+    embedding: Annotated[Verification | None, LATER] = None
+    """With its preprocessing embedded, against the same artifact that is fed from outside; None where it is not embedded."""
     file: Annotated[Path | None, Field(exclude=True), LATER] = field(default=None, compare=False)
     """Of the artifact; known of a run that was carried out or loaded here, and not in ``run.json``."""
 

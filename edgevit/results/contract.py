@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Annotated
 
 from edgevit.errors import UsageError
 from edgevit.results.artifact import Preprocessing
-from edgevit.results.document import from_json, to_document
+from edgevit.results.document import LATER, from_json, to_document
+from edgevit.results.output import Output
 
 KEY = "edgevit"
 """Under which the metadata of a file holds its contract, in every format."""
@@ -29,11 +31,29 @@ class Contract:
     spec_sha256: str
     """Digest of the resolved spec of the run that made it; empty where there was no run, as for ``edgevit quantize``."""
     edgevit_version: str
+    outputs: Annotated[tuple[Output, ...], LATER] = ()
+    """Of a model that is no classifier, in the order in which the file has them; empty for a classifier."""
+    embeds_preprocessing: Annotated[bool, LATER] = False
+    """Whether the graph normalizes by itself: its input is then the pixels, uint8 [1, h, w, channels], RGB, and ``preprocessing``
+    says by what it normalizes them."""
+
+    @property
+    def fed(self) -> Preprocessing:
+        """What is done to an image before it is fed: pixels stay as they are where the graph normalizes them."""
+        if not self.embeds_preprocessing:
+            return self.preprocessing
+        return replace(self.preprocessing, mean=(0.0, 0.0, 0.0), std=(1 / 255, 1 / 255, 1 / 255))
 
 
 def contract_to_text(contract: Contract) -> str:
-    """Returns a contract as one line of JSON."""
-    return json.dumps(to_document(contract), ensure_ascii=False)
+    """Returns a contract as one line of JSON, with the keys that every version has and those that say something."""
+    document = to_document(contract)
+    for name in ("outputs", "embeds_preprocessing"):
+        if not document[name]:
+            del document[name]
+    if contract.preprocessing.input == "image":
+        del document["preprocessing"]["input"]
+    return json.dumps(document, ensure_ascii=False)
 
 
 def contract_from_text(text: str, source: str) -> Contract:

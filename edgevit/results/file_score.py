@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgevit.results.candidate import Accuracy
+from edgevit.results.candidate import Accuracy, OutputDifference
 
 
 @dataclass(frozen=True)
@@ -19,3 +19,5 @@ class FileScore:
     """What of the images was left out, and reasons to doubt the accuracy."""
     stopped: str | None = None
     """Why not all images were scored; None where they were."""
+    outputs: tuple[OutputDifference, ...] = ()
+    """Each output beside that of another file; empty where accuracy was taken on labels."""

@@ -35,6 +35,6 @@ class MetricScore:
         return "top-1" if self.name == "top1" else self.name.rpartition(":")[2].rpartition(".")[2]
 
 
-def points(unit: Unit) -> float:
+def points_per_unit(unit: Unit) -> float:
     """Returns how many of what a drop is counted in one unit of a value is: 100 percentage points for a fraction, else 1."""
     return 100.0 if unit == "%" else 1.0

@@ -13,10 +13,11 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, TypeAdapter
 
 from edgevit.errors import UsageError
-from edgevit.results.candidate import Candidate
+from edgevit.results.candidate import Candidate, SetAccuracy
 from edgevit.results.document import LATER, from_json, to_json
 from edgevit.results.finetune import Finetune
 from edgevit.results.measurement import HOST, Host, Interval, LatencyMs
+from edgevit.results.metric import MetricScore
 from edgevit.results.token_search import TokenSearch
 from edgevit.spec.input_file import file_problem
 from edgevit.spec.schemes import SCHEMES
@@ -40,6 +41,10 @@ class Baseline:
     """Expected calibration error, 0..1; None where there are no labels."""
     top1_file: Annotated[str | None, LATER] = None
     """CSV file, relative to the run folder, with the label and the top-1 class of each image."""
+    metric: Annotated[MetricScore | None, LATER] = None
+    """By the metric that the spec names; None where it names none, or top-1."""
+    other_sets: Annotated[tuple[SetAccuracy, ...], LATER] = ()
+    """On the further evaluation sets of the spec, in their order."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,8 @@ class Run:
     """Ids of the candidates that cannot be told from the chosen one in speed, by device as in ``selected_for``."""
     evaluation: Annotated[EvaluationRecord | None, LATER] = None
     """None without evaluation images, and in runs of an earlier version."""
+    other_evaluations: Annotated[tuple[EvaluationRecord, ...], LATER] = ()
+    """The further images that candidates were scored on, which did not choose."""
     finetunes: Annotated[tuple[Finetune, ...], LATER] = ()
     """With ``--finetune``: what it brought to each variant that was tuned."""
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -136,7 +143,8 @@ class Run:
     def to_rows(self) -> list[dict[str, Any]]:
         """Returns a row for each candidate, for a table or ``pandas.DataFrame``.
 
-        Latencies are in milliseconds, sizes in bytes, accuracies fractions; None where something is not known.
+        Latencies are in milliseconds, sizes in bytes, accuracies fractions; None where something is not known. What
+        candidates are judged by is in ``metric``, its value and what is lost of it in ``metric_value`` and ``metric_drop``.
         """
         return [_row(candidate, candidate.id == self.selected) for candidate in self.candidates]
 
@@ -174,6 +182,7 @@ class Run:
 
 def _row(candidate: Candidate, chosen: bool) -> dict[str, Any]:
     accuracy, artifact = candidate.accuracy, candidate.artifact
+    judged = accuracy and accuracy.judged
     return {
         "id": candidate.id,
         "backend": candidate.backend,
@@ -183,6 +192,9 @@ def _row(candidate: Candidate, chosen: bool) -> dict[str, Any]:
         "top1": accuracy and accuracy.top1,
         "drop_points": accuracy and accuracy.drop_points,
         "agreement": accuracy and accuracy.agreement,
+        "metric": judged and judged.name,
+        "metric_value": judged and judged.value,
+        "metric_drop": judged and judged.drop,
         "p50_ms": candidate.p50_ms,
         "size_bytes": artifact and artifact.size_bytes,
         "file": str(candidate.file) if candidate.file else None,

@@ -18,9 +18,10 @@ class LayerSensitivity:
     kind: str
     macs: int
     snr_db: float | None
-    """Signal-to-noise ratio of the logits in dB; None where they are identical (a layer that the scheme skips)."""
-    agreement: float
-    """Top-1 agreement: share of the images, 0..1, with the same class."""
+    """Signal-to-noise ratio of the logits in dB, or the least of several outputs; None where they are identical (a layer that the
+    scheme skips)."""
+    agreement: float | None
+    """Top-1 agreement: share of the images, 0..1, with the same class; None of a model that is no classifier."""
     position: int
     """Index among the layers in graph order, from 0."""
     module: str = ""

@@ -1,4 +1,4 @@
-"""Mean and standard deviation of pixels in 0..1; those of another convention are refused with the right value."""
+"""Mean and standard deviation of each channel; those of another convention are refused with the right value."""
 
 from __future__ import annotations
 
@@ -25,6 +25,22 @@ def normalization_problem(mean: Sequence[float] | None, std: Sequence[float] | N
     if not wrong:
         return None
     return f"{' and '.join(wrong)} is not of pixels in 0..1: edgevit computes (pixel / 255 - mean) / std; {_advice(mean, std)}"
+
+
+def per_channel(values: Sequence[float], channels: int, name: str) -> tuple[float, ...]:
+    """Returns a value for each channel.
+
+    Args:
+        values: One for each channel, or a single one for all.
+        channels: How many there are.
+        name: Of the values, for the message: "mean".
+
+    Raises:
+        ValueError: they are neither.
+    """
+    if len(values) not in (1, channels):
+        raise ValueError(f"{name} has {len(values)} values, and the input {channels} channel{'s'[: channels > 1]}")
+    return tuple(values) * channels if len(values) == 1 else tuple(values)
 
 
 def _advice(mean: Sequence[float] | None, std: Sequence[float] | None) -> str:

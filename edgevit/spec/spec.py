@@ -26,7 +26,6 @@ Minutes = Annotated[float, Field(gt=0, le=100_000)]
 Pixels = Annotated[int, Field(gt=0, le=16_384)]
 Given = TypeVar("Given")
 Checked = TypeVar("Checked")
-Triple = tuple[float, float, float]
 Rung = Literal["quick", "full"]
 """How much of a model is fine-tuned."""
 Accelerator = Literal["auto", "cpu", "cuda", "mps"]
@@ -57,9 +56,9 @@ def _as_height_and_width(value: Any) -> Any:
 
 
 def _as_channels(value: Any) -> Any:
-    """Refuses a single number for all channels, and says how it is written."""
+    """Refuses a number outside a list, and says how it is written."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        raise ValueError(f"has a value for red, green and blue: write [{value}, {value}, {value}]")
+        raise ValueError(f"is a list, of a value for each channel or one for all: write [{value}]")
     return value
 
 
@@ -87,10 +86,15 @@ class PreprocessingOverrides(Section):
 
     input_size: Annotated[tuple[Pixels, Pixels] | None, BeforeValidator(_as_height_and_width)] = None
     """Height and width in pixels."""
-    mean: Annotated[Triple | None, BeforeValidator(_as_channels)] = None
-    """Mean of pixels in 0..1, for red, green and blue."""
-    std: Annotated[tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None, BeforeValidator(_as_channels)] = None
-    """Standard deviation of pixels in 0..1, for red, green and blue."""
+    channels: Annotated[int, Field(gt=0, le=65_536)] | None = None
+    """Of the input: 1 for grey, 3 for RGB, any number for arrays; the model's own, or 3, when not given."""
+    input: Literal["image", "array"] | None = None
+    """array: floats from an .npz as they are, without resizing, and without normalization unless mean or std are given; images
+    of 8 bits when not given."""
+    mean: Annotated[tuple[float, ...] | None, Field(min_length=1), BeforeValidator(_as_channels)] = None
+    """Mean of pixels in 0..1, or of the values of arrays, for each channel or one for all."""
+    std: Annotated[tuple[PositiveFloat, ...] | None, Field(min_length=1), BeforeValidator(_as_channels)] = None
+    """Standard deviation of pixels in 0..1, or of the values of arrays, for each channel or one for all."""
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] | None = None
     """How an image is resized."""
     crop_pct: Annotated[float, Field(gt=0, le=1)] | None = None
@@ -99,10 +103,15 @@ class PreprocessingOverrides(Section):
     """center: by the shorter side; squash: by both, whatever the aspect ratio."""
 
     @model_validator(mode="after")
-    def _of_pixels_in_0_to_1(self) -> PreprocessingOverrides:
+    def _fits_the_input(self) -> PreprocessingOverrides:
+        if self.input == "array":
+            resizing = [key for key in ("interpolation", "crop_pct", "crop_mode") if getattr(self, key) is not None]
+            if resizing:
+                raise ValueError(f"{', '.join(resizing)}: no effect on arrays, which are taken as they are")
+            return self
         problem = normalization_problem(self.mean, self.std)
         if problem:
-            raise ValueError(problem)
+            raise ValueError(f"{problem}; of arrays as they are: input = array")
         return self
 
 
@@ -119,8 +128,8 @@ class ModelSpec(Section):
     """Accuracy is then not reported."""
     no_ema: bool = False
     """Takes the raw weights of a file that has averaged ones (EMA) too."""
-    num_classes: Positive | None = None
-    """Outputs of the model, where they are not its default."""
+    num_classes: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    """Classes of the model, where they are not its default; 0 for an embedding model, which returns features and not logits."""
     preprocessing: PreprocessingOverrides = PreprocessingOverrides()
     """Single values in place of those of the model's own configuration."""
     factory_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0
@@ -138,6 +147,8 @@ class DataSpec(Section):
 
     evaluation: str | None = None
     """Images that candidates are judged on; accuracy needs labels."""
+    also_evaluate: Names = ()
+    """Further images with labels, such as shifted ones: candidates are scored on them, too, but judged on the first alone."""
     calibration: str | None = None
     """Images for static quantization: a source, or a percentage such as "20%", which holds out that part of the evaluation
     images."""
@@ -241,6 +252,9 @@ class ExportSpec(Section):
     labels: GivenPath | None = None
     """Text file with the name of a class in each line, in the order of the outputs, for artifacts to carry; the names of class
     folders, or the model's own, when not given."""
+    embed_preprocessing: bool = False
+    """Whether artifacts take pixels, uint8 [1, height, width, 3], RGB, and normalize them by themselves; images are resized and
+    cropped outside as ever."""
 
     @field_validator("backends")
     @classmethod
@@ -265,10 +279,20 @@ class QuantizeSpec(Section):
 class BudgetSpec(Section):
     """What a candidate may cost to be chosen."""
 
-    max_drop: Annotated[float, Field(ge=0, le=100)] = 1.0
-    """Largest loss of top-1 against the float model, in percentage points."""
+    metric: str | None = None
+    """What candidates are judged by, higher is better: top1, agreement, value, multilabel, or "package.module:function" of
+    your own, (outputs, labels) to a float; top1 when not given, without labels agreement."""
+    max_drop: Annotated[float, Field(ge=0)] = 1.0
+    """Largest loss of the metric against the float model, in percentage points; of a metric that is no percentage, in its own
+    unit, and then it has to be given."""
     expect_top1: Annotated[float, Field(ge=0, le=100)] | None = None
     """Top-1 of the float model, in percent, below which the run stops; when not given it has to be better than chance."""
+
+    @model_validator(mode="after")
+    def _in_points(self) -> BudgetSpec:
+        if self.metric is None and self.max_drop > 100:
+            raise ValueError(f"max_drop is in percentage points, 0 to 100, not {self.max_drop:g}")
+        return self
 
     @field_validator("expect_top1")
     @classmethod
@@ -330,8 +354,18 @@ class Spec(Section):
         data = self.data
         if data.samples is not None and data.evaluation is None:
             raise ValueError("data.samples (--samples) has no effect without data.evaluation (--data)")
+        if data.also_evaluate and data.evaluation is None:
+            raise ValueError("data.also_evaluate has no effect without data.evaluation (--data), the set that chooses")
+        twice = [name for name in data.also_evaluate if (data.evaluation, *data.also_evaluate).count(name) > 1]
+        if twice:
+            raise ValueError(f"data.also_evaluate: {twice[0]} is given twice; give each set once")
         if data.calibration_samples is not None and data.calibration is None:
             raise ValueError("data.calibration_samples has no effect without data.calibration (--calibration)")
+        if self.export.embed_preprocessing and self.quantize.integer_io != "none":
+            raise ValueError(
+                "export.embed_preprocessing (--embed-preprocessing) and quantize.integer_io (--integer-io) both say what the input"
+                " is: with integers from input to output, normalization is in the scale of the input; leave one of them out"
+            )
         floats_only = all(name != AUTO and SCHEMES[name].is_float for name in self.export.schemes)
         if self.finetune.rungs and self.passes.tokens == NONE and floats_only:
             raise ValueError(
@@ -439,12 +473,21 @@ def _with_absolute_paths(document: dict[str, Any], folder: Path) -> dict[str, An
     for key, value in document.items():
         if isinstance(value, dict):
             anchored[key] = _with_absolute_paths(value, folder)
+        elif key == "also_evaluate" and isinstance(value, list):
+            anchored[key] = [_anchored_source(each, folder) for each in value]
         elif value == "" or not isinstance(value, str):
             continue
         elif key in ("weights", "labels") or (key == "name" and value.endswith(".pt2")):
             anchored[key] = str(folder / expand_user(value))
-        elif key in ("evaluation", "calibration", "train") and value != "digits":
-            head, at, path = value.partition("@") if value.startswith("calibration:") else ("", "", value)
-            place = folder / expand_user(path)
-            anchored[key] = f"{head}{at}{place}" if path and os.path.lexists(place) else value
+        elif key in ("evaluation", "calibration", "train"):
+            anchored[key] = _anchored_source(value, folder)
     return anchored
+
+
+def _anchored_source(source: Any, folder: Path) -> Any:
+    """A source of images with its path below ``folder``, if it has one that exists there; all else as it is."""
+    if not isinstance(source, str) or source in ("", "digits"):
+        return source
+    head, at, path = source.partition("@") if source.startswith("calibration:") else ("", "", source)
+    place = folder / expand_user(path)
+    return f"{head}{at}{place}" if path and os.path.lexists(place) else source

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from edgevit.errors import UsageError, first_line
+from edgevit.model.input_channels import input_channels
 from edgevit.model.program.copies import copy_with_shared_weights
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 from edgevit.spec.token_plan import ResizePlan
@@ -173,7 +174,7 @@ def _set_size(module: nn.Module, size: tuple[int, int], **patches: Any) -> None:
     if hasattr(module, "set_input_size"):
         cast(Any, module).set_input_size(img_size=size, **patches)
     with torch.no_grad():
-        module(torch.zeros(1, 3, *size))
+        module(torch.zeros(1, input_channels(module), *size))
 
 
 def _step(module: nn.Module) -> int:

@@ -96,7 +96,7 @@ class Augmented(Tensors):
         ([torch.randn(3, 6, 4)], "normalized already"),
         ([np.full((6, 4, 3), 0.5, np.float32)], "no multiples of 1/255"),
         ([PIXELS[0].astype(np.int64)], r"train image 0 is int64 \[6, 4, 3\]"),
-        ([PIXELS[0][..., :2]], r"train image 0 is uint8 \[6, 4, 2\]"),
+        ([PIXELS[0][..., :2], PIXELS[1]], "train images have 2 and 3 channels"),
         ([(PIXELS[0], 1), PIXELS[1]], "only 1 of 2 train images have a label"),
         ([(PIXELS[0], "cat")], "the label of train image 0 is 'cat'"),
         ([(PIXELS[0], -1)], "the label of train image 0 is -1"),

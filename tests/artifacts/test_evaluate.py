@@ -46,6 +46,26 @@ def test_another_size_and_missing_scales_are_refused() -> None:
         to_input(TensorSpec("x", (1, 3, 4, 4), "float32", "NCHW"), IMAGE)
     with pytest.raises(UsageError, match="states no scale"):
         to_input(TensorSpec("x", (1, 3, 2, 2), "uint8", "NCHW"), IMAGE)
+    with pytest.raises(UsageError, match="the input is bool, which is no image"):
+        to_input(TensorSpec("x", (1, 3, 2, 2), "bool", "NCHW"), IMAGE)
+
+
+def test_an_integer_input_without_a_scale_takes_pixels() -> None:
+    spec = TensorSpec("x", (1, 2, 2, 3), "uint8", "NHWC")
+    pixels = np.arange(244, 256, dtype=np.uint8).reshape(1, 2, 2, 3)
+    assert to_input(spec, pixels) is pixels
+    floats = pixels.transpose(0, 3, 1, 2).astype(np.float32)
+    for near in (floats, floats * 0.999999):
+        fed = to_input(spec, near)
+        assert fed.dtype == np.uint8
+        np.testing.assert_array_equal(fed, pixels)
+    scaled = TensorSpec("x", (1, 2, 2, 3), "uint8", "NHWC", 1.0, 0)
+    np.testing.assert_array_equal(to_input(scaled, floats), pixels)
+    np.testing.assert_array_equal(to_input(TensorSpec("x", (1, 3, 2, 2), "float32", "NCHW"), pixels), floats)
+    for wrong in (floats / 255, floats - 250, floats + 1):
+        with pytest.raises(UsageError, match="it takes integers, not normalized values") as caught:
+            to_input(spec, wrong)
+        assert caught.value.hint and "--mean 0 --std 0.00392157" in caught.value.hint
 
 
 @dataclass
@@ -80,6 +100,15 @@ def test_logits_of_more_axes_are_one_row() -> None:
     np.testing.assert_array_equal(session.fed[0], IMAGE)
 
 
+def test_several_outputs_are_one_row_each_with_its_own_scale() -> None:
+    class Both(FakeSession):
+        def run(self, feeds: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+            return np.array([[[[1], [2]]]], np.float32), np.array([[3, 5]], np.int8)
+
+    outputs = (TensorSpec("map", (1, 1, 2, 1), "float32", ""), TensorSpec("row", (1, 2), "int8", "NC", 0.5, 1))
+    assert run_once(Both(outputs=outputs), IMAGE).tolist() == [[1, 2, 1, 2]]
+
+
 image_input = FakeSession().inputs[0]
 logits_output = FakeSession().outputs[0]
 
@@ -90,7 +119,7 @@ logits_output = FakeSession().outputs[0]
         ((image_input, image_input), (logits_output,), "2 inputs and 1 outputs"),
         ((image_input,), (logits_output, logits_output), "1 inputs and 2 outputs"),
         ((TensorSpec("x", (1, 10), "int64", "NC"),), (logits_output,), r"its input is int64 \[1, 10\]"),
-        ((TensorSpec("x", (4, 3, 2, 2), "float32", "NCHW"),), (logits_output,), "not a classifier of single images"),
+        ((TensorSpec("x", (4, 3, 2, 2), "float32", "NCHW"),), (logits_output,), "not a model of single images"),
         ((image_input,), (TensorSpec("y", (1, 20, 20, 21), "float32", ""),), "is not one row of logits"),
         ((image_input,), (TensorSpec("y", (), "float32", ""),), "is not one row of logits"),
     ],

@@ -107,3 +107,16 @@ def test_a_damaged_contract_is_refused(bare_file: Path) -> None:
     backend._part("metadata").write_metadata(bare_file, "edgevit", text)
     with pytest.raises(UsageError, match="the contract in its metadata is damaged"):
         usage_of(bare_file, NOTHING)
+
+
+def test_a_file_that_normalizes_by_itself_is_fed_pixels(bare_file: Path) -> None:
+    contract = make_contract(layout="NHWC", embeds_preprocessing=True)
+    backend_of_file(bare_file).write_contract(bare_file, contract)
+    found = usage_of(bare_file, NOTHING)
+    assert (found.preprocessing, found.notes) == (contract.fed, ())
+    changed = usage_of(bare_file, PreprocessingOverrides(crop_pct=0.5))
+    assert changed.preprocessing == replace(contract.fed, crop_pct=0.5)
+    assert "crop_pct 0.5 (not 0.875)" in changed.notes[0]
+    with pytest.raises(UsageError, match="normalizes them by itself, so --mean and --std cannot be replaced") as caught:
+        usage_of(bare_file, PreprocessingOverrides(mean=(0, 0, 0), std=(1, 1, 1)))
+    assert caught.value.hint == "leave out --mean and --std"

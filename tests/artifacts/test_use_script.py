@@ -18,7 +18,7 @@ from edgevit.backends import all_backends, backend_names, get_backend
 from edgevit.backends.litert import use as of_litert
 from edgevit.backends.onnxruntime import use as of_onnxruntime
 from edgevit.backends.openvino import use as of_openvino
-from edgevit.data.preprocess import preprocess, to_rgb
+from edgevit.data.preprocess import fed_array, preprocess, to_rgb
 from edgevit.results.artifact import Preprocessing
 from tests.factories import make_contract
 
@@ -85,6 +85,22 @@ def test_it_prepares_images_exactly_as_edgevit_does(wanted: Preprocessing, tmp_p
         path = tmp_path / f"{place}.png"
         Image.fromarray(pixels).save(path)
         np.testing.assert_array_equal(load_pixels(path), preprocess(to_rgb(Image.open(path)), wanted)[None])
+
+
+def test_pixels_that_the_model_normalizes_stay_as_they_are(tmp_path: Path) -> None:
+    contract = make_contract(layout="NHWC", embeds_preprocessing=True)
+    text = use_script(get_backend("onnxruntime"), "model.onnx", contract).replace("import onnxruntime\n", "")
+    assert "MEAN" not in text
+    functions: dict[str, object] = {"__file__": str(tmp_path / USE_SCRIPT)}
+    exec(text[: text.index("def load_model")], functions)
+    load_pixels = functions["load_pixels"]
+    assert callable(load_pixels)
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 61, 3), dtype=np.uint8)
+    path = tmp_path / "image.png"
+    Image.fromarray(pixels).save(path)
+    found, expected = load_pixels(path), fed_array(to_rgb(Image.open(path)), contract.fed)
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_names_of_classes_stay_texts() -> None:

@@ -10,17 +10,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgevit.artifacts.verify import FLOAT_TOLERANCE, compare, far_images, tolerance_of, verify_signature
+from edgevit.artifacts.verify import (
+    FLOAT_TOLERANCE,
+    compare,
+    far_images,
+    tolerance_of,
+    verify_pixel_input,
+    verify_signature,
+)
 from edgevit.data import row_file
 from edgevit.errors import CheckFailed
-from edgevit.results.artifact import TensorSpec
+from edgevit.results.artifact import Preprocessing, TensorSpec
+from edgevit.results.output import Output, classifier_outputs
 
 INPUT = TensorSpec("serving_default_input", (1, 3, 8, 6), "float32", "NCHW")
+MADE_FOR = Preprocessing((8, 6), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 OUTPUT = TensorSpec("logits", (1, 5), "float32", "NC")
 
 
 def test_a_signature_as_promised() -> None:
-    verify_signature((INPUT,), (OUTPUT,), (8, 6), 5, "float32")
+    verify_signature((INPUT,), (OUTPUT,), MADE_FOR, classifier_outputs(5), "float32")
 
 
 @pytest.mark.parametrize(
@@ -36,7 +45,45 @@ def test_a_signature_as_promised() -> None:
 )
 def test_another_signature_is_refused(given: TensorSpec, out: TensorSpec, message: str) -> None:
     with pytest.raises(CheckFailed, match=message):
-        verify_signature((given,), (out,), (8, 6), 5, "float32")
+        verify_signature((given,), (out,), MADE_FOR, classifier_outputs(5), "float32")
+
+
+def test_a_signature_of_several_outputs() -> None:
+    outputs = (Output("map", (2, 4, 3)), Output("embedding", (5,)))
+    declared = (
+        replace(OUTPUT, name="serving_default_map_output", shape=(1, 2, 4, 3)),
+        replace(OUTPUT, name="embedding"),
+    )
+    verify_signature((INPUT,), declared, MADE_FOR, outputs, "float32")
+    with pytest.raises(CheckFailed, match="map is called 'embedding'"):
+        verify_signature((INPUT,), declared[::-1], MADE_FOR, outputs, "float32")
+    with pytest.raises(CheckFailed, match="1 inputs and 1 outputs, not 1 and 2"):
+        verify_signature((INPUT,), declared[:1], MADE_FOR, outputs, "float32")
+
+
+PIXELS = TensorSpec("input", (1, 8, 6, 3), "uint8", "NHWC")
+
+
+def test_an_input_of_pixels_stands_for_the_one_before() -> None:
+    for pixels in (PIXELS, replace(PIXELS, scale=1.0, zero_point=0)):
+        verify_signature(
+            (verify_pixel_input((pixels,), (8, 6)),), (OUTPUT,), MADE_FOR, classifier_outputs(5), "float32"
+        )
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (INPUT, r"takes float32 \[1, 3, 8, 6\], not pixels: uint8 \[1, 8, 6, 3\]"),
+        (replace(PIXELS, shape=(1, 3, 8, 6)), r"takes uint8 \[1, 3, 8, 6\], not pixels"),
+        (replace(PIXELS, scale=0.5, zero_point=3), "input scales its pixels by 0.5 from 3 on"),
+    ],
+)
+def test_another_input_than_pixels_is_refused(given: TensorSpec, message: str) -> None:
+    with pytest.raises(CheckFailed, match=message):
+        verify_pixel_input((given,), (8, 6))
+    with pytest.raises(CheckFailed, match="not pixels"):
+        verify_pixel_input((PIXELS, PIXELS), (8, 6))
 
 
 def test_known_answer() -> None:
@@ -131,11 +178,11 @@ def test_a_pass_always_means_within_the_tolerance(samples: int, far: int, noise:
 def test_integers_need_a_scale() -> None:
     given = replace(INPUT, dtype="int8", scale=0.02, zero_point=-3)
     out = replace(OUTPUT, dtype="int8", scale=0.1, zero_point=0)
-    verify_signature((given,), (out,), (8, 6), 5, "int8")
+    verify_signature((given,), (out,), MADE_FOR, classifier_outputs(5), "int8")
     with pytest.raises(CheckFailed, match="logits is int8 without a scale"):
-        verify_signature((given,), (replace(out, scale=None),), (8, 6), 5, "int8")
+        verify_signature((given,), (replace(out, scale=None),), MADE_FOR, classifier_outputs(5), "int8")
     with pytest.raises(CheckFailed, match="input is int8, not uint8"):
-        verify_signature((given,), (out,), (8, 6), 5, "uint8")
+        verify_signature((given,), (out,), MADE_FOR, classifier_outputs(5), "uint8")
 
 
 def test_float_schemes_have_a_tolerance_and_integers_are_judged_by_accuracy() -> None:

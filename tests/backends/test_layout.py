@@ -24,7 +24,19 @@ def test_an_open_image_size_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("shape", "layout"),
-    [((1, 3, 8, 8), "NCHW"), ((1, 8, 8, 3), "NHWC"), ((1, 10), "NC"), ((1, 4, 8, 8), ""), ((3,), "")],
+    [
+        ((1, 3, 8, 8), "NCHW"),
+        ((1, 8, 8, 3), "NHWC"),
+        ((1, 10), "NC"),
+        ((1, 4, 8, 8), "NCHW"),
+        ((1, 8, 8, 4), "NHWC"),
+        ((1, 64, 8, 8), "NCHW"),
+        ((1, 8, 8, 64), "NHWC"),
+        ((1, 4, 6, 8), "NCHW"),
+        ((1, 6, 8, 4), "NHWC"),
+        ((1, 8, 4, 8), ""),
+        ((3,), ""),
+    ],
 )
 def test_layouts(shape: tuple[int, ...], layout: str) -> None:
     assert guess_layout(shape) == layout

@@ -258,6 +258,15 @@ _TOGETHER = (
     ),
     case("compress digits_cnn --integer-io int8 --export onnx", "integer", "tflite"),
     case("compress digits_cnn --integer-io int8 --export tflite --scheme fp16", "static int8"),
+    case(
+        "compress digits_cnn --integer-io int8 --export tflite --embed-preprocessing",
+        "--embed-preprocessing",
+        "--integer-io",
+    ),
+    case(
+        "export digits_cnn --set quantize.integer_io=uint8 --export tflite --embed-preprocessing",
+        "leave one of them out",
+    ),
     case("compress digits_cnn --export openvino --scheme static_wi8_ai16", "has no scheme"),
     case("bench a.onnx b.onnx --end-to-end", "takes one file"),
     case("bench a.onnx b.onnx --sustained 60s", "takes one file"),

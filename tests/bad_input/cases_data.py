@@ -166,4 +166,23 @@ _OWN = (
     case("compress digits_cnn --weights w.pt", "w.pt", files={"w.pt": _numpy_object()}),
 )
 
-CASES: tuple[Case, ...] = (*_FOLDERS, *_LABELS, *_SETS, *_NORMALIZATION, *_CHECKPOINTS, *_OWN)
+_ARRAYS = (
+    case("compress digits_cnn --data a.npz", "uint8 [n, h, w, 3]", "float32 [2, 8, 8, 3]", "input = array", files={"a.npz": npz(images=np.zeros((2, 8, 8, 3), np.float32), labels=[0, 1])}),
+    case("compress digits_cnn --data a.npz", "uint8 [2, 8, 8, 4]", "images[..., :3]", files={"a.npz": npz(images=np.zeros((2, 8, 8, 4), np.uint8), labels=[0, 1])}),
+    case("compress digits_cnn --calibration a.npz", "uint8 [2, 3, 8, 8]", "layout=", files={"a.npz": npz(images=np.zeros((2, 3, 8, 8), np.uint8))}),
+    case("compress digits_cnn --calibration a.npz", "layout", "NHWC or NCHW", files={"a.npz": npz(images=np.zeros((2, 3, 8, 8), np.uint8), layout="CHW")}),
+    case("compress digits_cnn --data digits --set model.preprocessing.input=array", "images of 8 bits", ".npz"),
+    case("compress digits_cnn --data a.npz --set model.preprocessing.input=array", "float32 [n, 32, 32, 3]", "not resized", files={"a.npz": npz(images=np.zeros((2, 8, 8, 3), np.float32), labels=[0, 1])}),
+    case("compress digits_cnn --set model.preprocessing.input=arrays", "image", "array"),
+    case("compress digits_cnn --set model.preprocessing.input=array --set model.preprocessing.crop_pct=0.9", "crop_pct", "no effect"),
+    case("compress digits_cnn --set model.preprocessing.input=array --tokens resolution:24", "resolution:24", "arrays"),
+    case("compress digits_cnn --set model.preprocessing.channels=0", "channels", "greater than 0"),
+    case("compress digits_cnn --set model.preprocessing.channels=4", "no mean, std of 4 channels", "[model.preprocessing]"),
+    case("compress digits_cnn --set model.preprocessing.channels=4 --set 'model.preprocessing.mean=[0.5]' --set 'model.preprocessing.std=[0.5]'", "takes images of 3 channels, not 4"),
+    case("compress digits_cnn --set 'model.preprocessing.mean=[0.5,0.5]'", "mean has 2 values", "3 channels"),
+    case("compress digits_cnn --set 'model.preprocessing.mean=[]'", "mean"),
+    case("eval m.tflite --data digits --input arrays", "image", "array", files={"m.tflite": b"x"}),
+    case("eval m.tflite --data digits --input array --crop-mode squash", "crop_mode", "no effect", files={"m.tflite": b"x"}),
+)  # fmt: skip
+
+CASES: tuple[Case, ...] = (*_ARRAYS, *_FOLDERS, *_LABELS, *_SETS, *_NORMALIZATION, *_CHECKPOINTS, *_OWN)

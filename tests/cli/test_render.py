@@ -15,7 +15,7 @@ from edgevit.cli import render
 from edgevit.report.plans import plan_of
 from edgevit.report.table import columns, rows_of
 from edgevit.results.artifact import PassRecord
-from edgevit.results.candidate import Contribution
+from edgevit.results.candidate import Contribution, OutputDifference
 from edgevit.results.classification import ClassAnswer, Classification, ClassifiedImage
 from edgevit.results.graph_summary import Summary
 from edgevit.results.run import Run
@@ -203,7 +203,28 @@ def test_a_summary_says_how_a_file_is_used(capsys: pytest.CaptureFixture[str]) -
     assert "32 × 48 pixels, bilinear, crop 0.875 (center), mean 0.485, 0.456, 0.406" in shown
     assert 'classes by output: 0 daisy, 1 a "rose" & <é>, 2 tulip' in shown
     assert "made by edgevit 0.1.0: static_wi8_ai8, spec cdcdcdcdcdcd" in shown
+    assert "pixels as they are" not in shown
+    render.print_summary(replace(summary, contract=make_contract(embeds_preprocessing=True)))
+    assert (
+        "input: pixels as they are, RGB, 0 to 255; mean and standard deviation are in the graph"
+        in capsys.readouterr().out
+    )
     render.print_summary(replace(summary, contract=make_contract(classes=())))
     assert "classes: not named" in capsys.readouterr().out
     render.print_summary(replace(summary, contract=None))
     assert "the file does not say how they are preprocessed" in capsys.readouterr().out
+
+
+def test_every_output_of_a_model_that_is_no_classifier_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    run = make_realistic_run()
+    outputs = (OutputDifference("map", (21, 4, 4), 0.5, 1.25e-2, 31.4, 0.99871),)
+    candidates = tuple(
+        replace(each, verification=each.verification and replace(each.verification, outputs=outputs))
+        for each in run.candidates
+    )
+    render.print_run(run)
+    assert "21 x 4 x 4" not in capsys.readouterr().out
+    render.print_run(replace(run, candidates=candidates))
+    shown = capsys.readouterr().out
+    assert "31.4 dB" in shown
+    assert "0.99871" in shown

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from edgevit.backends import get_backend
 from edgevit.cli.app import run
 from edgevit.commands import probes
 from edgevit.commands.classify import Question, classify_images
 from edgevit.errors import UsageError
+from edgevit.results.output import Output
 from edgevit.spec.spec import PreprocessingOverrides
 from tests.data.pictures import save
 
@@ -62,7 +65,7 @@ def test_a_file_that_states_nothing(photos: tuple[Path, Path], tmp_path: Path) -
         classify_images(Question(artifact, photos, NOTHING, None, 5, 1))
     assert caught.value.hint and "--mean and --std" in caught.value.hint
     given = PreprocessingOverrides(mean=(0, 0, 0), std=(1, 1, 1))
-    with pytest.raises(UsageError, match="not a classifier of single images"):
+    with pytest.raises(UsageError, match="not a model of single images"):
         classify_images(Question(artifact, photos, given, None, 5, 1))
 
 
@@ -75,3 +78,20 @@ def test_images_that_cannot_be_read_are_all_named(digits_files: dict[str, Path],
         classify_images(Question(digits_files["onnxruntime"], images, NOTHING, None, 5, 1))
     with pytest.raises(UsageError, match="no such image: .*nowhere.png"):
         classify_images(Question(digits_files["onnxruntime"], (tmp_path / "nowhere.png",), NOTHING, None, 5, 1))
+
+
+def test_an_embedding_names_no_classes(
+    digits_files: dict[str, Path], photos: tuple[Path, Path], tmp_path: Path
+) -> None:
+    artifact = Path(shutil.copy(digits_files["onnxruntime"], tmp_path / "model.onnx"))
+    backend = get_backend("onnxruntime")
+    contract = backend.read_contract(artifact)
+    assert contract is not None
+    backend.write_contract(artifact, replace(contract, classes=(), outputs=(Output("embedding", (10,)),)))
+    with pytest.raises(UsageError, match=r"is no classifier: it gives embedding \[10\] and names no classes") as caught:
+        classify_images(Question(artifact, photos, NOTHING, None, 5, 1))
+    assert (
+        caught.value.hint
+        and f"{artifact.with_name('use.py')}" in caught.value.hint
+        and "edgevit eval" in caught.value.hint
+    )

@@ -108,3 +108,38 @@ def least_snr_db(backend: Backend, scheme: str, transformer: bool) -> float:
 def _first_choice(backend: Backend, transformer: bool) -> str:
     target = Target("transformer" if transformer else "cnn", False, "none", ())
     return first_guess(backend.policy, target).schemes[0]
+
+
+def check_takes_pixels(session: Session, network: Network) -> None:
+    """One image of bytes in, channels last, whose values are its own; logits out as ever."""
+    (given,), (out,) = session.inputs, session.outputs
+    _, channels, height, width = network.images.shape
+    assert "input" in given.name
+    assert (given.shape, given.dtype, given.layout) == ((1, height, width, channels), "uint8", "NHWC")
+    assert (given.scale, given.zero_point) in ((None, None), (1.0, 0))
+    assert "logits" in out.name
+    assert (out.shape, out.dtype) == ((1, network.logits.shape[1]), "float32")
+
+
+def check_embedded(
+    plain: Session,
+    embedded: Session,
+    network: Network,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    *,
+    is_float: bool,
+) -> None:
+    """Pixels give the logits that the plain artifact gives when they are normalized before, least and largest ones too."""
+    _, channels, height, width = network.images.shape
+    shape, bytes_ = (1, height, width, channels), np.random.default_rng(1)
+    flat = [np.full(shape, level, np.uint8) for level in (0, 255)]
+    images = [*flat, *(bytes_.integers(0, 256, shape, dtype=np.uint8) for _ in range(6))]
+    outside = [((image / 255 - mean) / std).astype(np.float32).transpose(0, 3, 1, 2) for image in images]
+    expected = run_all(plain, np.concatenate(outside))
+    found = np.concatenate([embedded.run((image,))[0] for image in images])
+    if is_float:
+        assert np.abs(found - expected).max() <= FLOAT_TOLERANCE * np.abs(expected).max()
+        assert (found.argmax(axis=1) == expected.argmax(axis=1)).all()
+    else:
+        assert snr_db(expected, found) >= LEAST_SNR_DB["best"]

@@ -31,6 +31,7 @@ from edgevit.model.random_weights import random_images
 from edgevit.quantization.policy import Target, first_guess, first_recipe
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.candidate import Verification
+from edgevit.results.output import classifier_outputs
 from edgevit.run.child_process import run_in_child
 from edgevit.run.task import Task
 from edgevit.spec.schemes import SCHEMES
@@ -225,7 +226,13 @@ def convert(prepared: Prepared, backend: str, folder: Path, timeout_seconds: flo
     log = folder / "log.txt"
     export = Task(export_float, ExportJob(backend, prepared.program, folder / "artifact"), MadeArtifact)
     made = run_in_child(export, timeout_seconds=timeout_seconds, log=log)
-    verify_signature(made.inputs, made.outputs, prepared.preprocessing.input_size, prepared.num_classes, "float32")
+    verify_signature(
+        made.inputs,
+        made.outputs,
+        prepared.preprocessing.input_size,
+        classifier_outputs(prepared.num_classes),
+        "float32",
+    )
     job = InferenceJob(
         backend, made.main, PreparedImages(prepared.images, prepared.preprocessing), 1, "f32", folder / "logits.npy"
     )

@@ -130,7 +130,9 @@ def test_its_parts_take_what_the_contract_gives_them(name: str) -> None:
         "quantize": ("quantize", "quantize"),
         "read_graph": ("graph", "read_graph"),
         "open_session": ("session", "RuntimeSession"),
+        "embed_normalization": ("embed", "embed_normalization"),
         "loading_lines": ("use", "loading_lines"),
+        "output_lines": ("use", "output_lines"),
     }
     for method, (module, part) in parts.items():
         _, *promised = inspect.signature(getattr(Backend, method)).parameters.values()
@@ -401,3 +403,42 @@ def test_a_model_over_the_limit_of_the_format_is_refused_with_both_sizes(name: s
     with pytest.raises(UsageError, match=r"has 2.1 GB of float32 weights, .* at most 2.1 GB") as caught:
         check_size(backend, backend.most_bytes // 4 + 1)
     assert caught.value.hint == "export it to openvino, or take a smaller model"
+
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def embedded(name: str, path: Path, folder: Path) -> Path:
+    """A copy of an artifact that takes pixels."""
+    copy = shutil.copytree(path.parent, folder) / path.name
+    get_backend(name).embed_normalization(copy, MEAN, STD)
+    return copy
+
+
+EMBEDDED = [(name, "fp32", "test_vit") for name in NAMES] + [
+    (backend.name, scheme, "test_efficientnet") for backend in all_backends() for scheme in backend.schemes
+]
+
+
+@pytest.mark.parametrize(("name", "scheme", "model"), EMBEDDED)
+def test_embedded_preprocessing_is_that_outside(
+    name: str, scheme: str, model: str, artifact: Artifact, tmp_path: Path
+) -> None:
+    backend, plain, made = get_backend(name), artifact(name, model, scheme), network(model)
+    path = embedded(name, plain, tmp_path / "embedded")
+    sessions = tuple(backend.open_session(each, 1, "f32") for each in (plain, path))
+    template.check_takes_pixels(sessions[1], made)
+    template.check_embedded(*sessions, made, MEAN, STD, is_float=scheme == "fp32")
+    layers = [[(op.native, op.macs, op.numerics) for op in backend.read_graph(each).layers] for each in (plain, path)]
+    assert layers[0] == layers[1]
+    again = embedded(name, plain, tmp_path / "again")
+    assert template.digest(again) == template.digest(path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_preprocessing_is_embedded_once(name: str, artifact: Artifact, tmp_path: Path) -> None:
+    path = embedded(name, artifact(name, "test_efficientnet", "fp32"), tmp_path / "embedded")
+    before = template.digest(path)
+    with pytest.raises(UsageError, match="does not take one float32 image"):
+        get_backend(name).embed_normalization(path, MEAN, STD)
+    assert template.digest(path) == before

@@ -106,3 +106,8 @@ def test_labels_outside_are_refused() -> None:
 def test_images_without_labels_stay_as_they_are() -> None:
     images = open_images("noise:2")
     assert match_labels(images, 1001, None) is images
+
+
+def test_labels_of_a_model_without_classes_stay_as_they_are() -> None:
+    images = listed(7, 200, 3)
+    assert match_labels(images, 0, None) is images

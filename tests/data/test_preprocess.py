@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from edgevit.data.preprocess import normalize, normalized_levels, preprocess, resize_and_crop, to_rgb
+from edgevit.data.preprocess import fed_array, normalize, normalized_levels, preprocess, resize_and_crop, to_rgb
 from edgevit.results.artifact import Preprocessing
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -175,3 +175,14 @@ def test_a_damaged_tag_beside_the_orientation_does_not_matter() -> None:
     turned = to_rgb(through_a_file(picture(5, 7), "JPEG", exif=exif))
     assert turned.size == (5, 7)
     assert to_rgb(through_a_file(picture(5, 7), "JPEG", exif=b"Exif\x00\x00nonsense")).size == (7, 5)
+
+
+def test_pixels_are_fed_as_they_are_where_normalizing_leaves_them() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
+    image, normalized = Image.fromarray(pixels), Preprocessing((9, 7), (0.5,) * 3, (0.5,) * 3)
+    np.testing.assert_array_equal(fed_array(image, normalized), preprocess(image, normalized)[None])
+    as_they_are = Preprocessing((9, 7), (0.0,) * 3, (1 / 255,) * 3)
+    fed = fed_array(image, as_they_are)
+    assert (fed.dtype, fed.flags.writeable) == (np.uint8, True)  # OpenVINO shares the memory
+    np.testing.assert_array_equal(fed[0], pixels)
+    np.testing.assert_array_equal(preprocess(image, as_they_are), pixels.transpose(2, 0, 1))  # exactly

@@ -10,7 +10,10 @@ import pytest
 from edgevit.data.images import open_images
 from edgevit.data.sampling import check_images, choose_data, refuse_overlap, split_for_tuning
 from edgevit.errors import UsageError
+from edgevit.results.artifact import Preprocessing
 from tests.data.pictures import save
+
+CONTRACT = Preprocessing((32, 32), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 def ignore(done: int, total: int) -> None:
@@ -23,7 +26,7 @@ def test_every_broken_image_is_named(classes: Path) -> None:
     (classes / "b" / "1.png").write_bytes(whole[: len(whole) // 2])
     (classes / "c" / "1.png").write_bytes(b"")
     with pytest.raises(UsageError, match="3 broken images") as caught:
-        check_images(open_images(str(classes)), 3, ignore)
+        check_images(open_images(str(classes)), 3, CONTRACT, ignore)
     assert all(name in caught.value.message for name in ("a/0.png", "b/1.png", "c/1.png"))
     assert "a/1.png" not in caught.value.message
 
@@ -31,13 +34,15 @@ def test_every_broken_image_is_named(classes: Path) -> None:
 def test_labels_outside_the_model_are_refused_before_any_image_is_read(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", images=np.zeros((2, 4, 4), np.uint8), labels=np.array([0, 10]))
     with pytest.raises(UsageError, match=r"label 10 is outside the model's 10 classes \(0 to 9\)"):
-        check_images(open_images(str(tmp_path / "a.npz")), 10, lambda done, total: pytest.fail("an image was read"))
-    check_images(open_images(str(tmp_path / "a.npz")), 11, ignore)
+        check_images(
+            open_images(str(tmp_path / "a.npz")), 10, CONTRACT, lambda done, total: pytest.fail("an image was read")
+        )
+    check_images(open_images(str(tmp_path / "a.npz")), 11, CONTRACT, ignore)
 
 
 def test_progress_reaches_the_end(classes: Path) -> None:
     seen: list[tuple[int, int]] = []
-    check_images(open_images(str(classes)), 3, lambda done, total: seen.append((done, total)))
+    check_images(open_images(str(classes)), 3, CONTRACT, lambda done, total: seen.append((done, total)))
     assert seen == [(number, 9) for number in range(1, 10)]
 
 

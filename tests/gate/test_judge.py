@@ -15,6 +15,7 @@ from edgevit.gate.budget import Budget
 from edgevit.gate.judge import Check, Verdict, decide, judge
 from edgevit.results.candidate import Accuracy, Candidate
 from edgevit.results.measurement import Interval, LatencyInterval
+from edgevit.results.metric import MetricScore
 from tests.factories import (
     make_artifact,
     make_candidate,
@@ -366,3 +367,25 @@ def test_percentiles_out_of_order_fail() -> None:
     measurement = make_measurement(12.0)
     wrong = replace(measurement, latency_ms=replace(measurement.latency_ms, p50=measurement.latency_ms.p99 + 1))
     assert only(make_candidate(measurements=(wrong,)), latency_budget(100.0)).verdict == "fail"
+
+
+def test_a_run_is_held_to_what_it_was_judged_by() -> None:
+    score = MetricScore("my:balanced", "", 0.91, 0.012, None, Interval(0.004, 0.02))
+    candidate = make_candidate(accuracy=Accuracy(0.8, None, 100, 3.0, metric=score))
+    check = only(candidate, budget(metric_drop=0.015))
+    assert (check.verdict, check.metric, check.actual, check.limit) == ("pass", "metric drop", 0.012, 0.015)
+    assert check.message == "balanced 0.91, a drop of 0.012, limit 0.015 (95 % interval 0.004 to 0.02, so within noise)"
+    over = only(candidate, budget(metric_drop=0.01))
+    assert (over.verdict, over.message.partition(" (")[0]) == (
+        "fail",
+        "balanced 0.91, a drop of 0.012, over the limit of 0.01",
+    )
+    top1 = only(make_candidate(top1=0.82), budget(metric_drop=1.0))
+    assert (top1.verdict, top1.message) == ("pass", "top-1 82.0 %, a drop of 0.7 pt, limit 1 pt")
+
+
+def test_a_metric_that_is_not_known_fails() -> None:
+    unknown = make_candidate(accuracy=Accuracy(None, None, 100, None))
+    assert only(unknown, budget(metric_drop=1.0)).verdict == "fail"
+    broken = make_candidate(accuracy=Accuracy(0.8, None, 9, 0.0, metric=MetricScore("my:m", "", float("nan"), 0.0)))
+    assert "not a number to judge" in only(broken, budget(metric_drop=1.0)).message

@@ -16,6 +16,7 @@ pytest.importorskip("timm")
 from edgevit.errors import UsageError  # noqa: E402
 from edgevit.model.captured import is_captured, save_captured  # noqa: E402
 from edgevit.model.load import load_model  # noqa: E402
+from edgevit.results.output import Output  # noqa: E402
 from edgevit.spec.spec import ModelSpec, PreprocessingOverrides, resolve_spec  # noqa: E402
 
 # isort: split
@@ -55,3 +56,30 @@ def test_what_is_no_program_is_refused(content: bytes | None, said: str, tmp_pat
 def test_a_relative_path_in_a_spec_starts_at_its_folder(tmp_path: Path) -> None:
     (tmp_path / "spec.toml").write_text('[model]\nname = "model.pt2"\n')
     assert resolve_spec(tmp_path / "spec.toml", None, {}).model.name == str(tmp_path / "model.pt2")
+
+
+class Several(torch.nn.Module):
+    """Returns a map and what is pooled of it."""
+
+    def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Returns both by name."""
+        return {"zoom": images * 2, "pooled": images.mean((2, 3))}
+
+
+def test_a_program_keeps_the_names_of_its_outputs(tmp_path: Path) -> None:
+    save_captured(Several(), (SIDE, SIDE), tmp_path / "model.pt2")
+    model = load_model(ModelSpec(name=str(tmp_path / "model.pt2"), preprocessing=CONTRACT))
+    assert model.outputs == (Output("zoom", (3, SIDE, SIDE)), Output("pooled", (3,)))
+    image = torch.rand(1, 3, SIDE, SIDE)
+    assert torch.equal(model.module(image)["zoom"], image * 2)
+
+
+def test_a_program_of_one_output_in_a_tuple_is_a_classifier(tmp_path: Path) -> None:
+    class InTuple(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> tuple[torch.Tensor]:
+            return (images.mean((2, 3)),)
+
+    torch.export.save(torch.export.export(InTuple(), (torch.rand(1, 3, SIDE, SIDE),)), tmp_path / "model.pt2")
+    spec = ModelSpec(name=str(tmp_path / "model.pt2"), preprocessing=CONTRACT)
+    assert load_model(spec).num_classes == 3
+    assert load_model(spec.model_copy(update={"num_classes": 0})).outputs == (Output("output", (3,)),)

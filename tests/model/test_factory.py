@@ -1,4 +1,4 @@
-"""A user's own factory is found, and what it is made of."""
+"""A user's own factory is found."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgevit.errors import UsageError  # noqa: E402
-from edgevit.model.factory import call_factory, source_files  # noqa: E402
+from edgevit.model.factory import call_factory  # noqa: E402
 
 SOURCE = """
 import torch
@@ -36,12 +36,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_factory_is_called_with_the_classes(here: Path) -> None:
     assert call_factory("nets_of_mine:make", None).out_features == 2
     assert call_factory("nets_of_mine:make", 5).out_features == 5
-
-
-def test_its_sources_are_the_files_beside_it_that_were_imported(here: Path) -> None:
-    assert source_files("nets_of_mine:make") == ()
-    call_factory("nets_of_mine:make", None)
-    assert source_files("nets_of_mine:make") == (here / "nets_helper.py", here / "nets_of_mine.py")
 
 
 def test_a_file_of_the_folder_never_stands_for_one_of_python(here: Path) -> None:

@@ -24,6 +24,7 @@ from edgevit.model import load  # noqa: E402
 from edgevit.model.bundled import BUNDLED_MODELS  # noqa: E402
 from edgevit.model.load import LoadJob, load_model, load_on_trial, weights_sha256  # noqa: E402
 from edgevit.model.weights import refuse_unusual_storage  # noqa: E402
+from edgevit.results.output import Output  # noqa: E402
 from edgevit.spec.spec import ModelSpec, PreprocessingOverrides  # noqa: E402
 
 
@@ -129,6 +130,7 @@ def test_weights_that_are_not_finite_in_float32_are_refused(tmp_path: Path, valu
 
 
 FACTORIES = """
+from dataclasses import dataclass
 import torch
 from torch import nn
 
@@ -160,9 +162,27 @@ def needs(something): return Net()
 class Maps(Net):
     def forward(self, images): return images
 def maps(): return Maps()
-class Pair(Net):
-    def forward(self, images): return images, images
-def pair(): return Pair()
+@dataclass
+class Found:
+    embedding: torch.Tensor
+    maps: list
+    loss: object = None
+class Several(Net):
+    def forward(self, images): return Found(super().forward(images), [images, {"half": images / 2}])
+def several(): return Several()
+class Only(Net):
+    def forward(self, images): return {"logits": super().forward(images), "loss": None}
+def only(): return Only()
+class Returning(Net):
+    def __init__(self, make):
+        super().__init__()
+        self.make = make
+    def forward(self, images): return self.make(super().forward(images))
+def decided(): return Returning(lambda logits: logits.argmax(1))
+def boxes(): return Returning(lambda logits: {"boxes": torch.zeros(7, 4), "scores": logits})
+def twice(): return Returning(lambda logits: {"a": [logits], "a_0": logits})
+def worded(): return Returning(lambda logits: {"logits": logits, "task": "flowers"})
+def void(): return Returning(lambda logits: [])
 number = 3
 def loads_its_own():
     net = Net()
@@ -206,7 +226,7 @@ def test_a_users_own_factory(factories: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "given", "message"),
     [
-        ("{}:grey", {}, ":grey takes images of 1 channel, and edgevit feeds RGB"),
+        ("{}:grey", {}, ":grey takes images of 1 channel, not 3"),
         ("{}:levels", {}, r"mean 127.5 and std 127.5 is not of pixels in 0..1.* --mean 0.5 --std 0.5"),
         ("{}:nothing", {}, "has no factory 'nothing'"),
         ("{}:number", {}, "has no factory 'number'"),
@@ -224,8 +244,11 @@ def test_a_users_own_factory(factories: str, tmp_path: Path) -> None:
         ("{}:odd_interpolation", {}, "interpolation 'area', which edgevit lacks"),
         ("{}:odd_crop", {}, "crop_mode 'border', which edgevit lacks"),
         ("{}:wrong_size", {}, r"does not take an image \[1, 3, 9, 9\]"),
-        ("{}:maps", {}, r"returns \[1, 3, 8, 8\] for one image"),
-        ("{}:pair", {}, "returns tuple for one image"),
+        ("{}:decided", {}, r'the output "output" of the model is int64 \[1\], which cannot be compared as real values'),
+        ("{}:boxes", {}, r'the output "boxes" of the model is \[7, 4\] for one image, without an axis of the batch'),
+        ("{}:twice", {}, "of the outputs of the model, a_0 is the name of two"),
+        ("{}:worded", {}, "the model returns a str as its output task"),
+        ("{}:void", {}, "the model returns no tensor"),
     ],
 )
 def test_a_bad_factory_is_refused_with_the_reason(
@@ -233,6 +256,27 @@ def test_a_bad_factory_is_refused_with_the_reason(
 ) -> None:
     with pytest.raises(UsageError, match=message):
         load_model(spec(name.format(factories), **given))
+
+
+def test_what_is_no_classifier_has_its_outputs_by_name(factories: str) -> None:
+    model = load_model(spec(f"{factories}:several"))
+    assert model.num_classes == 0
+    assert model.outputs == (Output("embedding", (4,)), Output("maps_0", (3, 8, 8)), Output("maps_1_half", (3, 8, 8)))
+    image = torch.rand(1, 3, 8, 8)
+    found = model.module(image)
+    assert list(found) == ["embedding", "maps_0", "maps_1_half"]
+    assert torch.equal(found["maps_1_half"], image / 2)
+    assert load_model(spec(f"{factories}:maps")).outputs == (Output("output", (3, 8, 8)),)
+
+
+def test_a_row_is_logits_unless_there_are_no_classes(factories: str) -> None:
+    model = load_model(spec(f"{factories}:only"))
+    assert (model.num_classes, model.outputs) == (4, (Output("logits", (4,)),))
+    assert model.module(torch.rand(1, 3, 8, 8)).shape == (1, 4)
+    embedding = load_model(spec(f"{factories}:fixed", num_classes=0))  # it has no such argument
+    assert (embedding.num_classes, embedding.outputs) == (0, (Output("output", (4,)),))
+    features = load_model(spec("test_vit", num_classes=0))
+    assert features.outputs == (Output("output", (64,)),)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from edgevit.pipeline.choose import (
     ends_policy,
     int8_exceeds_budget,
     judge,
+    may_keep_budget,
     misses_budget,
     rank_by_rounds,
     reject_worse_forms,
@@ -23,6 +24,7 @@ from edgevit.pipeline.choose import (
 from edgevit.results.artifact import PassRecord
 from edgevit.results.candidate import Accuracy, Attempt, Candidate, Contribution, Verification
 from edgevit.results.measurement import HOST, Interval, RoundLatency
+from edgevit.results.metric import MetricScore
 from edgevit.results.statistics import paired_ratio
 from edgevit.spec.recipe import Recipe
 from tests.factories import make_artifact, make_candidate, make_latency, make_measurement, make_prediction
@@ -621,3 +623,32 @@ def test_what_was_made_of_a_plan_misses_the_budget(drops: dict[str, float | None
         replace(make_candidate(name), accuracy=None if drop is None else accurate(drop)) for name, drop in drops.items()
     )
     assert misses_budget(made, 1.0) == missed
+
+
+def _by_metric(candidate_id: str, value: float, drop: float, **changes: Any) -> Candidate:
+    """A candidate that a metric of the user's own judges, and top-1 otherwise."""
+    score = MetricScore("my:balanced", "", value, drop, None, Interval(drop - 0.01, drop + 0.01))
+    return make_candidate(candidate_id, accuracy=Accuracy(0.8, None, 100, 0.0, metric=score), **changes)
+
+
+def test_a_metric_counts_instead_of_top1() -> None:
+    lost = _by_metric("onnxruntime/dynamic_wi8_afp32", 0.7, 0.05)
+    judged = judge(lost, None, Limits(0.02))
+    assert (judged.status, judged.reasons) == ("rejected", ("balanced drops 0.05 (0.04 to 0.06), 0.02 allowed",))
+    near = judge(_by_metric("onnxruntime/dynamic_wi8_afp32", 0.7, 0.015), None, Limits(0.02))
+    assert near.status == "ok"
+    assert near.reasons == ("the limit of 0.02 is met only within noise: balanced drops 0.015 (0.005 to 0.025)",)
+
+
+def test_of_those_that_tie_the_metric_chooses() -> None:
+    latency = make_latency(10, 11, 12)
+    better = _by_metric("onnxruntime/fp32", 0.9, 0.0, latency=latency)
+    worse = _by_metric("onnxruntime/dynamic_wi8_afp32", 0.85, 0.05, latency=latency)
+    assert choose((worse, better)).selected == better.id
+
+
+def test_on_a_part_of_the_images_a_metric_without_interval_leaves_all_open() -> None:
+    score = MetricScore("my:balanced", "", 0.5, 0.4)
+    assert may_keep_budget(Accuracy(0.1, None, 200, 80.0, metric=score), 0.02)
+    sure = MetricScore("my:balanced", "", 0.5, 0.4, None, Interval(0.3, 0.5))
+    assert not may_keep_budget(Accuracy(0.9, None, 200, 0.0, metric=sure), 0.02)

@@ -9,7 +9,9 @@ import pytest
 
 pytest.importorskip("torch")
 
+from edgevit.artifacts.metrics.metric import Metric, Predictions, Score
 from edgevit.data.sampling import RunData
+from edgevit.pipeline.choose import counted_drop
 from edgevit.pipeline.context import RunContext
 from edgevit.results.candidate import Accuracy
 from edgevit.spec.spec import Spec
@@ -67,3 +69,27 @@ def test_of_made_up_images_no_answers_are_kept(tmp_path: Path) -> None:
 
 def test_limits_are_those_of_the_spec(tmp_path: Path) -> None:
     assert context(tmp_path, None).limits.max_drop == 3.0
+
+
+def test_the_metric_of_the_spec_judges(tmp_path: Path) -> None:
+    def hits(predictions: Predictions) -> Score:
+        assert predictions.labels is not None
+        return Score(float((predictions.outputs["logits"].argmax(axis=1) == predictions.labels).sum()))
+
+    spec = Spec.model_validate({"model": {"name": "m"}, "budget": {"max_drop": 3.0}})
+    metric = Metric("my:hits", "", needs_labels=True, compute=hits)
+    inputs = make_inputs(spec, data=RunData(noise(4, (0, 1, 2, 3)), None), metric=metric)
+    run = make_context(inputs, tmp_path, LOGITS)
+    found = run.evaluate(OTHER)
+    assert found.metric is not None
+    assert (found.metric.name, found.metric.value, found.metric.drop, found.metric.interval) == (
+        "my:hits",
+        3.0,
+        1.0,
+        None,
+    )
+    assert (found.top1, counted_drop(found)) == (0.75, 1.0)
+    part = run.evaluate(OTHER[[1, 3]], (1, 3)).metric
+    assert part is not None
+    assert (part.value, part.drop) == (1.0, 1.0)
+    assert part.drop_interval is not None  # a part of the images has to tell how sure it is

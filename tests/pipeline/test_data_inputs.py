@@ -15,6 +15,7 @@ from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 ensure_torchvision_schemas()
 pytest.importorskip("timm")
 
+from edgevit.data.images import open_images  # noqa: E402
 from edgevit.errors import UsageError  # noqa: E402
 from edgevit.pipeline.inputs import open_inputs  # noqa: E402
 from edgevit.run.progress import Silent  # noqa: E402
@@ -101,3 +102,27 @@ def test_a_part_of_images_whose_labels_count_from_one_may_calibrate(tmp_path: Pa
 def test_what_does_not_fit_is_refused(sections: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         open_inputs(digits_spec(**sections), Silent())
+
+
+def _digits_as_arrays(path: Path, split: str, labels: bool = True) -> str:
+    """Twenty images of the digits as an archive, with labels or without."""
+    images = open_images(f"digits:{split}")
+    pixels = np.stack([np.asarray(images.image(name)) for name in images.ids[:20]])
+    assert images.labels is not None
+    np.savez(path, images=pixels, **({"labels": np.array(images.labels[:20])} if labels else {}))
+    return str(path)
+
+
+def test_further_sets_have_labels_and_share_no_image_with_those_that_calibrate_or_train(tmp_path: Path) -> None:
+    held, other = (_digits_as_arrays(tmp_path / f"{split}.npz", split) for split in ("calibration", "train"))
+    data = {"evaluation": "digits", "calibration": held}
+    found = open_inputs(digits_spec(data={**data, "also_evaluate": [other]}), Silent())
+    assert [len(images) for images in found.data.others] == [20]
+    assert [record.source for record in found.other_evaluations] == [other]
+    plain = _digits_as_arrays(tmp_path / "plain.npz", "train", labels=False)
+    with pytest.raises(UsageError, match="plain.npz has no labels, which each further set"):
+        open_inputs(digits_spec(data={**data, "also_evaluate": [plain]}), Silent())
+    again = str(tmp_path / "again.npz")
+    (tmp_path / "again.npz").write_bytes(Path(held).read_bytes())
+    with pytest.raises(UsageError, match="20 calibration images of .* are in .*again.npz too"):
+        open_inputs(digits_spec(data={**data, "also_evaluate": [again]}), Silent())

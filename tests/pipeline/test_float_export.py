@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +41,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         if task.function is prepare_images:
             return run_here(task)
         asked.append(f"{task.function.__name__} {task.argument.backend}")
+        if task.argument.backend == "openvino":
+            raise CandidateFailed("no such op")
         if isinstance(task.argument, InferenceJob):
             np.save(task.argument.logits, np.eye(3, dtype=np.float32))
             return LogitsFile(task.argument.logits, 3)
-        if task.argument.backend == "openvino":
-            raise CandidateFailed("no such op")
         main = task.argument.folder / "model.onnx"
         main.parent.mkdir(parents=True)
         main.write_bytes(b"weights")
@@ -80,3 +81,16 @@ def test_what_failed_early_is_tried_and_told_by_its_candidate(
         export_early(context.stages, export, context.inputs.backends)
         with pytest.raises(CandidateFailed, match="no such op"):
             export.export(context.stages, get_backend("openvino"))
+
+
+def test_preprocessing_is_embedded_in_a_copy_of_what_quantizers_start_from(
+    context: RunContext, asked: list[str], tmp_path: Path
+) -> None:
+    stages, onnx = context.stages, get_backend("onnx")
+    with stages.folder:
+        plain_export = float_export(context, tmp_path)
+        export = replace(plain_export, contract=replace(plain_export.contract, embeds_preprocessing=True))
+        made, plain = export.export(stages, onnx), export.export_plain(stages, onnx)
+    assert asked == ["export_float onnxruntime", "embed_preprocessing onnxruntime"]
+    assert made.main == stages.folder.path / "artifacts" / "onnxruntime" / "fp32" / "dense" / "model.onnx"
+    assert plain.main == stages.folder.work("plain/onnxruntime/fp32/dense/model.onnx")

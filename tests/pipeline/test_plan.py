@@ -55,6 +55,12 @@ def test_a_plan_names_every_candidate() -> None:
     )
 
 
+def test_preprocessing_is_put_into_every_artifact() -> None:
+    assert "embed" not in counts(make_plan(FACTS))
+    plan = make_plan(replace(FACTS, embeds=True, variants=(*FACTS.variants, REDUCED)))
+    assert counts(plan)["embed"] == len(plan.candidates) == 2 * (2 + 3)
+
+
 def test_both_forms_are_made_and_one_is_quantized() -> None:
     plan = make_plan(replace(FACTS, backends=FACTS.backends[:1], variants=(*FACTS.variants, REDUCED)))
     assert plan.candidates[2:] == (
@@ -121,3 +127,10 @@ def test_jobs_shorten_what_may_run_beside_others_only() -> None:
 
 def test_a_backend_that_was_not_measured_is_planned_too() -> None:
     assert make_plan(replace(FACTS, backends=(PlannedBackend("new", ()),))).candidates == ("new/fp32/dense",)
+
+
+def test_further_sets_are_evaluated_by_each_candidate() -> None:
+    before, after = counts(make_plan(FACTS)), counts(make_plan(replace(FACTS, other_images=(100, 200))))
+    candidates = len(make_plan(FACTS).candidates)
+    assert after["evaluate"] == before["evaluate"] + 2 * (candidates + 1)
+    assert after["preprocess"] == before["preprocess"] + 2

@@ -15,6 +15,7 @@ from tests.pipeline.contexts import make_context, make_inputs, noise, run_here
 
 pytest.importorskip("torch")
 
+from edgevit.artifacts.embed import EmbedJob
 from edgevit.artifacts.evaluate import InferenceJob, LogitsFile
 from edgevit.artifacts.layer_sensitivity import Sensitivity, SensitivityJob
 from edgevit.artifacts.make import ExportJob, MadeArtifact, QuantizeJob
@@ -73,7 +74,7 @@ class World:
             return run_here(task)
         argument = task.argument
         self.asked.append(argument)
-        if isinstance(argument, QuantizeJob | ExportJob):
+        if isinstance(argument, QuantizeJob | ExportJob | EmbedJob):
             return self.make(argument)
         if isinstance(argument, InferenceJob):
             logits = LOGITS.copy()
@@ -90,11 +91,13 @@ class World:
             return Sensitivity(tuple(layers), 4)
         raise AssertionError(f"nobody asks for {argument}")
 
-    def make(self, job: QuantizeJob | ExportJob) -> MadeArtifact:
+    def make(self, job: QuantizeJob | ExportJob | EmbedJob) -> MadeArtifact:
         if isinstance(job, QuantizeJob):
             if self.broken(job.recipe):
                 raise CandidateFailed("the quantizer crashed")
             self.recipes[job.folder / "model.onnx"] = job.recipe
+        if isinstance(job, EmbedJob):
+            self.recipes[job.folder / "model.onnx"] = self.recipes[job.plain]
         job.folder.mkdir(parents=True, exist_ok=True)
         (job.folder / "model.onnx").write_bytes(repr(job).encode())
         tensor = TensorSpec("x", (1,), "float32", "")
@@ -124,6 +127,23 @@ def rungs(quantized_artifact: QuantizedArtifact) -> list[str]:
 
 def quantized(world: World) -> list[QuantizeJob]:
     return [job for job in world.asked if isinstance(job, QuantizeJob)]
+
+
+def test_preprocessing_is_embedded_after_quantization_from_a_plain_parent(world: World) -> None:
+    inputs = world.context.inputs
+    export = inputs.spec.export.model_copy(update={"embed_preprocessing": True})
+    spec = inputs.spec.model_copy(update={"export": export})
+    world.context = replace(world.context, inputs=replace(inputs, spec=spec))
+    found = world.quantize()
+    exported, (job,) = [each for each in world.asked if isinstance(each, ExportJob)], quantized(world)
+    embedded = next(each for each in world.asked if isinstance(each, EmbedJob))
+    assert [each.contract for each in exported] == [None]
+    assert job.parent == exported[0].folder / "model.onnx"
+    assert job.contract is None
+    assert embedded.plain == job.folder / "model.onnx"
+    assert embedded.contract == world.context.inputs.contract(CONTRACT, "static_wi8_ai8")
+    assert embedded.contract.embeds_preprocessing
+    assert found.made.main.read_bytes() == (embedded.folder / "model.onnx").read_bytes()
 
 
 def test_what_holds_at_once_is_kept_at_its_place(world: World) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from edgevit.errors import UsageError
 from edgevit.results.contract import contract_from_text, contract_to_text, names_by_output
+from edgevit.results.output import Output
 from tests.factories import make_contract
 
 
@@ -37,3 +39,23 @@ def test_classes_are_named_only_if_all_are() -> None:
     assert names_by_output({"b": 1, "a": 0}, 3) == ()
     assert names_by_output({}, 3) == ()
     assert names_by_output({"no": 0, "yes": 1}, 1) == ("no", "yes")  # a single logit tells two classes apart
+
+
+def test_named_outputs_are_told_and_a_classifiers_contract_is_as_it_was() -> None:
+    assert "outputs" not in json.loads(contract_to_text(make_contract()))
+    outputs = (Output("map", (21, 3, 4)), Output("score", ()))
+    contract = make_contract(classes=(), outputs=outputs)
+    assert json.loads(contract_to_text(contract))["outputs"] == [
+        {"name": "map", "shape": [21, 3, 4]},
+        {"name": "score", "shape": []},
+    ]
+    assert contract_from_text(contract_to_text(contract), "x") == contract
+
+
+def test_only_a_file_that_normalizes_by_itself_says_so() -> None:
+    plain, embedded = make_contract(), make_contract(layout="NHWC", embeds_preprocessing=True)
+    assert "embeds_preprocessing" not in contract_to_text(plain)
+    assert contract_from_text(contract_to_text(embedded), "model.onnx") == embedded
+    assert plain.fed == plain.preprocessing
+    assert (embedded.fed.mean, embedded.fed.std) == ((0.0,) * 3, (1 / 255,) * 3)
+    assert replace(embedded.fed, mean=plain.preprocessing.mean, std=plain.preprocessing.std) == plain.preprocessing

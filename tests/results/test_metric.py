@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgevit.results.metric import MetricScore, points
+from edgevit.results.metric import MetricScore, points_per_unit
 
 
 @pytest.mark.parametrize(
@@ -14,4 +14,4 @@ def test_a_metric_of_ones_own_is_called_by_its_function(name: str, title: str) -
 
 
 def test_only_fractions_are_counted_in_points() -> None:
-    assert (points("%"), points("dB"), points("")) == (100, 1, 1)
+    assert (points_per_unit("%"), points_per_unit("dB"), points_per_unit("")) == (100, 1, 1)

@@ -213,7 +213,7 @@ def test_the_digest_of_a_known_spec_stays() -> None:
     assert resolve({"model": {"name": "a"}}).sha256 == DIGEST
 
 
-DIGEST = "95e126d40a87224c83677a0f6a4389a65dc179afccde6a632a6e74e72f353cf7"
+DIGEST = "5a6ed3d542342e79260b1f353058eaeb75807c8faa3bd2920a49ee82b2cee4eb"
 
 
 def test_weights_on_the_command_line_replace_those_of_the_file(tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_weights_on_the_command_line_replace_those_of_the_file(tmp_path: Path) -
         ({"export": {"backends": ["onnx", "onnx"]}}, "export.backends: onnx is given twice"),
         ({"devices": ["raspberry-pi-5", "raspberry-pi-5"]}, "devices: raspberry-pi-5 is given twice"),
         ({"model": {"name": "a", "preprocessing": {"input_size": 96}}}, "input_size: is height and width: write [96, 96]"),
-        ({"model": {"name": "a", "preprocessing": {"mean": 0.5}}}, "write [0.5, 0.5, 0.5]"),
+        ({"model": {"name": "a", "preprocessing": {"mean": 0.5}}}, "write [0.5]"),
         ({"measure": {"timeout_seconds": 1e300}}, "measure.timeout_seconds: "),
         ({"max_minutes": 10**400}, "max_minutes: "),
         ({"data": {"evaluation": "digits", "samples": 10**400}}, "data.samples: "),
@@ -256,6 +256,8 @@ def test_nothing_is_converted_empty_or_out_of_bounds(document: dict[str, Any], w
     ("document", "message"),
     [
         ({"data": {"samples": 3}}, "data.samples (--samples) has no effect"),
+        ({"data": {"also_evaluate": ["fog/"]}}, "data.also_evaluate has no effect without data.evaluation"),
+        ({"data": {"evaluation": "a", "also_evaluate": ["a"]}}, "data.also_evaluate: a is given twice"),
         ({"data": {"calibration_samples": 3}}, "data.calibration_samples has no effect"),
         ({"data": {"train": "digits:train"}}, "data.train (--train) has no effect"),
         (
@@ -295,3 +297,17 @@ def test_one_tuning_alone_is_of_one_plan_scheme_and_backend(document: dict[str, 
     changed = {**whole, **{key: {**whole.get(key, {}), **value} for key, value in document.items()}}
     with pytest.raises(UsageError, match=message):
         check_single_tuning(Spec.model_validate(changed))
+
+
+def test_further_sets_start_at_the_folder_of_the_spec(tmp_path: Path) -> None:
+    (tmp_path / "fog").mkdir()
+    file = write(
+        tmp_path, '[model]\nname = "a"\n[data]\nevaluation = "digits"\nalso_evaluate = ["fog", "digits:train"]\n'
+    )
+    assert resolve_spec(file, None, {}).data.also_evaluate == (str(tmp_path / "fog"), "digits:train")
+
+
+def test_the_unit_of_the_largest_drop_is_that_of_the_metric() -> None:
+    with pytest.raises(UsageError, match="max_drop is in percentage points, 0 to 100, not 101"):
+        resolve({"model": {"name": "a"}, "budget": {"max_drop": 101.0}})
+    assert resolve({"model": {"name": "a"}, "budget": {"metric": "value", "max_drop": 250.0}}).budget.max_drop == 250

@@ -1,11 +1,31 @@
-"""The metrics that edgevit has, by name."""
+"""Metrics by name: those that edgevit has, and users' own."""
 
 from __future__ import annotations
 
 from edgevit.artifacts.metrics.classification import AGREEMENT, TOP1
+from edgevit.artifacts.metrics.fidelity import COSINE, SNR
 from edgevit.artifacts.metrics.metric import Metric
 from edgevit.artifacts.metrics.multilabel import MULTILABEL
+from edgevit.artifacts.metrics.own import own_metric
 from edgevit.artifacts.metrics.value import VALUE
+from edgevit.errors import unknown_name
 
-BUILT_IN: dict[str, Metric] = {metric.name: metric for metric in (TOP1, AGREEMENT, VALUE, MULTILABEL)}
+BUILT_IN: dict[str, Metric] = {metric.name: metric for metric in (TOP1, AGREEMENT, VALUE, MULTILABEL, COSINE, SNR)}
 """By name, as ``--metric`` has it."""
+_NEXT = f"known: {', '.join(BUILT_IN)}; a function of your own is package.module:function"
+
+
+def find_metric(name: str) -> Metric:
+    """Returns a metric that edgevit has, or a user's own.
+
+    Args:
+        name: As ``--metric`` has it: "top1", or "package.module:function".
+
+    Raises:
+        UsageError: there is none of that name, or it is not a function of outputs and labels.
+    """
+    if ":" in name:
+        return own_metric(name)
+    if name not in BUILT_IN:
+        raise unknown_name("metric", name, BUILT_IN, next_step=_NEXT)
+    return BUILT_IN[name]

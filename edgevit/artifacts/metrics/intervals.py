@@ -9,7 +9,7 @@ import numpy as np
 from edgevit.artifacts.metrics.metric import Metric, Predictions, Score
 from edgevit.errors import UsageError
 from edgevit.results.measurement import Interval
-from edgevit.results.metric import points
+from edgevit.results.metric import points_per_unit
 
 _RESAMPLES = 1000
 _LEAST_RESAMPLES = 200
@@ -55,7 +55,7 @@ def drop_interval(
             other,
             lambda places: metric.score(one.select(places)).value - metric.score(other.select(places)).value,
         )
-    scale = points(metric.unit)
+    scale = points_per_unit(metric.unit)
     return found and Interval(scale * found.low, scale * found.high)
 
 

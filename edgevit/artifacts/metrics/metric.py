@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from edgevit.errors import UsageError
-from edgevit.results.metric import Unit, points
+from edgevit.results.metric import Unit, points_per_unit
 
 Outputs: TypeAlias = Mapping[str, np.ndarray]
 """Each output of a model by name, float [n, ...], which may be memory-mapped; a classifier has one, [n, classes]."""
@@ -82,7 +82,7 @@ class Metric:
 
     def drop(self, before: float, after: float) -> float:
         """Returns how much worse the second value is: in percentage points where the unit is "%", else in the metric's unit."""
-        return points(self.unit) * (before - after)
+        return points_per_unit(self.unit) * (before - after)
 
 
 def mean_of(per_image: np.ndarray) -> Score:

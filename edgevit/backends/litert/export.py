@@ -10,12 +10,14 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
+from edgevit.results.output import LOGITS
+
 
 def export(program: ExportedProgram, folder: Path, *, fused: bool = False) -> Path:
     """Writes ``model.tflite``: float32, static shapes, NCHW input as in PyTorch.
 
     Args:
-        program: One input, logits as the only output.
+        program: One input; logits as the only output, or named outputs.
         folder: Exists.
         fused: Has no effect: the format has one form of each op.
 
@@ -35,11 +37,12 @@ def export(program: ExportedProgram, folder: Path, *, fused: bool = False) -> Pa
 
 
 class _Named(nn.Module):
-    """Names the output of the signature."""
+    """Names the outputs of the signature."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
 
     def forward(self, input: torch.Tensor) -> dict[str, torch.Tensor]:
-        return {"logits": self.module(input)}
+        given = self.module(input)
+        return given if isinstance(given, dict) else {LOGITS: given}

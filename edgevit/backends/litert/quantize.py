@@ -12,6 +12,7 @@ from ai_edge_quantizer import calibrator, qtyping, quantizer, recipe_manager
 from ai_edge_quantizer.algorithm_manager import AlgorithmName
 from ai_edge_quantizer.utils import tfl_flatbuffer_utils
 
+from edgevit.backends.litert.float_outputs import with_float_outputs
 from edgevit.backends.litert.graph import read_graph
 from edgevit.backends.litert.integer_io import with_uint8_io
 from edgevit.errors import UsageError
@@ -25,6 +26,9 @@ _MOVES: tuple[OpKind, ...] = ("reshape", "layout", "gather", "pooling")
 """Kinds that only move values: between float ops they are float."""
 _GPTQ_IMAGES = 16
 """Enough for the Hessians of a vision transformer, each of whose tokens is a sample; the library runs them slowly."""
+
+_ROW_AXES = 2
+"""Axes of an output that is a row of values, such as logits; a map has more."""
 
 Statistics = dict[str, qtyping.QSV]
 
@@ -66,6 +70,8 @@ def quantize(parent: Path, recipe: Recipe, calibration: np.ndarray | None, folde
         statistics = known if gptq else _with_ranges(known, recipe, parent, calibration)
     worker = quantizer.Quantizer(str(parent), rules.get_quantization_recipe())
     content = worker.quantize(statistics, enable_progress_report=False).quantized_model
+    if recipe.integer_io == "none":
+        content = with_float_outputs(content)
     path.write_bytes(with_uint8_io(content) if recipe.integer_io == "uint8" else content)
     return path
 
@@ -129,11 +135,15 @@ def _leave_out(rules: recipe_manager.RecipeManager, parent: Path, float_layers: 
 
 
 def _heads(parent: Path) -> list[tuple[qtyping.TFLOperationName, str]]:
-    """Returns the op that makes each output and its tensor's name, also those before ops that only change the shape."""
+    """Returns the op that makes each row of outputs and its tensor's name, also those before ops that only change the shape.
+
+    The layers that make maps are no heads: they may be most of a backbone.
+    """
     model = tfl_flatbuffer_utils.read_model(str(parent))
     graph = model.subgraphs[0]
     maker = {output: op for op in graph.operators for output in op.outputs}
-    pending, heads = list(graph.outputs), []
+    pending = [output for output in graph.outputs if len(graph.tensors[output].shape) <= _ROW_AXES]
+    heads: list[tuple[qtyping.TFLOperationName, str]] = []
     while pending:
         op = maker.get(pending.pop())
         operation = op and tfl_flatbuffer_utils.TFL_OP_CODE_TO_NAME.get(model.operatorCodes[op.opcodeIndex].builtinCode)

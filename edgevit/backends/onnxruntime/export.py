@@ -9,6 +9,7 @@ import torch
 from torch.export import ExportedProgram
 
 from edgevit.backends.onnxruntime.fused_attention import expand_masks, join_heads
+from edgevit.backends.output_names import output_names
 
 OPSET = 18
 """LayerNormalization is one op since opset 17; per-channel QDQ needs 13."""
@@ -20,7 +21,7 @@ def export(program: ExportedProgram, folder: Path, *, fused: bool = False) -> Pa
     """Writes ``model.onnx``: float32, static shapes, weights inside.
 
     Args:
-        program: One input, logits as the only output.
+        program: One input; logits as the only output, or named outputs.
         folder: Exists.
         fused: Whether GELU and attention become one op each, which ONNX Runtime has since release 1.23.
 
@@ -36,7 +37,7 @@ def export(program: ExportedProgram, folder: Path, *, fused: bool = False) -> Pa
         dynamo=True,
         opset_version=FUSED_OPSET if fused else OPSET,
         input_names=["input"],
-        output_names=["logits"],
+        output_names=list(output_names(program)),
         verbose=False,
     )
     if exported is None:

@@ -8,12 +8,14 @@ from pathlib import Path
 import openvino as ov
 from torch.export import ExportedProgram
 
+from edgevit.backends.output_names import output_names
+
 
 def export(program: ExportedProgram, folder: Path, *, fused: bool = False) -> Path:
     """Writes ``model.xml`` and ``model.bin``: float32, static shapes.
 
     Args:
-        program: One input, logits as the only output.
+        program: One input; logits as the only output, or named outputs.
         folder: Exists.
         fused: Has no effect: the format has one form of each op.
 
@@ -30,7 +32,8 @@ def export(program: ExportedProgram, folder: Path, *, fused: bool = False) -> Pa
     model = ov.convert_model(program, example_input=arguments)
     model.reshape(list(arguments[0].shape))
     model.input(0).set_names({"input"})
-    model.output(0).set_names({"logits"})
+    for place, name in enumerate(output_names(program)):
+        model.output(place).set_names({name})
     _name_by_place(model)
     ov.save_model(model, path, compress_to_fp16=False)
     return path

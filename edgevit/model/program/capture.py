@@ -22,6 +22,7 @@ from torch.export import ExportedProgram
 from edgevit.errors import UsageError
 from edgevit.model.program.archive import check_archive
 from edgevit.model.program.fold import fold_batch_norm, fold_constant_resampling
+from edgevit.model.program.outputs import ModelOutput, largest_difference
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 from edgevit.model.user_code import user_code
 from edgevit.run.files import write_atomically
@@ -32,20 +33,23 @@ FOLDING_TOLERANCE = 1e-4
 _CAPTURABLE = "what the model does may not depend on the values in an image: replace such an `if`, `.item()` or mask by torch.where"
 
 
-def capture(module: nn.Module, input_size: tuple[int, int]) -> ExportedProgram:
-    """Captures a classifier with a static shape, batch 1.
+def capture(module: nn.Module, input_size: tuple[int, int], channels: int = 3) -> ExportedProgram:
+    """Captures a model with a static shape, batch 1.
 
     Args:
-        module: float32 [n, 3, h, w] to logits [n, classes], in eval mode; left untouched.
+        module: float32 [n, channels, h, w] to logits [n, classes], or to each output [n, ...] by name, in eval mode; left
+            untouched.
         input_size: Height and width in pixels.
+        channels: Of the images.
 
     Returns:
-        Program with one input, ``input`` float32 [1, 3, h, w], and one output, logits float32 [1, classes].
+        Program with one input, ``input`` float32 [1, channels, h, w], and one output, logits float32 [1, classes]; or named
+        ones, see :mod:`edgevit.model.program.outputs`.
 
     Raises:
         UsageError: torch.export cannot capture the module, or the captured program differs from it by more than rounding.
     """
-    example = _image_like(input_size)
+    example = _image_like(input_size, channels)
     with user_code("running the model"), torch.inference_mode():
         expected = module(example)
     with user_code("merging the blocks of the model"):
@@ -58,22 +62,18 @@ def capture(module: nn.Module, input_size: tuple[int, int]) -> ExportedProgram:
     folded = program.module()
     if fold_batch_norm(folded) + fold_constant_resampling(folded):
         program = torch.export.export(folded, (example,))
-    actual = cast(nn.Module, program.module())(example).detach()
-    difference = _relative_difference(actual, expected)
+    with torch.no_grad():
+        difference = largest_difference(cast(nn.Module, program.module())(example), expected)
     if not difference <= FOLDING_TOLERANCE:
         raise _differs(module, example, expected, difference)
     return program
 
 
-def _relative_difference(found: torch.Tensor, expected: torch.Tensor) -> float:
-    return float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-30))
-
-
-def _differs(module: nn.Module, example: torch.Tensor, expected: torch.Tensor, difference: float) -> UsageError:
+def _differs(module: nn.Module, example: torch.Tensor, expected: ModelOutput, difference: float) -> UsageError:
     """The error for a captured program that differs from its module, with the cause as far as it can be found."""
     what = f"the captured model differs from the module by {difference:.1e} (relative)"
     with torch.inference_mode():
-        again = _relative_difference(module(example), expected)
+        again = largest_difference(module(example), expected)
     if not again <= FOLDING_TOLERANCE:
         return UsageError(
             f"{what}; run twice on one image, the module itself differs by {again:.1e}",
@@ -90,10 +90,10 @@ def _differs(module: nn.Module, example: torch.Tensor, expected: torch.Tensor, d
     )
 
 
-def _rounding_of(module: nn.Module, example: torch.Tensor, expected: torch.Tensor) -> float | None:
+def _rounding_of(module: nn.Module, example: torch.Tensor, expected: ModelOutput) -> float | None:
     """Relative difference that float32 makes in the logits; None for a module that does not run in float64."""
     with contextlib.suppress(RuntimeError, TypeError, ValueError), torch.inference_mode():
-        return _relative_difference(expected.double(), copy.deepcopy(module).double()(example.double()))
+        return largest_difference(expected, copy.deepcopy(module).double()(example.double()))
     return None
 
 
@@ -128,14 +128,14 @@ def _place_of_open_shape(program: ExportedProgram) -> str:
     return f" ({lines[-1].rpartition(', in ')[0] or lines[-1]})" if lines else ""
 
 
-def _image_like(size: tuple[int, int]) -> torch.Tensor:
-    """Returns smooth colours with a little noise, float32 [1, 3, h, w], mean about 0 and standard deviation about 1.
+def _image_like(size: tuple[int, int], channels: int) -> torch.Tensor:
+    """Returns smooth colours with a little noise, float32 [1, channels, h, w], mean about 0 and standard deviation about 1.
 
     White noise drives activations far out of the range that the norms' statistics are for, where float32 rounding alone
     (folded or not) changes the logits of a LeViT by 3 %.
     """
     generator = torch.Generator().manual_seed(0)
-    colours = nn.functional.interpolate(torch.randn(1, 3, 6, 6, generator=generator), size=size, mode="bicubic")
+    colours = nn.functional.interpolate(torch.randn(1, channels, 6, 6, generator=generator), size=size, mode="bicubic")
     return colours + 0.1 * torch.randn(colours.shape, generator=generator)
 
 
@@ -146,9 +146,9 @@ class NamedInput(nn.Module):
         super().__init__()
         self.module = module
 
-    def forward(self, input: torch.Tensor) -> torch.Tensor:
+    def forward(self, input: torch.Tensor) -> ModelOutput:
         """Returns what the module returns for images float32 [n, 3, h, w]."""
-        return cast(torch.Tensor, self.module(input))
+        return cast(ModelOutput, self.module(input))
 
 
 def _is_static(program: ExportedProgram) -> bool:

@@ -14,6 +14,7 @@ from torch.export import ExportedProgram
 
 from edgevit.errors import UsageError
 from edgevit.model.program.derived import Derived, keeps_derivations
+from edgevit.model.program.outputs import as_rows
 
 LINEAR = torch.ops.aten.linear.default
 CONVOLUTIONS = (torch.ops.aten.conv1d.default, torch.ops.aten.conv2d.default, torch.ops.aten.conv2d.padding)
@@ -162,13 +163,13 @@ def run_images(
     """Runs a graph over images, one at a time.
 
     Args:
-        module: float32 [1, 3, h, w] to logits [1, classes].
+        module: float32 [1, 3, h, w] to logits [1, classes], or to named outputs.
         images: float32 [n, 3, h, w], preprocessed.
         watched: Nodes to observe; none of them may be an in-place op.
         see: Called with each of them, its first argument and its result, before anything can overwrite them.
 
     Returns:
-        Logits float32 [n, classes].
+        Logits float32 [n, classes]; of named outputs their values, float32 [n, values].
 
     Raises:
         UsageError: there are no images.
@@ -177,7 +178,7 @@ def run_images(
         raise UsageError("no calibration images", "give --calibration")
     interpreter, device = _Watcher(module, watched, see), device_of(module)
     with torch.inference_mode():
-        return torch.cat([interpreter.run(torch.tensor(image[None], device=device)) for image in images])
+        return torch.cat([as_rows(interpreter.run(torch.tensor(image[None], device=device))) for image in images])
 
 
 def device_of(module: nn.Module) -> torch.device:

@@ -31,20 +31,21 @@ class Outputs:
     vector; two of a model with two heads."""
 
 
-def capture_for_training(module: nn.Module, input_size: tuple[int, int]) -> ExportedProgram:
+def capture_for_training(module: nn.Module, input_size: tuple[int, int], channels: int = 3) -> ExportedProgram:
     """Captures a classifier for one image, unfolded, so that its parameters keep their names.
 
     In eval mode: dropout does nothing, and batch normalization uses its statistics, which stay as they are.
 
     Args:
-        module: float32 [1, 3, h, w] to logits float32 [1, classes], in eval mode; left untouched.
+        module: float32 [1, channels, h, w] to logits float32 [1, classes], in eval mode; left untouched.
         input_size: Height and width in pixels.
+        channels: Of the images.
 
     Raises:
         UsageError: torch.export cannot capture it.
     """
     generator = torch.Generator().manual_seed(0)
-    example = torch.randn(1, 3, *input_size, generator=generator)
+    example = torch.randn(1, channels, *input_size, generator=generator)
     with user_code("torch.export cannot capture the model for training", "--finetune none leaves fine-tuning out"):
         return torch.export.export(module, (example,))
 

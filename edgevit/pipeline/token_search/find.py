@@ -28,7 +28,7 @@ from edgevit.pipeline.token_search.search import (
     methods_worth_trying,
 )
 from edgevit.pipeline.token_search.site_divergence import SiteDivergence
-from edgevit.pipeline.token_search.sizes import held_sizes, plan_of, try_sizes
+from edgevit.pipeline.token_search.sizes import held_sizes, plan_of, possible_sizes, try_sizes
 from edgevit.pipeline.token_search.staircase import BlockCurve
 from edgevit.pipeline.token_search.trials import BATCH, PlanTrials
 from edgevit.pipeline.token_search.tried_plans import PlanDrop
@@ -36,7 +36,6 @@ from edgevit.results.candidate import within_budget
 from edgevit.results.measurement import HOST
 from edgevit.results.token_search import TokenSearch, TriedPlan, TriedSize
 from edgevit.spec.token_plan import Plan, Site, TokenPlan, parse_any_plan, resizing_of
-from edgevit.tokens.resize import smaller_sizes
 
 _DIVERGENCE_BLOCKS = 5
 _AS_ESTIMATED = 0.03
@@ -76,7 +75,7 @@ def find_plan(
     shape = parts.shape
     grid = token_grid(shape.tokens)
     trials = PlanTrials(context, module, evenly(len(context.inputs.images.ids), effort.trial_images), limit_points)
-    possible = smaller_sizes(module, context.inputs.model.preprocessing.input_size)
+    possible = possible_sizes(context, module)
     sizes = try_sizes(trials, possible[: effort.most_sizes], time)
     starts = (Start(shape), *(_smaller(trials, size) for size in held_sizes(sizes, limit_points)))
     divergence = _site_divergence(context, parts, trials.less_certain(effort.divergence_images))

@@ -18,6 +18,17 @@ from edgevit.spec.token_plan import ResizePlan
 from edgevit.tokens.resize import smaller_sizes
 
 
+def possible_sizes(context: RunContext, module: nn.Module) -> tuple[int, ...]:
+    """Returns the smaller sides of square images that may be tried, falling; none where arrays are fed, which are not resized.
+
+    Args:
+        context: The run.
+        module: As it would be exported, in eval mode.
+    """
+    takes = context.inputs.model.preprocessing
+    return () if takes.input == "array" else smaller_sizes(module, takes.input_size)
+
+
 def find_size(
     context: RunContext,
     module: nn.Module,
@@ -38,7 +49,7 @@ def find_size(
     """
     time = SearchTime.of(context, effort)
     trials = PlanTrials(context, module, evenly(len(context.inputs.images.ids), effort.trial_images), limit_points)
-    possible = smaller_sizes(module, context.inputs.model.preprocessing.input_size)
+    possible = possible_sizes(context, module)
     tried = try_sizes(trials, possible[: effort.most_sizes], time)
     held = held_sizes(tried, limit_points)
     return TokenSearch(

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from edgevit import units
 from edgevit.errors import UsageError
+from edgevit.report.metric import judge_title, judge_unit, metric_of
 from edgevit.report.plots.plain_text import draws_plain_text
 from edgevit.report.table import has_labels
 from edgevit.results.measurement import HOST
+from edgevit.results.metric import Unit, points_per_unit
 from edgevit.results.run import Run
 from edgevit.run.files import write_atomically
 
@@ -27,6 +29,8 @@ _LOOKS = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D")
 _GREY = "#555555"
 _LEAST_SPAN = 2.0
 """Smallest reach of the vertical axis below the best candidate, in percentage points."""
+_LEAST_SHARE = 0.02
+"""The same of a metric that is no percentage, as a share of its largest value."""
 _MOST_COVERED = 0.12
 """Largest share of a label that others may cover."""
 _OFFSETS = tuple(
@@ -41,7 +45,8 @@ class _Point:
     label: str
     backend: str
     latency_ms: float
-    percent: float
+    value: float
+    """In percent, or in the unit of the metric that the spec names."""
     status: str
     chosen: bool
 
@@ -55,7 +60,7 @@ def can_draw(run: Run) -> bool:
 def draw_front(run: Run, path: Path) -> None:
     """Draws a run as PNG, atomically.
 
-    The picture shows top-1 (top-1 agreement where there are no labels) against p50 latency on this host: the chosen
+    The picture shows top-1 (top-1 agreement where there are no labels, or the metric of the spec) against p50 latency on this host: the chosen
     candidates ringed, rejected ones hollow, the float baseline and the largest drop allowed as lines. Points far below
     the rest are drawn on the lower edge with an arrow and their value.
 
@@ -78,23 +83,28 @@ def draw_front(run: Run, path: Path) -> None:
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     baseline, lowest = _levels(run)
-    floor, ceiling = _vertical_range(points, baseline, lowest)
+    floor, ceiling = _vertical_range(points, baseline, lowest, judge_unit(run))
     _set_axes(run, axes, points, floor, ceiling)
-    _draw_levels(axes, baseline, lowest)
+    _draw_levels(axes, baseline, lowest, judge_unit(run))
     _draw_points(axes, points, floor)
     _draw_legend(axes, points, _chosen_for(run))
-    _draw_labels(figure, axes, points, floor, [level for level in (baseline, lowest) if level is not None])
+    _draw_labels(
+        figure, axes, points, floor, judge_unit(run), [level for level in (baseline, lowest) if level is not None]
+    )
     stream = io.BytesIO()
     figure.savefig(stream, format="png")
     write_atomically(path, stream.getvalue())
 
 
 def _points(run: Run) -> list[_Point]:
-    labelled, shared = has_labels(run), _shared_passes(run)
-    points = []
+    labelled, shared, metric = has_labels(run), _shared_passes(run), metric_of(run)
+    scale = points_per_unit(judge_unit(run))
+    found = []
     for candidate in run.candidates:
         latency, accuracy, verification = candidate.p50_ms, candidate.accuracy, candidate.verification
-        if labelled:
+        if metric:
+            share = accuracy.metric.value if accuracy and accuracy.metric else None
+        elif labelled:
             share = accuracy.top1 if accuracy else None
         else:
             share = verification.top1_agreement if verification else None
@@ -102,8 +112,8 @@ def _points(run: Run) -> list[_Point]:
             continue
         label = candidate.id.removeprefix(f"{candidate.backend}/").removesuffix(shared)
         chosen = candidate.id in run.choices.values()
-        points.append(_Point(label, candidate.backend, latency, 100 * share, candidate.status, chosen))
-    return points
+        found.append(_Point(label, candidate.backend, latency, scale * share, candidate.status, chosen))
+    return found
 
 
 def _shared_passes(run: Run) -> str:
@@ -113,24 +123,29 @@ def _shared_passes(run: Run) -> str:
 
 
 def _levels(run: Run) -> tuple[float | None, float | None]:
-    """The baseline and the lowest accuracy allowed, in percent, where the run has labels."""
-    if run.baseline.top1 is None or not has_labels(run):
+    """The baseline and the lowest value allowed, as points have them, where the run has labels or a metric."""
+    metric = run.baseline.metric
+    value = metric.value if metric else run.baseline.top1 if has_labels(run) else None
+    if value is None:
         return None, None
-    baseline = 100 * run.baseline.top1
+    baseline = points_per_unit(judge_unit(run)) * value
     budget = run.spec.get("budget")
     drop = budget.get("max_drop") if isinstance(budget, dict) else None
     return baseline, baseline - drop if isinstance(drop, int | float) else None
 
 
-def _vertical_range(points: list[_Point], baseline: float | None, lowest: float | None) -> tuple[float, float]:
-    """The range in percent that separates the usable candidates; points below it are drawn on the lower edge."""
-    usable = [point.percent for point in points if point.status == "ok"] or [point.percent for point in points]
+def _vertical_range(
+    points: list[_Point], baseline: float | None, lowest: float | None, unit: Unit
+) -> tuple[float, float]:
+    """The range that separates the usable candidates; points below it are drawn on the lower edge."""
+    usable = [point.value for point in points if point.status == "ok"] or [point.value for point in points]
     levels = [level for level in (baseline, lowest) if level is not None]
     top, bottom = max(*usable, *levels, usable[0]), min(*usable, *levels, usable[0])
-    reach = max(2.5 * (top - bottom), _LEAST_SPAN)
-    near = [point.percent for point in points if point.percent >= top - reach]
+    least = _LEAST_SPAN if unit == "%" else _LEAST_SHARE * max(abs(top), abs(bottom), 1e-9)
+    reach = max(2.5 * (top - bottom), least)
+    near = [point.value for point in points if point.value >= top - reach]
     low, high = min(near + levels + [bottom]), max(near + levels + [top])
-    margin = 0.18 * max(high - low, _LEAST_SPAN / 2)
+    margin = 0.18 * max(high - low, least / 2)
     return low - margin, high + margin
 
 
@@ -143,7 +158,8 @@ def _set_axes(run: Run, axes: Axes, points: list[_Point], floor: float, ceiling:
     axes.set_title(f"{name}{passes} on {run.host.cpu}, {threads}{quick}", loc="left", fontsize=11)
     axes.set_xlabel("latency measured on this host, p50, milliseconds for one image (left is better)")
     what = "top-1 accuracy" if has_labels(run) else "top-1 agreement with the float model"
-    axes.set_ylabel(f"{what}, % (up is better)")
+    unit = f", {judge_unit(run)}" if judge_unit(run) else ""
+    axes.set_ylabel(f"{judge_title(run) if metric_of(run) else what}{unit} (up is better)")
     slowest, fastest = max(p.latency_ms for p in points), min(p.latency_ms for p in points)
     if slowest > 8 * fastest:
         from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
@@ -162,13 +178,13 @@ def _set_axes(run: Run, axes: Axes, points: list[_Point], floor: float, ceiling:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_levels(axes: Axes, baseline: float | None, lowest: float | None) -> None:
+def _draw_levels(axes: Axes, baseline: float | None, lowest: float | None, unit: Unit) -> None:
     for level, style, text in ((baseline, "-", "float baseline"), (lowest, "--", "largest drop allowed")):
         if level is None:
             continue
         axes.axhline(level, color=_GREY, linestyle=style, linewidth=1, zorder=1)
         axes.annotate(
-            f"{text}: {level:.1f} %",
+            f"{text}: {_level_text(level, unit)}",
             (1, level),
             xycoords=("axes fraction", "data"),
             xytext=(-2, 3),
@@ -179,13 +195,17 @@ def _draw_levels(axes: Axes, baseline: float | None, lowest: float | None) -> No
         )
 
 
+def _level_text(level: float, unit: Unit) -> str:
+    return units.metric(level / points_per_unit(unit), unit)
+
+
 def _looks(points: list[_Point]) -> dict[str, tuple[str, str]]:
     backends = sorted({point.backend for point in points})
     return {backend: _LOOKS[index % len(_LOOKS)] for index, backend in enumerate(backends)}
 
 
 def _height(point: _Point, floor: float) -> float:
-    return max(point.percent, floor)
+    return max(point.value, floor)
 
 
 def _draw_points(axes: Axes, points: list[_Point], floor: float) -> None:
@@ -228,7 +248,9 @@ def _draw_legend(axes: Axes, points: list[_Point], chosen: str) -> None:
     figure.legend(handles=entries, loc="outside lower center", ncols=len(entries), frameon=False, fontsize=9)
 
 
-def _draw_labels(figure: Figure, axes: Axes, points: list[_Point], floor: float, levels: list[float]) -> None:
+def _draw_labels(
+    figure: Figure, axes: Axes, points: list[_Point], floor: float, unit: Unit, levels: list[float]
+) -> None:
     """Labels each point at the nearest offset with the least overlap, the chosen candidate first."""
     from matplotlib.transforms import Bbox
 
@@ -244,7 +266,7 @@ def _draw_labels(figure: Figure, axes: Axes, points: list[_Point], floor: float,
     taken += [Bbox.from_bounds(frame.x0, height - pixels, frame.width, 2 * pixels) for height in heights]
     for point in sorted(points, key=lambda point: (not point.chosen, point.status != "ok", point.latency_ms)):
         colour, _ = _looks(points)[point.backend]
-        text = point.label if point.percent >= floor else f"{point.label} ↓ {units.percent(point.percent / 100)}"
+        text = point.label if point.value >= floor else f"{point.label} ↓ {_level_text(point.value, unit)}"
         label = axes.annotate(
             text,
             (point.latency_ms, _height(point, floor)),

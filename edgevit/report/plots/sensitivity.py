@@ -59,9 +59,10 @@ def _draw_bars(axes: Axes, layers: list[LayerSensitivity]) -> None:
         colour, hatch = _LOOKS.get(layer.kind, _OTHER)
         decibels = layer.snr_db or 0.0
         axes.barh(row, decibels, height=0.72, color=colour, hatch=hatch, edgecolor="white", linewidth=0)
-        changed = layer.agreement < 1
+        changed = layer.agreement is not None and layer.agreement < 1
+        known = units.decibels(layer.snr_db) if layer.agreement is None else units.percent(layer.agreement)
         axes.annotate(
-            "unchanged" if layer.snr_db is None else units.percent(layer.agreement),
+            "unchanged" if layer.snr_db is None else known,
             (max(decibels, 0.0), row),
             xytext=(4, 0),
             textcoords="offset points",
@@ -84,9 +85,9 @@ def _set_axes(axes: Axes, report: SensitivityReport, layers: list[LayerSensitivi
     known = [layer.snr_db for layer in layers if layer.snr_db is not None]
     low, high = min([0.0, *known]), max([0.0, *known]) or 1.0
     axes.set_xlim(low * 1.05, high * 1.14)
-    axes.set_xlabel(
-        "signal-to-noise ratio of the logits, dB (shorter: more sensitive); beside it the top-1 agreement", fontsize=9
-    )
+    what = "the outputs" if any(layer.agreement is None for layer in layers) else "the logits"
+    beside = "" if what == "the outputs" else "; beside it the top-1 agreement"
+    axes.set_xlabel(f"signal-to-noise ratio of {what}, dB (shorter: more sensitive){beside}", fontsize=9)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)

@@ -12,6 +12,7 @@ import torch
 from torch import fx, nn
 
 from edgevit.errors import UsageError
+from edgevit.model.input_channels import input_channels
 from edgevit.model.program.capture import without_fast_paths
 from edgevit.model.program.copies import copy_with_shared_weights
 from edgevit.model.program.functional import without_writes
@@ -85,7 +86,7 @@ def capture_batches(
 
 
 def _capture(module: nn.Module, input_size: tuple[int, int], batch: int) -> fx.GraphModule:
-    example = torch.zeros(batch, 3, *input_size)
+    example = torch.zeros(batch, input_channels(module), *input_size)
     with (
         user_code(f"torch.export cannot capture the model for {batch} images", _HINT),
         torch.enable_grad(),  # without it, torch may take fused paths that hide attention

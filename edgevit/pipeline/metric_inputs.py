@@ -1,0 +1,96 @@
+"""The metric that a spec names, found and held against the model and the labels before anything heavy starts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgevit.artifacts.metrics.built_in import BUILT_IN, find_metric
+from edgevit.artifacts.metrics.classification import AGREEMENT, TOP1
+from edgevit.artifacts.metrics.fidelity import COSINE
+from edgevit.artifacts.metrics.metric import Metric, Predictions
+from edgevit.artifacts.metrics.multilabel import MULTILABEL
+from edgevit.data.sampling import RunData
+from edgevit.errors import UsageError
+from edgevit.model.load import Model
+from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
+from edgevit.results.output import outputs_line
+from edgevit.spec.spec import Spec
+
+_DEFAULT = "top1"
+_OF_CLASSES = (TOP1.name, AGREEMENT.name, MULTILABEL.name)
+"""What says nothing of a model without classes."""
+
+
+def open_metric(spec: Spec) -> Metric | None:
+    """Finds the metric that a spec names.
+
+    Args:
+        spec: What to do.
+
+    Returns:
+        None for top-1, and where the spec names none, see :func:`default_metric`.
+
+    Raises:
+        UsageError: there is no such metric, or the largest drop is not said in its unit.
+    """
+    name, budget = spec.budget.metric, spec.budget
+    if name is None or name == _DEFAULT:
+        return None
+    if ":" in name:
+        ensure_torchvision_schemas()  # the user's module may import timm or torchvision
+    metric = find_metric(name)
+    if metric.unit != "%" and "max_drop" not in budget.model_fields_set:
+        raise UsageError(
+            f"the largest drop is not said, and {name} has a unit of its own",
+            "say how much of it a candidate may lose: --max-drop 0.02, or max_drop under [budget]",
+        )
+    if metric.unit == "%" and budget.max_drop > 100:
+        raise UsageError(
+            f"budget.max_drop is {budget.max_drop:g}, and {name} is in percent", "give percentage points, 0 to 100"
+        )
+    return metric
+
+
+def default_metric(spec: Spec, model: Model) -> Metric | None:
+    """Returns what candidates are judged by where the spec names no metric.
+
+    Args:
+        spec: What to do.
+        model: That it is done to.
+
+    Returns:
+        None for a classifier, which is judged by top-1, without labels by agreement with the float model; of any other model the
+        cosine similarity to it.
+    """
+    return COSINE if spec.budget.metric is None and not model.num_classes else None
+
+
+def check_metric(spec: Spec, model: Model, data: RunData) -> None:
+    """Refuses a metric that the images or the outputs of the model are not for.
+
+    Raises:
+        UsageError: says what it lacks.
+    """
+    name = spec.budget.metric
+    if name is None:
+        return
+    if name in _OF_CLASSES and not model.num_classes:
+        raise UsageError(
+            f"--metric {name} is for classifiers, and {model.name} gives {outputs_line(model.outputs)}",
+            "give cosine, snr in dB, or package.module:function of your own, which reads the outputs by name",
+        )
+    metric, labels = find_metric(name), data.targets
+    if data.evaluation is None and data.calibration is None:
+        raise UsageError(f"--metric {name} has no effect without images", "give --data, or leave it out")
+    if metric.needs_labels and labels is None:
+        raise UsageError(
+            f"--metric {name} needs labels, and the images have none",
+            "give --data with labels: class folders, or a folder with labels.csv; without labels there are agreement, value"
+            " and multilabel",
+        )
+    if name in BUILT_IN:
+        images = data.evaluation or data.calibration
+        assert images is not None
+        shapes = {output.name: (len(images), *output.shape) for output in model.outputs}
+        nothing = {name: np.broadcast_to(np.float32(0), shape) for name, shape in shapes.items()}
+        metric.score(Predictions(nothing, nothing, labels))  # it says what it cannot read
