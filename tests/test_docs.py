@@ -16,6 +16,7 @@ import pytest
 import typer
 from typer.exceptions import TyperException
 
+import edgevit
 from benchmarks.reference.docstrings import as_markdown
 from benchmarks.reference.hook import PAGES as MADE
 from benchmarks.reference.sections import keys
@@ -155,7 +156,7 @@ def test_the_reference_has_every_command_key_and_name() -> None:
         page = MADE[place]()
         assert all(f"| `{key.rpartition('.')[2]}` |" in page for key, _ in keys(model))
     python = MADE["reference/python.md"]()
-    assert "\n## compress\n" in python
+    assert [name for name in edgevit.__all__ if name != "__version__" and f"\n## {name}\n" not in python] == []
     assert "\n### Run.to_rows()\n" in python
     assert "\n## Candidate\n" in MADE["reference/run.md"]()
 

@@ -21,7 +21,13 @@ ERRORS = {"UsageError", "CandidateFailed", "CheckFailed", "DiskFull", "ValueErro
 FACTORIES = {"unknown_name": "UsageError"}
 """Functions that make an error to raise, with its class."""
 MOST_PARAMETERS = 6
-KEYWORDS = {("edgevit.api.compress", "compress"), ("edgevit.api.steps", "evaluate")}
+KEYWORDS = {
+    ("edgevit.api.compress", "compress"),
+    ("edgevit.api.export", "export"),
+    ("edgevit.api.quantize", "quantize"),
+    ("edgevit.api.steps", "evaluate"),
+    ("edgevit.api.verify", "verify"),
+}
 """Functions whose settings are keywords, as those of a command are options."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

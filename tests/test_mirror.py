@@ -36,6 +36,7 @@ COVERED_BY: Mapping[str, str] = {
     "edgevit/model/bundled/__init__.py": "tests/model/test_load.py",
     "edgevit/quantization/arithmetic.py": "tests/quantization/test_simulate.py",
     "edgevit/quantization/rewrites/__init__.py": "tests/quantization/rewrites/test_rewrite.py",
+    "edgevit/results/quantized_file.py": "tests/api/test_quantize.py",
     "edgevit/results/classification.py": "tests/cli/test_render.py",
     "edgevit/report/__init__.py": "tests/report/plots/test_front.py",
     "edgevit/report/plots/staircase.py": "tests/report/test_token_searches.py",

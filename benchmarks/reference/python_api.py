@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import edgevit
@@ -18,13 +19,16 @@ _HEAD = """# Python
 
 
 def python_page() -> str:
-    """Returns the page: functions first, then classes."""
+    """Returns the page: functions first, then types that have another name, then classes."""
     found = {name: _definition(name) for name in edgevit.__all__ if name != "__version__"}
     functions = {name: node for name, node in found.items() if isinstance(node, ast.FunctionDef)}
+    aliases = {name: node for name, node in found.items() if isinstance(node, ast.Assign)}
     classes = {name: node for name, node in found.items() if isinstance(node, ast.ClassDef)}
     parts = [_HEAD]
     for name, function in functions.items():
         parts += [f"## {name}", _signature(f"edgevit.{name}", function), as_markdown(ast.get_docstring(function) or "")]
+    for name, alias in aliases.items():
+        parts += [f"## {name}", f"```text\n{ast.unparse(alias)}\n```", as_markdown(_alias_docstring(name))]
     for name, kind in classes.items():
         parts += [f"## {name}", as_markdown(ast.get_docstring(kind) or ""), *_members(kind)]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -37,10 +41,26 @@ def _definition(name: str, home: str | None = None) -> ast.stmt:
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
             return node
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            return node
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and any(alias.name == name for alias in node.names):
             return _definition(name, node.module)
     raise LookupError(f"{module} has no {name}")
+
+
+def _alias_docstring(name: str) -> str:
+    """The text that follows the assignment of a name."""
+    tree = ast.parse((_ROOT / f"{edgevit._HOMES[name].replace('.', '/')}.py").read_text(encoding="utf-8"))
+    return next(
+        after.value.value
+        for before, after in pairwise(tree.body)
+        if isinstance(before, ast.Assign)
+        and ast.unparse(before.targets[0]) == name
+        and isinstance(after, ast.Expr)
+        and isinstance(after.value, ast.Constant)
+        and isinstance(after.value.value, str)
+    )
 
 
 def _signature(name: str, function: ast.FunctionDef) -> str:

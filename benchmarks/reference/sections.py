@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import types
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from benchmarks.reference.docstrings import one_line, plain, table
 from edgevit.gate.budget import Budget
+from edgevit.spec.keys import section_of, type_words
 from edgevit.spec.spec import Spec
 
 
@@ -40,14 +40,6 @@ def keys(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, FieldInf
             yield from keys(inner, f"{path}{name}.{'NAME.' if _is_table_of_sections(field.annotation) else ''}")
 
 
-def section_of(annotation: Any) -> type[BaseModel] | None:
-    """Returns the section that a field holds, also in a table of them; None for a value."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    found = (section_of(each) for each in get_args(annotation))
-    return next((each for each in found if each), None)
-
-
 def _is_table_of_sections(annotation: Any) -> bool:
     return get_origin(annotation) is dict
 
@@ -60,7 +52,7 @@ def _sections(model: type[BaseModel], path: str) -> Iterator[str]:
         if section:
             inner.append((f"{path}.{name}".strip(".") + (".NAME" * _is_table_of_sections(field.annotation)), section))
         else:
-            rows.append((f"`{name}`", _type(field.annotation), _default(field), one_line(field.description or "")))
+            rows.append((f"`{name}`", type_words(field.annotation), _default(field), one_line(field.description or "")))
     if rows:
         yield f"## {title}"
         if path:
@@ -75,20 +67,3 @@ def _default(field: FieldInfo) -> str:
         return "required"
     value = field.default
     return "–" if value is None else f"`{json.dumps(list(value) if isinstance(value, tuple) else value)}`"
-
-
-def _type(annotation: Any) -> str:
-    """A type in TOML's terms."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return _type(arguments[0])
-    if origin in (Union, types.UnionType):
-        return " or ".join(_type(each) for each in arguments if each is not type(None))
-    if origin is Literal:
-        return ", ".join(f"`{json.dumps(each)}`" for each in arguments)
-    if origin is tuple:
-        count = "list" if arguments[-1] is Ellipsis else f"{len(arguments)} numbers"
-        return f"{count} of {_type(arguments[0])}" if count == "list" else count
-    return {"bool": "true or false", "int": "integer", "float": "number", "str": "text"}.get(
-        getattr(annotation, "__name__", ""), "path"
-    )

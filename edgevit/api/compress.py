@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from edgevit.api.asked import Asked, as_document, carry_out, given
 from edgevit.api.metric_name import OwnMetric, metric_name
-from edgevit.api.overrides import overrides_of_model
-from edgevit.api.stored_images import Images, image_source
-from edgevit.api.stored_labels import labels_file
-from edgevit.api.stored_model import stored_model
+from edgevit.api.progress import ProgressCallback, told
+from edgevit.api.stored_images import Images
 from edgevit.errors import UsageError
 from edgevit.pipeline import compress as pipeline
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.run import Run
-from edgevit.run.files import out_folder
-from edgevit.run.folder import INPUTS
-from edgevit.run.progress import Progress
-from edgevit.spec.spec import (
-    BudgetSpec,
-    DistillSpec,
-    FinetuneSpec,
-    MeasureSpec,
-    QuantizeSpec,
-    Section,
-    Spec,
-    resolve_spec,
-)
+from edgevit.spec.spec import BudgetSpec, DistillSpec, FinetuneSpec, MeasureSpec, QuantizeSpec, Spec
 
 
 def compress(
@@ -48,6 +32,7 @@ def compress(
     evaluation: Images | Mapping[str, Images] | None = None,
     calibration: Images | None = None,
     train: Images | None = None,
+    masks: Path | str | None = None,
     samples: int | None = None,
     calibration_samples: int | None = None,
     class_offset: int | None = None,
@@ -72,7 +57,7 @@ def compress(
     resume: bool = False,
     jobs: int | None = None,
     keep_work: bool = False,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Run:
     """Compresses a model: makes every candidate, verifies, evaluates and measures it, and chooses one.
 
@@ -80,7 +65,7 @@ def compress(
     A keyword that is left out has the value of the profile, or the default of :class:`edgevit.spec.spec.Spec`.
 
     Args:
-        model: A module, float32 [n, channels, h, w] to logits [n, classes]; the name of a model, such as timm's, or
+        model: A module, float32 [n, channels, h, w] to logits [n, classes], or to other outputs, such as a dict; the name of a model, such as timm's, or
             "package.module:factory", or a captured program (.pt2); or a whole spec, which takes no other setting than
             ``out``, ``resume``, ``jobs``, ``keep_work`` and ``progress``.
         out: Folder of the run; ``runs/<model>-<time>`` when None.
@@ -88,10 +73,11 @@ def compress(
         weights: safetensors, or a torch file that holds a state dict.
         pretrained: Download the weights from timm's own source; of a factory, take those that it loads itself.
         random_weights: For trying out; accuracy is then not reported.
-        num_classes: Of a model by name, where it is not its default.
+        num_classes: Of a model by name, where it is not its default; 0 for one that returns features and no logits, also in memory.
         evaluation: Labelled images that candidates are judged on; of several sets, by name, the first judges, and the others,
             such as shifted ones, are scored beside it.
         calibration: Images to calibrate with, or a share of the evaluation images such as "20%".
+        masks: Folder of PNG masks of the evaluation images, see :class:`edgevit.spec.spec.DataSpec`; then judged by mIoU.
         train: Images for distillation and fine-tuning; the latter takes the calibration images when None.
         samples: Number of evaluation images, chosen by the seed.
         calibration_samples: Number of calibration images.
@@ -119,7 +105,7 @@ def compress(
         resume: Continue the run in ``out``.
         jobs: Tasks side by side; as many as there are processors when None.
         keep_work: Leave the working files in the folder when the run has ended.
-        progress: Progress callback.
+        progress: Receives what the run does, see :class:`ProgressEvent`.
 
     Returns:
         The run; ``run.chosen.file`` is the file of the chosen candidate.
@@ -128,75 +114,51 @@ def compress(
         UsageError: something that is asked for does not exist or does not fit; nothing heavy was started.
         DiskFull: there was no space left; ``resume`` continues.
     """
-    of_model = _given(
-        weights=str(weights) if weights else None,
-        pretrained=pretrained or None,
-        random_weights=random_weights or None,
-        num_classes=num_classes,
+    asked = Asked(
+        model=model,
+        preprocessing=preprocessing,
+        profile=profile,
+        labels=labels,
+        of_model=given(
+            weights=str(weights) if weights else None,
+            pretrained=pretrained or None,
+            random_weights=random_weights or None,
+            num_classes=num_classes,
+        ),
+        images=given(evaluation=evaluation, calibration=calibration, train=train),
+        of_data=given(
+            samples=samples,
+            calibration_samples=calibration_samples,
+            class_offset=class_offset,
+            masks=str(masks) if masks else None,
+        ),
+        settings=given(
+            passes=given(tokens=tokens, form=form, search_minutes=search_minutes, distill=distill) or None,
+            finetune={"mode": finetune} if isinstance(finetune, str) else finetune,
+            export=given(
+                backends=export and list(export),
+                schemes=schemes and list(schemes),
+                embed_preprocessing=embed_preprocessing,
+            )
+            or None,
+            quantize=quantize,
+            devices=devices and list(devices),
+            budget=_with_metric(budget, metric),
+            measure=measure,
+            max_minutes=max_minutes,
+            quick=quick,
+            seed=seed,
+        ),
     )
-    images = _given(evaluation=evaluation, calibration=calibration, train=train)
-    of_data = _given(samples=samples, calibration_samples=calibration_samples, class_offset=class_offset)
-    settings = _given(
-        passes=_given(tokens=tokens, form=form, search_minutes=search_minutes, distill=distill) or None,
-        finetune={"mode": finetune} if isinstance(finetune, str) else finetune,
-        export=_given(
-            backends=export and list(export),
-            schemes=schemes and list(schemes),
-            embed_preprocessing=embed_preprocessing,
-        )
-        or None,
-        quantize=quantize,
-        devices=devices and list(devices),
-        budget=_with_metric(budget, metric),
-        measure=measure,
-        max_minutes=max_minutes,
-        quick=quick,
-        seed=seed,
+    tells = told("compress", progress)
+    return carry_out(
+        asked, out, partial(pipeline.compress, resume=resume, jobs=jobs, keep_work=keep_work, progress=tells)
     )
-    carry_out = partial(pipeline.compress, resume=resume, jobs=jobs, keep_work=keep_work, progress=progress)
-    if isinstance(model, Spec):
-        others = _given(preprocessing=preprocessing, profile=profile, labels=labels)
-        beside = [*of_model, *images, *of_data, *settings, *others]
-        if beside:
-            raise UsageError(f"a whole spec is given, and {', '.join(beside)} beside it", "set that in the spec")
-        return carry_out(model, Path(out) if out else None)
-    if isinstance(model, nn.Module) and of_model:
-        raise UsageError(f"a module has its weights and classes, and {', '.join(of_model)} is given", "leave it out")
-    name = model if isinstance(model, str) else type(model).__name__
-    with out_folder(Path(out) if out else None, name) as folder, _inputs_in(folder) as inputs:
-        if isinstance(model, nn.Module):
-            described: Any = stored_model(model, preprocessing, inputs)
-        else:
-            overrides = preprocessing and overrides_of_model(preprocessing)
-            described = {"name": model, **of_model, **_given(preprocessing=overrides)}
-        as_they_are = preprocessing is not None and preprocessing.input == "array"
-        store = partial(image_source, folder=inputs, as_they_are=as_they_are)
-        sources: dict[str, Any] = {
-            purpose: store(each, purpose) for purpose, each in images.items() if not isinstance(each, Mapping)
-        }
-        if isinstance(evaluation, Mapping):
-            sources |= _several(evaluation, store)
-        document = {"model": described, "data": {**sources, **of_data}, **settings}
-        if labels is not None:
-            document["export"] = {**settings.get("export", {}), "labels": labels_file(labels, inputs)}
-        return carry_out(resolve_spec(None, profile, _as_document(document)), folder)
-
-
-def _several(sets: Mapping[str, Images], store: Callable[[Images, str], str]) -> dict[str, Any]:
-    """Several evaluation sets as a spec names them."""
-    if not sets:
-        raise UsageError("there are no evaluation sets", "give at least one, or leave evaluation out")
-    if not all(isinstance(name, str) and re.fullmatch(r"[\w-]+", name) for name in sets):
-        raise UsageError(
-            f"evaluation sets are named {', '.join(map(repr, sets))}", "name each in letters, digits, - and _"
-        )
-    first, *others = (store(images, f"evaluation-{name}") for name, images in sets.items())
-    return {"evaluation": first, "also_evaluate": others}
 
 
 def _with_metric(budget: BudgetSpec | None, metric: OwnMetric | str | None) -> dict[str, Any] | None:
     """The section of the budget as a spec file writes it."""
-    document = {} if budget is None else _as_document(budget)
+    document = {} if budget is None else as_document(budget)
     if metric is None:
         return document or None
     if document.get("metric") is not None:
@@ -207,22 +169,3 @@ def _with_metric(budget: BudgetSpec | None, metric: OwnMetric | str | None) -> d
 def _given(**settings: Any) -> dict[str, Any]:
     """Those that are not None."""
     return {name: value for name, value in settings.items() if value is not None}
-
-
-def _as_document(value: Any) -> Any:
-    """Sections as a spec file writes them: what was not given is left out."""
-    if isinstance(value, Section):
-        return value.model_dump(mode="json", exclude_unset=True)
-    return {key: _as_document(each) for key, each in value.items()} if isinstance(value, dict) else value
-
-
-@contextmanager
-def _inputs_in(folder: Path) -> Iterator[Path]:
-    """Gives the folder for what is in memory; it goes again where no run has begun."""
-    inputs = folder.resolve() / INPUTS
-    try:
-        yield inputs
-    except BaseException:
-        if not (folder / "begin.json").is_file():
-            shutil.rmtree(inputs, ignore_errors=True)
-        raise

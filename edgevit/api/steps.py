@@ -7,8 +7,9 @@ from pathlib import Path
 
 from edgevit.api.metric_name import OwnMetric, metric_name
 from edgevit.api.overrides import overrides_of_file
-from edgevit.api.stored_images import Images, image_source
-from edgevit.artifacts.usage import usage_of
+from edgevit.api.progress import ProgressCallback, told
+from edgevit.api.source_for_file import source_for_file
+from edgevit.api.stored_images import Images
 from edgevit.commands.bench import measure_file
 from edgevit.commands.eval import FileEvaluation, evaluate_file
 from edgevit.commands.profile import predict_for_target
@@ -19,8 +20,7 @@ from edgevit.results.artifact import Preprocessing
 from edgevit.results.file_score import FileScore
 from edgevit.results.measurement import Measurement, Prediction
 from edgevit.results.run import Run, load_run
-from edgevit.run.progress import Progress, Silent
-from edgevit.spec.spec import MeasureSpec, PreprocessingOverrides
+from edgevit.spec.spec import MeasureSpec
 
 
 def bench(
@@ -29,7 +29,7 @@ def bench(
     measure: MeasureSpec | None = None,
     precision: str = "fastest",
     batch: int | None = None,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Measurement:
     """Measures latency and memory of an artifact file on this host.
 
@@ -38,7 +38,7 @@ def bench(
         measure: Threads and how long to measure.
         precision: "f32", "bf16" or "fastest": what the runtime may compute float layers in.
         batch: Images of one run; when None, what the file fixes, or 1 where it leaves it open.
-        progress: Progress callback.
+        progress: Receives what is done, see :class:`ProgressEvent`.
 
     Returns:
         Latencies in ms, memory in bytes, and the conditions.
@@ -46,7 +46,7 @@ def bench(
     Raises:
         UsageError: no such file, or no backend can run it, or the runtime crashed or ran out of time.
     """
-    return measure_file(Path(file), precision, measure or MeasureSpec(), batch, progress or Silent())
+    return measure_file(Path(file), precision, measure or MeasureSpec(), batch, told("bench", progress))
 
 
 def evaluate(
@@ -58,19 +58,19 @@ def evaluate(
     class_offset: int | None = None,
     metric: OwnMetric | str | None = None,
     reference: Path | str | None = None,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> FileScore:
     """Scores an artifact file on labelled images, or by its outputs beside those of another file.
 
     Args:
         file: A classifier of single images; it need not be edgevit's.
-        images: See :data:`edgevit.api.stored_images.Images`.
+        images: See :data:`Images`.
         preprocessing: What the file states, or the run that it lies in, when None; the input size is always the file's.
         samples: Images to score it on; all when None.
         class_offset: Output of class 0, see :class:`edgevit.spec.spec.DataSpec`.
         metric: To score by besides top-1, see :func:`edgevit.compress`.
         reference: File whose outputs its outputs are compared with, such as the float one; the images then need no labels.
-        progress: Progress callback.
+        progress: Receives what is done, see :class:`ProgressEvent`.
 
     Returns:
         Accuracies as fractions with their intervals; with a reference the cosine similarity, and each output's differences.
@@ -83,7 +83,7 @@ def evaluate(
     with tempfile.TemporaryDirectory(prefix="edgevit-") as folder:
         asked = FileEvaluation(
             artifact=Path(file),
-            data=_source(Path(file), overrides, images, Path(folder)),
+            data=source_for_file(Path(file), overrides, images, "evaluation", Path(folder)),
             preprocessing=overrides,
             class_offset=class_offset,
             samples=samples,
@@ -92,18 +92,11 @@ def evaluate(
             reference=Path(reference) if reference else None,
             metric=None if metric is None else metric_name(metric),
         )
-        return evaluate_file(asked, progress or Silent())
-
-
-def _source(file: Path, overrides: PreprocessingOverrides, images: Images, folder: Path) -> str:
-    if isinstance(images, str | Path):
-        return str(images)
-    as_they_are = usage_of(file, overrides).preprocessing.input == "array"
-    return image_source(images, "evaluation", folder, as_they_are=as_they_are)
+        return evaluate_file(asked, told("evaluate", progress))
 
 
 def predict_latency(
-    target: Path | str, *devices: str, weights: Path | str | None = None, progress: Progress | None = None
+    target: Path | str, *devices: str, weights: Path | str | None = None, progress: ProgressCallback | None = None
 ) -> tuple[Prediction, ...]:
     """Predicts latency and memory on devices.
 
@@ -111,7 +104,7 @@ def predict_latency(
         target: An artifact file, or the name of a model.
         devices: Names of devices, at least one.
         weights: Of the model; latency does not depend on them.
-        progress: Progress callback.
+        progress: Receives what is done, see :class:`ProgressEvent`.
 
     Returns:
         One prediction for each compute unit of each device.
@@ -119,7 +112,9 @@ def predict_latency(
     Raises:
         UsageError: unknown device or model, or a file that cannot be read.
     """
-    return predict_for_target(str(target), devices, Path(weights) if weights else None, None, progress or Silent())
+    return predict_for_target(
+        str(target), devices, Path(weights) if weights else None, None, told("predict_latency", progress)
+    )
 
 
 def check(run: Run | Path | str, budget: Budget | Path | str, *, candidate: str | int | None = None) -> Verdict:

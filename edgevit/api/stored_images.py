@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -21,6 +22,9 @@ Images = str | Path | np.ndarray | tuple[Any, Any] | Iterable[Any]
 uint8 [h, w, 3] or [h, w], or a tensor [3, h, w] of pixels in 0..255 or 0..1, not normalized; 3 may be another number of channels.
 For a model that takes arrays (``Preprocessing.input`` "array") it is a float array [h, w, channels], or a tensor [channels, h, w]
 of floats, as it is."""
+
+Label = int | float | tuple[bool, ...]
+"""Class index of an image, a number, or whether it has each class."""
 
 _HINT = "give uint8 [h, w, 3], a Pillow image, or a tensor [3, h, w] in 0..1 without Normalize: edgevit normalizes"
 _STEP_OF_8_BITS = 1e-3
@@ -49,7 +53,7 @@ def image_source(images: Images, purpose: str, folder: Path, *, as_they_are: boo
         digest.update(np.ascontiguousarray(image).data)
     path = folder / f"{purpose}-{digest.hexdigest()[:16]}.npz"
     if not path.is_file():
-        write_arrays(path, pixels, labels)
+        write_arrays(path, pixels, None if labels is None else _label_array(labels, purpose))
     return str(path)
 
 
@@ -57,8 +61,8 @@ _Reader = Callable[[Any, str], np.ndarray]
 """From an image and what it is called to [h, w, channels]."""
 
 
-def _collect(images: Any, purpose: str, read: _Reader) -> tuple[list[np.ndarray], list[int] | None]:
-    pixels, labels = [], []
+def _collect(images: Any, purpose: str, read: _Reader) -> tuple[list[np.ndarray], list[Label] | None]:
+    pixels, labels = [], list[Label | None]()
     for place, (image, label) in enumerate(_pairs(images, purpose, read)):
         where = f"{purpose} image {place}"
         pixels.append(read(image, where))
@@ -180,8 +184,25 @@ def _eight_bits(image: np.ndarray, where: str) -> np.ndarray:
     return scaled.round().astype(np.uint8)
 
 
-def _label(label: Any, where: str) -> int:
-    value = label.item() if hasattr(label, "item") else label
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise UsageError(f"the label of {where} is {value!r}", "give the index of its class, 0 or more")
-    return value
+def _label(label: Any, where: str) -> Label:
+    array = np.asarray(label.detach().cpu() if hasattr(label, "detach") else label)
+    if array.ndim == 1 and array.size and array.dtype.kind in "biuf" and np.isin(array, (0, 1)).all():
+        return tuple(bool(each) for each in array)
+    value = array.item() if array.size == 1 and not array.ndim else label
+    is_number = isinstance(value, float) and math.isfinite(value)
+    if not is_number and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+        raise UsageError(
+            f"the label of {where} is {value!r}",
+            "give the index of its class, 0 or more; a number as a float; or 0 and 1 for each class",
+        )
+    return float(value) if is_number else int(value)
+
+
+def _label_array(labels: list[Label], purpose: str) -> np.ndarray:
+    """int64 [n], float64 [n] or bool [n, classes]."""
+    kinds = {(type(label), len(label) if isinstance(label, tuple) else 0) for label in labels}
+    if len(kinds) > 1:
+        raise UsageError(
+            f"the labels of the {purpose} images are of several kinds", "give all as integers, or as floats"
+        )
+    return np.array(labels, {int: np.int64, float: np.float64}.get(type(labels[0]), np.bool_))

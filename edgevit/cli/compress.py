@@ -51,6 +51,7 @@ def compress(
             help="Largest loss of top-1 in points, or of --metric in its unit; 1.0 when not given.",
         ),
     ] = None,
+    masks: options.Masks = None,
     metric: options.Metric = None,
     expect_top1: options.ExpectTop1 = None,
     max_minutes: Annotated[
@@ -134,6 +135,7 @@ def compress(
         model__no_ema=no_ema,
         data__evaluation=data[0] if data else None,
         data__also_evaluate=data[1:] if data else None,
+        data__masks=masks and str(masks),
         data__calibration=calibration,
         data__train=train,
         data__samples=samples,

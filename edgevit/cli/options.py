@@ -73,11 +73,20 @@ ClassOffset = Annotated[
         show_default=False,
     ),
 ]
+Masks = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        rich_help_panel=IMAGES,
+        help="Masks of --data: a .png for each image by its stem, pixels are classes, 255 none. Judged by mIoU.",
+        show_default=False,
+    ),
+]
 Metric = Annotated[
     str | None,
     typer.Option(
         rich_help_panel=CHOICE,
-        help="What to judge by, instead of top-1: agreement, value, multilabel, or package.module:function.",
+        help="What to judge by, not top-1: agreement, value, multilabel, cosine, snr, miou, or package.module:function.",
         show_default=False,
     ),
 ]

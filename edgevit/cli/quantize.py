@@ -65,17 +65,15 @@ def quantize(
     Example:
       edgevit quantize mobilenet_v2.onnx --calibration train/ --data val/ --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
     """
-    from edgevit.backends import backend_of_file
     from edgevit.cli import render, terminal
-    from edgevit.commands.quantize import FileQuantization, quantize_file
+    from edgevit.commands.quantize import FileQuantization, default_out, quantize_file
     from edgevit.errors import ExitCode
     from edgevit.results.candidate import within_budget
     from edgevit.results.document import to_document
 
-    suffix = backend_of_file(artifact).suffix
     asked = FileQuantization(
         artifact=artifact,
-        out=out or artifact.with_suffix(f".{scheme or 'int8'}{suffix}"),
+        out=out or default_out(artifact, scheme),
         calibration=calibration,
         evaluation=data,
         scheme=scheme,

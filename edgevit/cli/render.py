@@ -15,7 +15,6 @@ from edgevit.cli.terminal import console, fits, print_line, print_table
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edgevit.commands.quantize import QuantizedFile
     from edgevit.gate.judge import Verdict
     from edgevit.report.table import Column
     from edgevit.results.artifact import Preprocessing
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from edgevit.results.measurement import Fit, MemoryEstimate, Prediction
     from edgevit.results.metric import MetricScore
     from edgevit.results.op_support import UnitSupport
+    from edgevit.results.quantized_file import QuantizedFile
     from edgevit.results.reduction import ReductionReport
     from edgevit.results.run import Run
     from edgevit.results.sensitivity import SensitivityReport

@@ -23,7 +23,7 @@ from edgevit.commands.eval_outputs import TwoFiles, compare_files
 from edgevit.data.array_form import check_form
 from edgevit.data.images import ImageSet, Samples, open_images, open_samples
 from edgevit.data.in_order import map_in_order
-from edgevit.data.output_labels import match_labels
+from edgevit.data.output_labels import check_classes, match_labels
 from edgevit.data.preprocess import preprocess
 from edgevit.data.row_file import read_written_rows, write_rows_as_they_come
 from edgevit.data.sampling import refuse_broken, sample_images
@@ -120,6 +120,8 @@ def evaluate_file(asked: FileEvaluation, progress: Progress) -> FileScore:
             "give --reference FLOAT_FILE, the float file that it was made from: its outputs are compared with those",
         )
     images = _labelled(choose_samples(asked.data, asked.samples, _SEED))
+    if metric is None:
+        check_classes(images)
     with tempfile.TemporaryDirectory(prefix="edgevit-") as folder, child_runner(progress, asked.timeout_seconds) as run:
         job = ScoreFileJob(
             backend=backend.name,
@@ -227,7 +229,7 @@ def _logits(session: Session, images: ImageSet, contract: Preprocessing) -> Iter
 
 def _labelled(samples: Samples) -> ImageSet:
     images = open_samples(samples)
-    if images.labels is None:
+    if images.targets is None:
         raise UsageError(f"{images.source} has no labels", "a folder of class sub-folders, or one with labels.csv")
     return images
 
@@ -236,8 +238,7 @@ def _score(images: ImageSet, job: ScoreFileJob, metric: Metric | None, stopped: 
     rows = read_written_rows(job.logits)
     assert rows is not None
     matched = match_labels(images, rows.shape[1], job.class_offset, job.classes)
-    assert matched.labels is not None
-    answers = read_answers(rows, matched.labels[: len(rows)])
+    answers = read_answers(rows, None if matched.labels is None else matched.labels[: len(rows)])
     notes, accuracy = list(images.notes), accuracy_of(answers, None)
     if metric is None:
         notes += filter(None, [chance_warning(answers)])

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import textwrap
-import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from edgevit.backends import get_backend
@@ -19,7 +19,8 @@ from edgevit.devices.device import load_device
 from edgevit.errors import UsageError
 from edgevit.run.files import write_atomically
 from edgevit.spec.input_file import require_file
-from edgevit.spec.spec import Section, Spec
+from edgevit.spec.keys import section_of, type_words
+from edgevit.spec.spec import Spec
 
 _WIDTH = 118
 _SOURCES = ("evaluation", "calibration", "train")
@@ -88,19 +89,19 @@ def _check(spec: Spec) -> None:
         get_backend(backend)
 
 
-def _section(section: Section | type[Section], path: str, folder: Path) -> Iterator[str]:
+def _section(section: BaseModel | type[BaseModel], path: str, folder: Path) -> Iterator[str]:
     """Yields the lines of a section, values before tables, as TOML has it; of one that is not set, as comments."""
     kind, mark = (section, "# ") if isinstance(section, type) else (type(section), "")
-    inner: list[tuple[str, Section | type[Section]]] = []
+    inner: list[tuple[str, BaseModel | type[BaseModel]]] = []
     if path:
         yield from ("", f"{mark}[{path}]")
     for name, field in kind.model_fields.items():
         value = None if isinstance(section, type) else getattr(section, name)
-        nested = _section_in(field.annotation)
+        nested = section_of(field.annotation)
         if nested is None:
             yield from _key(name, field, value, folder)
         else:
-            inner.append((f"{path}.{name}".lstrip("."), value if isinstance(value, Section) else nested))
+            inner.append((f"{path}.{name}".lstrip("."), value if isinstance(value, BaseModel) else nested))
     for place, each in inner:
         yield from _section(each, place, folder)
 
@@ -114,14 +115,7 @@ def _key(name: str, field: FieldInfo, value: Any, folder: Path) -> Iterator[str]
     elif default is not None:
         yield f"# {name} = {_toml(default)}"
     else:
-        yield f"# {name} = …  # {_kind(field.annotation)}"
-
-
-def _section_in(annotation: Any) -> type[Section] | None:
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        return annotation
-    found = (_section_in(each) for each in get_args(annotation))
-    return next((each for each in found if each), None)
+        yield f"# {name} = …  # {type_words(field.annotation)}"
 
 
 def _from(folder: Path, name: str, value: Any) -> Any:
@@ -134,17 +128,3 @@ def _from(folder: Path, name: str, value: Any) -> Any:
 def _toml(value: Any) -> str:
     """A value of a spec: JSON's texts, numbers and lists of them are TOML's."""
     return json.dumps(value, ensure_ascii=False)
-
-
-def _kind(annotation: Any) -> str:
-    """What a key takes, in TOML's terms."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return _kind(arguments[0])
-    if origin in (Union, types.UnionType):
-        return " or ".join(_kind(each) for each in arguments if each is not type(None))
-    if origin is Literal:
-        return " or ".join(json.dumps(each) for each in arguments)
-    if origin is tuple:
-        return f"{len(arguments)} numbers in brackets"
-    return {int: "an integer", float: "a number"}.get(annotation, "a text")

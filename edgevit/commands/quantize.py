@@ -46,6 +46,7 @@ from edgevit.results.artifact import TensorSpec
 from edgevit.results.candidate import Accuracy, Attempt, within_budget
 from edgevit.results.contract import Contract
 from edgevit.results.output import Output
+from edgevit.results.quantized_file import QuantizedFile
 from edgevit.run.progress import Progress
 from edgevit.run.stages import ChildRunner, child_runner
 from edgevit.run.task import Task
@@ -107,28 +108,17 @@ class ReadFloatJob:
     """That its contract states, of a model that is no classifier."""
 
 
-@dataclass(frozen=True)
-class QuantizedFile:
-    """A file that was quantized, and what it lost."""
+def default_out(artifact: Path, scheme: str | None) -> Path:
+    """Returns where the quantized file goes when nobody says it: beside the float one.
 
-    path: Path
-    scheme: str
-    attempts: tuple[Attempt, ...]
-    """In order; the file is that of the best."""
-    chosen: Attempt
-    float_top1: float | None
-    accuracy: Accuracy
-    size_before: int
-    """Bytes."""
-    size_after: int
-    left_out: tuple[str, ...]
-    """What a run would try, and needs the PyTorch model for."""
+    Args:
+        artifact: The float file.
+        scheme: As asked; None where the policy chooses.
 
-    @property
-    def drop_points(self) -> float:
-        """What is lost of what the file is judged by: top-1, agreement with the float file, or cosine; percentage points."""
-        assert self.chosen.drop_points is not None  # an attempt that gave a file was judged
-        return self.chosen.drop_points
+    Raises:
+        UsageError: there is no such file, or no backend reads it.
+    """
+    return artifact.with_suffix(f".{scheme or 'int8'}{backend_of_file(artifact).suffix}")
 
 
 def read_float_file(job: ReadFloatJob) -> FloatFile:

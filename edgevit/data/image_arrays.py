@@ -16,6 +16,7 @@ import numpy as np
 
 from edgevit.data.array_form import ArrayForm
 from edgevit.data.image_files import FoundImages
+from edgevit.data.other_labels import read_label_array
 from edgevit.errors import UsageError, first_line
 from edgevit.run.files import whole_file
 from edgevit.spec.input_file import require_file
@@ -62,24 +63,18 @@ def open_arrays(path: Path) -> FoundImages:
     else:
         count, read = len(sizes), _reader_of_sizes(images, sizes, path)
         form = ArrayForm(_described(images), images.dtype.kind == "f", images.shape[1], None)
-    if labels is not None and (labels.shape != (count,) or labels.dtype.kind not in "iu" or (labels < 0).any()):
-        raise UsageError(
-            f'{path}: "labels" must be {count} integers ≥ 0, one per image; it is {_described(labels)}'
-            f"{' with negative numbers' if labels.dtype.kind == 'i' and (labels < 0).any() else ''}",
-            "give the class index of every image, or leave labels out",
-        )
+    classes, others = (None, None) if labels is None else read_label_array(labels, count, str(path))
     ids = tuple(str(index) for index in range(count))
-    known = None if labels is None else tuple(map(int, labels))
-    return FoundImages(str(path), ids, known, lambda image_id: read(int(image_id)), form=form)
+    return FoundImages(str(path), ids, classes, lambda image_id: read(int(image_id)), form=form, other_labels=others)
 
 
-def write_arrays(path: Path, images: Sequence[np.ndarray], labels: Sequence[int] | None) -> None:
+def write_arrays(path: Path, images: Sequence[np.ndarray], labels: np.ndarray | None) -> None:
     """Writes an archive that :func:`open_arrays` reads, whole or not at all; equal images give equal bytes.
 
     Args:
         path: ``.npz``.
         images: At least one, each [h, w, channels] of its own size; all uint8, or all float32.
-        labels: Class index of each, or None.
+        labels: int64 [n] class index of each, float64 [n] number of each, bool [n, classes], or None.
 
     Raises:
         DiskFull: there is no space left.
@@ -89,7 +84,7 @@ def write_arrays(path: Path, images: Sequence[np.ndarray], labels: Sequence[int]
     if (sizes == sizes[0]).all():
         arrays = {"images": np.stack(images)}
     if labels is not None:
-        arrays["labels"] = np.array(labels, np.int64)
+        arrays["labels"] = labels
     with whole_file(path) as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]
 

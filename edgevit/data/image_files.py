@@ -12,6 +12,7 @@ from PIL import features
 
 from edgevit.data.array_form import ArrayForm
 from edgevit.data.class_order import ClassOrder
+from edgevit.data.other_labels import OtherLabels
 from edgevit.errors import UsageError
 from edgevit.spec.input_file import file_problem
 
@@ -41,6 +42,8 @@ class FoundImages:
     """What was left out, and what else has to be known, one sentence each."""
     form: ArrayForm | None = None
     """Of arrays; None for files, and for what is RGB in any case."""
+    other_labels: OtherLabels | None = None
+    """Labels that are not one class, where the source has such; ``labels`` is None then."""
 
 
 @dataclass(frozen=True)

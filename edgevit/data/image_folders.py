@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from edgevit.data.class_order import CLASSES_FILE, order_folders, order_note
 from edgevit.data.image_files import IMAGE_SUFFIXES, FoundImages, Listing, list_folder, read_image_file, unread_note
-from edgevit.data.labels_table import LABELS_FILE, read_labels
+from edgevit.data.labels_table import LABELS_FILE, classes_of, other_labels_of, read_labels
 from edgevit.data.own_output import is_own_output
 from edgevit.errors import UsageError, closest
 from edgevit.spec.input_file import MISSING, file_problem
@@ -71,7 +72,7 @@ def _half(folder: Path, listing: Listing, inner: dict[str, Listing], part: Part)
     found = open_folder(folder / wanted, part)
     others = ", ".join(f"{name}/" for name in listing.folders if name != wanted)
     note = f"{folder} has {wanted}/" + (f" beside {others}" if others else "") + f": {folder / wanted} is read"
-    return FoundImages(found.source, found.ids, found.labels, found.read, found.classes, (note, *found.notes))
+    return replace(found, notes=(note, *found.notes))
 
 
 def _class_folders(folder: Path, listing: Listing, inner: dict[str, Listing]) -> FoundImages:
@@ -110,23 +111,23 @@ def _class_folders(folder: Path, listing: Listing, inner: dict[str, Listing]) ->
 def _listed(folder: Path, table: Path) -> FoundImages:
     """The images that a table of labels lists, beside it or under ``images/``."""
     files: dict[str, Path] = {}
-    labels = []
-    for row in read_labels(table):
+    rows = read_labels(table)
+    for row in rows:
         where = f"{table} line {row.line}"
         place = _place(folder, row.file, where)
         if row.file in files:
             raise UsageError(f"{where}: {row.file!r} is listed twice", "list every image once")
         files[row.file] = place
-        labels.append(row.label)
     listed = set(files.values())
     unlisted = [str(path.relative_to(folder)) for path in _images_beside(folder) if path not in listed]
     note = unread_note(folder, unlisted, f"not listed in {LABELS_FILE}")
     return FoundImages(
         str(folder),
         tuple(files),
-        tuple(labels),
+        classes_of(rows),
         lambda image_id: read_image_file(files[image_id]),
         notes=(note,) if note else (),
+        other_labels=other_labels_of(rows),
     )
 
 

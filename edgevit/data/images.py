@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -23,6 +23,7 @@ from edgevit.data.image_files import IMAGE_SUFFIXES, FoundImages, check_name
 from edgevit.data.image_folders import Part, open_folder
 from edgevit.data.in_order import map_in_order
 from edgevit.data.noise import NOISE, open_noise
+from edgevit.data.other_labels import OtherLabels, as_array
 from edgevit.data.preprocess import to_rgb
 from edgevit.errors import UsageError, closest
 from edgevit.results.artifact import Preprocessing
@@ -67,6 +68,10 @@ class ImageSet:
     """What of the source was left out, and what else has to be known, one sentence each."""
     form: ArrayForm | None = None
     """Of arrays; None for images that are decoded to RGB."""
+    other_labels: OtherLabels | None = None
+    """Labels that are not one class, where the source has such; ``labels`` is None then."""
+    outputs: int = 0
+    """Of the model that class indices are matched with; 0 where they are as their source has them."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -154,12 +159,16 @@ class ImageSet:
                 f"{self.source} has no image {lost[0]!r} ({len(lost)} of {len(ids)} are missing)",
                 f"did you mean {near[0]}?" if near else "were images removed or renamed since they were chosen?",
             )
-        labels = None if self.labels is None else tuple(self.labels[position[image_id]] for image_id in ids)
-        return replace(self, ids=ids, labels=labels)
+        places = [position[image_id] for image_id in ids]
+        labels = None if self.labels is None else tuple(self.labels[place] for place in places)
+        others: Any = None if self.other_labels is None else tuple(self.other_labels[place] for place in places)
+        return replace(self, ids=ids, labels=labels, other_labels=others)
 
     @property
     def targets(self) -> np.ndarray | None:
-        """Labels as metrics read them, int64 [n]: class indices; None where the source has none."""
+        """Labels as metrics read them: int64 [n] class indices, or see :func:`edgevit.data.other_labels.as_array`."""
+        if self.other_labels is not None:
+            return as_array(self.other_labels, self.outputs)
         return None if self.labels is None else np.array(self.labels, np.int64)
 
     @property
@@ -229,7 +238,14 @@ def _existing(source: str) -> Path:
 
 def _image_set(found: FoundImages) -> ImageSet:
     return ImageSet(
-        found.source, found.ids, found.labels, found.read, classes=found.classes, notes=found.notes, form=found.form
+        found.source,
+        found.ids,
+        found.labels,
+        found.read,
+        classes=found.classes,
+        notes=found.notes,
+        form=found.form,
+        other_labels=found.other_labels,
     )
 
 
@@ -245,7 +261,7 @@ def set_sha256(images: ImageSet) -> str:
 
 def order_sha256(images: ImageSet) -> str:
     """Returns the SHA-256 digest of a set as it is read: id, label and digest of each image, in the order of the set."""
-    labels = images.labels or (None,) * len(images)
+    labels = images.labels or images.other_labels or (None,) * len(images)
     lines = [[name, label, each] for name, label, each in zip(images.ids, labels, digests(images), strict=True)]
     return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from edgevit.data.class_order import CLASSES_FILE, IMAGENET_CLASSES, ClassOrder, imagenet_order
 from edgevit.data.images import ImageSet
+from edgevit.data.other_labels import OtherLabels, are_numbers
 from edgevit.errors import UsageError
 
 _BACKGROUND = "give --class-offset 1 if output 0 is a background class"
@@ -27,6 +28,8 @@ def match_labels(images: ImageSet, outputs: int, class_offset: int | None, names
     Raises:
         UsageError: it is not sure which output a label means, or a label is outside the outputs.
     """
+    if images.other_labels is not None:
+        return _matched_others(images, images.other_labels, outputs, class_offset or 0)
     if images.labels is None or not outputs:
         return images
     outputs = max(outputs, 2)  # a single logit decides between two classes by its sign
@@ -50,6 +53,17 @@ def match_labels(images: ImageSet, outputs: int, class_offset: int | None, names
     if classes is not None:
         classes = ClassOrder({name: index + offset for name, index in classes.index.items()}, classes.explicit)
     return replace(images, labels=tuple(label + offset for label in images.labels), classes=classes)
+
+
+def _matched_others(images: ImageSet, labels: OtherLabels, outputs: int, offset: int) -> ImageSet:
+    """Images whose labels are not one class: numbers stay, class indices become those of the outputs."""
+    if are_numbers(labels):
+        return images
+    found = tuple(tuple(index + offset for index in each) for each in labels if isinstance(each, tuple))
+    indices = {index for each in found for index in each}
+    if outputs and indices and (min(indices) < 0 or max(indices) >= outputs):
+        raise _outside(images.source, (min(indices) - offset, max(indices) - offset), outputs, offset)
+    return replace(images, other_labels=found, outputs=outputs)
 
 
 def _named_by_imagenet(images: ImageSet, outputs: int) -> ImageSet | None:
@@ -103,3 +117,17 @@ def _outside(source: str, labels: tuple[int, int], outputs: int, offset: int) ->
     return UsageError(
         f"{source}: label {bad}{shifted} is outside the model's {outputs} classes (0 to {outputs - 1})", hint
     )
+
+
+def check_classes(images: ImageSet) -> None:
+    """Refuses labels that top-1 cannot judge by.
+
+    Raises:
+        UsageError: they are numbers, or several classes for one image.
+    """
+    if images.other_labels is not None:
+        kind, metric = ("numbers", "value") if are_numbers(images.other_labels) else ("sets of classes", "multilabel")
+        raise UsageError(
+            f"the labels of {images.source} are {kind}, which top-1 cannot judge by",
+            f"give --metric {metric}, or package.module:function of your own",
+        )

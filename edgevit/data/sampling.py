@@ -33,10 +33,14 @@ class RunData:
     calibration: ImageSet | None
     others: tuple[ImageSet, ...] = ()
     """Further images to evaluate on, with labels; they do not choose."""
+    masks: np.ndarray | None = None
+    """uint8 [n, h, w]: the class of each pixel of the output for each evaluation image, see :mod:`edgevit.data.masks`."""
 
     @property
     def targets(self) -> np.ndarray | None:
         """The labels of the evaluation images as metrics read them, [n, ...]; None where there are none."""
+        if self.masks is not None:
+            return self.masks
         return self.evaluation.targets if self.evaluation else None
 
 

@@ -14,8 +14,8 @@ from edgevit.spec.spec import ModelSpec
 def own_class_names(module: nn.Module, spec: ModelSpec, outputs: int) -> tuple[str, ...]:
     """Returns the name of the class of each output as the configuration of a module states it.
 
-    That is ``label_names`` of timm's configuration, or ``id2label`` of a transformers model; of weights that timm downloads for
-    ImageNet, its names. A configuration says nothing of weights from a file, nor of random ones.
+    See :func:`stated_class_names`; of weights that timm downloads for ImageNet, its names. A configuration says nothing of
+    weights from a file, nor of random ones.
 
     Args:
         module: As it was made.
@@ -27,16 +27,36 @@ def own_class_names(module: nn.Module, spec: ModelSpec, outputs: int) -> tuple[s
     """
     if spec.weights is not None or spec.random_weights:
         return ()
-    config = getattr(module, "pretrained_cfg", None) or getattr(module, "default_cfg", None) or {}
-    names = _texts(config.get("label_names") if isinstance(config, Mapping) else None)
-    if len(names) == outputs:
+    names = stated_class_names(module, outputs)
+    if names:
         return names
-    by_id = getattr(getattr(module, "config", None), "id2label", None)
-    if isinstance(by_id, Mapping) and set(by_id) == set(range(outputs)):
-        return _texts([by_id[output] for output in range(outputs)])
     if spec.pretrained and ":" not in spec.name and outputs == _IMAGENET_CLASSES:
         return imagenet_class_names()
     return ()
+
+
+def stated_class_names(module: nn.Module, outputs: int) -> tuple[str, ...]:
+    """Returns the name of the class of each output as a module states it for the weights that it has.
+
+    That is its ``class_names``, ``label_names`` of timm's configuration, or ``id2label`` of a transformers model.
+
+    Args:
+        module: As it was made.
+        outputs: Number of its outputs.
+
+    Returns:
+        As many names; none where it states none, or not one for each output.
+    """
+    config = getattr(module, "pretrained_cfg", None) or getattr(module, "default_cfg", None) or {}
+    by_id = getattr(getattr(module, "config", None), "id2label", None)
+    stated = (
+        getattr(module, "class_names", None),
+        config.get("label_names") if isinstance(config, Mapping) else None,
+        [by_id[output] for output in sorted(by_id)]
+        if isinstance(by_id, Mapping) and set(by_id) == set(range(outputs))
+        else None,
+    )
+    return next((names for names in map(_texts, stated) if len(names) == outputs), ())
 
 
 _IMAGENET_CLASSES = 1000

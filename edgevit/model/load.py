@@ -164,6 +164,12 @@ def _check_source(spec: ModelSpec) -> None:
             f"where do the weights of {spec.name} come from?",
             f"give --weights FILE, --pretrained ({meaning}) or --random-weights",
         )
+    if spec.features_only and (spec.weights or ":" in spec.name or spec.name in BUNDLED_MODELS):
+        what = "with --weights" if spec.weights else f"of {spec.name}"
+        raise UsageError(
+            f"features_only {what} is not possible: timm makes such a model by its own name, with other names of weights",
+            "return the maps from a module of your own: package.module:factory, which loads its weights, with --pretrained",
+        )
     if spec.weights:
         require_file(spec.weights, "weights file", "give a safetensors file, or a torch file that holds a state dict")
     elif spec.no_ema:
@@ -172,7 +178,11 @@ def _check_source(spec: ModelSpec) -> None:
 
 def _check_captured(spec: ModelSpec) -> None:
     others = {"weights": spec.weights, "pretrained": spec.pretrained, "random_weights": spec.random_weights}
-    given = [name for name, value in {**others, "num_classes": spec.num_classes}.items() if value]
+    given = [
+        name
+        for name, value in {**others, "num_classes": spec.num_classes, "features_only": spec.features_only}.items()
+        if value
+    ]
     if given:
         raise UsageError(
             f"{spec.name} is a captured program, which has its weights and classes", f"leave out {', '.join(given)}"
@@ -193,7 +203,8 @@ def _load(spec: ModelSpec, seed: int) -> Model:
     refuse_quantized_module(module, spec.name)
     notes: tuple[str, ...] = ()
     if spec.weights:
-        notes = load_weights(module, spec.weights, no_ema=spec.no_ema)
+        without = _classifier_modules(module) if spec.num_classes == 0 else ()
+        notes = load_weights(module, spec.weights, no_ema=spec.no_ema, without=without)
     elif spec.name in BUNDLED_MODELS and not spec.random_weights:
         load_weights(module, BUNDLED_MODELS[spec.name].weights)
     with user_code(f"preparing {spec.name}"):
@@ -219,6 +230,13 @@ def _load(spec: ModelSpec, seed: int) -> Model:
         class_names=names,
         named_outputs=() if classes else outputs,
     )
+
+
+def _classifier_modules(module: nn.Module) -> tuple[str, ...]:
+    """Names of the modules that are the classifier of timm's model, which one without classes lacks and a checkpoint has."""
+    config = getattr(module, "pretrained_cfg", None)
+    named = config.get("classifier") if isinstance(config, dict) else None
+    return (named,) if isinstance(named, str) else tuple(named or ())
 
 
 def _check_own_weights(name: str, module: nn.Module, again: nn.Module) -> None:
@@ -277,6 +295,8 @@ def _from_timm(spec: ModelSpec) -> nn.Module:
     arguments: dict[str, Any] = {}
     if spec.num_classes is not None:
         arguments["num_classes"] = spec.num_classes
+    if spec.features_only:
+        arguments["features_only"] = True
     config = get_pretrained_cfg(spec.name)
     if spec.preprocessing.channels is not None:
         arguments["in_chans"] = spec.preprocessing.channels
@@ -291,7 +311,7 @@ def _from_timm(spec: ModelSpec) -> nn.Module:
             f"could not get pretrained weights of {spec.name}: {type(error).__name__}: {first_line(error)}",
             "offline, or no such weights? give a file with --weights FILE",
         ) from error
-    except (TypeError, ValueError, AssertionError) as error:
+    except (TypeError, ValueError, AssertionError, AttributeError) as error:
         raise _not_made(spec.name, arguments, error) from error
 
 

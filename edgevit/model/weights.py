@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from edgevit.model.checkpoint import FORM, StateDict, read_file, state_dicts, wi
 from edgevit.model.quantized import refuse_quantized_file, shortened
 
 
-def load_weights(module: nn.Module, path: Path, *, no_ema: bool = False) -> tuple[str, ...]:
+def load_weights(
+    module: nn.Module, path: Path, *, no_ema: bool = False, without: tuple[str, ...] = ()
+) -> tuple[str, ...]:
     """Loads the weights of a file, strictly: every tensor of the module, and none that it lacks.
 
     Args:
@@ -22,6 +25,7 @@ def load_weights(module: nn.Module, path: Path, *, no_ema: bool = False) -> tupl
         path: safetensors, or a torch file; the usual layouts of training tools are read, see
             :mod:`edgevit.model.checkpoint`.
         no_ema: Take the raw weights of a file that has averaged ones (EMA) too.
+        without: Modules that the model does not have, such as the classifier of a backbone, and whose tensors are not read.
 
     Returns:
         What has to be known of the choice, one sentence each; empty for a file that holds nothing else.
@@ -31,7 +35,7 @@ def load_weights(module: nn.Module, path: Path, *, no_ema: bool = False) -> tupl
             missing, unexpected and mis-shaped keys are listed.
     """
     own = module.state_dict()
-    found = state_dicts(read_file(path), own)
+    found = tuple(_without(state, without) for state in state_dicts(read_file(path), own))
     if not found:
         raise UsageError(f"{path} does not hold a state dict of tensors", FORM)
     fitting = [state for state in found if not _complaints(without_counters(state, own), own)]
@@ -41,6 +45,14 @@ def load_weights(module: nn.Module, path: Path, *, no_ema: bool = False) -> tupl
     refuse_quantized_file(chosen.values, module, str(path))
     module.load_state_dict(without_counters(chosen, own))
     return tuple(_notes(chosen, found, path))
+
+
+def _without(state: StateDict, modules: tuple[str, ...]) -> StateDict:
+    lost = tuple(key for key in state.values if key.startswith(tuple(f"{name}." for name in modules)))
+    if not lost:
+        return state
+    kept = {key: value for key, value in state.values.items() if key not in lost}
+    return replace(state, values=kept, left_out=(*state.left_out, *lost))
 
 
 def _choose(fitting: Sequence[StateDict], found: Sequence[StateDict], path: Path, *, no_ema: bool) -> StateDict:
@@ -80,7 +92,8 @@ def _notes(chosen: StateDict, found: Sequence[StateDict], path: Path) -> Iterato
     elif chosen.place:
         yield f"{path}: the weights are taken from {chosen.place}"
     if chosen.left_out:
-        yield f"{path}: {len(chosen.left_out)} tensors beside {chosen.place} are not read: {shortened(chosen.left_out)}"
+        beside = f" beside {chosen.place}" if chosen.place else ""
+        yield f"{path}: {len(chosen.left_out)} tensors{beside} are not read: {shortened(chosen.left_out)}"
 
 
 def _refuse(found: Sequence[StateDict], module: nn.Module, path: Path) -> None:

@@ -70,7 +70,7 @@ def open_data(spec: Spec, model: Model, progress: Progress) -> RunData:
 def _open_other(source: str, spec: Spec, model: Model, data: RunData) -> ImageSet:
     """A further set to evaluate on."""
     images = open_images(source)
-    if images.labels is None:
+    if images.targets is None:
         raise UsageError(
             f"{source} has no labels, which each further set of --data needs",
             "a folder of class sub-folders, or one with labels.csv",

@@ -21,7 +21,7 @@ from edgevit.model.load import Model
 from edgevit.pipeline.classifier_only import check_kind
 from edgevit.pipeline.data_inputs import open_data, open_training_images, open_tuning_images, record_calibration
 from edgevit.pipeline.export_inputs import check_schemes, fits_integer_io, open_backends, target_of
-from edgevit.pipeline.metric_inputs import check_metric, default_metric, open_metric
+from edgevit.pipeline.metric_inputs import check_metric, default_metric, open_metric, with_masks
 from edgevit.pipeline.model_inputs import open_model, open_teacher
 from edgevit.pipeline.output_names import output_names
 from edgevit.pipeline.requested_plans import RequestedPlan, check_plans
@@ -221,7 +221,7 @@ def open_inputs(spec: Spec, progress: Progress) -> Inputs:
         check_size(backend, model.params)
     if spec.export.embed_preprocessing:
         check_embeddable(model.preprocessing)
-    data = open_data(spec, model, progress)
+    data = with_masks(spec, model, open_data(spec, model, progress))
     check_metric(spec, model, data)
     teacher = open_teacher(spec, model)
     plans = () if spec.quick else parse_plans(spec.passes.tokens)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from edgevit.artifacts.metrics.built_in import BUILT_IN, find_metric
@@ -9,6 +11,9 @@ from edgevit.artifacts.metrics.classification import AGREEMENT, TOP1
 from edgevit.artifacts.metrics.fidelity import COSINE
 from edgevit.artifacts.metrics.metric import Metric, Predictions
 from edgevit.artifacts.metrics.multilabel import MULTILABEL
+from edgevit.artifacts.metrics.segmentation import MIOU, class_map
+from edgevit.data.masks import open_masks
+from edgevit.data.output_labels import check_classes
 from edgevit.data.sampling import RunData
 from edgevit.errors import UsageError
 from edgevit.model.load import Model
@@ -60,9 +65,11 @@ def default_metric(spec: Spec, model: Model) -> Metric | None:
 
     Returns:
         None for a classifier, which is judged by top-1, without labels by agreement with the float model; of any other model the
-        cosine similarity to it.
+        mIoU with masks, without masks the cosine similarity to the float model.
     """
-    return COSINE if spec.budget.metric is None and not model.num_classes else None
+    if spec.budget.metric is not None or model.num_classes:
+        return None
+    return COSINE if spec.data.masks is None else MIOU
 
 
 def check_metric(spec: Spec, model: Model, data: RunData) -> None:
@@ -73,6 +80,9 @@ def check_metric(spec: Spec, model: Model, data: RunData) -> None:
     """
     name = spec.budget.metric
     if name is None:
+        for images in (data.evaluation, *data.others):
+            if images is not None and model.num_classes:
+                check_classes(images)
         return
     if name in _OF_CLASSES and not model.num_classes:
         raise UsageError(
@@ -82,6 +92,8 @@ def check_metric(spec: Spec, model: Model, data: RunData) -> None:
     metric, labels = find_metric(name), data.targets
     if data.evaluation is None and data.calibration is None:
         raise UsageError(f"--metric {name} has no effect without images", "give --data, or leave it out")
+    if metric is MIOU and spec.data.masks is None:
+        raise UsageError("--metric miou compares with masks", "give --masks DIR, a .png for each image by its stem")
     if metric.needs_labels and labels is None:
         raise UsageError(
             f"--metric {name} needs labels, and the images have none",
@@ -94,3 +106,22 @@ def check_metric(spec: Spec, model: Model, data: RunData) -> None:
         shapes = {output.name: (len(images), *output.shape) for output in model.outputs}
         nothing = {name: np.broadcast_to(np.float32(0), shape) for name, shape in shapes.items()}
         metric.score(Predictions(nothing, nothing, labels))  # it says what it cannot read
+
+
+def with_masks(spec: Spec, model: Model, data: RunData) -> RunData:
+    """Returns the images of a run with the masks that the spec names for its evaluation images.
+
+    Raises:
+        UsageError: the model is a classifier or gives no map, or a mask cannot be read or does not fit.
+    """
+    if spec.data.masks is None or data.evaluation is None:
+        return data
+    if model.num_classes:
+        raise UsageError(
+            f"--masks is given, and {model.name} is a classifier of {model.num_classes} classes",
+            "leave it out; masks are for models that return a map [n, classes, h, w]",
+        )
+    shapes = {output.name: np.broadcast_to(np.float32(0), (1, *output.shape)) for output in model.outputs}
+    _, classes, height, width = class_map(shapes).shape
+    masks = open_masks(data.evaluation, spec.data.masks, model.preprocessing, (height, width), max(classes, 2))
+    return replace(data, masks=masks)

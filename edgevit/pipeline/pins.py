@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 from edgevit.data.images import ImageSet, order_sha256
@@ -41,6 +42,8 @@ def pin_inputs(folder: RunFolder, inputs: Inputs) -> None:
     for name, images in sets.items():
         if images is not None:
             folder.pin(f"{name} images", order_sha256(images))
+    if inputs.data.masks is not None:
+        folder.pin("masks", hashlib.sha256(inputs.data.masks.tobytes()).hexdigest())
     if inputs.metric and ":" in inputs.metric.name:
         if not inputs.metric.name.startswith("__main__:"):  # a script may well be edited to resume the run
             folder.pin_files("source of the metric", source_files(inputs.metric.name))

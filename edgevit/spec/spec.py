@@ -130,6 +130,8 @@ class ModelSpec(Section):
     """Takes the raw weights of a file that has averaged ones (EMA) too."""
     num_classes: Annotated[int, Field(ge=0, lt=2**31)] | None = None
     """Classes of the model, where they are not its default; 0 for an embedding model, which returns features and not logits."""
+    features_only: bool = False
+    """Of a timm name: the maps of its stages as outputs, instead of classes."""
     preprocessing: PreprocessingOverrides = PreprocessingOverrides()
     """Single values in place of those of the model's own configuration."""
     factory_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0
@@ -149,6 +151,9 @@ class DataSpec(Section):
     """Images that candidates are judged on; accuracy needs labels."""
     also_evaluate: Names = ()
     """Further images with labels, such as shifted ones: candidates are scored on them, too, but judged on the first alone."""
+    masks: GivenPath | None = None
+    """Folder of PNG masks, one for each evaluation image by its stem, whose pixels are indices of classes, 255 for none; candidates
+    are then judged by mIoU."""
     calibration: str | None = None
     """Images for static quantization: a source, or a percentage such as "20%", which holds out that part of the evaluation
     images."""
@@ -359,6 +364,10 @@ class Spec(Section):
         twice = [name for name in data.also_evaluate if (data.evaluation, *data.also_evaluate).count(name) > 1]
         if twice:
             raise ValueError(f"data.also_evaluate: {twice[0]} is given twice; give each set once")
+        if data.masks is not None and (data.evaluation is None or data.also_evaluate):
+            raise ValueError(
+                "data.masks (--masks) belongs to one set of images, that of data.evaluation (--data); give one"
+            )
         if data.calibration_samples is not None and data.calibration is None:
             raise ValueError("data.calibration_samples has no effect without data.calibration (--calibration)")
         if self.export.embed_preprocessing and self.quantize.integer_io != "none":

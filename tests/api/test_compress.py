@@ -18,10 +18,10 @@ pytest.importorskip("onnxruntime")
 from torch import nn  # noqa: E402
 
 import edgevit  # noqa: E402
+from edgevit.api.progress import ProgressEvent  # noqa: E402
 from edgevit.data.digits import load_split  # noqa: E402
 from edgevit.errors import UsageError  # noqa: E402
 from edgevit.model.load import load_model  # noqa: E402
-from edgevit.run.progress import Silent  # noqa: E402
 from edgevit.spec.spec import BudgetSpec, ModelSpec, Spec  # noqa: E402
 
 DIGITS = load_split("test")
@@ -41,18 +41,9 @@ class Renamed(nn.Module):
         return self.network(images)
 
 
-class Messages(Silent):
-    """Keeps what a run says."""
-
-    def __init__(self) -> None:
-        self.stages: list[str] = []
-
-    def stage(self, name: str, done: int, total: int, note: str = "") -> None:
-        self.stages.append(name)
-
-
 def test_a_module_and_arrays_become_a_run_that_can_be_resumed(tmp_path: Path) -> None:
-    out, messages = tmp_path / "run", Messages()
+    events: list[ProgressEvent] = []
+    out = tmp_path / "run"
 
     def call(resume: bool = False) -> edgevit.Run:
         return edgevit.compress(
@@ -67,7 +58,7 @@ def test_a_module_and_arrays_become_a_run_that_can_be_resumed(tmp_path: Path) ->
             budget=BudgetSpec(max_drop=5.0),
             quick=True,
             resume=resume,
-            progress=messages,
+            progress=events.append,
         )
 
     run = call()
@@ -81,7 +72,7 @@ def test_a_module_and_arrays_become_a_run_that_can_be_resumed(tmp_path: Path) ->
     assert str(run.selected) in repr(run)
     assert [row["id"] for row in run.to_rows() if row["chosen"]] == [run.selected]
     assert edgevit.load_run(out) == run
-    assert "capture original" in messages.stages
+    assert "capture original" in [event.text for event in events]
     assert edgevit.load(run.chosen.file).classify(PIXELS[0])[0][0] == f"digit {LABELS[0]}"
     assert run.chosen.file.with_name("use.py").is_file()
     begun = {path.name for path in (out / "inputs").iterdir()}

@@ -108,3 +108,13 @@ def test_what_cannot_be_told_is_refused(images: Any, said: str, tmp_path: Path) 
     with pytest.raises(UsageError, match=said):
         image_source(images, "train", tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_labels_may_be_numbers_or_several_classes(tmp_path: Path) -> None:
+    pixels = np.zeros((3, 4, 4, 3), np.uint8)
+    numbers = open_images(image_source((pixels, np.array([1.5, 2.0, -3.0])), "evaluation", tmp_path))
+    assert numbers.other_labels == (1.5, 2.0, -3.0)
+    several = open_images(image_source((pixels, np.array([[1, 0], [1, 1], [0, 0]])), "evaluation", tmp_path))
+    assert several.other_labels == ((0,), (0, 1), ())
+    with pytest.raises(UsageError, match="of several kinds"):
+        image_source([(pixels[0], 1), (pixels[1], 0.5)], "evaluation", tmp_path)

@@ -15,10 +15,11 @@ timm = pytest.importorskip("timm")
 
 from torch import Tensor, nn  # noqa: E402
 
-from edgevit.api.stored_model import stored_model  # noqa: E402
+from edgevit.api.stored_model import class_names_of, stored_model  # noqa: E402
 from edgevit.errors import UsageError  # noqa: E402
 from edgevit.model.load import load_model  # noqa: E402
 from edgevit.results.artifact import Preprocessing  # noqa: E402
+from edgevit.spec.spec import ModelSpec, PreprocessingOverrides  # noqa: E402
 
 OWN = Preprocessing((16, 24), (0.1, 0.2, 0.3), (0.5, 0.6, 0.7), crop_pct=0.9)
 
@@ -106,3 +107,17 @@ def test_what_cannot_be_kept_is_refused(
     with pytest.raises(UsageError, match=said):
         stored_model(module, preprocessing, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_names_of_classes_are_those_that_the_module_states_for_all_outputs() -> None:
+    named, spec = Net().train(), ModelSpec(name="a", preprocessing=PreprocessingOverrides(input_size=(16, 16)))
+    with torch.inference_mode():
+        outputs = Net().eval()(torch.zeros(1, 3, 16, 16)).shape[1]
+    assert class_names_of(named, spec) == ()
+    named.class_names = [f"class {output}" for output in range(outputs)]
+    before = {key: value.clone() for key, value in named.state_dict().items()}
+    assert class_names_of(named, spec) == tuple(f"class {output}" for output in range(outputs))
+    assert named.training
+    assert all(torch.equal(value, before[key]) for key, value in named.state_dict().items())
+    named.class_names = ["one"]
+    assert class_names_of(named, spec) == ()

@@ -12,7 +12,15 @@ import pytest
 from _pytest.mark.structures import ParameterSet
 
 from edgevit.cli.app import COMMANDS
-from tests.bad_input import cases_command_line, cases_data, cases_files, cases_models, cases_safety, cases_specs
+from tests.bad_input import (
+    cases_command_line,
+    cases_data,
+    cases_files,
+    cases_metrics,
+    cases_models,
+    cases_safety,
+    cases_specs,
+)
 from tests.bad_input.case import Case
 from tests.bad_input.forks import Forks
 
@@ -23,6 +31,7 @@ CORPUS: tuple[Case, ...] = (
     *cases_files.CASES,
     *cases_models.CASES,
     *cases_safety.CASES,
+    *cases_metrics.CASES,
 )
 MOST_LINES = 12
 """Of a message: more are not read."""

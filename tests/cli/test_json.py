@@ -38,7 +38,7 @@ SLOW = {
     "compress": "compress digits_cnn --data digits --samples 20 --calibration digits:calibration --export onnx --quick",
     "export": "export digits_cnn --export onnx",
     "finetune": "finetune digits_cnn --data digits --samples 40 --calibration digits:train --export onnx"
-    " --set finetune.views=64 --set data.calibration_samples=32",
+    " --set finetune.images_seen=64 --set data.calibration_samples=32",
     "quantize": "quantize {model} --calibration digits:calibration --out small.onnx",
     "bench": "bench {model} --min-seconds 0",
     "inspect": "inspect {model}",
@@ -46,7 +46,7 @@ SLOW = {
     "classify": "classify {model} photo.png",
     "profile": "profile {model} --device raspberry-pi-5",
     "reduce-tokens": "reduce-tokens digits_vit --tokens tome:8",
-    "sensitivity": "sensitivity digits_cnn --export onnx --data digits --samples 8",
+    "sensitivity": "sensitivity digits_cnn --calibration calibration:digits --export onnx",
     "explain": "explain digits_vit digits-0010",
     "clean": "clean run",
     "doctor": "doctor",

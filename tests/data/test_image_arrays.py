@@ -40,7 +40,7 @@ def test_an_npz_with_and_without_labels(tmp_path: Path) -> None:
             r'"labels" must be 2 integers ≥ 0, one per image.* int64 \[3\]',
         ),
         ({"images": np.zeros((2, 4, 4), np.uint8), "labels": np.array([0, -1])}, '"labels" must be 2 integers ≥ 0'),
-        ({"images": np.zeros((2, 4, 4), np.uint8), "labels": np.zeros(2)}, '"labels" must be 2 integers ≥ 0'),
+        ({"images": np.zeros((2, 4, 4), np.uint8), "labels": np.array([0.5, np.nan])}, '"labels" hold NaN'),
         ({"images": np.array([object()])}, "cannot read"),
     ],
 )

@@ -16,7 +16,7 @@ from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 ensure_torchvision_schemas()
 pytest.importorskip("timm")
 
-from edgevit.model.class_names import imagenet_class_names, own_class_names  # noqa: E402
+from edgevit.model.class_names import imagenet_class_names, own_class_names, stated_class_names  # noqa: E402
 from edgevit.model.load import load_model  # noqa: E402
 from edgevit.spec.spec import ModelSpec  # noqa: E402
 
@@ -37,6 +37,13 @@ def test_the_names_of_a_configuration() -> None:
     transformers_model = module(config=SimpleNamespace(id2label={1: "dog", 0: "cat"}))
     assert own_class_names(transformers_model, SPEC, 2) == ("cat", "dog")
     assert own_class_names(transformers_model, SPEC, 3) == ()
+
+
+def test_a_module_may_state_its_names_itself() -> None:
+    assert stated_class_names(module(class_names=["cat", "dog"]), 2) == ("cat", "dog")
+    both = module(class_names=["a", "b", "c"], pretrained_cfg={"label_names": ["cat", "dog"]})
+    assert stated_class_names(both, 2) == ("cat", "dog")  # the others are not complete
+    assert stated_class_names(module(class_names=["a", 1]), 2) == ()
 
 
 @pytest.mark.parametrize(

@@ -350,3 +350,21 @@ def test_which_weights_of_a_file_were_taken_is_told(factories: str, tmp_path: Pa
     assert model.notes == (f"{tmp_path / 'w.ckpt'}: the weights are taken from state_dict: model.",)
     with pytest.raises(UsageError, match="--no-ema chooses among the weights of a file"):
         load_model(spec(f"{factories}:good", no_ema=True))
+
+
+def test_backbones_of_timm_by_name(tmp_path: Path) -> None:
+    maps = load_model(spec("test_efficientnet", features_only=True))
+    assert [output.name for output in maps.outputs] == [f"output_{stage}" for stage in range(5)]
+    assert maps.outputs[0].shape == (16, 80, 80)
+    source = load_model(spec("test_vit"))
+    save_file(source.module.state_dict(), tmp_path / "w.safetensors")
+    features = load_model(spec("test_vit", num_classes=0, weights=tmp_path / "w.safetensors"))
+    assert features.outputs == (Output("output", (64,)),)
+    assert features.notes == (f"{tmp_path}/w.safetensors: 2 tensors are not read: head.bias, head.weight",)
+    for name, changes in (
+        ("test_vit", {"weights": tmp_path / "w.safetensors"}),
+        ("digits_vit", {}),
+        ("my.nets:make", {"random_weights": True}),
+    ):
+        with pytest.raises(UsageError, match="features_only .* is not possible"):
+            load_model(ModelSpec(name=name, features_only=True, **changes))

@@ -225,7 +225,7 @@ def test_the_digest_of_a_known_spec_stays() -> None:
     assert resolve({"model": {"name": "a"}}).sha256 == DIGEST
 
 
-DIGEST = "5a6ed3d542342e79260b1f353058eaeb75807c8faa3bd2920a49ee82b2cee4eb"
+DIGEST = "c970b05fab50b6133afdde86cd63a4f883ea340a57a7d3b9dc8320f3a9eb96cd"
 
 
 def test_weights_on_the_command_line_replace_those_of_the_file(tmp_path: Path) -> None:

@@ -7,10 +7,13 @@ from edgevit.artifacts.metrics.fidelity import COSINE, SNR
 from edgevit.artifacts.metrics.metric import Metric
 from edgevit.artifacts.metrics.multilabel import MULTILABEL
 from edgevit.artifacts.metrics.own import own_metric
+from edgevit.artifacts.metrics.segmentation import MIOU
 from edgevit.artifacts.metrics.value import VALUE
 from edgevit.errors import unknown_name
 
-BUILT_IN: dict[str, Metric] = {metric.name: metric for metric in (TOP1, AGREEMENT, VALUE, MULTILABEL, COSINE, SNR)}
+BUILT_IN: dict[str, Metric] = {
+    metric.name: metric for metric in (TOP1, AGREEMENT, VALUE, MULTILABEL, COSINE, SNR, MIOU)
+}
 """By name, as ``--metric`` has it."""
 _NEXT = f"known: {', '.join(BUILT_IN)}; a function of your own is package.module:function"
 

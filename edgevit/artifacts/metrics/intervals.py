@@ -29,7 +29,7 @@ def value_interval(metric: Metric, predictions: Predictions, score: Score) -> In
     """
     if score.per_image is not None:
         return _of_means(score.per_image)
-    return _of_resamples(predictions, lambda places: metric.score(predictions.select(places)).value)
+    return _of_resamples(predictions, _resampled(metric, predictions, score), anew=score.resample is None)
 
 
 def drop_interval(
@@ -51,12 +51,19 @@ def drop_interval(
     if first.per_image is not None and second.per_image is not None:
         found = _of_means(first.per_image - second.per_image)
     else:
+        earlier, later = _resampled(metric, one, first), _resampled(metric, other, second)
         found = _of_resamples(
             other,
-            lambda places: metric.score(one.select(places)).value - metric.score(other.select(places)).value,
+            lambda places: earlier(places) - later(places),
+            anew=first.resample is None or second.resample is None,
         )
     scale = points_per_unit(metric.unit)
     return found and Interval(scale * found.low, scale * found.high)
+
+
+def _resampled(metric: Metric, predictions: Predictions, score: Score) -> Callable[[np.ndarray], float]:
+    """The value for a resample of the images: from what was kept of them, or taken anew."""
+    return score.resample or (lambda places: metric.score(predictions.select(places)).value)
 
 
 def _of_means(values: np.ndarray) -> Interval | None:
@@ -67,12 +74,12 @@ def _of_means(values: np.ndarray) -> Interval | None:
     return _bootstrap(values, np.mean, _RESAMPLES, vectorized=True)
 
 
-def _of_resamples(predictions: Predictions, value: Callable[[np.ndarray], float]) -> Interval | None:
+def _of_resamples(predictions: Predictions, value: Callable[[np.ndarray], float], *, anew: bool) -> Interval | None:
     images = len(predictions)
     if images < 2:
         return None
     size = sum(array.size for array in predictions.outputs.values())
-    count = min(_RESAMPLES, max(_LEAST_RESAMPLES, _MOST_VALUES // size))
+    count = min(_RESAMPLES, max(_LEAST_RESAMPLES, _MOST_VALUES // size)) if anew else _RESAMPLES
     try:
         return _bootstrap(np.arange(images), value, count, vectorized=False)
     except UsageError:  # of a resample that lacks a class, which says nothing against the metric

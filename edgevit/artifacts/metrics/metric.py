@@ -23,8 +23,8 @@ class Predictions:
     reference: Outputs
     """Of the original float model on the same images."""
     labels: np.ndarray | None
-    """[n, ...]: int64 [n] class indices, float64 [n] values, or bool [n, classes] whether an image has each class; None without
-    labels."""
+    """[n, ...]: int64 [n] class indices, float64 [n] values, bool [n, classes] whether an image has each class, or uint8 [n, h, w]
+    the class of each pixel, 255 for none; None without labels."""
 
     def __len__(self) -> int:
         return len(next(iter(self.outputs.values())))
@@ -50,6 +50,8 @@ class Score:
     """Finite; higher is better."""
     per_image: np.ndarray | None = None
     """float64 [n], whose mean is ``value``; None where the metric is no mean of values of single images."""
+    resample: Callable[[np.ndarray], float] | None = None
+    """Value for the images at places int [m], one of which may occur several times; None where the metric has to be taken anew."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from edgevit.errors import UsageError
 
 
 def _minus_error(predictions: Predictions) -> Score:
-    labels = predictions.labels
+    labels, found = predictions.labels, _numbers(predictions.outputs)
     if labels is None:
         wanted = _numbers(predictions.reference)
     elif labels.dtype.kind == "f":
@@ -20,7 +20,7 @@ def _minus_error(predictions: Predictions) -> Score:
             "give the numbers in a column value of labels.csv, or as a float array of labels; or leave the metric out: a single"
             " logit then decides between two classes by its sign",
         )
-    return mean_of(-np.abs(_numbers(predictions.outputs) - wanted))
+    return mean_of(-np.abs(found - wanted))
 
 
 def _numbers(outputs: Outputs) -> np.ndarray:

@@ -110,14 +110,20 @@ def without_fast_paths() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_logs() -> Iterator[None]:
-    """Keeps torch from printing the whole graph, hundreds of lines, before it raises an error that says the same."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
+    """Keeps torch from printing the whole graph, hundreds of lines, before it raises an error that says the same.
+
+    Only its own loggers are silenced: the application that this runs in may log meanwhile.
+    """
+    of_torch = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "torch"]
+    loud = [logger for logger in map(logging.getLogger, of_torch) if not logger.disabled]
+    for logger in loud:
+        logger.disabled = True
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             yield
     finally:
-        logging.disable(before)
+        for logger in loud:
+            logger.disabled = False
 
 
 def _place_of_open_shape(program: ExportedProgram) -> str:
