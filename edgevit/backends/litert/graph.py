@@ -154,13 +154,14 @@ class _Reader:
         """Tensors by index, with unique names: a file may repeat or omit them."""
         tensors: dict[int, Tensor] = {}
         taken: set[str] = set()
+        inputs = _indices(subgraph.inputs)
         for index, source in enumerate(subgraph.tensors):
             name = source.name.decode("utf-8", "replace") if source.name else ""
             if not name or name in taken:
                 name = f"{name}#{index}"
             taken.add(name)
             shape = tuple(int(length) for length in source.shape) if source.shape is not None else ()
-            if index in subgraph.inputs and _is_open(source.shapeSignature):
+            if index in inputs and _is_open(source.shapeSignature):
                 hint = "convert the model with static shapes, batch 1"
                 raise OpenShapes(f"the shape of the input {name!r} is open", hint, name)
             dtype = _DTYPES[source.type]
