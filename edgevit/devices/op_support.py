@@ -24,7 +24,7 @@ _WORDS = {
 }
 _CHANGE_OF_KIND: dict[OpKind, str] = {
     "topk": "--form arithmetic selects tokens without it",
-    "gather": "--form arithmetic selects tokens without it",
+    "gather": "--form arithmetic, where a token plan made it",
     "quantize": "--scheme fp32, or one that the unit runs",
 }
 Lack = tuple[str, FallbackReason, str, str]
@@ -193,14 +193,23 @@ def _counted(lacking: Sequence[Lack | None]) -> tuple[Fallback, ...]:
 def _partitions(graph: Graph, on_unit: Sequence[bool]) -> int:
     """Returns how many parts run on the unit: in turn as many ops of the unit, and of the processor, as are ready."""
     maker = {name: index for index, op in enumerate(graph.ops) for name in op.outputs}
-    waits_for = [{maker[name] for name in op.inputs if name in maker} for op in graph.ops]
-    remaining, done, parts, side = list(range(len(graph.ops))), set[int](), 0, True
-    while remaining:
-        before = len(done)
-        for index in remaining:  # in execution order, so that one pass finds all that become ready
-            if on_unit[index] == side and waits_for[index] <= done:
-                done.add(index)
-        parts += side and len(done) > before
-        remaining = [index for index in remaining if index not in done]
+    makers = [{maker[name] for name in op.inputs if name in maker} for op in graph.ops]
+    readers: list[list[int]] = [[] for _ in graph.ops]
+    for index, needed in enumerate(makers):
+        for other in needed:
+            readers[other].append(index)
+    missing = [len(needed) for needed in makers]
+    ready: dict[bool, list[int]] = {True: [], False: []}
+    for index, count in enumerate(missing):
+        if count == 0:
+            ready[on_unit[index]].append(index)
+    parts, side = 0, True
+    while ready[True] or ready[False]:
+        parts += side and bool(ready[side])
+        while ready[side]:
+            for reader in readers[ready[side].pop()]:
+                missing[reader] -= 1
+                if missing[reader] == 0:
+                    ready[on_unit[reader]].append(reader)
         side = not side
     return parts
