@@ -17,7 +17,7 @@ import typer
 from typer.exceptions import TyperException
 
 import edgevit
-from benchmarks.reference.docstrings import as_markdown
+from benchmarks.reference.docstrings import as_markdown, one_line
 from benchmarks.reference.hook import PAGES as MADE
 from benchmarks.reference.sections import keys
 from edgevit.cli.app import COMMANDS, make_app
@@ -172,6 +172,10 @@ def test_a_docstring_becomes_markdown() -> None:
     assert as_markdown(text) == (
         "Does it, see `a.B`.\n\n**Args**\n\n- `x`: One\n  of `y`.\n\n**Raises**\n\n- `UsageError`: no."
     )
+
+
+def test_a_bar_in_code_stays_as_it_is_in_a_cell() -> None:
+    assert one_line("``A|B`` or a|b") == r"`A|B` or a\|b"
 
 
 def test_the_site_is_built_without_a_warning_and_needs_no_other_site(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ COVERED_BY: Mapping[str, str] = {
 
 OTHER_FILES: Mapping[str, str] = {
     "tests/bad_input/": "command lines and files that are wrong, and how each has to end",
+    "tests/cli/test_help.py": "the help of every command",
     "tests/cli/test_json.py": "--json of every command",
     "tests/contract/": "every backend, pass, token method and model family against one contract",
     "tests/data/pictures.py": "images to decode",

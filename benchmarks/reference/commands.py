@@ -49,7 +49,7 @@ def _parameters(command: Any, context: Any) -> Iterator[str]:
         record = parameter.get_help_record(context)
         if record and "--help" not in record[0]:
             title = "Arguments" if parameter.param_type_name == "argument" else parameter.rich_help_panel or "Options"
-            panels.setdefault(title, []).append((f"`{record[0].strip()}`".replace("|", "\\|"), one_line(record[1])))
+            panels.setdefault(title, []).append((f"`{record[0].strip()}`", one_line(record[1])))
     others = panels.pop("Options", [])
     for title, rows in {**panels, "Options": others}.items():
         if rows:

@@ -17,8 +17,9 @@ def plain(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Returns a docstring as the cell of a table."""
-    return " ".join(plain(text).split()).replace("|", "\\|")
+    """Returns a docstring as the cell of a table, where a bar ends a cell unless it is in code, which keeps a backslash."""
+    parts = re.split("(`[^`]*`)", " ".join(plain(text).split()))
+    return "".join(part if part.startswith("`") else part.replace("|", "\\|") for part in parts)
 
 
 def as_markdown(docstring: str) -> str:

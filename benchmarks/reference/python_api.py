@@ -99,7 +99,7 @@ def _members(kind: ast.ClassDef) -> Iterator[str]:
     rows = [
         (
             f"`{node.target.id}`",
-            f"`{ast.unparse(_without_notes(node.annotation))}`".replace("|", "\\|"),
+            f"`{ast.unparse(_without_notes(node.annotation))}`",
             one_line(told.get(node.target.id, "")),
         )
         for node in kind.body

@@ -104,8 +104,9 @@ def carry_out(asked: Asked, out: Path | str | None, how: Callable[[Spec, Path | 
         if beside:
             raise UsageError(f"a whole spec is given, and {', '.join(beside)} beside it", "set that in the spec")
         return how(model, Path(out) if out else None)
-    if isinstance(model, nn.Module) and asked.of_model not in ({}, {"num_classes": 0}):
-        names = ", ".join(asked.of_model)
+    of_module = {key: value for key, value in asked.of_model.items() if key != "class_embeddings"}
+    if isinstance(model, nn.Module) and of_module not in ({}, {"num_classes": 0}):
+        names = ", ".join(of_module)
         raise UsageError(f"a module has its weights and classes, and {names} is given", "leave it out")
     name = model if isinstance(model, str) else type(model).__name__
     with out_folder(Path(out) if out else None, name) as folder, _inputs_in(folder) as inputs:
@@ -115,8 +116,12 @@ def carry_out(asked: Asked, out: Path | str | None, how: Callable[[Spec, Path | 
 def _spec(asked: Asked, inputs: Path) -> Spec:
     model, described, labels = asked.model, asked.of_model, asked.labels
     if isinstance(model, nn.Module):
-        section: Any = stored_model(model, asked.preprocessing, inputs, no_classes=described.get("num_classes") == 0)
-        if labels is None and not _names_classes(asked.images.get("evaluation")):
+        embeddings = described.get("class_embeddings")
+        no_classes = described.get("num_classes") == 0 or embeddings is not None
+        section: Any = stored_model(model, asked.preprocessing, inputs, no_classes=no_classes)
+        if embeddings is not None:
+            section = section.model_copy(update={"class_embeddings": Path(embeddings)})
+        elif labels is None and not _names_classes(asked.images.get("evaluation")):
             labels = class_names_of(model, section) or None
     else:
         contract = asked.preprocessing and overrides_of_model(asked.preprocessing)

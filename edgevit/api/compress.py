@@ -29,6 +29,7 @@ def compress(
     pretrained: bool = False,
     random_weights: bool = False,
     num_classes: int | None = None,
+    class_embeddings: Path | str | None = None,
     evaluation: Images | Mapping[str, Images] | None = None,
     calibration: Images | None = None,
     train: Images | None = None,
@@ -74,6 +75,8 @@ def compress(
         pretrained: Download the weights from timm's own source; of a factory, take those that it loads itself.
         random_weights: For trying out; accuracy is then not reported.
         num_classes: Of a model by name, where it is not its default; 0 for one that returns features and no logits, also in memory.
+        class_embeddings: Embeddings and names of classes (.npz), which make a zero-shot classifier of an image tower, also in
+            memory; see :func:`edgevit.data.class_embeddings.read_class_embeddings`.
         evaluation: Labelled images that candidates are judged on; of several sets, by name, the first judges, and the others,
             such as shifted ones, are scored beside it.
         calibration: Images to calibrate with, or a share of the evaluation images such as "20%".
@@ -124,6 +127,7 @@ def compress(
             pretrained=pretrained or None,
             random_weights=random_weights or None,
             num_classes=num_classes,
+            class_embeddings=str(Path(class_embeddings).absolute()) if class_embeddings else None,
         ),
         images=given(evaluation=evaluation, calibration=calibration, train=train),
         of_data=given(

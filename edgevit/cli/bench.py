@@ -24,27 +24,66 @@ def bench(
     threads: options.Threads = None,
     precision: options.Precision = "fastest",
     min_runs: Annotated[
-        int | None, typer.Option(min=50, help="One file: at least that many timed runs; 50 when not given.")
+        int | None,
+        typer.Option(
+            min=50,
+            rich_help_panel=options.MEASUREMENT,
+            help="One file: at least that many timed runs; 50 when not given.",
+        ),
     ] = None,
     min_seconds: Annotated[
-        float | None, typer.Option(min=0, help="One file: at least that many seconds of timed runs; 2 when not given.")
+        float | None,
+        typer.Option(
+            min=0,
+            rich_help_panel=options.MEASUREMENT,
+            help="One file: at least that many seconds of timed runs; 2 when not given.",
+        ),
     ] = None,
     batch: Annotated[
-        int | None, typer.Option(min=1, help="Images of one run, for throughput; the file has to take that many.")
+        int | None,
+        typer.Option(
+            min=1,
+            rich_help_panel=options.MEASUREMENT,
+            help="Images of one run, for throughput; the file has to take that many.",
+        ),
     ] = None,
     end_to_end: Annotated[
-        bool, typer.Option("--end-to-end", help="One file: with decoding and preprocessing of images.")
+        bool,
+        typer.Option(
+            "--end-to-end",
+            rich_help_panel=options.MEASUREMENT,
+            help="One file: with decoding and preprocessing of images.",
+        ),
     ] = False,
-    data: Annotated[str | None, typer.Option(help="Images for --end-to-end; a generated JPEG when not given.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=options.MEASUREMENT, help="Images for --end-to-end; a generated JPEG when not given."
+        ),
+    ] = None,
     sustained: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="One file: run that long, such as 60s, and show how the latency changes."),
+        typer.Option(
+            metavar="TIME",
+            rich_help_panel=options.MEASUREMENT,
+            help="One file: run that long, such as 60s, and show how the latency changes.",
+        ),
     ] = None,
     op_times: Annotated[
-        bool, typer.Option("--op-times", help="One file: the time of each op, by the runtime's own profiler.")
+        bool,
+        typer.Option(
+            "--op-times",
+            rich_help_panel=options.MEASUREMENT,
+            help="One file: the time of each op, by the runtime's own profiler.",
+        ),
     ] = False,
     require_stable: Annotated[
-        bool, typer.Option("--require-stable", help="Exit 1 if other work disturbed the measurement.")
+        bool,
+        typer.Option(
+            "--require-stable",
+            rich_help_panel=options.MEASUREMENT,
+            help="Exit 1 if other work disturbed the measurement.",
+        ),
     ] = False,
     as_json: options.Json = False,
 ) -> None:

@@ -59,13 +59,21 @@ def list_calibrations(as_json: options.Json = False) -> None:
 @calibration.command("make", cls=StrictCommand)
 def make(
     data: Annotated[str, typer.Argument(help="Images: a folder, an .npz or digits:train.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="The manifest to write, .toml.", show_default=False)],
-    count: Annotated[int, typer.Option(min=1, help="How many images, equally many of each class.")] = 128,
-    seed: Annotated[int, typer.Option(min=0, help="Of the choice.")] = 0,
-    about: Annotated[str, typer.Option(help="One line that says what they are.")] = "Calibration images",
+    out: Annotated[
+        Path, typer.Option(rich_help_panel=options.IMAGES, help="The manifest to write, .toml.", show_default=False)
+    ],
+    count: Annotated[
+        int, typer.Option(min=1, rich_help_panel=options.IMAGES, help="How many images, equally many of each class.")
+    ] = 128,
+    seed: Annotated[int, typer.Option(min=0, rich_help_panel=options.IMAGES, help="Of the choice.")] = 0,
+    about: Annotated[
+        str, typer.Option(rich_help_panel=options.IMAGES, help="One line that says what they are.")
+    ] = "Calibration images",
     as_json: options.Json = False,
 ) -> None:
-    """Choose images by a seed, equally many of each class, and write which.
+    """Choose images by a seed, and write which.
+
+    Equally many of each class.
 
     \b
     Example:
@@ -83,7 +91,9 @@ def check(
     ],
     as_json: options.Json = False,
 ) -> None:
-    """Test that the images are those of the manifest, and look for reasons to doubt them; exit 1 if there are any.
+    """Test that the images are those of a manifest.
+
+    Looks for reasons to doubt them, too; exit 1 if there are any.
 
     \b
     Example:

@@ -16,7 +16,9 @@ def classify(
         list[Path],
         typer.Argument(metavar="IMAGE", help="Files that Pillow reads, such as .jpg or .png.", show_default=False),
     ],
-    top: Annotated[int, typer.Option(min=1, help="Classes of each image, most probable first.")] = 5,
+    top: Annotated[
+        int, typer.Option(min=1, rich_help_panel=options.OUTPUT, help="Classes of each image, most probable first.")
+    ] = 5,
     labels: options.Labels = None,
     mean: options.Mean = None,
     std: options.Std = None,

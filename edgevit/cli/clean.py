@@ -11,7 +11,7 @@ from edgevit.cli import options
 
 
 def clean(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of ended runs.", show_default=False)],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders of ended runs.", show_default=False)],
     as_json: options.Json = False,
 ) -> None:
     """Remove the working files of ended runs.

@@ -30,6 +30,7 @@ def evaluate(
             rich_help_panel=options.IMAGES,
         ),
     ] = None,
+    masks: options.Masks = None,
     mean: options.Mean = None,
     std: options.Std = None,
     interpolation: options.Interpolation = None,
@@ -50,13 +51,18 @@ def evaluate(
     precision: options.Precision = "f32",
     timeout: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", min=0.001, help="Stop after so long without progress; 900 when not given."),
+        typer.Option(
+            metavar="SECONDS",
+            min=0.001,
+            rich_help_panel=options.RUN,
+            help="Stop after so long without progress; 900 when not given.",
+        ),
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Score an artifact on labelled images, or beside another file.
+    """Score an artifact on labelled images.
 
-    The input size is the file's own. A file that edgevit made states how images are preprocessed; give --mean and --std for
+    Or, with --reference, beside another file. The input size is the file's own. A file that edgevit made states how images are preprocessed; give --mean and --std for
     any other, of pixels in 0..1: a file that takes pixels in 0..255 as they are has --mean 0 --std 0.00392157. What is given
     counts more than what the file states. Exit 1 if it was stopped before all images were scored.
 
@@ -83,6 +89,7 @@ def evaluate(
         timeout_seconds=timeout,
         metric=metric,
         reference=reference,
+        masks=masks,
     )
     twice = next((source for source in data if data.count(source) > 1), None)
     if twice is not None:

@@ -12,6 +12,7 @@ from edgevit.cli import options
 def finetune(
     target: options.Target,
     weights: options.Weights = None,
+    class_embeddings: options.ClassEmbeddings = None,
     pretrained: options.Pretrained = False,
     random_weights: options.RandomWeights = False,
     no_ema: options.NoEma = False,
@@ -87,6 +88,7 @@ def finetune(
     overrides = options.nested(
         model__name=name,
         model__weights=weights and str(weights),
+        model__class_embeddings=class_embeddings and str(class_embeddings),
         model__pretrained=pretrained,
         model__random_weights=random_weights,
         model__no_ema=no_ema,

@@ -12,17 +12,25 @@ from edgevit.cli import options
 
 def gate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or its run.json.", show_default=False)],
-    budget: Annotated[Path, typer.Option(help="The limits, in TOML.", show_default=False)],
+    budget: Annotated[
+        Path, typer.Option(rich_help_panel=options.CHOICE, help="The limits, in TOML.", show_default=False)
+    ],
     candidate: Annotated[
         str | None,
         typer.Option(
             metavar="RANK|ID",
+            rich_help_panel=options.CHOICE,
             help="Which candidate, by its rank in the run's table or its id; the chosen one when not given.",
         ),
     ] = None,
     require_stable: options.RequireStable = False,
     require_artifacts: Annotated[
-        bool, typer.Option("--require-artifacts", help="Fail where the artifact's files are not beside run.json.")
+        bool,
+        typer.Option(
+            "--require-artifacts",
+            rich_help_panel=options.CHOICE,
+            help="Fail where the artifact's files are not beside run.json.",
+        ),
     ] = False,
     as_json: options.Json = False,
 ) -> None:

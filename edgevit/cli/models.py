@@ -38,7 +38,13 @@ VERIFIED_FAMILIES = {
 def models(
     pattern: Annotated[str, typer.Argument(help="A name, a part of one, or a pattern with * and ?.")] = "*",
     input_size: Annotated[
-        int | None, typer.Option(min=1, max=8192, help="Side in pixels, of the card; the model's own when not given.")
+        int | None,
+        typer.Option(
+            min=1,
+            max=8192,
+            rich_help_panel=options.MODEL,
+            help="Side in pixels, of the card; the model's own when not given.",
+        ),
     ] = None,
     as_json: options.Json = False,
 ) -> None:

@@ -13,7 +13,8 @@ from edgevit.errors import UsageError
 if TYPE_CHECKING:
     from edgevit.spec.spec import PreprocessingOverrides
 
-MODEL, IMAGES, ARTIFACTS, CHOICE, RUN = "Model", "Images", "Artifacts", "Choice", "Run"
+MODEL, IMAGES, ARTIFACTS, CHOICE = "Model", "Images", "Artifacts", "Choice"
+MEASUREMENT, RUN, OUTPUT = "Measurement", "Run", "Output"
 """Groups of options in the help of a command."""
 PRECISIONS = ("f32", "bf16", "fastest")
 
@@ -28,14 +29,25 @@ Target = Annotated[
         show_default=False,
     ),
 ]
-Precision = Annotated[str, typer.Option(help="f32, bf16, or fastest: let the runtime choose its float precision.")]
+Precision = Annotated[
+    str, typer.Option(rich_help_panel=RUN, help="f32, bf16, or fastest: let the runtime choose its float precision.")
+]
 Weights = Annotated[
     Path | None, typer.Option(rich_help_panel=MODEL, help="safetensors, or a torch file that holds a state dict.")
 ]
 Pretrained = Annotated[
     bool,
     typer.Option(
-        "--pretrained", rich_help_panel=MODEL, help="Download timm's weights; of a factory: those that it loads itself."
+        "--pretrained",
+        rich_help_panel=MODEL,
+        help="Download timm's weights, or a repository of Hugging Face; of a factory: those that it loads itself.",
+    ),
+]
+ClassEmbeddings = Annotated[
+    Path | None,
+    typer.Option(
+        rich_help_panel=MODEL,
+        help="Embeddings and names of classes (.npz), which make a zero-shot classifier of an image tower such as CLIP's.",
     ),
 ]
 RandomWeights = Annotated[
@@ -207,10 +219,14 @@ EmbedPreprocessing = Annotated[
         help="Artifacts take pixels, uint8 RGB [1, height, width, 3], and normalize them by themselves.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Json = Annotated[bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Print one JSON document on stdout.")]
 Wide = Annotated[
     bool,
-    typer.Option("--wide", help="Show all columns of the candidates' table, in lines as long as they need to be."),
+    typer.Option(
+        "--wide",
+        rich_help_panel=OUTPUT,
+        help="Show all columns of the candidates' table, in lines as long as they need to be.",
+    ),
 ]
 Out = Annotated[
     Path | None, typer.Option(rich_help_panel=RUN, help="Folder of the run; runs/<model>-<time> when not given.")

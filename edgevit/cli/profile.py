@@ -18,11 +18,18 @@ def profile(
     ],
     device: Annotated[
         list[str],
-        typer.Option(help="Device to predict for; may be repeated. `edgevit devices` lists them.", show_default=False),
+        typer.Option(
+            rich_help_panel=options.CHOICE,
+            help="Device to predict for; may be repeated. `edgevit devices` lists them.",
+            show_default=False,
+        ),
     ],
     weights: options.Weights = None,
     export: Annotated[
-        str | None, typer.Option(help="Format that a model is exported to first; tflite when not given.")
+        str | None,
+        typer.Option(
+            rich_help_panel=options.ARTIFACTS, help="Format that a model is exported to first; tflite when not given."
+        ),
     ] = None,
     as_json: options.Json = False,
 ) -> None:

@@ -55,7 +55,9 @@ def show_profile(
     name: Annotated[str, typer.Argument(help="A shipped profile, or a .toml file.", show_default=False)],
     as_json: options.Json = False,
 ) -> None:
-    """Print a profile as TOML, ready to be changed; with --json, its keys and values.
+    """Print a profile as TOML, ready to be changed.
+
+    With --json, its keys and values.
 
     \b
     Example:

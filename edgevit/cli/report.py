@@ -13,7 +13,10 @@ from edgevit.cli import options
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or its run.json.", show_default=False)],
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where to write; the run folder when not given.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", rich_help_panel=options.OUTPUT, help="Where to write; the run folder when not given."
+        ),
     ] = None,
     wide: options.Wide = False,
     as_json: options.Json = False,

@@ -6,11 +6,16 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from edgevit.cli import options
+
 
 def schema(
     kind: Annotated[Literal["run", "spec", "budget", "device"], typer.Argument(help="Which file.", show_default=False)],
     as_json: Annotated[
-        bool, typer.Option("--json", help="As all commands take it; a schema is JSON without it.")
+        bool,
+        typer.Option(
+            "--json", rich_help_panel=options.OUTPUT, help="As all commands take it; a schema is JSON without it."
+        ),
     ] = False,
 ) -> None:
     """Print the JSON Schema of a file.

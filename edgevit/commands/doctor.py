@@ -88,7 +88,8 @@ def diagnose(timeout_seconds: float = TIMEOUT_SECONDS) -> Diagnosis:
     with ThreadPoolExecutor(max_workers=2) as pool:
         found = tuple(pool.map(lambda backend: probe_backend(backend, timeout_seconds), all_backends()))
     base = tuple(Package(name, packages.version_of(name), None) for name in packages.BASE)
-    optional = tuple(Package(name, packages.version_of(name), extra) for name, extra in packages.EXTRAS.items())
+    named = ((packages.found_as(name), extra) for name, extra in packages.EXTRAS.items())
+    optional = tuple(Package(name, packages.version_of(name), extra) for name, extra in named)
     return Diagnosis(__version__, host_fingerprint(threads=1), base + optional, found)
 
 
@@ -137,9 +138,12 @@ def _cannot_make(backend: Backend) -> str:
 
 
 def _installed_runtime(backend: Backend) -> tuple[str, str | None]:
-    """The distribution that runs a backend's artifacts here, and its version; boards may have LiteRT's older name."""
+    """The distribution that runs a backend's artifacts here, and its version.
+
+    It may be another that brings the same module, such as ``onnxruntime-gpu``; boards may have LiteRT's older name.
+    """
     names = (backend.runtime, "tflite-runtime") if backend.runtime == "ai-edge-litert" else (backend.runtime,)
-    for name in names:
+    for name in map(packages.found_as, names):
         version = packages.version_of(name)
         if version is not None:
             return name, version

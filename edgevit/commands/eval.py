@@ -16,10 +16,11 @@ from edgevit.artifacts.metrics.classification import AGREEMENT
 from edgevit.artifacts.metrics.fidelity import COSINE, SNR
 from edgevit.artifacts.metrics.judge import score_alone
 from edgevit.artifacts.metrics.metric import Metric, Predictions
+from edgevit.artifacts.metrics.segmentation import MIOU
 from edgevit.artifacts.plausibility import chance_warning
 from edgevit.artifacts.usage import Usage, usage_of
 from edgevit.backends import Session, backend_of_file, get_backend
-from edgevit.commands.eval_outputs import TwoFiles, compare_files
+from edgevit.commands.eval_outputs import OutputsQuestion, score_outputs
 from edgevit.data.array_form import check_form
 from edgevit.data.images import ImageSet, Samples, open_images, open_samples
 from edgevit.data.in_order import map_in_order
@@ -65,6 +66,8 @@ class FileEvaluation:
     """To score by besides top-1: "multilabel", or "package.module:function" of the user's own."""
     reference: Path | None = None
     """File whose outputs its outputs are compared with, in place of labels."""
+    masks: Path | None = None
+    """Folder of masks, in place of labels."""
 
 
 @dataclass(frozen=True)
@@ -112,13 +115,15 @@ def evaluate_file(asked: FileEvaluation, progress: Progress) -> FileScore:
     metric = None if asked.metric is None else open_file_metric(asked.metric, beside=asked.reference is not None)
     backend = backend_of_file(asked.artifact)
     usage = usage_of(asked.artifact, asked.preprocessing)
-    if asked.reference is not None:
-        return compare_files(_two_files(asked, asked.reference, usage, metric or COSINE), progress)
-    if usage.contract and usage.contract.outputs:
+    named = usage.contract.outputs if usage.contract else ()
+    if named and metric is None and asked.reference is None and asked.masks is None:
         raise UsageError(
-            f"{asked.artifact} is no classifier: it gives {outputs_line(usage.contract.outputs)}, which labels say nothing of",
-            "give --reference FLOAT_FILE, the float file that it was made from: its outputs are compared with those",
+            f"{asked.artifact} is no classifier: it gives {outputs_line(named)}, which labels say nothing of",
+            "give --reference FLOAT_FILE, the float file that it was made from, --masks DIR for a map of classes, or --metric"
+            " package.module:function of your own",
         )
+    if named or asked.reference is not None or asked.masks is not None:
+        return score_outputs(_question(asked, usage, metric), progress)
     images = _labelled(choose_samples(asked.data, asked.samples, _SEED))
     if metric is None:
         check_classes(images)
@@ -174,20 +179,31 @@ def open_file_metric(name: str, *, beside: bool) -> Metric:
     return metric
 
 
-def _two_files(asked: FileEvaluation, reference: Path, usage: Usage, metric: Metric) -> TwoFiles:
-    """A file and the one that it is compared with, by their suffixes."""
-    backend_of_file(reference)
+def _question(asked: FileEvaluation, usage: Usage, metric: Metric | None) -> OutputsQuestion:
+    """What is asked of a file that is judged by all its outputs.
+
+    Raises:
+        UsageError: what is given beside the images does not fit together.
+    """
+    if asked.reference is not None:
+        backend_of_file(asked.reference)
+        if asked.masks is not None:
+            raise UsageError("--reference and --masks are given", "leave out one: compare with a file, or with masks")
     if asked.class_offset is not None:
-        raise UsageError("--class-offset has no effect with --reference, which needs no labels", "leave it out")
-    return TwoFiles(
+        raise UsageError("--class-offset has no effect where outputs are no classes", "leave it out")
+    if metric is MIOU and asked.masks is None:
+        raise UsageError("--metric miou compares with masks", "give --masks DIR, a .png for each image by its stem")
+    images = open_samples(choose_samples(asked.data, asked.samples, _SEED))
+    return OutputsQuestion(
         artifact=asked.artifact,
-        reference=reference,
         usage=usage,
-        samples=choose_samples(asked.data, asked.samples, _SEED),
+        images=images,
+        metric=metric or (COSINE if asked.masks is None else MIOU),
         threads=asked.threads,
         precision=asked.precision,
         timeout_seconds=asked.timeout_seconds,
-        metric=metric,
+        reference=asked.reference,
+        masks=asked.masks,
     )
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from edgevit.errors import UsageError
-from edgevit.model.bundled import BUNDLED_MODELS
 from edgevit.model.load import Model, load_model
+from edgevit.model.names import has_own_weights
 from edgevit.model.program.architecture import is_transformer
 from edgevit.model.program.capture import capture, count_macs
 from edgevit.results.artifact import Preprocessing
@@ -55,7 +55,7 @@ def describe_model(name: str, input_size: tuple[int, int] | None = None) -> Mode
     Raises:
         UsageError: there is no such model, or it does not take that size.
     """
-    has_weights = name in BUNDLED_MODELS or name.endswith(".pt2")
+    has_weights = has_own_weights(name)
     overrides = PreprocessingOverrides(input_size=input_size)
     model = load_model(ModelSpec(name=name, random_weights=not has_weights, preprocessing=overrides))
     size = model.preprocessing.input_size

@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
@@ -41,7 +41,7 @@ from edgevit.data.sampling import DEFAULT_CALIBRATION_SAMPLES, sample_images
 from edgevit.errors import CandidateFailed, CheckFailed, UsageError
 from edgevit.measure.host import check_threads, host_fingerprint
 from edgevit.quantization.ladder import Rung, best, climb, rungs
-from edgevit.quantization.policy import Architecture, Target, first_guess, first_recipe
+from edgevit.quantization.policy import Architecture, FirstGuess, Target, first_guess, first_recipe
 from edgevit.results.artifact import TensorSpec
 from edgevit.results.candidate import Accuracy, Attempt, within_budget
 from edgevit.results.contract import Contract
@@ -53,6 +53,7 @@ from edgevit.run.task import Task
 from edgevit.spec.recipe import QuantizerOption, Recipe, WeightChange
 from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.spec import PreprocessingOverrides
+from edgevit.tokens.selection_ops import has_attention
 from edgevit.version import __version__
 
 _QUANTIZER_OPTIONS = get_args(QuantizerOption)
@@ -146,7 +147,7 @@ def read_float_file(job: ReadFloatJob) -> FloatFile:
     return FloatFile(
         session.inputs[0],
         0 if named else class_count(session),
-        any(op.kind == "softmax" for op in graph.ops[:-1]),
+        has_attention(graph),
         named,
     )
 
@@ -166,8 +167,8 @@ def quantize_file(asked: FileQuantization, progress: Progress) -> QuantizedFile:
     backend = backend_of_file(asked.artifact)
     if asked.out.suffix.lower() != backend.suffix:
         raise UsageError(f"--out {asked.out} does not end in {backend.suffix}", f"a file of {backend.title} does")
-    if asked.out.exists():
-        raise UsageError(f"{asked.out} exists", "remove it, or choose another --out")
+    twins = [file for file in backend.files_of(asked.artifact)[1:] if file.stem == asked.artifact.stem]
+    _refuse_existing([asked.out, *(_place_beside(asked.out, file, asked.artifact) for file in twins)])
     usage = usage_of(asked.artifact, asked.preprocessing)
     for note in usage.notes:
         progress.message(note)
@@ -176,7 +177,9 @@ def quantize_file(asked: FileQuantization, progress: Progress) -> QuantizedFile:
             stated = usage.contract.outputs if usage.contract else ()
             job = ReadFloatJob(backend.name, asked.artifact.absolute(), stated)
             file = children.run(f"read {asked.artifact.name}", Task(read_float_file, job, FloatFile))
-        return _climb(_FileTrials(asked, backend, file, _contract(asked, usage, file), children, Path(folder)))
+        plan, contract = _plan(asked, backend, file), _contract(asked, usage, file)
+        images = _open_images(asked, file)
+        return _climb(plan, _begin(asked, backend, contract, images, children, Path(folder)))
 
 
 def _contract(asked: FileQuantization, usage: Usage, file: FloatFile) -> Contract:
@@ -185,45 +188,62 @@ def _contract(asked: FileQuantization, usage: Usage, file: FloatFile) -> Contrac
     carried = usage.contract or Contract(
         preprocessing, file.input.layout, (), "fp32", "", __version__, file.named_outputs
     )
-    contract = replace(carried, preprocessing=preprocessing, edgevit_version=__version__)
+    contract = replace(carried, preprocessing=preprocessing, edgevit_version=__version__, outputs=file.named_outputs)
     if not asked.embed_preprocessing:
         return contract
     check_embeddable(preprocessing)
     return replace(contract, layout="NHWC", embeds_preprocessing=True)
 
 
-def _climb(trials: _FileTrials) -> QuantizedFile:
-    asked, backend = trials.asked, trials.backend
-    architecture: Architecture = "transformer" if trials.file.transformer else "cnn"
+@dataclass(frozen=True)
+class _Plan:
+    """How quantization begins."""
+
+    guess: FirstGuess
+    planned: Recipe
+    """The policy's, with what needs the PyTorch model."""
+
+    @property
+    def scheme(self) -> str:
+        return self.planned.scheme
+
+    @property
+    def first(self) -> Recipe:
+        """As far as it needs no PyTorch model."""
+        kept = tuple(p for p in self.planned.preparations if p in _QUANTIZER_OPTIONS)
+        return replace(self.planned, preparations=kept)
+
+
+def _plan(asked: FileQuantization, backend: Backend, file: FloatFile) -> _Plan:
+    architecture: Architecture = "transformer" if file.transformer else "cnn"
     target = Target(architecture, False, "none", host_fingerprint(asked.threads).isa)
     guess = first_guess(backend.policy, target)
     scheme = asked.scheme or next(name for name in guess.schemes if SCHEMES[name].is_int8)
     check_scheme(backend, scheme)
     if SCHEMES[scheme].is_float:
         raise UsageError(f"{scheme} is a float scheme", f"give an integer one, such as {guess.schemes[0]}")
-    planned = first_recipe(backend.policy, scheme, target)
-    first = replace(planned, preparations=tuple(p for p in planned.preparations if p in _QUANTIZER_OPTIONS))
-    if scheme == "mixed_wi8_ai8":
+    return _Plan(guess, first_recipe(backend.policy, scheme, target))
+
+
+def _climb(plan: _Plan, trials: _FileTrials) -> QuantizedFile:
+    asked, backend, first = trials.asked, trials.backend, plan.first
+    if plan.scheme == "mixed_wi8_ai8":
         first = replace(first, float_layers=trials.ranking(first)[:1])
-    everything = tuple(rungs(first, guess, backend.gptq_schemes))
+    everything = tuple(rungs(first, plan.guess, backend.gptq_schemes))
     ladder: Iterator[Rung] = iter([rung for rung in everything if rung.name not in _WEIGHT_CHANGES])
     attempts = climb(first, ladder, trials.attempt, trials.ranking, asked.max_drop, trials.has_time)
     chosen = best(attempts)
     if chosen.rung not in trials.made:
         raise CandidateFailed(attempts[0].note)
     made, accuracy = trials.made[chosen.rung]
-    asked.out.parent.mkdir(parents=True, exist_ok=True)
-    for source in made.files[1:]:  # OpenVINO finds its weights by the stem; an ONNX file names those outside it
-        is_twin = source.stem == made.main.stem
-        shutil.copyfile(source, asked.out.with_suffix(source.suffix) if is_twin else asked.out.with_name(source.name))
-    shutil.copyfile(made.main, asked.out)
+    _write(made, asked.out)
     assert chosen.drop_points is not None  # an attempt that gave a file was judged
     is_kept = within_budget(chosen.drop_points, asked.max_drop)
-    dropped = [p.replace("_", " ") for p in planned.preparations if p not in _QUANTIZER_OPTIONS]
+    dropped = [p.replace("_", " ") for p in plan.planned.preparations if p not in _QUANTIZER_OPTIONS]
     skipped = [rung.name for rung in everything if rung.name in _WEIGHT_CHANGES]
     return QuantizedFile(
         path=asked.out,
-        scheme=scheme,
+        scheme=plan.scheme,
         attempts=attempts,
         chosen=chosen,
         float_top1=trials.float_accuracy.top1,
@@ -234,35 +254,108 @@ def _climb(trials: _FileTrials) -> QuantizedFile:
     )
 
 
+def _write(made: MadeArtifact, out: Path) -> None:
+    """Copies an artifact to its place, the main file last.
+
+    Raises:
+        UsageError: a file of weights would be written over another one.
+    """
+    targets = {source: _place_beside(out, source, made.main) for source in made.files[1:]}
+    _refuse_existing([out, *targets.values()])
+    out.parent.mkdir(parents=True, exist_ok=True)
+    for source, target in targets.items():
+        shutil.copyfile(source, target)
+    shutil.copyfile(made.main, out)
+
+
+def _place_beside(out: Path, source: Path, main: Path) -> Path:
+    """Where a file of weights goes: OpenVINO finds its own by the stem; an ONNX file names those outside it."""
+    return out.with_suffix(source.suffix) if source.stem == main.stem else out.with_name(source.name)
+
+
+def _refuse_existing(files: Sequence[Path]) -> None:
+    for file in files:
+        if file.exists():
+            raise UsageError(f"{file} exists", "remove it, or choose another --out")
+
+
+@dataclass(frozen=True)
+class _Images:
+    """What a file is calibrated and judged with."""
+
+    calibration: ImageSet
+    judging: ImageSet | None
+    """Labelled, unless the file has no classes; None to judge by agreement on the calibration images."""
+    labels: tuple[int, ...] | None
+
+
+def _open_images(asked: FileQuantization, file: FloatFile) -> _Images:
+    calibration = open_images(asked.calibration, "training")
+    if len(calibration) > DEFAULT_CALIBRATION_SAMPLES:
+        calibration = sample_images(calibration, DEFAULT_CALIBRATION_SAMPLES, asked.seed, "calibration")
+    if file.named_outputs and asked.class_offset is not None:
+        raise UsageError(f"--class-offset is given, and {asked.artifact} has no classes", "leave it out")
+    if asked.evaluation is None:
+        return _Images(calibration, None, None)
+    judging = open_images(asked.evaluation)
+    labels = match_labels(judging, file.classes, asked.class_offset).labels
+    if labels is None and not file.named_outputs:
+        raise UsageError(f"{judging.source} has no labels", "a folder of class sub-folders, or one with labels.csv")
+    return _Images(calibration, judging, labels)
+
+
+def _begin(
+    asked: FileQuantization,
+    backend: Backend,
+    contract: Contract,
+    images: _Images,
+    children: ChildRunner,
+    folder: Path,
+) -> _FileTrials:
+    """Preprocesses the images, and asks the float file about them."""
+
+    def prepared(which: str, chosen: ImageSet) -> PreparedImages:
+        job = PrepareImagesJob(chosen.samples, contract.preprocessing, folder / f"{which}.npy")
+        return children.run(f"preprocess {which} images", Task(prepare_images, job, PreparedImages))
+
+    calibration = prepared("calibration", images.calibration)
+    judging = prepared("evaluation", images.judging) if images.judging else calibration
+    job = InferenceJob(
+        backend=backend.name,
+        artifact=asked.artifact.absolute(),
+        images=judging,
+        threads=asked.threads,
+        precision="f32",
+        logits=folder / "float32.npy",
+    )
+    original = read_rows(children.run("evaluate (float32)", Task(run_images, job, LogitsFile)).logits)
+    return _FileTrials(asked, backend, contract, calibration, judging, images.labels, original, children, folder)
+
+
 @dataclass
 class _FileTrials:
     """Makes and judges what the ladder proposes, in child processes."""
 
     asked: FileQuantization
     backend: Backend
-    file: FloatFile
     contract: Contract
     """Of what is made, but for its scheme."""
+    calibration: PreparedImages
+    judging: PreparedImages
+    labels: tuple[int, ...] | None
+    """Of the images to judge by; None where agreement judges."""
+    original: np.ndarray
+    """What the float file gives for the images to judge by, float32 [images, values]."""
     children: ChildRunner
     folder: Path
     made: dict[str, tuple[MadeArtifact, Accuracy]] = field(default_factory=dict)
     """By rung."""
     begun: float = field(default_factory=time.monotonic)
 
-    def __post_init__(self) -> None:
-        calibration = open_images(self.asked.calibration, "training")
-        if len(calibration) > DEFAULT_CALIBRATION_SAMPLES:
-            calibration = sample_images(calibration, DEFAULT_CALIBRATION_SAMPLES, self.asked.seed, "calibration")
-        if self.file.named_outputs and self.asked.class_offset is not None:
-            raise UsageError(f"--class-offset is given, and {self.asked.artifact} has no classes", "leave it out")
-        judging = open_images(self.asked.evaluation) if self.asked.evaluation else replace(calibration, labels=None)
-        self.labels = match_labels(judging, self.file.classes, self.asked.class_offset).labels
-        if self.asked.evaluation and self.labels is None and not self.file.named_outputs:
-            raise UsageError(f"{judging.source} has no labels", "a folder of class sub-folders, or one with labels.csv")
-        self.calibration = self._prepared(calibration, "calibration")
-        self.judging = self._prepared(judging, "evaluation") if self.asked.evaluation else self.calibration
-        self.original = self._logits("float32", self.asked.artifact.absolute(), "f32")
-        self.float_accuracy = self._accuracy(self.original)
+    @property
+    def float_accuracy(self) -> Accuracy:
+        """Of the float file."""
+        return self._accuracy(self.original)
 
     def attempt(self, rung: str, recipe: Recipe) -> Attempt:
         """Quantizes by a recipe and evaluates the outcome."""
@@ -290,7 +383,7 @@ class _FileTrials:
 
     def _accuracy(self, logits: np.ndarray) -> Accuracy:
         """Of the float file, or of what was made of it, beside the float file."""
-        named = self.file.named_outputs
+        named = self.contract.outputs
         if named:
             outputs, reference = (split_rows(rows, named) for rows in (logits, self.original))
             metric = score_with_drop(COSINE, Predictions(outputs, reference, None), resamples=False)
@@ -307,7 +400,7 @@ class _FileTrials:
             calibration=self.calibration,
             threads=self.asked.threads,
             seed=self.asked.seed,
-            outputs=self.file.named_outputs,
+            outputs=self.contract.outputs,
         )
         layers = self.children.run("rank layers", Task(layer_sensitivity, job, Sensitivity)).layers
         in_order = sorted(layers, key=lambda layer: layer.position)
@@ -329,10 +422,6 @@ class _FileTrials:
             folder=plain.main.parent.with_name(f"{plain.main.parent.name}-embedded"),
         )
         return self.children.run(f"embed preprocessing ({rung})", Task(embed_preprocessing, job, MadeArtifact))
-
-    def _prepared(self, images: ImageSet, which: str) -> PreparedImages:
-        job = PrepareImagesJob(images.samples, self.contract.preprocessing, self.folder / f"{which}.npy")
-        return self.children.run(f"preprocess {which} images", Task(prepare_images, job, PreparedImages))
 
     def _logits(self, name: str, artifact: Path, precision: str) -> np.ndarray:
         job = InferenceJob(

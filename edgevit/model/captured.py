@@ -19,14 +19,8 @@ from edgevit.model.program.trainable import capture_for_training
 from edgevit.model.user_code import user_code
 from edgevit.spec.input_file import require_file
 
-SUFFIX = ".pt2"
 _LARGEST_DIFFERENCE = 1e-4
 """Of an output, over its largest value: a larger one is no rounding."""
-
-
-def is_captured(name: str) -> bool:
-    """Returns whether a model's name is the path of a captured program."""
-    return ":" not in name and name.endswith(SUFFIX)
 
 
 def load_captured(path: Path) -> nn.Module:

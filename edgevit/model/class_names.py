@@ -56,7 +56,8 @@ def stated_class_names(module: nn.Module, outputs: int) -> tuple[str, ...]:
         if isinstance(by_id, Mapping) and set(by_id) == set(range(outputs))
         else None,
     )
-    return next((names for names in map(_texts, stated) if len(names) == outputs), ())
+    unnamed = tuple(f"LABEL_{output}" for output in range(outputs))  # as transformers calls classes that nobody named
+    return next((names for names in map(_texts, stated) if len(names) == outputs and names != unnamed), ())
 
 
 _IMAGENET_CLASSES = 1000

@@ -1,4 +1,4 @@
-"""Loads a model: a bundled one, any timm name, a user's own ``package.module:factory``, or a captured program (.pt2)."""
+"""Loads a model: a bundled one, any of timm, one of transformers, a user's own ``package.module:factory``, or a captured program."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from edgevit.errors import CandidateFailed, UsageError, first_line, unknown_name
+from edgevit.data.class_embeddings import ClassEmbeddings, read_class_embeddings
+from edgevit.errors import CandidateFailed, UsageError
 from edgevit.model.bundled import BUNDLED_MODELS
-from edgevit.model.captured import is_captured, load_captured
+from edgevit.model.captured import load_captured
 from edgevit.model.class_names import own_class_names
 from edgevit.model.factory import call_factory
+from edgevit.model.names import LOCAL, TRANSFORMERS, folder_of, has_own_weights, kind_of
 from edgevit.model.own_preprocessing import preprocessing_of
 from edgevit.model.program.outputs import NamedOutputs, OnlyLogits, as_rows, named_tensors, outputs_of, unwrapped
 from edgevit.model.quantized import refuse_quantized_module, shortened
 from edgevit.model.random_weights import randomize
-from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
+from edgevit.model.timm_models import check_timm_folder, check_timm_name, timm_model
+from edgevit.model.transformers_models import check_transformers, transformers_model
 from edgevit.model.user_code import user_code
 from edgevit.model.weights import load_weights, refuse_non_finite, refuse_unusual_storage
+from edgevit.model.zero_shot import zero_shot_classifier
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.output import LOGITS, Output, classifier_outputs, is_classifier
 from edgevit.run.progress import Silent
@@ -99,7 +103,7 @@ def load_model(spec: ModelSpec, seed: int = 0) -> Model:
             exits, crashes or does not end.
     """
     _check_source(spec)
-    if ":" in spec.name:
+    if kind_of(spec.name) == "factory":
         _try_in_child(LoadJob(spec, seed, tuple(filter(None, sys.path))))
     return _load(spec, seed)
 
@@ -153,13 +157,19 @@ def sample_logits(model: Model) -> tuple[float, ...]:
 
 
 def _check_source(spec: ModelSpec) -> None:
-    if is_captured(spec.name):
+    kind = kind_of(spec.name)
+    if kind == "captured":
         _check_captured(spec)
         return
-    if ":" not in spec.name and spec.name not in BUNDLED_MODELS:
-        _check_timm_name(spec.name)
-    if spec.name not in BUNDLED_MODELS and not (spec.weights or spec.pretrained or spec.random_weights):
-        meaning = "the factory loads its own" if ":" in spec.name else "needs the network"
+    if kind == "timm":
+        check_timm_name(spec.name)
+    elif kind == "local":
+        check_timm_folder(spec.name)
+    elif kind == "transformers":
+        check_transformers(spec.name)
+    _check_download(spec)
+    if not has_own_weights(spec.name) and not (spec.weights or spec.pretrained or spec.random_weights):
+        meaning = "the factory loads its own" if kind == "factory" else "needs the network"
         raise UsageError(
             f"where do the weights of {spec.name} come from?",
             f"give --weights FILE, --pretrained ({meaning}) or --random-weights",
@@ -176,6 +186,19 @@ def _check_source(spec: ModelSpec) -> None:
         raise UsageError("--no-ema chooses among the weights of a file, and none is given", "give --weights FILE")
 
 
+def _check_download(spec: ModelSpec) -> None:
+    """Refuses a repository unless the user said that it may be downloaded: its configuration is not on this machine either."""
+    kind = kind_of(spec.name)
+    if spec.pretrained or kind not in ("hub", "transformers") or folder_of(spec.name) is not None:
+        return
+    start, _, repository = spec.name.partition(":")
+    copy = f"{LOCAL}FOLDER" if kind == "hub" else f"{TRANSFORMERS}FOLDER"
+    raise UsageError(
+        f"{spec.name} is a repository: its configuration and weights would be downloaded from huggingface.co/{repository}",
+        f"allow that with --pretrained, or name a local copy of it, {copy}; {start} names have no other weights",
+    )
+
+
 def _check_captured(spec: ModelSpec) -> None:
     others = {"weights": spec.weights, "pretrained": spec.pretrained, "random_weights": spec.random_weights}
     given = [
@@ -189,17 +212,25 @@ def _check_captured(spec: ModelSpec) -> None:
         )
 
 
+def _make(spec: ModelSpec, classes: ClassEmbeddings | None) -> nn.Module:
+    match kind_of(spec.name):
+        case "captured":
+            return load_captured(Path(spec.name))
+        case "factory":
+            return call_factory(spec.name, spec.num_classes, pretrained=spec.pretrained)
+        case "bundled":
+            return _bundled(spec)
+        case "transformers":
+            return transformers_model(spec)
+        case _:
+            return timm_model(spec, classes.width if classes else None)
+
+
 def _load(spec: ModelSpec, seed: int) -> Model:
+    classes = None if spec.class_embeddings is None else read_class_embeddings(spec.class_embeddings)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        if is_captured(spec.name):
-            module = load_captured(Path(spec.name))
-        elif ":" in spec.name:
-            module = call_factory(spec.name, spec.num_classes, pretrained=spec.pretrained)
-        elif spec.name in BUNDLED_MODELS:
-            module = _bundled(spec)
-        else:
-            module = _from_timm(spec)
+        module = _make(spec, classes)
     refuse_quantized_module(module, spec.name)
     notes: tuple[str, ...] = ()
     if spec.weights:
@@ -213,22 +244,32 @@ def _load(spec: ModelSpec, seed: int) -> Model:
     refuse_non_finite(module, str(spec.weights or spec.name))
     preprocessing = preprocessing_of(module, spec.name, spec.preprocessing)
     given = _run_once(spec.name, module, preprocessing)
-    module, outputs = _by_kind(module, given, is_embedding=spec.num_classes == 0)
-    classes = outputs[0].shape[0] if is_classifier(outputs) else 0
+    if classes is not None:
+        module, outputs = (
+            zero_shot_classifier(module, given, classes, spec.name),
+            classifier_outputs(len(classes.names)),
+        )
+        notes = (
+            *notes,
+            f"a zero-shot classifier: cosines with {len(classes.names)} embeddings, times {classes.logit_scale:g}",
+        )
+    else:
+        module, outputs = _by_kind(module, given, is_embedding=spec.num_classes == 0)
+    count = outputs[0].shape[0] if is_classifier(outputs) else 0
     if spec.random_weights:
         with user_code(f"running {spec.name}"):
             randomize(module, preprocessing.input_size, seed, preprocessing.channels)
         refuse_non_finite(module, spec.name)
-    names = own_class_names(module, spec, classes) if classes else ()
+    names = classes.names if classes else own_class_names(unwrapped(module), spec, count) if count else ()
     return Model(
         name=spec.name,
         module=module,
         preprocessing=preprocessing,
-        num_classes=classes,
+        num_classes=count,
         random_weights=spec.random_weights,
         notes=notes,
         class_names=names,
-        named_outputs=() if classes else outputs,
+        named_outputs=() if count else outputs,
     )
 
 
@@ -271,55 +312,6 @@ def _bundled(spec: ModelSpec) -> nn.Module:
         )
     module_name, _, factory_name = BUNDLED_MODELS[spec.name].factory.partition(":")
     return cast(nn.Module, getattr(importlib.import_module(module_name), factory_name)())
-
-
-def _check_timm_name(name: str) -> None:
-    ensure_torchvision_schemas()
-    import timm
-
-    if not timm.is_model(name):
-        own = name.rpartition("/")[2].removesuffix(".py") if name.endswith(".py") else "package.module"
-        raise unknown_name(
-            "model",
-            name,
-            [*BUNDLED_MODELS, *timm.list_models()],
-            next_step=f"edgevit models PATTERN lists them; a factory of your own is {own}:FUNCTION",
-        )
-
-
-def _from_timm(spec: ModelSpec) -> nn.Module:
-    ensure_torchvision_schemas()
-    import timm
-    from timm.models import get_pretrained_cfg
-
-    arguments: dict[str, Any] = {}
-    if spec.num_classes is not None:
-        arguments["num_classes"] = spec.num_classes
-    if spec.features_only:
-        arguments["features_only"] = True
-    config = get_pretrained_cfg(spec.name)
-    if spec.preprocessing.channels is not None:
-        arguments["in_chans"] = spec.preprocessing.channels
-    if spec.preprocessing.input_size and config is not None and config.fixed_input_size:
-        arguments["img_size"] = spec.preprocessing.input_size
-    try:
-        return cast(nn.Module, timm.create_model(spec.name, pretrained=spec.pretrained, **arguments))
-    except (OSError, RuntimeError) as error:
-        if not spec.pretrained:
-            raise _not_made(spec.name, arguments, error) from error
-        raise UsageError(
-            f"could not get pretrained weights of {spec.name}: {type(error).__name__}: {first_line(error)}",
-            "offline, or no such weights? give a file with --weights FILE",
-        ) from error
-    except (TypeError, ValueError, AssertionError, AttributeError) as error:
-        raise _not_made(spec.name, arguments, error) from error
-
-
-def _not_made(name: str, arguments: dict[str, Any], error: Exception) -> UsageError:
-    asked = ", ".join(f"{key}={value}" for key, value in arguments.items()) or "its own settings"
-    return UsageError(
-        f"timm cannot make {name} with {asked}: {first_line(error)}", "give settings that timm.create_model takes"
-    )
 
 
 def _run_once(name: str, module: nn.Module, preprocessing: Preprocessing) -> Any:

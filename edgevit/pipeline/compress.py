@@ -23,6 +23,7 @@ from edgevit.pipeline.model_passes import run_model_passes, unseen_layers
 from edgevit.pipeline.other_sets import original_on_other_sets
 from edgevit.pipeline.pins import pin_inputs
 from edgevit.pipeline.plan_run import plan_run
+from edgevit.pipeline.stored_spec import stored_spec
 from edgevit.pipeline.tasks import PYTORCH
 from edgevit.report import write_report
 from edgevit.results.class_outputs import outputs_text
@@ -139,8 +140,9 @@ def _tells_how_to_go_on(folder: Path, progress: Progress) -> Iterator[None]:
 
 def _run_in(path: Path, spec: Spec, settings: _Settings, progress: Progress) -> Run:
     check_output_place(path, (spec.data.evaluation, *spec.data.also_evaluate, spec.data.calibration, spec.data.train))
-    folder = RunFolder(path, spec, input_files(spec), settings.resume)
-    deadline, inputs = Deadline(spec.max_minutes), open_inputs(spec, progress)
+    kept = stored_spec(spec, path)
+    folder = RunFolder(path, kept, input_files(spec), settings.resume)
+    deadline, inputs = Deadline(spec.max_minutes), replace(open_inputs(spec, progress), spec=kept)
     executor = Executor(settings.jobs, spec.measure.timeout_seconds, folder.log("servers"))
     with (
         folder,

@@ -50,8 +50,9 @@ def open_data(spec: Spec, model: Model, progress: Progress) -> RunData:
         spec.seed,
         _QUICK_CALIBRATION if spec.quick else DEFAULT_CALIBRATION_SAMPLES,
     )
+    names = model.class_names if spec.model.class_embeddings else ()
     if data.evaluation:
-        data = replace(data, evaluation=match_labels(data.evaluation, model.num_classes, spec.data.class_offset))
+        data = replace(data, evaluation=match_labels(data.evaluation, model.num_classes, spec.data.class_offset, names))
     data = replace(data, others=tuple(_open_other(source, spec, model, data) for source in spec.data.also_evaluate))
     if spec.quick and data.evaluation:
         evaluation, *others = (_quick_part(images, spec.seed) for images in (data.evaluation, *data.others))
@@ -75,7 +76,8 @@ def _open_other(source: str, spec: Spec, model: Model, data: RunData) -> ImageSe
             f"{source} has no labels, which each further set of --data needs",
             "a folder of class sub-folders, or one with labels.csv",
         )
-    images = match_labels(images, model.num_classes, spec.data.class_offset)
+    names = model.class_names if spec.model.class_embeddings else ()
+    images = match_labels(images, model.num_classes, spec.data.class_offset, names)
     images = sample_images(images, spec.data.samples or len(images), spec.seed, "evaluation")
     if data.calibration is not None:
         refuse_overlap(images, data.calibration, "calibration")

@@ -7,8 +7,8 @@ from pathlib import Path
 from edgevit.backends import all_backends
 from edgevit.errors import UsageError
 from edgevit.model.bundled import BUNDLED_MODELS
-from edgevit.model.captured import is_captured
 from edgevit.model.load import Model, load_model
+from edgevit.model.names import is_captured
 from edgevit.spec.spec import ModelSpec, Spec
 
 
@@ -58,11 +58,11 @@ def open_teacher(spec: Spec, model: Model) -> Model | None:
 
 
 def input_files(spec: Spec) -> tuple[Path, ...]:
-    """Returns the files that hold the weights of a run; they must not change while it goes on."""
+    """Returns the files that hold the weights of a run, or its classes; they must not change while it goes on."""
     models = [spec.model, *([spec.passes.distill.teacher] if spec.passes.distill else [])]
     bundled = [BUNDLED_MODELS[model.name].weights for model in models if model.name in BUNDLED_MODELS]
     programs = [Path(model.name) for model in models if is_captured(model.name)]
-    weights = [model.weights for model in models if model.weights]
+    weights = [file for model in models for file in (model.weights, model.class_embeddings) if file]
     return (*bundled, *(file for file in (*programs, *weights) if file.is_file()))
 
 

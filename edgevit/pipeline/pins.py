@@ -7,6 +7,7 @@ import json
 
 from edgevit.data.images import ImageSet, order_sha256
 from edgevit.model.load import Model, sample_logits, weights_sha256
+from edgevit.model.names import kind_of
 from edgevit.model.user_names import own_code, source_files
 from edgevit.pipeline.inputs import Inputs
 from edgevit.results.document import to_document
@@ -55,7 +56,7 @@ def pin_inputs(folder: RunFolder, inputs: Inputs) -> None:
 
 
 def _pin_model(folder: RunFolder, role: str, model: Model) -> None:
-    if ":" in model.name:
+    if kind_of(model.name) == "factory":
         folder.pin_files(f"source of the {role}", source_files(model.name))
         folder.pin_numbers(f"output of the {role}", sample_logits(model))
     if not model.random_weights:  # the seed makes those, but for rounding

@@ -5,6 +5,7 @@ An estimate from a few costs that were measured once; :mod:`edgevit.run.time_lef
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -42,6 +43,8 @@ class PlannedVariant:
     """Whether it is quantized for certain."""
     tuning_views: int = 0
     """Views of images that it is fine-tuned with, for all backends together."""
+    tuning_limit_s: float = math.inf
+    """Seconds after which fine-tuning ends in any case, of all backends together."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +210,8 @@ def _of_a_reduced_model(facts: RunFacts, variant: PlannedVariant) -> Iterator[_S
         yield _Stage("capture", CAPTURE_S)
     if variant.tuning_views:
         macs = (TRAINING_PASSES * variant.mac_share + 1) * facts.macs  # the teacher answers, too
-        yield _Stage("fine-tune", variant.tuning_views * macs / 1e9 * PYTORCH_S_PER_GMAC)
+        seconds = variant.tuning_views * macs / 1e9 * PYTORCH_S_PER_GMAC
+        yield _Stage("fine-tune", min(seconds, variant.tuning_limit_s))
     yield _Stage("evaluate", facts.images * variant.mac_share * facts.macs / 1e9 * PYTORCH_S_PER_GMAC)
 
 

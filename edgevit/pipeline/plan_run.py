@@ -87,6 +87,7 @@ def _tuned(inputs: Inputs, variants: tuple[PlannedVariant, ...]) -> tuple[Planne
             variant,
             slugs=(f"{variant.slugs[0]}-{rung}",),
             tuning_views=(finetune.images_seen or RECIPES[rung].images_seen) * len(inputs.backends),
+            tuning_limit_s=60 * finetune.max_minutes * len(inputs.backends),
         )
         for variant in variants
         for rung in finetune.rungs
@@ -107,5 +108,6 @@ def _may_add(inputs: Inputs, target: Target) -> tuple[str, ...]:
     if AUTO in inputs.plans:
         words.append("the token search" if inputs.searches_tokens else "the search for the input size")
     if inputs.tuning_images and inputs.spec.finetune.mode == "auto":
-        words.append("fine-tuning of what loses more than allowed")
+        limit = inputs.spec.finetune.max_minutes
+        words.append(f"fine-tuning of what loses more than allowed, up to {limit:g} min each time")
     return tuple(words)

@@ -20,7 +20,7 @@ from edgevit.spec.token_plan import TokenPlan, parse_any_plan, resizing_of
 _LEGEND = (
     "Plans are listed in the order in which they were tried. KL divergence is that of the model with a single site"
     " from the dense model, summed over the sites of the plan; the change is that of top-1, or without labels of the"
-    " agreement with the float model, with the whole plan in PyTorch. Tokens are those that enter a block, with prefix"
+    " agreement with the float model, or of the metric named, with the whole plan in PyTorch. Tokens are those that enter a block, with prefix"
     " tokens, which plans do not count. Steps are the token counts that were searched: no larger count is as fast. Blocks"
     " with other token counts than those listed were estimated from them. Images whose class is least certain come first,"
     " and the rest is taken to keep its class once it hardly matters."
@@ -44,7 +44,7 @@ _PASSES = ("reduce_tokens", "resize")
 
 _SIZES_LEGEND = (
     "Smaller images are tried first, with all of their tokens: the change is that of top-1, or without labels of the"
-    " agreement with the float model, in PyTorch. Below one that drops too much none is tried."
+    " agreement with the float model, or of the metric named, in PyTorch. Below one that drops too much none is tried."
 )
 _TUNED_LEGEND = (
     "Fine-tuning follows, so plans that drop several times the limit untuned were looked at, too, and the fastest of them"
@@ -88,7 +88,17 @@ def _is_of(search: TokenSearch, size: TriedSize) -> bool:
 def goal(search: TokenSearch) -> str:
     """Returns what plans were searched for, such as "openvino on this host within 1.05 points"."""
     where = "" if search.source == "none" else f" on {_target(search)}"
-    return f"{search.backend}{where} within {search.limit_points:g} points"
+    return f"{search.backend}{where} within {_limit(search)}"
+
+
+def _limit(search: TokenSearch) -> str:
+    """The largest drop allowed, with its unit and what it is of: "0.7 points", "0.014 of my:balanced"."""
+    limit = f"{search.limit_points:g} {'points' if search.unit == '%' else search.unit}".rstrip()
+    return f"{limit} of {search.metric}" if search.metric else limit
+
+
+def _change(search: TokenSearch, drop: float) -> str:
+    return units.metric_change(drop, search.unit, 2)
 
 
 def _target(search: TokenSearch) -> str:
@@ -147,7 +157,7 @@ def token_searches_section(run: Run, picture: str | None) -> str:
 def _sentences(run: Run, search: TokenSearch) -> str:
     what = "smallest image" if search.source == "none" else "fastest plan"
     text = (
-        f"Searched for the {what} that drops at most {search.limit_points:g} points"
+        f"Searched for the {what} that drops at most {_limit(search)}"
         f"{' after fine-tuning' if search.tuned else ''} on {search.samples} images: {_TIMED[search.source]}."
     )
     if search.plan is None:
@@ -204,7 +214,7 @@ def _sizes(search: TokenSearch) -> str:
             f"{size.size} x {size.size}",
             "–" if size.tokens is None else str(size.tokens),
             units.count(size.macs),
-            units.accuracy_change(size.drop_points, 2) + _reach(size),
+            _change(search, size.drop_points) + _reach(search, size),
             str(size.samples or search.samples),
             _size_outcome(search, size),
         )
@@ -213,9 +223,10 @@ def _sizes(search: TokenSearch) -> str:
     return table(("image", "tokens at the start", "MACs", "change (95 %)", "images", ""), rows, range(1, 5))
 
 
-def _reach(tried: TriedSize | TunedPlan) -> str:
+def _reach(search: TokenSearch, tried: TriedSize | TunedPlan) -> str:
     interval = tried.drop_interval
-    return f" ({0.0 - interval.high:+.2f} to {0.0 - interval.low:+.2f})" if interval else ""
+    digits = "+.2f" if search.unit == "%" else "+.3g"
+    return f" ({0.0 - interval.high:{digits}} to {0.0 - interval.low:{digits}})" if interval else ""
 
 
 def _size_outcome(search: TokenSearch, size: TriedSize) -> str:
@@ -232,7 +243,7 @@ def _tried(search: TokenSearch) -> str:
             tried.plan,
             units.milliseconds(tried.predicted_ms),
             f"{tried.divergence:.3g} nats",
-            units.accuracy_change(tried.drop_points, 2),
+            _change(search, tried.drop_points),
             str(tried.samples or search.samples),
             _outcome(search, tried),
         )
@@ -252,9 +263,9 @@ def _tuned(search: TokenSearch) -> str:
             units.milliseconds(tuned.predicted_ms),
             f"{tuned.images_seen} in {tuned.seconds:.0f} s",
             f"{tuned.divergence_before:.3g} → {tuned.divergence_after:.3g} nats",
-            units.accuracy_change(tuned.drop_points_before, 2),
-            units.accuracy_change(tuned.drop_points, 2) + _reach(tuned),
-            units.accuracy_change(tuned.expected_points, 2),
+            _change(search, tuned.drop_points_before),
+            _change(search, tuned.drop_points) + _reach(search, tuned),
+            _change(search, tuned.expected_points),
             "chosen" if tuned.plan == search.plan else "drops too much",
         )
         for tuned in search.tuned

@@ -96,7 +96,7 @@ class Run:
     """UTC, ISO 8601."""
     seed: int
     spec: dict[str, Any]
-    """The resolved spec, as JSON."""
+    """The resolved spec, as JSON; files under ``inputs/`` are in the folder of the run."""
     spec_sha256: str
     host: Host
     tool_versions: dict[str, str]

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from edgevit.results.document import LATER
 from edgevit.results.measurement import Interval
+from edgevit.results.metric import Unit
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,10 @@ class TokenSearch:
     sizes: Annotated[tuple[TriedSize, ...], LATER] = ()
     """Smaller images that were tried, falling; the last one may be the first that exceeds the limit, below which none was
     tried."""
+    metric: Annotated[str, LATER] = ""
+    """What drops are of where the spec names a metric; "" for top-1, and without labels agreement with the float model."""
+    unit: Annotated[Unit, LATER] = "%"
+    """Of the metric; drops and ``limit_points`` are in percentage points for "%", else in this unit."""
     tuned: Annotated[tuple[TunedPlan, ...], LATER] = ()
     """Where fine-tuning follows: plans that were tuned for a short time, the fastest first, until one was expected to keep the
     limit. Untuned ones were tried up to a multiple of it."""

@@ -28,6 +28,7 @@ EXTRAS: dict[str, str] = {
     "litert-torch": "compress-tflite",
     "ai-edge-quantizer": "compress-tflite",
     "torchao": "compress-tflite",
+    "transformers": "transformers",
 }
 """Optional distributions, and the pip extra that installs each."""
 
@@ -40,6 +41,17 @@ def version_of(distribution: str) -> str | None:
         return None
 
 
+def found_as(distribution: str) -> str:
+    """Returns the distribution that brings the module of another one, such as ``onnxruntime-gpu`` that of ``onnxruntime``.
+
+    Args:
+        distribution: A name of ``EXTRAS``; itself where it is installed, or nothing brings its module.
+    """
+    if version_of(distribution) is not None or not is_installed(distribution):
+        return distribution
+    return next(iter(metadata.packages_distributions().get(_module_of(distribution), ())), distribution)
+
+
 def is_installed(distribution: str) -> bool:
     """Returns whether the module of an optional distribution is found, without importing it.
 
@@ -48,12 +60,16 @@ def is_installed(distribution: str) -> bool:
     Args:
         distribution: A name of ``EXTRAS``; its module has that name, with underscores.
     """
-    return importlib.util.find_spec(distribution.replace("-", "_")) is not None
+    return importlib.util.find_spec(_module_of(distribution)) is not None
+
+
+def _module_of(distribution: str) -> str:
+    return distribution.replace("-", "_")
 
 
 def tool_versions() -> dict[str, str]:
-    """Returns the version of every base and optional distribution that is installed, by name."""
-    found = {name: version_of(name) for name in (*BASE, *EXTRAS)}
+    """Returns the version of every base and optional distribution that is installed, by the name that it has here."""
+    found = {name: version_of(name) for name in (*BASE, *map(found_as, EXTRAS))}
     return {name: version for name, version in found.items() if version is not None}
 
 

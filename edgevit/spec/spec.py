@@ -119,11 +119,14 @@ class ModelSpec(Section):
     """Which network, and where its weights come from: exactly one of the three ways."""
 
     name: str
-    """A bundled model (digits_vit, digits_cnn), a timm name, "package.module:factory", or a captured program (.pt2)."""
+    """A bundled model (digits_vit, digits_cnn), a timm name, "package.module:factory", a captured program (.pt2), a repository of
+    Hugging Face for timm ("hf-hub:org/model") or a folder like one ("local-dir:path"), or an image classifier of transformers
+    ("transformers:org/model", "transformers:path")."""
     weights: GivenPath | None = None
     """safetensors, or a torch file that holds a state dict."""
     pretrained: bool = False
-    """Downloads the weights from timm's own source; of a factory, takes those that it loads itself."""
+    """Downloads the weights from timm's own source, or what a repository of Hugging Face holds; of a factory, takes those that it
+    loads itself."""
     random_weights: bool = False
     """Accuracy is then not reported."""
     no_ema: bool = False
@@ -132,6 +135,9 @@ class ModelSpec(Section):
     """Classes of the model, where they are not its default; 0 for an embedding model, which returns features and not logits."""
     features_only: bool = False
     """Of a timm name: the maps of its stages as outputs, instead of classes."""
+    class_embeddings: GivenPath | None = None
+    """.npz with ``embeddings`` [classes, width] and ``names``, and if need be ``logit_scale``: makes a zero-shot classifier of an image
+    tower, such as CLIP's."""
     preprocessing: PreprocessingOverrides = PreprocessingOverrides()
     """Single values in place of those of the model's own configuration."""
     factory_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0
@@ -501,8 +507,12 @@ def _with_absolute_paths(document: dict[str, Any], folder: Path) -> dict[str, An
             anchored[key] = [_anchored_source(each, folder) for each in value]
         elif value == "" or not isinstance(value, str):
             continue
-        elif key in ("weights", "labels") or (key == "name" and value.endswith(".pt2")):
+        elif key in ("weights", "labels", "class_embeddings") or (key == "name" and value.endswith(".pt2")):
             anchored[key] = str(folder / expand_user(value))
+        elif key == "name" and value.startswith(("local-dir:", "transformers:")):
+            start, _, path = value.partition(":")
+            place = folder / expand_user(path)
+            anchored[key] = f"{start}:{place}" if path and os.path.lexists(place) else value
         elif key in ("evaluation", "calibration", "train"):
             anchored[key] = _anchored_source(value, folder)
     return anchored

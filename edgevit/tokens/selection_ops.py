@@ -39,6 +39,16 @@ def token_selection_ops(graph: Graph) -> tuple[str, ...]:
     return tuple(op.name for op in graph.ops if op.name in found)
 
 
+def has_attention(graph: Graph) -> bool:
+    """Returns whether a graph has attention: a fused op of it, or a softmax that a product of two activations reads.
+
+    Softmax alone is none: classifiers end in it, also before an op that renames their output, and some convolutional networks
+    weigh channels by it.
+    """
+    walk = _Walk(graph)
+    return any("Attention" in op.native or (op.kind == "softmax" and walk.is_multiplied(op)) for op in graph.ops)
+
+
 def touched_selection(graph: Graph) -> tuple[str, ...]:
     """Returns the names of the products among :func:`token_selection_ops` that a quantizer did not keep in float."""
     chosen = set(token_selection_ops(graph))
@@ -57,6 +67,9 @@ class _Walk:
 
     def multiplies_activations(self, op: Op) -> bool:
         return sum(not self._graph.tensor[name].constant for name in op.inputs) > 1
+
+    def is_multiplied(self, op: Op) -> bool:
+        return any(reader.kind == "matmul" and self.multiplies_activations(reader) for reader in self._next(op, _MOVES))
 
     def attention_of(self, op: Op) -> set[str]:
         """Names of both products of the attention that this one starts; empty if it starts none."""

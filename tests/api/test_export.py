@@ -57,3 +57,18 @@ def test_an_exception_of_the_callback_ends_the_call(tmp_path: Path) -> None:
 
     with pytest.raises(TimeoutError, match="enough"):
         edgevit.export(small(), tmp_path / "run", preprocessing=PLAIN, export=["onnx"], progress=stop)
+
+
+@pytest.mark.slow
+def test_equal_calls_in_two_folders_give_equal_files(tmp_path: Path) -> None:
+    made = []
+    for name in ("one", "another"):
+        (tmp_path / name).mkdir()
+        run = edgevit.export(
+            small(), tmp_path / name / "run", preprocessing=PLAIN, export=["onnx"], labels=["a", "b", "c"]
+        )
+        (candidate,) = run.candidates
+        assert candidate.file is not None
+        made.append((run.spec_sha256, candidate.file.read_bytes()))
+        assert run.spec["model"]["name"].startswith("inputs/")
+    assert made[0] == made[1]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from tests.bad_input.case import Case, case, fifo, folder, link_to, slow_case
-from tests.bad_input.contents import FACTORY
+from tests.bad_input.contents import FACTORY, npz
 
 
 def _factory(text: str, *words: str) -> Case:
@@ -107,4 +109,28 @@ _EXPORTED = tuple(
     )
 )
 
-CASES: tuple[Case, ...] = (*_FACTORIES, *_NAMES, *_WEIGHTS, *_EXPORTED)
+_CLASSES = np.arange(12, dtype=np.float32).reshape(3, 4) + 1
+_CLASS_NAMES = np.array(["a", "b", "c"])
+_ZERO_SHOT = "compress test_vit --random-weights --class-embeddings classes.npz"
+
+_REPOSITORIES = (
+    case("compress hf-hub:timm/resnet18.a1_in1k", "would be downloaded from huggingface.co/timm/resnet18", "--pretrained", "local-dir:"),
+    case("compress hf-hub:timm/resnet18.a1_in1k --random-weights", "would be downloaded", "--pretrained"),
+    case("compress transformers:google/vit-base-patch16-224", "would be downloaded", "--pretrained", "transformers:FOLDER"),
+    case("compress transformers:", "names no model"),
+    case("compress transformers:folder", "transformers cannot load", "save_pretrained", files={"folder": folder}),
+    case("compress local-dir:nowhere", "nowhere", "no folder"),
+    case("compress local-dir:folder", "config.json", "save_for_hf", files={"folder": folder}),
+    case("compress local-dir:mine", "timm cannot make", files={"mine/config.json": "{"}),
+    case("models local-dir:nowhere", "no folder"),
+    case("models hf-hub:timm/resnet18", "would be downloaded"),
+    case(_ZERO_SHOT, "no such file of class embeddings", "classes.npz"),
+    case(_ZERO_SHOT, "classes.npz", "numpy.savez", files={"classes.npz": b"nonsense"}),
+    case(_ZERO_SHOT, "no 'names'", files={"classes.npz": npz(embeddings=_CLASSES)}),
+    case(_ZERO_SHOT, "names of 3 classes", files={"classes.npz": npz(embeddings=_CLASSES, names=_CLASS_NAMES[:2])}),
+    case(_ZERO_SHOT, "'a' twice", files={"classes.npz": npz(embeddings=_CLASSES, names=np.array(["a", "b", "a"]))}),
+    case(_ZERO_SHOT, "NaN", files={"classes.npz": npz(embeddings=_CLASSES * np.float32("nan"), names=_CLASS_NAMES)}),
+    case("compress digits_vit --class-embeddings classes.npz", "features of width 10", "width 4", files={"classes.npz": npz(embeddings=_CLASSES, names=_CLASS_NAMES)}),
+)  # fmt: skip
+
+CASES: tuple[Case, ...] = (*_REPOSITORIES, *_FACTORIES, *_NAMES, *_WEIGHTS, *_EXPORTED)

@@ -18,6 +18,7 @@ from tests.bad_input import (
     cases_files,
     cases_metrics,
     cases_models,
+    cases_outputs,
     cases_safety,
     cases_specs,
 )
@@ -30,6 +31,7 @@ CORPUS: tuple[Case, ...] = (
     *cases_data.CASES,
     *cases_files.CASES,
     *cases_models.CASES,
+    *cases_outputs.CASES,
     *cases_safety.CASES,
     *cases_metrics.CASES,
 )

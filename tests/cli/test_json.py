@@ -101,7 +101,7 @@ def test_stdout_is_one_document(
     run = tmp_path / "run"
     run.mkdir()
     (run / "run.json").write_bytes(run_to_json(make_realistic_run()))
-    (run / "begin.json").write_text("{}")
+    (run / "begin.json").write_text('{"spec_sha256": "ab"}')
     (tmp_path / "budget.toml").write_text("size_bytes = 1")
     Image.new("RGB", (32, 32)).save(tmp_path / "photo.png")
     model = request.getfixturevalue("digits_files")["onnxruntime"] if "{model}" in line else None

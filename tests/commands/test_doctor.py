@@ -51,6 +51,15 @@ def test_a_missing_runtime_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -
         assert probe.detail.startswith("pip install 'edgevit[")
 
 
+def test_a_runtime_may_come_by_another_name(monkeypatch: pytest.MonkeyPatch, backend: Backend) -> None:
+    other = f"{backend.runtime}-gpu"
+    monkeypatch.setattr(packages, "found_as", lambda name: f"{name}-gpu")
+    monkeypatch.setattr(packages, "version_of", lambda name: "9.8.7" if name == other else None)
+    monkeypatch.setattr(stages, "run_in_child", lambda *_, **__: doctor.ProbeAnswer(probes.ANSWER, "cpu"))
+    found = doctor.probe_backend(backend)
+    assert (found.runtime, found.version, found.status) == (other, "9.8.7", "works")
+
+
 def test_a_format_that_cannot_be_made_says_how_it_could(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "version_of", lambda name: None)  # so that nothing is run
     monkeypatch.setitem(sys.modules, "litert_torch", None)

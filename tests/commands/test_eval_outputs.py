@@ -6,7 +6,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
@@ -15,6 +17,7 @@ from edgevit.backends import get_backend  # noqa: E402
 from edgevit.cli.app import run  # noqa: E402
 from edgevit.commands.eval import FileEvaluation, evaluate_file  # noqa: E402
 from edgevit.commands.quantize import FileQuantization, quantize_file  # noqa: E402
+from edgevit.data.preprocess import preprocess  # noqa: E402
 from edgevit.errors import UsageError  # noqa: E402
 from edgevit.model.program.capture import capture  # noqa: E402
 from edgevit.model.program.outputs import NamedOutputs  # noqa: E402
@@ -102,7 +105,7 @@ def test_what_cannot_be_compared_is_refused(float_file: Path, tmp_path: Path) ->
         evaluate_file(question(float_file, tmp_path / "small" / "model.onnx"), Silent())
     with pytest.raises(UsageError, match=r"gives zoomed .*, --reference .* logits \[6\]"):
         evaluate_file(question(float_file, tmp_path / "row" / "model.onnx"), Silent())
-    with pytest.raises(UsageError, match="--class-offset has no effect with --reference"):
+    with pytest.raises(UsageError, match="--class-offset has no effect where outputs are no classes"):
         evaluate_file(question(float_file, float_file, class_offset=1), Silent())
     for metric, reference, said in (
         ("cosine", None, "cosine compares with the float model, and here is a file alone"),
@@ -115,3 +118,28 @@ def test_what_cannot_be_compared_is_refused(float_file: Path, tmp_path: Path) ->
     shutil.copy(float_file, tmp_path / "reference.bin")
     with pytest.raises(UsageError, match="no backend reads .bin"):
         evaluate_file(question(float_file, tmp_path / "reference.bin"), Silent())
+
+
+def test_a_map_is_scored_by_masks(float_file: Path, tmp_path: Path) -> None:
+    images, masks = tmp_path / "images", tmp_path / "masks"
+    for folder in (images, masks):
+        folder.mkdir()
+    random = np.random.default_rng(0)
+    session = get_backend("onnxruntime").open_session(float_file, 1, "f32")
+    for name in ("a", "b"):
+        picture = Image.fromarray(random.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8))
+        picture.save(images / f"{name}.png")
+        zoomed = session.run((preprocess(picture, Preprocessing((SIDE, SIDE), (0.5,) * 3, (0.5,) * 3))[None],))[0]
+        answer = zoomed[0].argmax(0).astype(np.uint8)  # 8 x 8, of the image's 16 x 16
+        Image.fromarray(np.repeat(np.repeat(answer, 2, 0), 2, 1)).save(masks / f"{name}.png")
+    asked = replace(question(float_file, None), data=str(images), samples=None, masks=masks)
+    metric = evaluate_file(asked, Silent()).accuracy.metric
+    assert metric is not None
+    assert (metric.name, metric.value) == ("miou", 1.0)
+    for changes, said in (
+        ({"reference": float_file}, "--reference and --masks are given"),
+        ({"masks": None, "metric": "miou"}, "miou compares with masks"),
+        ({"masks": tmp_path / "nowhere"}, "no such folder of masks"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            evaluate_file(replace(asked, **changes), Silent())

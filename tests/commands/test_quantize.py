@@ -16,12 +16,14 @@ from edgevit.model.torchvision_schemas import ensure_torchvision_schemas  # noqa
 ensure_torchvision_schemas()
 pytest.importorskip("timm")
 
+from edgevit.artifacts.make import MadeArtifact  # noqa: E402
 from edgevit.backends import Backend, get_backend  # noqa: E402
 from edgevit.commands import quantize as quantizing  # noqa: E402
 from edgevit.commands.quantize import FileQuantization, ReadFloatJob, quantize_file, read_float_file  # noqa: E402
 from edgevit.errors import CandidateFailed, UsageError  # noqa: E402
 from edgevit.model.load import load_model  # noqa: E402
 from edgevit.model.program.capture import capture  # noqa: E402
+from edgevit.results.artifact import TensorSpec  # noqa: E402
 from edgevit.results.candidate import Attempt  # noqa: E402
 from edgevit.run.progress import Silent  # noqa: E402
 from edgevit.spec.recipe import Recipe  # noqa: E402
@@ -109,7 +111,7 @@ def test_the_int8_file_itself_is_refused(tmp_path: Path) -> None:
     backend = get_backend("onnxruntime")
     found = quantize_file(asked_of(float_file(backend, tmp_path / "float"), backend, tmp_path), Silent())
     with pytest.raises(UsageError, match="is not a float32 file: its layers are static"):
-        read_float_file(ReadFloatJob("onnxruntime", found.path))
+        read_float_file(ReadFloatJob("onnxruntime", found.path, ()))
 
 
 @pytest.mark.parametrize(
@@ -137,6 +139,54 @@ def test_a_file_that_is_there_stays(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="exists"):
         quantize_file(asked, Silent())
     assert asked.out.read_bytes() == b"mine"
+
+
+def test_weights_beside_it_stay_too(tmp_path: Path) -> None:
+    backend = get_backend("openvino")
+    asked = asked_of(float_file(backend, tmp_path / "float"), backend, tmp_path)
+    weights = tmp_path / "int8.bin"
+    weights.write_bytes(b"mine")
+    with pytest.raises(UsageError, match=r"int8\.bin exists") as caught:
+        quantize_file(asked, Silent())
+    assert caught.value.hint == "remove it, or choose another --out"
+    assert (weights.read_bytes(), asked.out.exists()) == (b"mine", False)
+
+
+def test_files_of_weights_are_written_over_no_other(tmp_path: Path) -> None:
+    """Of an artifact that turns out to have them, under a name of its own."""
+    folder, out = tmp_path / "made", tmp_path / "int8.onnx"
+    folder.mkdir()
+    for name in ("model.onnx", "weights.data"):
+        (folder / name).write_bytes(name.encode())
+    spec = TensorSpec("x", (1,), "float32", "")
+    files = (folder / "model.onnx", folder / "weights.data")
+    made = MadeArtifact(files[0], files, (spec,), (spec,), 1, 1, 1.0, "", 0, 0)
+    (tmp_path / "weights.data").write_bytes(b"mine")
+    with pytest.raises(UsageError, match=r"weights\.data exists"):
+        quantizing._write(made, out)
+    assert ((tmp_path / "weights.data").read_bytes(), out.exists()) == (b"mine", False)
+    (tmp_path / "weights.data").unlink()
+    quantizing._write(made, out)
+    assert (out.read_bytes(), (tmp_path / "weights.data").read_bytes()) == (b"model.onnx", b"weights.data")
+
+
+def test_preprocessing_is_embedded_in_what_was_quantized_and_not_a_second_time(tmp_path: Path) -> None:
+    backend = get_backend("onnxruntime")
+    asked = asked_of(float_file(backend, tmp_path / "float"), backend, tmp_path)
+    found = quantize_file(replace(asked, embed_preprocessing=True), Silent())
+    carried = backend.read_contract(found.path)
+    assert carried is not None
+    assert (carried.embeds_preprocessing, carried.layout) == (True, "NHWC")
+    assert carried.preprocessing.mean == DIGITS.preprocessing.mean
+    (given,) = backend.open_session(found.path, 1, "f32").inputs
+    assert (given.dtype, given.shape) == ("uint8", (1, 32, 32, 3))
+    assert found.float_top1 is not None and found.float_top1 > 0.95
+    assert found.drop_points <= 1.0
+    plain = asked.artifact
+    backend.embed_normalization(plain, *(DIGITS.preprocessing.mean, DIGITS.preprocessing.std))
+    with pytest.raises(UsageError, match="takes uint8, not float32: normalization is in its graph") as caught:
+        read_float_file(ReadFloatJob("onnxruntime", plain, ()))
+    assert caught.value.hint and "--embed-preprocessing then puts it into the quantized one" in caught.value.hint
 
 
 def test_nothing_that_works_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

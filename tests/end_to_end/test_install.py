@@ -124,7 +124,7 @@ def test_one_runtime_alone_makes_files(extra: str, wheel: Path, tmp_path: Path) 
     compress = ("compress", "digits_cnn", "--quick", "--data", "digits", "--calibration", "calibration:digits")
     done = run(programs / "edgevit", *compress, "--export", extra, "--out", tmp_path / "run", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert json.loads((tmp_path / "run" / "run.json").read_text())["chosen"]
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["selected"]
     for other in set(RUNTIMES) - {extra}:
         lacking = run(programs / "edgevit", *compress, "--export", other, "--out", tmp_path / other, cwd=tmp_path)
         assert lacking.returncode == 2, lacking.stderr

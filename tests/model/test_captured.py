@@ -14,7 +14,7 @@ ensure_torchvision_schemas()
 pytest.importorskip("timm")
 
 from edgevit.errors import UsageError  # noqa: E402
-from edgevit.model.captured import is_captured, save_captured  # noqa: E402
+from edgevit.model.captured import save_captured  # noqa: E402
 from edgevit.model.load import load_model  # noqa: E402
 from edgevit.results.output import Output  # noqa: E402
 from edgevit.spec.spec import ModelSpec, PreprocessingOverrides, resolve_spec  # noqa: E402
@@ -23,12 +23,6 @@ from edgevit.spec.spec import ModelSpec, PreprocessingOverrides, resolve_spec  #
 from tests.models import SIDE, vit  # noqa: E402
 
 CONTRACT = PreprocessingOverrides(input_size=(SIDE, SIDE), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-
-
-def test_names_of_programs() -> None:
-    assert is_captured("nets/model.pt2")
-    assert not is_captured("package.module:pt2")
-    assert not is_captured("vit_tiny_patch16_224")
 
 
 def test_a_program_has_its_weights(tmp_path: Path) -> None:

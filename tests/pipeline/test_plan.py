@@ -134,3 +134,16 @@ def test_further_sets_are_evaluated_by_each_candidate() -> None:
     candidates = len(make_plan(FACTS).candidates)
     assert after["evaluate"] == before["evaluate"] + 2 * (candidates + 1)
     assert after["preprocess"] == before["preprocess"] + 2
+
+
+def test_fine_tuning_takes_as_long_as_its_views_and_no_longer_than_its_limit() -> None:
+    def tuning_s(variant: PlannedVariant) -> float:
+        (found,) = [
+            s for s in make_plan(replace(FACTS, variants=(*FACTS.variants, variant))).stages if s.kind == "fine-tune"
+        ]
+        return found.seconds
+
+    tuned = PlannedVariant(("tome-8-gather-quick",), 0.5, tuning_views=1000)
+    whole = 1000 * (3.0 * 0.5 + 1) * PYTORCH_S_PER_GMAC  # forward and backward of the student, forward of the teacher
+    assert tuning_s(tuned) == pytest.approx(whole)
+    assert tuning_s(replace(tuned, tuning_limit_s=10.0)) == 10.0

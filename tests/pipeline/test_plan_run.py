@@ -85,7 +85,7 @@ def test_what_is_tuned_is_planned_beside_the_untuned() -> None:
     assert whole.candidates[2:] == ("onnxruntime/fp32/dense-quick", "onnxruntime/dynamic_wi8_afp32/dense-quick")
     auto = spec(passes={"tokens": "tome:2@1"}, finetune={"mode": "auto"})
     found = plan_run(make_inputs(auto, model=VIT, tuning_images=TuningImages(images, images)), 1)
-    assert found.may_add[-1] == "fine-tuning of what loses more than allowed"
+    assert found.may_add[-1] == "fine-tuning of what loses more than allowed, up to 20 min each time"
     assert not [name for name in found.candidates if "quick" in name or "full" in name]
 
 

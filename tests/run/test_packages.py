@@ -30,6 +30,27 @@ def test_the_extra_of_a_module(module: str, extra: str | None) -> None:
     assert packages.extra_of_module(module) == extra
 
 
+def installed(folder: Path, name: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A distribution with one module, first on the path."""
+    (folder / module).mkdir(parents=True)
+    (folder / module / "__init__.py").write_text("")
+    info = folder / f"{name.replace('-', '_')}-9.8.7.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 9.8.7\n")
+    (info / "top_level.txt").write_text(f"{module}\n")
+    monkeypatch.syspath_prepend(folder)
+
+
+def test_a_distribution_is_found_by_its_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = packages.version_of
+    monkeypatch.setattr(packages, "version_of", lambda name: None if name == "onnxruntime" else real(name))
+    installed(tmp_path, "onnxruntime-gpu", "onnxruntime", monkeypatch)
+    assert packages.found_as("onnxruntime") == "onnxruntime-gpu"
+    assert packages.tool_versions()["onnxruntime-gpu"] == "9.8.7"
+    assert packages.found_as("pydantic") == "pydantic"
+    assert packages.found_as("no-such-package") == "no-such-package"
+
+
 def test_the_lists_agree_with_the_package() -> None:
     file = Path(__file__).parents[2] / "pyproject.toml"
     if not file.is_file():

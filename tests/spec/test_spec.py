@@ -225,7 +225,7 @@ def test_the_digest_of_a_known_spec_stays() -> None:
     assert resolve({"model": {"name": "a"}}).sha256 == DIGEST
 
 
-DIGEST = "c970b05fab50b6133afdde86cd63a4f883ea340a57a7d3b9dc8320f3a9eb96cd"
+DIGEST = "47e7392a65d73465ae341e17acd74881204fa64534ad90d69a83dc9010d97bad"
 
 
 def test_weights_on_the_command_line_replace_those_of_the_file(tmp_path: Path) -> None:

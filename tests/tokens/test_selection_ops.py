@@ -15,7 +15,7 @@ from edgevit.errors import CandidateFailed
 from edgevit.results.graph import Graph, Op, Tensor, size_bytes
 from edgevit.spec.recipe import OpKind
 from edgevit.spec.schemes import Numerics
-from edgevit.tokens.selection_ops import token_selection_ops, touched_selection
+from edgevit.tokens.selection_ops import has_attention, token_selection_ops, touched_selection
 
 
 class Sketch:
@@ -97,6 +97,30 @@ def test_attention_in_one_op_chooses_nothing(native: str) -> None:
     sketch = Sketch(query=TOKENS, keys=TOKENS, values=TOKENS)
     sketch.op("attention", "matmul", TOKENS, "query", "keys", "values", native=native)
     assert token_selection_ops(sketch.graph()) == ()
+
+
+def test_attention_is_a_softmax_that_a_product_reads() -> None:
+    for between in ((), ("elementwise",), ("quantize", "elementwise", "quantize")):
+        sketch = Sketch(x=TOKENS)
+        block(sketch, "x", between)  # type: ignore[arg-type]
+        assert has_attention(sketch.graph())
+    fused = Sketch(query=TOKENS, keys=TOKENS, values=TOKENS)
+    fused.op("attention", "matmul", TOKENS, "query", "keys", "values", native="ScaledDotProductAttention")
+    assert has_attention(fused.graph())
+
+
+def test_a_softmax_before_the_last_op_is_no_attention() -> None:
+    classifier = Sketch(x=(1, C))
+    classifier.op("logits", "linear", (1, 10), "x", "w")
+    classifier.op("softmax", "softmax", (1, 10), "logits")
+    classifier.op("probabilities", "reshape", (1, 10), "softmax")
+    assert not has_attention(classifier.graph())
+    weighing = Sketch(x=TOKENS)
+    weighing.op("scores", "linear", TOKENS, "x", "w")
+    weighing.op("softmax", "softmax", TOKENS, "scores")
+    weighing.op("weighed", "elementwise", TOKENS, "softmax", "x")
+    weighing.op("head", "matmul", TOKENS, "softmax", "constant")
+    assert not has_attention(weighing.graph())
 
 
 def test_convolutions_linear_layers_and_maxima_choose_nothing() -> None:

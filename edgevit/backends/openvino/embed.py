@@ -17,7 +17,8 @@ def embed_normalization(path: Path, mean: tuple[float, ...], std: tuple[float, .
     """Lets a file take pixels, see :meth:`edgevit.backends.Backend.embed_normalization`.
 
     The steps are built as a model of their own, and put before the other: built with it, they would be fused into the weights
-    of its first convolution, which would be floats again where they are compressed.
+    of its first convolution, which would be floats again where they are compressed. OpenVINO multiplies by the reciprocal of the
+    divisor, so that its numbers differ from those outside by rounding.
 
     Args:
         path: Of the ``.xml`` file; the ``.bin`` beside it is written anew.

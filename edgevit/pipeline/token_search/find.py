@@ -62,8 +62,8 @@ def find_plan(
         module: As it would be exported without token reduction, in eval mode.
         backend: Whose artifacts are to be fast.
         device: Predict block times for it; None to measure them on this host.
-        limit_points: Drop of top-1 allowed, or without labels share of images that get another class; in percentage
-            points.
+        limit_points: Drop of top-1 allowed, or without labels share of images that get another class, in percentage
+            points; or the drop of the metric of the spec.
         effort: How much to look at.
 
     Raises:
@@ -107,7 +107,9 @@ def find_plan(
         predicted_ms=found.chosen.predicted_ms if found.chosen else None,
         limit_points=limit_points,
         samples=len(trials),
-        note=_note(found, sizes, limit_points, time.was_over),
+        metric=trials.metric_name,
+        unit=trials.unit,
+        note=_note(found, sizes, limit_points, trials.points_name, time.was_over),
         sizes=tuple(replace(each, tokens=trials.parts(plan_of(each)).shape.tokens) for each in sizes),
     )
 
@@ -187,7 +189,7 @@ class _Search:
             isinstance(each.plan, TokenPlan) and within_budget(drops.get(each.plan, math.inf), limit) for each in plans
         )
         most = self.effort.most_later_trials if one_holds else self.effort.most_trials
-        return Guide(len(self.trials), most, drops, self.has_time)
+        return Guide(len(self.trials), most, drops, self.has_time, self.trials.point)
 
     def _found(self, blocks: _Blocks, tried: tuple[TriedPlan, ...], plan: Plan | None) -> _Found:
         """Prices what was tried anew; the fastest that holds is chosen, of those whose blocks are known, and ``plan``."""
@@ -230,7 +232,7 @@ def _is_as_estimated(measured: BlockCurve, table: BlockCurve, counts: Sequence[i
     )
 
 
-def _note(found: _Found, sizes: tuple[TriedSize, ...], limit_points: float, was_over: bool) -> str:
+def _note(found: _Found, sizes: tuple[TriedSize, ...], limit_points: float, points: str, was_over: bool) -> str:
     if was_over:
         return "the time for the search was over before all plans that seemed worth it were tried"
     if found.chosen:
@@ -239,7 +241,8 @@ def _note(found: _Found, sizes: tuple[TriedSize, ...], limit_points: float, was_
     lost = min(drops, default=0.0)
     if within_budget(lost, limit_points):
         return "no plan is faster than all tokens: reducing them costs more than it gains"
-    return f"every plan tried loses more than {limit_points:g} points, {lost:.1f} at the least"
+    least = f"{lost:.1f}" if points == "points" else f"{lost:.3g}"
+    return f"every plan tried loses more than {limit_points:g} {points}, {least} at the least"
 
 
 def _site_divergence(context: RunContext, parts: Parts, places: tuple[int, ...]) -> SiteDivergence:

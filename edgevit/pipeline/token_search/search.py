@@ -215,6 +215,8 @@ class Guide:
     """Drops of plans that were carried out before, in percentage points."""
     has_time: Callable[[], bool] = lambda: True
     """After it says no, no plan is carried out."""
+    point: float = 1.0
+    """What one percentage point of the drop model stands for, where drops are in another unit."""
 
 
 def choose_plan(
@@ -237,10 +239,10 @@ def choose_plan(
     tried = [
         _Tried(planned, guide.known[planned.plan]) for planned in plans if guide.known and planned.plan in guide.known
     ]
-    ranked, best, before = _Ranked(plans), _fastest_that_holds(tried, limit_points), len(tried)
+    ranked, best, before = _Ranked(plans, guide.point), _fastest_that_holds(tried, limit_points), len(tried)
     while plans and len(tried) - before < guide.most_trials * (1 if best and best.has_sites else 2):
-        model = DropModel(tuple(_lost(each) for each in tried if each.planned.has_sites), guide.samples)
-        following = ranked.most_promising(tried, best, model, limit_points)
+        model = DropModel(tuple(_lost(each, guide.point) for each in tried if each.planned.has_sites), guide.samples)
+        following = ranked.most_promising(tried, best, model, limit_points / guide.point)
         if following is None or not guide.has_time():
             break
         tried.append(_Tried(following, drop_points(following.plan)))
@@ -259,12 +261,12 @@ class _Tried:
 class _Ranked:
     """Plans to be ranked by what trying them may save."""
 
-    def __init__(self, plans: list[PlannedPlan]) -> None:
+    def __init__(self, plans: list[PlannedPlan], point: float) -> None:
         self._plans = plans
         self._ms = np.array([planned.predicted_ms for planned in plans])
         self._divergences = np.array([planned.divergence for planned in plans])
         self._shapes = [planned.shape for planned in plans]
-        self._start_drops = np.array([planned.start_drop_points for planned in plans])
+        self._start_drops = np.array([planned.start_drop_points for planned in plans]) / point
 
     def most_promising(
         self, tried: list[_Tried], best: PlannedPlan | None, model: DropModel, limit_points: float
@@ -288,10 +290,10 @@ def _fastest_that_holds(tried: list[_Tried], limit_points: float) -> PlannedPlan
     return min(holds, key=_fastest_first, default=None)
 
 
-def _lost(tried: _Tried) -> Lost:
+def _lost(tried: _Tried, point: float) -> Lost:
     """By its sites alone."""
     planned = tried.planned
-    return Lost(planned.divergence, planned.shape, tried.drop_points - planned.start_drop_points)
+    return Lost(planned.divergence, planned.shape, (tried.drop_points - planned.start_drop_points) / point)
 
 
 def _to_result(tried: _Tried) -> TriedPlan:

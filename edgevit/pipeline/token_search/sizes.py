@@ -66,7 +66,9 @@ def find_size(
         predicted_ms=None,
         limit_points=limit_points,
         samples=len(trials),
-        note=_note(tried, held, limit_points, time),
+        metric=trials.metric_name,
+        unit=trials.unit,
+        note=_note(tried, held, trials, time),
         sizes=tried,
     )
 
@@ -106,11 +108,11 @@ def plan_of(tried: TriedSize) -> ResizePlan:
     return ResizePlan("resolution", tried.size)
 
 
-def _note(tried: tuple[TriedSize, ...], held: tuple[TriedSize, ...], limit_points: float, time: SearchTime) -> str:
+def _note(tried: tuple[TriedSize, ...], held: tuple[TriedSize, ...], trials: PlanTrials, time: SearchTime) -> str:
     if time.was_over:
         return "the time for the search was over before all sizes that seemed worth it were tried"
     if held:
         return ""
-    return (
-        f"images of {tried[0].size} pixels already lose more than {limit_points:g} points, {tried[0].drop_points:.1f}"
-    )
+    lost = f"{tried[0].drop_points:.1f}" if trials.unit == "%" else f"{tried[0].drop_points:.3g}"
+    limit = f"{trials.limit_points:g} {trials.points_name}"
+    return f"images of {tried[0].size} pixels already lose more than {limit}, {lost}"

@@ -11,6 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from edgevit.artifacts.decisions import class_logits
+from edgevit.artifacts.metrics.judge import score_with_drop
+from edgevit.artifacts.metrics.metric import Metric, Predictions
 from edgevit.data.prepared import PreparedImages
 from edgevit.pipeline.context import RunContext
 from edgevit.pipeline.images import evaluation_images
@@ -20,6 +23,7 @@ from edgevit.pipeline.token_search.early_answer import Seen, margins
 from edgevit.pipeline.token_search.parts import Parts, parts_of
 from edgevit.pipeline.token_search.tried_plans import PlanDrop
 from edgevit.results.candidate import within_budget
+from edgevit.results.metric import Unit
 from edgevit.spec.token_plan import Plan, ResizePlan, TokenPlan, resizing_of
 from edgevit.tokens.plan import carry_out
 from edgevit.tokens.resize import resize
@@ -39,22 +43,44 @@ class PlanTrials:
             module: In eval mode; for plans that reduce tokens a model that
                 :func:`edgevit.tokens.plan.check_tokens` accepts.
             places: Of the images to use, 0 for the first of the run.
-            limit_points: Drop of top-1 allowed, or without labels share of images that get another class; in
-                percentage points.
+            limit_points: Drop of top-1 allowed, or without labels share of images that get another class, in percentage
+                points; or the drop of the metric of the spec.
         """
         labels, chosen = context.inputs.labels, np.array(places)
-        logits = np.load(context.original.logits, mmap_mode="r")[chosen]
+        outputs = np.load(context.original.logits, mmap_mode="r")[chosen]
+        logits = class_logits(outputs)
         classes = logits.argmax(axis=1) if labels is None else np.array(labels)[chosen]
         dense = margins(logits, classes)
         order = np.argsort(np.abs(dense), kind="stable")
         self._stages, self.limit_points = context.stages, limit_points
         self._places, self._classes, self._dense = chosen[order], classes[order], dense[order]
+        self._inputs, self._original = context.inputs, outputs[order]
         self._tried_plans = context.tried_plans
         self._sized = _SizedModels(context, module, [int(place) for place in self._places])
         self._entering = _Entering(self._sized)
 
     def __len__(self) -> int:
         return len(self._dense)
+
+    @property
+    def metric_name(self) -> str:
+        """What drops are of where the spec names a metric, else ""."""
+        return self._inputs.metric.name if self._inputs.metric else ""
+
+    @property
+    def unit(self) -> Unit:
+        """Of the metric; "%" where the spec names none."""
+        return self._inputs.metric.unit if self._inputs.metric else "%"
+
+    @property
+    def points_name(self) -> str:
+        """What drops are counted in, in words."""
+        return "points" if self.unit == "%" else f"{self.unit} of {self.metric_name}".strip()
+
+    @property
+    def point(self) -> float:
+        """What counts as one percentage point: where drops are in another unit, the largest drop allowed."""
+        return 1.0 if self.unit == "%" else self._inputs.spec.budget.max_drop or 1.0
 
     def module(self, resized: ResizePlan | None) -> nn.Module:
         """Returns the model for images of another size, made once; that as it is for None."""
@@ -78,7 +104,7 @@ class PlanTrials:
         """Carries out a plan and returns its drop in percentage points; roughly where that is far more than the limit."""
         if plan in self.known:
             return self.known[plan].points
-        stage = f"token search: try {plan} within {self.limit_points:g} points"
+        stage = f"token search: try {plan} within {self.limit_points:g} {self.points_name}"
         self._sized.module(resizing_of(plan))  # its images are a stage of their own
         drop = self._stages.run(stage, PlanDrop, lambda: self._carry_out(plan, stage))
         self._tried_plans.add(self.limit_points, plan, drop)
@@ -113,17 +139,36 @@ class PlanTrials:
             stage: To tell progress of.
             gives_up: Whether not all images have to be looked at.
         """
+        if self._inputs.metric is not None:
+            return self._judge_by(self._inputs.metric, answer, stage)
         found = np.empty(0)
         with closing(over_batches(answer, range(0, len(self), BATCH))) as answers:
             for logits in answers:
                 classes = self._classes[len(found) : len(found) + len(logits)]
-                found = np.concatenate([found, margins(logits.numpy(), classes)])
+                found = np.concatenate([found, margins(class_logits(logits.numpy()), classes)])
                 self._stages.progress.stage(stage, len(found), len(self) + 1)
                 seen = Seen(self._dense, found)
                 loses_too_much = not within_budget(seen.drop_points, self.limit_points)
                 if gives_up and loses_too_much and seen.is_enough(self.limit_points):
                     break  # a plan that seems to hold is carried out on all images: those left mostly lose
         return PlanDrop(seen.drop_points, len(found), seen.drop_interval)
+
+    def _judge_by(self, metric: Metric, answer: Callable[[int], Tensor], stage: str) -> PlanDrop:
+        """Takes a metric of all images: what it says of some need not tell what it says of all."""
+        rows: list[np.ndarray] = []
+        with closing(over_batches(answer, range(0, len(self), BATCH))) as answers:
+            for logits in answers:
+                rows.append(logits.numpy())
+                self._stages.progress.stage(stage, min(BATCH * len(rows), len(self)), len(self) + 1)
+        targets = self._inputs.targets
+        predictions = Predictions(
+            {"logits": np.concatenate(rows)},
+            {"logits": self._original},
+            None if targets is None else targets[self._places],
+        )
+        score = score_with_drop(metric, predictions, resamples=False)
+        assert score.drop is not None
+        return PlanDrop(score.drop, len(self), score.drop_interval)
 
     def _answers(self, plan: Plan) -> Callable[[int], Tensor]:
         """A function of the place of a batch's first image, which returns the logits of the batch."""

@@ -243,3 +243,13 @@ def test_a_method_that_does_far_more_is_not_worth_trying(factor: float, methods:
 def test_all_methods_are_worth_trying_where_none_does_what_matters() -> None:
     nothing = SiteDivergence(tuple(replace(each, nats=0.0) for each in scaled(2.0).points))
     assert methods_worth_trying(nothing, SHAPE, tuple(STAIRS)) == ("squeeze", "tome")
+
+
+def test_plans_are_tried_alike_in_another_unit() -> None:
+    plans = faster_plans(curve(), divergence(("squeeze", "tome")), (START,))
+    drops = exact(plans, 1.0)
+    in_points = choose_plan(plans, lambda plan: drops[str(plan)], 0.5, GUIDE)
+    in_shares = choose_plan(plans, lambda plan: drops[str(plan)] / 64, 0.5 / 64, replace(GUIDE, point=1 / 64))
+    assert len(in_points.tried) > 1
+    assert [each.plan for each in in_shares.tried] == [each.plan for each in in_points.tried]
+    assert in_shares.chosen == in_points.chosen

@@ -14,6 +14,8 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import save_file  # noqa: E402
 
+from edgevit.artifacts.metrics.classification import TOP1  # noqa: E402
+from edgevit.artifacts.metrics.metric import Metric, Score  # noqa: E402
 from edgevit.data.images import open_images  # noqa: E402
 from edgevit.data.preprocess import preprocess  # noqa: E402
 from edgevit.data.sampling import RunData  # noqa: E402
@@ -73,6 +75,30 @@ def test_the_drop_is_that_of_the_reduced_model(trial: tuple[PlanTrials, np.ndarr
         right = (dense == classes).mean() - (reduced == classes).mean()
         assert trials.drop_points(plan) == pytest.approx(100 * right)
         assert trials.known[plan].images == 8
+
+
+def test_the_drop_is_that_of_the_metric_of_the_spec(
+    vit: Any, pixels: Any, labels: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor, "run_in_child", run_here)
+    own = Metric("my:share", "", needs_labels=True, compute=lambda each: Score(TOP1.score(each).value))
+    with torch.inference_mode():
+        dense, reduced = (model(pixels).numpy() for model in (vit, reduce_tokens(vit, PLANS[3])))
+    inputs = make_inputs(
+        Spec.model_validate({"model": {"name": "m"}, "budget": {"metric": "my:share", "max_drop": 0.04}}),
+        model=Model("m", vit, PREPROCESSING, 5, random_weights=False),
+        data=RunData(noise(24, labels), None),
+        metric=own,
+    )
+    context = make_context(inputs, tmp_path, dense)
+    with context.stages.folder:
+        trials_ = PlanTrials(context, vit, range(24), limit_points=0.02)
+        found = trials_.drop_points(PLANS[3])
+    right = [float((logits.argmax(1) == np.array(labels)).mean()) for logits in (dense, reduced)]
+    assert found == pytest.approx(right[0] - right[1])
+    assert trials_.known[PLANS[3]].images == 24  # a part of the images need not tell
+    assert (trials_.metric_name, trials_.unit, trials_.point) == ("my:share", "", 0.04)
+    assert trials_.points_name == "of my:share"
 
 
 def test_a_plan_is_carried_out_once(trial: tuple[PlanTrials, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
