@@ -25,7 +25,6 @@ _WORDS = {
 _CHANGE_OF_KIND: dict[OpKind, str] = {
     "topk": "--form arithmetic selects tokens without it",
     "gather": "--form arithmetic, where a token plan made it",
-    "quantize": "--scheme fp32, or one that the unit runs",
 }
 Lack = tuple[str, FallbackReason, str, str]
 """Native name of an op, reason, detail, and what to change."""
@@ -175,7 +174,7 @@ class _Check:
         return None
 
     def _change_of_op(self, op: Op) -> str:
-        if op.numerics not in self.unit.numerics:
+        if op.kind == "quantize" or op.numerics not in self.unit.numerics:
             return self._change_of_numbers()
         return _CHANGE_OF_KIND.get(op.kind, _OTHER_NETWORK)
 
