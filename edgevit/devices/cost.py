@@ -1,7 +1,8 @@
-"""Predicts latency on a device from its data sheet: a roofline for each op, summed.
+"""Predicts latency on a device: from published measurements of its unit or of ones like it, else from its data sheet.
 
-For each op, with the peak rate ``P`` (operations per second) of the arithmetic it runs in, the published share ``e``
-of it that its family reaches, and the reached bandwidth ``B`` (bytes per second):
+How measurements are used is in ``artifact_latency``. From the data sheet it is a roofline for each op, summed. For each
+op, with the peak rate ``P`` (operations per second) of the arithmetic it runs in, the published share ``e`` of it that
+its family reaches, and the reached bandwidth ``B`` (bytes per second):
 
     seconds = max(2 * MACs / (P * e), bytes moved / B) + overhead
 
@@ -22,8 +23,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+from edgevit.devices.anchors import Anchor, narrowing, shift
+from edgevit.devices.artifact_latency import MeasuredGraph, artifact_latency
+from edgevit.devices.coefficients import load_cost_model
 from edgevit.devices.device import Device, Efficiency, Roofline, Unit
+from edgevit.devices.interval_table import Regime
 from edgevit.devices.op_support import accepts, runtime_of, unsupported_ops
 from edgevit.devices.peak_memory import peak_tensor_bytes
 from edgevit.devices.runtimes import RUNTIMES
@@ -35,7 +42,9 @@ _FREE = ("reshape", "constant", "quantize")
 _FAMILIES = tuple(Efficiency.model_fields)
 
 
-def predict_latency(graph: Graph, device: Device, *, unit: str | None = None) -> Prediction:
+def predict_latency(
+    graph: Graph, device: Device, *, unit: str | None = None, anchors: Sequence[MeasuredGraph] = ()
+) -> Prediction:
     """Predicts latency in ms and peak tensor memory in bytes of an artifact on a device.
 
     Args:
@@ -43,6 +52,7 @@ def predict_latency(graph: Graph, device: Device, *, unit: str | None = None) ->
         device: Hardware facts.
         unit: Name of a compute unit; by default the fastest one that runs every op, or else the first one that reads
             the format.
+        anchors: Artifacts that were measured on the device; they set the scale of each unit that is predicted.
 
     Returns:
         The prediction; its ``latency_ms`` is None if the unit cannot run every op, or does not read the format, for
@@ -52,7 +62,7 @@ def predict_latency(graph: Graph, device: Device, *, unit: str | None = None) ->
         UsageError: the device has no such unit.
     """
     if unit is None:
-        predictions = [_predict(graph, device, candidate) for candidate in device.units]
+        predictions = [_predict(graph, device, candidate, anchors) for candidate in device.units]
         able = [p for p in predictions if p.latency_ms is not None]
         if able:
             return min(able, key=lambda p: p.latency_ms.p50 if p.latency_ms else math.inf)
@@ -61,23 +71,68 @@ def predict_latency(graph: Graph, device: Device, *, unit: str | None = None) ->
         return (running or reading or predictions)[0]
     for candidate in device.units:
         if candidate.name == unit:
-            return _predict(graph, device, candidate)
+            return _predict(graph, device, candidate, anchors)
     raise unknown_name(f"compute unit of {device.name}", unit, [candidate.name for candidate in device.units])
 
 
-def _predict(graph: Graph, device: Device, unit: Unit) -> Prediction:
+def _predict(graph: Graph, device: Device, unit: Unit, anchors: Sequence[MeasuredGraph]) -> Prediction:
     missing = unsupported_ops(graph, unit)
     tensors = peak_tensor_bytes(graph)
+    found = None if missing else _estimate(graph, device, unit)
+    if found is not None and anchors:
+        found = _anchored(found, device, unit, anchors)
     return Prediction(
         device=device.name,
         unit=unit.name,
-        latency_ms=None if missing or unit.roofline is None else _latency(graph, unit, unit.roofline),
+        latency_ms=found.latency if found else None,
         peak_memory_bytes=tensors,
-        basis=_basis(graph, unit, missing),
+        basis=found.words if found else _no_latency(graph, unit, missing),
         unsupported_ops=missing,
         peak_tensor_bytes=tensors,
         batch=graph.batch,
     )
+
+
+@dataclass(frozen=True)
+class _Estimate:
+    latency: LatencyInterval
+    words: str
+    regime: Regime
+
+
+def _estimate(graph: Graph, device: Device, unit: Unit) -> _Estimate | None:
+    """Predicts from published measurements, or where a roofline of the unit itself says more than they do, from that."""
+    runtime = runtime_of(graph, unit)
+    if runtime is None:
+        return None
+    fitted = artifact_latency(load_cost_model(), graph, device, unit, runtime.name)
+    if fitted.basis.nearest in ("unit", "architecture") or (
+        unit.roofline is None and fitted.basis.nearest == "runtime"
+    ):
+        return _Estimate(fitted.interval, fitted.words, fitted.basis.regime)
+    if unit.roofline is None:
+        return None
+    words = (
+        f"data sheet only: per-op roofline for {runtime.title} on {unit.title} from peak rates, bandwidth and published "
+        f"efficiencies; no model was run there"
+    )
+    return _Estimate(_latency(graph, unit, unit.roofline), words, "not measured")
+
+
+def _anchored(found: _Estimate, device: Device, unit: Unit, anchors: Sequence[MeasuredGraph]) -> _Estimate:
+    """Scales an estimate by how far those of measured artifacts are off; those that the unit does not run say nothing."""
+    errors = []
+    for measured in anchors:
+        other = None if unsupported_ops(measured.graph, unit) else _estimate(measured.graph, device, unit)
+        if other is not None:
+            errors.append(Anchor(other.latency.p50, measured.ms).error)
+    if not errors:
+        return found
+    factor = narrowing(load_cost_model().anchors.get(found.regime, {}), len(errors))
+    p50 = found.latency.p50 * math.exp(shift(errors))
+    low, high = (p50 * (end / found.latency.p50) ** factor for end in (found.latency.low, found.latency.high))
+    count = f"{len(errors)} measurement{'s' if len(errors) > 1 else ''} of yours"
+    return _Estimate(LatencyInterval(p50=p50, low=low, high=high), f"{found.words}, scaled by {count}", found.regime)
 
 
 def _latency(graph: Graph, unit: Unit, roofline: Roofline) -> LatencyInterval:
@@ -85,16 +140,11 @@ def _latency(graph: Graph, unit: Unit, roofline: Roofline) -> LatencyInterval:
     return LatencyInterval(p50=p50, low=p50 * roofline.interval.low_factor, high=p50 * roofline.interval.high_factor)
 
 
-def _basis(graph: Graph, unit: Unit, missing: tuple[str, ...]) -> str:
+def _no_latency(graph: Graph, unit: Unit, missing: tuple[str, ...]) -> str:
     runtime = runtime_of(graph, unit)
     if missing or runtime is None:
         return f"data sheet only: what {(runtime or RUNTIMES[unit.runtimes[0]]).title} accepts on {unit.title}"
-    if unit.roofline is None:
-        return f"no latency: too little is published of {runtime.title} on {unit.title}, and no model was run there"
-    return (
-        f"data sheet only: per-op roofline for {runtime.title} on {unit.title} from peak rates, bandwidth and published "
-        f"efficiencies; no model was run there"
-    )
+    return f"no latency: too little is published of {runtime.title} on {unit.title}, and no model was run there"
 
 
 def _seconds(graph: Graph, unit: Unit, roofline: Roofline) -> list[float]:

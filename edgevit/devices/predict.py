@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgevit.backends import get_backend
+from edgevit.devices.artifact_latency import MeasuredGraph
 from edgevit.devices.cost import predict_latency
 from edgevit.devices.device import Device
 from edgevit.devices.op_support import check_support, open_shapes
@@ -16,12 +18,22 @@ from edgevit.results.measurement import Prediction
 
 
 @dataclass(frozen=True)
+class MeasuredFile:
+    """An artifact file and its latency on a device."""
+
+    file: Path
+    ms: float
+
+
+@dataclass(frozen=True)
 class PredictDevicesJob:
     """An artifact and the devices to predict for."""
 
     backend: str
     artifact: Path
     devices: tuple[Device, ...]
+    anchors: tuple[MeasuredFile, ...] = ()
+    """Artifacts of the same format that were measured on the device; then there is only one."""
 
 
 @dataclass(frozen=True)
@@ -37,20 +49,23 @@ def predict_for_devices(job: PredictDevicesJob) -> Predictions:
     An artifact whose shapes are left open is unsupported everywhere: what it takes depends on what they become.
     """
     try:
-        graph = get_backend(job.backend).read_graph(job.artifact)
+        read = get_backend(job.backend).read_graph
+        graph = read(job.artifact)
     except OpenShapes as error:
         return Predictions(tuple(_undecided(device, error) for device in job.devices))
-    return Predictions(tuple(predict(graph, device) for device in job.devices))
+    anchors = tuple(MeasuredGraph(read(anchor.file), anchor.ms) for anchor in job.anchors)
+    return Predictions(tuple(predict(graph, device, anchors) for device in job.devices))
 
 
-def predict(graph: Graph, device: Device) -> Prediction:
+def predict(graph: Graph, device: Device, anchors: Sequence[MeasuredGraph] = ()) -> Prediction:
     """Predicts latency, op support of every unit, and memory of an artifact on a device.
 
     Args:
         graph: Ops of the artifact.
         device: Hardware facts.
+        anchors: Artifacts that were measured on the device.
     """
-    prediction = predict_latency(graph, device)
+    prediction = predict_latency(graph, device, anchors=anchors)
     unit = next(unit for unit in device.units if unit.name == prediction.unit)
     return replace(
         prediction,
