@@ -11,7 +11,7 @@ from edgevit.devices.evidence import Configuration
 from edgevit.devices.runtimes import RuntimeName
 
 _RUNTIMES: Mapping[RuntimeName, tuple[str, ...]] = {
-    "litert": ("TFLite", "XNNPACK", "TFLite + XNNPACK", "LiteRT", "ExecuTorch + XNNPACK"),
+    "litert": ("LiteRT", "TFLite + XNNPACK", "XNNPACK", "ExecuTorch + XNNPACK", "TFLite"),
     "onnxruntime": ("ONNX Runtime",),
     "openvino": ("OpenVINO",),
     "openvino-gpu": ("OpenVINO",),
@@ -29,6 +29,8 @@ _RUNTIMES: Mapping[RuntimeName, tuple[str, ...]] = {
     "enn": ("ENN",),
     "vx-delegate": ("TFLite VX delegate", "Tengine (TIM-VX)"),
 }
+_ENOUGH = 2
+"""Measurements with which a name is known."""
 _PRECISIONS: Mapping[Arithmetic, tuple[str, ...]] = {
     "float32": ("fp32",),
     "float16": ("fp16",),
@@ -40,7 +42,10 @@ _PRECISIONS: Mapping[Arithmetic, tuple[str, ...]] = {
 def nearest_configuration(
     model: CostModel, device: Device, unit: Unit, runtime: RuntimeName, arithmetic: Arithmetic
 ) -> Configuration:
-    """Returns the configuration that a unit is predicted as: of its published names, the one with most measurements.
+    """Returns the configuration that a unit is predicted as.
+
+    Of its published names, it is the first runtime with a few measurements there (the kernels of today before those of
+    old builds), or else the name with most measurements.
 
     Args:
         model: Cost model, for the number of measurements of each name.
@@ -49,9 +54,16 @@ def nearest_configuration(
         runtime: One of its runtimes.
         arithmetic: What it multiplies in.
     """
-    named = _candidates(model, device, unit, runtime, arithmetic)
+    named = tuple(_candidates(model, device, unit, runtime, arithmetic))
+    order = {name: -position for position, name in enumerate(_RUNTIMES[runtime])}
     levels = ("configuration", "kernels device", "unit device", "kernels architecture", "kernels", "runtime")
-    return max(named, key=lambda configuration: tuple(model.count(level, configuration) for level in levels))
+
+    def rank(configuration: Configuration) -> tuple[int, ...]:
+        enough = model.count("configuration", configuration) >= _ENOUGH
+        counts = (model.count(level, configuration) for level in levels)
+        return (int(enough), order[configuration.runtime] if enough else 0, *counts)
+
+    return max(named, key=rank)
 
 
 def _candidates(

@@ -96,7 +96,6 @@ def test_an_anchor_sets_the_scale() -> None:
     (after,) = predict_for_target(str(probe), ("raspberry-pi-4b",), None, None, Silent(), (twice, twice, twice))
     assert after.latency_ms is not None
     assert after.latency_ms.p50 / before.latency_ms.p50 == pytest.approx(2 ** (3 / 3.5))
-    assert after.latency_ms.high / after.latency_ms.low < before.latency_ms.high / before.latency_ms.low
     assert after.basis.endswith("scaled by 3 measurements of yours")
 
 
@@ -120,4 +119,4 @@ def test_an_anchor_has_to_exist_and_be_for_what_is_predicted(tmp_path: Path) -> 
     with pytest.raises(UsageError, match="one device"):
         predict_for_target("model.onnx", ("raspberry-pi-5", "raspberry-pi-4b"), None, None, Silent(), anchors)
     with pytest.raises(UsageError, match="not of the format"):
-        predict_for_target(str(tmp_path / "model.onnx"), ("raspberry-pi-5",), None, None, Silent(), anchors)
+        predict_for_target(str(probes.probe_path(".onnx")), ("raspberry-pi-5",), None, None, Silent(), anchors)

@@ -167,6 +167,9 @@ def test_anchors_scale_a_roofline_too_and_those_that_do_not_run_say_nothing() ->
     after = predict_latency(layer(10**9), PI5, anchors=(measured, foreign)).latency_ms
     assert after is not None
     assert after.p50 == pytest.approx(before * 3 ** (1 / 1.5))
+    unscaled = predict_latency(layer(10**9), PI5).latency_ms
+    assert unscaled is not None
+    assert after.high / after.low < unscaled.high / unscaled.low
     assert predict_latency(graph, PI5, anchors=(foreign,)) == predict_latency(graph, PI5)
 
 

@@ -18,7 +18,7 @@ def test_every_runtime_and_arithmetic_has_a_published_name() -> None:
 @pytest.mark.parametrize(
     ("device", "runtime", "arithmetic", "expected"),
     [
-        ("raspberry-pi-4b", "litert", "float32", ("cpu", "TFLite", "fp32", "Raspberry Pi 4B", "Cortex-A72")),
+        ("raspberry-pi-3b-plus", "litert", "float32", ("cpu", "XNNPACK", "fp32", "Raspberry Pi 3B+", "Cortex-A53")),
         ("jetson-nano", "tensorrt", "float16", ("gpu", "TensorRT", "fp16", "Jetson Nano", "Maxwell")),
         (
             "galaxy-s24-npu",
