@@ -92,15 +92,19 @@ def validate_devices(
     leave_out: Annotated[
         str | None,
         typer.Option(
+            rich_help_panel=options.CHOICE,
             metavar="WHAT",
             help="Of the carried table: graph (the default), graph-on-device, or device.",
             show_default=False,
         ),
     ] = None,
-    rows: Annotated[int, typer.Option(help="Fewest rows of a device and unit that is shown.")] = 20,
+    rows: Annotated[
+        int,
+        typer.Option(rich_help_panel=options.CHOICE, help="Fewest rows of a device and unit that is shown."),
+    ] = 20,
     as_json: options.Json = False,
 ) -> None:
-    """Predict published measurements without seeing them, and show how far off that is.
+    """Show how far off predictions of measurements are.
 
     Rows of the carried table are predicted by a fit to rows of other graphs, those of another table by the shipped coefficients. Exit 0, or 1 if more than 3 % of the rows cannot be predicted.
 
@@ -135,9 +139,9 @@ def validate_devices(
 
 @devices.command("fit", cls=StrictCommand)
 def fit_devices() -> None:
-    """Fit the cost model to the carried measurements, and write its coefficients.
+    """Fit the cost model to the carried measurements.
 
-    For developers: the file in the package is replaced.
+    For developers: the coefficients in the package are replaced.
 
     \b
     Example:

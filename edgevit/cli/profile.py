@@ -34,6 +34,7 @@ def profile(
     anchor: Annotated[
         list[str] | None,
         typer.Option(
+            rich_help_panel=options.CHOICE,
             metavar="FILE=LATENCY",
             help="An artifact that was measured on the device, such as resnet50.tflite=12.3ms; may be repeated.",
             show_default=False,
