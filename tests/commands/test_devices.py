@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import predictions_page
 from edgevit.commands import devices
-from edgevit.commands.devices import fit_devices, validate_carried, validate_table
+from edgevit.commands.devices import COMMITTED, fit_devices, validate_carried, validate_table
 from edgevit.devices import cross_validation
 from edgevit.devices.coefficients import load_cost_model
 from edgevit.devices.cross_validation import LEFT_OUT
@@ -78,3 +79,21 @@ def test_rows_that_cannot_be_mapped_are_counted_with_the_reason(tmp_path: Path) 
 def test_a_table_without_a_row_that_can_be_mapped(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="none of the 1 rows"):
         validate_table(table(tmp_path, {"timm_name": "", "model": "VargConvNet", "input_hw": "32x32"}), quiet)
+
+
+@pytest.mark.slow
+def test_predictions_are_worth_as_much_as_at_the_last_fit() -> None:
+    """The errors of the carried table are within a tenth of the committed ones."""
+    before = {(score.device, score.unit): score for score in from_json(list[Score], COMMITTED.read_bytes())}
+    now = validate_carried("graph", quiet)
+    assert now.mapped_share >= 0.97
+    for score in now.scores:
+        if score.n >= 40:
+            assert score.median_error <= 1.1 * before[(score.device, score.unit)].median_error, score.device
+
+
+def test_the_page_has_the_committed_validation() -> None:
+    scores = from_json(list[Score], COMMITTED.read_bytes())
+    page = predictions_page.PAGE.read_text(encoding="utf-8")
+    assert predictions_page.with_table(page, scores) == page
+    assert "Raspberry Pi 4B | cpu" in page
