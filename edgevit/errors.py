@@ -36,6 +36,15 @@ class DiskFull(UsageError):
     """There is no space left for what has to be written (exit 2)."""
 
 
+class OpenShapes(UsageError):
+    """A tensor of an artifact has a shape that the file leaves open, so that it is not known what it takes (exit 2)."""
+
+    def __init__(self, message: str, hint: str, tensor: str) -> None:
+        super().__init__(message, hint)
+        self.tensor = tensor
+        """Its name, and what makes it."""
+
+
 class RunMismatch(EdgevitError):
     """A run folder holds what this version of edgevit cannot continue; the whole run ends (exit 2)."""
 

@@ -50,6 +50,7 @@ OTHER_FILES: Mapping[str, str] = {
     "tests/contract/": "every backend, pass, token method and model family against one contract",
     "tests/data/pictures.py": "images to decode",
     "tests/devices/graphs.py": "small graphs to price",
+    "tests/devices/rows.py": "made-up measurements",
     "tests/encoders.py": "small encoders that are not timm's",
     "tests/end_to_end/": "the installed command, real models and files of third parties",
     "tests/factories.py": "runs and their parts",

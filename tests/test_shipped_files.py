@@ -19,7 +19,17 @@ def test_device(name: str) -> None:
 def test_expected_devices_and_profiles_are_shipped() -> None:
     devices = {"raspberry-pi-4b", "raspberry-pi-5", "jetson-orin-nano", "galaxy-s24-npu", "coral-edge-tpu"}
     assert devices <= set(names("devices"))
-    assert devices | {"intel-cpu"} <= set(names("profiles"))
+    classes = {"jetson-nano", "jetson-orin", "raspberry-pi-zero-2-w", "raspberry-pi-3b-plus", "hexagon-npu", "hailo"}
+    assert devices | classes | {"rknn", "apple", "intel-npu", "intel-cpu"} <= set(names("profiles"))
+
+
+@pytest.mark.parametrize("name", names("profiles"))
+def test_every_choice_of_a_profile_has_its_reason_above_it(name: str) -> None:
+    lines = find("profiles", name).read_text(encoding="utf-8").splitlines()
+    first = next(index for index, line in enumerate(lines) if line.startswith("["))
+    chosen = [index for index, line in enumerate(lines) if index > first and " = " in line and not line.startswith("#")]
+    assert len(chosen) >= 5
+    assert [lines[index] for index in chosen if not lines[index - 1].startswith("# ")] == []
 
 
 @pytest.mark.parametrize("name", names("profiles"))
@@ -27,6 +37,8 @@ def test_profile(name: str) -> None:
     document = read_toml(find("profiles", name))
     assert len(document["about"]) > 20
     assert {"backends", "schemes"} <= set(document["export"])
+    assert {"tokens", "form"} <= set(document["passes"])
+    assert {"max_drop"} <= set(document["budget"])
     spec = resolve_spec(None, name, {"model": {"name": "digits_vit"}})
     backends = [get_backend(backend) for backend in spec.export.backends]
     for scheme in spec.export.schemes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -19,6 +20,7 @@ devices = typer.Typer(
     Examples:
       edgevit devices
       edgevit devices show raspberry-pi-5
+      edgevit devices validate
     """,
     invoke_without_command=True,
     rich_markup_mode=None,
@@ -75,6 +77,85 @@ def show_device(
         return
     for path, value in _leaves(facts, ""):
         terminal.print_line(f"{path} = {value}")
+
+
+@devices.command("validate", cls=StrictCommand)
+def validate_devices(
+    table: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[ROWS.csv]",
+            help="Measurements with the columns of the carried table, which is taken when not given.",
+            show_default=False,
+        ),
+    ] = None,
+    leave_out: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=options.CHOICE,
+            metavar="WHAT",
+            help="Of the carried table: graph (the default), graph-on-device, or device.",
+            show_default=False,
+        ),
+    ] = None,
+    rows: Annotated[
+        int,
+        typer.Option(rich_help_panel=options.CHOICE, help="Fewest rows of a device and unit that is shown."),
+    ] = 20,
+    as_json: options.Json = False,
+) -> None:
+    """Show how far off predictions of measurements are.
+
+    Rows of the carried table are predicted by a fit to rows of other graphs, those of another table by the shipped coefficients. Exit 0, or 1 if more than 3 % of the rows cannot be predicted.
+
+    \b
+    Examples:
+      edgevit devices validate
+      edgevit devices validate --leave-out device
+      edgevit devices validate rows.csv --json
+    """
+    from edgevit.cli import terminal
+    from edgevit.cli.render_validation import print_validation
+    from edgevit.commands.devices import validate_carried, validate_table
+    from edgevit.devices.cross_validation import LEFT_OUT
+    from edgevit.errors import ExitCode
+    from edgevit.results.document import to_document
+
+    choices = {left_out.replace(" ", "-"): left_out for left_out in LEFT_OUT}
+    if leave_out is not None:
+        options.check_choice("--leave-out", leave_out, tuple(choices))
+        options.refuse_with("--leave-out", {"ROWS.csv": table}, "it is for the carried table")
+    with terminal.make_progress() as progress:
+        if table is not None:
+            found = validate_table(table, progress.stage)
+        else:
+            found = validate_carried(choices[leave_out or "graph"], progress.stage)
+    if as_json:
+        terminal.print_json(to_document(found))
+    else:
+        print_validation(found, rows)
+    raise typer.Exit(ExitCode.DONE if found.mapped_share >= 0.97 else ExitCode.CHECK_FAILED)
+
+
+@devices.command("fit", cls=StrictCommand)
+def fit_devices() -> None:
+    """Fit the cost model to the carried measurements.
+
+    For developers: the coefficients in the package are replaced.
+
+    \b
+    Example:
+      edgevit devices fit
+    """
+    from edgevit.cli import terminal
+    from edgevit.cli.render_validation import print_validation
+    from edgevit.commands.devices import fit_devices as fit
+    from edgevit.devices.coefficients import SHIPPED
+
+    with terminal.make_progress() as progress:
+        found = fit(progress.stage)
+    print_validation(found, 20)
+    terminal.print_line(f"fitted to {len(found.predictions)} measurements: {SHIPPED}")
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:

@@ -31,25 +31,36 @@ def profile(
             rich_help_panel=options.ARTIFACTS, help="Format that a model is exported to first; tflite when not given."
         ),
     ] = None,
+    anchor: Annotated[
+        list[str] | None,
+        typer.Option(
+            rich_help_panel=options.CHOICE,
+            metavar="FILE=LATENCY",
+            help="An artifact that was measured on the device, such as resnet50.tflite=12.3ms; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Predict latency and memory on a device that is not here.
 
-    Of an artifact, or of a model, which is exported to float32. A model needs no weights for this: latency does not depend on them. Predictions come from data sheets, with wide
-    intervals; they are not measurements. Exit 0 if every device can run it, 1 otherwise.
+    Of an artifact, or of a model, which is exported to float32. A model needs no weights for this: latency does not depend on them. Predictions rest on published
+    measurements, or where there are none on data sheets; they are not measurements. One to five --anchor set the scale of a device. Exit 0 if every device can run it, 1 otherwise.
 
     \b
     Examples:
       edgevit profile model.tflite --device raspberry-pi-5 --device coral-edge-tpu
+      edgevit profile model.tflite --device rk3588 --anchor mobilenet.tflite=8.1ms
       edgevit profile vit_tiny_patch16_224 --device jetson-orin-nano --export onnx
     """
     from edgevit.cli import render, terminal
-    from edgevit.commands.profile import predict_for_target
+    from edgevit.commands.profile import parse_anchor, predict_for_target
     from edgevit.errors import ExitCode
     from edgevit.results.document import to_document
 
+    anchors = tuple(map(parse_anchor, anchor or ()))
     with terminal.make_progress() as progress:
-        predictions = predict_for_target(target, tuple(device), weights, export, progress)
+        predictions = predict_for_target(target, tuple(device), weights, export, progress, anchors)
     if as_json:
         terminal.print_json({"target": target, "predictions": [to_document(prediction) for prediction in predictions]})
     else:

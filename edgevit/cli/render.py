@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from edgevit.results.classification import Classification
     from edgevit.results.file_score import FileScore
     from edgevit.results.graph_summary import Summary
-    from edgevit.results.measurement import Prediction
+    from edgevit.results.measurement import Fit, MemoryEstimate, Prediction
     from edgevit.results.metric import MetricScore
+    from edgevit.results.op_support import UnitSupport
     from edgevit.results.quantized_file import QuantizedFile
     from edgevit.results.reduction import ReductionReport
     from edgevit.results.run import Run
@@ -168,16 +169,45 @@ def print_predictions(target: str, predictions: Sequence[Prediction]) -> None:
     for batch in {p.batch for p in predictions if p.batch != 1}:
         print_line(f"one run is of {batch} images: the file fixes its batch")
     for p in predictions:
-        if p.unsupported_ops:
-            print_line(f"{p.device} cannot run it: unsupported: {', '.join(p.unsupported_ops)}")
+        for unit in p.op_support:
+            print_support(p.device, unit)
+        if p.memory:
+            print_line(f"{p.device}: {_memory(p.memory)}")
         print_line(f"{p.device}: {p.basis}")
+
+
+def print_support(device: str, unit: UnitSupport) -> None:
+    """Prints what of an artifact falls off a unit, each with what to change; nothing where it runs whole."""
+    if not unit.runs:
+        parts = "1 part runs" if unit.partitions == 1 else f"{unit.partitions} parts run"
+        there = f"; {parts} there, with {units.percent(unit.mac_share)} of the MACs" if unit.partitions else ""
+        print_line(f"{device} {unit.unit}: unsupported{there}")
+    for fallback in unit.fallbacks:
+        print_line(f"  {fallback.text} [{fallback.reason}]: {fallback.change}")
+
+
+def _memory(memory: MemoryEstimate) -> str:
+    """What an inference takes, and whether it fits."""
+    total = memory.total_bytes
+    runtime = "with the runtime" if memory.runtime_bytes is not None else "without the runtime's own"
+    text = f"{units.size(total.low)} to {units.size(total.high)} of memory {runtime}"
+    if memory.memory_bytes is not None:
+        text += f", of {units.size(memory.memory_bytes)}: {_FITS[memory.fits_memory]}"
+    if memory.on_chip_bytes is not None:
+        text += f"; {_FITS[memory.fits_on_chip]} on the chip, which has {units.size(memory.on_chip_bytes)}"
+    return text
+
+
+_FITS: dict[Fit, str] = {"yes": "fits", "no": "does not fit", "unsure": "may not fit", "unknown": "not known"}
 
 
 def _reach(prediction: Prediction | None) -> str:
     if prediction is None:
         return "–"
     if prediction.latency_ms is None:
-        first, *more = prediction.unsupported_ops or ("no latency",)
+        if prediction.supported:
+            return "not predicted"
+        first, *more = prediction.unsupported_ops
         return f"unsupported: {first}" + (f" and {len(more)} more" if more else "")
     latency = prediction.latency_ms
     between = f"{units.milliseconds(latency.low)} to {units.milliseconds(latency.high)}"

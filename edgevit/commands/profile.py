@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 
@@ -9,19 +10,39 @@ from edgevit.artifacts.make import ExportJob, MadeArtifact, export_float
 from edgevit.backends import Backend, all_backends, backend_of_file, check_makers, check_size, get_backend
 from edgevit.commands.file_errors import blaming_file
 from edgevit.devices.device import load_device
-from edgevit.devices.predict import PredictDevicesJob, Predictions, predict_for_devices
+from edgevit.devices.predict import MeasuredFile, PredictDevicesJob, Predictions, predict_for_devices
 from edgevit.errors import UsageError
 from edgevit.measure.bench import noise_call
 from edgevit.results.measurement import Prediction
 from edgevit.run.progress import Progress
 from edgevit.run.stages import child_runner
 from edgevit.run.task import Task
+from edgevit.spec.input_file import expand_user, require_file
 from edgevit.spec.spec import ModelSpec
 from edgevit.spec.toml_files import validate
 
 
+def parse_anchor(text: str) -> MeasuredFile:
+    """Reads what --anchor takes, such as "resnet50.tflite=12.3ms".
+
+    Raises:
+        UsageError: it is none, its latency is not positive, or there is no such file.
+    """
+    name, _, latency = text.rpartition("=")
+    found = re.fullmatch(r"([0-9]*\.?[0-9]+)(ms|s)", latency.strip())
+    if not name or found is None or float(found.group(1)) <= 0:
+        raise UsageError(f"--anchor {text!r} is not FILE=LATENCY", "such as --anchor resnet50.tflite=12.3ms")
+    file = require_file(expand_user(name), "anchor", "give an artifact that was measured on the device")
+    return MeasuredFile(file.absolute(), float(found.group(1)) * (1000 if found.group(2) == "s" else 1))
+
+
 def predict_for_target(
-    target: str, devices: tuple[str, ...], weights: Path | None, export: str | None, progress: Progress
+    target: str,
+    devices: tuple[str, ...],
+    weights: Path | None,
+    export: str | None,
+    progress: Progress,
+    anchors: tuple[MeasuredFile, ...] = (),
 ) -> tuple[Prediction, ...]:
     """Predicts latency and memory on devices.
 
@@ -31,11 +52,15 @@ def predict_for_target(
         weights: Of the model; random when None and it is not bundled, for latency does not depend on them.
         export: Backend or format that a model is exported to; TFLite when None.
         progress: Progress callback.
+        anchors: Artifacts that were measured on the device, in the format that is predicted.
 
     Raises:
-        UsageError: unknown device or model, or a file that cannot be read, or that its runtime does not run here.
+        UsageError: unknown device or model, or a file that cannot be read, or that its runtime does not run here;
+            anchors for several devices, or in another format.
     """
     found = tuple(map(load_device, devices))
+    if anchors and len(found) > 1:
+        raise UsageError("--anchor is a measurement on one device", "give one --device")
     with tempfile.TemporaryDirectory() as temporary, child_runner(progress) as children:
         if Path(target).suffix.lower() in {backend.suffix for backend in all_backends()}:
             if weights or export is not None:
@@ -48,20 +73,29 @@ def predict_for_target(
             check_makers(backend)
             job = ExportJob(backend.name, _captured(target, weights, backend, folder), folder / "artifact")
             artifact = children.run(f"export {target}", Task(export_float, job, MadeArtifact)).main
-        question = PredictDevicesJob(backend.name, artifact, found)
+        for anchor in anchors:
+            if anchor.file.suffix.lower() != backend.suffix:
+                raise UsageError(
+                    f"--anchor {anchor.file.name} is not of the format that is predicted",
+                    f"give a {backend.suffix} file",
+                )
+        question = PredictDevicesJob(backend.name, artifact, found, anchors)
         with blaming_file(artifact):
             return children.run(f"predict {target}", Task(predict_for_file, question, Predictions)).predictions
 
 
 def predict_for_file(job: PredictDevicesJob) -> Predictions:
-    """Predicts for an artifact that its runtime here can run, as one inference shows.
+    """Predicts for an artifact; one that a device is said to run has to run here too, as one inference shows.
 
     Raises:
-        UsageError: it cannot: what it does not run here, it does not run on a device.
+        UsageError: it cannot: what its runtime does not run here, it does not run on a device.
     """
+    found = predict_for_devices(job)
+    if not any(prediction.supported for prediction in found.predictions):
+        return found
     session = get_backend(job.backend).open_session(job.artifact, threads=1, precision="f32")
     noise_call(session)()
-    return predict_for_devices(job)
+    return found
 
 
 def _captured(name: str, weights: Path | None, backend: Backend, folder: Path) -> Path:

@@ -1,7 +1,8 @@
-"""Predicts latency on a device from its data sheet: a roofline for each op, summed.
+"""Predicts latency on a device: from published measurements of its unit or of ones like it, else from its data sheet.
 
-For each op, with the peak rate ``P`` (operations per second) of the arithmetic it runs in, the published share ``e``
-of it that its family reaches, and the reached bandwidth ``B`` (bytes per second):
+How measurements are used is in ``artifact_latency``. From the data sheet it is a roofline for each op, summed. For each
+op, with the peak rate ``P`` (operations per second) of the arithmetic it runs in, the published share ``e`` of it that
+its family reaches, and the reached bandwidth ``B`` (bytes per second):
 
     seconds = max(2 * MACs / (P * e), bytes moved / B) + overhead
 
@@ -13,6 +14,8 @@ the result of an op with MACs, are assumed to be fused: they cost nothing. A uni
 there, and as many weights as fit: then an op moves the share of its weights that does not fit over all ops, and the
 inputs and outputs of the graph cross its link once.
 
+A unit for which too little is published has no roofline, and no latency is predicted there.
+
 Data-sheet rooflines are wrong by a factor of 1.5 to 6, which differs between models on one device, hence the interval.
 """
 
@@ -20,10 +23,17 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from edgevit.devices.device import Device, Efficiency, Unit
-from edgevit.devices.op_support import accepts, unsupported_ops
+from edgevit.devices.anchors import Anchor, narrowing, shift
+from edgevit.devices.artifact_latency import MeasuredGraph, artifact_latency
+from edgevit.devices.coefficients import load_cost_model
+from edgevit.devices.device import Device, Efficiency, Roofline, Unit
+from edgevit.devices.interval_table import Regime
+from edgevit.devices.op_support import accepts, runtime_of, unsupported_ops
 from edgevit.devices.peak_memory import peak_tensor_bytes
+from edgevit.devices.runtimes import RUNTIMES
 from edgevit.errors import unknown_name
 from edgevit.results.graph import Graph, Op, Tensor
 from edgevit.results.measurement import LatencyInterval, Prediction
@@ -32,7 +42,9 @@ _FREE = ("reshape", "constant", "quantize")
 _FAMILIES = tuple(Efficiency.model_fields)
 
 
-def predict_latency(graph: Graph, device: Device, *, unit: str | None = None) -> Prediction:
+def predict_latency(
+    graph: Graph, device: Device, *, unit: str | None = None, anchors: Sequence[MeasuredGraph] = ()
+) -> Prediction:
     """Predicts latency in ms and peak tensor memory in bytes of an artifact on a device.
 
     Args:
@@ -40,60 +52,106 @@ def predict_latency(graph: Graph, device: Device, *, unit: str | None = None) ->
         device: Hardware facts.
         unit: Name of a compute unit; by default the fastest one that runs every op, or else the first one that reads
             the format.
+        anchors: Artifacts that were measured on the device; they set the scale of each unit that is predicted.
 
     Returns:
         The prediction; its ``latency_ms`` is None if the unit cannot run every op, or does not read the format, for
-        which ``unsupported_ops`` gives the reasons.
+        which ``unsupported_ops`` gives the reasons, or if too little is published of its speed.
 
     Raises:
         UsageError: the device has no such unit.
     """
     if unit is None:
-        predictions = [_predict(graph, device, candidate) for candidate in device.units]
+        predictions = [_predict(graph, device, candidate, anchors) for candidate in device.units]
         able = [p for p in predictions if p.latency_ms is not None]
         if able:
             return min(able, key=lambda p: p.latency_ms.p50 if p.latency_ms else math.inf)
+        running = [p for p in predictions if p.supported]
         reading = [p for p, u in zip(predictions, device.units, strict=True) if accepts(graph, u)]
-        return (reading or predictions)[0]
+        return (running or reading or predictions)[0]
     for candidate in device.units:
         if candidate.name == unit:
-            return _predict(graph, device, candidate)
+            return _predict(graph, device, candidate, anchors)
     raise unknown_name(f"compute unit of {device.name}", unit, [candidate.name for candidate in device.units])
 
 
-def _predict(graph: Graph, device: Device, unit: Unit) -> Prediction:
-    missing = unsupported_ops(graph, unit) if accepts(graph, unit) else (f"the format of .{graph.format} files",)
-    milliseconds = None if missing else 1000 * sum(_seconds(graph, unit))
+def _predict(graph: Graph, device: Device, unit: Unit, anchors: Sequence[MeasuredGraph]) -> Prediction:
+    missing = unsupported_ops(graph, unit)
     tensors = peak_tensor_bytes(graph)
+    found = None if missing else _estimate(graph, device, unit)
+    if found is not None and anchors:
+        found = _anchored(found, device, unit, anchors)
     return Prediction(
         device=device.name,
         unit=unit.name,
-        latency_ms=None if milliseconds is None else _interval(milliseconds, unit),
+        latency_ms=found.latency if found else None,
         peak_memory_bytes=tensors,
-        basis=_basis(unit, missing),
+        basis=found.words if found else _no_latency(graph, unit, missing),
         unsupported_ops=missing,
         peak_tensor_bytes=tensors,
         batch=graph.batch,
     )
 
 
-def _interval(p50: float, unit: Unit) -> LatencyInterval:
-    return LatencyInterval(p50=p50, low=p50 * unit.interval.low_factor, high=p50 * unit.interval.high_factor)
+@dataclass(frozen=True)
+class _Estimate:
+    latency: LatencyInterval
+    words: str
+    regime: Regime
 
 
-def _basis(unit: Unit, missing: tuple[str, ...]) -> str:
-    if missing:
-        return f"data sheet only: what {unit.runtime} accepts on {unit.title}"
-    return (
-        f"data sheet only: per-op roofline for {unit.runtime} on {unit.title} from peak rates, bandwidth and published "
+def _estimate(graph: Graph, device: Device, unit: Unit) -> _Estimate | None:
+    """Predicts from published measurements, or where a roofline of the unit itself says more than they do, from that."""
+    runtime = runtime_of(graph, unit)
+    if runtime is None:
+        return None
+    fitted = artifact_latency(load_cost_model(), graph, device, unit, runtime.name)
+    if fitted.basis.nearest in ("unit", "architecture") or (
+        unit.roofline is None and fitted.basis.nearest == "runtime"
+    ):
+        return _Estimate(fitted.interval, fitted.words, fitted.basis.regime)
+    if unit.roofline is None:
+        return None
+    words = (
+        f"data sheet only: per-op roofline for {runtime.title} on {unit.title} from peak rates, bandwidth and published "
         f"efficiencies; no model was run there"
     )
+    return _Estimate(_latency(graph, unit, unit.roofline), words, "not measured")
 
 
-def _seconds(graph: Graph, unit: Unit) -> list[float]:
+def _anchored(found: _Estimate, device: Device, unit: Unit, anchors: Sequence[MeasuredGraph]) -> _Estimate:
+    """Scales an estimate by how far those of measured artifacts are off; those that the unit does not run say nothing."""
+    errors = []
+    for measured in anchors:
+        other = None if unsupported_ops(measured.graph, unit) else _estimate(measured.graph, device, unit)
+        if other is not None:
+            errors.append(Anchor(other.latency.p50, measured.ms).error)
+    if not errors:
+        return found
+    factor = narrowing(load_cost_model().anchors.get(found.regime, {}), len(errors))
+    p50 = found.latency.p50 * math.exp(shift(errors))
+    low, high = (p50 * (end / found.latency.p50) ** factor for end in (found.latency.low, found.latency.high))
+    count = f"{len(errors)} measurement{'s' if len(errors) > 1 else ''} of yours"
+    return _Estimate(LatencyInterval(p50=p50, low=low, high=high), f"{found.words}, scaled by {count}", found.regime)
+
+
+def _latency(graph: Graph, unit: Unit, roofline: Roofline) -> LatencyInterval:
+    p50 = 1000 * sum(_seconds(graph, unit, roofline))
+    return LatencyInterval(p50=p50, low=p50 * roofline.interval.low_factor, high=p50 * roofline.interval.high_factor)
+
+
+def _no_latency(graph: Graph, unit: Unit, missing: tuple[str, ...]) -> str:
+    runtime = runtime_of(graph, unit)
+    if missing or runtime is None:
+        return f"data sheet only: what {(runtime or RUNTIMES[unit.runtimes[0]]).title} accepts on {unit.title}"
+    return f"no latency: too little is published of {runtime.title} on {unit.title}, and no model was run there"
+
+
+def _seconds(graph: Graph, unit: Unit, roofline: Roofline) -> list[float]:
     """Time of each op in seconds, and at the end that of inputs and outputs on a unit with on-chip memory."""
-    bandwidth = unit.memory_bandwidth_bytes_per_second.value * unit.bandwidth_efficiency.value
-    overhead = unit.per_op_overhead_ms.value / 1000
+    assert unit.memory_bandwidth_bytes_per_second is not None  # a roofline has one
+    bandwidth = unit.memory_bandwidth_bytes_per_second.value * roofline.bandwidth_efficiency.value
+    overhead = roofline.per_op_overhead_ms.value / 1000
     on_chip = unit.on_chip_memory_bytes
     weights = sum(_bytes(tensor, 4, unit) for tensor in graph.tensors if tensor.constant)
     spilled = max(0.0, 1 - on_chip.value / weights) if on_chip and weights else 1.0
@@ -108,7 +166,7 @@ def _seconds(graph: Graph, unit: Unit) -> list[float]:
         if not on_chip:
             computed = [*(t for t in read if not t.constant), *(graph.tensor[name] for name in op.outputs)]
             moved += sum(_bytes(tensor, width, unit) for tensor in computed)
-        times.append(max(_compute_seconds(op, unit), moved / bandwidth) + overhead)
+        times.append(max(_compute_seconds(op, unit, roofline), moved / bandwidth) + overhead)
     if on_chip:
         times.append(sum(graph.tensor[name].size_bytes for name in (*graph.inputs, *graph.outputs)) / bandwidth)
     return times
@@ -116,18 +174,17 @@ def _seconds(graph: Graph, unit: Unit) -> list[float]:
 
 def _bytes(tensor: Tensor, width: int, unit: Unit) -> int:
     """Bytes moved for a tensor: at most ``width`` per value, or 2 on a unit that computes in float16."""
-    if "float" in unit.numerics and unit.numerics["float"].arithmetic == "float16":
+    if unit.numerics.get("float") == "float16":
         width = min(width, 2)
     return min(tensor.size_bytes, width * math.prod(tensor.shape))
 
 
-def _compute_seconds(op: Op, unit: Unit) -> float:
+def _compute_seconds(op: Op, unit: Unit, roofline: Roofline) -> float:
     if op.macs == 0:
         return 0.0
-    execution = unit.numerics[op.numerics]
     family = op.kind if op.kind in _FAMILIES else "matmul"
-    share: float = getattr(execution.efficiency, family).value
-    return 2 * op.macs / (unit.peak(execution.arithmetic) * share)
+    share: float = getattr(roofline.efficiency[op.numerics], family).value
+    return 2 * op.macs / (unit.peak(unit.numerics[op.numerics]) * share)
 
 
 def _fused(graph: Graph) -> set[str]:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from edgevit.results.graph import Graph
-from edgevit.results.measurement import Interval, Measurement, Prediction
+import math
+
+from edgevit.devices.device import Device, Unit
+from edgevit.results.graph import Graph, Op, Tensor
+from edgevit.results.measurement import Interval, Measurement, MemoryEstimate, Prediction
 
 _SPREAD = 1.5
 """Factor between the memory of a runtime on the host and on a device."""
+_SCRATCH = {"float": 2.0, "int8": 3.7}
+"""Largest factor between what a process was seen to take for a network and its weights, their copies and its activations:
+rows of Nota-NetsPresso/netspresso-trainer for TensorFlow Lite on four Raspberry Pi boards, 0.8 to 2.0 for files with float
+weights, 0.9 to 3.7 for int8 ones (MixNet, whose many small ops each have scratch memory)."""
 
 
 def weights_bytes(graph: Graph) -> int:
@@ -53,6 +60,43 @@ def peak_activation_bytes(graph: Graph) -> int:
 def peak_tensor_bytes(graph: Graph) -> int:
     """Returns weights plus peak activations in bytes, without the runtime's own memory."""
     return weights_bytes(graph) + peak_activation_bytes(graph)
+
+
+def estimate_memory(graph: Graph, device: Device, unit: Unit) -> MemoryEstimate:
+    """Predicts the memory of one inference on a unit, in bytes.
+
+    The lower end is weights as stored and the activations that live at once. The upper end adds the copies that runtimes
+    make of weights (expanded to the numbers they compute in, and packed for their kernels) and scratch memory. Both have
+    the runtime's own memory where it is published for the unit.
+
+    Args:
+        graph: Ops of the artifact.
+        device: That the unit belongs to.
+        unit: That it would run on.
+    """
+    weights, activations = weights_bytes(graph), peak_activation_bytes(graph)
+    runtime = unit.runtime_memory_bytes.value if unit.runtime_memory_bytes else None
+    scratch = _SCRATCH["int8" if graph.int8_mac_share > 0.5 else "float"]
+    most = scratch * (weights + _copies_bytes(graph) + activations)
+    return MemoryEstimate(
+        weights_bytes=weights,
+        activation_bytes=activations,
+        runtime_bytes=runtime,
+        total_bytes=Interval(weights + activations + (runtime or 0), most + (runtime or 0)),
+        memory_bytes=device.memory_bytes.value if device.memory_bytes else None,
+        on_chip_bytes=unit.on_chip_memory_bytes.value if unit.on_chip_memory_bytes else None,
+    )
+
+
+def _copies_bytes(graph: Graph) -> int:
+    """Copies of the weights of layers: expanded, where they are stored narrower than computed with, and packed."""
+    layers = {tensor: op for op in graph.layers for name in op.inputs if (tensor := graph.tensor[name]).constant}
+    return sum(_copy_bytes(tensor, op) for tensor, op in layers.items())
+
+
+def _copy_bytes(tensor: Tensor, op: Op) -> int:
+    computed = math.prod(tensor.shape) * (4 if op.numerics in ("float", "int8_weights") else 1)
+    return computed if tensor.size_bytes >= computed else 2 * computed
 
 
 def process_memory(prediction: Prediction, measurement: Measurement | None) -> Interval | None:

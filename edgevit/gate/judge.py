@@ -277,12 +277,12 @@ def _are_times(samples_ms: tuple[float, ...]) -> bool:
 def _judge_predicted(prediction: Prediction, metric: Metric, device: str, limit: float) -> Check:
     if prediction.unsupported_ops:
         return _missing(metric, device, limit, f"cannot run there: unsupported {', '.join(prediction.unsupported_ops)}")
-    latency = prediction.latency_ms
-    if latency is None:
-        return _missing(metric, device, limit, f"cannot run on its {prediction.unit}")
     if metric == "peak tensor memory":
         return _compare(metric, device, limit, prediction.peak_tensor_bytes, "predicted")
-    if metric == "latency p50":
+    latency = prediction.latency_ms
+    if metric == "latency p50" and latency is None:
+        return _missing(metric, device, limit, f"too little is known of its {prediction.unit} to predict latency")
+    if metric == "latency p50" and latency is not None:
         return _judge_interval(metric, device, limit, (latency.low, latency.p50, latency.high))
     memory = prediction.peak_rss_bytes
     if memory is None:

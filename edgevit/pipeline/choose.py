@@ -438,5 +438,5 @@ def _why_none(candidates: tuple[Candidate, ...], device: str) -> str:
 
 
 def _first_missing(prediction: Prediction) -> str:
-    first, *more = prediction.unsupported_ops or (f"cannot run on its {prediction.unit}",)
+    first, *more = prediction.unsupported_ops or (f"no latency is predicted for its {prediction.unit}",)
     return f"{first} and {len(more)} more" if more else first

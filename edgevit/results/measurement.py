@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from edgevit.results.document import LATER
+from edgevit.results.op_support import UnitSupport
 
 HOST = "host"
 """Device name of the machine that the run is made on."""
@@ -108,6 +109,44 @@ class RoundLatency:
         return 1000 * self.batch / self.p50_ms
 
 
+Fit = Literal["yes", "no", "unsure", "unknown"]
+"""Whether something fits: "unsure" where the interval contains what there is, "unknown" where that is not known."""
+
+
+@dataclass(frozen=True)
+class MemoryEstimate:
+    """Memory of one inference on a compute unit."""
+
+    weights_bytes: int
+    """As stored."""
+    activation_bytes: int
+    """Largest set of activations that live at once."""
+    runtime_bytes: float | None
+    """Of the runtime itself, as published for the unit; None where that is not known, and then not in ``total_bytes``."""
+    total_bytes: Interval
+    """From weights and activations alone, to what runtimes were seen to take for copies of weights and scratch."""
+    memory_bytes: float | None
+    """Main memory of the device; None where it is not known or products differ."""
+    on_chip_bytes: float | None
+    """Memory on the chip of the unit; None where it has none, or it is not published."""
+
+    @property
+    def fits_memory(self) -> Fit:
+        """Whether it fits into the main memory, of which the system takes its part too."""
+        if self.memory_bytes is None:
+            return "unknown"
+        if self.total_bytes.high <= self.memory_bytes:
+            return "yes"
+        return "no" if self.total_bytes.low > self.memory_bytes else "unsure"
+
+    @property
+    def fits_on_chip(self) -> Fit:
+        """Whether weights and activations fit into the memory of the unit, so that weights are not read anew each time."""
+        if self.on_chip_bytes is None:
+            return "unknown"
+        return "yes" if self.weights_bytes + self.activation_bytes <= self.on_chip_bytes else "no"
+
+
 @dataclass(frozen=True)
 class LatencyInterval:
     """A predicted latency in milliseconds with its interval."""
@@ -125,7 +164,7 @@ class Prediction:
     unit: str
     """Compute unit of the device, such as "cpu" or "npu"."""
     latency_ms: LatencyInterval | None
-    """None if the unit cannot run the artifact."""
+    """None if the unit cannot run the artifact, or too little is known of its speed."""
     peak_memory_bytes: int
     """The same as ``peak_tensor_bytes``, under its name of earlier versions."""
     basis: str
@@ -141,6 +180,10 @@ class Prediction:
 
     batch: Annotated[int, LATER] = 1
     """Images of one run."""
+    op_support: Annotated[tuple[UnitSupport, ...], LATER] = ()
+    """What each unit of the device would run of the artifact, in the device's order; () in runs of earlier versions."""
+    memory: Annotated[MemoryEstimate | None, LATER] = None
+    """Memory on ``unit``; None in runs of earlier versions."""
 
     def __post_init__(self) -> None:
         if not self.peak_tensor_bytes:
@@ -149,7 +192,7 @@ class Prediction:
     @property
     def supported(self) -> bool:
         """Whether every op of the artifact runs on the unit."""
-        return self.latency_ms is not None and not self.unsupported_ops
+        return not self.unsupported_ops
 
 
 @dataclass(frozen=True)

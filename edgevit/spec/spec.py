@@ -17,7 +17,7 @@ from edgevit.spec.normalization import normalization_problem
 from edgevit.spec.recipe import IntegerIo
 from edgevit.spec.schemes import AUTO, SCHEMES, parse_schemes
 from edgevit.spec.token_plan import AUTO as SEARCHED_PLAN
-from edgevit.spec.token_plan import NONE, parse_plans
+from edgevit.spec.token_plan import NONE, check_form, parse_plans
 from edgevit.spec.toml_files import find, read_toml, validate
 
 Positive = Annotated[int, Field(gt=0, lt=2**31)]
@@ -457,10 +457,13 @@ def resolve_spec(file: Path | None, profile: str | None, overrides: dict[str, An
     if profile is not None:
         document = _merge(document, {k: v for k, v in read_toml(find("profiles", profile)).items() if k != "about"})
         sources.append(f"profile {profile}")
+    own: dict[str, Any] = {}
     if file is not None:
-        document = _merge(document, _with_absolute_paths(read_toml(file), file.resolve().parent))
+        own = _with_absolute_paths(read_toml(file), file.resolve().parent)
         sources.append(str(file))
+    document = _merge(document, own)
     document = _merge(_without_other_weights(document, overrides), _with_absolute_paths(overrides, Path.cwd()))
+    document = _without_idle_form(document, _merge(own, overrides))
     return validate(Spec, document, " + ".join([*sources, "command line"] if overrides else sources) or "spec")
 
 
@@ -472,6 +475,18 @@ def _without_other_weights(document: dict[str, Any], overrides: dict[str, Any]) 
         return document
     kept = {key: value for key, value in model.items() if key not in sources}
     return {**document, "model": kept}
+
+
+def _without_idle_form(document: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Drops the form of a profile, which is for whatever plan is asked for, where no plan reduces tokens."""
+    passes, asked = document.get("passes"), given.get("passes")
+    if not isinstance(passes, dict) or "form" not in passes or (isinstance(asked, dict) and "form" in asked):
+        return document
+    try:
+        check_form(passes["form"], parse_plans(str(passes.get("tokens", NONE))))
+    except UsageError:
+        return {**document, "passes": {key: value for key, value in passes.items() if key != "form"}}
+    return document
 
 
 def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

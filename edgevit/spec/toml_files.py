@@ -26,6 +26,9 @@ Kind = Literal["profiles", "devices", "calibration"]
 
 _PACKAGE = Path(__file__).parents[1]
 
+_MOST_NAMES = 30
+"""Names that a message lists."""
+
 _DEEPEST = 20
 """Levels of tables and arrays: no document of edgevit has half as many."""
 
@@ -49,8 +52,10 @@ def find(kind: Kind, name: str) -> Path:
     singular = {"profiles": "profile", "devices": "device", "calibration": "calibration set"}[kind]
     if name.endswith(".toml"):
         return require_file(expand_user(name), f"{singular} file", f"shipped by name: {', '.join(names(kind))}")
-    if name not in names(kind):
-        raise unknown_name(singular, name, names(kind))
+    known = names(kind)
+    if name not in known:
+        listed = f"`edgevit {kind}` lists {len(known)}" if len(known) > _MOST_NAMES else None
+        raise unknown_name(singular, name, known, next_step=listed)
     return _folder(kind) / f"{name}.toml"
 
 
@@ -109,18 +114,19 @@ def _depth(document: Any) -> int:
 Model = TypeVar("Model", bound=BaseModel)
 
 _MOST_LINES = 8
-"""Errors of a document that are told at once."""
+"""Errors of a document that are told at once, unless another number is asked for."""
 _ORDER = {"extra_forbidden": 0, "missing": 2}
 """Unknown keys first, which may be the missing ones misspelt; missing keys last."""
 
 
-def validate(model: type[Model], document: dict[str, Any], where: str) -> Model:
+def validate(model: type[Model], document: dict[str, Any], where: str, most_lines: int | None = _MOST_LINES) -> Model:
     """Returns ``document`` as an instance of ``model``.
 
     Args:
         model: The pydantic class of the document.
         document: What :func:`read_toml` returned.
         where: File or source of the document, for the message.
+        most_lines: Errors that are told at once; all when None.
 
     Raises:
         UsageError: the first errors at once, each with its path and, for an unknown key, the nearest known ones.
@@ -129,8 +135,8 @@ def validate(model: type[Model], document: dict[str, Any], where: str) -> Model:
         return model.model_validate(document)
     except ValidationError as error:
         details = sorted(error.errors(), key=lambda detail: _ORDER.get(detail["type"], 1))
-        lines = [_line(model, detail) for detail in details[:_MOST_LINES]]
-        lines += [f"and {len(details) - _MOST_LINES} more"] if len(details) > _MOST_LINES else []
+        lines = [_line(model, detail) for detail in details[:most_lines]]
+        lines += [f"and {len(details) - len(lines)} more"] if len(details) > len(lines) else []
         listing = "\n  ".join(lines)
         raise UsageError(f"{where} is not valid:\n  {listing}", "correct the keys above and try again") from error
 

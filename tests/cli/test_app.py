@@ -143,7 +143,7 @@ def test_exit_1_over_budget_unknown_or_inconclusive(
         (["gate", "run", "--budgt", "b"], "error: no such option: --budgt", "hint: see"),
         (["gate", "nowhere", "--budget", "nowhere.toml"], "error: no such file: nowhere.toml", ""),
         (["schema", "rnu"], "error: invalid value for", "hint: see `edgevit schema --help`"),
-        (["devices", "show", "nowhere"], "error: unknown device: 'nowhere'", "hint: known: "),
+        (["devices", "show", "nowhere"], "error: unknown device: 'nowhere'", "hint: `edgevit devices` lists"),
         (["profiles", "show", "nowhere"], "error: unknown profile: 'nowhere'", "hint: known: "),
         (["report", "nowhere"], "error: cannot read a run at nowhere", "hint: give the folder"),
     ],

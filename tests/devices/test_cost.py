@@ -9,17 +9,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgevit.devices.artifact_latency import MeasuredGraph
 from edgevit.devices.cost import predict_latency
-from edgevit.devices.device import Device, load_device
+from edgevit.devices.device import Device, Roofline, Unit, load_device
 from edgevit.devices.op_support import unsupported_ops
 from edgevit.errors import UsageError
 from edgevit.results.graph import Graph, Op
 from edgevit.spec.recipe import OpKind
+from edgevit.spec.schemes import Numerics
 from edgevit.spec.toml_files import names
 from tests.devices.graphs import layer, tensor
 
-PI5 = load_device("raspberry-pi-5")
-CORAL = load_device("coral-edge-tpu")
+
+def unmeasured(name: str) -> Device:
+    """Returns a device that no measurement tells of, so that it is predicted from its data sheet."""
+    changes = {"measured_as": (), "chip": "unheard-of", "title": "unheard-of"}
+    return load_device(name).model_copy(update=changes)
+
+
+PI5 = unmeasured("raspberry-pi-5")
+CORAL = unmeasured("coral-edge-tpu")
+
+
+def roofline(unit: Unit) -> Roofline:
+    assert unit.roofline is not None
+    return unit.roofline
+
+
+def bandwidth(unit: Unit) -> float:
+    assert unit.memory_bandwidth_bytes_per_second is not None
+    return unit.memory_bandwidth_bytes_per_second.value * roofline(unit).bandwidth_efficiency.value
 
 
 def p50(graph: Graph, device: Device, unit: str | None = None) -> float:
@@ -30,20 +49,21 @@ def p50(graph: Graph, device: Device, unit: str | None = None) -> float:
 
 def test_one_op_bound_by_arithmetic() -> None:
     unit = PI5.units[0]
-    share = unit.numerics["float"].efficiency.conv.value
-    expected = 1000 * 2e9 / (153.6e9 * share) + unit.per_op_overhead_ms.value
+    share = roofline(unit).efficiency["float"].conv.value
+    expected = 1000 * 2e9 / (153.6e9 * share) + roofline(unit).per_op_overhead_ms.value
     assert p50(layer(10**9), PI5) == pytest.approx(expected)
 
 
 def test_one_op_bound_by_bandwidth() -> None:
     unit = PI5.units[0]
-    expected = 1000 * 4 * (10**8 + 2000) / (17.1e9 * unit.bandwidth_efficiency.value) + unit.per_op_overhead_ms.value
+    assert bandwidth(unit) < 17.1e9
+    expected = 1000 * 4 * (10**8 + 2000) / bandwidth(unit) + roofline(unit).per_op_overhead_ms.value
     assert p50(layer(1000, weights=10**8), PI5) == pytest.approx(expected)
 
 
 def test_weights_beyond_on_chip_memory_cross_the_link() -> None:
     unit = CORAL.units[0]
-    link = unit.memory_bandwidth_bytes_per_second.value * unit.bandwidth_efficiency.value
+    link = bandwidth(unit)
     fits = p50(layer(1000, "int8_static", weights=8_000_000), CORAL)
     spills = p50(layer(1000, "int8_static", weights=48_000_000), CORAL)
     assert spills - fits == pytest.approx(1000 * 40e6 / link, rel=1e-3)
@@ -68,10 +88,10 @@ def test_more_work_is_never_faster(macs: int, more: int, weights: int, heavier: 
 
 @pytest.mark.parametrize("name", names("devices"))
 def test_int8_is_not_slower_than_float_for_convolutions(name: str) -> None:
-    device = load_device(name)
+    device = unmeasured(name)
     for unit in device.units:
         format = unit.formats[0]
-        if "float" in unit.numerics:
+        if unit.roofline and "float" in unit.numerics:
             static = p50(layer(10**10, "int8_static", format=format), device, unit.name)
             assert static <= p50(layer(10**10, format=format), device, unit.name)
 
@@ -101,7 +121,7 @@ def test_a_unit_that_cannot_run_an_op_gets_no_latency_but_a_reason() -> None:
 
 
 def test_the_fastest_able_unit_is_taken() -> None:
-    jetson = load_device("jetson-orin-nano")
+    jetson = unmeasured("jetson-orin-nano")
     assert predict_latency(layer(format="onnx"), jetson).unit == "gpu"
     assert predict_latency(layer(format="tflite"), jetson).unit == "cpu"
     assert predict_latency(layer(numerics="int8_dynamic", format="onnx"), jetson).unit == "cpu"
@@ -109,6 +129,13 @@ def test_the_fastest_able_unit_is_taken() -> None:
     assert predict_latency(layer(format="xml"), jetson).latency_ms is None
     with pytest.raises(UsageError, match="unknown compute unit of jetson-orin-nano: 'npu'"):
         predict_latency(layer(), jetson, unit="npu")
+
+
+def test_a_unit_of_which_too_little_is_published_gets_no_latency_and_says_so() -> None:
+    unknown = PI5.model_copy(update={"units": (PI5.units[0].model_copy(update={"roofline": None}),)})
+    prediction = predict_latency(layer(), unknown)
+    assert (prediction.latency_ms, prediction.supported) == (None, True)
+    assert prediction.basis.startswith("no latency: too little is published of LiteRT with XNNPACK")
 
 
 def test_mobilenet_v2_on_published_devices(shared_data: Path) -> None:
@@ -123,3 +150,35 @@ def test_mobilenet_v2_on_published_devices(shared_data: Path) -> None:
     assert not unsupported_ops(graph, CORAL.units[0])
     transformer = litert.read_graph(folder / "mobilevit_xxs_128_10class_int8.tflite")
     assert any(entry.startswith("BATCH_MATMUL") for entry in predict_latency(transformer, CORAL).unsupported_ops)
+
+
+def test_a_measured_unit_is_predicted_from_its_measurements() -> None:
+    prediction = predict_latency(layer(), load_device("raspberry-pi-4b"))
+    assert prediction.basis.startswith("fitted on") and "published measurements of this unit" in prediction.basis
+    assert prediction.latency_ms is not None
+    assert prediction.latency_ms.low < prediction.latency_ms.p50 < prediction.latency_ms.high
+
+
+def test_anchors_scale_a_roofline_too_and_those_that_do_not_run_say_nothing() -> None:
+    before = p50(layer(10**9), PI5)
+    measured = MeasuredGraph(layer(10**9), 3 * before)
+    graph = layer()
+    foreign = MeasuredGraph(replace(graph, ops=(replace(graph.ops[0], foreign=True),)), 1.0)
+    after = predict_latency(layer(10**9), PI5, anchors=(measured, foreign)).latency_ms
+    assert after is not None
+    assert after.p50 == pytest.approx(before * 3 ** (1 / 1.5))
+    unscaled = predict_latency(layer(10**9), PI5).latency_ms
+    assert unscaled is not None
+    assert after.high / after.low < unscaled.high / unscaled.low
+    assert predict_latency(graph, PI5, anchors=(foreign,)) == predict_latency(graph, PI5)
+
+
+@pytest.mark.parametrize("name", names("devices"))
+def test_every_prediction_names_its_evidence(name: str) -> None:
+    device = load_device(name)
+    for unit in device.units:
+        numerics: Numerics = "float" if "float" in unit.numerics else "int8_static"
+        prediction = predict_latency(layer(10**9, numerics, format=unit.formats[0]), device, unit=unit.name)
+        starts = ("fitted on ", "scaled from ", "data sheet only: ", "no latency: ")
+        assert prediction.basis.startswith(starts)
+        assert (prediction.latency_ms is None) == prediction.basis.startswith("no latency: ")

@@ -1,4 +1,4 @@
-"""Which ops a compute unit cannot run, with the reason and the number of each."""
+"""Which ops a compute unit cannot run, with the reason and the number of each, in how many parts, and what to change."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from edgevit.devices.device import load_device
-from edgevit.devices.op_support import accepts, unsupported_ops
+from edgevit.devices.device import OpLimits, Unit, load_device
+from edgevit.devices.op_support import accepts, check_support, open_shapes, unsupported_ops
 from edgevit.results.graph import Graph, Op
 from edgevit.spec.schemes import Numerics
 from tests.devices.graphs import layer, tensor
@@ -76,7 +76,7 @@ def test_the_format_has_to_be_one_of_the_units(format: str, read: bool) -> None:
 
 
 def test_a_unit_for_openvino_reads_xml() -> None:
-    assert accepts(layer(format="xml"), EDGE_TPU.model_copy(update={"formats": ("openvino",)}))
+    assert accepts(layer(format="xml"), EDGE_TPU.model_copy(update={"runtimes": ("openvino",)}))
 
 
 @pytest.mark.parametrize("device", ["raspberry-pi-5", "coral-edge-tpu", "galaxy-s24-npu"])
@@ -86,3 +86,88 @@ def test_an_op_that_no_runtime_brings_is_unsupported_everywhere(device: str) -> 
     for unit in load_device(device).units:
         found = unsupported_ops(extended(layer(), flex), unit)
         assert "FlexErf, which is none of the runtime's own ops (1 x)" in found
+
+
+def limited(unit: Unit, **limits: object) -> Unit:
+    return unit.model_copy(update={"ops": OpLimits.model_validate(limits)})
+
+
+def chain(*natives: str) -> Graph:
+    """A convolution and then these ops, one after the other, in static int8."""
+    names = "yzabcdefgh"
+    ops = [Op(n, n, "activation", (names[i],), (names[i + 1],), 0, "int8_static") for i, n in enumerate(natives)]
+    return extended(layer(numerics="int8_static"), *ops)
+
+
+def test_each_reason_has_its_code_and_what_to_change() -> None:
+    topk = extended(layer(format="onnx", native="Conv"), Op("t", "TopK", "topk", ("y",), ("z",), 0))
+    (found,) = check_support(topk, PHONE).fallbacks
+    assert (found.reason, found.change) == ("op", "--form arithmetic selects tokens without it")
+    (found,) = check_support(layer(), EDGE_TPU).fallbacks[:1]
+    assert (found.reason, found.change) == ("numerics", "--scheme static_wi8_ai8")
+    (found,) = check_support(layer(numerics="int8_dynamic"), PHONE).fallbacks
+    assert (found.reason, found.change) == ("numerics", "--scheme static_wi8_ai8 or fp32")
+    (found,) = check_support(replace(layer(), format="xml"), PHONE).fallbacks
+    assert (found.reason, found.change) == ("format", "export ONNX or TFLite")
+    (found,) = check_support(extended(layer(), Op("x", "RFFT2D", "other", ("y",), ("z",), 0)), PHONE).fallbacks
+    assert (found.reason, found.text) == ("unknown_op", "RFFT2D, of which it is not known what it takes (1 x)")
+    (found,) = open_shapes(PHONE, "image").fallbacks
+    assert (found.reason, found.change) == ("dynamic_shape", "export it with static shapes")
+
+
+def test_float_inputs_of_an_integer_unit_are_told_and_do_not_block() -> None:
+    converted = extended(
+        layer(numerics="int8_static"), Op("last", "DEQUANTIZE", "quantize", ("y",), ("z",), 0, "int8_static")
+    )
+    support = check_support(converted, EDGE_TPU)
+    assert [(entry.reason, entry.change) for entry in support.fallbacks] == [("float_io", "--integer-io int8")]
+    assert support.runs and support.partitions == 1
+    assert check_support(layer(numerics="int8_static"), EDGE_TPU).fallbacks == ()
+
+
+def test_long_axes_and_scales_for_each_channel_are_told() -> None:
+    graph = layer(numerics="int8_static")
+    short = limited(EDGE_TPU, max_axis_length=500)
+    assert unsupported_ops(graph, short) == ("CONV_2D with 1000 elements along an axis (1 x)",)
+    scaled = replace(graph, tensors=(graph.tensors[0], replace(graph.tensors[1], scales=8), graph.tensors[2]))
+    (found,) = check_support(scaled, load_device("stm32mp25").units[0]).fallbacks
+    assert (found.reason, found.text) == ("per_channel_weights", "CONV_2D with a scale for each channel (1 x)")
+    assert check_support(graph, load_device("stm32mp25").units[0]).runs
+
+
+def test_the_graph_is_cut_around_what_falls_back() -> None:
+    """conv, X, relu, X, relu on a unit without X: three parts where the processor helps out, one where it does the rest."""
+    graph = chain("X", "RELU", "X", "RELU")
+    phone = limited(PHONE, unsupported=("X",))
+    assert check_support(graph, phone).partitions == 3
+    assert check_support(graph, phone).mac_share == 1.0
+    assert check_support(graph, EDGE_TPU).partitions == 1
+    assert check_support(graph, limited(PHONE, unsupported=("CONV_2D",))).mac_share == 0.0
+    hailo = load_device("hailo-8").units[0]
+    assert check_support(layer(), hailo).partitions == 1
+    refused = check_support(extended(layer(), Op("t", "TOPK_V2", "topk", ("y",), ("z",), 0)), hailo)
+    assert (refused.partitions, refused.mac_share) == (0, 0.0)
+
+
+def test_branches_that_are_ready_run_together() -> None:
+    """Two branches, each with one op that falls back: the unit runs what is before, and then what is after both."""
+    graph = extended(
+        layer(numerics="int8_static"),
+        Op("a", "X", "activation", ("y",), ("a",), 0, "int8_static"),
+        Op("b", "X", "activation", ("y",), ("b",), 0, "int8_static"),
+        Op("c", "RELU", "activation", ("a",), ("c",), 0, "int8_static"),
+        Op("d", "RELU", "activation", ("b",), ("d",), 0, "int8_static"),
+        Op("e", "ADD", "elementwise", ("c", "d"), ("e",), 0, "int8_static"),
+    )
+    assert check_support(graph, limited(PHONE, unsupported=("X",))).partitions == 2
+
+
+def test_openvino_files_run_where_openvino_does() -> None:
+    graph = layer(format="xml", native="Convolution")
+    for name, unit in (("raspberry-pi-5", "cpu"), ("intel-core-ultra-1", "cpu"), ("intel-core-ultra-1", "npu")):
+        there = next(each for each in load_device(name).units if each.name == unit)
+        assert check_support(graph, there).runs
+    for name in ("galaxy-s24-npu", "rk3588", "jetson-orin-nano"):
+        support = check_support(graph, load_device(name).units[0])
+        assert support.unsupported_ops == ("the format of .xml files",)
+        assert "ONNX" in support.fallbacks[0].change or "TFLite" in support.fallbacks[0].change

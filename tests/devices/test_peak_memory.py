@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgevit.devices.peak_memory import peak_activation_bytes, peak_tensor_bytes, process_memory, weights_bytes
+from edgevit.devices.device import load_device
+from edgevit.devices.peak_memory import (
+    estimate_memory,
+    peak_activation_bytes,
+    peak_tensor_bytes,
+    process_memory,
+    weights_bytes,
+)
 from edgevit.results.graph import Graph, Op, Tensor
 from edgevit.results.measurement import Interval
 from edgevit.spec.recipe import OpKind
+from tests.devices.graphs import layer, tensor
 from tests.factories import make_measurement, make_prediction
 
 
@@ -80,6 +89,37 @@ def test_a_chain_needs_its_widest_pair(sizes: list[int]) -> None:
     assert peak_activation_bytes(graph) == max(a + b for a, b in pairwise(sizes))
 
 
+def test_memory_reaches_from_the_graph_alone_to_copies_and_scratch() -> None:
+    """1000 float weights and 2000 floats of activations; weights are packed once more, and all of it doubled."""
+    device = load_device("raspberry-pi-zero-2-w")
+    found = estimate_memory(layer(), device, device.units[0])
+    assert (found.weights_bytes, found.activation_bytes) == (4000, 8000)
+    assert found.total_bytes == Interval(12_000, 2.0 * (4000 + 4000 + 8000))
+    assert (found.fits_memory, found.fits_on_chip) == ("yes", "unknown")
+    narrow = layer(numerics="int8_static")
+    assert estimate_memory(narrow, device, device.units[0]).total_bytes.high == pytest.approx(3.7 * (2000 + 2000))
+
+
+def test_weights_stored_as_float16_are_expanded_and_packed() -> None:
+    device = load_device("raspberry-pi-5")
+    graph = layer()
+    half = replace(graph, tensors=(graph.tensors[0], tensor("w", (1000,), "float16", True), graph.tensors[2]))
+    assert estimate_memory(half, device, device.units[0]).total_bytes.high == 2.0 * (2000 + 8000 + 8000)
+
+
+def test_what_fits() -> None:
+    pi, coral, nano = (load_device(name) for name in ("raspberry-pi-zero-2-w", "coral-edge-tpu", "jetson-nano"))
+    fits = [estimate_memory(layer(weights=n), pi, pi.units[0]).fits_memory for n in (10**6, 60 * 10**6, 130 * 10**6)]
+    assert fits == ["yes", "unsure", "no"]
+    chips = [
+        estimate_memory(layer(numerics="int8_static", weights=n), coral, coral.units[0]) for n in (7 * 10**6, 9 * 10**6)
+    ]
+    assert [chip.fits_on_chip for chip in chips] == ["yes", "no"]
+    assert chips[0].fits_memory == "unknown"  # the host's
+    module = estimate_memory(layer(), nano, nano.units[0])
+    assert module.runtime_bytes == 690e6 < module.total_bytes.low
+
+
 def test_a_process_takes_its_tensors_and_its_runtime() -> None:
     """On the host 120 MB, 80 MB of it before the artifact was loaded."""
     here, there = make_measurement(peak_rss_bytes=120_000_000), make_prediction(1, 2, peak_tensor_bytes=3_000_000)
@@ -98,4 +138,4 @@ def test_without_a_measurement_or_a_processor_that_runs_it_nothing_is_said() -> 
     here = make_measurement()
     assert process_memory(make_prediction(1, 2), None) is None
     assert process_memory(make_prediction(1, 2, unit="npu"), here) is None
-    assert process_memory(make_prediction(1, 2, latency_ms=None), here) is None
+    assert process_memory(make_prediction(1, 2, unsupported_ops=("TopK (2 x)",)), here) is None

@@ -134,6 +134,18 @@ def test_the_command_line_beats_the_file_which_beats_the_profile(tmp_path: Path)
     assert resolve_spec(file, str(profile), {}).seed == 2
 
 
+def test_the_form_of_a_profile_is_for_the_plans_that_are_asked_for(tmp_path: Path) -> None:
+    """A profile says which form its device needs; by itself that is no plan. What a user gives stays, to be refused."""
+    profile = str(write(tmp_path, '[passes]\ntokens = "none"\nform = "arithmetic"\n', "mine.toml"))
+
+    def form(**passes: str) -> str:
+        return resolve_spec(None, profile, {"model": {"name": "a"}, "passes": passes}).passes.form
+
+    assert form() == form(tokens="resolution:192") == "auto"
+    assert form(tokens="tome:8") == form(tokens="auto") == "arithmetic"
+    assert form(tokens="tome:8", form="gather") == form(form="gather") == "gather"
+
+
 @pytest.mark.parametrize("name", names("profiles"))
 def test_every_shipped_profile_makes_a_valid_spec(name: str) -> None:
     assert resolve_spec(None, name, {"model": {"name": "digits_vit"}}).model.name == "digits_vit"

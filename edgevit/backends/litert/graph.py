@@ -9,7 +9,7 @@ from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
 
-from edgevit.errors import UsageError
+from edgevit.errors import OpenShapes, UsageError
 from edgevit.results.graph import Graph, Op, Tensor, folded_constant, size_bytes
 from edgevit.spec.recipe import OpKind
 from edgevit.spec.schemes import Numerics
@@ -66,7 +66,8 @@ def read_graph(path: Path) -> Graph:
     The MACs of a composite are those of the subgraph that it calls. Custom and Flex ops keep their own names.
 
     Raises:
-        UsageError: the file cannot be read, is not a TensorFlow Lite model, or is damaged.
+        UsageError: the file cannot be read, is not a TensorFlow Lite model, is damaged, or has an input whose shape is
+            open.
     """
     try:
         content = path.read_bytes()
@@ -153,16 +154,22 @@ class _Reader:
         """Tensors by index, with unique names: a file may repeat or omit them."""
         tensors: dict[int, Tensor] = {}
         taken: set[str] = set()
+        inputs = _indices(subgraph.inputs)
         for index, source in enumerate(subgraph.tensors):
             name = source.name.decode("utf-8", "replace") if source.name else ""
             if not name or name in taken:
                 name = f"{name}#{index}"
             taken.add(name)
             shape = tuple(int(length) for length in source.shape) if source.shape is not None else ()
+            if index in inputs and _is_open(source.shapeSignature):
+                hint = "convert the model with static shapes, batch 1"
+                raise OpenShapes(f"the shape of the input {name!r} is open", hint, name)
             dtype = _DTYPES[source.type]
             buffer = self._model.buffers[source.buffer]
             constant = (buffer.data is not None and len(buffer.data) > 0) or buffer.offset > 1
-            tensors[index] = Tensor(name, shape, dtype, size_bytes(shape, dtype), constant)
+            scales = source.quantization.scale if source.quantization is not None else None
+            count = len(scales) if scales is not None and len(scales) else 1
+            tensors[index] = Tensor(name, shape, dtype, size_bytes(shape, dtype), constant, count)
         return tensors
 
     def _native(self, operator: Any) -> str:
@@ -197,6 +204,11 @@ class _Reader:
         if native == "FULLY_CONNECTED":  # weights [out, in]
             return made * weights.shape[-1]
         return made * data.shape[-2 if operator.builtinOptions.adjX else -1]
+
+
+def _is_open(signature: Any) -> bool:
+    """Whether a shape leaves an axis open besides the first, which counts images."""
+    return signature is not None and any(int(length) < 0 for length in signature[1:])
 
 
 def _indices(indices: Any) -> list[int]:

@@ -13,7 +13,7 @@ from onnx import TensorProto, inliner, shape_inference
 
 from edgevit.backends.onnxruntime.external_data import checked_files, external_files
 from edgevit.backends.onnxruntime.fused_ops import attention_widths, attribute, stand_in
-from edgevit.errors import UsageError
+from edgevit.errors import OpenShapes, UsageError
 from edgevit.results.graph import Graph, Op, Tensor, folded_constant, size_bytes
 from edgevit.spec.recipe import OpKind
 from edgevit.spec.schemes import Numerics
@@ -90,7 +90,7 @@ def read_graph(path: Path) -> Graph:
 
     Raises:
         UsageError: the file cannot be read, is no ONNX model, is damaged, lacks its external data, or has shapes that
-            are open or cannot be inferred.
+            are open or cannot be inferred (:class:`edgevit.errors.OpenShapes`).
     """
     try:
         model = onnx.load(str(path), format="protobuf", load_external_data=False)
@@ -141,7 +141,7 @@ class _Reader:
         self._tensors: dict[str, Tensor] = {}
         self._producer: dict[str, onnx.NodeProto] = {}
         """What computed each tensor, folded ops included."""
-        self._declared = {value.name: value for value in model.graph.value_info}
+        self._declared = {value.name: value for value in (*model.graph.value_info, *model.graph.output)}
         for initializer in model.graph.initializer:
             self._add(initializer.name, tuple(initializer.dims), initializer.data_type, constant=True)
         self._inferred = self._infer()
@@ -164,7 +164,9 @@ class _Reader:
 
     def _op(self, node: onnx.NodeProto, position: int, read: set[str]) -> Op | None:
         """Reads one node; None for one that is folded into a constant."""
-        outputs = [self._declare(name) for name in node.output if name and (name in read or self._known(name))]
+        outputs = [
+            self._declare(name, node.op_type) for name in node.output if name and (name in read or self._known(name))
+        ]
         self._producer.update({tensor.name: node for tensor in outputs})
         names = [name for name in node.input if name]
         if node.op_type in _DATA_INPUTS:
@@ -209,15 +211,16 @@ class _Reader:
     def _known(self, name: str) -> bool:
         return _static_shape(self._inferred.get(name)) is not None
 
-    def _declare(self, name: str) -> Tensor:
-        """Records a computed tensor or an input of the graph, with its inferred shape."""
+    def _declare(self, name: str, maker: str = "") -> Tensor:
+        """Records a tensor that an op makes, or else an input of the graph, with its inferred shape."""
         for value in (self._inferred.get(name), self._declared.get(name)):
             shape = _static_shape(value)
             if value is not None and shape is not None:
                 return self._add(name, shape, value.type.tensor_type.elem_type, constant=False)
-        raise UsageError(
+        raise OpenShapes(
             f"{self._path}: the shape of {name!r} is open or cannot be inferred",
             "export the model with static shapes, batch 1, before ONNX Runtime optimizes it for one machine",
+            f"{name}, which {maker} makes" if maker else name,
         )
 
     def _infer(self) -> dict[str, onnx.ValueInfoProto]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import openvino
 
-from edgevit.errors import UsageError
+from edgevit.errors import OpenShapes, UsageError
 from edgevit.results.graph import Graph, Op, Tensor, folded_constant, size_bytes
 from edgevit.spec.recipe import OpKind
 from edgevit.spec.schemes import Numerics
@@ -152,9 +152,8 @@ class _Reader:
     def _declare(self, port: Any, constant: bool) -> Tensor:
         name, partial = _name(port), port.get_partial_shape()
         if partial.is_dynamic:
-            raise UsageError(
-                f"{self._path}: {name} has the open shape {partial}", "export the model with static shapes, batch 1"
-            )
+            hint = "export the model with static shapes, batch 1"
+            raise OpenShapes(f"{self._path}: {name} has the open shape {partial}", hint, name)
         shape = tuple(int(length) for length in partial.to_shape())
         native = port.get_element_type().get_type_name()
         dtype = _DTYPES.get(native, native)

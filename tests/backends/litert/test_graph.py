@@ -11,7 +11,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from edgevit.backends.litert.graph import read_graph
-from edgevit.errors import UsageError
+from edgevit.errors import OpenShapes, UsageError
 
 TYPES = {"float32": schema.TensorType.FLOAT32, "int8": schema.TensorType.INT8, "float16": schema.TensorType.FLOAT16}
 
@@ -143,6 +143,29 @@ def test_expanded_weights(tmp_path: Path, stored: str, numerics: str, size: int)
     assert [(op.native, op.numerics) for op in graph.ops] == [("FULLY_CONNECTED", numerics)]
     assert graph.tensor["e"].size_bytes == size
     assert graph.int8_mac_share == 0
+
+
+def test_an_input_may_leave_the_number_of_images_open_and_nothing_else(tmp_path: Path) -> None:
+    builder = Builder()
+    image, out = builder.tensor("image", (1, 8, 8, 3)), builder.tensor("out", (1, 8, 8, 3))
+    builder.op("RELU", [image], [out])
+    builder.subgraph.tensors[image].shapeSignature = np.array((-1, 8, 8, 3), np.int32)
+    assert read_graph(builder.save(tmp_path, [image], [out])).batch == 1
+    builder.subgraph.tensors[image].shapeSignature = np.array((1, -1, -1, 3), np.int32)
+    with pytest.raises(OpenShapes, match="shape of the input 'image' is open") as caught:
+        read_graph(builder.save(tmp_path, [image], [out]))
+    assert caught.value.tensor == "image"
+
+
+def test_scales_of_weights_are_counted(tmp_path: Path) -> None:
+    builder = Builder()
+    data, weights = builder.tensor("x", (1, 3), "int8"), builder.tensor("w", (5, 3), "int8", constant=True)
+    out = builder.tensor("y", (1, 5), "int8")
+    builder.op("FULLY_CONNECTED", [data, weights], [out])
+    builder.subgraph.tensors[weights].quantization = schema.QuantizationParametersT()
+    builder.subgraph.tensors[weights].quantization.scale = np.ones(5, np.float32)
+    graph = read_graph(builder.save(tmp_path, [data], [out]))
+    assert [graph.tensor[name].scales for name in ("x", "w", "y")] == [1, 5, 1]
 
 
 def test_custom_ops_and_repeated_names(tmp_path: Path) -> None:

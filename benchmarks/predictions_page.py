@@ -1,0 +1,50 @@
+"""Puts what predictions are worth into docs/predictions.md, from the validation of the last fit.
+
+Usage: python -m benchmarks.predictions_page
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgevit.commands.devices import COMMITTED
+from edgevit.devices.validation import Score
+from edgevit.results.document import from_json
+
+PAGE = Path(__file__).parents[1] / "docs" / "predictions.md"
+BEGIN, END = "<!-- validation: begin -->", "<!-- validation: end -->"
+FEWEST = 40
+"""Rows of a device and unit that is in the table."""
+
+
+def table(scores: list[Score]) -> str:
+    """Returns the scores of all rows, and of each unit with enough of them, as Markdown."""
+    lines = [
+        "| device | unit | rows | median error | within 20 % | interval holds | least squares |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for score in scores:
+        if score.n >= FEWEST:
+            check = "–" if score.least_squares is None else f"{score.least_squares:.1%}"
+            lines.append(
+                f"| {score.device} | {score.unit} | {score.n} | {score.median_error:.1%} | {score.within_20:.0%} "
+                f"| {score.coverage:.0%} | {check} |"
+            )
+    return "\n".join(lines)
+
+
+def with_table(page: str, scores: list[Score]) -> str:
+    """Returns the page with the table between its two marks."""
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{table(scores)}\n{END}{after}"
+
+
+def main() -> None:
+    """Writes the page."""
+    scores = from_json(list[Score], COMMITTED.read_bytes())
+    PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8"), scores), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""Fitting the cost model to published measurements, and what its predictions are worth."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgevit.devices.coefficients import SHIPPED, load_cost_model, save_cost_model
+from edgevit.devices.cost_model import predict_rows
+from edgevit.devices.cross_validation import LeftOut, cross_validate, group_names, row_prediction
+from edgevit.devices.evidence import CARRIED, Row, read_rows
+from edgevit.devices.evidence_basis import basis
+from edgevit.devices.fit import fit_cost_model, mapped
+from edgevit.devices.graph_table import Features, capture_features, read_graphs
+from edgevit.devices.least_squares import left_out_least_squares
+from edgevit.devices.validation import RowPrediction, Score, Unmapped, score
+from edgevit.errors import UsageError
+from edgevit.results.document import to_json
+from edgevit.run.files import write_atomically
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is done and the numbers of steps done and of all."""
+
+
+COMMITTED = SHIPPED.with_name("validation.json")
+"""Scores of the carried table, as of the last fit."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Predictions of the rows of a table, and how far off they are."""
+
+    left_out: str
+    """What the fit did not see of a row, besides its latency."""
+    scores: tuple[Score, ...]
+    """Of all rows, then of each device and unit, most rows first."""
+    predictions: tuple[RowPrediction, ...]
+    unmapped: tuple[Unmapped, ...]
+    """Rows with a latency that could not be predicted."""
+
+    @property
+    def mapped_share(self) -> float:
+        """Share of the rows with a latency that are predicted, 0..1."""
+        return len(self.predictions) / max(1, len(self.predictions) + len(self.unmapped))
+
+
+def fit_devices(progress: Progress, folder: Path = SHIPPED.parent) -> Validation:
+    """Fits the cost model to the carried table, and writes it and what its predictions are worth.
+
+    Args:
+        progress: Progress callback.
+        folder: For ``coefficients.npz`` and ``validation.json``.
+
+    Returns:
+        The validation, with graphs left out.
+    """
+    graphs, table = read_graphs(), read_rows(CARRIED)
+    outcome = fit_cost_model(table, graphs, progress)
+    save_cost_model(folder / SHIPPED.name, outcome.model)
+    found = _carried("graph", table, outcome.rows, outcome.predicted["graph"])
+    write_atomically(folder / COMMITTED.name, to_json(list(found.scores)))
+    return found
+
+
+def validate_carried(left_out: LeftOut, progress: Progress) -> Validation:
+    """Predicts each row of the carried table with a fit that did not see what is left out with it.
+
+    Args:
+        left_out: What is left out.
+        progress: Progress callback.
+    """
+    graphs, table = read_graphs(), read_rows(CARRIED)
+    rows = mapped(table, graphs)
+    predicted = cross_validate(rows, graphs, left_out, lambda done, total: progress("fit", done, total))
+    return _carried(left_out, table, rows, predicted)
+
+
+def _carried(
+    left_out: LeftOut, table: Sequence[Row], rows: Sequence[Row], predicted: Sequence[RowPrediction]
+) -> Validation:
+    graphs = read_graphs()
+    check = left_out_least_squares(rows, graphs, group_names(rows, graphs, left_out))
+    unmapped = [Unmapped(row.id, _reason(row)) for row in table if row.graph not in graphs]
+    return _validation(f"the {left_out} of the row", rows, predicted, unmapped, [math.exp(value) for value in check])
+
+
+def validate_table(path: Path, progress: Progress) -> Validation:
+    """Predicts each row of a table without reading its latency.
+
+    Rows that the carried table has too are predicted without their graph; for the others, the shipped coefficients are
+    used. Graphs of networks that are not carried are captured from timm.
+
+    Args:
+        path: CSV with the columns of the carried table.
+        progress: Progress callback.
+
+    Raises:
+        UsageError: the table cannot be read, or none of its rows can be predicted.
+    """
+    table = read_rows(path)
+    graphs, reasons = _graphs_of(table, progress)
+    rows = [row for row in table if row.graph in graphs]
+    unmapped = [Unmapped(row.id, reasons[row.graph]) for row in table if row.graph not in graphs]
+    if not rows:
+        raise UsageError(f"none of the {len(table)} rows of {path} can be predicted", "see edgevit devices validate")
+    known = {_content(row): at for at, row in enumerate(mapped(read_rows(CARRIED), graphs))}
+    carried = tuple(row for row in mapped(read_rows(CARRIED), graphs))
+    refitted: Sequence[RowPrediction] = ()
+    if any(_content(row) in known for row in rows):
+        refitted = cross_validate(carried, graphs, "graph", lambda done, total: progress("fit", done, total))
+    model = load_cost_model()
+    log_ms = predict_rows(model, rows, graphs)
+    predicted = []
+    for row, value in zip(rows, log_ms, strict=True):
+        at = known.get(_content(row))
+        if at is not None:
+            other = refitted[at]
+            predicted.append(RowPrediction(row.id, other.p50, other.low, other.high, other.basis))
+        else:
+            found = basis(model, row.configuration)
+            half = found.widening * model.intervals.half_width(found.regime, row.configuration)
+            predicted.append(row_prediction(row.id, float(value), half, found.words))
+    return _validation("the row, or its graph where the carried table has the row", rows, predicted, unmapped, ())
+
+
+def _content(row: Row) -> tuple[object, ...]:
+    return row.graph, row.configuration, row.latency_ms, row.source
+
+
+def _graphs_of(rows: Sequence[Row], progress: Progress) -> tuple[Mapping[str, Features], Mapping[str, str]]:
+    """Returns the features of every graph that can be had, and for the others the reason why not."""
+    graphs, reasons = read_graphs(), {}
+    missing = {row.graph: row for row in rows if row.graph not in graphs}
+    for done, (name, row) in enumerate(missing.items()):
+        try:
+            graphs[name] = capture_features(row.model, row.size)
+        except ImportError as error:
+            reasons[name] = f"its graph is not carried, and cannot be captured here: {error}"
+        except (UsageError, RuntimeError, ValueError, TypeError, AssertionError) as error:
+            reasons[name] = f"no graph: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+        progress("capture", done + 1, len(missing))
+    return graphs, reasons
+
+
+def _reason(row: Row) -> str:
+    return f"no definition of {row.model.removeprefix('*')}"
+
+
+def _validation(
+    left_out: str,
+    rows: Sequence[Row],
+    predicted: Sequence[RowPrediction],
+    unmapped: Sequence[Unmapped],
+    least_squares: Sequence[float],
+) -> Validation:
+    checks = list(least_squares) or [math.nan] * len(rows)
+    members: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for at, row in enumerate(rows):
+        members[(row.configuration.device, row.configuration.unit)].append(at)
+    chosen = [(("all", "all"), list(range(len(rows)))), *sorted(members.items(), key=lambda item: -len(item[1]))]
+    scores = tuple(
+        score(device, unit, [(rows[at], predicted[at]) for at in ats], [checks[at] for at in ats])
+        for (device, unit), ats in chosen
+    )
+    return Validation(left_out, scores, tuple(predicted), tuple(unmapped))

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+import pytest
+
+from edgevit.cli.render_validation import print_validation
+from edgevit.commands.devices import Validation
+from edgevit.devices.validation import RowPrediction, Score, Unmapped
+
+
+def test_small_units_are_counted_and_reasons_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    scores = tuple(
+        Score(name, "cpu", n, 0.05, 0.1, 0.5, 0.9, 0.8, 1.25, tau, None)
+        for name, n, tau in (("all", 32, 0.9), ("big", 30, None), ("small", 2, None))
+    )
+    unmapped = (Unmapped("b", "no definition of X"), Unmapped("c", "no definition of X"))
+    print_validation(Validation("the row", scores, (RowPrediction("a", 1, 1, 1, ""),), unmapped), 20)
+    shown = capsys.readouterr().out
+    assert "big" in shown and "small" not in shown
+    assert "1 units with fewer than 20 rows are not shown" in shown
+    assert "1 of 3 rows were predicted" in shown
+    assert "no definition of X (2 ×)" in shown
+    assert "5.0%" in shown and "0.90" in shown and "–" in shown

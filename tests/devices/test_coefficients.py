@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgevit.devices.coefficients import SHIPPED, devices_of_kernels, evidence_counts, load_cost_model, save_cost_model
+from edgevit.devices.cost_model import fit_rows, matrix
+from edgevit.devices.interval_table import IntervalTable
+from tests.devices.rows import configuration, made_up
+
+
+def test_a_saved_model_predicts_the_same(tmp_path: Path) -> None:
+    rows, graphs = made_up()
+    intervals = IntervalTable({("measured", "all"): (7, 0.5)})
+    model = replace(fit_rows(rows, graphs), intervals=intervals, anchors={"measured": {1: 0.8}})
+    save_cost_model(tmp_path / "model.npz", model)
+    read = load_cost_model(tmp_path / "model.npz")
+    x = matrix(rows, graphs)
+    given = [model.log_ms(features, row.configuration) for features, row in zip(x, rows, strict=True)]
+    assert [read.log_ms(features, row.configuration) for features, row in zip(x, rows, strict=True)] == pytest.approx(
+        given, abs=0.01
+    )
+    assert (read.intervals, read.anchors) == (model.intervals, model.anchors)
+    assert read.count("kernels device", rows[0].configuration) == 12
+    assert read.devices == model.devices
+
+
+def test_counts_and_devices_of_rows() -> None:
+    rows, _ = made_up(3)
+    assert evidence_counts(rows)["unit"] == {("cpu",): 6}
+    assert set(devices_of_kernels(rows).values()) == {("fast",), ("slow",)}
+
+
+def test_the_shipped_model_is_whole() -> None:
+    model = load_cost_model(SHIPPED)
+    pi = replace(configuration("Raspberry Pi 4B", runtime="TFLite"), architecture="Cortex-A72")
+    assert model.count("kernels device", pi) > 40
+    assert np.isfinite(model.fitted.log_costs(pi.groups())).all()
+    assert 0 < model.intervals.half_width("measured", pi) < model.intervals.half_width("not measured", pi)

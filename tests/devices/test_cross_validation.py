@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from statistics import median
+
+import pytest
+
+from edgevit.devices import cross_validation
+from edgevit.devices.cross_validation import LEFT_OUT, cross_validate, fold_of, group_names, row_prediction
+from tests.devices.rows import made_up
+
+
+@pytest.fixture(autouse=True)
+def few_folds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cross_validation, "_FOLDS", dict.fromkeys(LEFT_OUT, 4))
+
+
+def test_no_group_is_in_two_folds() -> None:
+    groups = ["a", "b", "a", "c", "b", "d", "e"]
+    fold = fold_of(groups, 3)
+    assert len(set(zip(groups, fold, strict=True))) == 5
+    assert fold_of(groups[::-1], 3) == fold[::-1]
+
+
+def test_what_is_left_out_together() -> None:
+    rows, graphs = made_up(2)
+    assert group_names(rows, graphs, "graph") == ["net0", "net0", "net1", "net1"]
+    assert group_names(rows, graphs, "device") == ["fast", "slow", "fast", "slow"]
+    assert group_names(rows, graphs, "graph on device")[1] == "net0|slow"
+
+
+def test_graphs_that_were_left_out_are_predicted_from_the_others() -> None:
+    rows, graphs = made_up(16)
+    predicted = cross_validate(rows, graphs, "graph")
+    assert [made.id for made in predicted] == [row.id for row in rows]
+    assert median(abs(made.p50 / row.latency_ms - 1) for row, made in zip(rows, predicted, strict=True)) < 0.25
+    assert {made.basis for made in predicted} == {"fitted on 12 published measurements of this unit"}
+
+
+def test_a_left_out_latency_does_not_change_its_own_prediction() -> None:
+    from dataclasses import replace
+
+    rows, graphs = made_up(8)
+    changed = tuple(replace(row, latency_ms=1e5) if row.model == "net3" else row for row in rows)
+    before, after = cross_validate(rows, graphs, "graph"), cross_validate(changed, graphs, "graph")
+    assert [a.p50 for a, row in zip(after, rows, strict=True) if row.model == "net3"] == [
+        b.p50 for b, row in zip(before, rows, strict=True) if row.model == "net3"
+    ]
+
+
+def test_a_device_that_was_left_out_says_so() -> None:
+    rows, graphs = made_up(6)
+    assert {made.basis for made in cross_validate(rows, graphs, "device")} == {
+        "scaled from 6 published measurements of other architectures"
+    }
+    assert set(LEFT_OUT) == {"graph", "graph on device", "device"}
+
+
+def test_the_interval_is_a_factor() -> None:
+    made = row_prediction("a", 0.0, 0.5, "words")
+    assert (made.p50, made.low * made.high) == (1.0, pytest.approx(1.0))
