@@ -57,9 +57,16 @@ def accuracy_change(drop_points: float | None, digits: int = 1) -> str:
 
 
 def metric(value: float | None, unit: str) -> str:
-    """Formats a value by a metric: a fraction as a percentage where the unit is "%", else in its unit; "–" for None."""
-    if value is None or unit == "%":
-        return percent(value)
+    """Formats a value by a metric: a fraction as a percentage where the unit is "%", else in its unit; "–" for None.
+
+    What is missing from 100 % has two significant digits, as far as four decimals go, for such as cosine similarities differ
+    there alone: 87.5 %, 99.72 %, 99.9979 %, 100.0 %.
+    """
+    if value is None:
+        return "–"
+    if unit == "%":
+        missing = abs(100 - 100 * value)
+        return f"{_decimals(100 * value, 1, missing if missing < 1 else 0.0)} %"
     return f"{value:.4g} {unit}".rstrip()
 
 
@@ -69,11 +76,23 @@ def metric_change(drop: float | None, unit: str, digits: int = 1) -> str:
     Args:
         drop: In that unit; negative for a gain.
         unit: "%", or that of the metric, "" for none.
-        digits: Behind the point, of percentage points.
+        digits: Behind the point, of percentage points; below 0.1 points there are two significant ones, as far as four
+            decimals go: "-0.6 pt", "-0.0021 pt".
     """
-    if drop is None or unit == "%":
-        return accuracy_change(drop, digits)
+    if drop is None:
+        return "–"
+    if unit == "%":
+        small = abs(drop) if abs(drop) < 0.1 else 0.0
+        return f"{_decimals(0.0 - drop, digits, small, sign='+')} pt"
     return f"{0.0 - drop:+.3g} {unit}".rstrip()
+
+
+def _decimals(value: float, least: int, small: float, sign: str = "-") -> str:
+    """Formats a number with ``least`` decimals, and further ones, at most four, for two significant digits of ``small``."""
+    wanted = 1 - math.floor(math.log10(small)) if small > 0 else least
+    text = f"{value:{sign}.{max(least, min(4, wanted))}f}"
+    whole, _, behind = text.partition(".")
+    return f"{whole}.{behind[:least]}{behind[least:].rstrip('0')}"
 
 
 def ratio(value: float | None) -> str:

@@ -115,3 +115,16 @@ def test_a_metric_has_its_unit() -> None:
     assert [units.metric_change(0.5, unit) for unit in ("%", "", "dB")] == ["-0.5 pt", "-0.5", "-0.5 dB"]
     assert units.metric_change(0.0, "") == "+0"
     assert (units.metric(None, "dB"), units.metric_change(None, "")) == ("–", "–")
+
+
+def test_a_share_near_all_of_it_has_the_digits_that_tell_candidates_apart() -> None:
+    shares = (0.875, 0.99, 0.9972, 0.995, 0.99998, 0.999979, 0.999996, 1 - 1e-9, 1.0, 1 + 1e-9, 0.0)
+    assert [units.metric(each, "%").removesuffix(" %") for each in shares] == [
+        *("87.5", "99.0", "99.72", "99.5", "99.998", "99.9979", "99.9996", "100.0", "100.0", "100.0", "0.0"),
+    ]
+    drops = (1.25, -0.62, 0.04, 0.0021, -0.00004, 0.0)
+    assert [units.metric_change(each, "%").removesuffix(" pt") for each in drops] == [
+        *("-1.2", "+0.6", "-0.04", "-0.0021", "+0.0", "+0.0"),
+    ]
+    assert units.metric_change(0.0021, "%", 2) == "-0.0021 pt"
+    assert units.metric_change(0.5, "%", 2) == "-0.50 pt"

@@ -6,6 +6,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
+from edgevit.api.metric_name import OwnMetric, metric_name
 from edgevit.api.overrides import overrides_of_file
 from edgevit.api.progress import ProgressCallback, told
 from edgevit.api.source_for_file import source_for_file
@@ -22,7 +23,8 @@ def quantize(
     out: Path | str | None = None,
     evaluation: Images | None = None,
     scheme: str | None = None,
-    max_drop: float = 1.0,
+    metric: OwnMetric | str | None = None,
+    max_drop: float | None = None,
     max_minutes: float = 20.0,
     preprocessing: Preprocessing | None = None,
     class_offset: int | None = None,
@@ -37,7 +39,9 @@ def quantize(
         out: The file to write; ``<name>.<scheme>.<suffix>`` beside ``file`` when None.
         evaluation: Labelled images to judge by; agreement on the calibration images when None.
         scheme: Such as "static_wi8_ai8"; the first of the policy when None.
-        max_drop: Drop of top-1 that is allowed, in percentage points; repair is tried until it is kept.
+        metric: What to judge by, see :func:`edgevit.compress`; top-1, without labels agreement, when None.
+        max_drop: Drop that is allowed, in percentage points, 1 when None, or in the unit of the metric; repair is tried until
+            it is kept.
         max_minutes: After which nothing further is tried.
         preprocessing: What the file states, or the run that it lies in, when None; the input size is always the file's.
         class_offset: Output of class 0, see :class:`edgevit.spec.spec.DataSpec`.
@@ -64,6 +68,7 @@ def quantize(
             preprocessing=overrides,
             class_offset=class_offset,
             max_drop=max_drop,
+            metric=None if metric is None else metric_name(metric),
             max_minutes=max_minutes,
             threads=threads,
         )

@@ -36,12 +36,15 @@ def quantize(
         str | None,
         typer.Option(rich_help_panel=options.ARTIFACTS, help="One scheme; the policy's first when not given."),
     ] = None,
+    metric: options.Metric = None,
     max_drop: Annotated[
-        float,
+        float | None,
         typer.Option(
-            min=0, max=100, rich_help_panel=options.CHOICE, help="Allowed drop of top-1 in percentage points."
+            min=0,
+            rich_help_panel=options.CHOICE,
+            help="Allowed drop of top-1 in points, 1.0 when not given, or of --metric in its unit.",
         ),
-    ] = 1.0,
+    ] = None,
     max_minutes: Annotated[
         float, typer.Option(min=0.01, rich_help_panel=options.RUN, help="After which nothing further is tried.")
     ] = 20.0,
@@ -81,6 +84,7 @@ def quantize(
         class_offset=class_offset,
         embed_preprocessing=embed_preprocessing,
         max_drop=max_drop,
+        metric=metric,
         max_minutes=max_minutes,
         threads=threads or 1,
     )
@@ -90,4 +94,4 @@ def quantize(
         terminal.print_json(to_document(found))
     else:
         render.print_quantized(found)
-    raise typer.Exit(ExitCode.DONE if within_budget(found.drop_points, max_drop) else ExitCode.CHECK_FAILED)
+    raise typer.Exit(ExitCode.DONE if within_budget(found.drop_points, asked.limit) else ExitCode.CHECK_FAILED)

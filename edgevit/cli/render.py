@@ -258,17 +258,19 @@ def _metric_text(score: MetricScore | None) -> list[str]:
 def print_quantized(found: QuantizedFile) -> None:
     """Prints what quantizing a file gave: every attempt, then the file that was written."""
     for attempt in found.attempts:
-        lost = attempt.note or f"accuracy change {units.accuracy_change(attempt.drop_points, 2)}"
+        unit = found.accuracy.metric.unit if found.accuracy.metric else "%"
+        lost = attempt.note or f"accuracy change {units.metric_change(attempt.drop_points, unit, 2)}"
         print_line(f"{attempt.rung}: {attempt.recipe.summary}: {lost}")
     accuracy, smaller = found.accuracy, found.size_before / found.size_after
     top1 = (
         ""
         if accuracy.top1 is None
-        else f"top-1 {units.percent(accuracy.top1)} ({units.accuracy_change(found.drop_points)}), "
+        else f"top-1 {units.percent(accuracy.top1)} ({units.accuracy_change(accuracy.drop_points)}), "
     )
     metric, by = accuracy.metric, f"agreement with the float file {units.percent(accuracy.agreement)}"
     if metric:
-        by = f"{metric.title} {units.metric(metric.value, metric.unit)} to the float file"
+        change = units.metric_change(metric.drop, metric.unit)
+        by = f"{metric.title} {units.metric(metric.value, metric.unit)} ({change} from the float file)"
     print_line(
         f"{found.path}: {found.scheme}, {top1}{by} on"
         f" {accuracy.samples} images, {units.size(found.size_after)}, {smaller:.1f} × smaller"

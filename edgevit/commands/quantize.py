@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -26,15 +27,18 @@ from edgevit.artifacts.evaluate import (
 )
 from edgevit.artifacts.layer_sensitivity import Sensitivity, SensitivityJob, layer_sensitivity
 from edgevit.artifacts.make import MadeArtifact, QuantizeJob, quantize
+from edgevit.artifacts.metrics.built_in import OF_CLASSES, find_metric
+from edgevit.artifacts.metrics.classification import TOP1
 from edgevit.artifacts.metrics.fidelity import COSINE
 from edgevit.artifacts.metrics.judge import score_with_drop
-from edgevit.artifacts.metrics.metric import Predictions
+from edgevit.artifacts.metrics.metric import Metric, Outputs, Predictions
+from edgevit.artifacts.metrics.segmentation import MIOU
 from edgevit.artifacts.outputs import outputs_of_file, split_rows
 from edgevit.artifacts.usage import Usage, usage_of
 from edgevit.backends import Backend, backend_of_file, check_scheme, get_backend
 from edgevit.commands.file_errors import blaming_file
 from edgevit.data.images import ImageSet, open_images
-from edgevit.data.output_labels import match_labels
+from edgevit.data.output_labels import check_classes, match_labels
 from edgevit.data.prepared import PreparedImages, PrepareImagesJob, prepare_images
 from edgevit.data.row_file import read_rows
 from edgevit.data.sampling import DEFAULT_CALIBRATION_SAMPLES, sample_images
@@ -45,7 +49,8 @@ from edgevit.quantization.policy import Architecture, FirstGuess, Target, first_
 from edgevit.results.artifact import TensorSpec
 from edgevit.results.candidate import Accuracy, Attempt, within_budget
 from edgevit.results.contract import Contract
-from edgevit.results.output import Output
+from edgevit.results.metric import MetricScore
+from edgevit.results.output import Output, outputs_line
 from edgevit.results.quantized_file import QuantizedFile
 from edgevit.run.progress import Progress
 from edgevit.run.stages import ChildRunner, child_runner
@@ -77,14 +82,22 @@ class FileQuantization:
     preprocessing: PreprocessingOverrides
     """What the user gave; the input size is the file's own."""
     class_offset: int | None
-    max_drop: float
-    """In percentage points."""
+    max_drop: float | None
+    """In percentage points, or in the unit of ``metric``, for which it has to be given; 1 point when None."""
     max_minutes: float
     """After which no further rung of the ladder is tried."""
     threads: int
     embed_preprocessing: bool = False
     """Whether the quantized file takes pixels and normalizes them by itself."""
     seed: int = 0
+    metric: str | None = None
+    """To judge by, see :func:`edgevit.artifacts.metrics.built_in.find_metric`; top-1, without labels agreement, and without classes cosine
+    similarity, when None."""
+
+    @property
+    def limit(self) -> float:
+        """The largest drop."""
+        return 1.0 if self.max_drop is None else self.max_drop
 
 
 @dataclass(frozen=True)
@@ -164,6 +177,7 @@ def quantize_file(asked: FileQuantization, progress: Progress) -> QuantizedFile:
         CandidateFailed: nothing that was tried gave an artifact.
     """
     check_threads(asked.threads)
+    metric = _open_metric(asked)
     backend = backend_of_file(asked.artifact)
     if asked.out.suffix.lower() != backend.suffix:
         raise UsageError(f"--out {asked.out} does not end in {backend.suffix}", f"a file of {backend.title} does")
@@ -178,8 +192,23 @@ def quantize_file(asked: FileQuantization, progress: Progress) -> QuantizedFile:
             job = ReadFloatJob(backend.name, asked.artifact.absolute(), stated)
             file = children.run(f"read {asked.artifact.name}", Task(read_float_file, job, FloatFile))
         plan, contract = _plan(asked, backend, file), _contract(asked, usage, file)
-        images = _open_images(asked, file)
+        images = _open_images(asked, file, metric)
         return _climb(plan, _begin(asked, backend, contract, images, children, Path(folder)))
+
+
+def _open_metric(asked: FileQuantization) -> Metric | None:
+    """The metric that is asked for; None where none is."""
+    metric, limit = None if asked.metric is None else find_metric(asked.metric), asked.limit
+    is_share = metric is None or metric.unit == "%"
+    if not is_share and asked.max_drop is None:
+        raise UsageError(
+            f"the largest drop is not said, and {asked.metric} has a unit of its own",
+            "say how much of it may be lost: --max-drop",
+        )
+    if not 0 <= limit <= (100 if is_share else sys.float_info.max):
+        what, valid = ("in percentage points", "0 to 100") if is_share else ("of a metric", "0 or more")
+        raise UsageError(f"--max-drop {limit:g} is no drop {what}", f"give {valid}")
+    return metric
 
 
 def _contract(asked: FileQuantization, usage: Usage, file: FloatFile) -> Contract:
@@ -231,14 +260,14 @@ def _climb(plan: _Plan, trials: _FileTrials) -> QuantizedFile:
         first = replace(first, float_layers=trials.ranking(first)[:1])
     everything = tuple(rungs(first, plan.guess, backend.gptq_schemes))
     ladder: Iterator[Rung] = iter([rung for rung in everything if rung.name not in _WEIGHT_CHANGES])
-    attempts = climb(first, ladder, trials.attempt, trials.ranking, asked.max_drop, trials.has_time)
+    attempts = climb(first, ladder, trials.attempt, trials.ranking, asked.limit, trials.has_time)
     chosen = best(attempts)
     if chosen.rung not in trials.made:
         raise CandidateFailed(attempts[0].note)
     made, accuracy = trials.made[chosen.rung]
     _write(made, asked.out)
     assert chosen.drop_points is not None  # an attempt that gave a file was judged
-    is_kept = within_budget(chosen.drop_points, asked.max_drop)
+    is_kept = within_budget(chosen.drop_points, asked.limit)
     dropped = [p.replace("_", " ") for p in plan.planned.preparations if p not in _QUANTIZER_OPTIONS]
     skipped = [rung.name for rung in everything if rung.name in _WEIGHT_CHANGES]
     return QuantizedFile(
@@ -246,7 +275,7 @@ def _climb(plan: _Plan, trials: _FileTrials) -> QuantizedFile:
         scheme=plan.scheme,
         attempts=attempts,
         chosen=chosen,
-        float_top1=trials.float_accuracy.top1,
+        float_top1=trials.judge.accuracy(trials.judge.original).top1,
         accuracy=accuracy,
         size_before=sum(each.stat().st_size for each in backend.files_of(asked.artifact)),
         size_after=sum(each.stat().st_size for each in made.files),
@@ -285,23 +314,76 @@ class _Images:
 
     calibration: ImageSet
     judging: ImageSet | None
-    """Labelled, unless the file has no classes; None to judge by agreement on the calibration images."""
-    labels: tuple[int, ...] | None
+    """With labels as outputs of the file where it has classes; None to judge without labels on the calibration images."""
+    metric: Metric | None
+    """That is asked for."""
 
 
-def _open_images(asked: FileQuantization, file: FloatFile) -> _Images:
+def _open_images(asked: FileQuantization, file: FloatFile, metric: Metric | None) -> _Images:
     calibration = open_images(asked.calibration, "training")
     if len(calibration) > DEFAULT_CALIBRATION_SAMPLES:
         calibration = sample_images(calibration, DEFAULT_CALIBRATION_SAMPLES, asked.seed, "calibration")
     if file.named_outputs and asked.class_offset is not None:
         raise UsageError(f"--class-offset is given, and {asked.artifact} has no classes", "leave it out")
-    if asked.evaluation is None:
-        return _Images(calibration, None, None)
-    judging = open_images(asked.evaluation)
-    labels = match_labels(judging, file.classes, asked.class_offset).labels
-    if labels is None and not file.named_outputs:
+    if metric and file.named_outputs and metric.name in OF_CLASSES:
+        raise UsageError(
+            f"--metric {metric.name} is for classifiers, and {asked.artifact} gives {outputs_line(file.named_outputs)}",
+            "give cosine, snr in dB, or package.module:function of your own, which reads the outputs by name",
+        )
+    if metric is MIOU:
+        raise UsageError(
+            "--metric miou compares with masks, which quantize does not take",
+            "give cosine, or snr in dB, and score what is written: edgevit eval … --masks DIR",
+        )
+    judging = None
+    if asked.evaluation is not None:
+        judging = match_labels(open_images(asked.evaluation), file.classes, asked.class_offset)
+        if metric in (None, TOP1) and not file.named_outputs:
+            check_classes(judging)
+    is_labelled = judging is not None and judging.targets is not None
+    if metric and metric.needs_labels and not is_labelled:
+        raise UsageError(
+            f"--metric {metric.name} needs labels, and the images have none",
+            "give --data with labels: a folder of class sub-folders, or one with labels.csv",
+        )
+    if judging and metric is None and not is_labelled and not file.named_outputs:
         raise UsageError(f"{judging.source} has no labels", "a folder of class sub-folders, or one with labels.csv")
-    return _Images(calibration, judging, labels)
+    return _Images(calibration, judging, metric)
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """What judges the file and all that is made of it, by their outputs."""
+
+    metric: Metric | None
+    """None for top-1, without labels agreement; cosine similarity of a file without classes."""
+    named: tuple[Output, ...]
+    """Of a file without classes."""
+    labels: tuple[int, ...] | None
+    """The class of each image; None without such labels."""
+    targets: np.ndarray | None
+    """Labels as a metric reads them."""
+    original: np.ndarray
+    """What the float file gives, float32 [images, values]."""
+
+    def accuracy(self, logits: np.ndarray) -> Accuracy:
+        """Of outputs float32 [images, values], beside those of the float file.
+
+        Raises:
+            UsageError: the metric cannot be taken.
+        """
+        if self.named:
+            outputs, reference = (split_rows(rows, self.named) for rows in (logits, self.original))
+            return Accuracy(None, None, len(logits), None, metric=self._score(COSINE, outputs, reference))
+        answers, original = (read_answers(rows, self.labels) for rows in (logits, self.original))
+        accuracy = replace(accuracy_of(answers, original), agreement=agreement(answers, original))
+        if self.metric is None or self.metric is TOP1:
+            return accuracy
+        return replace(accuracy, metric=self._score(self.metric, {"logits": logits}, {"logits": self.original}))
+
+    def _score(self, default: Metric, outputs: Outputs, reference: Outputs) -> MetricScore:
+        predictions = Predictions(outputs, reference, self.targets)
+        return score_with_drop(self.metric or default, predictions, resamples=False)
 
 
 def _begin(
@@ -329,7 +411,16 @@ def _begin(
         logits=folder / "float32.npy",
     )
     original = read_rows(children.run("evaluate (float32)", Task(run_images, job, LogitsFile)).logits)
-    return _FileTrials(asked, backend, contract, calibration, judging, images.labels, original, children, folder)
+    labelled = images.judging
+    judge = _Judge(
+        metric=images.metric,
+        named=contract.outputs,
+        labels=labelled.labels if labelled else None,
+        targets=labelled.targets if labelled else None,
+        original=original,
+    )
+    judge.accuracy(original)  # a metric that cannot be taken is told before anything is quantized
+    return _FileTrials(asked, backend, contract, calibration, judging, judge, children, folder)
 
 
 @dataclass
@@ -342,20 +433,12 @@ class _FileTrials:
     """Of what is made, but for its scheme."""
     calibration: PreparedImages
     judging: PreparedImages
-    labels: tuple[int, ...] | None
-    """Of the images to judge by; None where agreement judges."""
-    original: np.ndarray
-    """What the float file gives for the images to judge by, float32 [images, values]."""
+    judge: _Judge
     children: ChildRunner
     folder: Path
     made: dict[str, tuple[MadeArtifact, Accuracy]] = field(default_factory=dict)
     """By rung."""
     begun: float = field(default_factory=time.monotonic)
-
-    @property
-    def float_accuracy(self) -> Accuracy:
-        """Of the float file."""
-        return self._accuracy(self.original)
 
     def attempt(self, rung: str, recipe: Recipe) -> Attempt:
         """Quantizes by a recipe and evaluates the outcome."""
@@ -373,23 +456,13 @@ class _FileTrials:
             made = self.children.run(f"quantize ({rung})", Task(quantize, job, MadeArtifact))
             if self.asked.embed_preprocessing:
                 made = self._embedded(rung, made, contract)
-            accuracy = self._accuracy(self._logits(rung, made.main, SCHEMES[recipe.scheme].precision))
+            accuracy = self.judge.accuracy(self._logits(rung, made.main, SCHEMES[recipe.scheme].precision))
         except (CandidateFailed, CheckFailed, UsageError) as error:
             return Attempt(rung, recipe, None, None, None, time.monotonic() - begun, error.message)
         self.made[rung] = made, accuracy
         seconds = time.monotonic() - begun
         drop = accuracy.judged.drop if accuracy.judged else None
         return Attempt(rung, recipe, accuracy.top1, accuracy.agreement, drop, seconds, samples=accuracy.samples)
-
-    def _accuracy(self, logits: np.ndarray) -> Accuracy:
-        """Of the float file, or of what was made of it, beside the float file."""
-        named = self.contract.outputs
-        if named:
-            outputs, reference = (split_rows(rows, named) for rows in (logits, self.original))
-            metric = score_with_drop(COSINE, Predictions(outputs, reference, None), resamples=False)
-            return Accuracy(None, None, len(logits), None, metric=metric)
-        answers, original = (read_answers(rows, self.labels) for rows in (logits, self.original))
-        return replace(accuracy_of(answers, original), agreement=agreement(answers, original))
 
     def ranking(self, recipe: Recipe) -> tuple[str, ...]:
         """Layers, the one that loses most by quantization first; see :data:`edgevit.quantization.ladder.Ranking`."""

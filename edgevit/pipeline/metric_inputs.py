@@ -6,11 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgevit.artifacts.metrics.built_in import BUILT_IN, find_metric
-from edgevit.artifacts.metrics.classification import AGREEMENT, TOP1
+from edgevit.artifacts.metrics.built_in import BUILT_IN, OF_CLASSES, find_metric
 from edgevit.artifacts.metrics.fidelity import COSINE
 from edgevit.artifacts.metrics.metric import Metric, Predictions
-from edgevit.artifacts.metrics.multilabel import MULTILABEL
 from edgevit.artifacts.metrics.segmentation import MIOU, class_map
 from edgevit.data.masks import open_masks
 from edgevit.data.output_labels import check_classes
@@ -22,8 +20,6 @@ from edgevit.results.output import outputs_line
 from edgevit.spec.spec import Spec
 
 _DEFAULT = "top1"
-_OF_CLASSES = (TOP1.name, AGREEMENT.name, MULTILABEL.name)
-"""What says nothing of a model without classes."""
 
 
 def open_metric(spec: Spec) -> Metric | None:
@@ -84,7 +80,7 @@ def check_metric(spec: Spec, model: Model, data: RunData) -> None:
             if images is not None and model.num_classes:
                 check_classes(images)
         return
-    if name in _OF_CLASSES and not model.num_classes:
+    if name in OF_CLASSES and not model.num_classes:
         raise UsageError(
             f"--metric {name} is for classifiers, and {model.name} gives {outputs_line(model.outputs)}",
             "give cosine, snr in dB, or package.module:function of your own, which reads the outputs by name",

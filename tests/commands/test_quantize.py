@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,6 +123,8 @@ def test_the_int8_file_itself_is_refused(tmp_path: Path) -> None:
         ({"scheme": "fp32"}, "fp32 is a float scheme"),
         ({"scheme": "static_wi2"}, "static_wi2"),
         ({"evaluation": "noise:4"}, "noise:4 has no labels"),
+        ({"evaluation": None, "metric": "top1"}, "--metric top1 needs labels"),
+        ({"metric": "miou"}, "masks, which quantize does not take"),
     ],
 )
 def test_what_does_not_fit_is_refused(changes: dict[str, object], said: str, tmp_path: Path) -> None:
@@ -200,3 +203,47 @@ def test_nothing_that_works_is_an_error(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(CandidateFailed, match="the quantizer gave up"):
         quantize_file(asked, Silent())
     assert not asked.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("metric", "max_drop", "said"),
+    [
+        ("value", None, "the largest drop is not said, and value has a unit of its own"),
+        ("multilabel", 101.0, "no drop in percentage points"),
+        (None, 101.0, "no drop in percentage points"),
+        ("snr", float("nan"), "--max-drop nan is no drop of a metric"),
+        ("nowhere", 1.0, "unknown metric: 'nowhere'"),
+    ],
+)
+def test_a_metric_is_checked_before_anything_is_read(
+    metric: str | None, max_drop: float | None, said: str, tmp_path: Path
+) -> None:
+    asked = asked_of(tmp_path / "float.onnx", get_backend("onnxruntime"), tmp_path)
+    with pytest.raises(UsageError, match=said):
+        quantize_file(replace(asked, metric=metric, max_drop=max_drop), Silent())
+
+
+_OWN = """
+def share(outputs, labels):
+    return (outputs.argmax(axis=1) == labels).mean()
+
+
+def raises(outputs, labels):
+    raise KeyError("depth")
+"""
+
+
+def test_an_own_metric_judges_in_its_own_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "quantizing_metric.py").write_text(_OWN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    backend = get_backend("onnxruntime")
+    asked = replace(asked_of(float_file(backend, tmp_path / "float"), backend, tmp_path), max_drop=0.01)
+    found = quantize_file(replace(asked, metric="quantizing_metric:share"), Silent())
+    metric = found.accuracy.metric
+    assert metric is not None and found.float_top1 is not None
+    assert (metric.value, metric.unit) == (pytest.approx(found.accuracy.top1), "")
+    assert found.drop_points == metric.drop == pytest.approx(found.float_top1 - metric.value)
+    with pytest.raises(UsageError, match=r"KeyError: 'depth' .*quantizing_metric\.py, line 7"):
+        quantize_file(replace(asked, metric="quantizing_metric:raises", out=tmp_path / "other.onnx"), Silent())
+    assert not (tmp_path / "other.onnx").exists()

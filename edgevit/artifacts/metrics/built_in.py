@@ -15,6 +15,8 @@ BUILT_IN: dict[str, Metric] = {
     metric.name: metric for metric in (TOP1, AGREEMENT, VALUE, MULTILABEL, COSINE, SNR, MIOU)
 }
 """By name, as ``--metric`` has it."""
+OF_CLASSES = (TOP1.name, AGREEMENT.name, MULTILABEL.name)
+"""What says nothing of a model without classes."""
 _NEXT = f"known: {', '.join(BUILT_IN)}; a function of your own is package.module:function"
 
 
