@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.bad_input.case import Case, case
-from tests.bad_input.contents import image, npz, pictures
+from tests.bad_input.case import Case, case, slow_case
+from tests.bad_input.contents import classifier_onnx, image, npz, pictures
 
 _GOOD = "def score(outputs, labels):\n    return 1.0\n"
 _RUN = "compress digits_cnn --export onnx --scheme fp32"
@@ -16,6 +16,14 @@ def _own(text: str, *words: str, options: str = "--max-drop 0.1") -> Case:
     return case(f"{_RUN} --data digits --metric mine:score {options}", *words, files={"mine.py": text})
 
 
+def _called(text: str, *words: str) -> Case:
+    """A metric that is called, and then gives no score: the file is run first."""
+    command = "eval model.onnx --data digits --samples 20 --mean 0.5 --std 0.5 --metric mine:score"
+    return slow_case(command, *words, files={"mine.py": text, "model.onnx": classifier_onnx()})
+
+
+_HEAD = "import sys, numpy as np\ndef score(outputs, labels):\n    "
+_FORM = "def metric(outputs, labels)"
 _ARRAYS = npz(images=pictures(), labels=[0, 1])
 
 CASES = (
@@ -48,5 +56,19 @@ CASES = (
     case(f"{_RUN} --data digits --data nowhere", "no such image source: nowhere"),
     case(f"{_RUN} --data digits --data b", "b has no labels", files={"b/a.png": image(), "b/b.png": image(shade=9)}),
     case(f"{_RUN} --data digits --data a.npz --calibration b.npz", "calibration images of", "a.npz", files={"a.npz": _ARRAYS, "b.npz": _ARRAYS}),
+    _called(_HEAD + "raise KeyError('depth')\n", "calling mine:score: KeyError: 'depth'", "mine.py, line 3", "correct that line"),
+    _called(_HEAD + "raise ValueError\n", "calling mine:score: ValueError", "mine.py, line 3"),
+    _called(_HEAD + "return outputs[0][10]\n", "IndexError", "mine.py, line 3"),
+    _called(_HEAD + "sys.exit(0)\n", "it calls sys.exit(0)", "mine.py, line 3", "do nothing but define functions"),
+    _called(_HEAD + "input()\n", "EOFError", "mine.py, line 3"),
+    _called(_HEAD + "return float('nan')\n", "mine:score gives nan", "let the metric give a finite number"),
+    _called(_HEAD + "return np.float32('-inf')\n", "mine:score gives -inf", "finite number"),
+    _called(_HEAD + "return np.full(len(labels), np.nan)\n", "mine:score gives nan", "finite number"),
+    _called(_HEAD + "return None\n", "mine:score returned None, not a float", _FORM),
+    _called(_HEAD + "return '0.5'\n", "mine:score returned str, not a float", _FORM),
+    _called(_HEAD + "return True\n", "mine:score returned bool, not a float", _FORM),
+    _called(_HEAD + "return {'top1': 0.5}\n", "mine:score returned dict, not a float", _FORM),
+    _called(_HEAD + "return outputs\n", "mine:score returned an array float32 [20, 10], not a float", _FORM),
+    _called(_HEAD + "return labels[:3]\n", "mine:score returned an array int64 [3], not a float", _FORM),
     case(f"{_RUN} --set 'data.also_evaluate=[\"digits\"]'", "no effect without data.evaluation"),
 )  # fmt: skip

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import numpy as np
+from onnx import TensorProto, helper
 from PIL import Image
 
 from edgevit.results.run import run_to_json
@@ -67,3 +68,18 @@ def npz(**arrays: Any) -> bytes:
 def pictures(count: int = 2, size: int = 16) -> np.ndarray:
     """Returns images uint8 [count, size, size, 3]."""
     return np.random.default_rng(0).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+
+
+def classifier_onnx(size: int = 32) -> bytes:
+    """Returns a model of ONNX that takes float32 [1, 3, size, size] and gives 10 logits."""
+    image = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, size, size])
+    logits = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 10])
+    weights = helper.make_tensor("w", TensorProto.FLOAT, [3, 10], [number / 30 for number in range(30)])
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["x"], ["means"]),
+        helper.make_node("Flatten", ["means"], ["row"]),
+        helper.make_node("MatMul", ["row", "w"], ["y"]),
+    ]
+    graph = helper.make_graph(nodes, "g", [image], [logits], [weights])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(made.SerializeToString())
