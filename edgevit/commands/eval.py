@@ -11,7 +11,7 @@ import numpy as np
 
 from edgevit.artifacts.accuracy import accuracy_of, read_answers
 from edgevit.artifacts.evaluate import check_classifier, class_count, preprocessing_for, run_once
-from edgevit.artifacts.metrics.built_in import find_metric
+from edgevit.artifacts.metrics.built_in import find_asked_metric
 from edgevit.artifacts.metrics.classification import AGREEMENT
 from edgevit.artifacts.metrics.fidelity import COSINE, SNR
 from edgevit.artifacts.metrics.judge import score_alone
@@ -164,7 +164,7 @@ def open_file_metric(name: str, *, beside: bool) -> Metric:
     Raises:
         UsageError: there is none of that name, or it compares with what is not there.
     """
-    metric = find_metric(name)
+    metric = find_asked_metric(name)
     if metric in _OF_TWO and not beside:
         raise UsageError(
             f"{name} compares with the float model, and here is a file alone",

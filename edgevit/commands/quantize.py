@@ -27,7 +27,7 @@ from edgevit.artifacts.evaluate import (
 )
 from edgevit.artifacts.layer_sensitivity import Sensitivity, SensitivityJob, layer_sensitivity
 from edgevit.artifacts.make import MadeArtifact, QuantizeJob, quantize
-from edgevit.artifacts.metrics.built_in import OF_CLASSES, find_metric
+from edgevit.artifacts.metrics.built_in import OF_CLASSES, find_asked_metric
 from edgevit.artifacts.metrics.classification import TOP1
 from edgevit.artifacts.metrics.fidelity import COSINE
 from edgevit.artifacts.metrics.judge import score_with_drop
@@ -91,8 +91,8 @@ class FileQuantization:
     """Whether the quantized file takes pixels and normalizes them by itself."""
     seed: int = 0
     metric: str | None = None
-    """To judge by, see :func:`edgevit.artifacts.metrics.built_in.find_metric`; top-1, without labels agreement, and without classes cosine
-    similarity, when None."""
+    """To judge by, see :func:`edgevit.artifacts.metrics.built_in.find_metric`; top-1, without labels agreement, and without
+    classes cosine similarity, when None."""
 
     @property
     def limit(self) -> float:
@@ -198,7 +198,7 @@ def quantize_file(asked: FileQuantization, progress: Progress) -> QuantizedFile:
 
 def _open_metric(asked: FileQuantization) -> Metric | None:
     """The metric that is asked for; None where none is."""
-    metric, limit = None if asked.metric is None else find_metric(asked.metric), asked.limit
+    metric, limit = None if asked.metric is None else find_asked_metric(asked.metric), asked.limit
     is_share = metric is None or metric.unit == "%"
     if not is_share and asked.max_drop is None:
         raise UsageError(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgevit.artifacts.metrics.built_in import BUILT_IN, OF_CLASSES, find_metric
+from edgevit.artifacts.metrics.built_in import BUILT_IN, OF_CLASSES, find_asked_metric, find_metric
 from edgevit.artifacts.metrics.fidelity import COSINE
 from edgevit.artifacts.metrics.metric import Metric, Predictions
 from edgevit.artifacts.metrics.segmentation import MIOU, class_map
@@ -39,7 +39,7 @@ def open_metric(spec: Spec) -> Metric | None:
         return None
     if ":" in name:
         ensure_torchvision_schemas()  # the user's module may import timm or torchvision
-    metric = find_metric(name)
+    metric = find_asked_metric(name)
     if metric.unit != "%" and "max_drop" not in budget.model_fields_set:
         raise UsageError(
             f"the largest drop is not said, and {name} has a unit of its own",

@@ -34,6 +34,8 @@ CASES = (
     _own("import nowhere_to_be_found\n", "nowhere_to_be_found"),
     _own("raise KeyError('depth')\n", "KeyError", "mine.py, line 1"),
     _own("import sys\nsys.exit(0)\n", "sys.exit", "mine.py"),
+    _own("import os\nos._exit(0)\n", "mine cannot be imported", "do nothing but define functions"),
+    _own("import os\nos.abort()\n", "mine cannot be imported", "do nothing but define functions"),
     _own("def score(outputs): return 1.0\n", "mine:score(outputs, labels) cannot be called", "def metric(outputs, labels)"),
     _own("def score(outputs, labels, images): return 1.0\n", "missing a required argument: 'images'"),
     _own("def score(*, outputs, labels): return 1.0\n", "cannot be called"),

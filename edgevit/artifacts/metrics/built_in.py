@@ -6,7 +6,7 @@ from edgevit.artifacts.metrics.classification import AGREEMENT, TOP1
 from edgevit.artifacts.metrics.fidelity import COSINE, SNR
 from edgevit.artifacts.metrics.metric import Metric
 from edgevit.artifacts.metrics.multilabel import MULTILABEL
-from edgevit.artifacts.metrics.own import own_metric
+from edgevit.artifacts.metrics.own import check_import_ends, own_metric
 from edgevit.artifacts.metrics.segmentation import MIOU
 from edgevit.artifacts.metrics.value import VALUE
 from edgevit.errors import unknown_name
@@ -34,3 +34,17 @@ def find_metric(name: str) -> Metric:
     if name not in BUILT_IN:
         raise unknown_name("metric", name, BUILT_IN, next_step=_NEXT)
     return BUILT_IN[name]
+
+
+def find_asked_metric(name: str) -> Metric:
+    """Returns a metric that a user asks for, once it is sure that importing one of their own ends.
+
+    Args:
+        name: As ``--metric`` has it.
+
+    Raises:
+        UsageError: see :func:`find_metric`; or the import ends the process, or does not end.
+    """
+    if ":" in name:
+        check_import_ends(name)
+    return find_metric(name)

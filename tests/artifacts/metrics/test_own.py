@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgevit.artifacts.metrics.metric import Predictions
-from edgevit.artifacts.metrics.own import own_metric
+from edgevit.artifacts.metrics.own import check_import_ends, own_metric
 from edgevit.errors import UsageError
 
 _SOURCE = """
@@ -106,3 +106,24 @@ def test_what_it_may_not_answer(function: str, message: str) -> None:
     metric = own_metric(f"metrics_of_mine:{function}")
     with pytest.raises(UsageError, match=message):
         metric.score(_predictions())
+
+
+@pytest.mark.parametrize(
+    ("body", "seconds", "said"),
+    [
+        ("import os; os._exit(0)", 60.0, "metric_to_try cannot be imported: "),
+        pytest.param("while True: pass", 6.0, "metric_to_try cannot be imported: .*6 s", marks=pytest.mark.slow),
+    ],
+)
+def test_an_import_that_ends_the_process_or_never_ends_is_refused(body: str, seconds: float, said: str) -> None:
+    Path("metric_to_try.py").write_text(f"{body}\n")
+    with pytest.raises(UsageError, match=said):
+        check_import_ends("metric_to_try:score", seconds)
+    assert "metric_to_try" not in sys.modules
+
+
+def test_what_a_module_raises_is_told_when_it_is_imported_here() -> None:
+    Path("metric_to_try.py").write_text("raise KeyError('depth')\n")
+    check_import_ends("metric_to_try:score")
+    with pytest.raises(UsageError, match=r"KeyError: 'depth' .*metric_to_try\.py, line 1"):
+        own_metric("metric_to_try:score")
