@@ -138,7 +138,7 @@ def validate_devices(
 
 
 @devices.command("fit", cls=StrictCommand)
-def fit_devices() -> None:
+def fit_devices(as_json: options.Json = False) -> None:
     """Fit the cost model to the carried measurements.
 
     For developers: the coefficients in the package are replaced.
@@ -151,9 +151,13 @@ def fit_devices() -> None:
     from edgevit.cli.render_validation import print_validation
     from edgevit.commands.devices import fit_devices as fit
     from edgevit.devices.coefficients import SHIPPED
+    from edgevit.results.document import to_document
 
     with terminal.make_progress() as progress:
         found = fit(progress.stage)
+    if as_json:
+        terminal.print_json(to_document(found))
+        return
     print_validation(found, 20)
     terminal.print_line(f"fitted to {len(found.predictions)} measurements: {SHIPPED}")
 

@@ -44,11 +44,20 @@ def build_published(model: str, size: tuple[int, int]) -> nn.Module:
         UsageError: there is no definition of it.
     """
     ensure_torchvision_schemas()
+    from timm.layers import set_fused_attn, use_fused_attn
+
+    before = use_fused_attn(), use_fused_attn(experimental=True)
+    set_fused_attn(False)  # of the process, for what is built
+    try:
+        return _build(model, size)
+    finally:
+        set_fused_attn(*before)
+
+
+def _build(model: str, size: tuple[int, int]) -> nn.Module:
     import timm
-    from timm.layers import set_fused_attn
     from timm.utils.model import reparameterize_model
 
-    set_fused_attn(False)
     if model.startswith("*"):
         name = model[1:]
         build = _others().get(name)

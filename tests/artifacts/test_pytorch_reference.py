@@ -135,7 +135,7 @@ def test_what_is_vectorized_wrongly_is_run_one_by_one(
     module, pixels = Means(), images(3)
     monkeypatch.setattr(torch, "vmap", lambda function: lambda batch: module(batch) * (1 + wrong))
     found = batched(module, pixels)(pixels)
-    assert "images are run one by one: in a batch their logits differ by " in capsys.readouterr().out
+    assert "images are run one by one: in a batch their outputs differ by " in capsys.readouterr().out
     np.testing.assert_array_equal(found, single(module, pixels))
 
 

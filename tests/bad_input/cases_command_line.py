@@ -126,7 +126,7 @@ _TWICE = (
     *(
         case(f"compress digits_cnn {option} {value} {option} {value}", f"{option} is given 2 times")
         for option, value in (
-            ("--data", "digits"), ("--calibration", "calibration:digits"), ("--weights", "w.pt"), ("--scheme", "fp32"),
+            ("--calibration", "calibration:digits"), ("--weights", "w.pt"), ("--scheme", "fp32"),
             ("--export", "onnx"), ("--threads", "1"), ("--out", "run"), ("--tokens", "none"), ("--max-drop", "1"),
             ("--profile", "intel-cpu"), ("--jobs", "1"), ("--samples", "3"),
         )

@@ -78,14 +78,12 @@ def test_a_choice_is_one_of_those_offered() -> None:
     assert caught.value.hint and "did you mean f32" in caught.value.hint
 
 
-@pytest.mark.parametrize(
-    ("text", "numbers"), [(None, None), ("0.5", (0.5, 0.5, 0.5)), ("0.1,0.2,0.3", (0.1, 0.2, 0.3))]
-)
-def test_one_number_is_for_all_channels(text: str | None, numbers: tuple[float, ...] | None) -> None:
+@pytest.mark.parametrize(("text", "numbers"), [(None, None), ("0.5", (0.5,)), ("0.1,0.2", (0.1, 0.2))])
+def test_numbers_are_for_all_channels_or_for_each(text: str | None, numbers: tuple[float, ...] | None) -> None:
     assert options.channels("--mean", text) == numbers
 
 
-@pytest.mark.parametrize("text", ["a", "", "1,2", "1,2,3,4", "1,,3"])
+@pytest.mark.parametrize("text", ["a", "", "1,,3"])
 def test_anything_else_is_no_value_for_channels(text: str) -> None:
     with pytest.raises(UsageError, match="--mean"):
         options.channels("--mean", text)

@@ -28,7 +28,7 @@ from edgevit.spec.spec import MeasureSpec
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-NEUTRAL = Preprocessing((1, 1), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+NEUTRAL = Preprocessing((1, 1), (0.5,), (0.5,))
 
 
 @pytest.fixture
@@ -89,5 +89,5 @@ def test_the_child_is_asked_for_what_the_user_asked(classifier: Path, monkeypatc
 
 def test_what_is_no_classifier_is_refused(tmp_path: Path) -> None:
     probe = Path(__file__).parents[2] / "edgevit" / "commands" / "probes" / "probe.onnx"
-    with pytest.raises(UsageError, match="not a classifier"):
+    with pytest.raises(UsageError, match="not a model of single images"):
         time_end_to_end(job(probe, None))

@@ -229,7 +229,7 @@ def convert(prepared: Prepared, backend: str, folder: Path, timeout_seconds: flo
     verify_signature(
         made.inputs,
         made.outputs,
-        prepared.preprocessing.input_size,
+        prepared.preprocessing,
         classifier_outputs(prepared.num_classes),
         "float32",
     )

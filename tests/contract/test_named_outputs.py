@@ -39,6 +39,9 @@ def module() -> NamedOutputs:
     return NamedOutputs(EmbeddingAndMaps().eval())
 
 
+WANTED = Preprocessing((SIDE, SIDE), (0.5,) * 3, (0.5,) * 3)
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Path]:
     """The float and the static int8 artifact of every backend."""
@@ -54,7 +57,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Pat
 
 def rows_of(name: str, path: Path) -> np.ndarray:
     session = get_backend(name).open_session(path, 1, "f32")
-    verify_signature(session.inputs, session.outputs, (SIDE, SIDE), OUTPUTS, "float32")
+    verify_signature(session.inputs, session.outputs, WANTED, OUTPUTS, "float32")
     return np.concatenate([run_once(session, image[None]) for image in IMAGES])
 
 
@@ -89,8 +92,7 @@ def test_int8_keeps_names_shapes_and_real_values(name: str, files: dict[tuple[st
 @pytest.mark.parametrize("name", backend_names())
 def test_the_script_prints_every_output(name: str, files: dict[tuple[str, str], Path], tmp_path: Path) -> None:
     path, backend = files[name, "fp32"], get_backend(name)
-    wanted = Preprocessing((SIDE, SIDE), (0.5,) * 3, (0.5,) * 3)
-    contract = make_contract(preprocessing=wanted, classes=(), scheme="fp32", outputs=OUTPUTS)
+    contract = make_contract(preprocessing=WANTED, classes=(), scheme="fp32", outputs=OUTPUTS)
     backend.write_contract(path, contract)
     assert backend.read_contract(path) == contract
     script = path.with_name(USE_SCRIPT)
@@ -103,7 +105,7 @@ def test_the_script_prints_every_output(name: str, files: dict[tuple[str, str], 
     head, *lines = done.stdout.splitlines()
     assert head == str(tmp_path / "a.png")
     session = backend.open_session(path, 1, "f32")
-    outputs = split_rows(run_once(session, preprocess(Image.fromarray(pixels), wanted)[None]), OUTPUTS)
+    outputs = split_rows(run_once(session, preprocess(Image.fromarray(pixels), WANTED)[None]), OUTPUTS)
     assert [line.split(":")[0] for line in lines] == [
         "  zoomed [1, 4, 8, 8]",
         "  embedding [1, 6]",

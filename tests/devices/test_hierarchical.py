@@ -27,9 +27,9 @@ def test_the_gradient_is_that_of_the_loss() -> None:
     assert made._loss(z)[1] == pytest.approx(numeric, rel=1e-3, abs=1e-4)
 
 
-def test_it_finds_the_costs_that_made_the_latencies() -> None:
+def test_it_finds_the_costs_that_made_the_latencies_where_nothing_shrinks_them() -> None:
     given = problem()
-    fitted = fit(given, LEVELS, FAMILIES)
+    fitted = fit(given, (Level("device", "family", 1e-4, 1e-4), Level("session", "feature", 1e-3, 1e-2)), FAMILIES)
     assert np.abs(fitted.predict(given.x, given.groups) - given.log_t).max() < 0.05
 
 
@@ -38,7 +38,7 @@ def test_an_unknown_group_is_predicted_from_the_levels_above() -> None:
     fitted = fit(given, LEVELS, FAMILIES)
     unknown = fitted.predict(given.x, {"device": ["d2"] * 60, "session": ["s2"] * 60})
     difference = unknown - (given.log_t - np.log(3) * (np.arange(60) % 2))
-    assert 0.3 < difference.mean() < 0.8  # between the two devices, a factor of 3 apart
+    assert 0.1 * np.log(3) < difference.mean() < 0.9 * np.log(3)  # between the two devices, a factor of 3 apart
 
 
 def test_costs_are_positive() -> None:

@@ -177,7 +177,7 @@ def test_the_teacher_gets_its_own_size_and_normalization() -> None:
     ("changes", "message"),
     [
         ({"images": IMAGES[:0], "labels": LABELS[:0]}, "no images"),
-        ({"images": IMAGES.astype(np.float32)}, "float32"),
+        ({"images": IMAGES.astype(np.float64)}, "float64"),
         ({"images": IMAGES[0]}, "8, 8, 3"),
         ({"labels": LABELS[:5]}, "20 images"),
         ({"labels": LABELS + 1}, "1 to 4 but the models have the classes 0..3"),

@@ -141,7 +141,7 @@ def test_a_run_tells_what_was_asked_and_found(finished: Finished) -> None:
     assert len(rows) == 41
     assert run["spec"]["data"] == {
         "evaluation": "digits", "calibration": None, "train": None, "samples": 40, "calibration_samples": None,
-        "class_offset": None,
+        "class_offset": None, "also_evaluate": [], "masks": None,
     }  # fmt: skip
     assert run["spec"]["budget"]["max_drop"] == 100
     assert run["baseline"]["samples"] == 40

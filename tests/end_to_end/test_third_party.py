@@ -81,17 +81,23 @@ def test_a_full_int8_file_gives_its_known_answer(shared_data: Path) -> None:
     assert found.ravel().tolist() == known
 
 
-@pytest.mark.parametrize("command", ["bench", "eval", "profile"])
+@pytest.mark.parametrize("command", ["bench", "eval"])
 def test_a_file_that_needs_flex_ops_gets_a_clear_error(command: str, shared_data: Path) -> None:
     file = shared_data / "edge_models" / "tflite" / "mobilevit_xxs_256_flowers5_flexops.tflite"
-    options = {"eval": ["--data", shared_data / "flowers5", *HALF], "profile": ["--device", "raspberry-pi-5"]}.get(
-        command, []
-    )
+    options = {"eval": ["--data", shared_data / "flowers5", *HALF]}.get(command, [])
     done = edgevit(command, file, *options)
     assert done.returncode == 2
     assert "FlexTranspose" in done.stderr
     assert "hint: " in done.stderr
     assert done.stdout == ""
+
+
+def test_a_file_that_needs_flex_ops_gets_no_latency(shared_data: Path) -> None:
+    file = shared_data / "edge_models" / "tflite" / "mobilevit_xxs_256_flowers5_flexops.tflite"
+    done = edgevit("profile", file, "--device", "raspberry-pi-5")
+    assert done.returncode == 1
+    assert "FlexTranspose" in done.stdout + done.stderr
+    assert "unsupported" in done.stdout
 
 
 def test_bench_measures_a_third_party_file(shared_data: Path) -> None:

@@ -37,12 +37,14 @@ _IMPORTS = """
 import importlib, pkgutil, edgevit
 PACKAGES = ("cli", "gate", "report", "results", "run", "spec", "data", "devices", "measure", "units", "errors")
 COMMANDS = ("bench", "classify", "clean", "doctor", "end_to_end", "eval", "file_errors", "inspect", "profile")
+NEED_PYTORCH = ("edgevit.devices.captured_graph", "edgevit.devices.published_models")  # to fit what predicts
 names = [f"edgevit.{name}" for name in PACKAGES] + [f"edgevit.commands.{name}" for name in COMMANDS]
 names += [f"edgevit.backends.onnxruntime.{name}" for name in ("graph", "session", "op_times")]
 for name in names:
     module = importlib.import_module(name)
     for found in pkgutil.walk_packages(getattr(module, "__path__", ()), f"{name}."):
-        importlib.import_module(found.name)
+        if found.name not in NEED_PYTORCH:
+            importlib.import_module(found.name)
 """
 
 _COMMANDS = """
