@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.bad_input.case import Case, case, folder, slow_case
-from tests.bad_input.contents import BUDGET, RUN
+from tests.bad_input.contents import BUDGET, RUN, classifier_onnx
 
 _WITH_MODEL = ("compress", "export", "reduce-tokens", "sensitivity")
 _COMMANDS = {
@@ -301,7 +301,7 @@ _TOGETHER = (
     case("quantize m.txt --calibration digits:train", "no backend reads .txt", files={"m.txt": "x"}),
     case("quantize m.onnx --calibration digits:train --max-drop -1", "--max-drop"),
     case("quantize m.onnx --calibration digits:train --max-minutes 0", "--max-minutes"),
-    case("quantize m.onnx --calibration digits:train --mean 0.5 --std 0", "std"),
+    case("quantize m.onnx --calibration digits:train --mean 0.5 --std 0", "std", files={"m.onnx": classifier_onnx()}),
     case("quantize m.onnx --calibration digits:train", "--mean and --std", files={"m.onnx": b"x"}),
     case("quantize m.onnx --calibration digits:train --out m.tflite", "does not end in .onnx", files={"m.onnx": b"x"}),
     slow_case(
@@ -324,7 +324,7 @@ _TOGETHER = (
     case("sensitivity digits_cnn", "calibration"),
     case("sensitivity digits_cnn --calibration calibration:digits --export onnx,tflite", "exactly one"),
     case("sensitivity digits_cnn --calibration calibration:digits --scheme fp32,fp16", "exactly one"),
-    case("explain digits_cnn digits-0010", "vision transformer"),
+    case("explain digits_cnn digits-0010", "softmax-attention blocks", "digits_vit"),
     case("explain digits_vit nowhere.png", "nowhere.png"),
     case("explain digits_vit digits-9999", "digits-9999"),
     case("explain digits_vit digits-0010 --tokens tome:99", "tome"),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tests.bad_input.case import Case, Content, case, fifo, folder, link_to
-from tests.bad_input.contents import image, npz
+from tests.bad_input.contents import classifier_onnx, image, npz
 
 _TEN = tuple(map(str, range(10)))
 
@@ -98,10 +98,15 @@ _NORMALIZATION = (
             ("--mean -1 --std 1", ("from 0 to 1",)),
             ("--mean 0.5 0.5 0.5 --std 0.5", ("commas",)),
             ("--mean '0.5 0.5 0.5' --std 0.5", ("commas",)),
-            ("--mean 0.5,0.5 --std 0.5", ("commas",)),
             ("--mean 0.5", ("--std",)),
             ("--mean nan --std 1", ("mean",)),
         )
+    ),
+    case(
+        "eval m.onnx --data digits --mean 0.5,0.5 --std 0.5",
+        "mean has 2 values",
+        "3 channels",
+        files={"m.onnx": classifier_onnx()},
     ),
     case("compress digits_cnn --set model.preprocessing.mean=[127.5,127.5,127.5]", "--mean 0.5"),
 )

@@ -67,7 +67,7 @@ _WRONG: tuple[tuple[str, ...], ...] = (
     ("[model]\nname = 'digits_cnn'\n[model.preprocessing]\ninput_size = [0, 96]\n", "input_size"),
     ("[model]\nname = 'digits_cnn'\n[model.preprocessing]\ninput_size = [96.0, 96]\n", "input_size"),
     ("[model]\nname = 'digits_cnn'\n[model.preprocessing]\ninput_size = [100000, 100000]\n", "input_size"),
-    ("[model]\nname = 'digits_cnn'\n[model.preprocessing]\nmean = 0.5\n", "write [0.5, 0.5, 0.5]"),
+    ("[model]\nname = 'digits_cnn'\n[model.preprocessing]\nmean = 0.5\n", "write [0.5]"),
     ("[model]\nname = 'digits_cnn'\n[model.preprocessing]\nstd = [0.5, 0.5]\n", "std"),
     ("[model]\nname = 'digits_cnn'\n[model.preprocessing]\nstd = [0, 1, 1]\n", "std"),
     ("[model]\nname = 'digits_cnn'\n[model.preprocessing]\nmean = [nan, 0, 0]\n", "mean"),

@@ -87,6 +87,7 @@ def test_without_labels_it_is_judged_by_agreement(tmp_path: Path) -> None:
     assert found.drop_points == pytest.approx(100 * (1 - found.accuracy.agreement))
 
 
+@pytest.mark.slow
 def test_the_ladder_is_climbed_without_the_rungs_that_need_pytorch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,6 +44,7 @@ def check_device(run: Run, device: str) -> str | None:
     return run.choices[device]
 
 
+@pytest.mark.slow
 def test_a_profile_carries_a_small_model_to_its_devices(tmp_path: Path) -> None:
     """One that makes one file and searches for nothing."""
     check("hailo", "digits_cnn", tmp_path)
