@@ -132,7 +132,6 @@ _TWICE = (
         )
     ),
     case("gate run --budget a.toml --budget b.toml", "--budget is given 2 times"),
-    case("eval m.onnx --data a --data b", "--data is given 2 times"),
     case("bench m.onnx --threads 1 --threads=2", "--threads is given 2 times"),
     case("report run --out a --out b", "--out is given 2 times"),
     case("compress digits_cnn --quick --quick", "--quick is given 2 times"),
@@ -302,10 +301,10 @@ _TOGETHER = (
     case("quantize m.onnx --calibration digits:train --max-drop -1", "--max-drop"),
     case("quantize m.onnx --calibration digits:train --max-minutes 0", "--max-minutes"),
     case("quantize m.onnx --calibration digits:train --mean 0.5 --std 0", "std", files={"m.onnx": classifier_onnx()}),
-    case("quantize m.onnx --calibration digits:train", "--mean and --std", files={"m.onnx": b"x"}),
+    case("quantize m.onnx --calibration digits:train", "--mean and --std", files={"m.onnx": classifier_onnx()}),
     case("quantize m.onnx --calibration digits:train --out m.tflite", "does not end in .onnx", files={"m.onnx": b"x"}),
     slow_case(
-        "quantize m.onnx --calibration digits:train --mean 0.5 --std 0.5", "damaged, or no file", files={"m.onnx": b"x"}
+        "quantize m.onnx --calibration digits:train --mean 0.5 --std 0.5", "not an ONNX file", files={"m.onnx": b"x"}
     ),
     case("init digits_cnn --out spec.json", "does not end in .toml", "--out spec.toml"),
     case("init digits_cnn", "spec.toml exists", "choose another --out", files={"spec.toml": "mine"}),

@@ -47,7 +47,7 @@ _FACTORIES = (
     _factory(_replaced("return self.head(", "return 1 / 0\n        return self.head("), "ZeroDivisionError", "mine.py"),
     _factory(_replaced(".mean((2, 3))", ""), "mine"),
     _factory(_replaced("Conv2d(3, 4", "Conv2d(4, 4"), "channels"),
-    _factory(_replaced("return self.head(", "return None\n        return self.head("), "logits"),
+    _factory(_replaced("return self.head(", "return None\n        return self.head("), "returns no tensor"),
     _factory(_replaced("    default_cfg", "    other_cfg"), "input_size"),
     _factory(_replaced("'input_size': (3, 16, 16), ", ""), "input_size"),
     _factory(_replaced("(0.5,) * 3, 'std'", "'x', 'std'"), "mean"),

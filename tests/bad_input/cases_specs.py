@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.bad_input.case import Case, Content, case, fifo, folder, link_to
 from tests.bad_input.contents import RUN
 
+_SHIPPED_DEVICE = (Path(__file__).parents[2] / "devices" / "raspberry-pi-5.toml").read_text(encoding="utf-8")
 _MODEL = '[model]\nname = "digits_cnn"\n'
 
 
@@ -200,10 +203,7 @@ _DEVICES: tuple[tuple[str, ...], ...] = (
     ("name = 'x'\ntitle = 'abc'\nkind = 'phone'\nunits = 3\n", "units"),
     ("name = 'x'\ntitle = 'abc'\nkind = 'phone'\n[[units]]\nnmae = 'cpu'\n", "did you mean name"),
     ("name = 'x'\n[[units]]\n[units.ops]\nunsuported = []\n", "did you mean unsupported"),
-    (
-        "name = 'x'\ntitle = 'abc'\nkind = 'phone'\n[[units]]\nname = 'cpu'\n[units.roofline.efficiency.float]\ncnov = 1\n",
-        "did you mean conv",
-    ),
+    (_SHIPPED_DEVICE.replace("\nconv = ", "\ncnov = ", 1), "cnov: unknown key", "did you mean conv"),
     ("name = 'x'\n[[units]]\nruntimes = ['tensort']\n", "units.0.runtimes.0", "tensorrt"),
     ("name = 'x'\n[[units]]\nnumerics = { float = 'float64' }\n", "units.0.numerics.float"),
     ("name = 'x'\n[memory_bytes]\nvalue = 'much'\nsource = 'here'\n", "memory_bytes.value"),
