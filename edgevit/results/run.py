@@ -215,13 +215,14 @@ def run_json_schema() -> dict[str, Any]:
     return _RUN.json_schema(mode="serialization")
 
 
-def load_run(path: Path) -> Run:
+def load_run(path: Path | str) -> Run:
     """Loads a run from its folder or from its ``run.json``.
 
     Raises:
         UsageError: the file is missing, not JSON, of another schema version, or not a run.
     """
-    file = path / "run.json" if path.is_dir() else path
+    given = Path(path)
+    file = given / "run.json" if given.is_dir() else given
     hint = "give the folder that `edgevit compress --out DIR` wrote, or its run.json"
     problem = file_problem(file)
     if problem:

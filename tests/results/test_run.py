@@ -24,7 +24,7 @@ def save(run: Run, folder: Path) -> Path:
 )
 def test_round_trip(run: Run, tmp_path: Path) -> None:
     file = save(run, tmp_path)
-    assert load_run(file) == load_run(tmp_path) == run
+    assert load_run(file) == load_run(tmp_path) == load_run(str(tmp_path)) == run
 
 
 def test_the_keys_that_other_programs_rely_on(tmp_path: Path) -> None:
