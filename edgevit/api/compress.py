@@ -168,8 +168,3 @@ def _with_metric(budget: BudgetSpec | None, metric: OwnMetric | str | None) -> d
     if document.get("metric") is not None:
         raise UsageError("budget names a metric, and metric another", "give it once")
     return {**document, "metric": metric_name(metric)}
-
-
-def _given(**settings: Any) -> dict[str, Any]:
-    """Those that are not None."""
-    return {name: value for name, value in settings.items() if value is not None}

@@ -11,7 +11,8 @@ from edgevit.api.overrides import overrides_of_file
 from edgevit.api.progress import ProgressCallback, told
 from edgevit.api.source_for_file import source_for_file
 from edgevit.api.stored_images import Images
-from edgevit.commands.quantize import FileQuantization, default_out, quantize_file
+from edgevit.commands.float_file import FileQuantization
+from edgevit.commands.quantize import default_out, quantize_file
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.quantized_file import QuantizedFile
 

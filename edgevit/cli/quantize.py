@@ -69,7 +69,8 @@ def quantize(
       edgevit quantize mobilenet_v2.onnx --calibration train/ --data val/ --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
     """
     from edgevit.cli import render, terminal
-    from edgevit.commands.quantize import FileQuantization, default_out, quantize_file
+    from edgevit.commands.float_file import FileQuantization
+    from edgevit.commands.quantize import default_out, quantize_file
     from edgevit.errors import ExitCode
     from edgevit.results.candidate import within_budget
     from edgevit.results.document import to_document

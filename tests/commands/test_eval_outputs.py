@@ -16,7 +16,8 @@ pytest.importorskip("onnxruntime")
 from edgevit.backends import get_backend  # noqa: E402
 from edgevit.cli.app import run  # noqa: E402
 from edgevit.commands.eval import FileEvaluation, evaluate_file  # noqa: E402
-from edgevit.commands.quantize import FileQuantization, quantize_file  # noqa: E402
+from edgevit.commands.float_file import FileQuantization  # noqa: E402
+from edgevit.commands.quantize import quantize_file  # noqa: E402
 from edgevit.data.preprocess import preprocess  # noqa: E402
 from edgevit.errors import UsageError  # noqa: E402
 from edgevit.model.program.capture import capture  # noqa: E402

@@ -19,8 +19,11 @@ pytest.importorskip("timm")
 
 from edgevit.artifacts.make import MadeArtifact  # noqa: E402
 from edgevit.backends import Backend, get_backend  # noqa: E402
-from edgevit.commands import quantize as quantizing  # noqa: E402
-from edgevit.commands.quantize import FileQuantization, ReadFloatJob, quantize_file, read_float_file  # noqa: E402
+from edgevit.commands import quantize  # noqa: E402
+from edgevit.commands.file_judge import open_metric  # noqa: E402
+from edgevit.commands.file_trials import FileTrials  # noqa: E402
+from edgevit.commands.float_file import FileQuantization, ReadFloatJob, read_float_file  # noqa: E402
+from edgevit.commands.quantize import quantize_file  # noqa: E402
 from edgevit.errors import CandidateFailed, UsageError  # noqa: E402
 from edgevit.model.load import load_model  # noqa: E402
 from edgevit.model.program.capture import capture  # noqa: E402
@@ -52,6 +55,18 @@ def asked_of(artifact: Path, backend: Backend, folder: Path) -> FileQuantization
         max_minutes=5.0,
         threads=1,
     )
+
+
+@pytest.mark.parametrize(
+    ("metric", "limit", "message"),
+    [("snr", None, "unit of its own"), ("cosine", 101.0, "no drop in percentage points"), (None, -1.0, "no drop")],
+)
+def test_a_limit_is_in_the_unit_of_the_metric(
+    metric: str | None, limit: float | None, message: str, tmp_path: Path
+) -> None:
+    asked = asked_of(tmp_path / "m.onnx", get_backend("onnxruntime"), tmp_path)
+    with pytest.raises(UsageError, match=message):
+        open_metric(replace(asked, metric=metric, max_drop=limit))
 
 
 @pytest.mark.parametrize(
@@ -92,12 +107,12 @@ def test_the_ladder_is_climbed_without_the_rungs_that_need_pytorch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backend = get_backend("onnxruntime")
-    attempt = quantizing._FileTrials.attempt
+    attempt = FileTrials.attempt
 
-    def loses(self: quantizing._FileTrials, rung: str, recipe: Recipe) -> Attempt:
+    def loses(self: FileTrials, rung: str, recipe: Recipe) -> Attempt:
         return replace(attempt(self, rung, recipe), drop_points=50.0 - len(self.made))
 
-    monkeypatch.setattr(quantizing._FileTrials, "attempt", loses)
+    monkeypatch.setattr(FileTrials, "attempt", loses)
     asked = asked_of(float_file(backend, tmp_path / "float"), backend, tmp_path)
     found = quantize_file(asked, Silent())
     names = [each.rung for each in found.attempts]
@@ -167,10 +182,10 @@ def test_files_of_weights_are_written_over_no_other(tmp_path: Path) -> None:
     made = MadeArtifact(files[0], files, (spec,), (spec,), 1, 1, 1.0, "", 0, 0)
     (tmp_path / "weights.data").write_bytes(b"mine")
     with pytest.raises(UsageError, match=r"weights\.data exists"):
-        quantizing._write(made, out)
+        quantize._write(made, out)
     assert ((tmp_path / "weights.data").read_bytes(), out.exists()) == (b"mine", False)
     (tmp_path / "weights.data").unlink()
-    quantizing._write(made, out)
+    quantize._write(made, out)
     assert (out.read_bytes(), (tmp_path / "weights.data").read_bytes()) == (b"model.onnx", b"weights.data")
 
 
@@ -199,7 +214,7 @@ def test_nothing_that_works_is_an_error(tmp_path: Path, monkeypatch: pytest.Monk
     def fails(self: object, rung: str, recipe: Recipe) -> Attempt:
         return Attempt(rung, recipe, None, None, None, 0.0, "the quantizer gave up")
 
-    monkeypatch.setattr(quantizing._FileTrials, "attempt", fails)
+    monkeypatch.setattr(FileTrials, "attempt", fails)
     asked = asked_of(float_file(backend, tmp_path / "float"), backend, tmp_path)
     with pytest.raises(CandidateFailed, match="the quantizer gave up"):
         quantize_file(asked, Silent())
