@@ -12,6 +12,7 @@ from edgevit.results.artifact import Artifact, PassRecord
 from edgevit.results.document import LATER
 from edgevit.results.measurement import HOST, Interval, Measurement, Prediction, RoundLatency
 from edgevit.results.metric import MetricScore
+from edgevit.results.shift import ShiftedDrop, ShiftRecord, shifted_drops
 from edgevit.spec.recipe import Recipe
 
 Status = Literal["ok", "rejected", "failed"]
@@ -216,6 +217,8 @@ class Candidate:
     before, and without such sets."""
     embedding: Annotated[Verification | None, LATER] = None
     """With its preprocessing embedded, against the same artifact that is fed from outside; None where it is not embedded."""
+    shift: Annotated[ShiftRecord | None, LATER] = None
+    """What it loses against its float parent on corrupted images; None until ``edgevit eval --corruptions … --record``."""
     file: Annotated[Path | None, Field(exclude=True), LATER] = field(default=None, compare=False)
     """Of the artifact; known of a run that was carried out or loaded here, and not in ``run.json``."""
 
@@ -242,3 +245,13 @@ class Candidate:
     def prediction(self, device: str) -> Prediction | None:
         """Returns the prediction for ``device``, or None."""
         return next((p for p in self.predictions if p.device == device), None)
+
+    @property
+    def shifted_drop(self) -> ShiftedDrop | None:
+        """The largest drop under any shift: corrupted images, and further evaluation sets; None where there is neither."""
+        found = list(shifted_drops(self.shift)) if self.shift else []
+        for further in self.other_sets:
+            if further.accuracy.drop_points is not None:
+                drop = ShiftedDrop(further.source, further.accuracy.drop_points, further.accuracy.drop_interval)
+                found.append(drop)
+        return max(found, key=lambda each: each.drop_points, default=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgevit.results.candidate import Accuracy, OutputDifference
+from edgevit.results.shift import ShiftRecord
 
 
 @dataclass(frozen=True)
@@ -21,3 +22,5 @@ class FileScore:
     """Why not all images were scored; None where they were."""
     outputs: tuple[OutputDifference, ...] = ()
     """Each output beside that of another file; empty where accuracy was taken on labels."""
+    shift: ShiftRecord | None = None
+    """What it loses against its float parent on corrupted and on further images, where that is asked for."""
