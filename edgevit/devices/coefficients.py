@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from edgevit.devices.error_correlations import ErrorCorrelations
 from edgevit.devices.evidence import Configuration, Row
 from edgevit.devices.features import for_batch
 from edgevit.devices.fitted import Array, Fitted
@@ -36,6 +37,8 @@ class CostModel:
     """Rows by level and group."""
     devices: Mapping[tuple[str, ...], tuple[str, ...]]
     """Devices with evidence in each group of the level "kernels architecture"."""
+    correlations: ErrorCorrelations = ErrorCorrelations({})
+    """Of the errors of two predictions for one device."""
 
     def count(self, level: str, configuration: Configuration) -> int:
         """Returns the number of measurements that a configuration shares a group of a level with."""
@@ -83,6 +86,7 @@ def save_cost_model(path: Path, model: CostModel) -> None:
         "devices": [[list(group), list(devices)] for group, devices in model.devices.items()],
         "intervals": model.intervals.document(),
         "anchors": {regime: sorted(factors.items()) for regime, factors in model.anchors.items()},
+        "correlations": model.correlations.document(),
         "like": [
             [
                 level,
@@ -124,7 +128,8 @@ def load_cost_model(path: Path = SHIPPED) -> CostModel:
     like = _read_like_graphs(index["like"], places)
     intervals = IntervalTable.from_document(index["intervals"])
     anchors = {regime: dict(factors) for regime, factors in index["anchors"].items()}
-    return CostModel(Fitted(unit, base, offsets), like, intervals, anchors, counts, devices)
+    correlations = ErrorCorrelations.from_document(index.get("correlations", ()))
+    return CostModel(Fitted(unit, base, offsets), like, intervals, anchors, counts, devices, correlations)
 
 
 def _read_like_graphs(document: Sequence[Any], places: Array) -> LikeGraphs:

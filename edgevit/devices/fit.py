@@ -9,8 +9,9 @@ from functools import partial
 
 from edgevit.devices.anchors import narrowing_factors
 from edgevit.devices.coefficients import CostModel
-from edgevit.devices.cost_model import fit_rows
+from edgevit.devices.cost_model import fit_rows, matrix
 from edgevit.devices.cross_validation import LeftOut, cross_validate, group_names
+from edgevit.devices.error_correlations import error_correlations
 from edgevit.devices.evidence import Row, without_duplicates
 from edgevit.devices.graph_table import Features
 from edgevit.devices.interval_table import Regime, interval_table
@@ -57,7 +58,10 @@ def fit_cost_model(
     anchors = {
         regime: narrowing_factors(known, predicted[left_out], names) for regime, left_out in _LEFT_OUT_OF.items()
     }
-    return FitOutcome(replace(fit_rows(known, graphs), intervals=table, anchors=anchors), known, predicted)
+    by_regime = {regime: predicted[left_out] for regime, left_out in _LEFT_OUT_OF.items()}
+    correlations = error_correlations(known, by_regime, matrix(known, graphs))
+    model = replace(fit_rows(known, graphs), intervals=table, anchors=anchors, correlations=correlations)
+    return FitOutcome(model, known, predicted)
 
 
 def log_errors(rows: Sequence[Row], predicted: Sequence[RowPrediction]) -> list[float]:
