@@ -42,7 +42,8 @@ from edgevit.model.program.capture import capture, save_program
 from edgevit.pipeline.model_inputs import open_model
 from edgevit.pipeline.tuned_candidates import divergences
 from edgevit.results.candidate import Candidate
-from edgevit.results.op_times import FamilyTime, OpTimes
+from edgevit.results.layer_times import KindTime
+from edgevit.results.op_times import OpTimes
 from edgevit.results.ranking import compare_speed, fastest_first
 from edgevit.results.run import Run
 from edgevit.results.statistics import Ratio, paired_ratio
@@ -195,9 +196,9 @@ def _profiled(run: Run, folder: Path) -> Iterator[tuple[str, ...]]:
             continue
         found, dense = (_op_times(each, folder) for each in (best, run.candidate(f"{backend}/fp32/dense")))
         in_dense = {family.kind: family for family in dense.families}
-        missing = [FamilyTime(kind, 0, 0.0, 0.0) for kind in in_dense if kind not in {f.kind for f in found.families}]
+        missing = [KindTime(kind, 0, 0.0, 0.0) for kind in in_dense if kind not in {f.kind for f in found.families}]
         for family in (*found.families, *missing):
-            before = in_dense.get(family.kind, FamilyTime(family.kind, 0, 0.0, 0.0))
+            before = in_dense.get(family.kind, KindTime(family.kind, 0, 0.0, 0.0))
             cells = (str(family.count), units.milliseconds(family.ms), units.percent(family.share))
             yield best.id, family.kind.replace("_", " "), *cells, str(before.count), units.milliseconds(before.ms)
         yield best.id, "sum", "", units.milliseconds(found.sum_ms), "", "", units.milliseconds(dense.sum_ms)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from edgevit.quantization.policy import FirstGuess
     from edgevit.results.graph import Graph
-    from edgevit.results.op_times import OpTime
+    from edgevit.results.layer_times import LayerTime
     from edgevit.spec.recipe import OpKind, Recipe
 
 forbid_telemetry()  # here, because no part of a backend can be imported without this package
@@ -234,7 +234,7 @@ class Backend:
 
     def op_times(
         self, path: Path, threads: int, precision: str, feeds: tuple[np.ndarray, ...], inferences: int
-    ) -> tuple[OpTime, ...]:
+    ) -> tuple[LayerTime, ...]:
         """Runs an artifact under the runtime's own profiler, after a warm-up; only in a child process, as all native code.
 
         Args:
@@ -245,14 +245,14 @@ class Backend:
             inferences: How many are measured, 1 or more.
 
         Returns:
-            The time of each kind of op in one inference, most first.
+            The time of each op in one inference, in the order in which they ran.
 
         Raises:
             UsageError: the runtime cannot run the file, or has no profiler as it is installed.
         """
         part = self._part("op_times")
         with blaming(f"{self.title} cannot profile {path}"):
-            return cast("tuple[OpTime, ...]", part.op_times(path, threads, precision, feeds, inferences))
+            return cast("tuple[LayerTime, ...]", part.op_times(path, threads, precision, feeds, inferences))
 
     @property
     def profiler(self) -> str:

@@ -138,7 +138,11 @@ def bench(
         elif op_times:
             profile = command.profile_file(artifact, precision, settings, progress)
             show = partial(render_bench.print_op_times, artifact, profile)
-            sums = {"sum_ms": profile.sum_ms, "families": [to_document(family) for family in profile.families]}
+            sums = {
+                "sum_ms": profile.sum_ms,
+                "families": [to_document(family) for family in profile.families],
+                "ops": [to_document(op) for op in profile.ops],
+            }
             document = {"artifact": str(artifact), "op_times": {**to_document(profile), **sums}}
             unstable = ""
         elif end_to_end:

@@ -72,7 +72,7 @@ def artifact_latency(
         runtime: One of its runtimes, which reads the artifact.
     """
     found = kernels(graph)
-    of_kernel = [_arithmetic(kernel, unit) for kernel in found]
+    of_kernel = [arithmetic_of(kernel, unit) for kernel in found]
     macs: dict[Arithmetic, int] = defaultdict(int)
     for kernel, arithmetic in zip(found, of_kernel, strict=True):
         macs[arithmetic] += kernel.macs
@@ -96,8 +96,8 @@ def artifact_latency(
     )
 
 
-def _arithmetic(kernel: Kernel, unit: Unit) -> Arithmetic:
-    """Arithmetic that a unit computes a kernel in; where it has no such numerics, that of its first ones."""
+def arithmetic_of(kernel: Kernel, unit: Unit) -> Arithmetic:
+    """Returns the arithmetic that a unit computes a kernel in; where it has no such numerics, that of its first ones."""
     return unit.numerics.get(kernel.numerics, next(iter(unit.numerics.values())))
 
 

@@ -27,7 +27,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgevit.devices.anchors import Anchor, narrowing, shift
-from edgevit.devices.artifact_latency import MeasuredGraph, artifact_latency
+from edgevit.devices.artifact_latency import ArtifactLatency, MeasuredGraph, artifact_latency
 from edgevit.devices.coefficients import load_cost_model
 from edgevit.devices.device import Device, Efficiency, Roofline, Unit
 from edgevit.devices.interval_table import Regime
@@ -106,9 +106,7 @@ def _estimate(graph: Graph, device: Device, unit: Unit) -> _Estimate | None:
     if runtime is None:
         return None
     fitted = artifact_latency(load_cost_model(), graph, device, unit, runtime.name)
-    if fitted.basis.nearest in ("unit", "architecture") or (
-        unit.roofline is None and fitted.basis.nearest == "runtime"
-    ):
+    if rests_on_measurements(fitted, unit):
         return _Estimate(fitted.interval, fitted.words, fitted.basis.regime)
     if unit.roofline is None:
         return None
@@ -117,6 +115,13 @@ def _estimate(graph: Graph, device: Device, unit: Unit) -> _Estimate | None:
         f"efficiencies; no model was run there"
     )
     return _Estimate(_latency(graph, unit, unit.roofline), words, "not measured")
+
+
+def rests_on_measurements(fitted: ArtifactLatency, unit: Unit) -> bool:
+    """Returns whether the prediction for a unit is the fitted one, and not that of the unit's own roofline."""
+    return fitted.basis.nearest in ("unit", "architecture") or (
+        unit.roofline is None and fitted.basis.nearest == "runtime"
+    )
 
 
 def _anchored(found: _Estimate, device: Device, unit: Unit, anchors: Sequence[MeasuredGraph]) -> _Estimate:
@@ -136,7 +141,7 @@ def _anchored(found: _Estimate, device: Device, unit: Unit, anchors: Sequence[Me
 
 
 def _latency(graph: Graph, unit: Unit, roofline: Roofline) -> LatencyInterval:
-    p50 = 1000 * sum(_seconds(graph, unit, roofline))
+    p50 = sum(cost.ms for cost in op_costs(graph, unit, roofline)) + _io_ms(graph, unit, roofline)
     return LatencyInterval(p50=p50, low=p50 * roofline.interval.low_factor, high=p50 * roofline.interval.high_factor)
 
 
@@ -147,16 +152,23 @@ def _no_latency(graph: Graph, unit: Unit, missing: tuple[str, ...]) -> str:
     return f"no latency: too little is published of {runtime.title} on {unit.title}, and no model was run there"
 
 
-def _seconds(graph: Graph, unit: Unit, roofline: Roofline) -> list[float]:
-    """Time of each op in seconds, and at the end that of inputs and outputs on a unit with on-chip memory."""
-    assert unit.memory_bandwidth_bytes_per_second is not None  # a roofline has one
-    bandwidth = unit.memory_bandwidth_bytes_per_second.value * roofline.bandwidth_efficiency.value
+@dataclass(frozen=True)
+class OpCost:
+    """What the roofline of a data sheet says of one op."""
+
+    op: Op
+    ms: float
+    moved_bytes: float
+
+
+def op_costs(graph: Graph, unit: Unit, roofline: Roofline) -> list[OpCost]:
+    """Returns the cost of each op that has one; that of inputs and outputs of a unit with on-chip memory is not among them."""
     overhead = roofline.per_op_overhead_ms.value / 1000
     on_chip = unit.on_chip_memory_bytes
     weights = sum(_bytes(tensor, 4, unit) for tensor in graph.tensors if tensor.constant)
     spilled = max(0.0, 1 - on_chip.value / weights) if on_chip and weights else 1.0
     fused = _fused(graph)
-    times = []
+    costs = []
     for op in graph.ops:
         if op.kind in _FREE or fused.issuperset(op.outputs):
             continue
@@ -166,10 +178,23 @@ def _seconds(graph: Graph, unit: Unit, roofline: Roofline) -> list[float]:
         if not on_chip:
             computed = [*(t for t in read if not t.constant), *(graph.tensor[name] for name in op.outputs)]
             moved += sum(_bytes(tensor, width, unit) for tensor in computed)
-        times.append(max(_compute_seconds(op, unit, roofline), moved / bandwidth) + overhead)
-    if on_chip:
-        times.append(sum(graph.tensor[name].size_bytes for name in (*graph.inputs, *graph.outputs)) / bandwidth)
-    return times
+        seconds = max(_compute_seconds(op, unit, roofline), moved / _reached_bandwidth(unit, roofline)) + overhead
+        costs.append(OpCost(op, 1000 * seconds, moved))
+    return costs
+
+
+def _io_ms(graph: Graph, unit: Unit, roofline: Roofline) -> float:
+    """Time in which inputs and outputs of the graph cross the link of a unit with on-chip memory."""
+    if not unit.on_chip_memory_bytes:
+        return 0.0
+    moved = sum(graph.tensor[name].size_bytes for name in (*graph.inputs, *graph.outputs))
+    return 1000 * moved / _reached_bandwidth(unit, roofline)
+
+
+def _reached_bandwidth(unit: Unit, roofline: Roofline) -> float:
+    """In bytes per second."""
+    assert unit.memory_bandwidth_bytes_per_second is not None  # a roofline has one
+    return unit.memory_bandwidth_bytes_per_second.value * roofline.bandwidth_efficiency.value
 
 
 def _bytes(tensor: Tensor, width: int, unit: Unit) -> int:

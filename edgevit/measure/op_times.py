@@ -41,7 +41,7 @@ def time_ops(job: OpTimesJob) -> OpTimes:
 
     warm_up(call, WARMUP_RUNS, WARMUP_SECONDS)
     before_ms = time_runs(call, INFERENCES, 0.0)
-    ops = backend.op_times(job.artifact, job.threads, job.precision, feeds, INFERENCES)
+    layers = backend.op_times(job.artifact, job.threads, job.precision, feeds, INFERENCES)
     latency = summarize(before_ms + time_runs(call, INFERENCES, 0.0))
     return OpTimes(
         backend=job.backend,
@@ -50,5 +50,5 @@ def time_ops(job: OpTimesJob) -> OpTimes:
         precision=session.precision,
         p50_ms=latency.p50,
         fastest_ms=latency.min,
-        ops=ops,
+        layers=layers,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -106,13 +107,18 @@ class LayerTimes:
     @property
     def kinds(self) -> tuple[KindTime, ...]:
         """Time by op family, most first."""
-        found = (self._kind(kind) for kind in dict.fromkeys(layer.kind for layer in self.layers))
-        return tuple(sorted(found, key=lambda kind: -kind.ms))
+        return kind_times(self.layers)
 
     def share(self, ms: float) -> float:
         """Returns a time as a share, 0..1, of that of all layers; 0 where no time was counted."""
         return ms / self.sum_ms if self.sum_ms else 0.0
 
-    def _kind(self, kind: str) -> KindTime:
-        times = [layer.ms for layer in self.layers if layer.kind == kind]
-        return KindTime(kind, len(times), sum(times), self.share(sum(times)))
+
+def kind_times(layers: Sequence[LayerTime]) -> tuple[KindTime, ...]:
+    """Returns the time of layers by op family, most first."""
+    whole = sum(layer.ms for layer in layers)
+    times: dict[str, list[float]] = {}
+    for layer in layers:
+        times.setdefault(layer.kind, []).append(layer.ms)
+    found = [KindTime(kind, len(ms), sum(ms), sum(ms) / whole if whole else 0.0) for kind, ms in times.items()]
+    return tuple(sorted(found, key=lambda kind: -kind.ms))

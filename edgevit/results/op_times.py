@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgevit.results.layer_times import KindTime, LayerTime, kind_times
+
 
 @dataclass(frozen=True)
 class OpTime:
@@ -20,17 +22,6 @@ class OpTime:
 
 
 @dataclass(frozen=True)
-class FamilyTime:
-    """All ops of one inference that are of one family."""
-
-    kind: str
-    count: int
-    ms: float
-    share: float
-    """Of the time of all ops, 0..1."""
-
-
-@dataclass(frozen=True)
 class OpTimes:
     """What a profiler found in an artifact."""
 
@@ -43,23 +34,24 @@ class OpTimes:
     """Latency of as many inferences without the profiler."""
     fastest_ms: float
     """The shortest of these, which is what the ops' shortest times compare with."""
-    ops: tuple[OpTime, ...]
-    """Most time first."""
+    layers: tuple[LayerTime, ...]
+    """Each op, in the order in which they ran."""
+
+    @property
+    def ops(self) -> tuple[OpTime, ...]:
+        """Ops of one kernel and family together, most time first."""
+        times: dict[tuple[str, str], list[float]] = {}
+        for layer in self.layers:
+            times.setdefault((layer.native, layer.kind), []).append(layer.ms)
+        found = [OpTime(native, kind, len(ms), sum(ms)) for (native, kind), ms in times.items()]
+        return tuple(sorted(found, key=lambda op: (-op.ms, op.native)))
 
     @property
     def sum_ms(self) -> float:
         """Time of all ops of one inference, in ms; without what a runtime does between them."""
-        return sum(op.ms for op in self.ops)
+        return sum(layer.ms for layer in self.layers)
 
     @property
-    def families(self) -> tuple[FamilyTime, ...]:
+    def families(self) -> tuple[KindTime, ...]:
         """Time by op family, most first."""
-        kinds = dict.fromkeys(op.kind for op in self.ops)
-        found = [_family(kind, self.ops, self.sum_ms) for kind in kinds]
-        return tuple(sorted(found, key=lambda family: -family.ms))
-
-
-def _family(kind: str, ops: tuple[OpTime, ...], sum_ms: float) -> FamilyTime:
-    of_kind = [op for op in ops if op.kind == kind]
-    ms = sum(op.ms for op in of_kind)
-    return FamilyTime(kind, sum(op.count for op in of_kind), ms, ms / sum_ms if sum_ms else 0.0)
+        return kind_times(self.layers)

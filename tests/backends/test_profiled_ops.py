@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 import pytest
 
-from edgevit.backends.profiled_ops import MOST_WORK, ProfiledOp, add_up, leading_kind
-from edgevit.results.op_times import OpTime
+from edgevit.backends.profiled_ops import MOST_WORK, leading_kind, shortest
+from edgevit.results.layer_times import LayerTime
 from edgevit.spec.recipe import OpKind
 
-
-def test_each_op_has_its_shortest_time_and_ops_of_one_kernel_are_summed() -> None:
-    def inference(first_us: float, add_us: float, last_us: float) -> list[ProfiledOp]:
-        return [
-            ProfiledOp("Gemm", "linear", first_us), ProfiledOp("Add", "elementwise", add_us),
-            ProfiledOp("Gemm", "linear", last_us),
-        ]  # fmt: skip
-
-    found = add_up([inference(10, 4, 20), inference(900, 5, 21), inference(12, 6, 22)])
-    assert found == (OpTime("Gemm", "linear", 2, 0.030), OpTime("Add", "elementwise", 1, 0.004))
+ADD = LayerTime("add", "Add", "elementwise", 0.004, 0, 24, "float32")
 
 
-@pytest.mark.parametrize("inferences", [[], [[ProfiledOp("Add", "elementwise", 1)], []]], ids=["none", "different"])
-def test_inferences_that_cannot_be_compared_are_an_error(inferences: list[list[ProfiledOp]]) -> None:
+def test_each_op_has_its_shortest_time_in_the_order_of_the_ops() -> None:
+    def inference(first: float, add: float, last: float) -> list[LayerTime]:
+        gemm = LayerTime("fc", "Gemm", "linear", first, 100, 80, "float32")
+        return [gemm, replace(ADD, ms=add), replace(gemm, ms=last)]
+
+    found = shortest([inference(10, 4, 20), inference(900, 5, 21), inference(12, 6, 19)])
+    assert found == tuple(inference(10, 4, 19))
+
+
+@pytest.mark.parametrize("inferences", [[], [[ADD], []], [[ADD], [replace(ADD, name="other")]]])
+def test_inferences_that_cannot_be_compared_are_an_error(inferences: list[list[LayerTime]]) -> None:
     with pytest.raises(ValueError, match="differ in their ops"):
-        add_up(inferences)
+        shortest(inferences)
 
 
 def test_fused_ops_count_to_the_family_of_most_work() -> None:

@@ -17,7 +17,8 @@ from edgevit.errors import UsageError
 from edgevit.measure.sustained import SustainedLatency, Window
 from edgevit.results.comparison import Comparison, compare
 from edgevit.results.measurement import Interval, Measurement, RoundLatency
-from edgevit.results.op_times import OpTime, OpTimes
+from edgevit.results.layer_times import LayerTime
+from edgevit.results.op_times import OpTimes
 from edgevit.spec.spec import MeasureSpec
 from tests.factories import make_measurement
 
@@ -153,7 +154,11 @@ def test_the_way_from_the_image_shows_its_parts(answer: Answer, capsys: pytest.C
 
 
 def test_ops_are_shown_by_family_and_by_kernel(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:
-    kernels = tuple(OpTime(f"kernel {place}", "linear" if place else "depthwise_conv", 2, 1.0) for place in range(14))
+    kernels = tuple(
+        LayerTime("op", f"kernel {place}", "linear" if place else "depthwise_conv", 0.5, None, None, "")
+        for place in range(14)
+        for _ in range(2)
+    )
     calls = answer("bench.profile_file", OpTimes("onnxruntime", "a profiler", 1, "f32", 16.0, 15.0, kernels))
     assert run(["bench", "a.onnx", "--op-times"]) == 0
     assert calls == [(Path("a.onnx"), "fastest", MeasureSpec(min_seconds=2.0))]

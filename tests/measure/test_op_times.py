@@ -24,4 +24,4 @@ def test_the_latency_is_reported_beside_the_ops(backend: object) -> None:
     assert found.threads == 1
     assert found.precision == "f32"
     assert found.p50_ms >= found.fastest_ms > 0
-    assert {op.kind for op in found.ops} == {"elementwise"}  # y = 2 x + 1
+    assert {layer.kind for layer in found.layers} == {"elementwise"}  # y = 2 x + 1

@@ -1,11 +1,17 @@
-"""Times by op family."""
+"""Times by kernel and by op family."""
 
 from __future__ import annotations
 
 import pytest
 
 from edgevit.results.document import from_json, to_json
-from edgevit.results.op_times import FamilyTime, OpTime, OpTimes
+from edgevit.results.layer_times import KindTime, LayerTime
+from edgevit.results.op_times import OpTime, OpTimes
+
+
+def layer(native: str, kind: str, ms: float) -> LayerTime:
+    return LayerTime(f"{native} of {ms}", native, kind, ms, None, None, "")
+
 
 FOUND = OpTimes(
     backend="litert",
@@ -14,13 +20,17 @@ FOUND = OpTimes(
     precision="f32",
     p50_ms=12.0,
     fastest_ms=10.5,
-    ops=(OpTime("a", "linear", 3, 4.0), OpTime("b", "matmul", 2, 3.5), OpTime("c", "linear", 1, 2.5)),
+    layers=(layer("c", "linear", 2.5), layer("a", "linear", 1.5), layer("b", "matmul", 3.5), layer("a", "linear", 2.5)),
 )
+
+
+def test_ops_of_one_kernel_are_one_and_the_slowest_kernel_comes_first() -> None:
+    assert FOUND.ops == (OpTime("a", "linear", 2, 4.0), OpTime("b", "matmul", 1, 3.5), OpTime("c", "linear", 1, 2.5))
 
 
 def test_families_add_up_to_the_whole() -> None:
     assert FOUND.sum_ms == 10
-    assert FOUND.families == (FamilyTime("linear", 4, 6.5, 0.65), FamilyTime("matmul", 2, 3.5, 0.35))
+    assert FOUND.families == (KindTime("linear", 3, 6.5, 0.65), KindTime("matmul", 1, 3.5, 0.35))
     assert sum(family.share for family in FOUND.families) == pytest.approx(1)
 
 

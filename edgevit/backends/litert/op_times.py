@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
-from edgevit.backends.litert.graph import family
-from edgevit.backends.profiled_ops import ProfiledOp, add_up
-from edgevit.errors import UsageError
-from edgevit.results.op_times import OpTime
+from edgevit.backends.litert.graph import family, read_graph
+from edgevit.backends.profiled_ops import shortest
+from edgevit.errors import OpenShapes, UsageError
+from edgevit.results.graph import Graph, Op
+from edgevit.results.layer_times import LayerTime
 from edgevit.spec.recipe import OpKind
 
 PROFILER = (
-    "LiteRT's profiler: each op of XNNPACK and of LiteRT's own kernels, without what hands tensors over between the two"
+    "LiteRT's profiler: each op of XNNPACK and of LiteRT's own kernels, without what hands tensors over between the two;"
+    " XNNPACK does not say which op of the file it runs, so that products are told by their order, and other ops have its names"
 )
 _LIBRARY = "libLiteRt.so"
 _CPU = 1
@@ -66,6 +69,10 @@ _XNNPACK: dict[str, OpKind] = {
 }
 """Families of XNNPACK's ops by their names, see operator-type-defs.inc of XNNPACK; the others are elementwise."""
 
+_PRODUCTS: tuple[OpKind, ...] = ("conv", "depthwise_conv", "linear", "matmul")
+_ARITHMETICS = {"int8": r"\bQ\w*8", "float16": r"\bF16", "float32": r"\bF32"}
+"""Patterns of the number formats in names of kernels; that of the weights counts."""
+
 
 class _Memory(ctypes.Structure):
     _fields_ = (("total", ctypes.c_size_t), ("in_use", ctypes.c_size_t), ("private", ctypes.c_size_t))
@@ -83,7 +90,7 @@ class _Event(ctypes.Structure):
 
 def op_times(
     path: Path, threads: int, precision: str, feeds: tuple[np.ndarray, ...], inferences: int
-) -> tuple[OpTime, ...]:
+) -> tuple[LayerTime, ...]:
     """Runs an artifact under the profiler on arrays of its inputs' shapes, see :meth:`edgevit.backends.Backend.op_times`.
 
     Raises:
@@ -94,24 +101,91 @@ def op_times(
         outputs = [model.buffer("Output", place) for place in range(model.count("Outputs"))]
         for _ in range(inferences):
             model.run(inputs, outputs)
-        return add_up([_timed(model.profile(inputs, outputs)) for _ in range(inferences)])
+        events = [_ops(model.profile(inputs, outputs)) for _ in range(inferences)]
+    graph = _graph(path)
+    return shortest([_layers(ops, graph) for ops in events])
 
 
-def _timed(events: list[_Event]) -> list[ProfiledOp]:
+@dataclass(frozen=True)
+class _Timed:
+    """An event that is an op."""
+
+    name: str
+    """Such as XNNPACK's "Convolution (NHWC, QS8) DWConv" or LiteRT's "TOPK_V2"."""
+    own: bool
+    """Whether it is a kernel of LiteRT's, not XNNPACK's."""
+    place: int
+    """Of the op in the file, or in what XNNPACK runs."""
+    ms: float
+
+    @property
+    def kind(self) -> OpKind:
+        """Family by the name alone."""
+        if self.own:
+            return family(self.name)
+        if self.name.endswith("DWConv"):
+            return "depthwise_conv"
+        return _XNNPACK.get(self.base, "elementwise")
+
+    @property
+    def base(self) -> str:
+        """The name without number formats and kernel."""
+        return re.sub(r" \(.*", "", self.name)
+
+    @property
+    def arithmetic(self) -> str:
+        """Number format, where the name of a kernel of XNNPACK has it."""
+        return next((name for name, pattern in _ARITHMETICS.items() if re.search(pattern, self.name)), "")
+
+
+def _ops(events: list[_Event]) -> list[_Timed]:
     return [
-        ProfiledOp(name, _kind(name, own=event.type == _OWN_KERNEL), event.us)
+        _Timed(name, event.type == _OWN_KERNEL, event.op, event.us / 1000)
         for event in events
         if event.type in (_OWN_KERNEL, _OF_DELEGATE) and (name := event.tag.decode()) != "Invoke"
     ]
 
 
-def _kind(name: str, own: bool) -> OpKind:
-    """Returns the family of an op, such as XNNPACK's "Convolution (NHWC, QS8) DWConv" or LiteRT's "TOPK_V2"."""
-    if own:
-        return family(name)
-    if name.endswith("DWConv"):
-        return "depthwise_conv"
-    return _XNNPACK.get(re.sub(r" \(.*", "", name), "elementwise")
+def _graph(path: Path) -> Graph | None:
+    """The ops of the file; None where shapes are open, so that it does not tell what they do."""
+    try:
+        return read_graph(path)
+    except OpenShapes:
+        return None
+
+
+def _layers(ops: list[_Timed], graph: Graph | None) -> list[LayerTime]:
+    of_file = {op.name: op for op in graph.ops} if graph else {}
+    products = _products(ops, graph.ops if graph else ())
+    found = []
+    for at, op in enumerate(ops):
+        known = of_file.get(f"{op.name}:{op.place}") if op.own else products.get(at)
+        tensors = {*known.inputs, *known.outputs} if known else set()
+        found.append(
+            LayerTime(
+                name=known.name if known else f"{op.base}:{op.place}",
+                native=op.name,
+                kind=known.kind if known else op.kind,
+                ms=op.ms,
+                macs=known.macs if known else None if op.kind in _PRODUCTS else 0,
+                moved_bytes=sum(graph.tensor[name].size_bytes for name in tensors) if graph and known else None,
+                arithmetic=op.arithmetic,
+            )
+        )
+    return found
+
+
+def _products(ops: list[_Timed], of_file: Sequence[Op]) -> dict[int, Op]:
+    """Returns the op of the file that each product of XNNPACK is, by place; none if their order leaves a doubt."""
+    places = [at for at, op in enumerate(ops) if not op.own and op.kind in _PRODUCTS]
+    own = {f"{op.name}:{op.place}" for op in ops if op.own}
+    left = [op for op in of_file if op.macs and op.name not in own]
+    alike = len(places) == len(left) and all(
+        (op.kind == "depthwise_conv", op.kind == "matmul") == (ran == "depthwise_conv", ran == "matmul")
+        or (op.native == "BATCH_MATMUL" and ran == "matmul")
+        for op, ran in zip(left, (ops[at].kind for at in places), strict=True)
+    )
+    return dict(zip(places, left, strict=True)) if alike else {}
 
 
 class _Library:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,8 @@ import numpy as np
 import openvino as ov
 
 from edgevit.backends.openvino.graph import read_graph
-from edgevit.backends.profiled_ops import ProfiledOp, add_up, leading_kind
-from edgevit.results.op_times import OpTime
+from edgevit.backends.profiled_ops import leading_kind, shortest
+from edgevit.results.layer_times import LayerTime
 from edgevit.spec.recipe import OpKind
 
 PROFILER = (
@@ -35,46 +37,91 @@ _OF_PLUGIN: dict[str, OpKind] = {
 _FUSED = "undef"
 """Kernel of ops that run within another one."""
 _NO_OPS = ("Parameter", "Result", "Input", "Output", "Const", "Constant")
+_PRODUCTS: tuple[OpKind, ...] = ("conv", "depthwise_conv", "linear", "matmul")
+_ARITHMETICS = {
+    **dict.fromkeys(("i8", "u8"), "int8"), **dict.fromkeys(("f32", "fp32"), "float32"),
+    **dict.fromkeys(("f16", "fp16"), "float16"), "bf16": "bfloat16",
+}  # fmt: skip
+"""By the end of a kernel's name, such as "brgemm_avx512_I8"."""
 _TYPE_DECIDES = ("FullyConnected", "FullyConnectedQuantizedLegacy", "MVN", "Reorder", "Transpose")
 
 
 def op_times(
     path: Path, threads: int, precision: str, feeds: tuple[np.ndarray, ...], inferences: int
-) -> tuple[OpTime, ...]:
+) -> tuple[LayerTime, ...]:
     """Runs an artifact under the profiler on arrays of its inputs' shapes, see :meth:`edgevit.backends.Backend.op_times`."""
     config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "PERF_COUNT": True}
     if precision != "fastest":
         config["INFERENCE_PRECISION_HINT"] = precision
     core = ov.Core()
     compiled = core.compile_model(core.read_model(path), "CPU", config)
-    kinds = _kinds(compiled.get_runtime_model(), path)
+    ops = _ops(compiled.get_runtime_model(), path)
     request = compiled.create_infer_request()
     measured = []
     for _ in range(2 * inferences):  # the first half warms up
         request.infer(list(feeds))
         measured.append(
             [
-                _profiled(op, kinds)
+                _profiled(op, ops)
                 for op in request.profiling_info
                 if op.exec_type != _FUSED and op.node_type not in _NO_OPS
             ]
         )
-    return add_up(measured[inferences:])
+    return shortest(measured[inferences:])
 
 
-def _profiled(op: Any, kinds: dict[str, OpKind]) -> ProfiledOp:
-    kind = kinds.get(op.node_name, _OF_PLUGIN.get(op.node_type, "other"))
-    return ProfiledOp(f"{op.node_type} {op.exec_type}", kind, op.real_time.total_seconds() * 1e6)
+@dataclass(frozen=True)
+class _Op:
+    """What is known of an op of the plugin before it runs."""
+
+    kind: OpKind | None
+    """None where the plugin's own name decides."""
+    macs: int
+    """Of the file's ops that it runs."""
+    moved_bytes: int
 
 
-def _kinds(runtime_model: Any, path: Path) -> dict[str, OpKind]:
-    """Returns the family of each op of the plugin, by name, as far as the ops of the file that it runs tell it."""
-    of_file = {op.name: op.kind for op in read_graph(path).ops}
-    kinds: dict[str, OpKind] = {}
-    for node in runtime_model.get_ordered_ops():
-        info = node.get_rt_info()
-        native, originals = str(info["layerType"].value), str(info["originalLayersNames"].value)
-        known = [of_file[name] for name in originals.split(",") if name in of_file]
-        if native not in _TYPE_DECIDES and known:
-            kinds[node.get_friendly_name()] = leading_kind(known)
-    return kinds
+def _profiled(found: Any, ops: dict[str, _Op]) -> LayerTime:
+    op = ops.get(found.node_name, _Op(None, 0, 0))
+    kind = op.kind or _OF_PLUGIN.get(found.node_type, "other")
+    return LayerTime(
+        name=found.node_name,
+        native=f"{found.node_type} {found.exec_type}",
+        kind=kind,
+        ms=found.real_time.total_seconds() * 1e3,
+        macs=op.macs or (None if kind in _PRODUCTS else 0),
+        moved_bytes=op.moved_bytes or None,
+        arithmetic=_ARITHMETICS.get(found.exec_type.rpartition("_")[2].lower(), ""),
+    )
+
+
+def _ops(runtime_model: Any, path: Path) -> dict[str, _Op]:
+    """Returns the ops of the plugin by name, with what the ops of the file that they run tell."""
+    graph = read_graph(path)
+    of_file = {op.name: op for op in graph.ops}
+    maker = {name: op for op in graph.ops for name in op.outputs}
+    nodes = runtime_model.get_ordered_ops()
+    runs = {node.get_friendly_name(): [of_file[name] for name in _originals(node) if name in of_file] for node in nodes}
+    named = {op.name for known in runs.values() for op in known}
+    ops: dict[str, _Op] = {}
+    for node in nodes:
+        known = runs[node.get_friendly_name()]
+        native = str(node.get_rt_info()["layerType"].value)
+        kind = leading_kind(op.kind for op in known) if native not in _TYPE_DECIDES and known else None
+        # a linear layer with a bias has the name of the addition alone
+        unnamed = {made.name: made for op in known for name in op.inputs if (made := maker.get(name)) is not None}
+        macs = sum(op.macs for op in known) or sum(op.macs for name, op in unnamed.items() if name not in named)
+        ports = (*node.inputs(), *node.outputs())
+        ops[node.get_friendly_name()] = _Op(kind, macs, sum(map(_size, ports)))
+    return ops
+
+
+def _originals(node: Any) -> list[str]:
+    """Names of the file's ops that an op of the plugin runs."""
+    return str(node.get_rt_info()["originalLayersNames"].value).split(",")
+
+
+def _size(port: Any) -> int:
+    """Bytes of the tensor at a port; 0 where its shape is open."""
+    shape = port.get_partial_shape()
+    return 0 if shape.is_dynamic else math.ceil(math.prod(shape.to_shape()) * port.get_element_type().bitwidth / 8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,20 +12,20 @@ pytest.importorskip("onnxruntime")
 from torch import nn
 
 from edgevit.backends import get_backend
-from edgevit.results.op_times import OpTime
+from edgevit.results.layer_times import LayerTime
 from edgevit.spec.recipe import Recipe
 from tests.models import SIDE, images, program, vit
 
 INFERENCES = 3
 
 
-def profiled(module: nn.Module, folder: Path) -> tuple[OpTime, ...]:
+def profiled(module: nn.Module, folder: Path) -> tuple[LayerTime, ...]:
     backend = get_backend("onnxruntime")
     path = backend.export(program(module), folder)
     return backend.op_times(path, 1, "f32", (images(1),), INFERENCES)
 
 
-def by_family(ops: tuple[OpTime, ...]) -> dict[str, float]:
+def by_family(ops: tuple[LayerTime, ...]) -> dict[str, float]:
     return {kind: sum(op.ms for op in ops if op.kind == kind) for kind in {op.kind for op in ops}}
 
 
@@ -39,8 +40,11 @@ def test_linear_layers_take_most_of_a_network_of_linear_layers(tmp_path: Path) -
 
 def test_every_family_of_a_vision_transformer_is_found(tmp_path: Path) -> None:
     found = profiled(vit(), tmp_path)
-    counts = {kind: sum(op.count for op in found if op.kind == kind) for kind in {op.kind for op in found}}
+    counts = Counter(layer.kind for layer in found)
     assert counts["conv"] == 1
+    assert sum(layer.macs or 0 for layer in found) == get_backend("onnxruntime").read_graph(next(tmp_path.glob("model.*"))).macs
+    assert all(layer.moved_bytes for layer in found if layer.macs)
+    assert {layer.arithmetic for layer in found if layer.macs} == {"float32"}
     assert counts["linear"] == 9  # four in each of two blocks, and the head
     assert counts["activation"] == 2
     assert {"matmul", "elementwise"} <= counts.keys()
@@ -48,7 +52,7 @@ def test_every_family_of_a_vision_transformer_is_found(tmp_path: Path) -> None:
 
 def test_depthwise_convolutions_are_told_from_others(tmp_path: Path) -> None:
     module = nn.Sequential(nn.Conv2d(3, 16, 3), nn.Conv2d(16, 16, 3, groups=16), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    counts = {op.kind: op.count for op in profiled(module, tmp_path) if "conv" in op.kind}
+    counts = Counter(layer.kind for layer in profiled(module, tmp_path) if "conv" in layer.kind)
     assert counts == {"conv": 1, "depthwise_conv": 1}
 
 
@@ -58,6 +62,6 @@ def test_a_quantized_network_has_the_same_families(tmp_path: Path) -> None:
     (tmp_path / "int8").mkdir()
     parent = backend.export(program(module), tmp_path)
     path = backend.quantize(parent, Recipe("static_wi8_ai8"), images(2), tmp_path / "int8")
-    counts = {op.kind: op.count for op in backend.op_times(path, 1, "f32", (images(1),), INFERENCES)}
+    counts = Counter(layer.kind for layer in backend.op_times(path, 1, "f32", (images(1),), INFERENCES))
     assert (counts["conv"], counts["depthwise_conv"]) == (1, 1)
     assert "quantize" in counts
