@@ -24,7 +24,7 @@ _BACK_OFF = 0.25
 _LOOKS = 10
 """At the images kept apart, after equal numbers of steps."""
 _TIMED_STEPS = 3
-"""After which it is known how long all of them take; the first is slower."""
+"""After which it is known how long all of them take; the first, which is much slower on a GPU, is not counted."""
 
 
 class Training:
@@ -48,6 +48,7 @@ class Training:
         self._share = 1.0
         """Of the learning rate."""
         self._seconds_before, self._begun = 0.0, time.monotonic()
+        self._first_ended = self._begun
 
     @property
     def seconds(self) -> float:
@@ -79,11 +80,18 @@ class Training:
         nn.utils.clip_grad_norm_(self._trained.values(), _GRADIENT_NORM)
         self._optimizer.step()
         self.done += 1
+        if self.done == 1:
+            self._first_ended = time.monotonic()
         if self.done == _TIMED_STEPS:
-            affordable = int(self._settings.max_seconds / (time.monotonic() - self._begun) * self.done)
-            self.total = max(self.done, min(self.total, affordable))
+            self.total = min(self.total, self._affordable())
         divergence = self.curve[-1][1]
         report_progress(self.done, self.total, f"loss {loss:.3f}, divergence on images kept apart {divergence:.4f}")
+
+    def _affordable(self) -> int:
+        """How many steps the time allows, those that were made included."""
+        now = time.monotonic()
+        seconds_per_step = (now - self._first_ended) / (self.done - 1)
+        return self.done + max(0, int((self._settings.max_seconds - (now - self._begun)) / seconds_per_step))
 
     def look(self, divergence: float) -> bool:
         """Takes the weights of this step if they answer most like the teacher, or goes back if they are far from that.
