@@ -6,7 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -37,7 +37,7 @@ class CostModel:
     """Rows by level and group."""
     devices: Mapping[tuple[str, ...], tuple[str, ...]]
     """Devices with evidence in each group of the level "kernels architecture"."""
-    correlations: ErrorCorrelations = ErrorCorrelations({})
+    correlations: ErrorCorrelations = field(default_factory=lambda: ErrorCorrelations({}))
     """Of the errors of two predictions for one device."""
 
     def count(self, level: str, configuration: Configuration) -> int:

@@ -24,12 +24,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgevit.devices.anchors import Anchor, narrowing, shift
 from edgevit.devices.artifact_latency import ArtifactLatency, MeasuredGraph, artifact_latency
 from edgevit.devices.coefficients import load_cost_model
 from edgevit.devices.device import Device, Efficiency, Roofline, Unit
+from edgevit.devices.evidence import Configuration
 from edgevit.devices.interval_table import Regime
 from edgevit.devices.op_support import accepts, runtime_of, unsupported_ops
 from edgevit.devices.peak_memory import peak_tensor_bytes
@@ -78,7 +79,7 @@ def predict_latency(
 def _predict(graph: Graph, device: Device, unit: Unit, anchors: Sequence[MeasuredGraph]) -> Prediction:
     missing = unsupported_ops(graph, unit)
     tensors = peak_tensor_bytes(graph)
-    found = None if missing else _estimate(graph, device, unit)
+    found = None if missing else estimate(graph, device, unit)
     if found is not None and anchors:
         found = _anchored(found, device, unit, anchors)
     return Prediction(
@@ -94,27 +95,40 @@ def _predict(graph: Graph, device: Device, unit: Unit, anchors: Sequence[Measure
 
 
 @dataclass(frozen=True)
-class _Estimate:
+class Estimate:
+    """A latency, and what it rests on."""
+
     latency: LatencyInterval
     words: str
     regime: Regime
+    configuration: Configuration
+    """That is nearest to the unit; what it is priced as, unless it is the roofline of a data sheet."""
 
 
-def _estimate(graph: Graph, device: Device, unit: Unit) -> _Estimate | None:
-    """Predicts from published measurements, or where a roofline of the unit itself says more than they do, from that."""
+def estimate(graph: Graph, device: Device, unit: Unit) -> Estimate | None:
+    """Predicts from published measurements, or where a roofline of the unit itself says more than they do, from that.
+
+    Args:
+        graph: Ops of the artifact, all of which the unit runs.
+        device: That the unit is of.
+        unit: Compute unit.
+
+    Returns:
+        The latency; None where no runtime of the unit reads the artifact, or too little is published of its speed.
+    """
     runtime = runtime_of(graph, unit)
     if runtime is None:
         return None
     fitted = artifact_latency(load_cost_model(), graph, device, unit, runtime.name)
     if rests_on_measurements(fitted, unit):
-        return _Estimate(fitted.interval, fitted.words, fitted.basis.regime)
+        return Estimate(fitted.interval, fitted.words, fitted.basis.regime, fitted.configuration)
     if unit.roofline is None:
         return None
     words = (
         f"data sheet only: per-op roofline for {runtime.title} on {unit.title} from peak rates, bandwidth and published "
         f"efficiencies; no model was run there"
     )
-    return _Estimate(_latency(graph, unit, unit.roofline), words, "not measured")
+    return Estimate(_latency(graph, unit, unit.roofline), words, "not measured", fitted.configuration)
 
 
 def rests_on_measurements(fitted: ArtifactLatency, unit: Unit) -> bool:
@@ -124,11 +138,11 @@ def rests_on_measurements(fitted: ArtifactLatency, unit: Unit) -> bool:
     )
 
 
-def _anchored(found: _Estimate, device: Device, unit: Unit, anchors: Sequence[MeasuredGraph]) -> _Estimate:
+def _anchored(found: Estimate, device: Device, unit: Unit, anchors: Sequence[MeasuredGraph]) -> Estimate:
     """Scales an estimate by how far those of measured artifacts are off; those that the unit does not run say nothing."""
     errors = []
     for measured in anchors:
-        other = None if unsupported_ops(measured.graph, unit) else _estimate(measured.graph, device, unit)
+        other = None if unsupported_ops(measured.graph, unit) else estimate(measured.graph, device, unit)
         if other is not None:
             errors.append(Anchor(other.latency.p50, measured.ms).error)
     if not errors:
@@ -137,7 +151,8 @@ def _anchored(found: _Estimate, device: Device, unit: Unit, anchors: Sequence[Me
     p50 = found.latency.p50 * math.exp(shift(errors))
     low, high = (p50 * (end / found.latency.p50) ** factor for end in (found.latency.low, found.latency.high))
     count = f"{len(errors)} measurement{'s' if len(errors) > 1 else ''} of yours"
-    return _Estimate(LatencyInterval(p50=p50, low=low, high=high), f"{found.words}, scaled by {count}", found.regime)
+    latency = LatencyInterval(p50=p50, low=low, high=high)
+    return replace(found, latency=latency, words=f"{found.words}, scaled by {count}")
 
 
 def _latency(graph: Graph, unit: Unit, roofline: Roofline) -> LatencyInterval:

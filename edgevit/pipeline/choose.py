@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from edgevit.results.candidate import Accuracy, Candidate, Verification, within_budget
 from edgevit.results.measurement import HOST, Prediction, RoundLatency
 from edgevit.results.metric import MetricScore
+from edgevit.results.predicted_order import PredictedOrder
 from edgevit.results.proportions import proportion_interval
 from edgevit.results.ranking import compare_speed, fastest_first
 from edgevit.spec.schemes import SCHEMES
@@ -20,8 +22,8 @@ _AS_FAST = 0.9
 _FLOAT_WEIGHTS = 0.1
 """Share of a quantized artifact's weights in float from which it is said."""
 _NAMED = 3
-_SAME_PREDICTION = 1.05
-"""Ratio of two predicted latencies that does not tell which is faster, see :func:`choose`."""
+_TOLD_APART = 2 / 3
+"""Probability of being slower on a device from which a candidate is no longer tied with the first: odds of two to one."""
 
 
 @dataclass(frozen=True)
@@ -354,14 +356,18 @@ class Selections:
         return next(iter(self.selected_for.values()))
 
 
-def choose(candidates: tuple[Candidate, ...], devices: tuple[str, ...] = ()) -> Selections:
+def choose(
+    candidates: tuple[Candidate, ...],
+    devices: tuple[str, ...] = (),
+    order: Mapping[str, PredictedOrder] = MappingProxyType({}),
+) -> Selections:
     """Chooses the fastest usable candidate for each device, or, without devices, for this host.
 
     For this host it is the fastest by the paired ratios of the final round; another one ties with it if the interval of
-    their ratio contains 1. For a device, candidates that run there are ranked by their predicted medians. The intervals
-    of predictions are no measure of a tie: most of their width is an error that all predictions for a unit share, such
-    as a clock or a bandwidth that is not as stated, and which does not change their order. What is left, such as which
-    kernels a runtime has, is not resolved to a few percent; so predictions tie within 5 %.
+    their ratio contains 1. For a device, candidates that run there are ranked by their predicted medians; another one ties
+    with the first while the odds that the first is the faster of the two are less than two to one. The intervals of
+    predictions are no measure of that: much of their width is an error that all predictions for a device share, and which
+    does not change their order. What is left is in ``order``.
 
     Of those that tie, the one of the higher accuracy is chosen, then the smaller file, then the first id, so that the
     same measurements always give the same choice.
@@ -369,10 +375,16 @@ def choose(candidates: tuple[Candidate, ...], devices: tuple[str, ...] = ()) -> 
     Args:
         candidates: All of a run.
         devices: Names, in the order of the run.
+        order: How sure the order of the usable ones is, by device; where it is not known, only what is predicted to be
+            as fast ties.
     """
     usable = tuple(candidate for candidate in candidates if candidate.status == "ok")
     judged = any(candidate.p50_ms is not None or candidate.predictions for candidate in candidates)
-    fast = {name: _fastest_on(name, usable) for name in devices} if devices else {HOST: _fastest_here(usable)}
+    fast = (
+        {name: _fastest_on(name, usable, order.get(name)) for name in devices}
+        if devices
+        else {HOST: _fastest_here(usable)}
+    )
     best = {name: min(group, key=_preference, default=None) for name, group in fast.items()}
     return Selections(
         {name: candidate.id if candidate else None for name, candidate in best.items()},
@@ -394,17 +406,17 @@ def _is_slower(candidate: Candidate, fastest: Candidate) -> bool:
     return ratio.interval.low > 1
 
 
-def _fastest_on(device: str, usable: Iterable[Candidate]) -> tuple[Candidate, ...]:
+def _fastest_on(device: str, usable: Iterable[Candidate], order: PredictedOrder | None) -> tuple[Candidate, ...]:
     """The fastest on a device and all that tie with it, fastest first."""
-    predicted = [
+    predicted = sorted(
         (prediction.latency_ms.p50, candidate.id, candidate)
         for candidate in usable
         if (prediction := candidate.prediction(device)) and prediction.supported and prediction.latency_ms
-    ]
-    if not predicted:
-        return ()
-    limit = _SAME_PREDICTION * min(predicted)[0]
-    return tuple(candidate for ms, _, candidate in sorted(predicted) if ms <= limit)
+    )
+    slower = order.slower if order else {}
+    return tuple(
+        candidate for ms, name, candidate in predicted if slower.get(name, float(ms > predicted[0][0])) < _TOLD_APART
+    )
 
 
 def _preference(candidate: Candidate) -> tuple[float, float, str]:

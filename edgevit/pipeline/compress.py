@@ -15,6 +15,7 @@ from edgevit.pipeline.backend_candidates import make_candidates
 from edgevit.pipeline.candidate import COMPRESS_STEPS, EXPORT_STEPS, FINETUNE_STEPS
 from edgevit.pipeline.choose import choose
 from edgevit.pipeline.context import Steps, open_context, time_original
+from edgevit.pipeline.device_order import order_on_devices
 from edgevit.pipeline.ended_run import ended_run
 from edgevit.pipeline.final_round import time_in_rounds
 from edgevit.pipeline.inputs import Inputs, open_inputs
@@ -184,7 +185,8 @@ def _make_run(inputs: Inputs, stages: Stages, steps: Steps, deadline: Deadline) 
     (made, unseen), baseline = stages.both(make_all, partial(time_original, context))
     candidates = time_in_rounds(context, tuple(candidate for each in made for candidate in each.candidates))
     other_sets = original_on_other_sets(context) if any(each.other_sets for each in candidates) else ()
-    choice = choose(candidates, tuple(device.name for device in inputs.devices))
+    order = order_on_devices(context, candidates)
+    choice = choose(candidates, tuple(device.name for device in inputs.devices), order)
     notes = (*inputs.notes, unseen.note, *(note for each in made for note in each.notes), *choice.notes)
     return Run(
         edgevit_version=__version__,
@@ -204,6 +206,7 @@ def _make_run(inputs: Inputs, stages: Stages, steps: Steps, deadline: Deadline) 
         token_searches=tuple(search for each in made for search in each.searches),
         selected_for=choice.selected_for,
         tied=choice.tied,
+        order=order,
         evaluation=inputs.evaluation_record,
         other_evaluations=inputs.other_evaluations,
     )

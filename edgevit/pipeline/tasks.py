@@ -14,6 +14,7 @@ from edgevit.artifacts.unseen_layers import UnseenJob, UnseenLayers, find_unseen
 from edgevit.artifacts.use_script import USE_SCRIPT
 from edgevit.backends import get_backend
 from edgevit.data.prepared import PreparedImages, PrepareImagesJob, prepare_images
+from edgevit.devices.order import OrderJob, Orders, order_artifacts
 from edgevit.devices.predict import PredictDevicesJob, Predictions, predict_for_devices
 from edgevit.distillation.finetune import finetune
 from edgevit.distillation.finetune_job import Finetuned, FinetuneJob
@@ -110,6 +111,13 @@ def predict_task(job: PredictDevicesJob) -> Task[PredictDevicesJob, Predictions]
     """Predicts latency and memory of an artifact for devices."""
     preload = get_backend(job.backend).preload
     return Task(predict_for_devices, job, Predictions, inputs=artifact_files(job.artifact), preload=preload)
+
+
+def order_task(job: OrderJob) -> Task[OrderJob, Orders]:
+    """Compares predictions of artifacts on devices."""
+    inputs = tuple(path for each in job.artifacts for path in artifact_files(each.artifact))
+    preload = tuple(dict.fromkeys(name for each in job.artifacts for name in get_backend(each.backend).preload))
+    return Task(order_artifacts, job, Orders, inputs=inputs, preload=preload)
 
 
 def artifact_files(main: Path) -> tuple[Path, ...]:

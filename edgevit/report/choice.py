@@ -43,11 +43,12 @@ def tie(run: Run, device: str) -> str:
     tied = run.tied.get(device)
     if not tied:
         return ""
-    why = (
-        "the interval of their paired ratio contains 1"
-        if device == HOST
-        else f"predictions for {device} within 5 % do not tell which is faster"
-    )
+    if device == HOST:
+        why = "the interval of their paired ratio contains 1"
+    elif device in run.order:
+        why = f"the odds that {run.order[device].first} is faster on {device} are less than two to one"
+    else:
+        why = f"predictions for {device} do not tell which is faster"
     return f"tied with {', '.join(tied)}: {why}; of these the most accurate is chosen, then the smallest"
 
 
@@ -83,7 +84,10 @@ def _facts(run: Run, device: str, chosen: Candidate) -> list[str]:
     latency = prediction.latency_ms if prediction else None
     between = f" ({interval(prediction)})" if prediction and latency else ""
     there = f"predicted {units.milliseconds(latency.p50 if latency else None)} there{between}, not measured"
-    return [there, here] if chosen.p50_ms is not None else [there]
+    share = run.probability_fastest(device)
+    compared = share is not None and len(run.order[device].fastest) > 1
+    sure = [f"the fastest there with a probability of {_probability(share)}"] if share is not None and compared else []
+    return [there, *sure, *([here] if chosen.p50_ms is not None else [])]
 
 
 def _figures(run: Run, chosen: Candidate) -> list[str]:
@@ -125,19 +129,32 @@ def _of_device(run: Run, device: str) -> str:
             "chosen" if candidate.id == run.choices[device] else _status_on(run, device, candidate),
             units.milliseconds(ms),
             interval(prediction),
+            _fastest(run, device, candidate),
             change_text(candidate.accuracy.judged) if candidate.accuracy else "–",
             units.milliseconds(candidate.p50_ms),
         )
         for ms, _, candidate, prediction in sorted(able)
     ]
-    titles = ("candidate", "status", f"predicted on {device}", "interval", "change", "host p50")
-    ranked = table(titles, rows, range(2, 6))
+    titles = ("candidate", "status", f"predicted on {device}", "interval", "fastest there", "change", "host p50")
+    ranked = table(titles, rows, range(2, 7))
     explained = (
-        f"The choice for {escape(device)} follows the predicted medians, not the speed of this host. Most of an interval is"
-        " an error that all predictions for one processor share, so that they overlap although their order counts; measure"
-        " on the device to be sure."
+        f"The choice for {escape(device)} follows the predicted medians, not the speed of this host. Intervals overlap although"
+        ' the order is known better: much of an interval is an error that all predictions for one device share. "Fastest'
+        ' there" is the probability that a candidate is the fastest of the usable ones, from the intervals of differences;'
+        " measure on the device to be sure."
     )
     return f"### {escape(device)}\n\n{ranked}\n\n{explained}"
+
+
+def _fastest(run: Run, device: str, candidate: Candidate) -> str:
+    order = run.order.get(device)
+    share = order.fastest.get(candidate.id) if order else None
+    return "–" if share is None else _probability(share)
+
+
+def _probability(share: float) -> str:
+    """As a percentage that is never 0 or 100: predictions are never certain."""
+    return "under 1 %" if share < 0.01 else "over 99 %" if share > 0.99 else units.percent(share, 0)
 
 
 def _status_on(run: Run, device: str, candidate: Candidate) -> str:

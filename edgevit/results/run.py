@@ -18,6 +18,7 @@ from edgevit.results.document import LATER, from_json, to_json
 from edgevit.results.finetune import Finetune
 from edgevit.results.measurement import HOST, Host, Interval, LatencyMs
 from edgevit.results.metric import MetricScore
+from edgevit.results.predicted_order import PredictedOrder
 from edgevit.results.token_search import TokenSearch
 from edgevit.spec.input_file import file_problem
 from edgevit.spec.schemes import SCHEMES
@@ -115,6 +116,9 @@ class Run:
     there are none; None where nothing usable runs there. Empty in runs of an earlier version."""
     tied: Annotated[dict[str, tuple[str, ...]], LATER] = field(default_factory=dict)
     """Ids of the candidates that cannot be told from the chosen one in speed, by device as in ``selected_for``."""
+    order: Annotated[dict[str, PredictedOrder], LATER] = field(default_factory=dict)
+    """How sure the order of the usable candidates is, by device on which one of them runs; empty without devices, and in
+    runs of an earlier version."""
     evaluation: Annotated[EvaluationRecord | None, LATER] = None
     """None without evaluation images, and in runs of an earlier version."""
     other_evaluations: Annotated[tuple[EvaluationRecord, ...], LATER] = ()
@@ -173,6 +177,11 @@ class Run:
     def is_quick(self) -> bool:
         """Whether it is a first look: on few images, without repair and token plans."""
         return bool(self.spec.get("quick"))
+
+    def probability_fastest(self, device: str) -> float | None:
+        """Returns the probability, 0..1, that the candidate chosen for a device is the fastest there; None where it is not known."""
+        order, name = self.order.get(device), self.choices.get(device)
+        return order.fastest.get(name) if order and name else None
 
     @property
     def choices(self) -> dict[str, str | None]:

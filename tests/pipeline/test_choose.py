@@ -25,6 +25,7 @@ from edgevit.results.artifact import PassRecord
 from edgevit.results.candidate import Accuracy, Attempt, Candidate, Contribution, Verification
 from edgevit.results.measurement import HOST, Interval, RoundLatency
 from edgevit.results.metric import MetricScore
+from edgevit.results.predicted_order import PredictedOrder
 from edgevit.results.statistics import paired_ratio
 from edgevit.spec.recipe import Recipe
 from tests.factories import make_artifact, make_candidate, make_latency, make_measurement, make_prediction
@@ -451,9 +452,18 @@ def test_what_was_not_predicted_does_not_run() -> None:
     )
 
 
-def test_predictions_within_five_percent_tie_whatever_their_intervals() -> None:
-    """Intervals are mostly an error that all predictions share: they overlap, and the order still counts."""
+def test_predictions_tie_while_the_odds_are_less_than_two_to_one() -> None:
+    """Whatever their intervals: these are mostly an error that all predictions share, which changes no order."""
     found = (on(A, 30.0, top1=0.80), on(B, 31.0, top1=0.82), on(C, 40.0, top1=0.9))
+    order = PredictedOrder(A, {A: 0.55, B: 0.4, C: 0.05}, {A: 0.0, B: 0.66, C: 0.9})
+    choice = choose(found, (PI,), {PI: order})
+    assert (choice.selected, choice.tied) == (B, {PI: (A,)})
+    surer = replace(order, slower={A: 0.0, B: 0.67, C: 0.9})
+    assert choose(found, (PI,), {PI: surer}).tied == {PI: ()}
+
+
+def test_where_the_order_is_not_known_only_equal_predictions_tie() -> None:
+    found = (on(A, 30.0, top1=0.80), on(B, 30.0, top1=0.82), on(C, 30.1, top1=0.9))
     choice = choose(found, (PI,))
     assert (choice.selected, choice.tied) == (B, {PI: (A,)})
 

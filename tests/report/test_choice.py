@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from edgevit.report.choice import choice_lines, choices_section, summary, tie
 from edgevit.results.measurement import HOST
+from edgevit.results.predicted_order import PredictedOrder
 from tests.factories import make_realistic_run, make_run, make_timed_run
 
 PI, TPU = "raspberry-pi-5", "coral-edge-tpu"
@@ -51,8 +52,8 @@ def test_each_device_has_its_table_of_what_runs_there_fastest_first() -> None:
     assert section.count("### ") == 2
     rows = [line for line in section.split("### ")[1].splitlines() if line.startswith("| litert")]
     assert rows == [
-        "| litert/dynamic_wi8_afp32 | chosen | 40.0 ms | 20.0 ms to 60.0 ms | -0.2 pt | 12.7 ms |",
-        "| litert/fp32 | ok | 80.0 ms | 40.0 ms to 120 ms | -0.2 pt | 25.0 ms |",
+        "| litert/dynamic_wi8_afp32 | chosen | 40.0 ms | 20.0 ms to 60.0 ms | – | -0.2 pt | 12.7 ms |",
+        "| litert/fp32 | ok | 80.0 ms | 40.0 ms to 120 ms | – | -0.2 pt | 25.0 ms |",
     ]
     assert "openvino" not in section
 
@@ -68,4 +69,24 @@ def test_where_nothing_runs_it_is_said() -> None:
 
 def test_predictions_tie_for_another_reason_than_measurements() -> None:
     run = replace(make_timed_run(PI), tied={PI: ("litert/fp32",)})
-    assert tie(run, PI).startswith(f"tied with litert/fp32: predictions for {PI} within 5 % do not tell")
+    assert tie(run, PI).startswith(f"tied with litert/fp32: predictions for {PI} do not tell")
+    order = PredictedOrder("litert/fp32", {}, {})
+    known = replace(run, order={PI: order})
+    assert tie(known, PI).startswith(
+        f"tied with litert/fp32: the odds that litert/fp32 is faster on {PI} are less than two to one"
+    )
+
+
+def test_how_sure_the_choice_for_a_device_is() -> None:
+    chosen, other = "litert/dynamic_wi8_afp32", "litert/fp32"
+    run = make_timed_run(PI)
+    sure = replace(run, order={PI: PredictedOrder(chosen, {chosen: 0.834, other: 0.166}, {chosen: 0.0, other: 0.83})})
+    words = "not measured, the fastest there with a probability of 83 %, p50 12.7 ms measured on this host"
+    assert words in summary(sure)
+    assert any(words in line for line in choice_lines(sure))
+    assert f"| {chosen} | chosen | 40.0 ms | 20.0 ms to 60.0 ms | 83 % |" in choices_section(sure)
+    surest = replace(run, order={PI: PredictedOrder(chosen, {chosen: 1.0, other: 0.0}, {chosen: 0.0, other: 1.0})})
+    assert "| over 99 % |" in choices_section(surest)
+    assert "| under 1 % |" in choices_section(surest)
+    alone = replace(run, order={PI: PredictedOrder(chosen, {chosen: 1.0}, {chosen: 0.0})})
+    assert "probability" not in summary(alone), "there is nothing to be faster than"
