@@ -49,6 +49,24 @@ def given(**settings: Any) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if value is not None}
 
 
+def model_settings(
+    *,
+    weights: Path | str | None,
+    pretrained: bool,
+    random_weights: bool,
+    num_classes: int | None,
+    class_embeddings: Path | str | None,
+) -> dict[str, Any]:
+    """Returns keys of the section ``model``; the keywords are those of :func:`edgevit.compress`."""
+    return given(
+        weights=str(weights) if weights else None,
+        pretrained=pretrained or None,
+        random_weights=random_weights or None,
+        num_classes=num_classes,
+        class_embeddings=str(Path(class_embeddings).absolute()) if class_embeddings else None,
+    )
+
+
 def _sources(asked: Asked, inputs: Path) -> dict[str, Any]:
     """Sources of images as the section ``data`` names them."""
     as_they_are = asked.preprocessing is not None and asked.preprocessing.input == "array"

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from edgevit.api.asked import Asked, as_document, carry_out, given
+from edgevit.api.asked import Asked, as_document, carry_out, given, model_settings
 from edgevit.api.metric_name import OwnMetric, metric_name
 from edgevit.api.progress import ProgressCallback, told
 from edgevit.api.stored_images import Images
@@ -122,12 +122,12 @@ def compress(
         preprocessing=preprocessing,
         profile=profile,
         labels=labels,
-        of_model=given(
-            weights=str(weights) if weights else None,
-            pretrained=pretrained or None,
-            random_weights=random_weights or None,
+        of_model=model_settings(
+            weights=weights,
+            pretrained=pretrained,
+            random_weights=random_weights,
             num_classes=num_classes,
-            class_embeddings=str(Path(class_embeddings).absolute()) if class_embeddings else None,
+            class_embeddings=class_embeddings,
         ),
         images=given(evaluation=evaluation, calibration=calibration, train=train),
         of_data=given(

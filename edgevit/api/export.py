@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import nn
 
-from edgevit.api.asked import Asked, carry_out, given
+from edgevit.api.asked import Asked, carry_out, given, model_settings
 from edgevit.api.progress import ProgressCallback, told
 from edgevit.api.stored_images import Images
 from edgevit.pipeline import compress as pipeline
@@ -26,10 +26,12 @@ def export(
     pretrained: bool = False,
     random_weights: bool = False,
     num_classes: int | None = None,
+    class_embeddings: Path | str | None = None,
     calibration: Images | None = None,
     export: Sequence[str] | None = None,
     schemes: Sequence[str] | None = None,
     labels: Sequence[str] | Path | str | None = None,
+    embed_preprocessing: bool | None = None,
     tokens: str | None = None,
     form: str | None = None,
     seed: int | None = None,
@@ -49,10 +51,12 @@ def export(
         pretrained: Download the weights from timm's own source; of a factory, take those that it loads itself.
         random_weights: For trying out.
         num_classes: Of a model by name, where it is not its default.
+        class_embeddings: Embeddings and names of classes (.npz), as for :func:`edgevit.compress`.
         calibration: Images to calibrate with; static schemes need them.
         export: Formats or backends: "onnx", "openvino", "tflite"; all that are installed when None.
         schemes: Such as "static_wi8_ai8"; "fp32" when None.
         labels: Name of the class of each output, or a text file that has them, one a line.
+        embed_preprocessing: Let artifacts take pixels, uint8 [1, h, w, 3], and normalize them by themselves.
         tokens: Token plans, see :mod:`edgevit.spec.token_plan`.
         form: How graphs select tokens: "auto", "gather" or "arithmetic".
         seed: Of all sampling.
@@ -73,16 +77,18 @@ def export(
         model=model,
         preprocessing=preprocessing,
         labels=labels,
-        of_model=given(
-            weights=str(weights) if weights else None,
-            pretrained=pretrained or None,
-            random_weights=random_weights or None,
+        of_model=model_settings(
+            weights=weights,
+            pretrained=pretrained,
+            random_weights=random_weights,
             num_classes=num_classes,
+            class_embeddings=class_embeddings,
         ),
         images=given(calibration=calibration),
         settings=given(
             passes=given(tokens=tokens, form=form) or None,
-            export=given(backends=export and list(export), schemes=chosen) or None,
+            export=given(backends=export and list(export), schemes=chosen, embed_preprocessing=embed_preprocessing)
+            or None,
             seed=seed,
         ),
     )

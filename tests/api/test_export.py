@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("onnxruntime")
+onnxruntime = pytest.importorskip("onnxruntime")
 
 from torch import nn  # noqa: E402
 
@@ -38,6 +38,26 @@ def test_a_module_becomes_verified_files_in_memory_with_progress(tmp_path: Path)
     finished = [event.text for event in events if event.kind == "stage" and event.done == event.total]
     assert f"export {candidate.id}" in finished
     assert len(finished) == len(set(finished))
+
+
+def test_an_image_tower_with_class_embeddings_takes_pixels(tmp_path: Path) -> None:
+    classes = tmp_path / "classes.npz"
+    np.savez(classes, embeddings=np.eye(2, 4, dtype=np.float32), names=["cat", "dog"])
+    tower = small()[:-1]
+    run = edgevit.export(
+        tower,
+        tmp_path / "run",
+        preprocessing=PLAIN,
+        class_embeddings=classes,
+        embed_preprocessing=True,
+        export=["onnx"],
+    )
+    (candidate,) = run.candidates
+    assert candidate.file is not None
+    (taken,) = onnxruntime.InferenceSession(candidate.file).get_inputs()
+    assert (taken.type, taken.shape) == ("tensor(uint8)", [1, 16, 16, 3])
+    answers = edgevit.load(candidate.file).classify(np.zeros((16, 16, 3), np.uint8))
+    assert {name for name, _ in answers} == {"cat", "dog"}
 
 
 def test_a_spec_keeps_its_own_schemes(tmp_path: Path) -> None:
