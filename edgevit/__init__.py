@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from edgevit.api.verify import verify
     from edgevit.errors import CandidateFailed, CheckFailed, DiskFull, EdgevitError, RunMismatch, UsageError
     from edgevit.gate.budget import Budget
-    from edgevit.gate.judge import Verdict
+    from edgevit.gate.verdict import Verdict
     from edgevit.results.artifact import Preprocessing
     from edgevit.results.candidate import Candidate, Verification
     from edgevit.results.file_score import FileScore
@@ -82,7 +82,7 @@ _HOMES = {
         ("CandidateFailed", "CheckFailed", "DiskFull", "EdgevitError", "RunMismatch", "UsageError"), "edgevit.errors"
     ),
     "Budget": "edgevit.gate.budget",
-    "Verdict": "edgevit.gate.judge",
+    "Verdict": "edgevit.gate.verdict",
     "Preprocessing": "edgevit.results.artifact",
     **dict.fromkeys(("Candidate", "Verification"), "edgevit.results.candidate"),
     "FileScore": "edgevit.results.file_score",

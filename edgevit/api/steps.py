@@ -14,8 +14,8 @@ from edgevit.commands.bench import measure_file
 from edgevit.commands.eval import FileEvaluation, evaluate_file
 from edgevit.commands.profile import predict_for_target
 from edgevit.gate.budget import Budget, load_budget
-from edgevit.gate.files import judge_files
-from edgevit.gate.judge import Verdict, decide
+from edgevit.gate.gate_runs import check_run
+from edgevit.gate.verdict import Verdict
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.file_score import FileScore
 from edgevit.results.measurement import Measurement, Prediction
@@ -117,21 +117,30 @@ def predict_latency(
     )
 
 
-def check(run: Run | Path | str, budget: Budget | Path | str, *, candidate: str | int | None = None) -> Verdict:
+def check(
+    run: Run | Path | str,
+    budget: Budget | Path | str,
+    *,
+    candidate: str | int | None = None,
+    baseline: Run | Path | str | None = None,
+) -> Verdict:
     """Judges a candidate of a run against a budget, as ``edgevit gate`` does.
 
     Args:
         run: A run, its folder or its ``run.json``.
         budget: The limits, or a TOML file of them.
         candidate: Its id, or its rank in the run's table, counted from 1; the chosen one when None.
+        baseline: The run that limits such as ``max_increase`` are held against, likewise.
 
     Returns:
-        The verdict with every check; ``outcome`` is "pass", "fail" or "inconclusive".
+        The verdict with every check, also of other candidates that the budget names; ``outcome`` is "pass", "fail" or
+        "inconclusive".
 
     Raises:
-        UsageError: a file cannot be read, or the candidate is not in the run.
+        UsageError: a file cannot be read, the candidate is not in the run, an artifact was changed after the run, or the budget
+            names a device or an artifact that nothing has.
     """
     loaded = run if isinstance(run, Run) else load_run(Path(run))
     limits = budget if isinstance(budget, Budget) else load_budget(Path(budget))
-    verdict = decide(loaded, limits, None if candidate is None else str(candidate))
-    return judge_files(verdict, loaded, loaded.folder, required=False) if loaded.folder else verdict
+    before = load_run(Path(baseline)) if isinstance(baseline, Path | str) else baseline
+    return check_run(loaded, limits, None if candidate is None else str(candidate), before)

@@ -1,9 +1,9 @@
-"""``edgevit gate``: tests a run against a budget."""
+"""``edgevit gate``: tests runs against a budget."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,10 +11,22 @@ from edgevit.cli import options
 
 
 def gate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or its run.json.", show_default=False)],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN", help="Run folders, or their run.json.", show_default=False),
+    ],
     budget: Annotated[
         Path, typer.Option(rich_help_panel=options.CHOICE, help="The limits, in TOML.", show_default=False)
     ],
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            rich_help_panel=options.CHOICE,
+            help="The run that max_increase and max_decrease are held against.",
+            show_default=False,
+        ),
+    ] = None,
     candidate: Annotated[
         str | None,
         typer.Option(
@@ -23,6 +35,10 @@ def gate(
             help="Which candidate, by its rank in the run's table or its id; the chosen one when not given.",
         ),
     ] = None,
+    inconclusive: Annotated[
+        Literal["fail", "pass"],
+        typer.Option(rich_help_panel=options.CHOICE, help="What a limit that cannot be decided counts as."),
+    ] = "fail",
     require_stable: options.RequireStable = False,
     require_artifacts: Annotated[
         bool,
@@ -34,57 +50,40 @@ def gate(
     ] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Test a run against a budget.
+    """Test runs against a budget.
 
-    Exit 0 if every limit is met, 1 otherwise. A limit whose value is not known fails; a prediction passes only if its
-    whole interval is within the limit. peak_rss_bytes limits the memory of the
-    process, peak_tensor_bytes what a prediction knows of it: weights and
-    activations. Where the artifact's files are beside run.json,
+    Exit 0 if every limit is met, 1 otherwise. A limit whose value is not known fails; one within the 95 % interval of its value
+    is inconclusive, and so is an unstable latency; a prediction passes only if its
+    whole interval is within the limit. Where the artifact's files are beside run.json,
     they have to be those of the run.
 
     \b
     Example of a budget.toml:
-      size_bytes = 8_000_000
-      accuracy_drop_points = 1.0
+      size_bytes = "8 MB"
+      accuracy_drop_points = "1 pt"
       [devices.host]
-      latency_p50_ms = 15.0
-      peak_rss_bytes = 200_000_000
+      latency_p50_ms = { max = "15 ms", max_increase = "5 %" }
+      peak_rss_bytes = { max = "200 MB", level = "warn" }
       [devices.raspberry-pi-5]
-      latency_p50_ms = 40.0
+      latency_p50_ms = "40 ms"
 
     \b
     Example:
       edgevit gate run --budget budget.toml
     """
-    from dataclasses import asdict
-
-    from edgevit.cli import render, terminal
+    from edgevit.cli import render_gate
     from edgevit.errors import ExitCode
-    from edgevit.gate.budget import load_budget
-    from edgevit.gate.files import judge_files
-    from edgevit.gate.judge import decide
-    from edgevit.results.run import load_run
+    from edgevit.gate.gate_runs import GateRequest, gate_runs
 
-    limits = load_budget(budget)
-    loaded = load_run(run)
-    folder = run if run.is_dir() else run.parent
-    verdict = judge_files(decide(loaded, limits, candidate), loaded, folder, required=require_artifacts)
+    result = gate_runs(GateRequest(tuple(runs), budget, baseline, candidate, require_artifacts))
     if as_json:
-        terminal.print_json(
-            {
-                "run": str(run),
-                "quick": loaded.is_quick,
-                "budget": str(budget),
-                "verdict": verdict.outcome,
-                **asdict(verdict),
-            }
-        )
+        render_gate.print_document(result)
     else:
-        render.print_verdict(verdict)
-        if loaded.is_quick:
-            terminal.print_line("note: a quick run, on few images")
-    judged = next((each for each in loaded.candidates if each.id == verdict.candidate), None)
-    if require_stable and judged and judged.unstable:
-        terminal.print_message(f"unstable: {judged.id}: {judged.unstable}; repeat the run on a quiet machine")
-        raise typer.Exit(ExitCode.CHECK_FAILED)
-    raise typer.Exit(verdict.exit_code)
+        render_gate.print_result(result)
+    noisy = [verdict for verdict in result.verdicts if require_stable and verdict.unstable]
+    for verdict in noisy:
+        render_gate.print_message(
+            f"unstable: {verdict.candidate}: {verdict.unstable}; repeat the run on a quiet machine"
+        )
+    passes = result.outcome == "pass" or (inconclusive == "pass" and result.outcome == "inconclusive")
+    raise typer.Exit(ExitCode.DONE if passes and not noisy else ExitCode.CHECK_FAILED)

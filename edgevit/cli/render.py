@@ -15,7 +15,6 @@ from edgevit.cli.terminal import console, fits, print_line, print_table
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edgevit.gate.judge import Verdict
     from edgevit.report.table import Column
     from edgevit.results.artifact import Preprocessing
     from edgevit.results.candidate import Candidate
@@ -363,19 +362,6 @@ def print_reduction(report: ReductionReport) -> None:
     if report.agreement is not None:
         print_line(f"the same class before and after on {units.percent(report.agreement)} of {report.samples} images")
     print_line(f"written: {report.program}")
-
-
-def print_verdict(verdict: Verdict) -> None:
-    """Prints every check, failures first, and the verdict in words."""
-    order = {"fail": 0, "inconclusive": 1, "pass": 2}
-    checks = sorted(verdict.checks, key=lambda check: order[check.verdict])
-    rows = [(check.verdict, check.metric, check.device or "–", check.message) for check in checks]
-    bold = [index for index, check in enumerate(checks) if check.verdict != "pass"]
-    print_table(("verdict", "metric", "device", "reason"), rows, bold=bold)
-    if verdict.note:
-        print_line(f"note: {verdict.note}")
-    passed = sum(check.verdict == "pass" for check in checks)
-    print_line(f"{verdict.outcome}: {verdict.candidate or 'no candidate'}, {passed} of {len(checks)} checks passed")
 
 
 def _preprocessing_text(wanted: Preprocessing) -> str:

@@ -1,38 +1,48 @@
-"""Compares the files of the judged artifact, where they are at hand, with what the run recorded of them."""
+"""Compares the files of a judged artifact, where they are at hand, with what the run recorded of them."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from edgevit.errors import first_line
-from edgevit.gate.judge import Check, Outcome, Verdict
+from edgevit.gate.verdict import Check, Outcome
 from edgevit.results.artifact import Artifact
-from edgevit.results.run import Run
+from edgevit.results.candidate import Candidate
 from edgevit.run.files import file_sha256, leaves_folder
 
 WITHOUT = "judged without its artifacts"
 
 
-def judge_files(verdict: Verdict, run: Run, folder: Path, *, required: bool) -> Verdict:
-    """Adds a check of the artifact's files to a verdict, or the note that they are not there.
+@dataclass(frozen=True)
+class FilesFound:
+    """What is known of the files of an artifact."""
+
+    checks: tuple[Check, ...] = ()
+    note: str = ""
+    """What people have to know, such as that they are not there."""
+    fault: str = ""
+    """Why they are not those of the run; "" where they are, or are not there."""
+
+
+def find_files(candidate: Candidate | None, folder: Path, *, required: bool) -> FilesFound:
+    """Compares the files of an artifact with its record.
 
     Args:
-        verdict: Of a candidate of ``run``.
-        run: The run.
-        folder: Folder of its ``run.json``, to which the paths of artifacts are relative.
+        candidate: Whose artifact; None where there is none.
+        folder: Folder of ``run.json``, to which the paths of artifacts are relative.
         required: Whether the check fails where the files are not there.
     """
-    artifact = next((each.artifact for each in run.candidates if each.id == verdict.candidate), None)
+    artifact = candidate.artifact if candidate else None
     named = () if artifact is None else artifact.files
     files, stay = tuple(folder / name for name in named), not any(map(leaves_folder, named))
     if artifact is None or (files and stay and not any(map(_is_there, files))):
         reason = "there is no artifact" if artifact is None else f"{artifact.path} is not in {folder}"
-        checks = (_check(f"{WITHOUT}: {reason}", "fail"),) if required else ()
-        return replace(verdict, checks=(*verdict.checks, *checks), note=WITHOUT)
+        return FilesFound((_check(f"{WITHOUT}: {reason}", "fail"),) if required else (), WITHOUT)
     complaint = _complaint(artifact, files)
-    message = complaint or f"its files are those of the run: sha256 {artifact.sha256[:12]}…"
-    return replace(verdict, checks=(*verdict.checks, _check(message, "fail" if complaint else "pass")))
+    if complaint:
+        return FilesFound(fault=complaint)
+    return FilesFound((_check(f"its files are those of the run: sha256 {artifact.sha256[:12]}…", "pass"),))
 
 
 def _check(message: str, verdict: Outcome) -> Check:

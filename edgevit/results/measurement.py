@@ -62,6 +62,8 @@ class Measurement:
     threads: int
     conditions: Conditions
     source: Literal["measured"] = "measured"
+    energy_mj: Annotated[float | None, LATER] = None
+    """Millijoules of one run, where something measured them, such as a meter on a board; None where nothing did."""
 
     @property
     def images_per_second(self) -> float:

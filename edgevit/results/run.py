@@ -6,6 +6,7 @@ Reading or judging a run needs no torch, numpy or runtime.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -211,9 +212,6 @@ def _row(candidate: Candidate, chosen: bool) -> dict[str, Any]:
     }
 
 
-_RUN = TypeAdapter(Run)
-
-
 def run_to_json(run: Run) -> bytes:
     """Returns ``run`` as an indented JSON document, see :func:`edgevit.results.document.to_json`."""
     return to_json(run)
@@ -221,7 +219,7 @@ def run_to_json(run: Run) -> bytes:
 
 def run_json_schema() -> dict[str, Any]:
     """Returns the JSON Schema of ``run.json``."""
-    return _RUN.json_schema(mode="serialization")
+    return TypeAdapter(Run).json_schema(mode="serialization")
 
 
 def load_run(path: Path | str) -> Run:
@@ -241,8 +239,7 @@ def load_run(path: Path | str) -> Run:
     except OSError as error:
         raise UsageError(f"cannot read a run at {file}: {error.strerror or error}", hint) from error
     try:
-        run = from_json(Run, content)
-        _check_ids(run)
+        run = from_json(Run, content, _id_faults)
     except ValueError as error:
         raise UsageError(
             f"{file} is not a run of schema version {SCHEMA_VERSION}: {error}",
@@ -251,20 +248,34 @@ def load_run(path: Path | str) -> Run:
     return run.at(file.parent)
 
 
-def _check_ids(run: Run) -> None:
-    """Raises ValueError if an id is not one candidate's, or a scheme none that is known."""
-    ids = [candidate.id for candidate in run.candidates]
-    twice = next((each for each in ids if ids.count(each) > 1), None)
-    if twice is not None:
-        raise ValueError(f"candidates: two have the id {twice!r}")
-    named = {"selected": run.selected} | {f"selected_for.{device}": each for device, each in run.selected_for.items()}
-    named |= {f"tied.{device}": each for device, tied in run.tied.items() for each in tied}
-    for index, candidate in enumerate(run.candidates):
-        if candidate.scheme not in SCHEMES:
-            raise ValueError(f"candidates.{index}.scheme: {candidate.scheme!r} is not a scheme of this version")
-    for key, each in named.items():
-        if each is not None and each not in ids:
-            raise ValueError(f"{key}: {each!r} is no candidate of the run")
+def _id_faults(document: Any) -> Iterator[tuple[str, str]]:
+    """Yields ids that are not one candidate's, and schemes that are not known.
+
+    What is of another type than it should be is told by those who read it, and passed over.
+    """
+    run = document if isinstance(document, dict) else {}
+    listed = run.get("candidates")
+    candidates = [each if isinstance(each, dict) else {} for each in listed] if isinstance(listed, list) else []
+    ids = [each.get("id") for each in candidates]
+    for index, candidate in enumerate(candidates):
+        if isinstance(ids[index], str) and ids[index] in ids[:index]:
+            yield f"candidates.{index}.id", f"two have the id {ids[index]!r}"
+        if isinstance(candidate.get("scheme"), str) and candidate["scheme"] not in SCHEMES:
+            yield f"candidates.{index}.scheme", f"{candidate['scheme']!r} is not a scheme of this version"
+    named = {"selected": run.get("selected")}
+    named |= {f"selected_for.{device}": each for device, each in _table(run, "selected_for").items()}
+    for device, group in _table(run, "tied").items():
+        named |= {f"tied.{device}.{index}": each for index, each in enumerate(group if isinstance(group, list) else ())}
+    yield from (
+        (key, f"{each!r} is no candidate of the run")
+        for key, each in named.items()
+        if isinstance(each, str) and each not in ids
+    )
+
+
+def _table(document: dict[str, Any], key: str) -> dict[str, Any]:
+    value = document.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def find_run(folder: Path) -> Run | None:

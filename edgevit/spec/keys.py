@@ -40,4 +40,4 @@ def type_words(annotation: Any) -> str:
     if origin is tuple:
         of = type_words(arguments[0])
         return f"list of {of}" if arguments[-1] is Ellipsis else f"{len(arguments)} {of}s"
-    return _WORDS[annotation]
+    return getattr(annotation, "toml_words", None) or _WORDS[annotation]

@@ -214,9 +214,9 @@ _ARTIFACT = json.loads(RUN)["candidates"][0]["artifact"]["path"]
 _JUDGED = (
     _gate(RUN, "judged without its artifacts", exit=0),
     _gate(RUN, "judged without its artifacts", more="--require-artifacts"),
-    _gate(RUN, "was changed after the run", **{_ARTIFACT: bytes(100)}),
-    _gate(RUN, "is not a file", **{_ARTIFACT: folder}),
-    _gate(run_with(*_FIRST, "artifact", "files", value=["../../etc/passwd"]), "outside of its folder"),
+    _gate(RUN, "was changed after the run", exit=2, **{_ARTIFACT: bytes(100)}),
+    _gate(RUN, "is not a file", exit=2, **{_ARTIFACT: folder}),
+    _gate(run_with(*_FIRST, "artifact", "files", value=["../../etc/passwd"]), "outside of its folder", exit=2),
     _gate(json.dumps(_TWINS).encode(), "two have the id", exit=2),
     _gate(run_with(*_ACCURACY, "top1", value=5.0), "top-1 is 5.0"),
     _gate(run_with(*_ACCURACY, "top1", value=-0.1), "top-1 is -0.1"),

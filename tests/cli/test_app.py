@@ -117,7 +117,7 @@ def test_the_gate_says_that_a_run_was_quick(save: Callable[[Run], Path], budget:
 
 def test_the_gate_can_require_a_stable_latency(save: Callable[[Run], Path], budget: Callable[[str], Path]) -> None:
     noisy = make_latency(11.0, 12.0, 13.0, unstable="other processes used 0.9 cores")
-    run, limits = save(make_run(make_candidate(latency=noisy))), budget("[devices.host]\nlatency_p50_ms = 15")
+    run, limits = save(make_run(make_candidate(latency=noisy))), budget("size_bytes = 8_000_000")
     assert edgevit_command("gate", run, "--budget", limits).returncode == 0
     done = edgevit_command("gate", run, "--budget", limits, "--require-stable")
     assert done.returncode == 1
@@ -125,7 +125,7 @@ def test_the_gate_can_require_a_stable_latency(save: Callable[[Run], Path], budg
 
 
 @pytest.mark.parametrize(
-    "text", ["size_bytes = 1", "[devices.nowhere]\nlatency_p50_ms = 9", "[devices.d]\nlatency_p50_ms = 9"]
+    "text", ["size_bytes = 1", "[devices.raspberry-pi-5]\nlatency_p50_ms = 9", "[devices.d]\nlatency_p50_ms = 9"]
 )
 def test_exit_1_over_budget_unknown_or_inconclusive(
     save: Callable[[Run], Path], budget: Callable[[str], Path], text: str

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from edgevit.errors import ExitCode, UsageError
 from edgevit.gate.budget import Budget
-from edgevit.gate.judge import Check, Verdict, decide, judge
+from edgevit.gate.judge import decide, judge
+from edgevit.gate.verdict import Check, Verdict
 from edgevit.results.candidate import Accuracy, Candidate
 from edgevit.results.measurement import Interval, LatencyInterval
 from edgevit.results.metric import MetricScore
@@ -152,16 +153,25 @@ def test_tensors_are_predicted_also_where_the_process_was_measured() -> None:
 def test_the_latency_of_this_host_is_that_of_the_final_round() -> None:
     candidate = make_candidate(p50_ms=30.0, latency=make_latency(9.0, 10.0, 11.0))
     check = only(candidate, latency_budget(10.0))
-    assert (check.verdict, check.actual, check.low, check.high) == ("pass", 10.0, 9.0, 11.0)
-    assert check.message == ("measured 10.0 ms, limit 10.0 ms (95 % interval 9.00 ms to 11.0 ms, so within noise)")
-    assert only(candidate, latency_budget(9.9)).verdict == "fail"
-    assert "within noise" not in only(candidate, latency_budget(12.0)).message
+    assert (check.verdict, check.actual, check.low, check.high) == ("inconclusive", 10.0, 9.0, 11.0)
+    assert check.message == (
+        "measured 10.0 ms, 0 % under the limit of 10.0 ms, which lies within its 95 % interval 9.00 ms to 11.0 ms"
+    )
+    assert only(candidate, latency_budget(11.0)).verdict == "pass"
+    assert only(candidate, latency_budget(9.5)).message == (
+        "measured 10.0 ms, 5.3 % over the limit of 9.50 ms, which lies within its 95 % interval 9.00 ms to 11.0 ms"
+    )
+    over = only(candidate, latency_budget(8.9))
+    assert (over.verdict, over.message) == (
+        "fail", "measured 10.0 ms, over the limit of 8.90 ms (95 % interval 9.00 ms to 11.0 ms)",
+    )  # fmt: skip
 
 
-def test_an_unstable_latency_says_so() -> None:
+def test_an_unstable_latency_never_passes() -> None:
     latency = make_latency(9.0, 10.0, 11.0, unstable="steal time 12 % in 2 of 3 bursts")
     check = only(make_candidate(latency=latency), latency_budget(20.0))
-    assert check.verdict == "pass"
+    assert check.verdict == "inconclusive"
+    assert only(make_candidate(latency=latency), latency_budget(2.0)).verdict == "fail"
     assert check.message.endswith("; unstable: steal time 12 % in 2 of 3 bursts")
 
 
@@ -173,13 +183,24 @@ def test_the_final_round_hides_no_measurement_with_other_threads() -> None:
     assert [(check.actual, check.verdict) for check in checks] == [(6.0, "pass"), (50.0, "fail")]
 
 
-def test_a_drop_within_noise_of_its_limit_says_so() -> None:
+def test_a_limit_within_the_interval_of_a_drop_decides_nothing() -> None:
     accuracy = Accuracy(0.82, None, 855, 0.7, drop_interval=Interval(-0.2, 1.6))
     check = only(make_candidate(accuracy=accuracy), budget(accuracy_drop_points=1.0))
-    assert (check.verdict, check.low, check.high) == ("pass", -0.2, 1.6)
-    assert check.message == ("evaluated 0.7 pt, limit 1.0 pt (95 % interval -0.2 pt to 1.6 pt, so within noise)")
+    assert (check.verdict, check.low, check.high) == ("inconclusive", -0.2, 1.6)
+    assert check.message == (
+        "evaluated 0.7 pt, 30 % under the limit of 1.0 pt, which lies within its 95 % interval -0.2 pt to 1.6 pt"
+    )
     clear = only(make_candidate(accuracy=accuracy), budget(accuracy_drop_points=2.0))
-    assert "within noise" not in clear.message
+    assert (clear.verdict, clear.message) == (
+        "pass",
+        "evaluated 0.7 pt, limit 2.0 pt (95 % interval -0.2 pt to 1.6 pt)",
+    )
+
+
+def test_a_limit_can_be_on_the_value_alone() -> None:
+    accuracy = Accuracy(0.82, None, 855, 0.7, drop_interval=Interval(-0.2, 1.6))
+    limits = budget(accuracy_drop_points={"max": 1.0, "by": "value"})
+    assert only(make_candidate(accuracy=accuracy), limits).verdict == "pass"
 
 
 def test_inconclusive_is_not_within_budget() -> None:
@@ -373,15 +394,18 @@ def test_a_run_is_held_to_what_it_was_judged_by() -> None:
     score = MetricScore("my:balanced", "", 0.91, 0.012, None, Interval(0.004, 0.02))
     candidate = make_candidate(accuracy=Accuracy(0.8, None, 100, 3.0, metric=score))
     check = only(candidate, budget(metric_drop=0.015))
-    assert (check.verdict, check.metric, check.actual, check.limit) == ("pass", "metric drop", 0.012, 0.015)
-    assert check.message == "balanced 0.91, a drop of 0.012, limit 0.015 (95 % interval 0.004 to 0.02, so within noise)"
-    over = only(candidate, budget(metric_drop=0.01))
+    assert (check.verdict, check.metric, check.actual, check.limit) == ("inconclusive", "metric drop", 0.012, 0.015)
+    assert check.message == (
+        "balanced 0.91, a drop of 0.012, 20 % under the limit of 0.015, which lies within its 95 % interval 0.004 to 0.02"
+    )
+    over = only(candidate, budget(metric_drop=0.001))
     assert (over.verdict, over.message.partition(" (")[0]) == (
         "fail",
-        "balanced 0.91, a drop of 0.012, over the limit of 0.01",
+        "balanced 0.91, a drop of 0.012, over the limit of 0.001",
     )
+    assert only(candidate, budget(metric_drop=0.02)).verdict == "pass"
     top1 = only(make_candidate(top1=0.82), budget(metric_drop=1.0))
-    assert (top1.verdict, top1.message) == ("pass", "top-1 82.0 %, a drop of 0.7 pt, limit 1 pt")
+    assert (top1.verdict, top1.message) == ("pass", "top-1 82.0 %, a drop of 0.7 pt, limit 1.0 pt")
 
 
 def test_a_metric_that_is_not_known_fails() -> None:

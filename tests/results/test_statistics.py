@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgevit.results.measurement import Interval
-from edgevit.results.statistics import Ratio, median_interval, paired_ratio
+from edgevit.results.statistics import Ratio, median_interval, paired_ratio, quantile_interval
 
 latencies = st.floats(min_value=0.01, max_value=1000.0)
 
@@ -79,3 +79,19 @@ def test_two_that_win_in_turn_are_tied() -> None:
 def test_rounds_must_be_the_same() -> None:
     with pytest.raises(ValueError, match="shorter"):
         paired_ratio([1.0, 2.0], [1.0])
+
+
+def test_the_interval_of_a_quantile_is_from_the_order_of_the_values() -> None:
+    """Tabulated: of 100 values, the median is between the 40th and the 61st; the 99th percentile needs 368."""
+    assert quantile_interval(range(1, 101), 0.5) == (40, 61)
+    assert quantile_interval(range(367), 0.99)[1] is None
+    assert quantile_interval(range(368), 0.99)[1] == 367
+    assert quantile_interval([3.0], 0.5) == (None, None)
+    low, high = quantile_interval(range(20_000), 0.99)
+    assert low is not None and high is not None
+    assert 0.99 * 20_000 - 30 < low < 0.99 * 20_000 < high < 0.99 * 20_000 + 30
+
+
+def test_a_quantile_needs_values() -> None:
+    with pytest.raises(ValueError, match="no values"):
+        quantile_interval([], 0.5)
