@@ -107,8 +107,9 @@ def test_stdout_is_one_document(
     (run / "begin.json").write_text('{"spec_sha256": "ab"}')
     (tmp_path / "budget.toml").write_text("size_bytes = 1")
     (tmp_path / "rows.csv").write_text(
-        "id,device,soc,unit,runtime,precision,batch,model,timm_name,input_hw,latency_ms,threads,note,date\n"
-        "a,Raspberry Pi 4B,BCM2711,cpu,TFLite,fp32,1,MobileNetV1,mobilenetv1_100,224x224,90,,,\n"
+        "id,device,soc,unit,runtime,runtime_version,precision,threads,batch,model,timm_name,input_hw,latency_ms,date,"
+        "source_repo_or_page,note\n"
+        "a,Raspberry Pi 4B,BCM2711,cpu,TFLite,,fp32,,1,MobileNetV1,mobilenetv1_100,224x224,90,,,\n"
     )
     Image.new("RGB", (32, 32)).save(tmp_path / "photo.png")
     model = request.getfixturevalue("digits_files")["onnxruntime"] if "{model}" in line else None

@@ -86,38 +86,56 @@ def test_a_swin_feature_pyramid(tmp_path: Path) -> None:
     assert "output_2" in report
 
 
-class Decided(torch.nn.Module):
-    """DeepLab with weights by a seed, whose classes differ from pixel to pixel."""
+CLASSES = 5
 
-    def __init__(self) -> None:
-        super().__init__()
-        from torchvision.models.segmentation import deeplabv3_mobilenet_v3_large
 
-        torch.manual_seed(0)
-        self.inner = deeplabv3_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=5, aux_loss=True)
-        randomize(self.inner_tensors(), (SIDE, SIDE), seed=0)
+def colour_blocks(folder: Path, masks: Path, count: int) -> None:
+    """Images of two by two blocks of five colours, with noise, and masks that name the colours; their borders are of no class."""
+    folder.mkdir()
+    masks.mkdir()
+    random = np.random.default_rng(0)
+    colours = np.array([(200, 60, 60), (60, 200, 60), (60, 60, 200), (200, 200, 60), (128, 128, 128)])
+    for number in range(count):
+        classes = random.integers(0, CLASSES, (2, 2)).repeat(SIDE // 2, 0).repeat(SIDE // 2, 1)
+        pixels = colours[classes] + random.normal(0, 12, (SIDE, SIDE, 3))
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / f"{number:02d}.png")
+        middle = SIDE // 2
+        classes[middle - 10 : middle + 10, :] = classes[:, middle - 10 : middle + 10] = 255
+        Image.fromarray(classes.astype(np.uint8)).save(masks / f"{number:02d}.png")
 
-    def inner_tensors(self) -> Any:
-        """Returns the network in eval mode."""
-        return self.inner.eval()
 
-    def forward(self, images: torch.Tensor) -> Any:
-        """Returns "out" and "aux", each [n, 5, h, w]."""
-        return self.inner(images)
+def trained_deeplab(folder: Path, masks: Path) -> torch.nn.Module:
+    """DeepLabV3 on MobileNetV3 that tells the colours: trained shortly, so that rounding does not decide its classes."""
+    from torchvision.models.segmentation import deeplabv3_mobilenet_v3_large
+
+    torch.manual_seed(0)
+    module = deeplabv3_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=CLASSES, aux_loss=True)
+    images = np.stack([np.asarray(Image.open(file), np.float32) for file in sorted(folder.iterdir())])
+    pixels = torch.from_numpy((images / 255 - 0.5) / 0.5).permute(0, 3, 1, 2)
+    wanted = torch.from_numpy(np.stack([np.asarray(Image.open(file)) for file in sorted(masks.iterdir())])).long()
+    optimizer = torch.optim.Adam(module.parameters(), lr=2e-3)
+    for step in range(40):
+        batch = torch.arange(8) + 8 * (step % (len(pixels) // 8))
+        found = module.train()(pixels[batch])
+        loss = sum(torch.nn.functional.cross_entropy(found[name], wanted[batch], ignore_index=255) for name in found)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[union-attr]
+        optimizer.step()
+    for each in module.modules():
+        if isinstance(each, torch.nn.BatchNorm2d):
+            each.reset_running_stats()
+            each.momentum = None  # the mean over what it sees, as its own momentum needs hundreds of steps
+    with torch.no_grad():
+        for first in range(0, len(pixels), 8):
+            module(pixels[first : first + 8])
+    return module.eval()
 
 
 def test_deeplab_is_judged_by_miou(tmp_path: Path) -> None:
     pytest.importorskip("torchvision")
-    module, folder = Decided(), photos(tmp_path / "photos", 24)
-    masks = tmp_path / "masks"
-    masks.mkdir()
-    for file in sorted(folder.iterdir()):
-        pixels = (np.asarray(Image.open(file), np.float32) / 255 - 0.5) / 0.5
-        with torch.inference_mode():
-            found = module(torch.from_numpy(pixels.transpose(2, 0, 1)[None].astype(np.float32)))["out"]
-        mask = found[0].argmax(0).numpy().astype(np.uint8)
-        mask[:4] = 255
-        Image.fromarray(mask).save(masks / file.name)
+    folder, masks = tmp_path / "images", tmp_path / "masks"
+    colour_blocks(folder, masks, 24)
+    module = trained_deeplab(folder, masks)
     settings: dict[str, Any] = {"preprocessing": WANTED, "evaluation": str(folder), "calibration": "40%"}
     run = edgevit.compress(
         module,
@@ -125,20 +143,22 @@ def test_deeplab_is_judged_by_miou(tmp_path: Path) -> None:
         masks=masks,
         export=FORMATS,
         measure=QUICK,
-        budget=BudgetSpec(max_drop=30.0),
+        budget=BudgetSpec(max_drop=10.0),
         **settings,
     )
     check_outputs(run, ["out", "aux"], least_db=5)
     assert run.baseline.metric is not None
-    assert (run.baseline.metric.name, run.baseline.metric.value) == ("miou", 1.0)
+    assert run.baseline.metric.name == "miou"
+    assert run.baseline.metric.value > 0.8
     for candidate in run.candidates:
         assert candidate.accuracy is not None
         metric = candidate.accuracy.metric
         assert metric is not None
-        assert metric.drop == pytest.approx(100 * (1 - metric.value))
-        assert metric.value > (0.99 if candidate.scheme == "fp32" else 0.5)
-    (masks / "03.png").unlink()
-    with pytest.raises(UsageError, match="has no mask for 1 of"):
+        assert metric.drop == pytest.approx(100 * (run.baseline.metric.value - metric.value))
+        assert metric.drop < (0.5 if candidate.scheme == "fp32" else 10.0)
+    for number in range(11):  # at most ten of them calibrate, and need none
+        (masks / f"{number:02d}.png").unlink()
+    with pytest.raises(UsageError, match="has no mask for"):
         edgevit.compress(module, tmp_path / "again", masks=masks, export=["onnx"], **settings)
 
 
