@@ -37,6 +37,7 @@ def after(found: Finetuned) -> float:
     return min(point.divergence for point in found.curve)
 
 
+@pytest.mark.slow
 def test_it_answers_more_like_its_teacher(job: FinetuneJob) -> None:
     found = finetune(job)
     assert after(found) < 0.8 * before(found)
@@ -86,6 +87,7 @@ def test_a_model_without_parameters_is_refused(job: FinetuneJob, programs: dict[
         finetune(replace(job, student=programs["constant"]))
 
 
+@pytest.mark.slow
 def test_one_that_was_stopped_goes_on_to_the_weights_of_an_unbroken_one(
     job: FinetuneJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
