@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 from edgevit.results.artifact import Artifact, Preprocessing, TensorSpec
 from edgevit.results.candidate import Accuracy, Candidate, ChangedClass, Verification
 from edgevit.results.contract import Contract
 from edgevit.results.finetune import Finetune, FinetunePoint
+from edgevit.results.layer_times import LayerTime, LayerTimes, Peak, Roofs
 from edgevit.results.measurement import (
     HOST,
     Conditions,
@@ -294,3 +295,32 @@ class KeptProgress:
 
     def detail(self, text: str) -> None:
         self.details.append(text)
+
+
+def make_layer_times(layers: int = 40, source: Literal["measured", "predicted"] = "predicted") -> LayerTimes:
+    """Returns the times of a transformer's layers on a made-up processor, whose roofs are known."""
+    kinds = ("linear", "matmul", "softmax", "normalization", "activation", "elementwise", "layout", "conv")
+    made = tuple(
+        LayerTime(
+            name=f"blocks.{place}.{kinds[place % len(kinds)]}",
+            native=f"Op{place % len(kinds)}",
+            kind=kinds[place % len(kinds)],
+            ms=1.0 + place % 7,
+            macs=(place + 1) * 1_000_000 if kinds[place % len(kinds)] in ("linear", "matmul", "conv") else 0,
+            moved_bytes=500_000,
+            arithmetic="int8" if place % 2 else "float32",
+        )
+        for place in range(layers)
+    )
+    whole = 1.25 * sum(layer.ms for layer in made)
+    measured = source == "measured"
+    return LayerTimes(
+        device="host" if measured else "raspberry-pi-5",
+        unit="ONNX Runtime, 1 thread, f32" if measured else "cpu",
+        source=source,
+        p50_ms=whole,
+        fastest_ms=0.9 * whole if measured else None,
+        basis="a profiler" if measured else "data sheet only",
+        layers=made,
+        roofs=None if measured else Roofs("4x Cortex-A76", (Peak("float32", 154e9), Peak("int8", 614e9)), 17.1e9),
+    )

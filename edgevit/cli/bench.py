@@ -77,6 +77,17 @@ def bench(
             help="One file: the time of each op, by the runtime's own profiler.",
         ),
     ] = False,
+    layers: options.Layers = False,
+    plot: options.Plot = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=options.OUTPUT,
+            help="With --layers: name or file of this machine's device, whose peak rates the roofline shows.",
+            show_default=False,
+        ),
+    ] = None,
+    wide: options.WideLayers = False,
     require_stable: Annotated[
         bool,
         typer.Option(
@@ -99,8 +110,9 @@ def bench(
       edgevit bench a.onnx b.onnx c.tflite --require-stable
       edgevit bench model.onnx --sustained 60s
       edgevit bench model.onnx --op-times
+      edgevit bench model.onnx --layers --plot pictures
     """
-    from edgevit.cli import render_bench, terminal
+    from edgevit.cli import render_bench, render_layers, terminal
     from edgevit.commands import bench as command
     from edgevit.results.document import to_document
     from edgevit.spec.spec import MeasureSpec
@@ -108,13 +120,22 @@ def bench(
 
     options.check_choice("precision", precision, options.PRECISIONS)
     seconds = None if sustained is None else parse_seconds(sustained)
-    ways = {"--end-to-end": end_to_end, "--sustained": sustained is not None, "--op-times": op_times}
+    ways = {
+        "--end-to-end": end_to_end,
+        "--sustained": sustained is not None,
+        "--op-times": op_times,
+        "--layers": layers,
+    }
     _check_one_way([option for option, given in ways.items() if given], len(artifacts), batch is not None)
     how_long = {"--min-runs": min_runs is not None, "--min-seconds": min_seconds is not None}
     if sustained is not None:
         options.refuse_with("--sustained", how_long, "it says how long to run")
-    if op_times:
-        options.refuse_with("--op-times", {**how_long, "--require-stable": require_stable}, "it counts inferences")
+    options.check_layers(layers, plot, wide)
+    if device is not None and not layers:
+        raise UsageError("--device is for --layers", "add it, or leave out --device")
+    if op_times or layers:
+        way = "--op-times" if op_times else "--layers"
+        options.refuse_with(way, {**how_long, "--require-stable": require_stable}, "it counts inferences")
     if len(artifacts) > 1:
         options.refuse_with("several files", how_long, "they are timed in rounds of bursts")
     if data is not None and not end_to_end:
@@ -144,6 +165,15 @@ def bench(
                 "ops": [to_document(op) for op in profile.ops],
             }
             document = {"artifact": str(artifact), "op_times": {**to_document(profile), **sums}}
+            unstable = ""
+        elif layers:
+            from edgevit.commands.layers import check_pictures, draw, measure_file_layers
+
+            check_pictures(plot)
+            found = measure_file_layers(artifact, precision, settings, device, progress)
+            pictures = draw(artifact.name, found, plot) if plot else ()
+            show = partial(render_layers.show_measured, artifact, found, pictures, wide=wide)
+            document = {"artifact": str(artifact), **render_layers.layer_times_document(found)}
             unstable = ""
         elif end_to_end:
             from edgevit.commands.end_to_end import time_file_end_to_end

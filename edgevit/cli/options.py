@@ -228,6 +228,26 @@ Wide = Annotated[
         help="Show all columns of the candidates' table, in lines as long as they need to be.",
     ),
 ]
+Layers = Annotated[
+    bool, typer.Option("--layers", rich_help_panel=OUTPUT, help="One file: show the time of each layer.")
+]
+Plot = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        rich_help_panel=OUTPUT,
+        help="With --layers: folder for layers.png and roofline.png.",
+        show_default=False,
+    ),
+]
+WideLayers = Annotated[
+    bool,
+    typer.Option(
+        "--wide",
+        rich_help_panel=OUTPUT,
+        help="With --layers: show every layer and all columns, however long the lines.",
+    ),
+]
 Out = Annotated[
     Path | None, typer.Option(rich_help_panel=RUN, help="Folder of the run; runs/<model>-<time> when not given.")
 ]
@@ -239,6 +259,17 @@ Resume = Annotated[
         help="Continue the run in --out, whatever stopped it; begin it where there is none.",
     ),
 ]
+
+
+def check_layers(layers: bool, plot: Path | None, wide: bool) -> None:
+    """Refuses the options of ``--layers`` without it.
+
+    Raises:
+        UsageError: one is given.
+    """
+    for option, given in {"--plot": plot is not None, "--wide": wide}.items():
+        if given and not layers:
+            raise UsageError(f"{option} is for --layers", f"add it, or leave out {option}")
 
 
 def split(names: str | None) -> list[str] | None:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgevit.cli import options
+from edgevit.errors import UsageError
+
+if TYPE_CHECKING:
+    from edgevit.commands.layers import PredictedLayers
+    from edgevit.errors import ExitCode
 
 
 def profile(
@@ -40,6 +48,9 @@ def profile(
             show_default=False,
         ),
     ] = None,
+    layers: options.Layers = False,
+    plot: options.Plot = None,
+    wide: options.WideLayers = False,
     as_json: options.Json = False,
 ) -> None:
     """Predict latency and memory on a device that is not here.
@@ -52,6 +63,7 @@ def profile(
       edgevit profile model.tflite --device raspberry-pi-5 --device coral-edge-tpu
       edgevit profile model.tflite --device rk3588 --anchor mobilenet.tflite=8.1ms
       edgevit profile vit_tiny_patch16_224 --device jetson-orin-nano --export onnx
+      edgevit profile model.tflite --device raspberry-pi-5 --layers --plot pictures
     """
     from edgevit.cli import render, terminal
     from edgevit.commands.profile import parse_anchor, predict_for_target
@@ -59,6 +71,14 @@ def profile(
     from edgevit.results.document import to_document
 
     anchors = tuple(map(parse_anchor, anchor or ()))
+    options.check_layers(layers, plot, wide)
+    if layers:
+        if len(device) > 1:
+            raise UsageError("--layers is of one device", "give one --device")
+        from edgevit.commands.layers import predict_target_layers
+
+        predict = partial(predict_target_layers, target, device[0], weights, export, anchors=anchors)
+        raise typer.Exit(_show_layers(target, predict, plot, wide, as_json))
     with terminal.make_progress() as progress:
         predictions = predict_for_target(target, tuple(device), weights, export, progress, anchors)
     if as_json:
@@ -67,3 +87,31 @@ def profile(
         render.print_predictions(target, predictions)
     runs_everywhere = all(prediction.supported for prediction in predictions)
     raise typer.Exit(ExitCode.DONE if runs_everywhere else ExitCode.CHECK_FAILED)
+
+
+def _show_layers(
+    target: str, predict: Callable[..., PredictedLayers], plot: Path | None, wide: bool, as_json: bool
+) -> ExitCode:
+    """Predicts, draws and shows the layers of one target, and returns how the command ends."""
+    from edgevit.cli import render, render_layers, terminal
+    from edgevit.commands.layers import check_pictures, draw
+    from edgevit.errors import ExitCode
+    from edgevit.results.document import to_document
+
+    check_pictures(plot)
+    with terminal.make_progress() as progress:
+        found = predict(progress=progress)
+    prediction, layers = found.prediction, found.layers
+    pictures = draw(Path(target).name, layers, plot) if layers and plot else ()
+    if as_json:
+        document = render_layers.layer_times_document(layers) if layers else {}
+        terminal.print_json({"target": target, "predictions": [to_document(prediction)], **document})
+    else:
+        render.print_predictions(target, (prediction,))
+        if layers:
+            terminal.print_line()
+            render_layers.print_layer_times(Path(target).name, layers, wide=wide)
+        else:
+            terminal.print_line("no layers: no latency is predicted")
+        render_layers.print_pictures(pictures)
+    return ExitCode.DONE if prediction.supported else ExitCode.CHECK_FAILED

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from edgevit.artifacts.make import ExportJob, MadeArtifact, export_float
 from edgevit.backends import Backend, all_backends, backend_of_file, check_makers, check_size, get_backend
 from edgevit.commands.file_errors import blaming_file
-from edgevit.devices.device import load_device
+from edgevit.devices.device import Device, load_device
 from edgevit.devices.predict import MeasuredFile, PredictDevicesJob, Predictions, predict_for_devices
 from edgevit.errors import UsageError
 from edgevit.measure.bench import noise_call
 from edgevit.results.measurement import Prediction
 from edgevit.run.progress import Progress
-from edgevit.run.stages import child_runner
+from edgevit.run.stages import ChildRunner, child_runner
 from edgevit.run.task import Task
 from edgevit.spec.input_file import expand_user, require_file
 from edgevit.spec.spec import ModelSpec
@@ -61,27 +63,59 @@ def predict_for_target(
     found = tuple(map(load_device, devices))
     if anchors and len(found) > 1:
         raise UsageError("--anchor is a measurement on one device", "give one --device")
-    with tempfile.TemporaryDirectory() as temporary, child_runner(progress) as children:
-        if Path(target).suffix.lower() in {backend.suffix for backend in all_backends()}:
-            if weights or export is not None:
-                given = "--weights" if weights else "--export"
-                raise UsageError(f"{given} is for a model, not for an artifact", f"leave out {given}")
-            artifact = Path(target).absolute()
-            backend = backend_of_file(artifact)
-        else:
-            backend, folder = get_backend(export or "tflite"), Path(temporary)
-            check_makers(backend)
-            job = ExportJob(backend.name, _captured(target, weights, backend, folder), folder / "artifact")
-            artifact = children.run(f"export {target}", Task(export_float, job, MadeArtifact)).main
-        for anchor in anchors:
-            if anchor.file.suffix.lower() != backend.suffix:
-                raise UsageError(
-                    f"--anchor {anchor.file.name} is not of the format that is predicted",
-                    f"give a {backend.suffix} file",
-                )
-        question = PredictDevicesJob(backend.name, artifact, found, anchors)
+    with child_runner(progress) as children, artifact_of(target, weights, export, children) as artifact:
+        question = question_of(artifact, found, anchors)
         with blaming_file(artifact):
             return children.run(f"predict {target}", Task(predict_for_file, question, Predictions)).predictions
+
+
+@contextmanager
+def artifact_of(target: str, weights: Path | None, export: str | None, children: ChildRunner) -> Iterator[Path]:
+    """Gives the artifact file that a target names, or makes one of a model, which is gone afterwards.
+
+    Args:
+        target: An artifact file, or the name of a model.
+        weights: Of the model; random when None and it is not bundled.
+        export: Backend or format that a model is exported to; TFLite when None.
+        children: Runs the export.
+
+    Raises:
+        UsageError: there is no such file, model or backend, or an option does not go with the target.
+    """
+    if Path(target).suffix.lower() in {backend.suffix for backend in all_backends()}:
+        if weights or export is not None:
+            given = "--weights" if weights else "--export"
+            raise UsageError(f"{given} is for a model, not for an artifact", f"leave out {given}")
+        backend_of_file(Path(target).absolute())
+        yield Path(target).absolute()
+        return
+    backend = get_backend(export or "tflite")
+    check_makers(backend)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        job = ExportJob(backend.name, _captured(target, weights, backend, folder), folder / "artifact")
+        yield children.run(f"export {target}", Task(export_float, job, MadeArtifact)).main
+
+
+def question_of(artifact: Path, devices: tuple[Device, ...], anchors: tuple[MeasuredFile, ...]) -> PredictDevicesJob:
+    """Returns what is to be predicted.
+
+    Args:
+        artifact: The file.
+        devices: To predict for.
+        anchors: Artifacts that were measured on the only device.
+
+    Raises:
+        UsageError: an anchor is in another format.
+    """
+    backend = backend_of_file(artifact)
+    for anchor in anchors:
+        if anchor.file.suffix.lower() != backend.suffix:
+            raise UsageError(
+                f"--anchor {anchor.file.name} is not of the format that is predicted",
+                f"give a {backend.suffix} file",
+            )
+    return PredictDevicesJob(backend.name, artifact, devices, anchors)
 
 
 def predict_for_file(job: PredictDevicesJob) -> Predictions:

@@ -49,12 +49,17 @@ def predict_for_devices(job: PredictDevicesJob) -> Predictions:
     An artifact whose shapes are left open is unsupported everywhere: what it takes depends on what they become.
     """
     try:
-        read = get_backend(job.backend).read_graph
-        graph = read(job.artifact)
+        graph = get_backend(job.backend).read_graph(job.artifact)
     except OpenShapes as error:
         return Predictions(tuple(_undecided(device, error) for device in job.devices))
-    anchors = tuple(MeasuredGraph(read(anchor.file), anchor.ms) for anchor in job.anchors)
+    anchors = measured_graphs(job)
     return Predictions(tuple(predict(graph, device, anchors) for device in job.devices))
+
+
+def measured_graphs(job: PredictDevicesJob) -> tuple[MeasuredGraph, ...]:
+    """Reads the graphs of the artifacts that were measured on the device."""
+    read = get_backend(job.backend).read_graph
+    return tuple(MeasuredGraph(read(anchor.file), anchor.ms) for anchor in job.anchors)
 
 
 def predict(graph: Graph, device: Device, anchors: Sequence[MeasuredGraph] = ()) -> Prediction:

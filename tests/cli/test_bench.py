@@ -16,8 +16,8 @@ from edgevit.commands.end_to_end import EndToEndLatency
 from edgevit.errors import UsageError
 from edgevit.measure.sustained import SustainedLatency, Window
 from edgevit.results.comparison import Comparison, compare
-from edgevit.results.measurement import Interval, Measurement, RoundLatency
 from edgevit.results.layer_times import LayerTime
+from edgevit.results.measurement import Interval, Measurement, RoundLatency
 from edgevit.results.op_times import OpTimes
 from edgevit.spec.spec import MeasureSpec
 from tests.factories import make_measurement

@@ -74,6 +74,10 @@ def commands() -> dict[str, Any]:
 def lines() -> Iterator[ParameterSet]:
     yield from (pytest.param(line, id=name) for name, line in FAST.items())
     yield from (pytest.param(line, id=name, marks=pytest.mark.slow) for name, line in SLOW.items())
+    yield pytest.param(
+        "profile {model} --device raspberry-pi-5 --layers", id="profile --layers", marks=pytest.mark.slow
+    )
+    yield pytest.param("bench {model} --layers", id="bench --layers", marks=pytest.mark.slow)
     yield pytest.param("compress digits_cnn --export onnx --dry-run", id="compress --dry-run", marks=pytest.mark.slow)
 
 

@@ -42,10 +42,10 @@ def start(arguments: Sequence[object], cwd: Path, **options: Any) -> subprocess.
     )  # fmt: skip
 
 
-def edgevit(*arguments: object, cwd: Path, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Runs the command to its end."""
+def edgevit(*arguments: object, cwd: Path, seconds: float = 500, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Runs the command to its end, for so long at most."""
     process = start(arguments, cwd, **options)
-    out, err = process.communicate(timeout=500)
+    out, err = process.communicate(timeout=seconds)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
