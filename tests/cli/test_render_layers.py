@@ -33,7 +33,7 @@ def test_every_layer_is_shown_in_its_order_where_that_is_asked_for(capsys: pytes
     out = capsys.readouterr().out
     rows = [line.split() for line in out.splitlines() if "blocks." in line]
     assert [row[1] for row in rows] == [layer.name for layer in FOUND.layers]
-    assert "the other" not in out
+    assert "every layer: --wide" not in out
 
 
 def test_what_the_profiler_does_not_show_is_said(capsys: pytest.CaptureFixture[str]) -> None:
