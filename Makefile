@@ -10,6 +10,7 @@
 # make bench-compress   the fastest file of each runtime within a drop, on images that nothing was chosen on
 # make bench-finetune   what label-free fine-tuning regains, on images that nothing was chosen on
 # make bench-latency   whether latencies repeat, under changing load: docs/latency-protocol.md
+# make bench-gate   how often gate --measure is right, under changing load: docs/regression-gate-trials.md
 # make resolve   which extra resolves where, and its size: docs/installing.md
 # make test-kill   runs ended at 50 random moments in every way, resumed, and compared with an unbroken one
 
@@ -17,7 +18,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test test-all test-kill lint bench bench-quantize bench-tokens bench-engine bench-latency bench-compress bench-finetune resolve families digits docs demo-page
+.PHONY: install demo test test-all test-kill lint bench bench-quantize bench-tokens bench-engine bench-latency bench-gate bench-compress bench-finetune resolve families digits docs demo-page
 .DELETE_ON_ERROR:
 
 install: $(STAMP)
@@ -60,6 +61,9 @@ bench-engine: $(STAMP)
 
 bench-latency: $(STAMP)
 	$(BIN)/python -m benchmarks.latency_protocol --table docs/latency-protocol.md
+
+bench-gate: $(STAMP)
+	$(BIN)/python -m benchmarks.regression_gate --table docs/regression-gate-trials.md
 
 bench-finetune: $(STAMP)
 	$(BIN)/python -m benchmarks.finetune

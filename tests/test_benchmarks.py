@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.compress import ROWS
@@ -18,6 +19,8 @@ from benchmarks.image_memory import STEPS, memory_of_steps
 from benchmarks.latency_protocol import LAYERS, ProtocolRun, keep_run, pattern, read_runs, stack, table
 from benchmarks.library_knobs import KNOBS, MAKERS
 from benchmarks.process_tree import Cost, run_measured
+from benchmarks.regression_gate import ARMS, Plant, Trial, judged_by, next_arm
+from benchmarks.regression_gate import table as gate_table
 from benchmarks.resolve import (
     EXTRAS,
     PLATFORMS,
@@ -35,6 +38,7 @@ from edgevit.backends import backend_names
 from edgevit.data.images import open_images
 from edgevit.measure.rounds import Rounds
 from edgevit.results.measurement import Interval, RoundLatency
+from edgevit.results.regression import ComparedFile, Regression, RegressionLimits, RegressionOutcome
 from edgevit.spec.token_plan import AUTO, METHODS, RESIZINGS, parse_plans
 from edgevit.spec.toml_files import read_toml
 
@@ -251,6 +255,72 @@ def test_the_slower_file_does_five_percent_more(tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     convolutions = [len(onnx.load(stack(tmp_path, layers)).graph.node) for layers in (LAYERS, LAYERS + 1)]
     assert convolutions[1] / convolutions[0] == pytest.approx(1.05)
+
+
+def gate_trial(arm: int, outcome: RegressionOutcome, log_ratios: tuple[float, ...]) -> Trial:
+    """A comparison whose blocks took 2 s each, after 1 s."""
+    file = ComparedFile(Path("a.onnx"), "", 1, "ONNX Runtime", "f32", "", (), 6.0)
+    limits, seconds = RegressionLimits(ARMS[arm].max_regression, 0.2), (2.0,) * len(log_ratios)
+    found = Regression(
+        file, file, limits, outcome, "", log_ratios, seconds, 1.0, None, None, 0.01, 1.0 + sum(seconds), 1
+    )
+    return Trial(ARMS[arm], 0.0, 3.5, found)
+
+
+def test_the_gate_table_counts_what_is_required() -> None:
+    none = (0.0,) * 9
+    trials = [gate_trial(0, "pass", none)] * 3 + [gate_trial(0, "fail", (0.08,) * 9)]
+    trials += [gate_trial(3, "inconclusive", (0.01,)), gate_trial(1, "fail", (0.05,) * 9)]
+    text = gate_table(trials, [Plant(0.05, 21, 0.051)])
+    assert "5 % (21 repeats, measured 5.1 %)" in text
+    rows = dict(line.strip("| ").split(" | ", 1) for line in text.splitlines() if line.startswith("| "))
+    assert rows["file with itself, limit 0 %: false alarm"].startswith("1 of 4 | 25.0 % | 4.6 to 69.9 %")
+    assert rows["the same blocks, limit 5 %: false alarm"].startswith("1 of 4")
+    assert rows["the same blocks, limit 5 %: passes"].startswith("3 of 4")
+    assert rows["1 % planted, limit 0 %: certified as none"].startswith("0 of 1")
+    assert rows["3 % planted, limit 0 %: found"].startswith("–")
+    assert rows["5 % planted, limit 0 %"].startswith("1 of 1 | 17.0 | 9 | 3.5")
+
+
+def test_another_limit_is_judged_by_the_blocks_that_it_would_have_needed() -> None:
+    trial = gate_trial(0, "fail", (0.08,) * 12)
+    assert judged_by(trial, 0.05) == ("too slow", 1.0 + 9 * 2.0)
+    assert judged_by(gate_trial(0, "inconclusive", (0.0,) * 4), 0.05) == ("not known yet", 9.0)
+
+
+def test_the_kinds_of_comparison_advance_side_by_side() -> None:
+    trials: list[Trial] = []
+    for _ in range(48):
+        arm = next_arm(trials)
+        assert arm is not None
+        trials.append(gate_trial(ARMS.index(arm), "pass", (0.0,)))
+    done = [sum(trial.arm == arm for trial in trials) for arm in ARMS]
+    assert done == [20, 6, 6, 4, 6, 6]
+    every = [gate_trial(place, "pass", (0.0,)) for place, arm in enumerate(ARMS) for _ in range(arm.wanted)]
+    assert next_arm(every) is None
+
+
+def test_a_planted_slow_down_repeats_a_layer_of_the_file(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    from benchmarks.slower_models import slow_downs, with_repeats
+
+    helper, shape = onnx.helper, [1, 8, 12, 12]
+    weight = onnx.numpy_helper.from_array(np.full((8, 1, 3, 3), 0.1, np.float32), "w")
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"], pads=[1, 1, 1, 1], group=8, strides=[1, 1]),
+        helper.make_node("Relu", ["c"], ["r"]),
+        helper.make_node("GlobalAveragePool", ["r"], ["y"]),
+    ]
+    value = helper.make_tensor_value_info
+    ends = [value("x", 1, shape)], [value("y", 1, [1, 8, 1, 1])]
+    graph = helper.make_graph(nodes, "one layer", *ends, [weight])
+    source, target = tmp_path / "one.onnx", tmp_path / "four.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), source)
+    with_repeats(source, target, 3)
+    kinds = [node.op_type for node in onnx.load(target).graph.node]
+    assert kinds == ["Conv", "Relu"] * 4 + ["GlobalAveragePool"]
+    first, _ = slow_downs([source, target], 5)
+    assert first == 0.0
 
 
 PROJECT = read_toml(Path(__file__).parents[1] / "pyproject.toml")["project"]

@@ -45,6 +45,7 @@ COVERED_BY: Mapping[str, str] = {
     "edgevit/quantization/arithmetic.py": "tests/quantization/test_simulate.py",
     "edgevit/quantization/rewrites/__init__.py": "tests/quantization/rewrites/test_rewrite.py",
     "edgevit/results/quantized_file.py": "tests/api/test_quantize.py",
+    "edgevit/results/regression.py": "tests/commands/test_regression.py",
     "edgevit/results/classification.py": "tests/cli/test_render.py",
     "edgevit/results/predicted_order.py": "tests/devices/test_order.py",
     "edgevit/report/__init__.py": "tests/report/plots/test_front.py",

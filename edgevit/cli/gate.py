@@ -8,16 +8,17 @@ from typing import Annotated, Literal
 import typer
 
 from edgevit.cli import options
+from edgevit.errors import UsageError
 
 
 def gate(
     runs: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(metavar="RUN", help="Run folders, or their run.json.", show_default=False),
-    ],
+    ] = None,
     budget: Annotated[
-        Path, typer.Option(rich_help_panel=options.CHOICE, help="The limits, in TOML.", show_default=False)
-    ],
+        Path | None, typer.Option(rich_help_panel=options.CHOICE, help="The limits, in TOML.", show_default=False)
+    ] = None,
     baseline: Annotated[
         Path | None,
         typer.Option(
@@ -39,6 +40,58 @@ def gate(
         Literal["fail", "pass"],
         typer.Option(rich_help_panel=options.CHOICE, help="What a limit that cannot be decided counts as."),
     ] = "fail",
+    measure: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="NEW",
+            rich_help_panel=options.MEASUREMENT,
+            help="In place of RUN: an artifact to time beside another one, on this machine.",
+            show_default=False,
+        ),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OLD",
+            rich_help_panel=options.MEASUREMENT,
+            help="With --measure: the artifact that it is held against.",
+            show_default=False,
+        ),
+    ] = None,
+    max_regression: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PERCENT",
+            rich_help_panel=options.MEASUREMENT,
+            help="With --measure: how much longer NEW may take; 5% when not given.",
+        ),
+    ] = None,
+    max_speed_up: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PERCENT",
+            rich_help_panel=options.MEASUREMENT,
+            help="With --measure: how much less time NEW may take and not be suspected to lack layers; 20% when not given.",
+        ),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            rich_help_panel=options.MEASUREMENT,
+            help="With --measure: the most to measure; it ends as soon as the verdict is known. 2 when not given.",
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, rich_help_panel=options.MEASUREMENT, help="With --measure: CPU threads; 1 when not given."),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=options.MEASUREMENT,
+            help="With --measure: f32, bf16, or fastest, which holds when not given: the runtime chooses.",
+        ),
+    ] = None,
     require_stable: options.RequireStable = False,
     require_artifacts: Annotated[
         bool,
@@ -50,7 +103,7 @@ def gate(
     ] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Test runs against a budget.
+    """Test runs against a budget, or a new artifact against an old one.
 
     Exit 0 if every limit is met, 1 otherwise. A limit whose value is not known fails; one within the 95 % interval of its value
     is inconclusive, and so is an unstable latency; a prediction passes only if its
@@ -67,10 +120,43 @@ def gate(
       [devices.raspberry-pi-5]
       latency_p50_ms = "40 ms"
 
+    With --measure NEW --against OLD two artifacts are timed beside each other until it is known whether NEW is slower
+    by more than --max-regression: an interval of the ratio that holds at whatever moment it ends.
+
     \b
-    Example:
+    Examples:
       edgevit gate run --budget budget.toml
+      edgevit gate --measure new.onnx --against old.onnx --max-regression 5% --minutes 2
     """
+    how = {
+        "--max-regression": max_regression,
+        "--max-speed-up": max_speed_up,
+        "--minutes": minutes is not None,
+        "--threads": threads,
+        "--precision": precision,
+    }
+    if measure is not None or against is not None:
+        from edgevit.cli import gate_measure
+
+        judging = {
+            "RUN": runs,
+            "--budget": budget,
+            "--baseline": baseline,
+            "--candidate": candidate,
+            "--require-artifacts": require_artifacts,
+        }
+        options.refuse_with("--measure", judging, "it times two files, and reads no run")
+        given = gate_measure.GivenOptions(max_regression, max_speed_up, minutes, threads, precision)
+        found = gate_measure.compare(measure, against, given)
+        gate_measure.show(found, as_json=as_json)
+        raise typer.Exit(gate_measure.exit_code(found, inconclusive, require_stable=require_stable))
+    if any(how.values()):
+        given_names = " and ".join(name for name, value in how.items() if value)
+        raise UsageError(f"{given_names} without --measure", "add --measure NEW --against OLD, or leave it out")
+    if not runs:
+        raise UsageError("missing argument RUN", "see edgevit gate --help; or give --measure NEW --against OLD")
+    if budget is None:
+        raise UsageError("missing option --budget", "give the limits, such as --budget budget.toml")
     from edgevit.cli import render_gate
     from edgevit.errors import ExitCode
     from edgevit.gate.gate_runs import GateRequest, gate_runs

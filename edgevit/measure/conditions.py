@@ -189,15 +189,52 @@ def instability(bursts: Sequence[tuple[Disturbance, ...]], p50_ms: float, interv
         p50_ms: The latency, over all bursts.
         interval_ms: Its interval.
     """
-    reasons = []
-    if sum(map(bool, bursts)) > MOST_DISTURBED * len(bursts):
-        for kind in dict.fromkeys(each.kind for burst in bursts for each in burst):
-            values = [each.value for burst in bursts for each in burst if each.kind == kind]
-            reasons.append(f"{Disturbance(kind, median(values))} in {len(values)} of {len(bursts)} bursts")
+    reasons = list(contention(bursts, "bursts"))
     spread = (interval_ms.high - interval_ms.low) / p50_ms
     if spread > MOST_SPREAD:
         reasons.append(f"p50 differs by {100 * spread:.0f} % between rounds")
     return "; ".join(reasons)
+
+
+def contention(parts: Sequence[tuple[Disturbance, ...]], name: str) -> tuple[str, ...]:
+    """Returns what disturbed a measurement in more than ``MOST_DISTURBED`` of its parts; nothing if none did.
+
+    Args:
+        parts: What disturbed each part.
+        name: What the parts are called: "bursts".
+    """
+    if sum(map(bool, parts)) <= MOST_DISTURBED * len(parts):
+        return ()
+    reasons = []
+    for kind in dict.fromkeys(each.kind for part in parts for each in part):
+        values = [each.value for part in parts for each in part if each.kind == kind]
+        reasons.append(f"{Disturbance(kind, median(values))} in {len(values)} of {len(parts)} {name}")
+    return tuple(reasons)
+
+
+def joined(activities: Sequence[Activity]) -> Activity:
+    """Returns what went on in several spans of time together, without what was between them.
+
+    Args:
+        activities: In the order of time, at least one.
+    """
+    seconds = sum(each.seconds for each in activities)
+
+    def mean(values: Sequence[float | None]) -> float | None:
+        known = [value for value in values if value is not None]
+        if len(known) < len(activities):
+            return None
+        return sum(value * each.seconds for value, each in zip(known, activities, strict=True)) / seconds
+
+    switches = [each.involuntary_switches for each in activities]
+    return Activity(
+        seconds=seconds,
+        own_cores=mean([each.own_cores for each in activities]) or 0.0,
+        other_cores=mean([each.other_cores for each in activities]),
+        steal_share=mean([each.steal_share for each in activities]),
+        involuntary_switches=None if None in switches else sum(filter(None, switches)),
+        clock_mhz=activities[-1].clock_mhz,
+    )
 
 
 def not_judged(activity: Activity) -> str:

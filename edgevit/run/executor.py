@@ -185,6 +185,55 @@ class Executor:
 
         return self._in_threads([partial(carry_out, place) for place in range(len(tasks))])
 
+    def run_alternately(
+        self, tasks: Sequence[Task[Any, Answer]], order: Sequence[int], log: Path
+    ) -> list[Answer | CandidateFailed]:
+        """Carries out tasks that live side by side and time something in short turns, one of them at a time.
+
+        For a caller that is :meth:`alone`. No turn begins before all processes are ready; the turns of one that ended
+        early are left out.
+
+        Args:
+            tasks: Their functions call :func:`edgevit.run.child_process.wait_for_turn` before each turn.
+            order: Whose turn it is, each a place in ``tasks``, as often as its function asks.
+            log: Gets what the children print.
+
+        Returns:
+            The answer of each, or why there is none.
+        """
+        left = list(order)
+        ready: set[int] = set()
+        ended: set[int] = set()
+        turn: list[int] = []
+
+        def is_next(place: int) -> bool:
+            if turn or len(ready | ended) < len(tasks):
+                return False
+            return next((other for other in left if other not in ended), place) == place
+
+        def wait(place: int) -> None:
+            with self._changed:
+                ready.add(place)
+                turn[:] = [other for other in turn if other != place]
+                self._changed.notify_all()
+                self._wait(partial(is_next, place))
+                turn.append(place)
+                if place in left:
+                    left.remove(place)
+
+        def carry_out(place: int) -> Answer | CandidateFailed:
+            try:
+                return self.run_now(tasks[place], log, on_ready=partial(wait, place))
+            except CandidateFailed as error:
+                return error
+            finally:
+                with self._changed:
+                    ended.add(place)
+                    turn[:] = [other for other in turn if other != place]
+                    self._changed.notify_all()
+
+        return self._in_threads([partial(carry_out, place) for place in range(len(tasks))])
+
     @contextmanager
     def beside_others(self) -> Iterator[None]:
         """Holds one of the places for work that may be done side by side."""

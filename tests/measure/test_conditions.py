@@ -13,8 +13,10 @@ from edgevit.measure.conditions import (
     Counters,
     Disturbance,
     activity_between,
+    contention,
     disturbances,
     instability,
+    joined,
     not_judged,
     parse_clocks,
     parse_stat,
@@ -128,3 +130,22 @@ def test_every_kind_of_disturbance_is_a_reason_of_its_own() -> None:
 
 def test_rounds_that_differ_make_a_latency_unstable_where_nothing_else_is_known() -> None:
     assert instability([(), (), ()], 10.0, Interval(9.0, 11.0)) == "p50 differs by 20 % between rounds"
+
+
+def test_what_disturbs_most_parts_is_told_once_for_each_kind() -> None:
+    steal, others = Disturbance("steal time", 0.1), Disturbance("other processes", 1.5)
+    assert contention([(), (), (steal,)], "blocks") == ()
+    assert contention([(steal, others), (steal,), ()], "blocks") == (
+        "steal time 10 % in 2 of 3 blocks",
+        "other processes used 1.5 cores in 1 of 3 blocks",
+    )
+
+
+def test_spans_of_time_are_joined_by_their_length() -> None:
+    long = replace(QUIET, seconds=1.5, other_cores=2.02, involuntary_switches=7, clock_mhz=2000.0)
+    found = joined([QUIET, long])
+    assert found.seconds == 2.0
+    assert found.other_cores == pytest.approx(1.52)
+    assert (found.involuntary_switches, found.clock_mhz, found.steal_share) == (10, 2000.0, 0.0)
+    unknown = joined([QUIET, replace(long, other_cores=None, involuntary_switches=None)])
+    assert (unknown.other_cores, unknown.involuntary_switches) == (None, None)

@@ -165,6 +165,18 @@ def span_in_turn(question: Question) -> Answer:
     return Answer(f"{begin} {timed}", time.monotonic() - timed, os.getpid())
 
 
+def spans_in_turns(question: Question) -> Answer:
+    """Asks for as many turns as the first number says, each as long as the second; answers with when each began and ended."""
+    turns, seconds = question.numbers
+    spans = []
+    for _ in range(int(turns)):
+        wait_for_turn()
+        spans.append(str(time.time()))
+        time.sleep(seconds)
+        spans.append(str(time.time()))
+    return Answer(" ".join(spans), turns, os.getpid())
+
+
 def crash_in_turn(question: Question) -> Answer:
     wait_for_turn()
     os.abort()

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +217,36 @@ def test_the_others_go_on_when_a_child_dies_before_or_in_its_turn(tmp_path: Path
     assert isinstance(last, Answer)
     assert isinstance(failed, CandidateFailed)
     assert "SIGABRT" in failed.message
+
+
+def alternately(executor: Executor, folder: Path, order: tuple[int, ...], *tasks: Task[Any, Answer]) -> list[Any]:
+    with executor.alone():
+        return executor.run_alternately(tasks, order, folder / "log")
+
+
+def take_turns(turns: int) -> Task[Question, Answer]:
+    return Task(jobs.spans_in_turns, Question(numbers=(turns, 0.02)), Answer, preload=WARM, timing=True)
+
+
+def test_turns_are_taken_in_the_order_that_was_asked_for_and_one_at_a_time(tmp_path: Path) -> None:
+    order = (1, 0, 0, 1, 1, 0)
+    with Executor(2, 60.0, tmp_path / "servers.log") as executor:
+        found = alternately(executor, tmp_path, order, take_turns(3), take_turns(3))
+    spans = []
+    for place, answer in enumerate(found):
+        times = list(map(float, answer.text.split()))
+        spans += [(begin, end, place) for begin, end in zip(times[::2], times[1::2], strict=True)]
+    assert tuple(place for _, _, place in sorted(spans)) == order
+    assert all(end <= begin for (_, end, _), (begin, _, _) in pairwise(sorted(spans)))
+
+
+@pytest.mark.parametrize("dies", [jobs.abort, jobs.crash_in_turn])
+def test_the_turns_of_a_child_that_died_are_left_out(tmp_path: Path, dies: Callable[..., Answer]) -> None:
+    dying = Task(dies, Question(), Answer, preload=WARM, timing=True)
+    with Executor(2, 60.0, tmp_path / "servers.log") as executor:
+        failed, other = alternately(executor, tmp_path, (0, 1, 0, 1, 0, 1), dying, take_turns(3))
+    assert isinstance(failed, CandidateFailed)
+    assert other.total == 3
 
 
 def test_an_error_of_the_user_ends_those_that_wait_for_their_turn(tmp_path: Path) -> None:
