@@ -10,8 +10,9 @@ from typing import Any
 from edgevit.backends import backend_of_file
 from edgevit.errors import UsageError
 from edgevit.results.artifact import Artifact, Preprocessing
+from edgevit.results.candidate import Candidate
 from edgevit.results.contract import Contract
-from edgevit.results.run import find_run
+from edgevit.results.run import Run, find_run
 from edgevit.run.artifact_files import is_as_made
 from edgevit.spec.spec import PreprocessingOverrides
 
@@ -34,6 +35,18 @@ class Usage:
         return self.contract.classes if self.contract else ()
 
 
+@dataclass(frozen=True)
+class RecordedFile:
+    """A file that a run made."""
+
+    folder: Path
+    """Of the run."""
+    run: Run
+    candidate: Candidate
+    artifact: Artifact
+    """Of the candidate."""
+
+
 def usage_of(artifact: Path, overrides: PreprocessingOverrides) -> Usage:
     """Returns how a file is used: by its contract, else by the run that it lies in; each value replaced by the user's.
 
@@ -53,8 +66,8 @@ def usage_of(artifact: Path, overrides: PreprocessingOverrides) -> Usage:
         return Usage(replace(contract.fed, **given), contract, _overridden(contract.preprocessing, given))
     place = artifact.resolve()
     found = next((each for folder in place.parents for each in _recorded(folder, place)), None)
-    if found is not None and is_as_made(*found):
-        stated = found[1].preprocessing
+    if found is not None and is_as_made(found.folder, found.artifact):
+        stated = found.artifact.preprocessing
         return Usage(replace(stated, **_given(overrides, stated)), None)
     given = {**_AS_IT_IS, **_named(overrides)} if overrides.input == "array" else _named(overrides)
     missing = [f"--{key}" for key in ("mean", "std") if key not in given]
@@ -62,7 +75,7 @@ def usage_of(artifact: Path, overrides: PreprocessingOverrides) -> Usage:
         reason = (
             f"{artifact} carries no contract and is not part of a run"
             if found is None
-            else f"{artifact} is not the file that the run in {found[0]} made (its sha256 differs)"
+            else f"{artifact} is not the file that the run in {found.folder} made (its sha256 differs)"
         )
         raise UsageError(
             f"{reason}, so edgevit cannot know how its images are normalized",
@@ -111,9 +124,21 @@ def _text(value: object) -> str:
     return ",".join(f"{number:g}" for number in value) if isinstance(value, tuple) else str(value)
 
 
-def _recorded(folder: Path, place: Path) -> Iterator[tuple[Path, Artifact]]:
+def candidate_of_file(artifact: Path) -> RecordedFile | None:
+    """Returns what the run that a file lies in knows of it; None where it lies in none, or is not as the run made it.
+
+    Raises:
+        UsageError: a folder above has a ``run.json`` that cannot be read.
+    """
+    place = artifact.resolve()
+    found = next((each for folder in place.parents for each in _recorded(folder, place)), None)
+    return found if found is not None and is_as_made(found.folder, found.artifact) else None
+
+
+def _recorded(folder: Path, place: Path) -> Iterator[RecordedFile]:
     """Yields what the run in a folder, if it is one, knows of the file at a place."""
     run = find_run(folder)
     for candidate in run.candidates if run else ():
         if candidate.artifact and (folder / candidate.artifact.path).resolve() == place:
-            yield folder, candidate.artifact
+            assert run is not None  # it has the candidate
+            yield RecordedFile(folder, run, candidate, candidate.artifact)

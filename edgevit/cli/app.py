@@ -39,6 +39,7 @@ COMMANDS = (
     ("reduce-tokens", "reduce_tokens"),
     ("sensitivity", "sensitivity"),
     ("explain", "explain"),
+    ("compare", "compare"),
     ("gate", "gate"),
     ("report", "report"),
     ("clean", "clean"),

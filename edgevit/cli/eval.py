@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgevit.cli import options
+
+if TYPE_CHECKING:
+    from edgevit.commands.eval import FileEvaluation
 
 
 def evaluate(
@@ -47,6 +50,30 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    corruptions: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            rich_help_panel=options.IMAGES,
+            help="Loss under shift against the float parent: noise,blur,jpeg,brightness,contrast,shift,occlusion, or some of"
+            " them; none for further --data alone.",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0, rich_help_panel=options.IMAGES, help="Of --corruptions; 0 when not given.", show_default=False
+        ),
+    ] = None,
+    record: Annotated[
+        bool,
+        typer.Option(
+            "--record",
+            rich_help_panel=options.RUN,
+            help="Store the loss under shift in the run.json of the file's run.",
+        ),
+    ] = False,
     threads: options.Threads = None,
     precision: options.Precision = "f32",
     timeout: Annotated[
@@ -66,11 +93,15 @@ def evaluate(
     any other, of pixels in 0..1: a file that takes pixels in 0..255 as they are has --mean 0 --std 0.00392157. What is given
     counts more than what the file states. Exit 1 if it was stopped before all images were scored.
 
+    With --corruptions, the file is scored beside its float parent (that of its run, or --reference) on corrupted images, three
+    severities each, and on further --data of other domains; --record stores that for budgets and `edgevit compare`.
+
     \b
     Examples:
       edgevit eval run/artifacts/litert/fp32/dense/model.tflite --data digits
       edgevit eval mobilenet_v2.tflite --data val/ --mean 0.5 --std 0.5 --class-offset 1
       edgevit eval int8/model.onnx --data photos/ --reference fp32/model.onnx
+      edgevit eval run/artifacts/onnxruntime/static_wi8_ai8/dense/model.onnx --data digits --corruptions noise,jpeg --record
     """
     from edgevit.cli import render, terminal
     from edgevit.commands.eval import FileEvaluation, evaluate_file
@@ -94,6 +125,11 @@ def evaluate(
     twice = next((source for source in data if data.count(source) > 1), None)
     if twice is not None:
         raise UsageError(f"--data {twice} is given twice", "give each set once")
+    if corruptions is not None:
+        options.refuse_with("--corruptions", {"--masks": masks, "--metric": metric}, "it is scored by top-1")
+        _evaluate_shift(asked, tuple(data), corruptions, seed or 0, record=record, as_json=as_json)
+        return
+    options.refuse_without("--corruptions", {"--seed": seed is not None, "--record": record})
     with terminal.make_progress() as progress:
         scores = {source: evaluate_file(replace(asked, data=source), progress) for source in data}
     for note in dict.fromkeys(note for found in scores.values() for note in found.notes):
@@ -109,3 +145,45 @@ def evaluate(
         terminal.print_message(f"stopped: {reason}")
     if stopped:
         raise typer.Exit(ExitCode.CHECK_FAILED)
+
+
+def _evaluate_shift(
+    asked: FileEvaluation, data: tuple[str, ...], corruptions: str, seed: int, *, record: bool, as_json: bool
+) -> None:
+    """Scores a file under shift and prints it."""
+    from edgevit.cli import render_shift, terminal
+    from edgevit.commands.eval_shift import ShiftQuestion, check_recordable, record_shift, score_under_shift
+    from edgevit.data.corruptions import parse_corruptions
+    from edgevit.results.document import to_document
+
+    question = ShiftQuestion(
+        artifact=asked.artifact,
+        sources=data,
+        corruptions=parse_corruptions(corruptions),
+        seed=seed,
+        reference=asked.reference,
+        preprocessing=asked.preprocessing,
+        class_offset=asked.class_offset,
+        samples=asked.samples,
+        threads=asked.threads,
+        precision=asked.precision,
+        timeout_seconds=asked.timeout_seconds,
+    )
+    if record:
+        check_recordable(asked.artifact)
+    with terminal.make_progress() as progress:
+        scores = score_under_shift(question, progress)
+    found = scores[0].shift
+    assert found is not None
+    stored = record_shift(asked.artifact, found) if record else None
+    for note in dict.fromkeys(note for each in scores for note in each.notes):
+        terminal.print_message(f"warning: {note}")
+    if as_json:
+        first, *others = ({"data": source, **to_document(each)} for source, each in zip(data, scores, strict=True))
+        further = {"other_sets": others} if others else {}
+        recorded = {"recorded": str(stored)} if stored else {}
+        terminal.print_json({"artifact": str(asked.artifact), **first, **further, **recorded})
+        return
+    render_shift.print_shift(asked.artifact.name, found)
+    if stored:
+        terminal.print_line(f"stored in {stored}")

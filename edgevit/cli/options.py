@@ -369,6 +369,25 @@ def refuse_with(option: str, others: Mapping[str, object], why: str) -> None:
         )
 
 
+def refuse_without(option: str, others: Mapping[str, object]) -> None:
+    """Refuses options that have an effect only beside another one, which is not given.
+
+    Args:
+        option: The one that is not given.
+        others: By name, values of those that need it; None, False and empty mean "not given".
+
+    Raises:
+        UsageError: names those that are given.
+    """
+    given = [name for name, value in others.items() if value]
+    if given:
+        verb = "has" if len(given) == 1 else "have"
+        raise UsageError(
+            f"{' and '.join(given)} {verb} no effect without {option}",
+            f"add {option}, or leave out {' and '.join(given)}",
+        )
+
+
 def check_json_place(subcommand: str | None, as_json: bool) -> None:
     """Refuses ``--json`` before the command of a group, where it would have no effect.
 

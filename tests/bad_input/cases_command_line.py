@@ -20,6 +20,7 @@ _COMMANDS = {
     "reduce-tokens": "digits_vit --tokens tome:8",
     "sensitivity": "digits_cnn",
     "explain": "digits_vit digits-0010",
+    "compare": "a b",
     "gate": "run --budget budget.toml",
     "report": "run",
     "clean": "run",
@@ -35,7 +36,7 @@ _COMMANDS = {
 _GROUPS = ("calibration", "devices", "profiles")
 """Those whose first argument is a command of their own."""
 _WITH_JSON = (
-    "init", "compress", "export", "finetune", "quantize", "bench", "eval", "classify", "inspect", "profile", "reduce-tokens", "sensitivity", "explain", "gate", "clean",
+    "init", "compress", "export", "finetune", "quantize", "bench", "eval", "classify", "inspect", "profile", "reduce-tokens", "sensitivity", "explain", "compare", "gate", "clean",
     "doctor", "report", "models", "schemes", "schema",
 )  # fmt: skip
 _GATE = {"run.json": RUN, "budget.toml": BUDGET}

@@ -20,6 +20,7 @@ from tests.bad_input import (
     cases_models,
     cases_outputs,
     cases_safety,
+    cases_shift,
     cases_specs,
 )
 from tests.bad_input.case import Case
@@ -34,6 +35,7 @@ CORPUS: tuple[Case, ...] = (
     *cases_outputs.CASES,
     *cases_safety.CASES,
     *cases_metrics.CASES,
+    *cases_shift.CASES,
 )
 MOST_LINES = 12
 """Of a message: more are not read."""

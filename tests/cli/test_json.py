@@ -18,6 +18,7 @@ from tests.factories import make_realistic_run
 
 FAST = {
     "init": "init digits_cnn --out new.toml",
+    "compare": "compare run run --candidate litert/fp32 --other openvino/fp32",
     "gate": "gate run --budget budget.toml",
     "report": "report run --out written",
     "models": "models digits*",
