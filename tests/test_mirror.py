@@ -16,6 +16,7 @@ COVERED_BY: Mapping[str, str] = {
     "edgevit/backends/litert/use.py": "tests/artifacts/test_use_script.py",
     "edgevit/backends/onnxruntime/use.py": "tests/artifacts/test_use_script.py",
     "edgevit/backends/openvino/use.py": "tests/artifacts/test_use_script.py",
+    "edgevit/cli/card.py": "tests/commands/test_card.py",
     "edgevit/cli/classify.py": "tests/commands/test_classify.py",
     "edgevit/cli/clean.py": "tests/commands/test_clean.py",
     "edgevit/cli/compress.py": "tests/end_to_end/test_compress.py",

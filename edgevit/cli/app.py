@@ -42,6 +42,7 @@ COMMANDS = (
     ("compare", "compare"),
     ("gate", "gate"),
     ("report", "report"),
+    ("card", "card"),
     ("clean", "clean"),
     ("models", "models"),
     ("schemes", "schemes"),

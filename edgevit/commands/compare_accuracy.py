@@ -42,15 +42,19 @@ def read_stored_answers(folder: Path, name: str) -> tuple[ImageAnswer, ...]:
     if leaves_folder(name):
         raise UsageError(f"{name} is outside the run folder {folder}", hint)
     try:
-        text = path.read_bytes().decode()
-        rows = list(csv.reader(io.StringIO(text), strict=True))
-        if not rows or rows[0] != _COLUMNS:
-            raise ValueError(f"its columns are not {', '.join(_COLUMNS)}")
-        return tuple(_answer(row) for row in rows[1:])
+        return _answers(path.read_bytes().decode())
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}", hint) from error
     except (ValueError, csv.Error) as error:
         raise UsageError(f"{path} does not hold the answers of a candidate: {error}", hint) from error
+
+
+def _answers(text: str) -> tuple[ImageAnswer, ...]:
+    """Reads the CSV; raises ValueError, or csv.Error, where it is damaged."""
+    columns, *rows = list(csv.reader(io.StringIO(text), strict=True)) or [[]]
+    if columns != _COLUMNS:
+        raise ValueError(f"its columns are not {', '.join(_COLUMNS)}")
+    return tuple(_answer(row) for row in rows)
 
 
 def _answer(row: Sequence[str]) -> ImageAnswer:

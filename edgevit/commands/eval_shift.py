@@ -67,6 +67,8 @@ class _Judged:
     path: Path
     backend: Backend
     usage: Usage
+    role: str = "file"
+    """"file" or "float file", for progress: both may have one name."""
 
 
 @dataclass(frozen=True)
@@ -263,7 +265,7 @@ def _reference(asked: ShiftQuestion) -> tuple[_Judged, str]:
             raise UsageError(
                 f"--reference {asked.reference} is the file itself", "give the float file it was made from"
             )
-        return _judged(asked.reference, asked.preprocessing), str(asked.reference)
+        return replace(_judged(asked.reference, asked.preprocessing), role="float file"), str(asked.reference)
     found: RecordedFile | None = candidate_of_file(asked.artifact)
     if found is None:
         raise UsageError(
@@ -279,7 +281,7 @@ def _reference(asked: ShiftQuestion) -> tuple[_Judged, str]:
     path = found.folder / parent.artifact.path
     if not path.is_file():
         raise UsageError(f"the float parent {parent.id} is not there: {path}", "restore it, or give --reference FILE")
-    return _judged(path, asked.preprocessing), parent.id
+    return replace(_judged(path, asked.preprocessing), role="float file"), parent.id
 
 
 def _labelled(source: str, asked: ShiftQuestion) -> ImageSet:
@@ -308,7 +310,9 @@ def _answers(
         logits=Path(tempfile.mkdtemp(dir=folder), "logits.npy"),
     )
     with blaming_file(file.path):
-        done = run.run(f"evaluate {file.path.name} on {images.source}", Task(score_shifted, job, ShiftedDone))
+        done = run.run(
+            f"evaluate {file.role} {file.path.name} on {images.source}", Task(score_shifted, job, ShiftedDone)
+        )
     labels = match_labels(images, done.outputs, asked.class_offset, file.usage.classes).labels
     rows = read_rows(job.logits)
     variants = len(rows) // len(images)

@@ -46,14 +46,15 @@ _IN_HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 def escape(text: str) -> str:
     """Returns untrusted text on one line that reads as it is: nothing in it is markup, HTML, a formula or a link."""
-    shown = "".join(_IN_HTML.get(character, character) for character in _one_line(text))
+    shown = "".join(_IN_HTML.get(character, character) for character in plain(text))
     return _MARKUP.sub(lambda found: f"\\{found[0]}", shown)
+
+
+def plain(text: str) -> str:
+    """Returns untrusted text on one line without control characters, for what is no Markdown, such as metadata."""
+    return units.visible(" ".join(text.split()))
 
 
 def code(text: str) -> str:
     """Returns untrusted text as inline code; not for table cells."""
-    return f"`{_one_line(text).replace('`', chr(39))}`"
-
-
-def _one_line(text: str) -> str:
-    return units.visible(" ".join(text.split()))
+    return f"`{plain(text).replace('`', chr(39))}`"

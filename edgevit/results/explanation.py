@@ -27,6 +27,20 @@ class SiteView:
     evit_fused sums up with others counts as pruned."""
 
 
+HeatKind = Literal["rollout", "head", "grad-cam"]
+
+
+@dataclass(frozen=True)
+class HeatView:
+    """How much each place of one image counts."""
+
+    title: str
+    kind: HeatKind
+    weights: npt.NDArray[np.float32]
+    """float32 [rows, columns]: of attention the share of each patch in what the head of the model reads, which sums to 1; of
+    Grad-CAM 0..1."""
+
+
 @dataclass(frozen=True)
 class ImageView:
     """What is drawn of one image."""
@@ -35,8 +49,14 @@ class ImageView:
     pixels: npt.NDArray[np.uint8]
     """uint8 [height, width, 3]: the image as the model sees it before normalization; whole patches."""
     sites: tuple[SiteView, ...]
-    rollout: npt.NDArray[np.float32]
-    """float32 [rows, columns]: attention rollout, the share of each patch in what the head reads; sums to 1."""
+    heats: tuple[HeatView, ...]
+    """At least one."""
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of places."""
+        rows, columns = self.heats[-1].weights.shape
+        return rows, columns
 
 
 @dataclass(frozen=True)
@@ -63,11 +83,24 @@ class ExplainedSite:
 
 
 @dataclass(frozen=True)
+class ModelAnswer:
+    """What an image is taken for."""
+
+    model: Literal["dense", "reduced", "compressed"]
+    label: str
+    """Name of the class, or "class 3"."""
+    probability: float
+    """Softmax, 0..1."""
+
+
+@dataclass(frozen=True)
 class ExplainedImage:
     """An image and its picture."""
 
     image: str
     picture: str
+    answers: tuple[ModelAnswer, ...] = ()
+    """Of a classifier: the dense model's, and those of the reduced one and of the artifact where they are shown."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +114,19 @@ class Explanation:
     """The token plan; None for the dense model alone."""
     sites: tuple[ExplainedSite, ...]
     images: tuple[ExplainedImage, ...]
-    attention_distance: AttentionDistance
+    attention_distance: AttentionDistance | None
+    """None of a model that is shown by Grad-CAM."""
+    method: Literal["attention", "grad-cam"] = "attention"
+    layer: int | None = None
+    """Block whose attention is shown, counted from 1; None where none is."""
+    head: int | None = None
+    """Of that block, counted from 1; None for the mean of its heads."""
+    artifact: str | None = None
+    """The compressed file whose answers are told."""
     schema_version: Literal[1] = SCHEMA_VERSION
 
     @property
     def files(self) -> tuple[str, ...]:
         """All files that were written."""
-        return (*(image.picture for image in self.images), self.attention_distance.picture)
+        distances = (self.attention_distance.picture,) if self.attention_distance else ()
+        return (*(image.picture for image in self.images), *distances)

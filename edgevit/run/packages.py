@@ -29,6 +29,7 @@ EXTRAS: dict[str, str] = {
     "ai-edge-quantizer": "compress-tflite",
     "torchao": "compress-tflite",
     "transformers": "transformers",
+    "huggingface-hub": "card",
 }
 """Optional distributions, and the pip extra that installs each."""
 

@@ -23,6 +23,7 @@ _COMMANDS = {
     "compare": "a b",
     "gate": "run --budget budget.toml",
     "report": "run",
+    "card": "run",
     "clean": "run",
     "models": "",
     "schemes": "",
@@ -36,7 +37,7 @@ _COMMANDS = {
 _GROUPS = ("calibration", "devices", "profiles")
 """Those whose first argument is a command of their own."""
 _WITH_JSON = (
-    "init", "compress", "export", "finetune", "quantize", "bench", "eval", "classify", "inspect", "profile", "reduce-tokens", "sensitivity", "explain", "compare", "gate", "clean",
+    "init", "compress", "export", "finetune", "quantize", "bench", "eval", "classify", "inspect", "profile", "reduce-tokens", "sensitivity", "explain", "compare", "card", "gate", "clean",
     "doctor", "report", "models", "schemes", "schema",
 )  # fmt: skip
 _GATE = {"run.json": RUN, "budget.toml": BUDGET}
@@ -353,7 +354,10 @@ _TOGETHER = (
     case("sensitivity digits_cnn", "calibration"),
     case("sensitivity digits_cnn --calibration calibration:digits --export onnx,tflite", "exactly one"),
     case("sensitivity digits_cnn --calibration calibration:digits --scheme fp32,fp16", "exactly one"),
-    case("explain digits_cnn digits-0010", "softmax-attention blocks", "digits_vit"),
+    case("explain digits_cnn digits-0010 --tokens evit:0.7", "softmax-attention blocks", "digits_vit", "Grad-CAM"),
+    case("explain digits_vit digits-0010 --layer 99", "--layer 99", "give 1 to 6"),
+    case("explain digits_vit digits-0010 --head 1", "--head has no effect without --layer"),
+    case("explain digits_vit digits-0010 --artifact nowhere.onnx", "nowhere.onnx"),
     case("explain digits_vit nowhere.png", "nowhere.png"),
     case("explain digits_vit digits-9999", "digits-9999"),
     case("explain digits_vit digits-0010 --tokens tome:99", "tome"),

@@ -1,4 +1,4 @@
-"""Loss under shift of what has no float parent, corruptions that are none; comparisons of what cannot be compared."""
+"""Loss under shift of what has no float parent, corruptions that are none; comparisons and cards of what is no run."""
 
 from __future__ import annotations
 
@@ -49,4 +49,11 @@ CASES = (
     case("compare a b --data digits", "--data needs the files of both", files={"a/run.json": RUN, "b/run.json": RUN}),
     case("compare a b --measure", "--measure needs the files of both", files={"a/run.json": RUN, "b/run.json": RUN}),
     case("compare a b", "is not a run", files={"a/run.json": RUN, "b/run.json": "{}"}),
+    case("card nowhere", "cannot read a run at nowhere"),
+    case("card a.onnx", "a file of no run", files={"a.onnx": b""}),
+    case("card run --candidate nope", "unknown candidate", files={"run/run.json": RUN}),
+    case("card run --license ''", "is empty", files={"run/run.json": RUN}),
+    case("card run --license 'a\x1bb'", "--license is not a line", files={"run/run.json": RUN}),
+    case("card run --out here.md", "here.md exists", files={"run/run.json": RUN, "here.md": "mine"}),
+    case("card run --out no/here.md", "there is no folder no", files={"run/run.json": RUN}),
 )  # fmt: skip

@@ -58,12 +58,37 @@ def test_any_plain_vit_and_any_image(call: Call, photo: str) -> None:
     code, out, err = call("test_vit", photo, "--random-weights", "--tokens", "tome:4", "--json", "--out", "seen")
     document = json.loads(out)
     assert code == 0
-    assert "test_vit has random weights; what it attends to means nothing" in err
+    assert "test_vit has random weights; what it looks at means nothing" in err
     assert document["sites"][0] == {"block": 1, "tokens": 96, "patches": 100}
-    assert document["images"] == [{"image": photo, "picture": "seen/explain_photo.png"}]
+    (drawn,) = document["images"]
+    assert (drawn["image"], drawn["picture"]) == (photo, "seen/explain_photo.png")
+    assert [each["model"] for each in drawn["answers"]] == ["dense", "reduced"]
     distances = document["attention_distance"]
     assert [len(heads) for heads in distances["pixels"]] == [2] * 6
     assert all(0 < pixels < 160 for heads in distances["pixels"] for pixels in heads)
+
+
+@pytest.mark.parametrize("model", [("digits_cnn",), ("test_resnet", "--random-weights")])
+def test_a_cnn_is_shown_by_grad_cam(model: tuple[str, ...], call: Call) -> None:
+    name, *more = model
+    code, out, err = call(name, "digits-0010", *more, "--json", "--out", "seen")
+    document = json.loads(out)
+    assert code == 0, err
+    assert (document["method"], document["attention_distance"], document["sites"]) == ("grad-cam", None, [])
+    assert "token" not in err and Path("seen/explain_digits-0010.png").is_file()
+    assert [path.name for path in Path("seen").iterdir()] == ["explain_digits-0010.png"]
+
+
+def test_what_each_model_takes_the_image_for(call: Call, digits_files: dict[str, Path]) -> None:
+    options = ("--tokens", "evit:0.5@2,4", "--layer", "6", "--head", "1", "--artifact", digits_files["onnxruntime"])
+    code, out, err = call("digits_vit", "digits-0010", *options, "--json")
+    document = json.loads(out)
+    assert code == 0, err
+    answers = {each["model"]: each for each in document["images"][0]["answers"]}
+    assert list(answers) == ["dense", "reduced", "compressed"]
+    assert {each["label"] for each in answers.values()} == {answers["dense"]["label"]}
+    assert all(0.1 < each["probability"] <= 1 for each in answers.values())
+    assert (document["layer"], document["head"]) == (6, 1)
 
 
 @pytest.mark.parametrize("more", [(), ("--tokens", "none")])
@@ -96,9 +121,12 @@ def test_a_spec_says_which_model(call: Call, tmp_path: Path) -> None:
         (["some_folder", "digits-0010"], "unknown model: 'some_folder'"),
         (["test_vit", "digits-0010"], "where do the weights of test_vit come from?"),
         (["digits_vit", "digits-0010", "--weights", "nowhere"], "no such weights file"),
-        (["digits_cnn", "digits-0010"], "cannot explain digits_cnn"),
-        (["digits_cnn", "digits-0010", "--tokens", "evit:0.7"], "cannot explain digits_cnn"),
-        (["test_resnet", "digits-0010", "--random-weights"], "cannot explain test_resnet"),
+        (["digits_cnn", "digits-0010", "--tokens", "evit:0.7"], "cannot explain digits_cnn with --tokens"),
+        (["test_resnet", "digits-0010", "--random-weights", "--layer", "1"], "cannot explain test_resnet with --layer"),
+        (["digits_vit", "digits-0010", "--layer", "7"], "--layer 7: the model has 6 blocks"),
+        (["digits_vit", "digits-0010", "--layer", "1", "--head", "99"], "--head 99: block 1 has"),
+        (["digits_vit", "digits-0010", "--head", "1"], "--head has no effect without --layer"),
+        (["digits_vit", "digits-0010", "--artifact", "nowhere.onnx"], "nowhere.onnx"),
         (["digits_vit", "digits-0010", "--tokens", "evit"], "not a token plan: 'evit'"),
         (["digits_vit", "digits-0010", "--tokens", ""], "the value of --tokens is empty"),
         (["digits_vit", "digits-0010", "--tokens", "resolution:24"], "not one token plan"),

@@ -21,6 +21,7 @@ FAST = {
     "compare": "compare run run --candidate litert/fp32 --other openvino/fp32",
     "gate": "gate run --budget budget.toml",
     "report": "report run --out written",
+    "card": "card run --license mit",
     "models": "models digits*",
     "schemes": "schemes",
     "profiles": "profiles",

@@ -15,7 +15,8 @@ import torch
 from PIL import Image
 
 from edgevit.commands import explain as command
-from edgevit.commands.explain import explain, open_given
+from edgevit.commands.explain import Shown, explain
+from edgevit.commands.given_images import open_given
 from edgevit.data.preprocess import preprocess, resize_and_crop
 from edgevit.errors import UsageError
 from edgevit.results.artifact import Preprocessing
@@ -79,7 +80,7 @@ def run(
 
     model = Model(spec.name, module, CONTRACT, 5, True)
     monkeypatch.setattr(command, "open_model", lambda *question: model)
-    return explain(spec, images, parse_plan(plan) if plan else None, out, Silent())
+    return explain(spec, images, Shown(parse_plan(plan) if plan else None), out, Silent())
 
 
 @pytest.mark.parametrize("plan", ["evit:0.5@1,3", "evit_fused:0.5@1,3", "tome:9@1,2", "squeeze:1=50,3=20"])
@@ -134,8 +135,8 @@ def test_attention_is_the_models_own(
     for attention in seen:
         flow = (0.5 * attention.mean(dim=0) + 0.5 * torch.eye(77 + first)) @ flow
     read = (flow[0] if first else flow.mean(dim=0))[first:]
-    np.testing.assert_allclose(drawn[0].rollout.ravel(), read / read.sum(), rtol=1e-4)
-    assert drawn[0].rollout.sum() == pytest.approx(1, rel=1e-5)
+    np.testing.assert_allclose(drawn[0].heats[-1].weights.ravel(), read / read.sum(), rtol=1e-4)
+    assert drawn[0].heats[-1].weights.sum() == pytest.approx(1, rel=1e-5)
 
     centres = [(4.0 * (patch // 11), 4.0 * (patch % 11)) for patch in range(77)]
     between = torch.cdist(torch.tensor(centres), torch.tensor(centres))
@@ -169,12 +170,12 @@ def test_files_of_the_same_name_are_numbered(images: list[str], tmp_path: Path) 
     third = other / "1.2.png"
     third.write_bytes(Path(images[1]).read_bytes())
     given = [str(other / "1.png"), images[1], str(third)]
-    found = explain(SPEC, given, None, tmp_path / "results" / "out", Silent())
+    found = explain(SPEC, given, Shown(), tmp_path / "results" / "out", Silent())
     names = ["explain_1.png", "explain_1.2.png", "explain_1.2.2.png", "attention_distance.png"]
     assert [Path(path).name for path in found.files] == names
     assert {path.name for path in (tmp_path / "results" / "out").iterdir()} == {*names, "mine.txt"}
     before = [Path(path).read_bytes() for path in found.files]
-    again = explain(SPEC, given, None, tmp_path / "results" / "out", Silent())
+    again = explain(SPEC, given, Shown(), tmp_path / "results" / "out", Silent())
     assert [Path(path).read_bytes() for path in again.files] == before
 
 
@@ -182,7 +183,7 @@ def test_an_image_is_never_overwritten(images: list[str], tmp_path: Path) -> Non
     image = Path(images[0]).rename(tmp_path / "attention_distance.png")
     content = image.read_bytes()
     with pytest.raises(UsageError, match="is one of the images, and would be overwritten"):
-        explain(SPEC, [str(image)], None, tmp_path, Silent())
+        explain(SPEC, [str(image)], Shown(), tmp_path, Silent())
     assert image.read_bytes() == content
 
 
@@ -209,7 +210,7 @@ def test_models_that_cannot_be_explained(model: str, message: str, images: list[
     given = None if ":" not in model else PreprocessingOverrides(input_size=(28, 44))
     spec = ModelSpec(name=model, random_weights=True, preprocessing=given or PreprocessingOverrides())
     with pytest.raises(UsageError, match=message):
-        explain(spec, images, None, tmp_path / "out", Silent())
+        explain(spec, images, Shown(), tmp_path / "out", Silent())
     assert not (tmp_path / "out").exists()
 
 

@@ -19,7 +19,11 @@ def test_the_document_has_all_numbers() -> None:
         "random_weights": False,
         "tokens": "evit:0.5@2",
         "sites": [{"block": 2, "tokens": 5, "patches": 9}],
-        "images": [{"image": "a", "picture": "b.png"}],
+        "images": [{"image": "a", "picture": "b.png", "answers": []}],
         "attention_distance": {"picture": "d.png", "pixels": [[1.0, 2.0]], "uniform_pixels": 3.0},
+        "method": "attention",
+        "layer": None,
+        "head": None,
+        "artifact": None,
         "schema_version": 1,
     }

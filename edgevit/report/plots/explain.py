@@ -1,4 +1,4 @@
-"""The pictures of ``edgevit explain``: patches after each site, attention rollout, and attention distance."""
+"""The pictures of ``edgevit explain``: patches after each site, attention or Grad-CAM, and attention distance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from edgevit.results.explanation import AttentionDistance, ImageView, SiteView
+    from edgevit.results.explanation import AttentionDistance, HeatView, ImageView, SiteView
 
 Segment = tuple[tuple[float, float], tuple[float, float]]
 """A line from (x, y) to (x, y), in patches from the top left corner."""
@@ -35,12 +35,16 @@ _PRUNED_BRIGHTNESS = 0.25
 _PRUNED = "Dark and struck out: pruned patches."
 _FUSED = "Dark and struck out: pruned patches; their weighted sum is kept as one token."
 _MERGED = "Of one colour, within a border: patches merged into one token, in their mean colour."
-_ROLLOUT = "Attention rollout: contribution of each patch to what the head reads, in the dense model."
+_HEATS = {
+    "rollout": "Attention rollout: contribution of each patch to what the head reads, in the dense model.",
+    "head": "One block: attention of what the head reads to each patch, in the dense model.",
+    "grad-cam": "Grad-CAM: how much each place speaks for the class that the model answers; 1 is the most.",
+}
 
 
 @draws_plain_text
 def draw_image(view: ImageView, path: Path) -> None:
-    """Draws one image as PNG, atomically: the model's input, the patches after each site, and the attention rollout.
+    """Draws one image as PNG, atomically: the model's input, the patches after each site, and what counts.
 
     Args:
         view: What to draw.
@@ -49,7 +53,7 @@ def draw_image(view: ImageView, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    panels = len(view.sites) + 2
+    panels = 1 + len(view.sites) + len(view.heats)
     rows = -(-panels // _MOST_COLUMNS)
     columns = -(-panels // rows)
     height, width = view.pixels.shape[:2]
@@ -60,8 +64,9 @@ def draw_image(view: ImageView, path: Path) -> None:
     _show(grid[0], view, view.pixels, "what the model sees")
     for axes, site in zip(grid[1:], view.sites, strict=False):
         _draw_site(axes, view, site)
-    _draw_rollout(grid[-1], view)
-    title = textwrap.fill(view.title, int(size[0] * _TITLE_LETTERS))
+    for axes, heat in zip(grid[1 + len(view.sites) :], view.heats, strict=True):
+        _draw_heat(axes, view, heat)
+    title = "\n".join(textwrap.fill(line, int(size[0] * _TITLE_LETTERS)) for line in view.title.splitlines())
     notes = "\n".join(textwrap.fill(note, int(size[0] * _NOTE_LETTERS)) for note in _notes(view))
     figure.suptitle(title, x=0.01, ha="left", fontsize=10)
     figure.supxlabel(notes, x=0.01, ha="left", fontsize=8, color=_GREY)
@@ -161,7 +166,7 @@ def _to_pixels(values: npt.NDArray[Any], pixels: npt.NDArray[np.uint8]) -> npt.N
 
 def _show(axes: Axes, view: ImageView, pixels: npt.NDArray[np.uint8], title: str, **looks: Any) -> None:
     """Shows pixels with one unit per patch along both axes."""
-    rows, columns = view.rollout.shape
+    rows, columns = view.grid
     height, width = view.pixels.shape[:2]
     axes.imshow(
         pixels,
@@ -194,12 +199,13 @@ def _draw_lines(axes: Axes, lines: list[Segment], colour: str, width: float) -> 
     axes.add_collection(LineCollection(lines, colors=colour, linewidths=width, capstyle="round"), autolim=False)
 
 
-def _draw_rollout(axes: Axes, view: ImageView) -> None:
+def _draw_heat(axes: Axes, view: ImageView, shown: HeatView) -> None:
     grey = view.pixels.mean(axis=2, keepdims=True).repeat(3, axis=2).astype("uint8")
-    _show(axes, view, grey, "attention rollout")
-    rows, columns = view.rollout.shape
+    _show(axes, view, grey, shown.title)
+    rows, columns = shown.weights.shape
+    share = shown.kind != "grad-cam"
     heat = axes.imshow(
-        view.rollout * view.rollout.size,
+        shown.weights * shown.weights.size if share else shown.weights,
         extent=(0, columns, rows, 0),
         aspect=axes.get_aspect(),
         interpolation="bilinear",
@@ -211,19 +217,20 @@ def _draw_rollout(axes: Axes, view: ImageView) -> None:
     bar = figure.colorbar(heat, cax=axes.inset_axes((0, -0.06, 1, 0.035)), orientation="horizontal")
     assert bar.solids is not None, "a bar for an image is solid"
     bar.solids.set_alpha(1)
-    bar.set_label("times the mean patch", fontsize=7, labelpad=1)
+    bar.set_label("times the mean patch" if share else "of the largest", fontsize=7, labelpad=1)
     bar.ax.tick_params(labelsize=7, length=2, pad=1)
     bar.outline.set_visible(False)
 
 
 def _notes(view: ImageView) -> list[str]:
     """Explanations of the panels."""
+    heats = [_HEATS[heat.kind] for heat in view.heats]
     if not view.sites:
-        return [_ROLLOUT]
+        return heats
     if view.sites[0].merges:
-        return [_MERGED, _ROLLOUT]
+        return [_MERGED, *heats]
     fused = any((site.groups >= 0).sum() < site.tokens for site in view.sites)
-    return [_FUSED if fused else _PRUNED, _ROLLOUT]
+    return [_FUSED if fused else _PRUNED, *heats]
 
 
 def _write(figure: Figure, path: Path) -> None:

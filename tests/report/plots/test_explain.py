@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from edgevit.report.plots.explain import borders, darkened, draw_distances, draw_image, painted_groups
-from edgevit.results.explanation import AttentionDistance, ImageView, SiteView
+from edgevit.results.explanation import AttentionDistance, HeatView, ImageView, SiteView
 
 GROUPS = np.array([[0, 0, 1], [2, 1, 1]])
 
@@ -29,7 +29,7 @@ def patch(picture: np.ndarray, row: int, column: int) -> np.ndarray:
 
 def view(*sites: SiteView, title: str = "cat.jpg in a_vit, evit:0.5") -> ImageView:
     rollout = np.array([[0.1, 0.2, 0.3], [0.1, 0.1, 0.2]], dtype=np.float32)
-    return ImageView(title, pixels(), sites, rollout)
+    return ImageView(title, pixels(), sites, (HeatView("attention rollout", "rollout", rollout),))
 
 
 def pruned(block: int, groups: np.ndarray = GROUPS, tokens: int | None = None) -> SiteView:
