@@ -109,8 +109,8 @@ def test_names_from_outside_are_text() -> None:
         host=replace(make_run().host, cpu=HOSTILE, os=HOSTILE),
     )
     text = render_card(run, run.candidates[0], None)
-    assert "\x1b" not in text and "<script>" not in text.split("---\n", 2)[2]
     card = parsed(text)
+    assert "\x1b" not in text and "<script>" not in card.text
     assert card.data.license is None and card.data.model_name.startswith("x\\x1b[31m --- license")
     assert "[a](http" not in card.text
     assert sum(line.startswith("# ") for line in card.text.splitlines()) == 1
