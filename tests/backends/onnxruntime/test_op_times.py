@@ -42,7 +42,10 @@ def test_every_family_of_a_vision_transformer_is_found(tmp_path: Path) -> None:
     found = profiled(vit(), tmp_path)
     counts = Counter(layer.kind for layer in found)
     assert counts["conv"] == 1
-    assert sum(layer.macs or 0 for layer in found) == get_backend("onnxruntime").read_graph(next(tmp_path.glob("model.*"))).macs
+    assert (
+        sum(layer.macs or 0 for layer in found)
+        == get_backend("onnxruntime").read_graph(next(tmp_path.glob("model.*"))).macs
+    )
     assert all(layer.moved_bytes for layer in found if layer.macs)
     assert {layer.arithmetic for layer in found if layer.macs} == {"float32"}
     assert counts["linear"] == 9  # four in each of two blocks, and the head
