@@ -50,7 +50,8 @@ def make_card(run: Path, candidate: str | None, licence: str | None) -> Card:
     if side.run is None or side.candidate is None:
         raise UsageError(f"{run} is a file of no run, and a card is written from a run", "name the folder of its run")
     text = render_card(side.run, side.candidate, licence)
-    return Card(side.candidate.id, card_metadata(side.run, side.candidate, licence).to_dict(), text)
+    metadata: Any = card_metadata(side.run, side.candidate, licence)
+    return Card(side.candidate.id, metadata.to_dict(), text)
 
 
 def write_card(card: Card, out: Path) -> None:

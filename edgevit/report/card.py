@@ -84,18 +84,16 @@ def _eval_results(run: Run, candidate: Candidate) -> list[EvalResult]:
     found = []
     sets = [(_source(run), candidate.accuracy), *((each.source, each.accuracy) for each in candidate.other_sets)]
     for source, accuracy in sets:
-        for metric, name, value in (
-            ("accuracy", "top-1", accuracy and accuracy.top1),
-            ("accuracy", "top-5", accuracy and accuracy.top5),
-        ):
+        tops = (("top-1", accuracy.top1), ("top-5", accuracy.top5)) if accuracy else ()
+        for name, value in tops:
             if value is not None:
                 result = EvalResult(
                     task_type="image-classification",
                     dataset_type=_slug(source),
                     dataset_name=plain(source),
-                    metric_type=metric,
+                    metric_type="accuracy",
                     metric_name=name,
-                    metric_value=round(float(value), 6),
+                    metric_value=round(value, 6),
                 )
                 found.append(result)
     return found
@@ -241,7 +239,7 @@ def _latency(run: Run, candidate: Candidate) -> str:
         of = measured.conditions
         text = (
             f"Measured one image at a time on {run.host.cpu}, {run.host.cores} cores, {run.host.os}, governor {of.governor},"
-            f" {measured.threads} threads, by {of.runtime} {of.runtime_version}, {of.precision}, {of.delegate}. Process memory"
+            f" {measured.threads} {'thread' if measured.threads == 1 else 'threads'}, by {of.runtime} {of.runtime_version}, {of.precision}, {of.delegate}. Process memory"
             f" {units.size(measured.peak_rss_bytes)}."
         )
         parts.append(escape(text))

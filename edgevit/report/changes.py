@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from edgevit import units
 from edgevit.report import intervals
 from edgevit.results.changes import AccuracyChange, AmountChange, Changes, LatencyChange
 
+_TEXT: Mapping[str, Callable[[float | None], str]] = {
+    "bytes": units.size,
+    "share": units.percent,
+    "count": units.count,
+}
 TITLES = ("", "A", "B", "change")
 NUMERIC = (1, 2)
 _MOST_FLIPS = 10
@@ -19,19 +24,19 @@ _TIMED = {
 }
 
 
-def change_rows(found: Changes) -> list[tuple[str, str, str, str]]:
+def change_rows(found: Changes) -> list[tuple[str, ...]]:
     """Returns accuracy, latency, sizes and shares of both, each with its change."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     if found.accuracy and found.accuracy.top1_before is not None:
         rows.append(_top1(found.accuracy))
     if found.latency:
         rows.append(_latency(found.latency))
     rows += [_amount(each) for each in found.amounts]
     for shift in found.shift:
-        drops = [units.accuracy_change(drop) for drop in (shift.before, shift.after)]
-        known = shift.before is not None and shift.after is not None
-        change = units.accuracy_change(shift.after - shift.before) if known else "–"  # type: ignore[operator]
-        rows.append((f"change under {shift.shift}", *drops, change))
+        before, after = shift.before, shift.after
+        more = None if before is None or after is None else after - before
+        name = f"change under {shift.shift}"
+        rows.append((name, *map(units.accuracy_change, (before, after)), units.accuracy_change(more)))
     return rows
 
 
@@ -64,7 +69,7 @@ def _verdict(found: LatencyChange) -> str:
 
 
 def _amount(found: AmountChange) -> tuple[str, str, str, str]:
-    text = {"bytes": units.size, "share": units.percent, "count": units.count}[found.unit]
+    text = _TEXT[found.unit]
     before, after = found.before, found.after
     if before is None or after is None:
         change = "–"
