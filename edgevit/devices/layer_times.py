@@ -97,7 +97,7 @@ def _moved_bytes(kernel: Kernel, op: Op, graph: Graph, unit: Unit) -> int:
     """Bytes of computed tensors, at the width that the unit keeps them in, and of weights as they are stored."""
     floats = _BYTES[unit.numerics.get("float", "float32")]
     width = {"int8_static": 1, "int16_static": 2}.get(kernel.numerics, floats)
-    constants = [tensor for name in op.inputs if (tensor := graph.tensor[name]).constant and math.prod(tensor.shape)]
+    constants = [tensor for name in op.inputs if (tensor := graph.tensor[name]).constant and tensor.size_bytes]
     largest = max(constants, key=lambda tensor: math.prod(tensor.shape), default=None)
     stored = min(largest.size_bytes / math.prod(largest.shape), floats) if largest else 0.0
     return round(width * (kernel.read + kernel.written) + stored * kernel.weights)

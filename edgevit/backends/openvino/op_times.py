@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from edgevit.results.layer_times import LayerTime
 from edgevit.spec.recipe import OpKind
 
 PROFILER = (
-    "OpenVINO's performance counters: each op of the CPU plugin; ops that it runs as one (attention with softmax, GELU with"
+    "OpenVINO's performance counters: each op of the CPU plugin, as the shortest mean over a stretch of inferences, for the"
+    " counters are running means; ops that it runs as one (attention with softmax, GELU with"
     " the linear layer before it in a float file or with the rounding to int8) count to the family of most work"
 )
 _OF_PLUGIN: dict[str, OpKind] = {
@@ -57,17 +59,44 @@ def op_times(
     compiled = core.compile_model(core.read_model(path), "CPU", config)
     ops = _ops(compiled.get_runtime_model(), path)
     request = compiled.create_infer_request()
-    measured = []
-    for _ in range(2 * inferences):  # the first half warms up
+    found = []
+    ends = _ends(2 * inferences)
+    for count in range(1, ends[-1] + 1):
         request.infer(list(feeds))
-        measured.append(
-            [
-                _profiled(op, ops)
-                for op in request.profiling_info
-                if op.exec_type != _FUSED and op.node_type not in _NO_OPS
-            ]
-        )
-    return shortest(measured[inferences:])
+        if count in ends:
+            found.append(_Means(count, [_profiled(op, ops) for op in request.profiling_info if _is_op(op)]))
+    return shortest([_between(first, last) for first, last in pairwise(found)])
+
+
+def _ends(inferences: int) -> list[int]:
+    """Returns the inferences, counted from 1, that stretches end with: each about twice as long as the one before.
+
+    The longer the running mean, the more its cut-off microsecond stands for.
+    """
+    return sorted({max(1, inferences // part) for part in (32, 16, 8, 4, 2, 1)} | {1})
+
+
+@dataclass(frozen=True)
+class _Means:
+    """What the counters said after an inference: means over all inferences so far, in whole microseconds."""
+
+    count: int
+    layers: list[LayerTime]
+
+
+def _between(first: _Means, last: _Means) -> list[LayerTime]:
+    """Returns the means over the inferences after ``first``: the very first one prepares weights, and takes far longer."""
+    count = last.count - first.count
+    times = [
+        (last.count * after.ms - first.count * before.ms) / count
+        for before, after in zip(first.layers, last.layers, strict=True)
+    ]
+    # what takes less than a microsecond may come out negative, for means are cut off
+    return [replace(layer, ms=max(0.0, ms)) for layer, ms in zip(last.layers, times, strict=True)]
+
+
+def _is_op(found: Any) -> bool:
+    return found.exec_type != _FUSED and found.node_type not in _NO_OPS
 
 
 @dataclass(frozen=True)
