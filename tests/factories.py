@@ -6,7 +6,7 @@ from dataclasses import replace
 from statistics import median
 from typing import Any, Literal
 
-from edgevit.results.artifact import Artifact, Preprocessing, TensorSpec
+from edgevit.results.artifact import Artifact, PassRecord, Preprocessing, TensorSpec
 from edgevit.results.candidate import Accuracy, Candidate, ChangedClass, Verification
 from edgevit.results.contract import Contract
 from edgevit.results.finetune import Finetune, FinetunePoint
@@ -241,6 +241,48 @@ def make_timed_run(*devices: str) -> Run:
         selected_for=dict.fromkeys(devices, litert) if devices else {HOST: openvino},
         tied=dict.fromkeys(devices, ()) if devices else {HOST: (litert,)},
     )  # fmt: skip
+
+
+def make_wide_run(candidates: int = 50, *, device: str = "raspberry-pi-5") -> Run:
+    """A run of many candidates on three runtimes, each with a final round, intervals, a prediction, and every tenth rejected.
+
+    Args:
+        candidates: How many.
+        device: That they are predicted for; the choice is for it.
+    """
+    made = []
+    for number in range(candidates):
+        backend = ("litert", "onnxruntime", "openvino")[number % 3]
+        scheme = ("fp32", "dynamic_wi8_afp32", "static_wi8_ai8")[number // 3 % 3]
+        plan = number // 9
+        p50_ms = 8.0 + 0.9 * number % 23 + 6 * (scheme == "fp32")
+        drop = 0.02 * (number * 7 % 50)
+        is_rejected = number % 10 == 9
+        made.append(
+            make_candidate(
+                f"{backend}/{scheme}/evit-0.{plan + 3}-4-7-10",
+                p50_ms=p50_ms,
+                parent=None if scheme == "fp32" else f"{backend}/fp32/evit-0.{plan + 3}-4-7-10",
+                latency=make_latency(0.99 * p50_ms, p50_ms, 1.02 * p50_ms),
+                accuracy=Accuracy(
+                    0.827 - drop / 100,
+                    0.96,
+                    855,
+                    drop,
+                    0.97,
+                    Interval(0.80 - drop / 100, 0.85 - drop / 100),
+                    Interval(drop - 0.9, drop + 0.9),
+                ),
+                passes=(
+                    PassRecord("reduce_tokens", f"evit:0.{plan + 3}@4,7,10", 1_250_000_000, 900_000_000, 0.827, 0.82),
+                ),
+                predictions=(make_prediction(2 * p50_ms, 5 * p50_ms, device=device),),
+                status="rejected" if is_rejected else "ok",
+                reasons=("accuracy drop 1.2 pt is over 1.0 pt",) if is_rejected else (),
+            )
+        )
+    fastest = min((each for each in made if each.status == "ok"), key=lambda each: each.p50_ms or 0.0)
+    return make_run(*made, selected=fastest.id, selected_for={device: fastest.id}, tied={device: ()})
 
 
 def make_layer(position: int, snr_db: float | None = 40.0, agreement: float = 1.0, **more: str) -> LayerSensitivity:

@@ -1,4 +1,4 @@
-"""The report of a run: a Markdown file and its pictures, made from ``run.json`` alone."""
+"""The report of a run: a Markdown file and its pictures, made from ``run.json`` alone, and one HTML file with all of it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edgevit.errors import DiskFull
+from edgevit.report.evidence import Evidence
 from edgevit.report.markdown import render_markdown
 from edgevit.report.plots.finetune import can_draw_finetunes, draw_finetunes
 from edgevit.report.plots.front import can_draw, draw_front
@@ -16,19 +17,21 @@ from edgevit.report.plots.staircase import can_draw_staircases, draw_staircases
 from edgevit.results.run import Run
 from edgevit.run.files import disk_errors, disk_full, new_folder, write_atomically
 
-REPORT, PICTURE, TOKEN_PICTURE, FINETUNE_PICTURE = (
-    "report.md", "report.png", "report-tokens.png", "report-finetuning.png",
+REPORT, PAGE, PICTURE, TOKEN_PICTURE, FINETUNE_PICTURE = (
+    "report.md", "report.html", "report.png", "report-tokens.png", "report-finetuning.png",
 )  # fmt: skip
 
 
-def write_report(run: Run, folder: Path) -> Path:
-    """Writes ``report.md``, and pictures of the candidates, of token searches and of fine-tuning.
+def write_report(run: Run, folder: Path, evidence: Evidence | None = None) -> Path:
+    """Writes ``report.md``, and pictures of the candidates, of token searches and of fine-tuning; and ``report.html``.
 
     A picture is left out where there is nothing to draw or matplotlib is not installed.
 
     Args:
         run: The run.
         folder: Where to write; created if missing. All files appear, or none.
+        evidence: What the HTML page shows beside the run; None writes no HTML page, which takes a second longer and needs
+            the packages of :data:`edgevit.report.html.page.NEEDS`.
 
     Returns:
         The path of ``report.md``.
@@ -48,7 +51,8 @@ def write_report(run: Run, folder: Path) -> Path:
             _draw(run, drawn / FINETUNE_PICTURE, can_draw_finetunes, draw_finetunes),
         )
         write_atomically(drawn / REPORT, render_markdown(run, *pictures).encode())
-        for name in (*filter(None, pictures), REPORT):
+        page = None if evidence is None else _write_page(run, evidence, drawn / PAGE)
+        for name in (*filter(None, (*pictures, page)), REPORT):
             (drawn / name).replace(folder / name)
     return folder / REPORT
 
@@ -68,4 +72,11 @@ def _draw(run: Run, path: Path, can: Callable[[Run], bool], draw: Callable[[Run,
     if not can(run) or importlib.util.find_spec("matplotlib") is None:
         return None
     draw(run, path)
+    return path.name
+
+
+def _write_page(run: Run, evidence: Evidence, path: Path) -> str:
+    from edgevit.report.html.page import render_page
+
+    write_atomically(path, render_page(run, evidence).encode())
     return path.name

@@ -25,9 +25,9 @@ def choice_lines(run: Run) -> list[str]:
     return lines
 
 
-def summary(run: Run) -> str:
-    """Returns the first paragraphs of the report: each choice with its figures."""
-    return "\n\n".join(_paragraph(run, device, name) for device, name in run.choices.items())
+def summary(run: Run, device: str) -> str:
+    """Returns the first paragraphs of the report: the choice for this host or a device, with its figures."""
+    return _paragraph(run, device, run.choices[device])
 
 
 def choices_section(run: Run) -> str:
@@ -84,10 +84,8 @@ def _facts(run: Run, device: str, chosen: Candidate) -> list[str]:
     latency = prediction.latency_ms if prediction else None
     between = f" ({interval(prediction)})" if prediction and latency else ""
     there = f"predicted {units.milliseconds(latency.p50 if latency else None)} there{between}, not measured"
-    share = run.probability_fastest(device)
-    compared = share is not None and len(run.order[device].fastest) > 1
-    sure = [f"the fastest there with a probability of {_probability(share)}"] if share is not None and compared else []
-    return [there, *sure, *([here] if chosen.p50_ms is not None else [])]
+    sure = probability_text(run, device)
+    return [there, *([sure] if sure else []), *([here] if chosen.p50_ms is not None else [])]
 
 
 def _figures(run: Run, chosen: Candidate) -> list[str]:
@@ -144,6 +142,13 @@ def _of_device(run: Run, device: str) -> str:
         " measure on the device to be sure."
     )
     return f"### {escape(device)}\n\n{ranked}\n\n{explained}"
+
+
+def probability_text(run: Run, device: str) -> str:
+    """Returns how probable it is that the candidate chosen for a device is the fastest there; "" where it is not known."""
+    share = run.probability_fastest(device)
+    compared = share is not None and len(run.order[device].fastest) > 1
+    return f"the fastest there with a probability of {_probability(share)}" if share is not None and compared else ""
 
 
 def _fastest(run: Run, device: str, candidate: Candidate) -> str:

@@ -1,33 +1,39 @@
-"""The report of a run as one Markdown page."""
+"""The report of a run as a short Markdown page, for terminals and pull requests.
+
+It has the choice, the front, ten candidates, reasons and how to do it again, in at most 120 lines; the HTML report has all.
+"""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 
 from edgevit import units
 from edgevit.report import intervals
-from edgevit.report.accuracy import accuracy_section
-from edgevit.report.choice import choices_section, summary
-from edgevit.report.contributions import contributions_section
-from edgevit.report.finetunes import finetunes_section
+from edgevit.report.choice import summary
+from edgevit.report.contributions import contribution_lines
+from edgevit.report.decision import Decision, Exchange, decisions
+from edgevit.report.front import Point, devices_of, front, measured_points, predicted_points
 from edgevit.report.markdown_text import code, escape, section, table
-from edgevit.report.metric import judge_title, judge_unit, metric_of, score_text
-from edgevit.report.other_sets import other_sets_section
-from edgevit.report.outputs import outputs_section
-from edgevit.report.table import (
-    columns,
-    has_final_round,
-    has_labels,
-    interval,
-    outside_round,
-    reasons_of,
-    rows_of,
-    status_of,
-)
-from edgevit.report.token_searches import token_searches_section
-from edgevit.results.measurement import HOST
+from edgevit.report.metric import judge_unit
+from edgevit.report.reproduction import compress_command, load_lines, script_command
+from edgevit.report.setting import headline, legend, notes_of, setting_rows
+from edgevit.report.table import columns, interval, reasons_of, rows_of, status_of
+from edgevit.results.candidate import Candidate
+from edgevit.results.measurement import HOST, Prediction
+from edgevit.results.metric import points_per_unit
 from edgevit.results.run import Run
-from edgevit.spec.schemes import SCHEMES
+
+MOST_ROWS = 10
+"""Candidates in a table, reasons and devices; the HTML report has the others."""
+_MOST_CHOICES = 3
+"""Choices with their reasons; those for further devices are in the table of devices alone."""
+_MOST_NOTES = 6
+_MOST_STEPS = 6
+_PICTURES = (
+    "Accuracy against latency of every candidate",
+    "Latency of one block by its number of tokens, with the steps and the plans found",
+    "Divergence from the dense model by the number of views",
+)
 
 
 def render_markdown(
@@ -42,282 +48,176 @@ def render_markdown(
         finetune_picture: Likewise of fine-tuning.
 
     Returns:
-        A page that is complete without the pictures.
+        A page of at most 120 lines that is complete without the pictures.
     """
-    model = _model_name(run)
+    pictures = zip(_PICTURES, (picture, token_picture, finetune_picture), strict=True)
     sections = [
-        f"# {escape(model)} on {escape(run.host.cpu)}{' (quick run)' if run.is_quick else ''}",
-        summary(run),
-        f"![Accuracy against latency of every candidate]({picture})" if picture else "",
+        f"# {escape(headline(run))}",
+        *_choices(run),
+        *(f"![{title}]({link})" for title, link in pictures if link),
         _notes(run),
-        _setting(run),
+        table(("", ""), setting_rows(run), numeric=()),
+        _front(run),
         _candidates(run),
         _reasons(run),
-        choices_section(run),
-        accuracy_section(run),
-        other_sets_section(run),
-        contributions_section(run),
-        token_searches_section(run, token_picture),
-        finetunes_section(run, finetune_picture),
-        _verification(run),
-        outputs_section(run),
-        _final_round(run),
-        _measured(run),
-        _predicted(run),
-        _passes(run),
-        _attempts(run),
-        _calibration(run),
-        _stages(run),
-        _versions(run),
-        _spec(run),
+        _devices(run),
+        _steps(run),
+        _again(run),
     ]
-    return "\n\n".join(section for section in sections if section) + "\n"
+    return "\n\n".join(each for each in sections if each) + "\n"
+
+
+def candidates_table(run: Run, shown: Sequence[Candidate]) -> str:
+    """Returns some candidates of a run as a table with all columns, those chosen in bold."""
+    titles, chosen = columns(run), set(run.choices.values())
+    return table(
+        [column.title for column in titles],
+        [[column.cell(run, candidate) for column in titles] for candidate in shown],
+        numeric=[place for place, column in enumerate(titles) if column.numeric],
+        bold=[place for place, candidate in enumerate(shown) if candidate.id in chosen],
+    )
+
+
+def _choices(run: Run) -> list[str]:
+    devices = list(run.choices)[:_MOST_CHOICES]
+    found = {decision.device: _decision(decision) for decision in decisions(run)}
+    parts = [part for device in devices for part in (summary(run, device), found.get(device, ""))]
+    more = len(run.choices) - len(devices)
+    return [*parts, f"The choices for {more} more devices are in the table of devices."] if more else parts
+
+
+def _decision(decision: Decision) -> str:
+    lines = [f"- Why: {escape(decision.why)}"]
+    if decision.runner_up:
+        exchanged = f" Taking it: {'; '.join(map(_exchange, decision.exchanges))}." if decision.exchanges else ""
+        lines.append(f"- Runner-up {code(decision.runner_up.id)}: {escape(decision.why_not)}{exchanged}")
+    return "\n".join((*lines, *(f"- {escape(text)}" for text in decision.sure)))
+
+
+def _exchange(exchange: Exchange) -> str:
+    what = f"{exchange.title} {exchange.before} → {exchange.after}"
+    return escape(what if exchange.outcome == "same" else f"{what} ({exchange.change}, a {exchange.outcome})")
 
 
 def _notes(run: Run) -> str:
-    notes = list(run.notes)
-    judged = has_labels(run) or metric_of(run)
-    if not judged and not any("no labels" in note for note in notes):
-        notes.append(
-            "accuracy not measured: no labels; agreement compares each artifact with the float model it came from"
-        )
-    if any(candidate.predictions for candidate in run.candidates):
-        notes.append("predictions are not measurements; they have a table of their own, each with its interval")
-    return "\n".join(f"- Note: {escape(note)}" for note in notes)
+    notes = notes_of(run)
+    lines = [f"- Note: {escape(note)}" for note in notes[:_MOST_NOTES]]
+    return "\n".join((*lines, *_rest(len(notes) - _MOST_NOTES, "notes")))
 
 
-def _setting(run: Run) -> str:
-    host, baseline = run.host, run.baseline
-    metric = f"{escape(baseline.metric.title)} {score_text(baseline.metric)}, " if baseline.metric else ""
-    accuracy = (
-        f"{metric}top-1 {units.percent(baseline.top1)}, top-5 {units.percent(baseline.top5)} on {baseline.samples} images"
-        if baseline.top1 is not None
-        else f"{metric}on {baseline.samples} images"
-        if metric
-        else "accuracy not measured"
-    )
-    latency = f", p50 {units.milliseconds(baseline.latency_ms.p50)} in PyTorch" if baseline.latency_ms else ""
-    rows = [
-        ("model", f"{_model_name(run)}: {units.count(baseline.params)} parameters, {units.count(baseline.macs)} MACs"),
-        ("float baseline", accuracy + latency),
-        ("host", f"{host.cpu}, {host.cores} cores, {units.size(host.memory_bytes)} memory, {host.os}"),
-        ("instruction sets", ", ".join(host.isa) or "unknown"),
-        ("threads, governor", f"{host.threads}, {host.governor}"),
-        ("largest drop allowed", _max_drop(run)),
-        *((("judged by", run.baseline.metric.name),) if run.baseline.metric else ()),
-        ("created", f"{run.created_at} by edgevit {run.edgevit_version}, seed {run.seed}, Python {host.python}"),
+def _rest(count: int, what: str) -> list[str]:
+    return [f"- {count} more {what}: `edgevit report` writes all of them to report.html"] if count > 0 else []
+
+
+def _front(run: Run) -> str:
+    lines = []
+    for device in dict.fromkeys((HOST, *devices_of(run))):
+        points = measured_points(run) if device == HOST else predicted_points(run, device)
+        best = front(points)
+        if best:
+            what = "measured here" if device == HOST else f"predicted for {device}"
+            lines.append(f"- Front, {escape(what)}, fastest first: {_points(run, best)}")
+    return "\n".join((*lines[:_MOST_CHOICES], *_rest(len(lines) - _MOST_CHOICES, "fronts")))
+
+
+def _points(run: Run, points: Sequence[Point]) -> str:
+    unit = judge_unit(run)
+    shown = [
+        f"{point.number} ({units.milliseconds(point.ms)}, {units.metric(point.value / points_per_unit(unit), unit)})"
+        for point in points[:MOST_ROWS]
     ]
-    return table(("", ""), rows, numeric=())
+    return escape(", ".join((*shown, "…") if len(points) > MOST_ROWS else shown))
 
 
 def _candidates(run: Run) -> str:
-    shown, chosen, ranked = columns(run), set(run.choices.values()), rows_of(run)
-    candidates = table(
-        [column.title for column in shown],
-        [[column.cell(run, candidate) for column in shown] for candidate in ranked],
-        numeric=[place for place, column in enumerate(shown) if column.numeric],
-        bold=[place for place, candidate in enumerate(ranked) if candidate.id in chosen],
-    )
-    return f"## Candidates\n\n{candidates}\n\n{_legend(run)}"
+    ranked = rows_of(run)
+    shown = _most_telling(run, ranked)
+    left_out = len(ranked) - len(shown)
+    rest = f" {left_out} more candidates are in report.html, which `edgevit report` writes." if left_out else ""
+    return f"## Candidates\n\n{candidates_table(run, shown)}\n\n{legend(run)}{rest}"
 
 
-def _legend(run: Run) -> str:
-    judged = has_labels(run) or metric_of(run)
-    change = f" Change is that of {judge_title(run)} against the float baseline; positive is a gain." if judged else ""
-    latency = (
-        "Latency is milliseconds for one image on this host, fastest first. In the final round candidates and their float"
-        " parents were timed alternately, each burst in a process of its own: p50 is the median of the rounds, speed-up"
-        " the median of the ratios to the float parent in the same rounds, which the order follows; intervals are at 95 %."
-        if has_final_round(run)
-        else "Latency is milliseconds for one image, measured on this host in a child process, fastest first. Speed-up"
-        " compares with the float parent in the same runtime, both interleaved."
-    )
-    if any(outside_round(run, candidate) for candidate in run.candidates):
-        latency += " What is in parentheses is from a single measurement before, and not comparable to a few percent."
-    if any(candidate.unstable for candidate in run.candidates):
-        latency += " Unstable is what other work on this host disturbed, for the reasons given."
-    return (
-        f"{latency} Memory is the peak of the process on this host.{change} int8 is the share of multiply-accumulates in"
-        " int8, numerics how the layers multiply, float layers the number of layers kept in float beside quantized ones:"
-        " all read from the file."
-    )
+def _most_telling(run: Run, ranked: Sequence[Candidate]) -> list[Candidate]:
+    """At most ten in their order: those chosen, then the front, those that tie, the dense float ones, then the fastest."""
+    tied = {name for names in run.tied.values() for name in names}
+    on_front = {point.candidate.id for point in front(measured_points(run))}
+    on_front |= {point.candidate.id for device in run.choices for point in front(predicted_points(run, device))}
+    chosen = set(run.choices.values())
+
+    def urgency(candidate: Candidate) -> int:
+        is_dense = candidate.parent is None and candidate.scheme == "fp32"
+        groups = (
+            candidate.id in chosen,
+            candidate.id in on_front,
+            candidate.id in tied,
+            is_dense,
+            candidate.status == "ok",
+        )
+        return groups.index(True) if True in groups else len(groups)
+
+    taken = {candidate.id for candidate in sorted(ranked, key=urgency)[:MOST_ROWS]}
+    return [candidate for candidate in ranked if candidate.id in taken]
 
 
 def _reasons(run: Run) -> str:
     lines = [
-        f"- {code(candidate.id)} {status_of(run, candidate)}: {escape('; '.join(reasons))}"
+        f"- {code(candidate.id)} {escape(status_of(run, candidate))}: {escape('; '.join(reasons))}"
         for candidate in rows_of(run)
         if (reasons := reasons_of(candidate))
     ]
-    return "### Reasons\n\n" + "\n".join(lines) if lines else ""
+    shown = [*lines[:MOST_ROWS], *_rest(len(lines) - MOST_ROWS, "reasons")]
+    return "### Reasons\n\n" + "\n".join(shown) if lines else ""
 
 
-def _verification(run: Run) -> str:
-    rows = [
-        (
-            c.id,
-            v.reference,
-            f"{v.max_abs_diff:.2e}",
-            f"{v.max_rel_diff:.2e}",
-            units.decibels(v.snr_db),
-            units.percent(v.top1_agreement),
-            f"{v.samples - v.undecided} of {v.samples}" if v.undecided else str(v.samples),
-            "passed" if v.passed else "failed",
-        )
-        for c in run.candidates
-        if (v := c.verification)
-    ]
-    titles = ("candidate", "reference", "max abs diff", "max rel diff", "SNR", "top-1 agreement", "images", "outcome")
-    return section("Verification", titles, rows, numeric=range(2, 7))
+def _devices(run: Run) -> str:
+    """A row for each device, then, once for all that share it, what predictions rest on."""
+    rows, bases = [], dict[str, None]()
+    for device, name in run.choices.items():
+        if device == HOST:
+            continue
+        prediction = run.candidate(name).prediction(device) if name else None
+        rows.append((device, name or "none runs there", *_predicted(prediction)))
+        if prediction:
+            bases[prediction.basis] = None
+    titles = ("device", "chosen", "predicted", "interval", "tensor memory", "process memory")
+    shown = section("Devices, predicted and not measured", titles, rows[:MOST_ROWS], numeric=range(2, 6))
+    lines = [f"- {escape(basis)}" for basis in list(bases)[:MOST_ROWS]]
+    return "\n\n".join(each for each in (shown, "\n".join((*lines, *_rest(len(rows) - MOST_ROWS, "devices")))) if each)
 
 
-def _final_round(run: Run) -> str:
-    rows = [
-        (
-            candidate.id,
-            units.milliseconds(latency.p50_ms),
-            intervals.milliseconds(latency.interval_ms),
-            ", ".join(units.milliseconds(ms).removesuffix(" ms") for ms in latency.bursts_ms),
-            str(latency.repeated_bursts),
-            latency.unstable or "no",
-        )
-        for candidate in rows_of(run)
-        if (latency := candidate.latency)
-    ]
-    titles = ("candidate", "p50", "interval", "p50 of each round, ms", "repeated bursts", "unstable")
-    return section("Final round on this host", titles, rows, numeric=(1, 2, 4))
-
-
-def _measured(run: Run) -> str:
-    rows = [
-        (
-            c.id,
-            m.device if m.device != HOST else "this host",
-            units.milliseconds(m.latency_ms.min),
-            units.milliseconds(m.latency_ms.p50),
-            units.milliseconds(m.latency_ms.p90),
-            units.milliseconds(m.latency_ms.p99),
-            str(m.conditions.runs),
-            str(m.threads),
-            units.milliseconds(m.load_ms),
-            units.milliseconds(m.first_run_ms),
-            units.size(m.peak_rss_bytes),
-            units.size(m.rss_delta_bytes),
-            f"{m.conditions.runtime} {m.conditions.runtime_version}, {m.conditions.precision}, {m.conditions.delegate}",
-        )
-        for c in run.candidates
-        for m in c.measurements
-    ]
-    titles = (
-        "candidate", "device", "min", "p50", "p90", "p99", "runs", "threads", "load", "first run", "process memory",
-        "memory growth", "runtime",
-    )  # fmt: skip
-    measured = section("Measured", titles, rows, numeric=range(2, 12))
-    if measured and has_final_round(run):
-        return f"{measured}\n\nThe first measurement of each, by itself: latency to compare is that of the final round."
-    return measured
-
-
-def _predicted(run: Run) -> str:
-    rows = [
-        (
-            c.id,
-            f"{p.device} ({p.unit})",
-            units.milliseconds(p.latency_ms.p50 if p.latency_ms else None),
-            interval(p),
-            units.size(p.peak_tensor_bytes),
-            intervals.size(p.peak_rss_bytes),
-            ", ".join(p.unsupported_ops) or "none",
-            p.basis,
-        )
-        for c in run.candidates
-        for p in c.predictions
-    ]
-    titles = (
-        "candidate", "device", "predicted", "interval", "tensor memory", "process memory", "unsupported ops", "basis",
-    )  # fmt: skip
-    predicted = section("Predicted, not measured", titles, rows, numeric=range(2, 6))
+def _predicted(prediction: Prediction | None) -> tuple[str, str, str, str]:
+    if prediction is None:
+        return ("–", "–", "–", "–")
+    latency = prediction.latency_ms
     return (
-        f"{predicted}\n\nThese devices were not at hand; nothing in this table was measured. Tensor memory is weights and"
-        " live activations, process memory adds the runtime, from what it takes on this host."
-        if predicted
-        else ""
+        units.milliseconds(latency.p50 if latency else None),
+        interval(prediction),
+        units.size(prediction.peak_tensor_bytes),
+        intervals.size(prediction.peak_rss_bytes),
     )
 
 
-def _passes(run: Run) -> str:
-    seen = dict.fromkeys(record for candidate in run.candidates for record in candidate.passes)
-    rows = [
-        (
-            record.name,
-            record.settings,
-            f"{units.count(record.macs_before)} → {units.count(record.macs_after)}",
-            f"{units.percent(record.top1_before)} → {units.percent(record.top1_after)}",
-        )
-        for record in seen
-    ]
-    return section("Passes", ("pass", "settings", "MACs", "top-1"), rows, numeric=())
+def _steps(run: Run) -> str:
+    lines = contribution_lines(run, run.chosen) if run.chosen else []
+    if not lines:
+        return ""
+    shown = lines[: _MOST_STEPS + 1]
+    return "## What each step contributed\n\n" + "\n".join(f"- {escape(line)}" for line in shown)
 
 
-def _attempts(run: Run) -> str:
-    unit = judge_unit(run)
-    rows = [
-        (
-            c.id,
-            a.rung,
-            a.recipe.summary,
-            units.percent(a.top1),
-            units.percent(a.agreement),
-            units.metric_change(a.drop_points, unit, 2) if a.drop_points is not None else a.note or "not judged",
-            units.seconds(a.seconds),
-            "kept" if a.recipe == c.recipe else "",
-        )
-        for c in run.candidates
-        for a in c.attempts
-    ]
-    titles = ("candidate", "attempt", "recipe", "top-1", "agreement", "change", "time", "")
-    return section("Quantization attempts", titles, rows, numeric=range(3, 7))
+def _again(run: Run) -> str:
+    chosen = run.chosen
+    commands = [compress_command(run), *([script_command(chosen)] if chosen and chosen.artifact else [])]
+    parts = [_block("sh", "\n".join(map(_one_line, commands)))]
+    if chosen and load_lines(chosen):
+        parts.append(_block("python", load_lines(chosen).rstrip("\n")))
+    return "\n\n".join(("## Do it again, and use it", *parts))
 
 
-def _calibration(run: Run) -> str:
-    record = run.calibration
-    if record is None:
-        return "## Calibration\n\nNo candidate was calibrated."
-    shown = ", ".join(record.ids[:5])
-    more = f" and {len(record.ids) - 5} more" if len(record.ids) > 5 else ""
-    methods = sorted({c.recipe.ranges for c in run.candidates if c.recipe and SCHEMES[c.recipe.scheme].calibrated})
-    ranges = f" Ranges of static schemes: {', '.join(methods)}." if methods else ""
-    return (
-        f"## Calibration\n\n{len(record.ids)} images from {code(record.source)}, sampled with seed {record.seed}:"
-        f" {escape(shown)}{more}. sha256 of the set: {code(record.sha256)}.{ranges}"
-    )
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
-def _stages(run: Run) -> str:
-    rows = [(stage.name, units.seconds(stage.seconds), stage.status) for stage in run.stages]
-    return section("Stages", ("stage", "time", "status"), rows, numeric=(1,))
-
-
-def _versions(run: Run) -> str:
-    rows = sorted(run.tool_versions.items())
-    return section("Versions", ("package", "version"), rows, numeric=())
-
-
-def _spec(run: Run) -> str:
-    text = json.dumps(run.spec, indent=1, ensure_ascii=False)
+def _block(language: str, text: str) -> str:
     shown = units.visible(text).replace("```", "` ` `")
-    return f"## Spec\n\nsha256 {code(run.spec_sha256)}\n\n```json\n{shown}\n```"
-
-
-def _model_name(run: Run) -> str:
-    model = run.spec.get("model")
-    return str(model.get("name", "model")) if isinstance(model, dict) else "model"
-
-
-def _max_drop(run: Run) -> str:
-    budget = run.spec.get("budget")
-    value = budget.get("max_drop") if isinstance(budget, dict) else None
-    if not isinstance(value, int | float):
-        return "not stated"
-    unit = judge_unit(run)
-    return units.points(float(value)) if unit == "%" else units.metric(value, unit)
+    return f"```{language}\n{shown}\n```"

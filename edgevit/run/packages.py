@@ -18,6 +18,8 @@ EXTRAS: dict[str, str] = {
     "ai-edge-litert": "tflite",
     "tflite-runtime": "tflite",
     "matplotlib": "report",
+    "bokeh": "report",
+    "jinja2": "report",
     "torch": "compress",
     "torchvision": "compress",
     "timm": "compress",

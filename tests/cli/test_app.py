@@ -343,8 +343,9 @@ def test_a_terminal_without_unicode_or_colour_reads_the_same(
 def test_report_shows_the_run_and_where_it_was_written(save: Callable[[Run], Path], tmp_path: Path, call: Call) -> None:
     code, out, _ = call("report", save(make_realistic_run()), "--out", tmp_path / "out")
     assert code == 0
-    assert out.splitlines()[-2:] == ["chosen: openvino/static_wi8_ai8", f"report: {tmp_path / 'out' / 'report.md'}"]
+    assert out.splitlines()[-2:] == ["chosen: openvino/static_wi8_ai8", f"report: {tmp_path / 'out' / 'report.html'}"]
     assert (tmp_path / "out" / "report.md").is_file()
+    assert (tmp_path / "out" / "report.html").is_file()
     assert "process memory" not in out
     assert "process memory" in call("report", tmp_path, "--out", tmp_path / "out", "--wide")[1]
 

@@ -82,6 +82,17 @@ def test_a_report_without_matplotlib_has_no_picture_and_says_why(tmp_path: Path)
     assert not (tmp_path / "report.png").exists()
 
 
+def test_a_report_without_bokeh_has_no_html_page_and_says_why(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_bytes(run_to_json(make_run()))
+    done = without(tmp_path, "bokeh", "report", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "report without report.html: bokeh is not installed; pip install 'edgevit[report]'" in " ".join(
+        done.stderr.split()
+    )
+    assert (tmp_path / "report.md").is_file()
+    assert not (tmp_path / "report.html").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("missing", "options", "extra"),

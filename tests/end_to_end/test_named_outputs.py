@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgevit.report.details import details
+from edgevit.results.run import load_run
+
 torch = pytest.importorskip("torch")
 
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas  # noqa: E402
@@ -81,7 +84,7 @@ def test_a_swin_feature_pyramid(tmp_path: Path) -> None:
     assert [sorted(shape)[-1] for shape in shapes] == [24, 48, 96] and [min(shape) for shape in shapes] == [16, 8, 4]
     assert all(c.accuracy is not None and c.accuracy.metric is not None for c in run.candidates)
     assert {c.accuracy.metric.name for c in run.candidates if c.accuracy and c.accuracy.metric} == {"cosine"}
-    report = (tmp_path / "run" / "report.md").read_text()
+    report = "\n".join(details(load_run(tmp_path / "run")))
     assert "## Outputs" in report
     assert "output_2" in report
 

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from edgevit.report.details import details
+from edgevit.results.run import load_run
+
 pytest.importorskip("torch")
 
 from tests.end_to_end.test_compress import edgevit, run_document
@@ -49,7 +52,7 @@ def test_a_smaller_image_is_found_and_all_follow_it(model: str, tmp_path: Path) 
         assert candidate["verification"]["passed"]
         assert candidate["passes"][-1]["macs_after"] < dense_macs(document)
         assert predicted_ms(candidate) < predicted_ms(dense)
-    report = (tmp_path / "run" / "report.md").read_text()
+    report = "\n".join(details(load_run(tmp_path / "run")))
     assert f"| {size} x {size} |" in report
     if model == "digits_cnn":
         assert (search["source"], search["dense_ms"], size) == ("none", None, min(tried["size"] for tried in within))
@@ -73,7 +76,7 @@ def test_where_fine_tuning_follows_the_search_goes_further_and_says_what_was_reg
         assert tuned["divergence_after"] <= tuned["divergence_before"]
     saved = [tuned["plan"] for tuned in search["tuned"] if tuned["expected_points"] <= 0.4]
     assert saved == ([search["plan"]] if saved else [])
-    assert "plan tuned shortly" in (tmp_path / "run" / "report.md").read_text()
+    assert "plan tuned shortly" in "\n".join(details(load_run(tmp_path / "run")))
 
 
 def dense_macs(document: dict[str, Any]) -> int:

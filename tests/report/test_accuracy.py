@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edgevit.report.accuracy import accuracy_section
-from edgevit.report.markdown import render_markdown
+from edgevit.report.details import details
 from edgevit.results.candidate import ChangedClass
 from edgevit.results.measurement import Interval
 from edgevit.results.run import Run
@@ -32,7 +32,7 @@ def test_each_candidate_beside_the_original() -> None:
         "| openvino/static_wi8_ai8 | 82.2 % | 79.5 to 84.6 % | 96.0 % | -0.5 pt | -1.4 to +0.4 pt | 0.031 | 97.0 % |"
         in section
     )
-    assert section in render_markdown(a_run(), None)
+    assert section in details(a_run())
 
 
 def test_the_classes_that_changed_are_counted_in_images() -> None:

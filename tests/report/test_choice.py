@@ -13,7 +13,7 @@ PI, TPU = "raspberry-pi-5", "coral-edge-tpu"
 
 
 def test_a_choice_for_this_host() -> None:
-    text = summary(make_timed_run())
+    text = summary(make_timed_run(), HOST)
     assert text.startswith(
         "**Chosen: `openvino/static_wi8_ai8`** – p50 12.6 ms measured on this host (12.0 to 13.0 ms), 2.00 × (1.90 to"
         " 2.10 ×) the speed of `litert/fp32` on this host, top-1 82.2 % on 855 images (change -0.5 pt, -1.4 to +0.4 pt),"
@@ -26,19 +26,19 @@ def test_a_choice_that_nothing_ties_with_needs_no_more_words() -> None:
     run = make_realistic_run()
     assert choice_lines(run) == []
     assert tie(run, HOST) == ""
-    assert "Tied" not in summary(run)
+    assert "Tied" not in summary(run, HOST)
 
 
 def test_an_unstable_choice_says_so() -> None:
     run = make_timed_run()
     run = replace(run, selected=run.candidates[2].id, selected_for={HOST: run.candidates[2].id}, tied={})
     assert choice_lines(run) == ["its latency is unstable: steal time 12 % in 2 of 3 bursts"]
-    assert "Its latency is unstable: steal time 12 % in 2 of 3 bursts." in summary(run)
+    assert "Its latency is unstable: steal time 12 % in 2 of 3 bursts." in summary(run, HOST)
 
 
 def test_a_choice_for_a_device_labels_what_is_of_this_host() -> None:
     run = make_timed_run(PI)
-    text = summary(run)
+    text = summary(run, PI)
     assert text.startswith(
         f"**Chosen for {PI}: `litert/dynamic_wi8_afp32`** – predicted 40.0 ms there (20.0 ms to 60.0 ms), not measured,"
         " p50 12.7 ms measured on this host (12.1 to 12.9 ms), 1.98 × (1.90 to 2.10 ×) the speed of `litert/fp32` on this"
@@ -61,10 +61,10 @@ def test_each_device_has_its_table_of_what_runs_there_fastest_first() -> None:
 def test_where_nothing_runs_it_is_said() -> None:
     run = make_timed_run(PI)
     run = replace(run, selected_for={**run.selected_for, TPU: None}, tied={**run.tied, TPU: ()})
-    assert f"**No candidate was chosen for {TPU}.**" in summary(run)
+    assert f"**No candidate was chosen for {TPU}.**" in summary(run, TPU)
     assert f"### {TPU}\n\nNo candidate runs there." in choices_section(run)
     assert choice_lines(run)[-1] == f"for {TPU}: none"
-    assert "**No candidate was chosen.**" in summary(make_run(selected=None))
+    assert "**No candidate was chosen.**" in summary(make_run(selected=None), HOST)
 
 
 def test_predictions_tie_for_another_reason_than_measurements() -> None:
@@ -82,11 +82,11 @@ def test_how_sure_the_choice_for_a_device_is() -> None:
     run = make_timed_run(PI)
     sure = replace(run, order={PI: PredictedOrder(chosen, {chosen: 0.834, other: 0.166}, {chosen: 0.0, other: 0.83})})
     words = "not measured, the fastest there with a probability of 83 %, p50 12.7 ms measured on this host"
-    assert words in summary(sure)
+    assert words in summary(sure, PI)
     assert any(words in line for line in choice_lines(sure))
     assert f"| {chosen} | chosen | 40.0 ms | 20.0 ms to 60.0 ms | 83 % |" in choices_section(sure)
     surest = replace(run, order={PI: PredictedOrder(chosen, {chosen: 1.0, other: 0.0}, {chosen: 0.0, other: 1.0})})
     assert "| over 99 % |" in choices_section(surest)
     assert "| under 1 % |" in choices_section(surest)
     alone = replace(run, order={PI: PredictedOrder(chosen, {chosen: 1.0}, {chosen: 0.0})})
-    assert "probability" not in summary(alone), "there is nothing to be faster than"
+    assert "probability" not in summary(alone, PI), "there is nothing to be faster than"

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
-from edgevit.report.markdown import render_markdown
+from edgevit.report.details import details
+from edgevit.report.front import front, measured_points
+from edgevit.report.markdown import MOST_ROWS, render_markdown
 from edgevit.results.artifact import PassRecord
-from edgevit.results.candidate import Verification
 from edgevit.results.run import Run
-from tests.factories import make_candidate, make_realistic_run, make_run, make_timed_run
+from tests.factories import (
+    make_candidate,
+    make_prediction,
+    make_realistic_run,
+    make_run,
+    make_timed_run,
+    make_wide_run,
+)
 
 
 def section(page: str, title: str) -> str:
@@ -50,14 +59,6 @@ def test_nothing_chosen_is_said() -> None:
     assert "No candidate was chosen" in render_markdown(make_run(selected=None), None)
 
 
-def test_predictions_stand_apart() -> None:
-    page = render_markdown(make_realistic_run(), None)
-    predicted = section(page, "Predicted, not measured")
-    assert "23.1 ms to 103 ms" in predicted
-    assert "raspberry-pi-5" not in section(page, "Measured")
-    assert "raspberry-pi-5" not in section(page, "Candidates")
-
-
 def test_without_labels_there_is_agreement_and_a_note() -> None:
     page = render_markdown(make_realistic_run(labels=False), None)
     assert "accuracy not measured: no labels" in page
@@ -80,25 +81,6 @@ def test_tables_are_well_formed(run: Run) -> None:
         assert len(widths) == 1, table
 
 
-def test_foreign_text_stays_in_its_cell() -> None:
-    record = PassRecord("reduce_tokens", "a|b\nc<script>", 2_000_000, 1_000_000)
-    run = make_run(make_candidate(passes=(record,), reasons=("bad | worse\n# Title",)), notes=("first\n# second",))
-    page = render_markdown(run, None)
-    assert "a\\|b c&lt;script&gt;" in page
-    assert "\n# Title" not in page
-    assert "\n# second" not in page
-
-
-def test_calibration_is_told() -> None:
-    assert "128 images from `images/`, sampled with seed 0: 00000.jpg" in render_markdown(make_run(), None)
-    assert "No candidate was calibrated" in render_markdown(make_run(calibration=None), None)
-
-
-def test_images_left_out_of_verification_are_counted() -> None:
-    verification = Verification("pytorch", 1e-6, 1e-7, 130.0, 1.0, 855, True, undecided=2)
-    assert "| 853 of 855 |" in render_markdown(make_run(make_candidate(verification=verification)), None)
-
-
 def test_the_summary_says_what_changed() -> None:
     assert "top-1 82.2 % on 855 images (change -0.5 pt)" in render_markdown(make_realistic_run(), None)
 
@@ -114,7 +96,6 @@ def test_a_final_round_has_its_intervals_and_what_is_outside_is_in_parentheses()
     assert "| (43.5 ms) | – | (0.57 ×) | – |" in rows[3]
     assert "in parentheses is from a single measurement" in page
     assert "latency disturbed: steal time 12 % in 2 of 3 bursts" in section(page, "Candidates")
-    assert "| 12.0, 13.0, 12.6 | 0 | no |" in section(page, "Final round on this host")
 
 
 def test_a_quick_run_is_marked() -> None:
@@ -122,10 +103,51 @@ def test_a_quick_run_is_marked() -> None:
     assert "quick" not in render_markdown(make_run(), None)
 
 
-def test_the_two_kinds_of_predicted_memory_have_their_names() -> None:
-    predicted = section(render_markdown(make_timed_run("raspberry-pi-5"), None), "Predicted, not measured")
-    assert "| tensor memory | process memory |" in predicted
-    assert "| 30.0 MB | 40.0 MB to 121.0 MB |" in predicted
+def test_foreign_text_stays_in_its_cell() -> None:
+    record = PassRecord("reduce_tokens", "a|b\nc<script>", 2_000_000, 1_000_000)
+    run = make_run(make_candidate(passes=(record,), reasons=("bad | worse\n# Title",)), notes=("first\n# second",))
+    page = "\n\n".join((render_markdown(run, None), *details(run)))
+    assert "a\\|b c&lt;script&gt;" in page
+    assert "\n# Title" not in page
+    assert "\n# second" not in page
+
+
+def test_it_is_short_however_large_the_run() -> None:
+    devices = tuple(f"device-{number}" for number in range(30))
+    run = make_wide_run(200)
+    made = tuple(
+        replace(
+            each,
+            reasons=("x",),
+            predictions=tuple(make_prediction(1, 9, device=d, basis=f"basis {d}") for d in devices),
+        )
+        for each in run.candidates
+    )
+    run = replace(run, candidates=made, selected_for=dict.fromkeys(devices, made[0].id), notes=("note",) * 50)
+    page = render_markdown(run, "a.png", "b.png", "c.png")
+    assert len(page.splitlines()) <= 120
+    assert max(len(table) - 2 for table in tables(page)) <= MOST_ROWS
+    assert "190 more candidates are in report.html" in page
+
+
+def test_the_table_has_the_chosen_one_and_the_front() -> None:
+    run = make_wide_run()
+    rows = section(render_markdown(run, None), "Candidates")
+    assert run.selected is not None
+    assert f"**{run.selected}**" in rows
+    for point in front(measured_points(run))[:5]:
+        assert f"| {point.number} |" in rows or f"| **{point.number}** |" in rows
+
+
+def test_what_the_predictions_of_devices_rest_on_is_said_once() -> None:
+    page = render_markdown(make_timed_run("raspberry-pi-5", "raspberry-pi-4b"), None)
+    assert page.count("data sheet only") == 1
+
+
+def test_it_says_how_to_do_it_again() -> None:
+    page = render_markdown(make_timed_run(), None)
+    assert "```sh\nedgevit compress vit_tiny_patch16_224 --out again\npython artifacts/use.py photo.jpg\n```" in page
+    assert "Runner-up `litert/dynamic_wi8_afp32`" in page
 
 
 def test_names_from_outside_are_text_wherever_they_stand() -> None:
@@ -133,8 +155,9 @@ def test_names_from_outside_are_text_wherever_they_stand() -> None:
     name = "![x](http://a.b/c.png) <img src=d> $e$ \x1b[31m\n# f"
     plain = make_candidate(id=name, status=f"rejected {name}", reasons=(name,), passes=(PassRecord(name, name, 2, 1),))  # type: ignore[arg-type]
     run = make_run(plain, notes=(name,), selected=name, selected_for={name: name}, tool_versions={name: name})
-    page, _, _ = render_markdown(run, None).partition("## Spec")
-    outside_code = re.sub(r"\\.|`[^`\n]*`", "", page)  # without what is escaped
+    page = "\n\n".join((render_markdown(run, None), *details(run)[:-1]))  # the last one is the spec, in a block of code
+    outside_code = re.sub(r"```.*?```", "", page, flags=re.DOTALL)
+    outside_code = re.sub(r"\\.|`[^`\n]*`", "", outside_code)  # without what is escaped
     for markup in ("![", "](", "<img", "$e$", "://"):
         assert markup not in outside_code
     assert "\x1b" not in page

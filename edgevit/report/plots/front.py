@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgevit import units
 from edgevit.errors import UsageError
+from edgevit.report.front import Point, front, is_logarithmic, levels, measured_points, vertical_range
 from edgevit.report.metric import judge_title, judge_unit, metric_of
 from edgevit.report.plots.plain_text import draws_plain_text
 from edgevit.report.table import has_labels
@@ -27,10 +29,6 @@ if TYPE_CHECKING:
 # Okabe and Ito's colour-blind-safe palette; the marker carries the same information.
 _LOOKS = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"), ("#56B4E9", "P"))
 _GREY = "#555555"
-_LEAST_SPAN = 2.0
-"""Smallest reach of the vertical axis below the best candidate, in percentage points."""
-_LEAST_SHARE = 0.02
-"""The same of a metric that is no percentage, as a share of its largest value."""
 _MOST_COVERED = 0.12
 """Largest share of a label that others may cover."""
 _OFFSETS = tuple(
@@ -41,8 +39,9 @@ _OFFSETS = tuple(
 
 
 @dataclass(frozen=True)
-class _Point:
+class _Mark:
     label: str
+    """What was done to the model, of the candidates that matter most; the rank in the table of all others."""
     backend: str
     latency_ms: float
     value: float
@@ -53,7 +52,7 @@ class _Point:
 
 def can_draw(run: Run) -> bool:
     """Returns whether any candidate has both a latency on this host and an accuracy (or agreement) to draw."""
-    return bool(_points(run))
+    return bool(measured_points(run))
 
 
 @draws_plain_text
@@ -71,8 +70,8 @@ def draw_front(run: Run, path: Path) -> None:
     Raises:
         UsageError: no candidate has both values; see :func:`can_draw`.
     """
-    points = _points(run)
-    if not points:
+    measured = measured_points(run)
+    if not measured:
         raise UsageError(
             "nothing to draw: no candidate has both a latency and an accuracy", "run `edgevit compress` with --data"
         )
@@ -82,8 +81,10 @@ def draw_front(run: Run, path: Path) -> None:
     figure = Figure(figsize=(9, 5.4), dpi=150, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    baseline, lowest = _levels(run)
-    floor, ceiling = _vertical_range(points, baseline, lowest, judge_unit(run))
+    points = _marks(run, measured)
+    baseline, lowest = levels(run)
+    floor, ceiling = vertical_range(measured, run)
+    _draw_front_line(axes, front(measured), floor)
     _set_axes(run, axes, points, floor, ceiling)
     _draw_levels(axes, baseline, lowest, judge_unit(run))
     _draw_points(axes, points, floor)
@@ -96,24 +97,26 @@ def draw_front(run: Run, path: Path) -> None:
     write_atomically(path, stream.getvalue())
 
 
-def _points(run: Run) -> list[_Point]:
-    labelled, shared, metric = has_labels(run), _shared_passes(run), metric_of(run)
-    scale = points_per_unit(judge_unit(run))
+def _marks(run: Run, points: Sequence[Point]) -> list[_Mark]:
+    shared, best = _shared_passes(run), {point.number for point in front(points)}
     found = []
-    for candidate in run.candidates:
-        latency, accuracy, verification = candidate.p50_ms, candidate.accuracy, candidate.verification
-        if metric:
-            share = accuracy.metric.value if accuracy and accuracy.metric else None
-        elif labelled:
-            share = accuracy.top1 if accuracy else None
-        else:
-            share = verification.top1_agreement if verification else None
-        if latency is None or share is None or not (math.isfinite(latency) and math.isfinite(share) and latency > 0):
-            continue
-        label = candidate.id.removeprefix(f"{candidate.backend}/").removesuffix(shared)
+    for point in points:
+        candidate = point.candidate
         chosen = candidate.id in run.choices.values()
-        found.append(_Point(label, candidate.backend, latency, scale * share, candidate.status, chosen))
+        is_dense = candidate.parent is None and candidate.scheme == "fp32"
+        named = chosen or is_dense or point.number in best
+        label = candidate.id.removeprefix(f"{candidate.backend}/").removesuffix(shared) if named else str(point.number)
+        found.append(_Mark(label, candidate.backend, point.ms, point.value, candidate.status, chosen))
     return found
+
+
+def _draw_front_line(axes: Axes, best: Sequence[Point], floor: float) -> None:
+    """A step line: the best value within each latency."""
+    if best:
+        slowest = best[-1].ms * 4  # beyond the axis, so that the last step goes on to its end
+        latencies = [*(point.ms for point in best), slowest]
+        values = [max(point.value, floor) for point in best]
+        axes.step(latencies, [*values, values[-1]], where="post", color=_GREY, linewidth=1.2, zorder=2)
 
 
 def _shared_passes(run: Run) -> str:
@@ -122,34 +125,7 @@ def _shared_passes(run: Run) -> str:
     return ends.pop() if len(ends) == 1 else ""
 
 
-def _levels(run: Run) -> tuple[float | None, float | None]:
-    """The baseline and the lowest value allowed, as points have them, where the run has labels or a metric."""
-    metric = run.baseline.metric
-    value = metric.value if metric else run.baseline.top1 if has_labels(run) else None
-    if value is None:
-        return None, None
-    baseline = points_per_unit(judge_unit(run)) * value
-    budget = run.spec.get("budget")
-    drop = budget.get("max_drop") if isinstance(budget, dict) else None
-    return baseline, baseline - drop if isinstance(drop, int | float) else None
-
-
-def _vertical_range(
-    points: list[_Point], baseline: float | None, lowest: float | None, unit: Unit
-) -> tuple[float, float]:
-    """The range that separates the usable candidates; points below it are drawn on the lower edge."""
-    usable = [point.value for point in points if point.status == "ok"] or [point.value for point in points]
-    levels = [level for level in (baseline, lowest) if level is not None]
-    top, bottom = max(*usable, *levels, usable[0]), min(*usable, *levels, usable[0])
-    least = _LEAST_SPAN if unit == "%" else _LEAST_SHARE * max(abs(top), abs(bottom), 1e-9)
-    reach = max(2.5 * (top - bottom), least)
-    near = [point.value for point in points if point.value >= top - reach]
-    low, high = min(near + levels + [bottom]), max(near + levels + [top])
-    margin = 0.18 * max(high - low, least / 2)
-    return low - margin, high + margin
-
-
-def _set_axes(run: Run, axes: Axes, points: list[_Point], floor: float, ceiling: float) -> None:
+def _set_axes(run: Run, axes: Axes, points: list[_Mark], floor: float, ceiling: float) -> None:
     model = run.spec.get("model")
     name = model.get("name", "model") if isinstance(model, dict) else "model"
     passes = _shared_passes(run).replace("/dense", "").replace("/", ", ")
@@ -161,7 +137,7 @@ def _set_axes(run: Run, axes: Axes, points: list[_Point], floor: float, ceiling:
     unit = f", {judge_unit(run)}" if judge_unit(run) else ""
     axes.set_ylabel(f"{judge_title(run) if metric_of(run) else what}{unit} (up is better)")
     slowest, fastest = max(p.latency_ms for p in points), min(p.latency_ms for p in points)
-    if slowest > 8 * fastest:
+    if is_logarithmic(measured_points(run)):
         from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
         axes.set_xscale("log")
@@ -199,16 +175,16 @@ def _level_text(level: float, unit: Unit) -> str:
     return units.metric(level / points_per_unit(unit), unit)
 
 
-def _looks(points: list[_Point]) -> dict[str, tuple[str, str]]:
+def _looks(points: list[_Mark]) -> dict[str, tuple[str, str]]:
     backends = sorted({point.backend for point in points})
     return {backend: _LOOKS[index % len(_LOOKS)] for index, backend in enumerate(backends)}
 
 
-def _height(point: _Point, floor: float) -> float:
+def _height(point: _Mark, floor: float) -> float:
     return max(point.value, floor)
 
 
-def _draw_points(axes: Axes, points: list[_Point], floor: float) -> None:
+def _draw_points(axes: Axes, points: list[_Mark], floor: float) -> None:
     looks = _looks(points)
     for point in points:
         colour, marker = looks[point.backend]
@@ -229,7 +205,7 @@ def _chosen_for(run: Run) -> str:
     return f"chosen for {', '.join(devices)}" if devices else "chosen"
 
 
-def _draw_legend(axes: Axes, points: list[_Point], chosen: str) -> None:
+def _draw_legend(axes: Axes, points: list[_Mark], chosen: str) -> None:
     from matplotlib.lines import Line2D
 
     def sample(label: str, **looks: Any) -> Line2D:
@@ -243,14 +219,13 @@ def _draw_legend(axes: Axes, points: list[_Point], chosen: str) -> None:
         entries.append(sample(chosen, marker="o", markersize=14, markerfacecolor="none", color="black"))
     if any(point.status != "ok" for point in points):
         entries.append(sample("rejected", marker="o", markersize=8, markerfacecolor="white", color=_GREY))
+    entries.append(Line2D([], [], color=_GREY, linewidth=1.2, label="front; numbers are ranks in the table"))
     figure = axes.get_figure()
     assert figure is not None, "axes belong to a figure"
     figure.legend(handles=entries, loc="outside lower center", ncols=len(entries), frameon=False, fontsize=9)
 
 
-def _draw_labels(
-    figure: Figure, axes: Axes, points: list[_Point], floor: float, unit: Unit, levels: list[float]
-) -> None:
+def _draw_labels(figure: Figure, axes: Axes, points: list[_Mark], floor: float, unit: Unit, lines: list[float]) -> None:
     """Labels each point at the nearest offset with the least overlap, the chosen candidate first."""
     from matplotlib.transforms import Bbox
 
@@ -262,7 +237,7 @@ def _draw_labels(
     ]
     taken += [text.get_window_extent() for text in axes.texts]
     frame = axes.get_window_extent()
-    heights = [float(axes.transData.transform((0.0, level))[1]) for level in levels]
+    heights = [float(axes.transData.transform((0.0, level))[1]) for level in lines]
     taken += [Bbox.from_bounds(frame.x0, height - pixels, frame.width, 2 * pixels) for height in heights]
     for point in sorted(points, key=lambda point: (not point.chosen, point.status != "ok", point.latency_ms)):
         colour, _ = _looks(points)[point.backend]

@@ -1,0 +1,116 @@
+"""What other commands found of a run's model and files, read from their JSON documents to be shown in its report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edgevit.errors import UsageError
+from edgevit.results.document import from_json
+from edgevit.results.explanation import Explanation
+from edgevit.results.layer_times import LayerTimes
+from edgevit.results.sensitivity import SensitivityReport
+from edgevit.spec.input_file import file_problem
+
+_HINT = (
+    "give sensitivity.json of `edgevit sensitivity`, or what `edgevit explain --json` or `edgevit profile --layers --json`"
+    " printed"
+)
+_PNG = b"\x89PNG\r\n\x1a\n"
+_MOST_PICTURE_BYTES = 1_000_000
+"""All pictures of a page together; it has to stay small enough to be sent."""
+_Document = TypeVar("_Document")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that ``edgevit explain`` drew."""
+
+    title: str
+    """What it is of, such as the name of the image."""
+    png: bytes
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known beside the run."""
+
+    sensitivities: tuple[SensitivityReport, ...] = ()
+    layer_times: tuple[LayerTimes, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    left_out: int = 0
+    """Pictures that would have made the page too large."""
+
+
+def load_evidence(files: Iterable[Path]) -> Evidence:
+    """Reads documents of ``edgevit sensitivity``, ``explain`` and ``profile``; what each is, its keys tell.
+
+    Args:
+        files: JSON documents; pictures lie beside the document that names them, or where it says.
+
+    Raises:
+        UsageError: a file is missing, or none of these documents, or a picture of it is missing or no PNG.
+    """
+    sensitivities: list[SensitivityReport] = []
+    times: list[LayerTimes] = []
+    pictures: list[Picture] = []
+    for file in files:
+        content = _read(file)
+        keys = _keys(file, content)
+        if {"recipe", "layers", "scheme"} <= keys:
+            sensitivities.append(_parse(SensitivityReport, file, content))
+        elif {"layers", "basis", "source"} <= keys:
+            times.append(_parse(LayerTimes, file, content))
+        elif "attention_distance" in keys:
+            pictures += _pictures(file, _parse(Explanation, file, content))
+        else:
+            raise UsageError(f"{file}: not a document that a report shows", _HINT)
+    shown, size = [], 0
+    for picture in pictures:
+        size += len(picture.png)
+        shown += [picture] if size <= _MOST_PICTURE_BYTES else []
+    return Evidence(tuple(sensitivities), tuple(times), tuple(shown), len(pictures) - len(shown))
+
+
+def _read(file: Path) -> bytes:
+    problem = file_problem(file)
+    if problem:
+        raise UsageError(f"cannot read {file}: {problem}", _HINT)
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror or error}", _HINT) from error
+
+
+def _keys(file: Path, content: bytes) -> set[str]:
+    try:
+        document: Any = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{file}: not JSON: {error}", _HINT) from error
+    return set(document) if isinstance(document, dict) else set()
+
+
+def _parse(kind: type[_Document], file: Path, content: bytes) -> _Document:
+    try:
+        return from_json(kind, content)
+    except ValueError as error:
+        raise UsageError(
+            f"{file}: {error}", "it was edited, or is of another version of edgevit; make it again"
+        ) from error
+
+
+def _pictures(file: Path, found: Explanation) -> list[Picture]:
+    named = [(each.image, each.picture) for each in found.images]
+    return [Picture(title, _png(file, picture)) for title, picture in named]
+
+
+def _png(file: Path, name: str) -> bytes:
+    """Reads a picture; nothing but a PNG, for a document from outside may name any file."""
+    beside = file.parent / Path(name).name
+    content = _read(beside if beside.is_file() else Path(name))
+    if not content.startswith(_PNG):
+        raise UsageError(f"{file}: {name} is no PNG picture", "run `edgevit explain` again")
+    return content

@@ -1,0 +1,446 @@
+"""The interactive plots of the HTML report, drawn by Bokeh: the front on this host, by runtime and for each device; layers.
+
+Measured points are circles with thin error bars, predicted ones diamonds on a wide band; no plot has both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from edgevit import units
+from edgevit.report import intervals
+from edgevit.report.evidence import Evidence
+from edgevit.report.front import (
+    Point,
+    devices_of,
+    front,
+    is_logarithmic,
+    levels,
+    measured_points,
+    predicted_points,
+    vertical_range,
+)
+from edgevit.report.html.labels import label_offsets
+from edgevit.report.metric import change_text, judge_title, judge_unit, metric_of
+from edgevit.report.plans import plan_of
+from edgevit.report.table import has_labels, status_of
+from edgevit.results.candidate import Candidate
+from edgevit.results.layer_times import LayerTimes
+from edgevit.results.measurement import HOST
+from edgevit.results.metric import points_per_unit
+from edgevit.results.run import Run
+from edgevit.results.sensitivity import SensitivityReport
+
+if TYPE_CHECKING:
+    from bokeh.models import CDSView, ColumnDataSource, DataRange1d, Range1d
+    from bokeh.plotting import figure as Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+"""Of Okabe and Ito's colour-blind-safe palette those that are told from a white and from a dark page alike."""
+_GREY = "#808080"
+_HEIGHT, _LOW_HEIGHT = 420, 320
+_MOST_BARS = 400
+"""Layers in one plot."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One plot."""
+
+    name: str
+    """Of its element on the page."""
+    title: str
+    description: str
+    """What it shows, in words, for people who do not see it."""
+    numbers: tuple[int, ...]
+    """Ranks of the candidates in it, one for each point; none for plots of layers."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """All plots of a page, and the Bokeh document that draws them."""
+
+    fronts: tuple[Panel, ...]
+    sensitivities: tuple[Panel, ...]
+    layer_times: tuple[Panel, ...]
+    document: dict[str, Any]
+    """As JSON; its roots are named as the panels."""
+
+
+def runtime_colours(run: Run) -> dict[str, str]:
+    """Returns the colour of each runtime of a run; the same in all plots."""
+    runtimes = sorted({candidate.backend for candidate in run.candidates})
+    return {runtime: COLOURS[index % len(COLOURS)] for index, runtime in enumerate(runtimes)}
+
+
+def draw_figures(run: Run, evidence: Evidence) -> Figures:
+    """Draws all plots of a page.
+
+    Args:
+        run: The run.
+        evidence: What is known of its layers.
+    """
+    from bokeh.document import Document
+
+    fronts = [*_measured(run), *chain.from_iterable(_predicted(run, device) for device in devices_of(run))]
+    sensitivities = [_sensitivity(number, each) for number, each in enumerate(evidence.sensitivities) if each.layers]
+    times = [_layer_times(number, each) for number, each in enumerate(evidence.layer_times) if each.layers]
+    drawn = [*fronts, *sensitivities, *times]
+    document = Document()
+    for panel, plot in drawn:
+        plot.name = panel.name
+        document.add_root(plot)
+    panels = [tuple(panel for panel, _ in group) for group in (fronts, sensitivities, times)]
+    return Figures(*panels, _renumbered(document.to_json(deferred=False)))
+
+
+def _measured(run: Run) -> list[tuple[Panel, Figure]]:
+    """All runtimes in one plot, then each in one of its own, with the same axes."""
+    points = measured_points(run)
+    if not points:
+        return []
+    from bokeh.models import Range1d
+
+    runtimes = list(dict.fromkeys(point.candidate.backend for point in sorted(points, key=lambda each: each.number)))
+    what = f"{judge_title(run)} against latency measured on this host"
+    low, high = _horizontal_range(points)
+    ranges = Range1d(low, high), Range1d(*_vertical_range(points, run))
+    axis = "latency measured on this host, p50, ms for one image"
+    frame = _Frame(run, points, HOST, ranges, axis)
+    source = _source(frame)
+    everything = Panel("front-host", f"Measured on this host: {what}", _words(run, what, points), _numbers(points))
+    found = [(everything, _front_plot(frame, source, None))]
+    for number, runtime in enumerate(sorted(runtimes) if len(runtimes) > 1 else ()):
+        own = tuple(point for point in points if point.candidate.backend == runtime)
+        title = f"Measured on this host: {runtime}"
+        panel = Panel(f"front-runtime-{number}", title, _words(run, f"{runtime}: {what}", own), _numbers(own))
+        found.append((panel, _front_plot(frame, source, runtime)))
+    return found
+
+
+def _predicted(run: Run, device: str) -> list[tuple[Panel, Figure]]:
+    points = predicted_points(run, device)
+    if not points:
+        return []
+    from bokeh.models import Range1d
+
+    what = f"{judge_title(run)} against latency predicted for {device}"
+    ranges = Range1d(*_horizontal_range(points)), Range1d(*_vertical_range(points, run))
+    frame = _Frame(run, points, device, ranges, f"latency predicted for {device}, not measured, ms for one image")
+    name = f"front-device-{devices_of(run).index(device)}"
+    panel = Panel(name, f"Predicted for {device}, not measured", _words(run, what, points), _numbers(points))
+    return [(panel, _front_plot(frame, _source(frame), None))]
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """What the plots of the same points share."""
+
+    run: Run
+    points: tuple[Point, ...]
+    device: str
+    ranges: tuple[Range1d, Range1d]
+    axis: str
+
+    @property
+    def predicted(self) -> bool:
+        return self.device != HOST
+
+    @property
+    def floor(self) -> float:
+        """Where points that lie below the plot are drawn."""
+        low, high = self.ranges[1].start, self.ranges[1].end
+        return float(low + 0.03 * (high - low))
+
+
+def _numbers(points: Sequence[Point]) -> tuple[int, ...]:
+    return tuple(point.number for point in points)
+
+
+def _horizontal_range(points: Sequence[Point]) -> tuple[float, float]:
+    """With room for every interval, as far as it is not many times the latencies themselves."""
+    fastest, slowest = min(point.ms for point in points), max(point.ms for point in points)
+    low = min([fastest, *(point.reach_ms.low for point in points if point.reach_ms)])
+    high = max([slowest, *(point.reach_ms.high for point in points if point.reach_ms)])
+    if is_logarithmic(points):
+        return max(low, fastest / 3) / 1.3, min(high, slowest * 3) * 1.3
+    span = max(high - low, 0.2 * high)
+    return max(low - 0.08 * span, 0.0), high + 0.08 * span
+
+
+def _vertical_range(points: Sequence[Point], run: Run) -> tuple[float, float]:
+    """As the picture has it, with room for the intervals of the points on the front."""
+    low, high = vertical_range(points, run)
+    reaches = [point.reach for point in front(points) if point.reach]
+    return min([low, *(reach.low for reach in reaches)]), max([high, *(reach.high for reach in reaches)])
+
+
+def _words(run: Run, what: str, points: Sequence[Point]) -> str:
+    """A plot in words."""
+    best = front(points)
+    unit = judge_unit(run)
+    shown = [
+        f"number {point.number}, {point.candidate.id}, {units.milliseconds(point.ms)} and"
+        f" {units.metric(point.value / points_per_unit(unit), unit)}"
+        for point in best[:8]
+    ]
+    ends = f" On the front, fastest first: {'; '.join(shown)}." if shown else ""
+    return f"Plot of {what} of {len(points)} candidates.{ends} The table of candidates has all figures."
+
+
+def _source(frame: _Frame) -> ColumnDataSource:
+    from bokeh.models import ColumnDataSource
+
+    run, points, floor = frame.run, frame.points, frame.floor
+    colours = runtime_colours(run)
+    rows = [_row(frame, point, colours[point.candidate.backend]) for point in points]
+    places = [_place(frame, point.ms, max(point.value, floor)) for point in points]
+    radii = [12.0 if row["ring"] else 6.0 for row in rows]
+    offsets = label_offsets(places, [str(row["text"]) for row in rows], radii)
+    for row, (right, down) in zip(rows, offsets, strict=True):
+        row["right"], row["down"] = right, down
+    name = "points-predicted" if frame.predicted else "points-measured"
+    return ColumnDataSource({key: [row[key] for row in rows] for key in rows[0]}, name=name)
+
+
+def _row(frame: _Frame, point: Point, colour: str) -> dict[str, Any]:
+    run, candidate, floor = frame.run, point.candidate, frame.floor
+    value, below = max(point.value, floor), point.value < floor
+    unit = judge_unit(run)
+    reach, reach_ms = point.reach, point.reach_ms
+    size = candidate.artifact.size_bytes if candidate.artifact else None
+    return {
+        "number": point.number,
+        "text": f"{point.number} ↓" if below else str(point.number),
+        "id": units.visible(candidate.id),
+        "runtime": units.visible(candidate.backend),
+        "plan": units.visible(plan_of(candidate)),
+        "status": units.visible(status_of(run, candidate)),
+        "latency": _with(units.milliseconds(point.ms), intervals.milliseconds(reach_ms)),
+        "score": _with(
+            units.metric(point.value / points_per_unit(unit), unit),
+            f"{reach.low:.1f} to {reach.high:.1f}" if reach else "–",
+        ),
+        "change": change_text(candidate.accuracy.judged) if candidate.accuracy else "–",
+        "size": units.size(size),
+        "x": point.ms,
+        "y": value,
+        "x_low": reach_ms.low if reach_ms else point.ms,
+        "x_high": reach_ms.high if reach_ms else point.ms,
+        "y_low": max(reach.low, floor) if reach and not below else value,
+        "y_high": reach.high if reach and not below else value,
+        "colour": colour,
+        "filled": 1.0 if point.usable else 0.0,
+        "ring": 1.0 if _is_chosen(frame, candidate) else 0.0,
+    }
+
+
+def _is_chosen(frame: _Frame, candidate: Candidate) -> bool:
+    chosen = frame.run.choices
+    return candidate.id == chosen.get(frame.device) if frame.predicted else candidate.id in chosen.values()
+
+
+def _with(text: str, reach: str) -> str:
+    return text if reach == "–" else f"{text} ({reach})"
+
+
+def _place(frame: _Frame, ms: float, value: float) -> tuple[float, float]:
+    """In the plot, 0..1 from the left and from the bottom."""
+    from math import log
+
+    (left, right), (bottom, top) = ((each.start, each.end) for each in frame.ranges)
+    if is_logarithmic(frame.points):
+        ms, left, right = log(ms), log(left), log(right)
+    return (ms - left) / (right - left), (value - bottom) / (top - bottom)
+
+
+_TIPS = [
+    ("number", "@number"),
+    ("candidate", "@id"),
+    ("plan", "@plan"),
+    ("status", "@status"),
+    ("latency", "@latency"),
+    ("value", "@score"),
+    ("change", "@change"),
+    ("size", "@size"),
+]
+
+
+def _front_plot(frame: _Frame, source: ColumnDataSource, runtime: str | None) -> Figure:
+    """Draws the points of one runtime, or all of them."""
+    from bokeh.core.properties import value
+    from bokeh.models import BooleanFilter, CDSView, HoverTool
+
+    of_panel = [runtime in (None, point.candidate.backend) for point in frame.points]
+    tags = ["panel", *(number for number, shown in zip(_numbers(frame.points), of_panel, strict=True) if shown)]
+    view = CDSView(filter=BooleanFilter(booleans=of_panel, tags=tags))
+    run = frame.run
+    what = judge_title(run) if metric_of(run) or has_labels(run) else "agreement with the float model"
+    unit = f", {judge_unit(run)}" if judge_unit(run) else ""
+    plot = _plot(frame, f"{what}{unit}", _HEIGHT if runtime is None else _LOW_HEIGHT)
+    _draw_levels(plot, run)
+    _draw_step(plot, frame, runtime)
+    _draw_reach(plot, frame, source, view)
+    points = plot.scatter(
+        "x", "y", source=source, view=view, marker="diamond" if frame.predicted else "circle",
+        size=15 if frame.predicted else 11, fill_color="colour", fill_alpha="filled", line_color="colour", line_width=1.8,
+        nonselection_alpha=0.25, hover_line_color=_GREY,
+    )  # fmt: skip
+    points.nonselection_glyph.update(fill_alpha=0.1, line_alpha=0.35)
+    points.name = "points"
+    ring = plot.scatter(
+        "x", "y", source=source, view=view, size=24, marker="circle", fill_alpha=0, line_alpha="ring", line_width=2,
+    )  # fmt: skip
+    texts = plot.text(
+        "x", "y", text="text", source=source, view=view, x_offset="right", y_offset="down", text_align="center",
+        text_baseline="middle", text_font_size="11px", text_font=value("system-ui, sans-serif"),
+    )  # fmt: skip
+    for mark in (ring, texts):
+        mark.tags = ["ink"]
+        mark.nonselection_glyph = mark.glyph
+        mark.selection_glyph = mark.glyph
+    plot.add_tools(HoverTool(renderers=[points], tooltips=_TIPS))
+    return plot
+
+
+def _plot(frame: _Frame, label: str, height: int) -> Figure:
+    from bokeh.models import LogTicker, PlainText
+    from bokeh.plotting import figure
+
+    logarithmic = is_logarithmic(frame.points)
+    across, up = frame.ranges
+    plot = figure(
+        height=height, sizing_mode="stretch_width", output_backend="svg", tools="pan,box_zoom,wheel_zoom,tap,reset",
+        active_drag=None, active_scroll=None, toolbar_location="above", x_range=across, y_range=up,
+        x_axis_type="log" if logarithmic else "linear",
+    )  # fmt: skip
+    if logarithmic:
+        from bokeh.models import BasicTickFormatter
+
+        plot.xaxis.ticker = LogTicker(desired_num_ticks=6)
+        plot.xaxis.formatter = BasicTickFormatter(use_scientific=False)
+    plot.xaxis.axis_label = PlainText(frame.axis)
+    plot.yaxis.axis_label = PlainText(label)
+    _calm(plot)
+    return plot
+
+
+def _calm(plot: Figure) -> None:
+    """Leaves the colours of a plot to the style sheet of the page."""
+    plot.background_fill_color = plot.border_fill_color = plot.outline_line_color = None
+    plot.toolbar.logo = None
+    plot.xaxis.axis_label_text_font_style = plot.yaxis.axis_label_text_font_style = "normal"
+    plot.axis.axis_label_text_font = plot.axis.major_label_text_font = "system-ui, sans-serif"
+    plot.axis.axis_label_text_font_size = plot.axis.major_label_text_font_size = "12px"
+    plot.axis.minor_tick_line_color = None
+    plot.min_border_right = 12
+
+
+def _draw_levels(plot: Figure, run: Run) -> None:
+    from bokeh.models import Span
+
+    for level, dash in zip(levels(run), ("solid", "dashed"), strict=True):
+        if level is not None:
+            plot.add_layout(Span(location=level, dimension="width", line_color=_GREY, line_dash=dash, line_width=1))
+
+
+def _draw_step(plot: Figure, frame: _Frame, runtime: str | None) -> None:
+    """The best value within each latency, of the points of the plot."""
+    best = front(point for point in frame.points if runtime in (None, point.candidate.backend))
+    if not best:
+        return
+    end = frame.ranges[0].end * (10 if is_logarithmic(frame.points) else 3)
+    values = [max(point.value, frame.floor) for point in best]
+    step = plot.step([*(point.ms for point in best), end], [*values, values[-1]], mode="after", line_width=1.5)
+    step.tags, step.name = ["ink"], "front"
+
+
+def _draw_reach(plot: Figure, frame: _Frame, source: ColumnDataSource, view: CDSView) -> None:
+    """Intervals: thin lines of what was measured, wide bands of what was predicted."""
+    wide = {"line_width": 7, "line_alpha": 0.22} if frame.predicted else {"line_width": 1.2, "line_alpha": 0.8}
+    shared: dict[str, Any] = {"source": source, "view": view, "line_color": "colour"}
+    across = plot.segment("x_low", "y", "x_high", "y", **wide, **shared)
+    up = plot.segment("x", "y_low", "x", "y_high", line_width=1.2, line_alpha=0.8, **shared)
+    for mark in (across, up):
+        mark.nonselection_glyph.update(line_alpha=0.12)
+
+
+def _sensitivity(number: int, report: SensitivityReport) -> tuple[Panel, Figure]:
+    """How much noise each layer brings to the outputs when it alone is quantized."""
+    layers = sorted(report.layers, key=lambda layer: layer.position)[:_MOST_BARS]
+    known = [layer for layer in layers if layer.snr_db is not None]
+    worst = report.layers[0]
+    what = f"signal-to-noise ratio of the outputs when one layer alone is in {report.scheme}, {report.backend}"
+    description = (
+        f"Bars of the {what}, of {len(layers)} layers in the order of the graph. The most sensitive is"
+        f" {worst.module or worst.name}, {units.decibels(worst.snr_db)}. The table has the layers."
+    )
+    columns = {
+        "x": [layer.position for layer in known],
+        "top": [layer.snr_db for layer in known],
+        "name": [units.visible(layer.module or layer.name) for layer in known],
+        "kind": [layer.kind for layer in known],
+        "text": [units.decibels(layer.snr_db) for layer in known],
+        "more": [units.percent(layer.agreement) for layer in known],
+    }
+    tips = [("layer", "@name"), ("kind", "@kind"), ("signal to noise", "@text"), ("same class", "@more")]
+    plot = _bars(columns, "layer, in the order of the graph", "SNR of the outputs, dB (short is worse)", tips)
+    return Panel(f"sensitivity-{number}", f"Quantization error by layer: {what}", description, ()), plot
+
+
+def _layer_times(number: int, times: LayerTimes) -> tuple[Panel, Figure]:
+    layers = times.layers[:_MOST_BARS]
+    where = f"{times.source} on {'this host' if times.device == HOST else times.device}"
+    slowest = times.slowest_first[0]
+    description = (
+        f"Bars of the time of each of {len(layers)} layers, {where}. The longest is {slowest.name} with"
+        f" {units.milliseconds(slowest.ms)}. The table has the layers."
+    )
+    columns = {
+        "x": list(range(len(layers))),
+        "top": [layer.ms for layer in layers],
+        "name": [units.visible(layer.name) for layer in layers],
+        "kind": [units.visible(layer.kind) for layer in layers],
+        "text": [units.milliseconds(layer.ms) for layer in layers],
+        "more": [units.percent(times.share(layer.ms)) for layer in layers],
+    }
+    tips = [("layer", "@name"), ("kind", "@kind"), ("time", "@text"), ("share", "@more")]
+    plot = _bars(columns, "layer, in the order in which they run", f"ms, {times.source}", tips)
+    return Panel(f"layer-times-{number}", f"Time of each layer, {where}", description, ()), plot
+
+
+def _bars(columns: dict[str, list[Any]], across: str, up: str, tips: list[tuple[str, str]]) -> Figure:
+    from bokeh.models import ColumnDataSource, DataRange1d, HoverTool, PlainText
+    from bokeh.plotting import figure
+
+    heights: DataRange1d = DataRange1d(start=0) if min(columns["top"], default=0.0) >= 0 else DataRange1d()
+    plot = figure(
+        height=_LOW_HEIGHT, sizing_mode="stretch_width", output_backend="svg", tools="xpan,xbox_zoom,xwheel_zoom,reset",
+        active_drag=None, active_scroll=None, toolbar_location="above", y_range=heights,
+    )  # fmt: skip
+    bars = plot.vbar(
+        x="x", top="top", width=0.8, source=ColumnDataSource(columns), color=COLOURS[0], hover_color=COLOURS[1]
+    )
+    plot.add_tools(HoverTool(renderers=[bars], tooltips=tips))
+    plot.xaxis.axis_label, plot.yaxis.axis_label = PlainText(across), PlainText(up)
+    _calm(plot)
+    return plot
+
+
+def _renumbered(document: dict[str, Any]) -> dict[str, Any]:
+    """Gives the models of a Bokeh document ids that do not depend on what was drawn before, so that equal runs give equal pages."""
+    numbers: dict[str, str] = {}
+
+    def walk(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                key: numbers.setdefault(each, f"p{len(numbers)}") if key == "id" else walk(each)
+                for key, each in value.items()
+            }
+        return [walk(each) for each in value] if isinstance(value, list | tuple) else value
+
+    found: dict[str, Any] = walk(document)
+    return found
