@@ -42,6 +42,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 """Of Okabe and Ito's colour-blind-safe palette those that are told from a white and from a dark page alike."""
 _GREY = "#808080"
 _HEIGHT, _LOW_HEIGHT = 420, 320
+_FEW = 12
+"""Up to so many points, all intervals are drawn strongly; of more, those on the front and of the chosen one."""
 _MOST_BARS = 400
 """Layers in one plot."""
 
@@ -196,12 +198,18 @@ def _source(frame: _Frame) -> ColumnDataSource:
 
     run, points, floor = frame.run, frame.points, frame.floor
     colours = runtime_colours(run)
-    rows = [_row(frame, point, colours[point.candidate.backend]) for point in points]
+    best = {point.number for point in front(points)}
+    rows = [
+        {**_row(frame, point, colours[point.candidate.backend]), "on_front": point.number in best} for point in points
+    ]
     places = [_place(frame, point.ms, max(point.value, floor)) for point in points]
     radii = [12.0 if row["ring"] else 6.0 for row in rows]
     offsets = label_offsets(places, [str(row["text"]) for row in rows], radii)
+    thin, wide = (0.9, 0.35) if len(points) <= _FEW else (0.22, 0.1)
     for row, (right, down) in zip(rows, offsets, strict=True):
         row["right"], row["down"] = right, down
+        stands_out = row["on_front"] or row["ring"]
+        row["thin"], row["band"] = (0.9, 0.35) if stands_out else (thin, wide)
     name = "points-predicted" if frame.predicted else "points-measured"
     return ColumnDataSource({key: [row[key] for row in rows] for key in rows[0]}, name=name)
 
@@ -360,12 +368,14 @@ def _draw_step(plot: Figure, frame: _Frame, runtime: str | None) -> None:
 
 def _draw_reach(plot: Figure, frame: _Frame, source: ColumnDataSource, view: CDSView) -> None:
     """Intervals: thin lines of what was measured, wide bands of what was predicted."""
-    wide = {"line_width": 7, "line_alpha": 0.22} if frame.predicted else {"line_width": 1.2, "line_alpha": 0.8}
-    shared: dict[str, Any] = {"source": source, "view": view, "line_color": "colour"}
-    across = plot.segment("x_low", "y", "x_high", "y", **wide, **shared)
-    up = plot.segment("x", "y_low", "x", "y_high", line_width=1.2, line_alpha=0.8, **shared)
-    for mark in (across, up):
-        mark.nonselection_glyph.update(line_alpha=0.12)
+    across: dict[str, Any] = {"line_width": 7, "line_alpha": "band"} if frame.predicted else {"line_alpha": "thin"}
+    shared: dict[str, Any] = {"source": source, "view": view, "line_color": "colour", "selection_line_alpha": 0.7}
+    marks = (
+        plot.segment("x_low", "y", "x_high", "y", **across, **shared),
+        plot.segment("x", "y_low", "x", "y_high", line_alpha="thin", **shared),
+    )
+    for mark in marks:
+        mark.nonselection_glyph.update(line_alpha=0.08)
 
 
 def _sensitivity(number: int, report: SensitivityReport) -> tuple[Panel, Figure]:
