@@ -108,7 +108,9 @@ def _decision(run: Run, device: str, chosen: Candidate) -> Decision:
         why_not=_why_not(run, device, chosen, runner_up),
         exchanges=_exchanges(device, chosen, runner_up) if runner_up else (),
         sure=tuple(
-            text for text in (*_latency_sure(run, device, chosen), *_accuracy_sure(run, chosen), _tie(run, device)) if text
+            text
+            for text in (*_latency_sure(run, device, chosen), *_accuracy_sure(run, chosen), _tie(run, device))
+            if text
         ),
     )
 

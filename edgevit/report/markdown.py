@@ -24,10 +24,12 @@ from edgevit.results.metric import points_per_unit
 from edgevit.results.run import Run
 
 MOST_ROWS = 10
-"""Candidates in a table, reasons and devices; the HTML report has the others."""
-_MOST_CHOICES = 3
+"""Candidates and devices in a table; the HTML report has the others."""
+_MOST_CHOICES = 2
 """Choices with their reasons; those for further devices are in the table of devices alone."""
-_MOST_NOTES = 6
+_MOST_NOTES = 5
+_MOST_REASONS = 8
+_MOST_BASES = 5
 _MOST_STEPS = 6
 _PICTURES = (
     "Accuracy against latency of every candidate",
@@ -165,7 +167,7 @@ def _reasons(run: Run) -> str:
         for candidate in rows_of(run)
         if (reasons := reasons_of(candidate))
     ]
-    shown = [*lines[:MOST_ROWS], *_rest(len(lines) - MOST_ROWS, "reasons")]
+    shown = [*lines[:_MOST_REASONS], *_rest(len(lines) - _MOST_REASONS, "reasons")]
     return "### Reasons\n\n" + "\n".join(shown) if lines else ""
 
 
@@ -181,7 +183,7 @@ def _devices(run: Run) -> str:
             bases[prediction.basis] = None
     titles = ("device", "chosen", "predicted", "interval", "tensor memory", "process memory")
     shown = section("Devices, predicted and not measured", titles, rows[:MOST_ROWS], numeric=range(2, 6))
-    lines = [f"- {escape(basis)}" for basis in list(bases)[:MOST_ROWS]]
+    lines = [f"- {escape(basis)}" for basis in list(bases)[:_MOST_BASES]]
     return "\n\n".join(each for each in (shown, "\n".join((*lines, *_rest(len(rows) - MOST_ROWS, "devices")))) if each)
 
 

@@ -54,7 +54,7 @@ def load_lines(candidate: Candidate) -> str:
         return ""
     path = json.dumps(candidate.artifact.path)
     return (
-        f"import edgevit\n\nclassifier = edgevit.load({path})\n"
+        f"import edgevit\n\nclassifier = edgevit.load(\n    {path}\n)\n"
         'for label, probability in classifier.classify("photo.jpg")[:5]:\n    print(label, probability)\n'
     )
 

@@ -53,7 +53,7 @@ def test_names_from_outside_are_quoted() -> None:
     artifact = make_candidate().artifact
     assert artifact is not None
     candidate = make_candidate(artifact=replace(artifact, path='a/"x".onnx'))
-    assert 'edgevit.load("a/\\"x\\".onnx")' in load_lines(candidate)
+    assert 'edgevit.load(\n    "a/\\"x\\".onnx"\n)' in load_lines(candidate)
 
 
 def test_the_lines_load_the_artifact() -> None:

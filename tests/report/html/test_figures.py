@@ -47,7 +47,7 @@ def test_there_is_a_plot_of_all_one_of_each_runtime_and_one_of_each_device() -> 
 def test_measured_and_predicted_have_different_marks_and_no_plot_has_both() -> None:
     for root in draw_figures(make_timed_run(PI), Evidence()).document["roots"]:
         marks = {
-            each["marker"]["value"]
+            each.get("marker", {"value": "circle"})["value"]
             for each in objects(root, "Scatter")
             if each.get("fill_color") != {"type": "value"}
             and "fill_alpha" in each
