@@ -38,7 +38,7 @@ from edgevit.run.files import write_atomically
 from edgevit.run.packages import version_of
 from edgevit.run.progress import Silent
 
-MOST_MINUTES = 1.0
+MOST_MINUTES = 2.0
 """Of one comparison."""
 MOST_SPEED_UP = 0.2
 CALIBRATION_REPEATS = 40

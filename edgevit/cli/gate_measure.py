@@ -81,7 +81,8 @@ def print_regression(found: Regression) -> None:
     checks = verdict_of(found).checks
     print_table(("verdict", "metric", "reason"), [(check.verdict, check.metric, check.message) for check in checks])
     print_line()
-    print_line(f"{len(found.log_ratios)} blocks in {units.seconds(found.seconds)}; threads: {found.threads}")
+    blocks = len(found.log_ratios)
+    print_line(f"{blocks} block{'s'[: blocks != 1]} in {units.seconds(found.seconds)}; threads: {found.threads}")
     for note in found.notes:
         print_line(f"note: {note}")
     for each in found.contention:

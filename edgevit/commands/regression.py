@@ -198,7 +198,7 @@ def _reason(decision: Decision, interval: Interval, limits: RegressionLimits, bl
     if interval.low > interval.high:
         return "the ratios of the blocks contradict each other: the machine changed while it measured"
     if blocks < LEAST_VALUES:
-        return f"time was up after {blocks} blocks, and {LEAST_VALUES} are the least that tell anything: give more --minutes"
+        return f"time was up after {blocks} block{'s'[: blocks != 1]}, and {LEAST_VALUES} are the least that tell anything: give more --minutes"
     return f"time was up before it was known whether it is more than {slower} slower"
 
 
