@@ -41,8 +41,9 @@ from edgevit.run.progress import Silent
 MOST_MINUTES = 2.0
 """Of one comparison."""
 MOST_SPEED_UP = 0.2
-CALIBRATION_REPEATS = 40
-CALIBRATION_RUNS = 200
+CALIBRATION_REPEATS = (20, 40, 60)
+CALIBRATION_RUNS = 300
+_LOOK_AGAIN_S = 5.0
 _TRIALS = "trials.jsonl"
 _PLANTS = "plants.json"
 
@@ -85,8 +86,10 @@ class Trial:
     arm: Arm
     begin: float
     """Seconds since 1970."""
+    load_before: float
+    """Load average of one minute when it began, before the load that it has itself."""
     load_average: float
-    """Of one minute, when it ended."""
+    """When it ended."""
     found: Regression
 
 
@@ -107,6 +110,7 @@ def main() -> None:
     parser.add_argument(
         "--minutes", type=float, default=float("inf"), help="begin no further comparison after that long"
     )
+    parser.add_argument("--begin-below", type=float, default=float("inf"), help="load average at which none begins")
     parser.add_argument("--out", type=Path, default=Path("runs") / "regression-gate")
     parser.add_argument("--table", type=Path, help="also write the table here")
     arguments = parser.parse_args()
@@ -114,7 +118,10 @@ def main() -> None:
     end = time.monotonic() + 60 * arguments.minutes
     plants = prepare(arguments.out, arguments.model) if arguments.minutes > 0 else read_plants(arguments.out)
     while (arm := next_arm(read_trials(arguments.out))) is not None and time.monotonic() < end:
-        _add_trial(arguments.out, arm)
+        if os.getloadavg()[0] < arguments.begin_below:
+            _add_trial(arguments.out, arm)
+        else:
+            time.sleep(_LOOK_AGAIN_S)
     trials = read_trials(arguments.out)
     text = table(trials, plants)
     print_line(text)
@@ -135,9 +142,13 @@ def prepare(out: Path, model: Path | None) -> tuple[Plant, ...]:
         shutil.copyfile(base, again)
     if (out / _PLANTS).exists():
         return read_plants(out)
-    many = out / "many.onnx"
-    with_repeats(base, many, CALIBRATION_REPEATS)
-    each = slow_downs([base, many], CALIBRATION_RUNS)[1] / CALIBRATION_REPEATS
+    tried = [out / f"{number}-repeats.onnx" for number in CALIBRATION_REPEATS]
+    for file, number in zip(tried, CALIBRATION_REPEATS, strict=True):
+        with_repeats(base, file, number)
+    each = median(
+        part / number
+        for part, number in zip(slow_downs([base, *tried], CALIBRATION_RUNS)[1:], CALIBRATION_REPEATS, strict=True)
+    )
     wanted = sorted({arm.planted for arm in ARMS if arm.planted})
     repeats = [max(1, round(planted / each)) for planted in wanted]
     files = [_file(out, planted) for planted in wanted]
@@ -177,10 +188,10 @@ def _add_trial(out: Path, arm: Arm) -> None:
         limits=RegressionLimits(arm.max_regression, MOST_SPEED_UP),
         most_seconds=60 * MOST_MINUTES,
     )
-    begin = time.time()
+    begin, load_before = time.time(), os.getloadavg()[0]
     with load(int(begin)):
         found = measure_regression(request, Silent())
-    trial = Trial(arm, begin, os.getloadavg()[0], found)
+    trial = Trial(arm, begin, load_before, os.getloadavg()[0], found)
     lines = [*map(_line, read_trials(out)), _line(trial)]
     write_atomically(out / _TRIALS, b"".join(lines))
     print_message(
@@ -261,7 +272,7 @@ ROWS = (
 def table(trials: Sequence[Trial], plants: Sequence[Plant]) -> str:
     """Returns the findings in Markdown: shares with their intervals, and how long a verdict took."""
     host = host_fingerprint(1)
-    loads = [trial.load_average for trial in trials]
+    before, loads = [trial.load_before for trial in trials], [trial.load_average for trial in trials]
     planted = ", ".join(
         f"{100 * plant.planted:g} % ({plant.repeats} repeats, measured {100 * plant.measured:.1f} %)"
         for plant in plants
@@ -275,8 +286,9 @@ def table(trials: Sequence[Trial], plants: Sequence[Plant]) -> str:
         f" the file repeats one of its own depthwise layers, {planted}; measured means single runs that alternate in one process.",
         "",
         f"Machine: {host.cpu}, {host.cores} cores, {host.os}; ONNX Runtime {version_of('onnxruntime')}, 1 thread; at most"
-        f" {MOST_MINUTES:g} min for a comparison; error rate of an interval {100 * ERROR_RATE:g} %; load average (1 min)"
-        f" {_spread(loads, '.1f')}.",
+        f" {MOST_MINUTES:g} min for a comparison; error rate of an interval {100 * ERROR_RATE:g} %. Load average of one"
+        f" minute: {_spread(before, '.1f')} when a comparison began, before its own load, none of them at {_limit(before)} or above;"
+        f" {_spread(loads, '.1f')} when it ended.",
         "",
         "| comparison: what is counted | count | share | 95 % interval | required |",
         "|---|---|---|---|---|",
@@ -293,8 +305,9 @@ def table(trials: Sequence[Trial], plants: Sequence[Plant]) -> str:
         lines.append(f"| {row.title} | {count} of {len(group)} | {share} | {between} | {row.required} |")
     lines += [
         "",
-        "| comparison | decided | seconds to a verdict, median (5 % to 95 %) | blocks, median | load average, median |",
-        "|---|---|---|---|---|",
+        "| comparison | decided | seconds to a verdict, median (5 % to 95 %) | blocks, median | ratio, median (5 % to 95 %) |"
+        " load average, median |",
+        "|---|---|---|---|---|---|",
     ]
     for arm in ARMS:
         lines.append(_time_row(arm, [trial for trial in trials if trial.arm == arm], arm.max_regression))
@@ -308,14 +321,21 @@ def _time_row(arm: Arm, group: Sequence[Trial], max_regression: float) -> str:
     title = "file with itself" if arm.planted == 0 else f"{100 * arm.planted:g} % planted"
     title += f", limit {100 * max_regression:g} %"
     if not group:
-        return f"| {title} | – | – | – | – |"
+        return f"| {title} | – | – | – | – | – |"
     found = [judged_by(trial, max_regression) for trial in group]
     seconds = [time for decision, time in found if decision != "not known yet"]
     blocks = median(len(trial.found.log_ratios) for trial in group)
     load_average = median(trial.load_average for trial in group)
+    ratios = _spread([trial.found.ratio for trial in group], ".3f")
     return (
-        f"| {title} | {len(seconds)} of {len(group)} | {_spread(seconds, '.1f')} | {blocks:.0f} | {load_average:.1f} |"
+        f"| {title} | {len(seconds)} of {len(group)} | {_spread(seconds, '.1f')} | {blocks:.0f} | {ratios} |"
+        f" {load_average:.1f} |"
     )
+
+
+def _limit(loads: Sequence[float]) -> str:
+    """The least whole number that all are below."""
+    return str(int(max(loads)) + 1) if loads else "–"
 
 
 def _spread(values: Sequence[float], form: str) -> str:

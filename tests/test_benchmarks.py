@@ -264,7 +264,7 @@ def gate_trial(arm: int, outcome: RegressionOutcome, log_ratios: tuple[float, ..
     found = Regression(
         file, file, limits, outcome, "", log_ratios, seconds, 1.0, None, None, 0.01, 1.0 + sum(seconds), 1
     )
-    return Trial(ARMS[arm], 0.0, 3.5, found)
+    return Trial(ARMS[arm], 0.0, 2.5, 3.5, found)
 
 
 def test_the_gate_table_counts_what_is_required() -> None:
@@ -273,13 +273,14 @@ def test_the_gate_table_counts_what_is_required() -> None:
     trials += [gate_trial(3, "inconclusive", (0.01,)), gate_trial(1, "fail", (0.05,) * 9)]
     text = gate_table(trials, [Plant(0.05, 21, 0.051)])
     assert "5 % (21 repeats, measured 5.1 %)" in text
+    assert "none of them at 3 or above" in text
     rows = dict(line.strip("| ").split(" | ", 1) for line in text.splitlines() if line.startswith("| "))
     assert rows["file with itself, limit 0 %: false alarm"].startswith("1 of 4 | 25.0 % | 4.6 to 69.9 %")
     assert rows["the same blocks, limit 5 %: false alarm"].startswith("1 of 4")
     assert rows["the same blocks, limit 5 %: passes"].startswith("3 of 4")
     assert rows["1 % planted, limit 0 %: certified as none"].startswith("0 of 1")
     assert rows["3 % planted, limit 0 %: found"].startswith("–")
-    assert rows["5 % planted, limit 0 %"].startswith("1 of 1 | 17.0 | 9 | 3.5")
+    assert rows["5 % planted, limit 0 %"].startswith("1 of 1 | 17.0 | 9 | 1.000 | 3.5")
 
 
 def test_another_limit_is_judged_by_the_blocks_that_it_would_have_needed() -> None:
