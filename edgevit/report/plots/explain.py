@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgevit.report.plots.plain_text import draws_plain_text
 from edgevit.run.files import write_atomically
+from edgevit.units import visible
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,8 +24,10 @@ Segment = tuple[tuple[float, float], tuple[float, float]]
 
 _MOST_COLUMNS = 7
 _PANEL_INCHES = 2.3
-_AROUND_INCHES = 0.9
+_AROUND_INCHES = 1.2
 """Height of the title and the notes."""
+_GAP_INCHES = 0.1
+"""Between title, pictures and notes."""
 _TITLE_LETTERS, _NOTE_LETTERS = 11, 14
 """How many fit in an inch."""
 _BLUE, _GREY, _ORANGE = "#0072B2", "#555555", "#D55E00"
@@ -52,13 +55,14 @@ def draw_image(view: ImageView, path: Path) -> None:
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     panels = 1 + len(view.sites) + len(view.heats)
     rows = -(-panels // _MOST_COLUMNS)
     columns = -(-panels // rows)
     height, width = view.pixels.shape[:2]
     size = (columns * _PANEL_INCHES, rows * (_PANEL_INCHES * height / width + 0.35) + _AROUND_INCHES)
-    figure = Figure(figsize=size, dpi=150, layout="constrained", facecolor="white")
+    figure = Figure(figsize=size, dpi=150, layout=ConstrainedLayoutEngine(h_pad=_GAP_INCHES), facecolor="white")
     FigureCanvasAgg(figure)
     grid = [figure.add_subplot(rows, columns, number + 1) for number in range(panels)]
     _show(grid[0], view, view.pixels, "what the model sees")
@@ -66,7 +70,7 @@ def draw_image(view: ImageView, path: Path) -> None:
         _draw_site(axes, view, site)
     for axes, heat in zip(grid[1 + len(view.sites) :], view.heats, strict=True):
         _draw_heat(axes, view, heat)
-    title = "\n".join(textwrap.fill(line, int(size[0] * _TITLE_LETTERS)) for line in view.title.splitlines())
+    title = "\n".join(textwrap.fill(line, int(size[0] * _TITLE_LETTERS)) for line in visible(view.title).splitlines())
     notes = "\n".join(textwrap.fill(note, int(size[0] * _NOTE_LETTERS)) for note in _notes(view))
     figure.suptitle(title, x=0.01, ha="left", fontsize=10)
     figure.supxlabel(notes, x=0.01, ha="left", fontsize=8, color=_GREY)
