@@ -30,7 +30,13 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in sorted(DOCS.rglob("*.md"))}
 PAGES["README.md"] = (ROOT / "README.md").read_text(encoding="utf-8")
-GENERATED = ("docs/families.md", "docs/latency-protocol.md", "docs/regression-gate-trials.md", "docs/where-time-goes.md", "docs/demo.md")
+GENERATED = (
+    "docs/families.md",
+    "docs/latency-protocol.md",
+    "docs/regression-gate-trials.md",
+    "docs/where-time-goes.md",
+    "docs/demo.md",
+)
 """Output of commands of this repository."""
 
 

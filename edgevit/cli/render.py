@@ -296,6 +296,8 @@ def print_summary(summary: Summary) -> None:
                f" {units.count(summary.macs)} MACs, {units.percent(summary.int8_mac_share)} of them int8")  # fmt: skip
     if summary.batch != 1:
         print_line(f"one inference is of {summary.batch} images: the file fixes its batch")
+    if summary.tensor_bytes is not None:
+        print_line(f"tensor memory: {units.size(summary.tensor_bytes)} of weights and live activations")
     print_line(f"inputs: {'; '.join(summary.inputs)}")
     print_line(f"outputs: {'; '.join(summary.outputs)}")
     if summary.contract:

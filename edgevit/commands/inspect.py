@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgevit.backends import backend_of_file, get_backend
 from edgevit.commands.file_errors import blaming_file
+from edgevit.devices.peak_memory import peak_tensor_bytes
 from edgevit.results.graph_summary import OpCount, Summary
 from edgevit.run.progress import Silent
 from edgevit.run.stages import child_runner
@@ -52,6 +53,7 @@ def summarize(job: InspectJob) -> Summary:
         params=graph.params,
         int8_mac_share=graph.int8_mac_share,
         contract=backend.read_contract(job.artifact),
+        tensor_bytes=peak_tensor_bytes(graph),
         ops=tuple(sorted(ops, key=lambda op: (-op.macs, -op.count, op.native))),
     )
 

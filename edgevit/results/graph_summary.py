@@ -44,3 +44,5 @@ class Summary:
     """Most MACs first, then most numerous."""
     contract: Annotated[Contract | None, LATER] = None
     """What the file says of its use; None where it carries nothing."""
+    tensor_bytes: Annotated[int | None, LATER] = None
+    """Weights and the activations that live at once, without the runtime's own memory."""

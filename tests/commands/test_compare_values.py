@@ -36,8 +36,9 @@ def test_calibration_recipe_and_versions_that_differ() -> None:
 
 def test_sizes_are_those_of_the_run_where_the_file_is_not_there() -> None:
     run = make_run()
-    size, memory, share, macs, params = amounts(side(run), side(run), None, None)
+    size, memory, tensors, share, macs, params = amounts(side(run), side(run), None, None)
     assert (size.before, memory.before, share.before) == (6_000_000, 120_000_000, 0.97)
+    assert (tensors.before, tensors.after) == (None, None)
     assert (macs.before, params.after) == (1_250_000_000, 5_700_000)
 
 

@@ -19,6 +19,7 @@ def test_the_probe_of_each_format_is_summed_up(suffix: str, backend: str) -> Non
     assert (found.backend, found.macs, found.int8_mac_share) == (backend, 0, 0.0)  # 2 x + 1, one by one
     files = [path, path.with_suffix(".bin")] if suffix == ".xml" else [path]
     assert found.size_bytes == sum(file.stat().st_size for file in files)
+    assert found.tensor_bytes is not None and found.tensor_bytes >= 2 * 4 * 4  # the input and an output
     assert len(found.inputs) == len(found.outputs) == 1
     assert found.inputs[0].endswith("float32 [1, 4]")
     assert all(op.count >= 1 for op in found.ops)

@@ -23,4 +23,5 @@ def test_the_document_has_all_values_under_their_names() -> None:
         "int8_mac_share": 0.9,
         "ops": [{"native": "CONV_2D", "kind": "conv", "numerics": "int8_static", "count": 3, "macs": 900}],
         "contract": None,
+        "tensor_bytes": None,
     }
