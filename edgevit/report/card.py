@@ -15,6 +15,7 @@ from edgevit.report.shift import TITLES as SHIFT_TITLES
 from edgevit.report.shift import shift_lines, shift_rows
 from edgevit.results.candidate import Candidate
 from edgevit.results.run import Run
+from edgevit.spec.schemes import SCHEMES
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCardData
@@ -45,7 +46,7 @@ def render_card(run: Run, candidate: Candidate, licence: str | None) -> str:
         _shift(candidate),
         _latency(run, candidate),
         _quantization(run, candidate),
-        _calibration(run),
+        _calibration(run, candidate),
         _limits(run, candidate),
         _licence(licence),
         _provenance(run, candidate),
@@ -272,16 +273,25 @@ def _quantization(run: Run, candidate: Candidate) -> str:
     return "## Quantization\n\n" + "\n".join(lines)
 
 
-def _calibration(run: Run) -> str:
+def _calibration(run: Run, candidate: Candidate) -> str:
     record = run.calibration
     if record is None:
         return ""
     lines = [
+        *(
+            []
+            if _is_calibrated(candidate)
+            else ["- The scheme needs no calibration; the run had these images for others."]
+        ),
         f"- {record.count or len(record.ids)} images of {escape(record.source)}, drawn with seed {record.seed}.",
         f"- sha256 of the sorted sha256 digests of the images: {code(record.sha256)}.",
         *(f"- Warning: {escape(warning)}" for warning in record.warnings),
     ]
     return "## Calibration\n\n" + "\n".join(lines)
+
+
+def _is_calibrated(candidate: Candidate) -> bool:
+    return candidate.scheme not in SCHEMES or SCHEMES[candidate.scheme].calibrated
 
 
 def _limits(run: Run, candidate: Candidate) -> str:

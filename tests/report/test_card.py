@@ -62,6 +62,9 @@ def test_what_was_predicted_is_never_said_to_be_measured() -> None:
     (row,) = [line for line in text.splitlines() if line.startswith("| raspberry-pi-5")]
     assert "predicted, not measured" in row and "20.0 ms to 60.0 ms" in row
     assert "Latency is not to be relied on: steal time" in text
+    assert "The scheme needs no calibration" in text and "needs no calibration" not in render_card(
+        run, run.candidates[1], None
+    )
 
 
 @pytest.mark.parametrize(

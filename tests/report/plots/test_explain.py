@@ -112,3 +112,10 @@ def test_distances_are_drawn(heads: tuple[tuple[float, ...], ...], tmp_path: Pat
     draw_distances(AttentionDistance("", heads, 5.0), "a_vit, mean over 2 images", tmp_path / "d.png")
     with Image.open(tmp_path / "d.png") as image:
         assert image.size == (1125, 690)
+
+
+@pytest.mark.filterwarnings("error")
+def test_names_from_outside_are_drawn_as_text(tmp_path: Path) -> None:
+    draw_image(view(title="a\x1b[31m $\\x$.png in a_vit\ndense: <b>\u202e 99 %"), tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.size[0] > 0
