@@ -72,6 +72,7 @@ bench-compress: $(STAMP)
 	$(BIN)/python -m benchmarks.compress
 
 bench: $(STAMP)
+	$(BIN)/python -m benchmarks.prediction_speed
 	$(BIN)/python -m benchmarks.ratios
 
 resolve: $(STAMP)

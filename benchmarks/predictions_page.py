@@ -8,11 +8,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgevit.commands.devices import COMMITTED
+from edgevit.devices.coefficients import load_cost_model
+from edgevit.devices.error_correlations import ErrorCorrelations
 from edgevit.devices.validation import Score
 from edgevit.results.document import from_json
 
 PAGE = Path(__file__).parents[1] / "docs" / "predictions.md"
 BEGIN, END = "<!-- validation: begin -->", "<!-- validation: end -->"
+CORRELATIONS_BEGIN, CORRELATIONS_END = "<!-- correlations: begin -->", "<!-- correlations: end -->"
+_RELATIONS = {"kernels": "unit, runtime and precision", "unit": "the unit", "device": "the device alone"}
+_LIKENESS = {"like": "alike", "akin": "of one kind", "unlike": "any others"}
 FEWEST = 40
 """Rows of a device and unit that is in the table."""
 
@@ -40,10 +45,28 @@ def with_table(page: str, scores: list[Score]) -> str:
     return f"{before}{BEGIN}\n{table(scores)}\n{END}{after}"
 
 
+def correlations_table(correlations: ErrorCorrelations) -> str:
+    """Returns how strongly errors of two predictions for one device correlate, as Markdown."""
+    lines = ["| the two have in common | graphs | unit measured | unit not measured |", "|---|---|---|---|"]
+    for relation, words in _RELATIONS.items():
+        for likeness, graphs in _LIKENESS.items():
+            cells = (correlations.values[(regime, relation, likeness)][1] for regime in ("measured", "not measured"))
+            lines.append(f"| {words} | {graphs} | {' | '.join(f'{value:.2f}' for value in cells)} |")
+    return "\n".join(lines)
+
+
+def with_correlations(page: str, correlations: ErrorCorrelations) -> str:
+    """Returns the page with the table of correlations between its two marks."""
+    before, _, rest = page.partition(CORRELATIONS_BEGIN)
+    _, _, after = rest.partition(CORRELATIONS_END)
+    return f"{before}{CORRELATIONS_BEGIN}\n{correlations_table(correlations)}\n{CORRELATIONS_END}{after}"
+
+
 def main() -> None:
     """Writes the page."""
     scores = from_json(list[Score], COMMITTED.read_bytes())
-    PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8"), scores), encoding="utf-8")
+    page = with_table(PAGE.read_text(encoding="utf-8"), scores)
+    PAGE.write_text(with_correlations(page, load_cost_model().correlations), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from edgevit.api.source_for_file import source_for_file
 from edgevit.api.stored_images import Images
 from edgevit.commands.bench import measure_file
 from edgevit.commands.eval import FileEvaluation, evaluate_file
-from edgevit.commands.profile import predict_for_target
+from edgevit.commands.profile import Asked, profile_targets
 from edgevit.gate.budget import Budget, load_budget
 from edgevit.gate.gate_runs import check_run
 from edgevit.gate.verdict import Verdict
@@ -101,7 +101,7 @@ def predict_latency(
     """Predicts latency and memory on devices.
 
     Args:
-        target: An artifact file, or the name of a model.
+        target: An artifact file, or the name of a model, which is priced from its captured graph, as float32.
         devices: Names of devices, at least one.
         weights: Of the model; latency does not depend on them.
         progress: Receives what is done, see :class:`ProgressEvent`.
@@ -112,9 +112,9 @@ def predict_latency(
     Raises:
         UsageError: unknown device or model, or a file that cannot be read.
     """
-    return predict_for_target(
-        str(target), devices, Path(weights) if weights else None, None, told("predict_latency", progress)
-    )
+    asked = Asked((str(target),), Path(weights) if weights else None)
+    (found,) = profile_targets(asked, devices, (), told("predict_latency", progress))
+    return found.predictions
 
 
 def check(

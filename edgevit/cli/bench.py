@@ -148,7 +148,8 @@ def bench(
         if others:
             comparison = command.compare_files(artifacts, precision, settings, batch, progress)
             show = partial(render_bench.print_comparison, comparison)
-            document = {"comparison": to_document(comparison)}
+            machine = command.machine_document(artifacts, comparison.threads) if as_json else {}
+            document = {"comparison": to_document(comparison), **machine}
             unstable = "; ".join(f"{file.artifact}: {file.latency.unstable}" for file in comparison.unstable)
         elif seconds is not None:
             long_run = command.sustain_file(artifact, precision, settings, seconds, progress)
@@ -185,7 +186,8 @@ def bench(
         else:
             measurement = command.measure_file(artifact, precision, settings, batch, progress)
             show = partial(render_bench.print_measurement, artifact, measurement)
-            document = {"artifact": str(artifact), "measurement": to_document(measurement)}
+            machine = command.machine_document(artifacts, measurement.threads) if as_json else {}
+            document = {"artifact": str(artifact), "measurement": to_document(measurement), **machine}
             unstable = measurement.conditions.unstable
     if as_json:
         terminal.print_json(document)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,9 @@ import typer
 
 from edgevit.cli import options
 from edgevit.cli.strict_command import StrictCommand
+
+_REMARK = r" \(|, | at "
+"""Begins what of a title does not fit 80 columns: products, a power mode, a clock; ``show`` has it."""
 
 devices = typer.Typer(
     help="""List or show the known devices.
@@ -36,7 +40,7 @@ def _default(context: typer.Context, as_json: options.Json = False) -> None:
 
 @devices.command("list", cls=StrictCommand)
 def list_devices(as_json: options.Json = False) -> None:
-    """List the devices.
+    """List the devices, with their compute units.
 
     \b
     Example:
@@ -53,8 +57,8 @@ def list_devices(as_json: options.Json = False) -> None:
             [{**{key: getattr(d, key) for key in kept}, "units": [unit.name for unit in d.units]} for d in found]
         )
         return
-    rows = [(d.name, d.kind, ", ".join(unit.name for unit in d.units), d.title) for d in found]
-    terminal.print_table(("device", "kind", "units", "title"), rows)
+    rows = [(d.name, ", ".join(unit.name for unit in d.units), re.split(_REMARK, d.title)[0]) for d in found]
+    terminal.print_table(("device", "units", "title"), rows)
 
 
 @devices.command("show", cls=StrictCommand)

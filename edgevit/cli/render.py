@@ -154,7 +154,7 @@ def _print_predictions(run: Run) -> None:
         return
     print_line()
     titles = ("rank", "candidate", *(f"predicted on {device}" for device in devices))
-    rows = [(str(rank), c.id, *(_reach(there.get(device)) for device in devices)) for rank, c, there in found]
+    rows = [(str(rank), c.id, *(reach(there.get(device)) for device in devices)) for rank, c, there in found]
     print_table(titles, rows, numeric=(0,), ranks=(0, 1, *(0 for _ in devices)))
     for device in devices:
         print_line(f"{device}: {_basis([there[device] for *_, there in found if device in there])}")
@@ -163,7 +163,7 @@ def _print_predictions(run: Run) -> None:
 
 def print_predictions(target: str, predictions: Sequence[Prediction]) -> None:
     """Prints the predictions for one artifact on several devices."""
-    rows = [(f"{p.device} ({p.unit})", _reach(p), units.size(p.peak_tensor_bytes)) for p in predictions]
+    rows = [(f"{p.device} ({p.unit})", reach(p), units.size(p.peak_tensor_bytes)) for p in predictions]
     print_table((target, "predicted p50", "predicted tensor memory"), rows, numeric=(2,))
     for batch in {p.batch for p in predictions if p.batch != 1}:
         print_line(f"one run is of {batch} images: the file fixes its batch")
@@ -200,7 +200,8 @@ def _memory(memory: MemoryEstimate) -> str:
 _FITS: dict[Fit, str] = {"yes": "fits", "no": "does not fit", "unsure": "may not fit", "unknown": "not known"}
 
 
-def _reach(prediction: Prediction | None) -> str:
+def reach(prediction: Prediction | None) -> str:
+    """Returns the predicted median with its interval, or why there is none; "–" without a prediction."""
     if prediction is None:
         return "–"
     if prediction.latency_ms is None:

@@ -6,19 +6,22 @@ import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from edgevit.backends import backend_of_file
 from edgevit.commands.file_errors import blaming_file
 from edgevit.errors import UsageError
 from edgevit.measure.bench import BenchJob, bench
-from edgevit.measure.host import check_threads, threads_note
+from edgevit.measure.host import check_threads, host_fingerprint, threads_note
 from edgevit.measure.op_times import OpTimesJob, time_ops
 from edgevit.measure.rounds import RoundEntry, RoundSettings, measure_rounds, rounds_for
 from edgevit.measure.sustained import SustainedJob, SustainedLatency, run_sustained
 from edgevit.results.comparison import Comparison, compare
+from edgevit.results.document import to_document
 from edgevit.results.measurement import Measurement
 from edgevit.results.op_times import OpTimes
 from edgevit.run.executor import Executor, processors
+from edgevit.run.files import file_sha256
 from edgevit.run.progress import Progress
 from edgevit.run.stages import child_runner
 from edgevit.run.task import Task
@@ -95,6 +98,17 @@ def compare_files(
             )
     timed = [(artifact, rounds.latencies[str(place)]) for place, artifact in enumerate(artifacts)]
     return compare(timed, settings.threads, threads_note(settings.threads, settings.threads, os.cpu_count() or 1))
+
+
+def machine_document(artifacts: Sequence[Path], threads: int) -> dict[str, Any]:
+    """Returns what tells later what was measured where: this machine as "host", and the "sha256" of each artifact.
+
+    Args:
+        artifacts: That were measured.
+        threads: That they ran with.
+    """
+    digests = {str(each): file_sha256(*backend_of_file(each).files_of(each)) for each in artifacts}
+    return {"host": to_document(host_fingerprint(threads)), "sha256": digests}
 
 
 def sustain_file(

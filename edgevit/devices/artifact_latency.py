@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgevit.devices.coefficients import CostModel
-from edgevit.devices.device import Arithmetic, Device, Unit
+from edgevit.devices.device import Arithmetic, Device, Unit, UnitKind
 from edgevit.devices.evidence import Configuration
 from edgevit.devices.evidence_basis import Basis, basis
 from edgevit.devices.features import FEATURES, features, kernel_features
@@ -57,6 +57,8 @@ class MeasuredGraph:
 
     graph: Graph
     ms: float
+    unit_kind: UnitKind | None = None
+    """Of the unit that ran it; None where that is not said, and it may have been any."""
 
 
 def artifact_latency(

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from edgevit.devices.op_support import CAPTURED
 from edgevit.results.graph import Graph, Op, Tensor, size_bytes
 from edgevit.spec.recipe import OpKind
 
@@ -103,7 +104,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Returns what was written down, with one output."""
         named = {*self._inputs, *(name for op in self._ops for name in (*op.inputs, *op.outputs))}
         tensors = tuple(tensor for name, tensor in self._tensors.items() if name in named)
-        return Graph("aten", tuple(self._ops), tensors, tuple(self._inputs), (self._names[id(made)],))
+        return Graph(CAPTURED, tuple(self._ops), tensors, tuple(self._inputs), (self._names[id(made)],))
 
     def __torch_dispatch__(
         self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None

@@ -124,12 +124,21 @@ def load_cost_model(path: Path = SHIPPED) -> CostModel:
     for (level, *group), count, offset in zip(index["groups"], index["counts"], table, strict=True):
         offsets.setdefault(level, {})[tuple(group)] = offset
         counts.setdefault(level, {})[tuple(group)] = count
+    counts["kernels"] = _of_all_devices(counts.get("kernels device", {}))
     devices = {tuple(group): tuple(names) for group, names in index["devices"]}
     like = _read_like_graphs(index["like"], places)
     intervals = IntervalTable.from_document(index["intervals"])
     anchors = {regime: dict(factors) for regime, factors in index["anchors"].items()}
     correlations = ErrorCorrelations.from_document(index.get("correlations", ()))
     return CostModel(Fitted(unit, base, offsets), like, intervals, anchors, counts, devices, correlations)
+
+
+def _of_all_devices(counts: Mapping[tuple[str, ...], int]) -> dict[tuple[str, ...], int]:
+    """Returns the numbers of rows of kernels, which are no level of the fit, from those on each device."""
+    found: Counter[tuple[str, ...]] = Counter()
+    for (*group, _), count in counts.items():
+        found[tuple(group)] += count
+    return dict(found)
 
 
 def _read_like_graphs(document: Sequence[Any], places: Array) -> LikeGraphs:

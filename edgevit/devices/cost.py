@@ -81,7 +81,7 @@ def _predict(graph: Graph, device: Device, unit: Unit, anchors: Sequence[Measure
     tensors = peak_tensor_bytes(graph)
     found = None if missing else estimate(graph, device, unit)
     if found is not None and anchors:
-        found = _anchored(found, device, unit, anchors)
+        found = _anchored(found, graph, device, unit, anchors)
     return Prediction(
         device=device.name,
         unit=unit.name,
@@ -138,10 +138,15 @@ def rests_on_measurements(fitted: ArtifactLatency, unit: Unit) -> bool:
     )
 
 
-def _anchored(found: Estimate, device: Device, unit: Unit, anchors: Sequence[MeasuredGraph]) -> Estimate:
-    """Scales an estimate by how far those of measured artifacts are off; those that the unit does not run say nothing."""
-    errors = []
+def _anchored(found: Estimate, graph: Graph, device: Device, unit: Unit, anchors: Sequence[MeasuredGraph]) -> Estimate:
+    """Scales an estimate by how far those of measured artifacts are off.
+
+    Those that ran on another kind of unit or in another runtime, or that the unit does not run, say nothing.
+    """
+    errors, runtime = [], runtime_of(graph, unit)
     for measured in anchors:
+        if measured.unit_kind not in (None, unit.kind) or runtime_of(measured.graph, unit) != runtime:
+            continue
         other = None if unsupported_ops(measured.graph, unit) else estimate(measured.graph, device, unit)
         if other is not None:
             errors.append(Anchor(other.latency.p50, measured.ms).error)

@@ -20,6 +20,8 @@ Instructions = Literal[
 ]
 """Vector instructions: "fp16" computes in float16, "dotprod" and the "vnni" ones multiply int8 in dot products."""
 
+UnitKind = Literal["cpu", "gpu", "npu"]
+
 Text = Annotated[str, Field(min_length=3)]
 Count = Annotated[int, Field(gt=0)]
 
@@ -137,7 +139,7 @@ class Unit(Section):
     name: Text
     title: Text
     """Processor, clock and number of threads, for people."""
-    kind: Literal["cpu", "gpu", "npu"]
+    kind: UnitKind
     cores: tuple[Cores, ...] = ()
     """Fastest first."""
     threads: Count | None = None

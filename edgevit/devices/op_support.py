@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from edgevit.devices.device import Unit
-from edgevit.devices.runtimes import Runtime
+from edgevit.devices.runtimes import RUNTIMES, Runtime
 from edgevit.results.graph import Graph, Op
 from edgevit.results.op_support import Fallback, FallbackReason, UnitSupport
 from edgevit.spec.recipe import OpKind
 
+CAPTURED = "aten"
+"""Format of a graph that was captured from PyTorch. Its ops have other names than those of files, so that of a unit's limits
+only kinds of ops and numerics are checked."""
 _FORMAT_OF_SUFFIX = {"xml": "openvino"}
 _FORMAT_WORDS = {"onnx": "ONNX", "openvino": "OpenVINO", "tflite": "TFLite"}
 _WORDS = {
@@ -38,7 +41,12 @@ def accepts(graph: Graph, unit: Unit) -> bool:
 
 
 def runtime_of(graph: Graph, unit: Unit) -> Runtime | None:
-    """Returns the unit's preferred runtime that reads the format of the artifact; None where none does."""
+    """Returns the unit's preferred runtime that reads the format of the artifact; None where none does.
+
+    A graph that was captured from PyTorch is in no format yet: it is for the runtime that the unit prefers of all.
+    """
+    if graph.format == CAPTURED:
+        return RUNTIMES[unit.runtimes[0]]
     return unit.runtime_of(_FORMAT_OF_SUFFIX.get(graph.format, graph.format))
 
 
@@ -139,6 +147,9 @@ class _Check:
         if op.kind == "other":
             return op.native, "unknown_op", ", of which it is not known what it takes", _OTHER_NETWORK
         limits = self.unit.ops
+        if self.graph.format == CAPTURED:
+            lacks = op.kind in limits.unsupported_kinds
+            return (op.native, "op", "", self._change_of_op(op)) if lacks else self._numerics_problem(op)
         listed = limits.supported is None or op.native in limits.supported
         if not listed or op.native in limits.unsupported or op.kind in limits.unsupported_kinds:
             return op.native, "op", "", self._change_of_op(op)
@@ -162,11 +173,15 @@ class _Check:
             return op.native, "axis_length", f"with {length} elements along an axis", "a smaller image or batch"
         return None
 
-    def _number_problem(self, op: Op) -> Lack | None:
-        if op.kind in ("quantize", "constant"):
+    def _numerics_problem(self, op: Op) -> Lack | None:
+        if op.kind in ("quantize", "constant") or op.numerics in self.unit.numerics:
             return None
-        if op.numerics not in self.unit.numerics:
-            return op.native, "numerics", f"in {_WORDS[op.numerics]}", self._change_of_numbers()
+        return op.native, "numerics", f"in {_WORDS[op.numerics]}", self._change_of_numbers()
+
+    def _number_problem(self, op: Op) -> Lack | None:
+        problem = self._numerics_problem(op)
+        if problem or op.kind in ("quantize", "constant"):
+            return problem
         weights = (self.graph.tensor[name] for name in op.inputs)
         if self.unit.ops.per_tensor_weights and any(tensor.constant and tensor.scales > 1 for tensor in weights):
             change = "quantize its weights with one scale, by the vendor's converter"

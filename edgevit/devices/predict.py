@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
-from edgevit.backends import get_backend
+from edgevit.backends import backend_of_file, get_backend
 from edgevit.devices.artifact_latency import MeasuredGraph
 from edgevit.devices.cost import predict_latency
-from edgevit.devices.device import Device
+from edgevit.devices.device import Device, UnitKind
 from edgevit.devices.op_support import check_support, open_shapes
 from edgevit.devices.peak_memory import estimate_memory
 from edgevit.errors import OpenShapes
+from edgevit.results.document import LATER
 from edgevit.results.graph import Graph
 from edgevit.results.measurement import Prediction
+
+_CAPTURED_WORDS = "priced from the graph captured from PyTorch, in float32: an exported file may differ"
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,8 @@ class MeasuredFile:
 
     file: Path
     ms: float
+    unit_kind: UnitKind | None = None
+    """Of the unit that ran it; None where that is not said."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,16 @@ class PredictDevicesJob:
     artifact: Path
     devices: tuple[Device, ...]
     anchors: tuple[MeasuredFile, ...] = ()
-    """Artifacts of the same format that were measured on the device; then there is only one."""
+    """Artifacts that were measured on the device; then there is only one."""
+
+
+@dataclass(frozen=True)
+class PredictGraphJob:
+    """A graph that was captured from PyTorch, and the devices to predict for."""
+
+    graph: Graph
+    devices: tuple[Device, ...]
+    anchors: tuple[MeasuredFile, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,6 +56,8 @@ class Predictions:
     """One prediction per device, in their order."""
 
     predictions: tuple[Prediction, ...]
+    macs: Annotated[int | None, LATER] = None
+    """Multiply-accumulates of one inference; None where a shape is open."""
 
 
 def predict_for_devices(job: PredictDevicesJob) -> Predictions:
@@ -53,13 +70,23 @@ def predict_for_devices(job: PredictDevicesJob) -> Predictions:
     except OpenShapes as error:
         return Predictions(tuple(_undecided(device, error) for device in job.devices))
     anchors = measured_graphs(job)
-    return Predictions(tuple(predict(graph, device, anchors) for device in job.devices))
+    return Predictions(tuple(predict(graph, device, anchors) for device in job.devices), graph.macs)
 
 
-def measured_graphs(job: PredictDevicesJob) -> tuple[MeasuredGraph, ...]:
+def predict_captured(job: PredictGraphJob) -> Predictions:
+    """Predicts for a graph that is in no file yet, and says so."""
+    anchors = measured_graphs(job)
+    found = (predict(job.graph, device, anchors) for device in job.devices)
+    labelled = (replace(each, basis=f"{each.basis}; {_CAPTURED_WORDS}") for each in found)
+    return Predictions(tuple(labelled), job.graph.macs)
+
+
+def measured_graphs(job: PredictDevicesJob | PredictGraphJob) -> tuple[MeasuredGraph, ...]:
     """Reads the graphs of the artifacts that were measured on the device."""
-    read = get_backend(job.backend).read_graph
-    return tuple(MeasuredGraph(read(anchor.file), anchor.ms) for anchor in job.anchors)
+    return tuple(
+        MeasuredGraph(backend_of_file(anchor.file).read_graph(anchor.file), anchor.ms, anchor.unit_kind)
+        for anchor in job.anchors
+    )
 
 
 def predict(graph: Graph, device: Device, anchors: Sequence[MeasuredGraph] = ()) -> Prediction:

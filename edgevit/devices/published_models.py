@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 import torch
@@ -43,13 +44,20 @@ def build_published(model: str, size: tuple[int, int]) -> nn.Module:
     Raises:
         UsageError: there is no definition of it.
     """
+    with products_for_attention():
+        return _build(model, size)
+
+
+@contextmanager
+def products_for_attention() -> Iterator[None]:
+    """Lets timm's models that are built meanwhile compute attention by products and a softmax, as files have it."""
     ensure_torchvision_schemas()
     from timm.layers import set_fused_attn, use_fused_attn
 
     before = use_fused_attn(), use_fused_attn(experimental=True)
     set_fused_attn(False)  # of the process, for what is built
     try:
-        return _build(model, size)
+        yield
     finally:
         set_fused_attn(*before)
 

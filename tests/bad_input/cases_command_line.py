@@ -301,6 +301,20 @@ _TOGETHER = (
     case("bench a.onnx b.onnx --min-seconds 3", "no effect"),
     case("bench a.onnx b.onnx --min-runs 100", "no effect"),
     case("bench a.onnx --sustained 60s --min-runs 100", "no effect"),
+    case("profile m.onnx --device raspberry-pi-5 --input-size 160", "--input-size", "model", files={"m.onnx": b""}),
+    case("profile digits_cnn --device raspberry-pi-5 --input-size 160,", "--input-size", "such as 160,224,384"),
+    case("profile digits_cnn --device raspberry-pi-5 --input-size 99999", "--input-size", "8192"),
+    case("profile digits_cnn digits_cnn --device raspberry-pi-5", "digits_cnn is given twice"),
+    case("profile digits_cnn --device raspberry-pi-5 --plot pictures", "--plot", "--input-size"),
+    case("profile digits_cnn --device raspberry-pi-5 --anchor nowhere.json", "nowhere.json"),
+    case(
+        "profile digits_cnn --device raspberry-pi-5 --anchor m.json", "m.json", "edgevit bench", files={"m.json": "{}"}
+    ),
+    case(
+        "profile digits_cnn --device raspberry-pi-5 --anchor m.json", "m.json", "edgevit bench", files={"m.json": "["}
+    ),
+    case("profile digits_cnn --device raspberry-pi-5 --anchor run", "--anchor run", files={"run/run.json": RUN}),
+    case("profile digits_cnn --device raspberry-pi-5 --anchor run", "run.json", files={"run/mine.txt": "mine"}),
     case("profile m.onnx --device raspberry-pi-5 --weights w.pt", "--weights", "artifact", files={"m.onnx": b""}),
     case("profile m.onnx --device raspberry-pi-5 --export onnx", "--export", "model", files={"m.onnx": b""}),
     case("profile m.onnx --device raspberry-pi-5 --layers --plot m.onnx", "is a file", "folder", files={"m.onnx": b""}),

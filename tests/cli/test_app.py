@@ -371,6 +371,8 @@ def test_schema_is_json(kind: str, call: Call) -> None:
 def test_every_shipped_device_and_profile_is_listed_and_shown(kind: Literal["devices", "profiles"], call: Call) -> None:
     code, listing, _ = call(kind)
     assert code == 0
+    if kind == "devices":
+        assert max(map(len, listing.splitlines())) <= 80
     for name in names(kind):
         assert name in listing
         assert call(kind, "show", name)[1]

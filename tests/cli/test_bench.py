@@ -123,6 +123,7 @@ def test_an_unstable_measurement_is_named_and_fails_where_it_must_be_stable(
     captured = capsys.readouterr()
     assert NOISE in captured.out
     assert "error: the measurement is unstable" in captured.err
+    answer("bench.machine_document", {})
     assert run(["bench", *files, "--require-stable", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)
 
@@ -175,8 +176,11 @@ def test_ops_are_shown_by_family_and_by_kernel(answer: Answer, capsys: pytest.Ca
 
 def test_a_comparison_as_json(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:
     answer("bench.compare_files", compared())
+    answer("bench.machine_document", {"host": {"cpu": "Cortex-A76"}})
     assert run(["bench", "a.onnx", "b.onnx", "c.tflite", "--json"]) == 0
-    files = json.loads(capsys.readouterr().out)["comparison"]["files"]
+    document = json.loads(capsys.readouterr().out)
+    files = document["comparison"]["files"]
+    assert document["host"]["cpu"] == "Cortex-A76", "an anchor is checked by it"
     assert [file["artifact"] for file in files] == ["b.onnx", "c.tflite", "a.onnx"]
     assert files[0]["latency"]["bursts_ms"] == [10.0, 10.2]
     assert files[0]["speed_up_interval"]["low"] <= files[0]["speed_up"] <= files[0]["speed_up_interval"]["high"]

@@ -96,4 +96,5 @@ def test_the_page_has_the_committed_validation() -> None:
     scores = from_json(list[Score], COMMITTED.read_bytes())
     page = predictions_page.PAGE.read_text(encoding="utf-8")
     assert predictions_page.with_table(page, scores) == page
+    assert predictions_page.with_correlations(page, load_cost_model().correlations) == page
     assert "Raspberry Pi 4B | cpu" in page

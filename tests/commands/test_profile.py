@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,18 +10,26 @@ import pytest
 
 from edgevit.backends import get_backend
 from edgevit.commands import probes
-from edgevit.commands.profile import parse_anchor, predict_for_target
-from edgevit.devices.predict import MeasuredFile
+from edgevit.commands.profile import Asked, check_picture, profile_targets
 from edgevit.errors import UsageError
+from edgevit.results.profiled import Profiled
 from edgevit.run.progress import Silent
+
+
+def predict(target: str, *devices: str, anchors: Sequence[str] = ()) -> Profiled:
+    """What is predicted of one target."""
+    (found,) = profile_targets(Asked((target,)), devices, anchors, Silent())
+    return found
 
 
 def test_a_file_is_predicted_for_each_device_in_order() -> None:
     pytest.importorskip("onnx")
     devices = ("raspberry-pi-5", "raspberry-pi-4b")
-    found = predict_for_target(str(probes.probe_path(".onnx")), devices, None, None, Silent())
-    assert tuple(prediction.device for prediction in found) == devices
-    assert all(prediction.latency_ms for prediction in found)
+    found = predict(str(probes.probe_path(".onnx")), *devices)
+    assert tuple(prediction.device for prediction in found.predictions) == devices
+    assert all(prediction.latency_ms for prediction in found.predictions)
+    assert (found.graph, found.input_size) == ("file", None)
+    assert found.macs == 0, "it adds, and multiplies nothing"
 
 
 def test_a_custom_op_is_unsupported_and_gets_no_number(tmp_path: Path) -> None:
@@ -35,7 +44,7 @@ def test_a_custom_op_is_unsupported_and_gets_no_number(tmp_path: Path) -> None:
     path = tmp_path / "mystery.onnx"
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("no.such", 1)]
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
-    (found,) = predict_for_target(str(path), ("raspberry-pi-5",), None, None, Silent())
+    (found,) = predict(str(path), "raspberry-pi-5").predictions
     assert found.latency_ms is None
     assert found.unsupported_ops == ("Mystery, which is none of the runtime's own ops (1 x)",)
 
@@ -53,7 +62,7 @@ def test_what_the_runtime_refuses_has_no_prediction(tmp_path: Path) -> None:
     path = tmp_path / "refused.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
     with pytest.raises(UsageError, match="ONNX Runtime cannot"):
-        predict_for_target(str(path), ("raspberry-pi-5",), None, None, Silent())
+        predict(str(path), "raspberry-pi-5")
 
 
 def test_an_open_image_size_is_unsupported_and_named(tmp_path: Path) -> None:
@@ -67,56 +76,73 @@ def test_an_open_image_size_is_unsupported_and_named(tmp_path: Path) -> None:
     )
     path = tmp_path / "open.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
-    (found,) = predict_for_target(str(path), ("raspberry-pi-5",), None, None, Silent())
+    (found,) = predict(str(path), "raspberry-pi-5").predictions
     assert found.unsupported_ops == ("the open shape of image",)
 
 
 def test_wrong_input_is_refused_before_anything_is_exported(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="raspberry-pi-6"):
-        predict_for_target("digits_vit", ("raspberry-pi-6",), None, None, Silent())
+        predict("digits_vit", "raspberry-pi-6")
     with pytest.raises(UsageError, match="--weights is for a model"):
-        predict_for_target("m.onnx", ("raspberry-pi-5",), tmp_path / "w.safetensors", None, Silent())
+        profile_targets(Asked(("m.onnx",), tmp_path / "w.safetensors"), ("raspberry-pi-5",), (), Silent())
+    with pytest.raises(UsageError, match="--input-size is for a model, not for an artifact such as m.onnx"):
+        profile_targets(Asked(("digits_cnn", "m.onnx"), sizes=((32, 32),)), ("raspberry-pi-5",), (), Silent())
+    with pytest.raises(UsageError, match="--weights is for one model"):
+        profile_targets(Asked(("a", "b"), tmp_path / "w.safetensors"), ("raspberry-pi-5",), (), Silent())
+    with pytest.raises(UsageError, match="given twice"):
+        profile_targets(Asked(("digits_cnn", "digits_cnn")), ("raspberry-pi-5",), (), Silent())
     with pytest.raises(UsageError, match="no such file"):
-        predict_for_target(str(tmp_path / "m.onnx"), ("raspberry-pi-5",), None, None, Silent())
+        predict(str(tmp_path / "m.onnx"), "raspberry-pi-5")
 
 
 def test_a_model_over_the_limit_of_a_format_is_refused_before_it_is_exported(monkeypatch: pytest.MonkeyPatch) -> None:
     small = replace(get_backend("tflite"), most_bytes=100_000)
     monkeypatch.setattr("edgevit.commands.profile.get_backend", lambda name: small)
     with pytest.raises(UsageError, match="of float32 weights, and one file of LiteRT holds at most"):
-        predict_for_target("digits_vit", ("raspberry-pi-5",), None, None, Silent())
+        profile_targets(Asked(("digits_vit",), export="tflite"), ("raspberry-pi-5",), (), Silent())
 
 
 def test_an_anchor_sets_the_scale() -> None:
     pytest.importorskip("onnx")
-    probe = probes.probe_path(".onnx")
-    (before,) = predict_for_target(str(probe), ("raspberry-pi-4b",), None, None, Silent())
+    probe = str(probes.probe_path(".onnx"))
+    (before,) = predict(probe, "raspberry-pi-4b").predictions
     assert before.latency_ms is not None
-    twice = MeasuredFile(probe, 2 * before.latency_ms.p50)
-    (after,) = predict_for_target(str(probe), ("raspberry-pi-4b",), None, None, Silent(), (twice, twice, twice))
+    twice = f"{probe}={2 * before.latency_ms.p50:f}ms"
+    (after,) = predict(probe, "raspberry-pi-4b", anchors=[twice] * 3).predictions
     assert after.latency_ms is not None
-    assert after.latency_ms.p50 / before.latency_ms.p50 == pytest.approx(2 ** (3 / 3.5))
+    assert after.latency_ms.p50 / before.latency_ms.p50 == pytest.approx(2 ** (3 / 3.5), rel=1e-4)
+    assert after.latency_ms.high / after.latency_ms.low <= before.latency_ms.high / before.latency_ms.low
     assert after.basis.endswith("scaled by 3 measurements of yours")
 
 
-@pytest.mark.parametrize(("text", "ms"), [("{}=12.3ms", 12.3), ("{}=2s", 2000), ("{}=.5ms", 0.5)])
-def test_what_an_anchor_is(text: str, ms: float, tmp_path: Path) -> None:
-    file = tmp_path / "a=b.tflite"
-    file.write_bytes(b"")
-    assert parse_anchor(text.format(file)) == MeasuredFile(file, ms)
-
-
-@pytest.mark.parametrize("text", ["model.tflite", "model.tflite=12", "model.tflite=-1ms", "=3ms", "model.tflite=0ms"])
-def test_what_is_no_anchor(text: str) -> None:
-    with pytest.raises(UsageError, match="not FILE=LATENCY"):
-        parse_anchor(text)
-
-
-def test_an_anchor_has_to_exist_and_be_for_what_is_predicted(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"none\.tflite"):
-        parse_anchor(f"{tmp_path / 'none.tflite'}=3ms")
-    anchors = (MeasuredFile(tmp_path / "a.tflite", 3),)
+def test_an_anchor_has_to_be_for_what_is_predicted(tmp_path: Path) -> None:
+    probe = str(probes.probe_path(".onnx"))
+    (tmp_path / "a.tflite").write_bytes(b"")
+    anchors = [f"{tmp_path / 'a.tflite'}=3ms"]
     with pytest.raises(UsageError, match="one device"):
-        predict_for_target("model.onnx", ("raspberry-pi-5", "raspberry-pi-4b"), None, None, Silent(), anchors)
+        predict(probe, "raspberry-pi-5", "raspberry-pi-4b", anchors=anchors)
     with pytest.raises(UsageError, match="not of the format"):
-        predict_for_target(str(probes.probe_path(".onnx")), ("raspberry-pi-5",), None, None, Silent(), anchors)
+        predict(probe, "raspberry-pi-5", anchors=anchors)
+
+
+def test_a_picture_needs_several_points_and_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="several targets or sizes"):
+        check_picture(tmp_path, 1)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="is a file"):
+        check_picture(tmp_path / "file", 2)
+    check_picture(tmp_path / "new", 2)
+
+
+@pytest.mark.slow
+def test_models_are_priced_from_their_captured_graphs_at_each_size() -> None:
+    asked = Asked(("digits_cnn", "digits_vit"), sizes=((32, 32), (48, 48)))
+    found = profile_targets(asked, ("raspberry-pi-4b", "coral-edge-tpu"), (), Silent())
+    assert [each.title for each in found] == [
+        f"{name} at {size} × {size}" for name in ("digits_cnn", "digits_vit") for size in (32, 48)
+    ]
+    assert all(each.graph == "captured" and each.macs for each in found)
+    small, large = (each.predictions[0] for each in found[:2])
+    assert small.latency_ms and large.latency_ms and small.latency_ms.p50 < large.latency_ms.p50
+    assert "captured from PyTorch" in small.basis
+    assert not found[0].predictions[1].supported, "an Edge TPU runs no float"

@@ -25,6 +25,7 @@ def test_a_saved_model_predicts_the_same(tmp_path: Path) -> None:
     )
     assert (read.intervals, read.anchors) == (model.intervals, model.anchors)
     assert read.count("kernels device", rows[0].configuration) == 12
+    assert read.count("kernels", rows[0].configuration) == model.count("kernels", rows[0].configuration) == 24
     assert read.devices == model.devices
 
 

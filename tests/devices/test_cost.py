@@ -173,6 +173,17 @@ def test_anchors_scale_a_roofline_too_and_those_that_do_not_run_say_nothing() ->
     assert predict_latency(graph, PI5, anchors=(foreign,)) == predict_latency(graph, PI5)
 
 
+def test_what_ran_on_another_unit_or_in_another_runtime_sets_no_scale() -> None:
+    graph, device = layer(), load_device("raspberry-pi-4b")
+    before = predict_latency(graph, device).latency_ms
+    assert before is not None
+    mine = MeasuredGraph(graph, 3 * before.p50, "cpu")
+    after = predict_latency(graph, device, anchors=(mine,)).latency_ms
+    assert after is not None and after.p50 == pytest.approx(before.p50 * 3 ** (1 / 1.5))
+    others = (replace(mine, unit_kind="gpu"), replace(mine, graph=layer(format="onnx", native="Conv")))
+    assert predict_latency(graph, device, anchors=others).latency_ms == before
+
+
 @pytest.mark.parametrize("name", names("devices"))
 def test_every_prediction_names_its_evidence(name: str) -> None:
     device = load_device(name)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from edgevit.devices.device import OpLimits, Unit, load_device
-from edgevit.devices.op_support import accepts, check_support, open_shapes, unsupported_ops
+from edgevit.devices.op_support import CAPTURED, accepts, check_support, open_shapes, unsupported_ops
 from edgevit.results.graph import Graph, Op
 from edgevit.spec.schemes import Numerics
 from tests.devices.graphs import layer, tensor
@@ -171,3 +171,16 @@ def test_openvino_files_run_where_openvino_does() -> None:
         support = check_support(graph, load_device(name).units[0])
         assert support.unsupported_ops == ("the format of .xml files",)
         assert "ONNX" in support.fallbacks[0].change or "TFLite" in support.fallbacks[0].change
+
+
+def test_of_a_captured_graph_kinds_and_numerics_are_checked_and_no_names() -> None:
+    """Its ops have PyTorch's names, which no list of a runtime has."""
+    graph = layer(format=CAPTURED, native="convolution")
+    assert check_support(graph, load_device("raspberry-pi-5").units[0]).runs
+    assert check_support(graph, limited(PHONE, supported=("CONV_2D",), max_rank=1)).runs
+    (found,) = check_support(graph, limited(PHONE, unsupported_kinds=("conv",))).fallbacks
+    assert (found.op, found.reason) == ("convolution", "op")
+    assert [fallback.reason for fallback in check_support(graph, EDGE_TPU).fallbacks] == ["numerics", "float_io"]
+    unknown = extended(graph, Op("x", "fft_rfft2", "other", ("y",), ("z",), 0))
+    (found,) = check_support(unknown, PHONE).fallbacks
+    assert (found.op, found.reason, found.count) == ("fft_rfft2", "unknown_op", 1)

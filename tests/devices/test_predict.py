@@ -9,6 +9,7 @@ import pytest
 from edgevit.devices import predict
 from edgevit.devices.cost import predict_latency
 from edgevit.devices.device import load_device
+from edgevit.devices.op_support import CAPTURED
 from edgevit.errors import OpenShapes
 from edgevit.results.graph import Graph
 from tests.devices.graphs import layer
@@ -51,3 +52,14 @@ def test_open_shapes_are_unsupported_everywhere_and_named(monkeypatch: pytest.Mo
     assert [each.unsupported_ops for each in found] == [("the open shape of image",)] * 2
     assert all(each.latency_ms is None and not each.supported for each in found)
     assert [len(each.op_support) for each in found] == [1, 2]
+
+
+def test_a_captured_graph_says_what_it_is() -> None:
+    graph = layer(native="convolution", format=CAPTURED)
+    devices = (load_device("raspberry-pi-4b"), load_device("coral-edge-tpu"))
+    job = predict.PredictGraphJob(graph, devices)
+    on_pi, on_coral = predict.predict_captured(job).predictions
+    assert on_pi.latency_ms == predict_latency(graph, devices[0]).latency_ms
+    assert "captured from PyTorch" in on_pi.basis
+    assert on_coral.unsupported_ops == ("convolution in float (1 x)",)
+    assert predict.predict_captured(job).macs == graph.macs

@@ -1,0 +1,164 @@
+"""Measurements on a device that set the scale of its predictions: as numbers, or as edgevit wrote them on the board."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgevit.backends import backend_of_file
+from edgevit.devices.device import Device
+from edgevit.devices.measured_here import processor_of, why_not_measured_here
+from edgevit.devices.predict import MeasuredFile
+from edgevit.errors import UsageError
+from edgevit.results.comparison import Comparison
+from edgevit.results.document import from_json
+from edgevit.results.measurement import Host, Measurement
+from edgevit.results.run import load_run
+from edgevit.run.files import file_sha256
+from edgevit.spec.input_file import expand_user, require_file
+
+_WAYS = "such as --anchor resnet50.tflite=12.3ms, the folder of a run, or what `edgevit bench FILE --json` wrote"
+_AGAIN = "measure again on the device: edgevit bench FILE --json > measured.json"
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """A latency that edgevit measured."""
+
+    file: Path
+    ms: float
+    unstable: str
+    threads: int
+    batch: int
+
+
+def read_anchors(given: Sequence[str], devices: Sequence[Device]) -> tuple[MeasuredFile, ...]:
+    """Reads what --anchor takes: FILE=LATENCY, the folder of a run, or a JSON of ``edgevit bench``.
+
+    Args:
+        given: As on the command line.
+        devices: That are predicted for; anchors are of one.
+
+    Raises:
+        UsageError: one is none of these; it was not measured on the device, as far as that is known, or was disturbed; its
+            artifact is not there; or there are several devices.
+    """
+    if not given:
+        return ()
+    if len(devices) != 1:
+        raise UsageError("--anchor is a measurement on one device", "give one --device")
+    return tuple(anchor for text in given for anchor in _read(text, devices[0]))
+
+
+def _read(text: str, device: Device) -> tuple[MeasuredFile, ...]:
+    path = expand_user(text)
+    if path.is_dir() or path.name == "run.json":
+        return _of_run(path, device)
+    if path.suffix.lower() == ".json":
+        return _of_bench(require_file(path, "anchor", _WAYS), device)
+    return (parse_anchor(text),)
+
+
+def parse_anchor(text: str) -> MeasuredFile:
+    """Reads a file and its latency, such as "resnet50.tflite=12.3ms".
+
+    Raises:
+        UsageError: it is none, its latency is not positive, or there is no such file.
+    """
+    name, _, latency = text.rpartition("=")
+    found = re.fullmatch(r"([0-9]*\.?[0-9]+)(ms|s)", latency.strip())
+    if not name or found is None or float(found.group(1)) <= 0:
+        raise UsageError(f"--anchor {text!r} is not FILE=LATENCY", _WAYS)
+    file = require_file(expand_user(name), "anchor", "give an artifact that was measured on the device")
+    return MeasuredFile(file.absolute(), float(found.group(1)) * (1000 if found.group(2) == "s" else 1))
+
+
+def _of_run(path: Path, device: Device) -> tuple[MeasuredFile, ...]:
+    run = load_run(path)
+    _check_host(path, run.host, device)
+    found = []
+    for candidate in run.candidates:
+        measurement = candidate.measurement()
+        if measurement is None or candidate.p50_ms is None or candidate.file is None or not candidate.file.is_file():
+            continue
+        batch = candidate.latency.batch if candidate.latency else measurement.conditions.batch
+        found.append(_Measured(candidate.file, candidate.p50_ms, candidate.unstable, measurement.threads, batch))
+    if not found:
+        raise UsageError(f"--anchor {path} has no measured artifact in its folder", "copy the whole folder of the run")
+    stable = [each for each in found if not each.unstable]
+    return _anchors(path, stable or found, device)
+
+
+def _of_bench(path: Path, device: Device) -> tuple[MeasuredFile, ...]:
+    try:
+        document = json.loads(path.read_bytes())
+        host = from_json(Host, json.dumps(document["host"]).encode()) if "host" in document else None
+        found = list(_measured(path, document))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UsageError(f"--anchor {path} is no measurement of `edgevit bench FILE --json`", _AGAIN) from error
+    if host is not None:
+        _check_host(path, host, device)
+    return _anchors(path, found, device)
+
+
+def _measured(path: Path, document: Any) -> Iterator[_Measured]:
+    """Yields what one document has; its files are where it says, or beside it."""
+    digests: dict[str, str] = document.get("sha256", {})
+    if "comparison" in document:
+        comparison = from_json(Comparison, json.dumps(document["comparison"]).encode())
+        for each in comparison.files:
+            file = _file(path, str(each.artifact), digests)
+            latency = each.latency
+            yield _Measured(file, latency.p50_ms, latency.unstable, comparison.threads, latency.batch)
+        return
+    measurement = from_json(Measurement, json.dumps(document["measurement"]).encode())
+    conditions = measurement.conditions
+    file = _file(path, document["artifact"], digests)
+    yield _Measured(file, measurement.latency_ms.p50, conditions.unstable, measurement.threads, conditions.batch)
+
+
+def _file(path: Path, artifact: str, digests: dict[str, str]) -> Path:
+    """The artifact of a document that may have been written on another machine."""
+    places = (Path(artifact), path.parent / artifact, path.parent / Path(artifact).name)
+    file = next((place for place in places if place.is_file()), None)
+    if file is None:
+        raise UsageError(
+            f"--anchor {path} is of {artifact}, which is not there", f"copy {Path(artifact).name} beside {path.name}"
+        )
+    wanted = digests.get(artifact)
+    if wanted is not None and file_sha256(*backend_of_file(file).files_of(file)) != wanted:
+        raise UsageError(f"--anchor {path} is of another {file.name} than the one that is there", _AGAIN)
+    return file
+
+
+def _check_host(path: Path, host: Host, device: Device) -> None:
+    reason = why_not_measured_here(host, device)
+    if reason:
+        raise UsageError(f"--anchor {path} is no measurement on {device.name}: {reason}", _AGAIN)
+
+
+def _anchors(path: Path, found: Sequence[_Measured], device: Device) -> tuple[MeasuredFile, ...]:
+    """Checks measurements, all of which edgevit took on the processor of the machine."""
+    processor = processor_of(device)
+    if processor is None:
+        raise UsageError(
+            f"--anchor {path} was measured on a processor, and {device.name} has none of its own",
+            "give FILE=LATENCY of what ran on it",
+        )
+    for each in found:
+        threads = "1 thread" if each.threads == 1 else f"{each.threads} threads"
+        if each.unstable:
+            raise UsageError(f"--anchor {path}: {each.file.name} was disturbed: {each.unstable}", _AGAIN)
+        if each.batch != 1:
+            raise UsageError(f"--anchor {path}: {each.file.name} was measured in batches of {each.batch}", _AGAIN)
+        if processor.threads is not None and each.threads != processor.threads:
+            raise UsageError(
+                f"--anchor {path}: {each.file.name} ran with {threads}, and predictions for {device.name} are for "
+                f"{processor.threads}",
+                f"measure it with --threads {processor.threads}",
+            )
+    return tuple(MeasuredFile(each.file.absolute(), each.ms, processor.kind) for each in found)
