@@ -46,7 +46,7 @@ def predict_target_layers(
     """Predicts the time of each layer on a device.
 
     Args:
-        target: As for :func:`edgevit.commands.profile.predict_for_target`, and so the others.
+        target: As for :func:`edgevit.commands.profile.artifact_of`, and so the others.
         device: Name of a device.
         weights: Of the model.
         export: Backend or format that a model is exported to.
@@ -54,7 +54,7 @@ def predict_target_layers(
         anchors: Artifacts that were measured on the device.
 
     Raises:
-        UsageError: as :func:`edgevit.commands.profile.predict_for_target`.
+        UsageError: as :func:`edgevit.commands.profile.artifact_of` and :func:`edgevit.commands.profile.question_of`.
     """
     found = load_device(device)
     with child_runner(progress) as children, artifact_of(target, weights, export, children) as artifact:

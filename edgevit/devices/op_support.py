@@ -32,6 +32,8 @@ _CHANGE_OF_KIND: dict[OpKind, str] = {
 Lack = tuple[str, FallbackReason, str, str]
 """Native name of an op, reason, detail, and what to change."""
 
+_MOSTLY = 0.5
+"""Share of the MACs in static int8 from which a graph is meant to be all static."""
 _OTHER_NETWORK = "take a network without it, or another unit"
 
 
@@ -176,7 +178,7 @@ class _Check:
     def _numerics_problem(self, op: Op) -> Lack | None:
         if op.kind in ("quantize", "constant") or op.numerics in self.unit.numerics:
             return None
-        return op.native, "numerics", f"in {_WORDS[op.numerics]}", self._change_of_numbers()
+        return op.native, "numerics", f"in {_WORDS[op.numerics]}", self._change_of_numbers(op)
 
     def _number_problem(self, op: Op) -> Lack | None:
         problem = self._numerics_problem(op)
@@ -190,10 +192,12 @@ class _Check:
 
     def _change_of_op(self, op: Op) -> str:
         if op.kind == "quantize" or op.numerics not in self.unit.numerics:
-            return self._change_of_numbers()
+            return self._change_of_numbers(op)
         return _CHANGE_OF_KIND.get(op.kind, _OTHER_NETWORK)
 
-    def _change_of_numbers(self) -> str:
+    def _change_of_numbers(self, op: Op) -> str:
+        if op.numerics == "int8_dynamic" and self.graph.layer_share("int8_static") > _MOSTLY:
+            return "--integer-io int8, which makes the last layer static too"
         schemes = {"int8_static": "static_wi8_ai8", "float": "fp32", "int16_static": "static_wi8_ai16"}
         return "--scheme " + " or ".join(name for numerics, name in schemes.items() if numerics in self.unit.numerics)
 

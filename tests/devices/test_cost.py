@@ -131,11 +131,20 @@ def test_the_fastest_able_unit_is_taken() -> None:
         predict_latency(layer(), jetson, unit="npu")
 
 
-def test_a_unit_of_which_too_little_is_published_gets_no_latency_and_says_so() -> None:
-    unknown = PI5.model_copy(update={"units": (PI5.units[0].model_copy(update={"roofline": None}),)})
+def test_a_unit_whose_runtime_was_measured_elsewhere_alone_has_a_wide_interval_and_says_so() -> None:
+    bare = PI5.units[0].model_copy(update={"roofline": None, "cores": ()})
+    unknown = PI5.model_copy(update={"units": (bare,), "measured_as": (), "chip": None, "title": "Board"})
     prediction = predict_latency(layer(), unknown)
+    assert prediction.latency_ms is not None
+    assert prediction.basis.endswith("measurements of other architectures (TFLite, fp32)")
+    assert prediction.latency_ms.high > 3 * prediction.latency_ms.p50
+
+
+def test_a_unit_of_which_too_little_is_published_gets_no_latency_and_says_so() -> None:
+    bare = PI5.units[0].model_copy(update={"roofline": None, "runtimes": ("vx-delegate",)})
+    prediction = predict_latency(layer(), PI5.model_copy(update={"units": (bare,)}))
     assert (prediction.latency_ms, prediction.supported) == (None, True)
-    assert prediction.basis.startswith("no latency: too little is published of LiteRT with XNNPACK")
+    assert prediction.basis.startswith("no latency: too little is published of VeriSilicon's VX delegate")
 
 
 def test_mobilenet_v2_on_published_devices(shared_data: Path) -> None:

@@ -107,6 +107,10 @@ def test_each_reason_has_its_code_and_what_to_change() -> None:
     assert (found.reason, found.change) == ("numerics", "--scheme static_wi8_ai8")
     (found,) = check_support(layer(numerics="int8_dynamic"), PHONE).fallbacks
     assert (found.reason, found.change) == ("numerics", "--scheme static_wi8_ai8 or fp32")
+    small = layer(macs=10, numerics="int8_dynamic", kind="linear", native="FULLY_CONNECTED").ops[0]
+    head = extended(layer(numerics="int8_static"), replace(small, name="head", inputs=("y", "w"), outputs=("z",)))
+    (found,) = [fallback for fallback in check_support(head, PHONE).fallbacks if fallback.blocks]
+    assert (found.op, found.change) == ("FULLY_CONNECTED", "--integer-io int8, which makes the last layer static too")
     (found,) = check_support(replace(layer(), format="xml"), PHONE).fallbacks
     assert (found.reason, found.change) == ("format", "export ONNX or TFLite")
     (found,) = check_support(extended(layer(), Op("x", "RFFT2D", "other", ("y",), ("z",), 0)), PHONE).fallbacks
