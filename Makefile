@@ -9,6 +9,7 @@
 # make bench-engine   what runs cost, beside a plain script of the same library calls
 # make bench-compress   the fastest file of each runtime within a drop, on images that nothing was chosen on
 # make bench-finetune   what label-free fine-tuning regains, on images that nothing was chosen on
+# make bench-host   predictions of a calibrated host against measurements, on networks that it did not see
 # make bench-latency   whether latencies repeat, under changing load: docs/latency-protocol.md
 # make bench-gate   how often gate --measure is right, under changing load: docs/regression-gate-trials.md
 # make resolve   which extra resolves where, and its size: docs/installing.md
@@ -18,7 +19,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test test-all test-kill lint bench bench-quantize bench-tokens bench-engine bench-latency bench-gate bench-compress bench-finetune resolve families digits docs demo-page
+.PHONY: install demo test test-all test-kill lint bench bench-quantize bench-tokens bench-engine bench-latency bench-gate bench-host bench-compress bench-finetune resolve families digits docs demo-page
 .DELETE_ON_ERROR:
 
 install: $(STAMP)
@@ -64,6 +65,9 @@ bench-latency: $(STAMP)
 
 bench-gate: $(STAMP)
 	$(BIN)/python -m benchmarks.regression_gate --table docs/regression-gate-trials.md
+
+bench-host: $(STAMP)
+	$(BIN)/python -m benchmarks.host_predictions
 
 bench-finetune: $(STAMP)
 	$(BIN)/python -m benchmarks.finetune

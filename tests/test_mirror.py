@@ -61,6 +61,7 @@ OTHER_FILES: Mapping[str, str] = {
     "tests/cli/test_json.py": "--json of every command",
     "tests/contract/": "every backend, pass, token method and model family against one contract",
     "tests/data/pictures.py": "images to decode",
+    "tests/devices/calibration/every_layer.py": "a small network with every kind of layer",
     "tests/devices/graphs.py": "small graphs to price",
     "tests/devices/rows.py": "made-up measurements",
     "tests/encoders.py": "small encoders that are not timm's",

@@ -16,7 +16,7 @@ _REMARK = r" \(|, | at "
 """Begins what of a title does not fit 80 columns: products, a power mode, a clock; ``show`` has it."""
 
 devices = typer.Typer(
-    help="""List or show the known devices.
+    help="""List or show the known devices, or calibrate this one.
 
     Latency and memory can be predicted for them.
 
@@ -24,6 +24,7 @@ devices = typer.Typer(
     Examples:
       edgevit devices
       edgevit devices show raspberry-pi-5
+      edgevit devices calibrate
       edgevit devices validate
     """,
     invoke_without_command=True,
@@ -81,6 +82,71 @@ def show_device(
         return
     for path, value in _leaves(facts, ""):
         terminal.print_line(f"{path} = {value}")
+
+
+@devices.command("calibrate", cls=StrictCommand)
+def calibrate_devices(
+    out: Annotated[Path, typer.Option(rich_help_panel=options.OUTPUT, help="Device file to write.")] = Path(
+        "my-host.toml"
+    ),
+    minutes: Annotated[
+        float,
+        typer.Option(
+            min=0.1, max=60, rich_help_panel=options.CHOICE, help="Most time that the timing takes, in all runtimes."
+        ),
+    ] = 5.0,
+    runtimes: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=options.CHOICE,
+            help="Formats or runtimes, such as onnx,tflite; all that are installed when not given.",
+            show_default=False,
+        ),
+    ] = None,
+    threads: options.Threads = None,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Replace the file, and calibrate even a busy machine; the file then says so."),
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Time small networks on this host, and write a device file that predicts for it.
+
+    Every time is divided by that of a reference network in the same rounds, since the clock of a machine drifts. No PyTorch is needed.
+
+    \b
+    Examples:
+      edgevit devices calibrate
+      edgevit devices calibrate --out my-host.toml --runtimes onnx,tflite --threads 2
+      edgevit profile model.onnx --device my-host.toml
+    """
+    from edgevit.cli import terminal
+    from edgevit.commands.calibrate import HostCalibration, calibrate_host
+    from edgevit.spec.input_file import expand_user
+
+    asked = HostCalibration(
+        out=expand_user(str(out)),
+        runtimes=tuple(options.split(runtimes) or ()),
+        seconds=60 * minutes,
+        threads=threads or 1,
+        force=force,
+    )
+    with terminal.make_progress() as progress:
+        device = calibrate_host(asked, progress)
+    found = device.units[0].calibrations
+    if as_json:
+        terminal.print_json(
+            {"device": str(asked.out), "calibrations": [each.model_dump(mode="json") for each in found]}
+        )
+        return
+    rows = [
+        (each.runtime, each.runtime_version, str(each.networks), f"{each.reference_ms:.2f}", f"{each.reference_drift:.0%}", f"{each.median_error:.1%}")
+        for each in found
+    ]  # fmt: skip
+    terminal.print_table(
+        ("runtime", "version", "networks", "reference ms", "its drift", "median error of the left out"), rows
+    )
+    terminal.print_line(f"wrote {asked.out}: edgevit profile ARTIFACT --device {asked.out}")
 
 
 @devices.command("validate", cls=StrictCommand)

@@ -28,6 +28,7 @@ from dataclasses import dataclass, replace
 
 from edgevit.devices.anchors import Anchor, narrowing, shift
 from edgevit.devices.artifact_latency import ArtifactLatency, MeasuredGraph, artifact_latency
+from edgevit.devices.calibrated_latency import calibrated_latency, calibration_of
 from edgevit.devices.coefficients import load_cost_model
 from edgevit.devices.device import Device, Efficiency, Roofline, Unit
 from edgevit.devices.evidence import Configuration
@@ -106,7 +107,7 @@ class Estimate:
 
 
 def estimate(graph: Graph, device: Device, unit: Unit) -> Estimate | None:
-    """Predicts from published measurements, or where a roofline of the unit itself says more than they do, from that.
+    """Predicts from the machine's own calibration, else from published measurements or the unit's roofline, as it says more.
 
     Args:
         graph: Ops of the artifact, all of which the unit runs.
@@ -120,6 +121,10 @@ def estimate(graph: Graph, device: Device, unit: Unit) -> Estimate | None:
     if runtime is None:
         return None
     fitted = artifact_latency(load_cost_model(), graph, device, unit, runtime.name)
+    calibration = calibration_of(unit, runtime.name)
+    if calibration is not None:
+        calibrated = calibrated_latency(graph, calibration)
+        return Estimate(calibrated.interval, calibrated.words, "measured", fitted.configuration)
     if rests_on_measurements(fitted, unit):
         return Estimate(fitted.interval, fitted.words, fitted.basis.regime, fitted.configuration)
     if unit.roofline is None:

@@ -133,6 +133,30 @@ class OpLimits(Section):
     source: Text = "nothing is known to be unsupported"
 
 
+class Calibration(Section):
+    """What ``edgevit devices calibrate`` found of one runtime on the machine itself; no other coefficients are in a device file."""
+
+    runtime: RuntimeName
+    runtime_version: Annotated[str, Field(min_length=1)]
+    threads: Count
+    date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    edgevit_version: Annotated[str, Field(min_length=1)]
+    networks: Count
+    """Small networks that were timed, each in floats and in int8 where the runtime has both."""
+    reference_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    """Time of the network that each of their times was divided by."""
+    reference_drift: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    """Width of the middle half of its times while the others were timed, as a share of ``reference_ms``."""
+    median_error: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    """Of whole networks, each predicted from the others: relative, median."""
+    half_width: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    """Of the interval that 80 % of those are in, of the logarithm of a time."""
+    busy: Text | None = None
+    """What disturbed the timing; None if nothing did."""
+    costs: Annotated[dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]], Field(min_length=1)]
+    """Of each feature of kernels, in times of the reference network."""
+
+
 class Unit(Section):
     """One processor of a device together with the runtimes that drive it."""
 
@@ -158,6 +182,19 @@ class Unit(Section):
     ops: OpLimits = OpLimits()
     roofline: Roofline | None = None
     """None where too little is published for a prediction from the data sheet."""
+    calibrations: tuple[Calibration, ...] = ()
+    """One for each runtime that was calibrated on this machine."""
+
+    @field_validator("calibrations")
+    @classmethod
+    def _of_its_runtimes(cls, value: tuple[Calibration, ...], info: ValidationInfo) -> tuple[Calibration, ...]:
+        found = [calibration.runtime for calibration in value]
+        if len(set(found)) != len(found):
+            raise ValueError("calibrates a runtime twice; keep one of them")
+        missing = [name for name in found if name not in info.data.get("runtimes", found)]
+        if missing:
+            raise ValueError(f"calibrates {', '.join(missing)}, which is none of runtimes")
+        return value
 
     @field_validator("runtimes")
     @classmethod

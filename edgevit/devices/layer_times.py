@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from edgevit.devices.artifact_latency import MeasuredGraph, arithmetic_of, artifact_latency
+from edgevit.devices.calibrated_latency import CalibratedLatency, calibrated_latency, calibration_of
 from edgevit.devices.coefficients import load_cost_model
 from edgevit.devices.cost import op_costs, predict_latency, rests_on_measurements
 from edgevit.devices.device import Device, Unit
@@ -49,8 +50,13 @@ def predict_layers(graph: Graph, device: Device, anchors: Sequence[MeasuredGraph
     if prediction.latency_ms is None or runtime is None:
         return None
     p50 = prediction.latency_ms.p50
-    fitted = artifact_latency(load_cost_model(), graph, device, unit, runtime.name)
-    if rests_on_measurements(fitted, unit):
+    calibration = calibration_of(unit, runtime.name)
+    fitted = (
+        artifact_latency(load_cost_model(), graph, device, unit, runtime.name)
+        if calibration is None
+        else calibrated_latency(graph, calibration)
+    )
+    if isinstance(fitted, CalibratedLatency) or rests_on_measurements(fitted, unit):
         scale = p50 / fitted.interval.p50
         ops = {op.name: op for op in graph.ops}
         layers = tuple(_of_kernel(kernel, ms * scale, ops[kernel.name], graph, unit) for kernel, ms in fitted.kernels)

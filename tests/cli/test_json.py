@@ -53,6 +53,7 @@ SLOW = {
     "clean": "clean run",
     "doctor": "doctor",
     "devices validate": "devices validate rows.csv",
+    "devices calibrate": "devices calibrate --runtimes tflite --minutes 0.5 --force",
 }
 """Commands that run a model, or a cost model."""
 REPLACES_THE_PACKAGE = {"devices fit"}

@@ -1,0 +1,48 @@
+"""The models that predictions for the host are checked on; no result of theirs is used by a calibration."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from edgevit.model.random_weights import randomize
+from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
+from edgevit.spec.token_plan import TokenPlan, parse_plans
+from edgevit.tokens.plan import with_fewer_tokens
+
+SIDE = 224
+NAMES = (
+    "deit_tiny_patch16_224", "mobilenetv2_100", "mobilenetv3_small_100", "tf_efficientnet_lite0", "resnet18",
+    "mobilevit_xxs", "levit_128s", "regnetx_002", "convnext_atto", "mobilevit_xs", "efficientformer_l1", "tiny_vit_5m_224",
+)  # fmt: skip
+"""Of timm."""
+REDUCED = {"vit_tiny_squeeze": ("vit_tiny_patch16_224", "squeeze:0.7@4,7,10"), "deit_tiny_evit": ("deit_tiny_patch16_224", "evit:0.7@4,7,10")}  # fmt: skip
+"""Token-reduced models by name: timm's name, and the plan."""
+
+
+def timm_model(name: str) -> tuple[nn.Module, int]:
+    """Makes a model of timm with random weights, and gives the side of its image in pixels."""
+    ensure_torchvision_schemas()
+    import timm
+
+    torch.manual_seed(0)
+    module = timm.create_model(name, pretrained=False)
+    randomize(module, (SIDE, SIDE), seed=0)
+    return module, SIDE
+
+
+def reduced_model(name: str, plan: str) -> tuple[nn.Module, int]:
+    """Makes a model of timm with fewer tokens, and gives the side of its image in pixels."""
+    module, side = timm_model(name)
+    (parsed,) = parse_plans(plan)
+    assert isinstance(parsed, TokenPlan)
+    return with_fewer_tokens(module, parsed, "gather", (side, side)).eval(), side
+
+
+MODELS: dict[str, Callable[[], tuple[nn.Module, int]]] = {
+    **{name: functools.partial(timm_model, name) for name in NAMES},
+    **{name: functools.partial(reduced_model, *given) for name, given in REDUCED.items()},
+}

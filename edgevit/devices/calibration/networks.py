@@ -1,0 +1,286 @@
+"""The networks that are timed: kernels one kind at a time, and whole networks, each kernel beside those it has in practice.
+
+None of them is a published network; widths, depths and sizes are such that the shapes of published ones lie between
+theirs.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+
+from edgevit.devices.calibration.network import Activation, Builder, Network
+
+REFERENCE = "reference"
+Make = Callable[[Builder], int]
+
+
+def networks() -> tuple[Network, ...]:
+    """Returns the networks, the most telling first: when time is short, the last ones are left out."""
+    return tuple(_network(name, make) for name, make in _NETWORKS.items())
+
+
+def reference() -> Network:
+    """Returns the network whose time every other time is divided by."""
+    return _network(REFERENCE, functools.partial(_plain, side=96, widths=(24, 64, 144, 288), blocks=1, act="relu"))
+
+
+def _network(name: str, make: Make) -> Network:
+    builder = Builder()
+    make(builder)
+    return builder.network(name)
+
+
+def _plain(b: Builder, side: int, widths: Sequence[int], blocks: int, act: Activation) -> int:
+    x = b.input(side)
+    for width in widths:
+        x = b.conv(x, width, 3, 2, act)
+        for _ in range(blocks):
+            x = b.conv(x, width, 3, 1, act)
+    return b.classify(x)
+
+
+def _residual(b: Builder, side: int, widths: Sequence[int], blocks: int) -> int:
+    x = b.pool(b.conv(b.input(side), widths[0], 7, 2, "relu"), "max_pool", 2)
+    for place, width in enumerate(widths):
+        for block in range(blocks):
+            stride = 2 if place and not block else 1
+            y = b.conv(b.conv(x, width, 3, stride, "relu"), width, 3)
+            if b.shape(x) != b.shape(y):
+                x = b.conv(x, width, 1, stride)
+            x = b.activate(b.add(y, x), "relu")
+    return b.classify(x)
+
+
+def _bottleneck(b: Builder, side: int, widths: Sequence[int], blocks: int, group: int = 0) -> int:
+    x = b.conv(b.input(side), 32, 3, 2, "relu")
+    for width in widths:
+        for block in range(blocks):
+            stride, inner = 1 if block else 2, width if group else width // 4
+            y = b.conv(x, inner, 1, 1, "relu")
+            y = b.conv(b.conv(y, inner, 3, stride, "relu", inner // group if group else 1), width)
+            if b.shape(x) != b.shape(y):
+                x = b.conv(x, width, 1, stride)
+            x = b.activate(b.add(y, x), "relu")
+    return b.classify(x)
+
+
+def _excite(b: Builder, x: int, act: Activation, gate: Activation) -> int:
+    width = b.shape(x)[0]
+    inner = max(8, width // 32 * 8)
+    return b.mul(x, b.conv(b.conv(b.mean(x), inner, act=act), width, act=gate))
+
+
+def _inverted(b: Builder, side: int, widths: Sequence[int], blocks: int, kernel: tuple[int, int], acts: tuple[Activation, Activation]) -> int:  # fmt: skip
+    expand, window = kernel
+    act, gate = acts
+    x = b.conv(b.input(side), widths[0], 3, 2, act)
+    for width in widths:
+        for block in range(blocks):
+            inner = b.shape(x)[0] * expand
+            y = b.conv(b.conv(x, inner, act=act), inner, window, 1 if block else 2, act, 0)
+            if gate != "none":
+                y = _excite(b, y, "relu", gate)
+            y = b.conv(y, width)
+            x = b.add(x, y) if block else y
+    return b.classify(b.conv(x, 4 * b.shape(x)[0], act=act), 1000)
+
+
+def _convnext(b: Builder, side: int, widths: Sequence[int], blocks: int, window: int = 7) -> int:
+    x = b.conv(b.input(side), widths[0], 4, 4)
+    for place, width in enumerate(widths):
+        x = b.as_map(b.norm(b.tokens(x, "last_tokens")), "last_map")
+        if place:
+            x = b.conv(x, width, 2, 2)
+        for _ in range(blocks):
+            y = b.norm(b.tokens(b.conv(x, width, window, groups=0), "last_tokens"))
+            x = b.add(x, b.as_map(b.linear(b.linear(y, 4 * width, "gelu"), width), "last_map"))
+    return b.classify(x)
+
+
+def _encoder(b: Builder, x: int, heads: int, ratio: float, act: Activation = "gelu", biased: bool = False) -> int:
+    width = b.shape(x)[-1]
+    x = b.add(x, b.attention(b.norm(x), heads, biased=biased))
+    return b.add(x, b.linear(b.linear(b.norm(x), int(ratio * width), act), width))
+
+
+def _transformer(b: Builder, image: tuple[int, int], width: int, heads: int, depth: int, ratio: float = 4) -> int:
+    side, patch = image
+    x = b.tokens(b.conv(b.input(side), width, patch, patch))
+    for _ in range(depth):
+        x = _encoder(b, x, heads, ratio)
+    return b.classify(b.as_map(b.norm(x)))
+
+
+def _windowed(b: Builder, side: int, widths: Sequence[int], heads: Sequence[int], act: Activation) -> int:
+    x = b.conv(b.conv(b.input(side), widths[0] // 2, 3, 2, act), widths[0], 3, 2)
+    for width, count in zip(widths[1:], heads, strict=True):
+        x = b.conv(b.conv(b.conv(x, width, act=act), width, 3, 2, act, 0), width)
+        x = b.conv(_windows(b, x, 7, lambda y, count=count: _encoder(b, y, count, 4, act, True)), width, 3, groups=0)  # type: ignore[misc]
+    return b.classify(x)
+
+
+def _windows(b: Builder, x: int, size: int, block: Callable[[int], int]) -> int:
+    channels, side, _ = b.shape(x)
+    count = side // size
+    y = b.reshape(b.tokens(x, "last_tokens"), (count, size, count, size, channels))
+    y = b.reshape(b.transpose(y, (0, 2, 1, 3, 4)), (count * count, size * size, channels))
+    y = b.reshape(block(y), (count, count, size, size, channels))
+    y = b.reshape(b.transpose(y, (0, 2, 1, 3, 4)), (1, side * side, channels))
+    return b.as_map(y, "last_map")
+
+
+def _mixed(b: Builder, side: int, widths: Sequence[int], token_widths: Sequence[int]) -> int:
+    act: Activation = "silu"
+    x = b.conv(b.input(side), 16, 3, 2, act)
+    for width, tokens in zip(widths, token_widths, strict=True):
+        inner = 4 * b.shape(x)[0]
+        x = b.conv(b.conv(b.conv(x, inner, act=act), inner, 3, 2, act, 0), width)
+        if tokens:
+            y = b.tokens(b.conv(b.conv(x, width, 3, act=act), tokens))
+            count = b.shape(y)[1]
+            y = b.transpose(b.reshape(y, (count // 4, 4, tokens)), (1, 0, 2))
+            for _ in range(2):
+                y = _encoder(b, y, 4, 2, act)
+            y = b.reshape(b.transpose(b.norm(y), (1, 0, 2)), (1, count, tokens))
+            x = b.conv(b.concat(x, b.conv(b.as_map(y), width, act=act)), width, 3, act=act)
+    return b.classify(b.conv(x, 4 * b.shape(x)[0], act=act))
+
+
+def _pyramid(b: Builder, side: int, width: int, heads: int, key: int, depth: int) -> int:
+    x = b.input(side)
+    for part in (8, 4, 2, 1):
+        x = b.conv(x, width // part, 3, 2, "none" if part == 1 else "hard_swish")
+    y = b.tokens(x)
+    for _ in range(depth):
+        y = b.add(y, b.attention(y, heads, key, True))
+        y = b.add(y, b.linear(b.linear(y, 2 * width, "hard_swish"), width))
+    return b.classify(b.as_map(y))
+
+
+def _pooling(b: Builder, side: int, widths: Sequence[int], heads: int) -> int:
+    x = b.conv(b.conv(b.input(side), widths[0] // 2, 3, 2, "relu"), widths[0], 3, 2, "relu")
+    for place, width in enumerate(widths):
+        x = b.conv(x, width, 3, 2) if place else x
+        x = b.add(x, b.pool(x, "avg_pool"))
+        x = b.add(x, b.conv(b.conv(x, 4 * width, act="gelu"), width))
+    if heads:
+        x = b.as_map(_encoder(b, b.tokens(x), heads, 4))
+    return b.classify(x)
+
+
+def _convs(b: Builder, side: int, width: int, count: int, window: int = 1, groups: int = 1) -> int:
+    x = b.conv(b.input(side * 4), width, 4, 4)
+    for _ in range(count):
+        x = b.conv(x, width, window, 1, "relu", groups)
+    return b.classify(x)
+
+
+def _linears(b: Builder, side: int, width: int, ratio: int, count: int, act: Activation) -> int:
+    x = b.tokens(b.conv(b.input(side * 8), width, 8, 8), "last_tokens")
+    for _ in range(count):
+        x = b.linear(b.linear(x, ratio * width, act), width)
+    return b.classify(b.as_map(x, "last_map"))
+
+
+def _attentions(b: Builder, side: int, width: int, heads: int, count: int, key: int = 0) -> int:
+    x = b.tokens(b.conv(b.input(side * 8), width, 8, 8))
+    for _ in range(count):
+        x = b.add(x, b.attention(x, heads, key, bool(key)))
+    return b.classify(b.as_map(x))
+
+
+def _norms(b: Builder, side: int, width: int, count: int) -> int:
+    x = b.tokens(b.conv(b.input(side * 8), width, 8, 8), "last_tokens")
+    for _ in range(count):
+        x = b.add(x, b.linear(b.norm(x), width))
+    return b.classify(b.as_map(x, "last_map"))
+
+
+def _gates(b: Builder, side: int, width: int, count: int, act: Activation) -> int:
+    x = b.conv(b.input(side * 4), width, 4, 4)
+    for _ in range(count):
+        x = b.add(x, b.activate(x, act))
+    return b.classify(x)
+
+
+def _excites(b: Builder, side: int, width: int, count: int) -> int:
+    x = b.conv(b.input(side * 4), width, 4, 4)
+    for _ in range(count):
+        x = _excite(b, x, "relu", "sigmoid")
+    return b.classify(x)
+
+
+def _pools(b: Builder, side: int, width: int, count: int) -> int:
+    x = b.conv(b.input(side * 4), width, 4, 4)
+    for _ in range(count):
+        x = b.add(x, b.pool(b.pool(x, "avg_pool"), "max_pool"))
+    return b.classify(x)
+
+
+def _moves(b: Builder, side: int, width: int, count: int) -> int:
+    x = b.conv(b.input(side * 4), width, 4, 4)
+    for _ in range(count):
+        x = b.add(x, _windows(b, x, 7, lambda y: b.activate(y, "relu")))
+        x = b.add(x, b.as_map(b.activate(b.tokens(x), "relu")))
+    return b.classify(x)
+
+
+_p = functools.partial
+_NETWORKS: dict[str, Make] = {
+    "residual-a": _p(_residual, side=192, widths=(48, 80, 160, 320), blocks=1),
+    "inverted-a": _p(_inverted, side=224, widths=(16, 24, 40, 72, 144), blocks=2, kernel=(4, 3), acts=("relu6", "none")),
+    "transformer-a": _p(_transformer, image=(224, 16), width=160, heads=4, depth=2),
+    "excited-a": _p(_inverted, side=224, widths=(16, 24, 40, 56, 104), blocks=2, kernel=(4, 5), acts=("hard_swish", "hard_sigmoid")),
+    "convnext-a": _p(_convnext, side=224, widths=(32, 64, 128, 256), blocks=1),
+    "mixed-a": _p(_mixed, side=224, widths=(24, 40, 56), token_widths=(0, 0, 72)),
+    "pyramid-a": _p(_pyramid, side=224, width=160, heads=4, key=16, depth=3),
+    "windowed-a": _p(_windowed, side=224, widths=(48, 96, 144), heads=(3, 5), act="gelu"),
+    "pooling-a": _p(_pooling, side=192, widths=(40, 80, 160, 320), heads=10),
+    "grouped-a": _p(_bottleneck, side=192, widths=(32, 64, 144, 320), blocks=1, group=8),
+    "linears-a": _p(_linears, side=14, width=192, ratio=3, count=3, act="gelu"),
+    "convs-1x1-a": _p(_convs, side=28, width=96, count=6),
+    "convs-3x3-a": _p(_convs, side=28, width=88, count=4, window=3),
+    "depthwise-3": _p(_convs, side=56, width=72, count=6, window=3, groups=0),
+    "attention-a": _p(_attentions, side=14, width=192, heads=3, count=3),
+    "norms-a": _p(_norms, side=20, width=192, count=4),
+    "gates-gelu": _p(_gates, side=28, width=96, count=5, act="gelu"),
+    "gates-silu": _p(_gates, side=28, width=96, count=5, act="silu"),
+    "gates-hard": _p(_gates, side=28, width=96, count=5, act="hard_swish"),
+    "excites": _p(_excites, side=20, width=144, count=8),
+    "pools": _p(_pools, side=28, width=96, count=3),
+    "moves": _p(_moves, side=28, width=96, count=3),
+    "depthwise-5": _p(_convs, side=28, width=240, count=5, window=5, groups=0),
+    "convs-1x1-b": _p(_convs, side=14, width=400, count=5),
+    "transformer-b": _p(_transformer, image=(160, 16), width=256, heads=4, depth=3),
+    "residual-b": _p(_residual, side=128, widths=(64, 144, 288, 480), blocks=1),
+    "inverted-b": _p(_inverted, side=160, widths=(24, 32, 64, 112, 200), blocks=2, kernel=(6, 3), acts=("relu6", "none")),
+    "bottleneck-a": _p(_bottleneck, side=160, widths=(96, 192, 384), blocks=2),
+    "depthwise-7": _p(_convs, side=28, width=128, count=4, window=7, groups=0),
+    "linears-b": _p(_linears, side=7, width=384, ratio=4, count=3, act="relu"),
+    "attention-b": _p(_attentions, side=14, width=128, heads=4, count=4, key=16),
+    "convs-3x3-c": _p(_convs, side=7, width=448, count=2, window=3),
+    "convs-3x3-d": _p(_convs, side=56, width=64, count=2, window=3),
+    "transformer-c": _p(_transformer, image=(224, 32), width=320, heads=5, depth=3),
+    "convnext-b": _p(_convnext, side=160, widths=(48, 96, 192, 384), blocks=1),
+    "pooling-b": _p(_pooling, side=160, widths=(56, 104, 208, 384), heads=0),
+    "excited-b": _p(_inverted, side=160, widths=(16, 24, 48, 112, 192), blocks=2, kernel=(4, 3), acts=("silu", "sigmoid")),
+    "plain-a": _p(_plain, side=160, widths=(40, 64, 96, 192, 640), blocks=1, act="relu"),
+    "grouped-b": _p(_bottleneck, side=160, widths=(48, 96, 240, 528), blocks=1, group=16),
+    "windowed-b": _p(_windowed, side=224, widths=(64, 128, 160, 320), heads=(4, 5, 10), act="gelu"),
+    "mixed-b": _p(_mixed, side=256, widths=(32, 40, 72, 88), token_widths=(0, 0, 88, 112)),
+    "pyramid-b": _p(_pyramid, side=160, width=288, heads=6, key=24, depth=3),
+    "inverted-c": _p(_inverted, side=192, widths=(16, 24, 48, 104, 176), blocks=2, kernel=(5, 5), acts=("relu6", "none")),
+    "transformer-d": _p(_transformer, image=(176, 16), width=448, heads=7, depth=2),
+    "linears-c": _p(_linears, side=28, width=96, ratio=4, count=3, act="none"),
+    "convs-1x1-c": _p(_convs, side=56, width=32, count=8),
+    "convs-3x3-b": _p(_convs, side=14, width=208, count=4, window=3),
+    "plain-b": _p(_plain, side=128, widths=(16, 48, 128, 384), blocks=2, act="silu"),
+    "excited-c": _p(_inverted, side=128, widths=(16, 32, 56, 96, 128), blocks=2, kernel=(6, 3), acts=("hard_swish", "hard_sigmoid")),
+    "convnext-c": _p(_convnext, side=128, widths=(64, 112, 224, 352), blocks=2, window=5),
+    "residual-c": _p(_residual, side=160, widths=(24, 56, 104, 224), blocks=2),
+    "transformer-e": _p(_transformer, image=(192, 16), width=128, heads=2, depth=3, ratio=3),
+    "linears-d": _p(_linears, side=14, width=320, ratio=2, count=3, act="gelu"),
+    "grouped-c": _p(_bottleneck, side=224, widths=(24, 56, 152, 368), blocks=1, group=8),
+    "inverted-d": _p(_inverted, side=128, widths=(32, 40, 88, 160, 288), blocks=2, kernel=(6, 5), acts=("relu6", "none")),
+}  # fmt: skip

@@ -1,0 +1,123 @@
+"""Calibrating this host: what is refused before anything is timed, and what is written."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from edgevit.commands import calibrate
+from edgevit.commands.calibrate import (
+    HostCalibration,
+    calibrate_host,
+    describe_host,
+    device_name,
+    device_toml,
+)
+from edgevit.devices.calibration.timing import NetworkTime, RuntimeTimes
+from edgevit.devices.device import load_device
+from edgevit.errors import UsageError
+from edgevit.measure.conditions import Disturbance
+from edgevit.run.progress import Silent
+
+
+def asked(out: Path, *runtimes: str, force: bool = False, seconds: float = 60) -> HostCalibration:
+    return HostCalibration(out, runtimes, seconds, 1, force)
+
+
+def times(count: int = 30, drift: float = 0.05, busy: str = "") -> RuntimeTimes:
+    networks = tuple(
+        NetworkTime(f"plain-{number}", "float", 1.0 + number, {"macs linear": (1.0 + number) * 1e8, "constant": 1.0})
+        for number in range(count)
+    )
+    return RuntimeTimes("2.3.0", 3.1, drift, networks, busy)
+
+
+def refusal(given: HostCalibration) -> UsageError:
+    with pytest.raises(UsageError) as caught:
+        calibrate_host(given, Silent())
+    return caught.value
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibrate, "disturbances", lambda *_: ())
+
+
+class Children:
+    """Answers every task with times."""
+
+    def __init__(self, answer: RuntimeTimes) -> None:
+        self.answer = answer
+
+    def __call__(self, *_: object) -> Children:
+        return self
+
+    def __enter__(self) -> Children:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def run(self, *_: object) -> RuntimeTimes:
+        return self.answer
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_timed(tmp_path: Path) -> None:
+    there = tmp_path / "there.toml"
+    there.write_text("kept")
+    assert "is a folder" in refusal(asked(tmp_path)).message
+    assert "does not end in .toml" in refusal(asked(tmp_path / "a.json")).message
+    assert "there is no folder" in refusal(asked(tmp_path / "no" / "a.toml")).message
+    assert "exists" in refusal(asked(there)).message and "--force" in str(refusal(asked(there)).hint)
+    assert there.read_text() == "kept"
+
+
+def test_runtimes_that_are_not_there_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "a.toml"
+    assert "unknown backend" in refusal(asked(out, "onx")).message
+    monkeypatch.setattr(calibrate, "is_installed", lambda name: False)
+    assert "OpenVINO is not installed" in refusal(asked(out, "openvino")).message
+    assert "no runtime is installed" in refusal(asked(out)).message
+
+
+def test_a_busy_machine_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ai_edge_litert")
+    monkeypatch.setattr(calibrate, "disturbances", lambda *_: (Disturbance("other processes", 1.3),))
+    error = refusal(asked(tmp_path / "a.toml", "tflite"))
+    assert error.message == "this machine is busy: other processes used 1.3 cores" and "--force" in str(error.hint)
+
+
+@pytest.mark.usefixtures("quiet")
+def test_what_is_written_reads_back_with_its_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ai_edge_litert")
+    monkeypatch.setattr(calibrate, "child_runner", Children(times(busy="steal time 9 %")))
+    out = tmp_path / "My Host_2.toml"
+    written = calibrate_host(asked(out, "tflite"), Silent())
+    assert load_device(str(out)) == written and written.name == "my-host-2"
+    (calibration,) = written.units[0].calibrations
+    assert (calibration.runtime, calibration.networks, calibration.reference_ms) == ("litert", 30, 3.1)
+    assert calibration.busy == "steal time 9 %" and 0 < calibration.half_width < math.inf
+    assert written.units[0].runtimes == ("litert",)
+
+
+@pytest.mark.usefixtures("quiet")
+def test_too_few_networks_or_too_much_drift_write_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ai_edge_litert")
+    out = tmp_path / "a.toml"
+    monkeypatch.setattr(calibrate, "child_runner", Children(times(5)))
+    assert "--minutes" in str(refusal(asked(out, "tflite")).hint)
+    monkeypatch.setattr(calibrate, "child_runner", Children(times(drift=0.8)))
+    assert "80% apart" in refusal(asked(out, "tflite")).message
+    assert not out.exists()
+    calibrate_host(asked(out, "tflite", force=True), Silent())
+    assert load_device(str(out)).units[0].calibrations[0].reference_drift == 0.8
+
+
+def test_names_and_texts_of_devices() -> None:
+    assert device_name(Path("x/My Pi (5).toml")) == "my-pi-5"
+    assert device_name(Path("---.toml")) == "host"
+    device = describe_host(Path("a.toml"), {"litert": times(), "openvino": times()}, 2)
+    assert "2 threads" in device.units[0].title and device.units[0].runtimes == ("litert", "openvino")
+    assert '[[units.calibrations]]\nruntime = "litert"' in device_toml(device)
