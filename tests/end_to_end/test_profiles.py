@@ -24,8 +24,8 @@ LEAST = ("measure.min_seconds=0", "quantize.max_minutes=0.1")
 """Figures mean nothing here."""
 SECONDS = 1800
 """For one run: many times what it takes alone, for other work may run on the machine."""
-CONVOLUTIONS_ONLY = ("coral-edge-tpu",)
-"""Profiles of devices on which no transformer runs."""
+CONVOLUTIONS_ONLY = ("coral-edge-tpu", "apple")
+"""Profiles of devices on which no transformer runs, or none with a class token, which is a Gather in ONNX."""
 
 
 def check(profile: str, model: str, folder: Path) -> None:
