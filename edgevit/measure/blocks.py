@@ -95,7 +95,7 @@ def measure_block(new: Contender, old: Contender, settings: BlockSettings, rando
         run: Carries out the tasks.
 
     Raises:
-        CandidateFailed: one of the processes crashed or ran out of time; its message names the file.
+        CandidateFailed: one of the processes crashed, ran out of time, or found times that are none; its message names the file.
         UsageError: the runtime cannot load or run one of the files.
     """
     begin = time.monotonic()
@@ -133,4 +133,6 @@ def _task(contender: Contender, settings: BlockSettings, seed: int) -> Task[Turn
 def _timed(found: Turns | CandidateFailed, contender: Contender) -> Turns:
     if isinstance(found, CandidateFailed):
         raise CandidateFailed(f"{contender.artifact}: {found.message}", found.hint)
+    if not 0 < quick_ms(found) < math.inf:
+        raise CandidateFailed(f"{contender.artifact}: a run took {quick_ms(found)} ms, which is no time to judge")
     return found

@@ -194,8 +194,28 @@ def test_a_crash_is_bad_input(tell: Tell, files: tuple[Path, Path], monkeypatch:
 
 
 @pytest.mark.slow
-def test_a_file_passes_against_itself_in_real_processes(files: tuple[Path, Path]) -> None:
+@pytest.mark.parametrize(
+    ("suffix", "runtime"), [("onnx", "onnxruntime"), ("xml", "openvino"), ("tflite", "ai_edge_litert")]
+)
+def test_files_of_every_runtime_are_compared_in_real_processes(suffix: str, runtime: str) -> None:
+    pytest.importorskip(runtime)
+    file = PROBES / f"probe.{suffix}"
+    found = measure_regression(request((file, file), 10.0, 0.001), Silent())
+    assert (found.outcome, len(found.log_ratios), len(found.block_seconds)) == ("inconclusive", 1, 1)
+    assert 0 < found.ratio < 1000
+    assert any(note.startswith("both are the same file") for note in found.notes)
+
+
+@pytest.mark.slow
+def test_files_with_other_outputs_are_refused_in_real_processes(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
-    found = measure_regression(request(files, 10.0, 120.0), Silent())
-    assert len(found.log_ratios) == len(found.block_seconds) >= 1
-    assert found.outcome != "fail"
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(PROBES / "probe.onnx")
+    last = model.graph.output[0]
+    model.graph.node.append(onnx.helper.make_node("ReduceSum", [last.name], ["sum"], keepdims=0))
+    del model.graph.output[:]
+    model.graph.output.append(onnx.helper.make_tensor_value_info("sum", onnx.TensorProto.FLOAT, []))
+    other = tmp_path / "other.onnx"
+    onnx.save(model, other)
+    with pytest.raises(UsageError, match="different outputs: a number, and 1 × "):
+        measure_regression(request((other, PROBES / "probe.onnx"), 0.05, 0.001), Silent())

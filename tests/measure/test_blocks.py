@@ -72,6 +72,13 @@ def test_a_file_that_cannot_be_timed_is_named() -> None:
     assert caught.value.hint == "see the log"
 
 
+@pytest.mark.parametrize("ms", [0.0, math.nan, math.inf])
+def test_a_time_that_is_none_is_no_ratio(ms: float) -> None:
+    machine = Machine({"new.onnx": turns(ms), "old.onnx": turns(4.0)})
+    with pytest.raises(CandidateFailed, match=r"new\.onnx: a run took .* no time to judge"):
+        measure_block(NEW, OLD, BlockSettings(), Random(0), machine.run)
+
+
 def test_quick_runs_of_all_turns_count() -> None:
     samples = tuple(float(value) for value in range(10, 21))
     assert quick_ms(turns(*samples)) == pytest.approx(11.0)
