@@ -91,7 +91,7 @@ def test_every_command_line_parses(page: str, line: str) -> None:
     parse(line)
 
 
-@pytest.mark.parametrize("line", ["edgevit gate run", "edgevit compress m --tokns auto", "edgevit devices shw x"])
+@pytest.mark.parametrize("line", ["edgevit eval m.onnx", "edgevit compress m --tokns auto", "edgevit devices shw x"])
 def test_a_wrong_command_line_does_not_parse(line: str) -> None:
     with pytest.raises((TyperException, UsageError, AssertionError)):
         parse(line)
