@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgevit.backends import get_backend
 from edgevit.commands import eval_shift as module
 from edgevit.commands.eval_shift import ShiftQuestion, check_recordable, float_parent, record_shift, score_under_shift
 from edgevit.errors import UsageError
@@ -67,7 +68,7 @@ def sessions(monkeypatch: pytest.MonkeyPatch) -> dict[str, Session]:
         yield Here()
 
     monkeypatch.setattr(module, "child_runner", runner)
-    backend = type(module.get_backend("onnxruntime"))
+    backend = type(get_backend("onnxruntime"))
     monkeypatch.setattr(backend, "open_session", lambda self, path, *_: found[path.stem])
     monkeypatch.setattr(backend, "files_of", lambda self, path: (path,))
     monkeypatch.setattr(backend, "read_contract", lambda self, path: None)

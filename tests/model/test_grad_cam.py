@@ -88,14 +88,16 @@ class Patches(nn.Module):
         self.embed = nn.Conv2d(3, 8, 4, stride=4)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.embed(x).flatten(2).mean(dim=2)
+        embedded: Tensor = self.embed(x)
+        return embedded.flatten(2).mean(dim=2)
 
 
 class Places(Colours):
     """Leaves no place but one."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.last(self.stem(x)[:, :, :4, :4]).flatten(1)
+        place: Tensor = self.last(self.stem(x)[:, :, :4, :4])
+        return place.flatten(1)
 
 
 def test_models_without_a_map_are_refused() -> None:
