@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgevit import units
-from edgevit.cli.render import print_predictions, print_support, reach
+from edgevit.cli.render import print_predictions, reach
 from edgevit.cli.terminal import print_line, print_table
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def print_profiles(profiles: Sequence[Profiled]) -> None:
-    """Prints one target at length, or several in one table, with what they lack and what their latencies rest on below.
+    """Prints one target at length, or several in one table, with what their latencies rest on below.
 
     Args:
         profiles: At least one, for the same devices.
@@ -40,12 +40,8 @@ def print_profiles(profiles: Sequence[Profiled]) -> None:
     titles = ("target", "input", "MACs", "device", "predicted p50", "memory")
     sized = any(each.input_size for each in profiles)
     print_table(titles, rows, numeric=(2,), ranks=(0, 0 if sized else 3, 1, 0, 0, 2))
-    for each in profiles:
-        for prediction in each.predictions:
-            for unit in prediction.op_support:
-                if unit.unit == prediction.unit and not unit.runs:
-                    print_line(f"{each.title}:")
-                    print_support(prediction.device, unit)
+    if not all(prediction.supported for each in profiles for prediction in each.predictions):
+        print_line("what falls off which unit, and what to change, is told of one target alone")
     for line in dict.fromkeys(f"{p.device}: {p.basis}" for each in profiles for p in each.predictions):
         print_line(line)
 

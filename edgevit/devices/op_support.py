@@ -178,7 +178,8 @@ class _Check:
     def _numerics_problem(self, op: Op) -> Lack | None:
         if op.kind in ("quantize", "constant") or op.numerics in self.unit.numerics:
             return None
-        return op.native, "numerics", f"in {_WORDS[op.numerics]}", self._change_of_numbers(op)
+        native = "ops" if self.graph.format == CAPTURED else op.native  # all of one are in the same numbers
+        return native, "numerics", f"in {_WORDS[op.numerics]}", self._change_of_numbers(op)
 
     def _number_problem(self, op: Op) -> Lack | None:
         problem = self._numerics_problem(op)

@@ -14,13 +14,17 @@ from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.spec import Spec
 
 
-def open_backends(spec: Spec) -> tuple[Backend, ...]:
-    """Returns the backends that a spec names, each once.
+def open_backends(spec: Spec, devices: tuple[Device, ...] = ()) -> tuple[Backend, ...]:
+    """Returns the backends that a spec names, each once; where it names none, those whose files a device of the run reads.
+
+    Args:
+        spec: What to do.
+        devices: That artifacts are for.
 
     Raises:
         UsageError: one does not exist or is not installed, or has no such scheme or integer I/O.
     """
-    backends = tuple({backend.name: backend for backend in map(get_backend, spec.export.backends)}.values())
+    backends = tuple({backend.name: backend for backend in map(get_backend, _names(spec, devices))}.values())
     if not backends:
         raise UsageError("no backend is asked for", "give --export onnx,openvino,tflite")
     if spec.quantize.integer_io != "none":
@@ -31,6 +35,14 @@ def open_backends(spec: Spec) -> tuple[Backend, ...]:
             if scheme != AUTO_SCHEME:
                 check_scheme(backend, scheme)
     return backends
+
+
+def _names(spec: Spec, devices: tuple[Device, ...]) -> tuple[str, ...]:
+    names = spec.export.backends
+    if "backends" in spec.export.model_fields_set:
+        return names
+    read = {format for device in devices for unit in device.units for format in unit.formats}
+    return tuple(name for name in names if get_backend(name).format in read) or names
 
 
 def check_schemes(spec: Spec, host: Host) -> None:

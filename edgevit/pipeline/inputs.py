@@ -207,12 +207,12 @@ def open_inputs(spec: Spec, progress: Progress) -> Inputs:
         UsageError: the spec asks for something that does not exist or does not fit together.
     """
     check_threads(spec.measure.threads)
-    backends, host = open_backends(spec), host_fingerprint(spec.measure.threads)
+    devices = tuple(map(load_device, spec.devices))
+    backends, host = open_backends(spec, devices), host_fingerprint(spec.measure.threads)
     if spec.model.random_weights and spec.data.evaluation:
         raise UsageError("accuracy of random weights is not reported", "leave out --data, or give weights")
     check_schemes(spec, host)
     check_form(spec.passes.form, parse_plans(spec.passes.tokens))
-    devices = tuple(map(load_device, spec.devices))
     metric = open_metric(spec)
     model = open_model(spec.model, spec.seed)
     check_kind(spec, model)

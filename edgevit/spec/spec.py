@@ -257,7 +257,7 @@ class ExportSpec(Section):
     """Which artifacts are made."""
 
     backends: Names = ("onnx", "openvino", "tflite")
-    """onnx, openvino and tflite, or the names of their runtimes."""
+    """onnx, openvino and tflite, or the names of their runtimes; of these, those that a device of the run reads, when not given."""
     schemes: Names = (AUTO,)
     """Names such as "static_wi8_ai8", which ``edgevit schemes`` lists, or "auto" alone."""
     labels: GivenPath | None = None

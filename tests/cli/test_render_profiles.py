@@ -9,19 +9,17 @@ import pytest
 from edgevit.cli.profile import parse_sizes
 from edgevit.cli.render_profiles import print_profiles, profiles_document
 from edgevit.errors import UsageError
-from edgevit.results.op_support import Fallback, UnitSupport
 from edgevit.results.profiled import Profiled
 from tests.factories import make_prediction
 
 CNN = Profiled("resnet18", "captured", (160, 160), 930_000_000, (make_prediction(10, 30),))
-SUPPORT = UnitSupport("cpu", "litert", (Fallback("GELU", "op", "", 12, "another network"),), 0, 0.0)
 VIT = replace(
     CNN,
     target="vit.tflite",
     graph="file",
     input_size=None,
     macs=None,
-    predictions=(make_prediction(1, 2, latency_ms=None, unsupported_ops=("GELU (12 x)",), op_support=(SUPPORT,)),),
+    predictions=(make_prediction(1, 2, latency_ms=None, unsupported_ops=("GELU (12 x)",)),),
 )
 
 
@@ -39,7 +37,7 @@ def test_several_are_in_one_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[0].split() == ["target", "input", "MACs", "device", "predicted", "p50", "memory"]
     assert any(line.startswith("resnet18") and "160 × 160" in line and "20.0 ms" in line for line in lines)
     assert any(line.startswith("vit.tflite") and "unsupported: GELU (12 x)" in line for line in lines)
-    assert "  GELU (12 x) [op]: another network" in lines
+    assert "what falls off which unit, and what to change, is told of one target alone" in lines
     assert lines.count("raspberry-pi-5: data sheet only") == 1
 
 

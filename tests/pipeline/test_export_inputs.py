@@ -14,8 +14,10 @@ from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 ensure_torchvision_schemas()
 pytest.importorskip("timm")
 
+from edgevit.devices.device import load_device  # noqa: E402
 from edgevit.errors import UsageError  # noqa: E402
 from edgevit.pipeline import inputs as module  # noqa: E402
+from edgevit.pipeline.export_inputs import open_backends  # noqa: E402
 from edgevit.pipeline.inputs import open_inputs  # noqa: E402
 from edgevit.run.progress import Silent  # noqa: E402
 from tests.pipeline.contexts import digits_spec, make_inputs  # noqa: E402
@@ -44,3 +46,20 @@ def test_bf16_is_refused_on_a_processor_without_it(monkeypatch: pytest.MonkeyPat
 def test_what_does_not_fit_is_refused(sections: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         open_inputs(digits_spec(**sections), Silent())
+
+
+@pytest.mark.parametrize(
+    ("devices", "export", "expected"),
+    [
+        ([], {}, ["onnxruntime", "openvino", "litert"]),
+        (["snapdragon-8-gen-3"], {}, ["onnxruntime", "litert"]),
+        (["coral-edge-tpu"], {"schemes": ["static_wi8_ai8"]}, ["litert"]),
+        (["coral-edge-tpu", "raspberry-pi-5"], {}, ["onnxruntime", "openvino", "litert"]),
+        (["coral-edge-tpu"], {"backends": ["onnx", "tflite"]}, ["onnxruntime", "litert"]),  # as the user says
+    ],
+)
+def test_where_no_backend_is_named_those_that_a_device_reads_are_taken(
+    devices: list[str], export: dict[str, Any], expected: list[str]
+) -> None:
+    spec = digits_spec(devices=devices, export=export)
+    assert [backend.name for backend in open_backends(spec, tuple(map(load_device, devices)))] == expected

@@ -27,7 +27,7 @@ _Point = tuple[float, float, float, float]
 def draw_profiles(profiles: Sequence[Profiled], path: Path) -> None:
     """Draws three panels as PNG, atomically: predicted latency and memory with their intervals, and MACs.
 
-    A line joins the sizes of one model on one device; what has no latency there is left out.
+    A line joins the sizes of one model on one device; what does not run there is left out.
 
     Args:
         profiles: At least one.
@@ -46,11 +46,11 @@ def draw_profiles(profiles: Sequence[Profiled], path: Path) -> None:
         own = [(place, p) for each, place, p in _of(profiles, places, device) if each.target == target]
         label = ", ".join(([target] if len(targets) > 1 else []) + ([device] if len(devices) > 1 else [])) or target
         _draw(upper, [_latency(place, p) for place, p in own if p.latency_ms], number, label)
-        _draw(middle, [_memory(place, p) for place, p in own], number, label)
+        _draw(middle, [_memory(place, p) for place, p in own if p.supported], number, label)
     for number, target in enumerate(targets):
         own = [each for each in profiles if each.target == target and each.macs]
         macs = [(places[profiles.index(each)], (each.macs or 0) / 1e9, 0.0, 0.0) for each in own]
-        _draw(lower, macs, number, target)
+        _draw(lower, macs, number * len(devices), target)  # as on the first device above
     for axes, name in ((upper, "predicted latency, ms"), (middle, "predicted memory, MB"), (lower, "MACs, billions")):
         axes.set_ylim(bottom=0)
         axes.set_ylabel(name)
