@@ -41,6 +41,7 @@ COMMANDS = (
     ("explain", "explain"),
     ("compare", "compare"),
     ("gate", "gate"),
+    ("budget", "budget"),
     ("report", "report"),
     ("card", "card"),
     ("clean", "clean"),
@@ -103,6 +104,9 @@ def main() -> None:
         code = _report(error)
     else:
         _end_cleanly_on_signals()
+        os.environ.setdefault(
+            "PYDANTIC_DISABLE_PLUGINS", "__all__"
+        )  # to look for them, it reads what every package says of itself
         code = run(sys.argv[1:])
     discard_output()
     sys.exit(code)
@@ -158,8 +162,12 @@ def run(arguments: Sequence[str]) -> int:
     return code
 
 
-def make_app() -> typer.Typer:
-    """Builds the application from ``COMMANDS``."""
+def make_app(only: str | None = None) -> typer.Typer:
+    """Builds the application from ``COMMANDS``.
+
+    Args:
+        only: The one command that it has to have, which is faster; all when None.
+    """
     app = typer.Typer(
         name="edgevit",
         rich_markup_mode=None,
@@ -171,6 +179,8 @@ def make_app() -> typer.Typer:
     )
     app.callback()(_root)
     for name, attribute in COMMANDS:
+        if only not in (None, name):
+            continue
         command = getattr(importlib.import_module(f"edgevit.cli.{name.replace('-', '_')}"), attribute)
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name)
@@ -202,7 +212,8 @@ def _root(
 
 def _invoke(arguments: Sequence[str]) -> int:
     """Runs the command and returns its exit code; Typer's own wrapper would turn a broken pipe into exit 1."""
-    command = typer.main.get_command(make_app())
+    first = arguments[0] if arguments else None
+    command = typer.main.get_command(make_app(first) if first in dict(COMMANDS) else make_app())
     try:
         with command.make_context("edgevit", list(arguments)) as context:
             command.invoke(context)

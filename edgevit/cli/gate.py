@@ -101,6 +101,19 @@ def gate(
             help="Fail where the artifact's files are not beside run.json.",
         ),
     ] = False,
+    junit: Annotated[
+        Path | None, typer.Option(metavar="FILE", rich_help_panel=options.OUTPUT, help="Write JUnit XML.")
+    ] = None,
+    sarif: Annotated[
+        Path | None, typer.Option(metavar="FILE", rich_help_panel=options.OUTPUT, help="Write SARIF 2.1.0.")
+    ] = None,
+    gitlab: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", rich_help_panel=options.OUTPUT, help="Write a code-quality report of GitLab."),
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="FILE", rich_help_panel=options.OUTPUT, help="Write Markdown.")
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Test runs against a budget, or a new artifact against an old one.
@@ -108,7 +121,7 @@ def gate(
     Exit 0 if every limit is met, 1 otherwise. A limit whose value is not known fails; one within the 95 % interval of its value
     is inconclusive, and so is an unstable latency; a prediction passes only if its
     whole interval is within the limit. Where the artifact's files are beside run.json,
-    they have to be those of the run.
+    they have to be those of the run. On GitHub Actions it adds to the summary of the job and annotates the budget.
 
     \b
     Example of a budget.toml:
@@ -158,10 +171,16 @@ def gate(
     if budget is None:
         raise UsageError("missing option --budget", "give the limits, such as --budget budget.toml")
     from edgevit.cli import render_gate
+    from edgevit.cli.gate_outputs import GateOutputs, tell_github, write_outputs
     from edgevit.errors import ExitCode
     from edgevit.gate.gate_runs import GateRequest, gate_runs
 
+    outputs = GateOutputs(junit, sarif, gitlab, markdown)
+    outputs.check()
     result = gate_runs(GateRequest(tuple(runs), budget, baseline, candidate, require_artifacts))
+    write_outputs(result, outputs, inconclusive_fails=inconclusive == "fail")
+    for line in tell_github(result):
+        render_gate.print_message(line)
     if as_json:
         render_gate.print_document(result)
     else:

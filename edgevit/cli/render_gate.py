@@ -20,18 +20,23 @@ def print_result(result: GateResult) -> None:
     several = len(result.verdicts) > 1
     for verdict in result.verdicts:
         if several:
-            _print(f"{verdict.run}: {verdict.candidate or 'no candidate'}")
+            print_line(f"{verdict.run}: {verdict.candidate or 'no candidate'}")
         _print_checks(verdict)
     for path in dict.fromkeys(verdict.run for verdict in result.verdicts if verdict.quick):
-        _print("note: a quick run, on few images" + (f": {path}" if several else ""))
+        print_line("note: a quick run, on few images" + (f": {path}" if several else ""))
     if several:
         passed = sum(verdict.outcome == "pass" for verdict in result.verdicts)
-        _print(f"{result.outcome}: {passed} of {len(result.verdicts)} candidates passed")
+        print_line(f"{result.outcome}: {passed} of {len(result.verdicts)} candidates passed")
 
 
 def print_document(result: GateResult) -> None:
-    """Prints one JSON document on stdout, in ASCII."""
-    sys.stdout.write(json.dumps(result_document(result), indent=1, allow_nan=False) + "\n")
+    """Prints what the gate found as one JSON document on stdout."""
+    print_json(result_document(result))
+
+
+def print_json(document: Any) -> None:
+    """Prints one JSON document on stdout, in ASCII so that any terminal or pipe takes it."""
+    sys.stdout.write(json.dumps(document, indent=1, allow_nan=False) + "\n")
 
 
 def print_message(text: str) -> None:
@@ -64,10 +69,10 @@ def _print_checks(verdict: Verdict) -> None:
     rows = [(_word(check), check.metric, check.device or "–", check.message) for check in checks]
     _print_table((("verdict", "metric", "device", "reason"), *rows))
     if verdict.note:
-        _print(f"note: {verdict.note}")
+        print_line(f"note: {verdict.note}")
     passed, warned = (sum(test(check) for check in checks) for test in (_passed, _warns))
     warnings = f", {warned} warning{'s'[: warned > 1]}" if warned else ""
-    _print(
+    print_line(
         f"{verdict.outcome}: {verdict.candidate or 'no candidate'}, {passed} of {len(checks)} checks passed{warnings}"
     )
 
@@ -91,10 +96,11 @@ def _print_table(rows: tuple[tuple[str, ...], ...]) -> None:
     widths = [max(len(row[column]) for row in shown) for column in range(len(shown[0]) - 1)]
     for number, row in enumerate(shown):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        _print("  ".join((*cells, row[-1])).rstrip())
+        print_line("  ".join((*cells, row[-1])).rstrip())
         if not number:
-            _print("─" * (sum(widths) + 2 * len(widths) + max(len(each[-1]) for each in shown)))
+            print_line("─" * (sum(widths) + 2 * len(widths) + max(len(each[-1]) for each in shown)))
 
 
-def _print(text: str) -> None:
-    sys.stdout.write(visible(text) + "\n")
+def print_line(text: str) -> None:
+    """Prints one line: a name with a line break in it would begin a line that a CI system reads as a command."""
+    sys.stdout.write(visible(text).replace("\n", "\\n") + "\n")

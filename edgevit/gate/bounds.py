@@ -11,6 +11,9 @@ from edgevit.gate.reading import Reading
 from edgevit.gate.values import change_text, value_texts
 from edgevit.gate.verdict import Check, Operator, Outcome
 
+ROUNDING = 1e-9
+"""By which accuracies and drops, which are computed from each other, may exceed the limit that they equal."""
+
 
 @dataclass(frozen=True)
 class _Bound:
@@ -69,10 +72,17 @@ def _interval(limit: Limit, reading: Reading) -> tuple[float | None, float | Non
 
 
 def _verdict(bound: _Bound, low: float | None, high: float | None, reading: Reading) -> Outcome:
+    slack = ROUNDING if reading.unit in ("points", "share") else 0.0
     if bound.operator == "<=":
-        within, outside = high is not None and high <= bound.limit, low is not None and low > bound.limit
+        within, outside = (
+            high is not None and high <= bound.limit + slack,
+            low is not None and low > bound.limit + slack,
+        )
     else:
-        within, outside = low is not None and low >= bound.limit, high is not None and high < bound.limit
+        within, outside = (
+            low is not None and low >= bound.limit - slack,
+            high is not None and high < bound.limit - slack,
+        )
     if outside:
         return "fail"
     return "pass" if within and not reading.unstable else "inconclusive"

@@ -148,7 +148,8 @@ def quantity(suffixes: tuple[tuple[str, float], ...], value: Any) -> float:
             raise ValueError(
                 f"unknown unit {found[2][:20]!r}; known: {', '.join(name for name, _ in suffixes) or 'none'}"
             )
-        value = float(found[1]) * factors[found[2]]
+        factor = factors[found[2]]
+        value = float(found[1]) * factor if factor >= 1 else float(found[1]) / round(1 / factor)  # 57 % is exactly 0.57
     if not math.isfinite(value):
         raise ValueError("is not finite")
     return float(value)

@@ -28,7 +28,7 @@ class Metric:
 
 
 METRICS: dict[str, Metric] = {
-    "size_bytes": Metric("size", "bytes", "the size of its files together", of_artifact.size),
+    "size_bytes": Metric("size", "bytes", "the size of all files together", of_artifact.size),
     "macs": Metric("MACs", "count", "the multiply-accumulates of one inference", of_artifact.macs),
     "int8_share": Metric(
         "int8 share", "share", "the share of the multiply-accumulates that are int8", of_artifact.int8_share

@@ -25,10 +25,11 @@ def value_text(unit: Unit, value: float) -> str:
 
 def value_texts(unit: Unit, *values: float) -> tuple[str, ...]:
     """Formats values rounded, or in full where two that differ would be printed alike."""
-    rounded = tuple(value_text(unit, value) for value in values)
-    if len(set(rounded)) == len(set(values)):
+    exact = tuple(round(value, 9) for value in values) if unit in ("points", "share") else values
+    rounded = tuple(value_text(unit, value) for value in exact)
+    if len(set(rounded)) == len(set(exact)):
         return rounded
-    return tuple(f"{int(value) if float(value).is_integer() else value!r}{_SUFFIX[unit]}" for value in values)
+    return tuple(f"{int(value) if float(value).is_integer() else value!r}{_SUFFIX[unit]}" for value in exact)
 
 
 def change_text(unit: Unit, amount: float, *, relative: bool) -> str:

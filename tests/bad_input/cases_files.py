@@ -239,4 +239,52 @@ _JUDGED = (
     _gate(RUN.replace(b'"seed": 0', b'"seed": 1, "seed": 0'), "given twice", exit=2),
 )
 
-CASES: tuple[Case, ...] = (*_JUDGED, *_RUNS, *_RUN_PLACES, *_PLACES, *_ARTIFACTS, *_IMAGES, *_EXPLAINED)
+_LIMITS = {
+    "run/run.json": RUN,
+    "old/run.json": RUN.replace(b'"schema_version": 1', b'"schema_version": 0'),
+    "b.toml": BUDGET,
+}
+_BUDGETS = (
+    case("gate run --budget b.toml --baseline old", "old/run.json", "schema_version", files=_LIMITS),
+    case("gate run --budget b.toml --baseline gone", "gone", files=_LIMITS),
+    case("gate old gone --budget b.toml", "old/run.json", "gone", files=_LIMITS),
+    case("gate run --budget b.toml --inconclusive maybe", "--inconclusive", files=_LIMITS),
+    case("gate run --budget b.toml --junit x --sarif x", "given for two outputs", files=_LIMITS),
+    case("gate run --budget b.toml --junit run", "run", files=_LIMITS),
+    case(
+        "gate run --budget b.toml",
+        "unknown device",
+        "did you mean host",
+        files={**_LIMITS, "b.toml": "[devices.hots]\nlatency_p50_ms = 1\n"},
+    ),
+    case(
+        "gate run --budget b.toml",
+        "matches no candidate",
+        files={**_LIMITS, "b.toml": "[artifacts.x]\nsize_bytes = 1\n"},
+    ),
+    case(
+        "gate run --budget b.toml",
+        "relative to a baseline",
+        files={**_LIMITS, "b.toml": 'size_bytes = {max_increase = "1 %"}\n'},
+    ),
+    case(
+        "gate run --budget b.toml",
+        "contradicts itself",
+        files={**_LIMITS, "b.toml": "size_bytes = {max = 1, min = 2}\n"},
+    ),
+    case(
+        "gate run --budget b.toml",
+        "did you mean latency_p50_ms",
+        files={**_LIMITS, "b.toml": "[devices.host]\nlatency_p50 = 1\n"},
+    ),
+    case("budget init run --out b.toml", "b.toml exists", files=_LIMITS),
+    case("budget init old", "schema_version", files=_LIMITS),
+    case("budget init gone", "gone", files=_LIMITS),
+    case("budget init run --candidate 9", "no rank 9", files=_LIMITS),
+    case("budget explain gone.toml", "gone.toml", files=_LIMITS),
+    case("budget explain b.toml --candidate 1", "--candidate needs a run", files=_LIMITS),
+    case("budget explain b.toml old", "schema_version", files=_LIMITS),
+    case("budget nothing", "nothing"),
+)
+
+CASES: tuple[Case, ...] = (*_JUDGED, *_BUDGETS, *_RUNS, *_RUN_PLACES, *_PLACES, *_ARTIFACTS, *_IMAGES, *_EXPLAINED)

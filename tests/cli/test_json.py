@@ -20,6 +20,8 @@ FAST = {
     "init": "init digits_cnn --out new.toml",
     "compare": "compare run run --candidate litert/fp32 --other openvino/fp32",
     "gate": "gate run --budget budget.toml",
+    "budget init": "budget init run --out new.toml",
+    "budget explain": "budget explain budget.toml run",
     "report": "report run --out written",
     "card": "card run --license mit",
     "models": "models digits*",

@@ -41,6 +41,11 @@ def test_what_is_no_quantity_is_refused(value: Any) -> None:
         quantity(BYTES.suffixes, value)
 
 
+@pytest.mark.parametrize("percent", range(101))
+def test_a_percentage_is_the_nearest_number(percent: int) -> None:
+    assert quantity(SHARE.suffixes, f"{percent} %") == percent / 100
+
+
 def test_a_bare_number_is_the_bound_on_the_worse_side() -> None:
     assert read_limit(MILLISECONDS, 15) == Limit(max=15.0)
     assert read_limit(SHARE, 0.9) == Limit(min=0.9)
