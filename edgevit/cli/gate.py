@@ -157,6 +157,10 @@ def gate(
             "--baseline": baseline,
             "--candidate": candidate,
             "--require-artifacts": require_artifacts,
+            "--junit": junit,
+            "--sarif": sarif,
+            "--gitlab": gitlab,
+            "--markdown": markdown,
         }
         options.refuse_with("--measure", judging, "it times two files, and reads no run")
         given = gate_measure.GivenOptions(max_regression, max_speed_up, minutes, threads, precision)
