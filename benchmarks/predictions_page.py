@@ -5,10 +5,12 @@ Usage: python -m benchmarks.predictions_page
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgevit.commands.devices import COMMITTED
 from edgevit.devices.coefficients import load_cost_model
+from edgevit.devices.committed import Committed, Worth
 from edgevit.devices.error_correlations import ErrorCorrelations
 from edgevit.devices.validation import Score
 from edgevit.results.document import from_json
@@ -22,7 +24,7 @@ FEWEST = 40
 """Rows of a device and unit that is in the table."""
 
 
-def table(scores: list[Score]) -> str:
+def table(scores: Sequence[Score]) -> str:
     """Returns the scores of all rows, and of each unit with enough of them, as Markdown."""
     lines = [
         "| device | unit | rows | median error | within 20 % | interval holds | least squares |",
@@ -38,11 +40,35 @@ def table(scores: list[Score]) -> str:
     return "\n".join(lines)
 
 
-def with_table(page: str, scores: list[Score]) -> str:
-    """Returns the page with the table between its two marks."""
+def others(found: Worth) -> str:
+    """Returns the scores of all rows when other things are left out, as Markdown."""
+    on_device, device = found.graph_on_device, found.device
+    lines = [
+        "| the fit did not see, of each row | rows | median error | within 20 % | interval holds | Kendall's tau |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| {words} | {score.n} | {score.median_error:.1%} | {score.within_20:.0%} | {score.coverage:.0%} "
+            f"| {'–' if score.tau is None else f'{score.tau:.3f}'} |"
+            for words, score in (
+                ("its graph, on any device", found.graph[0]),
+                ("its graph on its device", on_device),
+                ("its device", device),
+            )
+        ),
+        *(
+            f"| its device, but for {score.anchors} anchor{'s' if score.anchors > 1 else ''} | {score.n} "
+            f"| {score.median_error:.1%} | {score.within_20:.0%} | {score.coverage:.0%} | |"
+            for score in found.anchored
+        ),
+    ]
+    return "\n".join(lines)
+
+
+def with_table(page: str, found: Worth) -> str:
+    """Returns the page with the tables between its two marks."""
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{table(scores)}\n{END}{after}"
+    return f"{before}{BEGIN}\n{others(found)}\n\n{table(found.graph)}\n{END}{after}"
 
 
 def correlations_table(correlations: ErrorCorrelations) -> str:
@@ -64,8 +90,8 @@ def with_correlations(page: str, correlations: ErrorCorrelations) -> str:
 
 def main() -> None:
     """Writes the page."""
-    scores = from_json(list[Score], COMMITTED.read_bytes())
-    page = with_table(PAGE.read_text(encoding="utf-8"), scores)
+    found = from_json(Committed, COMMITTED.read_bytes())
+    page = with_table(PAGE.read_text(encoding="utf-8"), found.full)
     PAGE.write_text(with_correlations(page, load_cost_model().correlations), encoding="utf-8")
 
 

@@ -164,7 +164,7 @@ def validate_devices(
         typer.Option(
             rich_help_panel=options.CHOICE,
             metavar="WHAT",
-            help="Of the carried table: graph (the default), graph-on-device, or device.",
+            help="Of the carried table: graph (the default), graph-on-device, device, or graph-and-session.",
             show_default=False,
         ),
     ] = None,
@@ -208,14 +208,26 @@ def validate_devices(
 
 
 @devices.command("fit", cls=StrictCommand)
-def fit_devices(as_json: options.Json = False) -> None:
+def fit_devices(
+    out: Annotated[
+        Path,
+        typer.Option(
+            rich_help_panel=options.OUTPUT,
+            metavar="FOLDER",
+            help="For coefficients.npz and validation.json.",
+            show_default=False,
+        ),
+    ],
+    as_json: options.Json = False,
+) -> None:
     """Fit the cost model to the carried measurements.
 
-    For developers: the coefficients in the package are replaced.
+    For developers: with the folder of the package's evidence, the coefficients that edgevit uses are replaced.
 
     \b
-    Example:
-      edgevit devices fit
+    Examples:
+      edgevit devices fit --out fitted
+      edgevit devices fit --out edgevit/devices/evidence
     """
     from edgevit.cli import terminal
     from edgevit.cli.render_validation import print_validation
@@ -224,12 +236,12 @@ def fit_devices(as_json: options.Json = False) -> None:
     from edgevit.results.document import to_document
 
     with terminal.make_progress() as progress:
-        found = fit(progress.stage)
+        found = fit(progress.stage, out)
     if as_json:
         terminal.print_json(to_document(found))
         return
     print_validation(found, 20)
-    terminal.print_line(f"fitted to {len(found.predictions)} measurements: {SHIPPED}")
+    terminal.print_line(f"fitted to {len(found.predictions)} measurements: {out / SHIPPED.name}")
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:

@@ -9,9 +9,10 @@ from edgevit.cli import terminal
 
 if TYPE_CHECKING:
     from edgevit.commands.devices import Validation
-    from edgevit.devices.validation import Score
+    from edgevit.devices.validation import AnchoredScore, Score
 
 _TITLES = ("device", "unit", "n", "median", "mean", "≤ 10 %", "≤ 20 %", "covered", "×/÷", "tau", "least sq.")
+_ANCHORED_TITLES = ("anchors", "n", "median", "≤ 20 %", "covered", "×/÷")
 
 
 def print_validation(found: Validation, fewest: int) -> None:
@@ -27,6 +28,10 @@ def print_validation(found: Validation, fewest: int) -> None:
         terminal.print_line(
             f"{len(found.scores) - len(shown)} units with fewer than {fewest} rows are not shown (--rows 1)"
         )
+    if found.anchored:
+        terminal.print_line("With measurements of other networks of the row's session as anchors:")
+        rows = [_anchored_cells(score) for score in found.anchored]
+        terminal.print_table(_ANCHORED_TITLES, rows, numeric=range(len(_ANCHORED_TITLES)))
     total = len(found.predictions) + len(found.unmapped)
     terminal.print_line(
         f"The fit did not see {found.left_out}. {len(found.predictions)} of {total} rows were predicted."
@@ -34,6 +39,17 @@ def print_validation(found: Validation, fewest: int) -> None:
     reasons = Counter(row.reason for row in found.unmapped)
     if reasons:
         terminal.print_line("not predicted: " + "; ".join(f"{why} ({count} ×)" for why, count in reasons.most_common()))
+
+
+def _anchored_cells(score: AnchoredScore) -> tuple[str, ...]:
+    return (
+        str(score.anchors),
+        str(score.n),
+        f"{score.median_error:.1%}",
+        f"{score.within_20:.0%}",
+        f"{score.coverage:.0%}",
+        f"{score.interval_factor:.2f}",
+    )
 
 
 def _cells(score: Score) -> tuple[str, ...]:

@@ -5,18 +5,29 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+from edgevit.devices.anchor_fit import try_anchors
 from edgevit.devices.coefficients import SHIPPED, load_cost_model, save_cost_model
+from edgevit.devices.committed import Committed, Worth, figures, worth
 from edgevit.devices.cost_model import predict_rows
-from edgevit.devices.cross_validation import LeftOut, cross_validate, group_names, row_prediction
+from edgevit.devices.cross_validation import (
+    FEW_FOLDS,
+    FOLDS,
+    CrossValidation,
+    LeftOut,
+    cross_validate,
+    group_names,
+    row_prediction,
+)
 from edgevit.devices.evidence import CARRIED, Row, read_rows
 from edgevit.devices.evidence_basis import basis
-from edgevit.devices.fit import fit_cost_model, mapped
+from edgevit.devices.fit import fit_cost_model, left_out_errors, mapped
 from edgevit.devices.graph_table import Features, capture_features, read_graphs
 from edgevit.devices.least_squares import left_out_least_squares
-from edgevit.devices.validation import RowPrediction, Score, Unmapped, score
+from edgevit.devices.validation import AnchoredScore, RowPrediction, Score, Unmapped, anchored_score, score
 from edgevit.errors import UsageError
 from edgevit.results.document import to_json
 from edgevit.run.files import write_atomically
@@ -26,7 +37,7 @@ Progress = Callable[[str, int, int], None]
 
 
 COMMITTED = SHIPPED.with_name("validation.json")
-"""Scores of the carried table, as of the last fit."""
+"""A :class:`Committed`: what predictions of the carried table were worth at the last fit."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +51,8 @@ class Validation:
     predictions: tuple[RowPrediction, ...]
     unmapped: tuple[Unmapped, ...]
     """Rows with a latency that could not be predicted."""
+    anchored: tuple[AnchoredScore, ...] = ()
+    """With anchors, where a device was left out."""
 
     @property
     def mapped_share(self) -> float:
@@ -47,22 +60,37 @@ class Validation:
         return len(self.predictions) / max(1, len(self.predictions) + len(self.unmapped))
 
 
-def fit_devices(progress: Progress, folder: Path = SHIPPED.parent) -> Validation:
+def fit_devices(progress: Progress, folder: Path) -> Validation:
     """Fits the cost model to the carried table, and writes it and what its predictions are worth.
 
     Args:
         progress: Progress callback.
-        folder: For ``coefficients.npz`` and ``validation.json``.
+        folder: For ``coefficients.npz`` and ``validation.json``; made where there is none.
 
     Returns:
         The validation, with graphs left out.
+
+    Raises:
+        UsageError: ``folder`` cannot be written.
     """
-    graphs, table = read_graphs(), read_rows(CARRIED)
-    outcome = fit_cost_model(table, graphs, progress)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make {folder}: {error.strerror}", "give another --out") from error
+    carried = _carried_table()
+    outcome = fit_cost_model(carried.rows, carried.graphs, progress)
+    made = {
+        left_out: outcome.left_out[left_out]
+        if left_out in outcome.left_out
+        else _cross_validate(carried, left_out, FOLDS, progress)
+        for left_out in _JUDGED
+    }
+    checks = {"graph": _check(carried, "graph")}
+    found = {left_out: _judged(carried, left_out, each, checks.get(left_out, ())) for left_out, each in made.items()}
+    quick = figures(carried_worth(FEW_FOLDS, progress))
     save_cost_model(folder / SHIPPED.name, outcome.model)
-    found = _carried("graph", table, outcome.rows, outcome.predicted["graph"])
-    write_atomically(folder / COMMITTED.name, to_json(list(found.scores)))
-    return found
+    write_atomically(folder / COMMITTED.name, to_json(Committed(_worth(found), quick)))
+    return found["graph"]
 
 
 def validate_carried(left_out: LeftOut, progress: Progress) -> Validation:
@@ -72,19 +100,72 @@ def validate_carried(left_out: LeftOut, progress: Progress) -> Validation:
         left_out: What is left out.
         progress: Progress callback.
     """
+    carried = _carried_table()
+    made = _cross_validate(carried, left_out, FOLDS, progress)
+    return _judged(carried, left_out, made, _check(carried, left_out))
+
+
+def carried_worth(folds: Mapping[LeftOut, int], progress: Progress) -> Worth:
+    """Returns what predictions of the carried table are worth.
+
+    Args:
+        folds: Numbers of folds.
+        progress: Progress callback.
+    """
+    carried = _carried_table()
+    made = {left_out: _cross_validate(carried, left_out, folds, progress) for left_out in _JUDGED}
+    return _worth({left_out: _judged(carried, left_out, each, ()) for left_out, each in made.items()})
+
+
+_WORDS: Mapping[LeftOut, str] = {
+    "graph": "the graph of the row",
+    "graph on device": "the graph of the row on its device",
+    "device": "the device of the row",
+    "graph and session": "the graph of the row, nor what was measured together with it",
+}
+_JUDGED: tuple[LeftOut, ...] = ("graph", "graph on device", "device")
+
+
+def _worth(found: Mapping[LeftOut, Validation]) -> Worth:
+    return worth({left_out: made.scores for left_out, made in found.items()}, found["device"].anchored)
+
+
+@dataclass(frozen=True)
+class _Carried:
+    graphs: Mapping[str, Features]
+    rows: tuple[Row, ...]
+    """Those with a graph, without duplicates."""
+    unmapped: tuple[Unmapped, ...]
+
+
+def _carried_table() -> _Carried:
     graphs, table = read_graphs(), read_rows(CARRIED)
-    rows = mapped(table, graphs)
-    predicted = cross_validate(rows, graphs, left_out, lambda done, total: progress("fit", done, total))
-    return _carried(left_out, table, rows, predicted)
+    unmapped = tuple(Unmapped(row.id, _reason(row)) for row in table if row.graph not in graphs)
+    return _Carried(graphs, mapped(table, graphs), unmapped)
 
 
-def _carried(
-    left_out: LeftOut, table: Sequence[Row], rows: Sequence[Row], predicted: Sequence[RowPrediction]
-) -> Validation:
-    graphs = read_graphs()
-    check = left_out_least_squares(rows, graphs, group_names(rows, graphs, left_out))
-    unmapped = [Unmapped(row.id, _reason(row)) for row in table if row.graph not in graphs]
-    return _validation(f"the {left_out} of the row", rows, predicted, unmapped, [math.exp(value) for value in check])
+def _cross_validate(
+    carried: _Carried, left_out: LeftOut, folds: Mapping[LeftOut, int], progress: Progress
+) -> CrossValidation:
+    advance = partial(progress, f"leave {left_out} out")
+    return cross_validate(carried.rows, carried.graphs, left_out, folds[left_out], advance)
+
+
+def _check(carried: _Carried, left_out: LeftOut) -> list[float]:
+    """Returns the latencies in ms that least squares predicts."""
+    names = group_names(carried.rows, carried.graphs, left_out)
+    return [math.exp(value) for value in left_out_least_squares(carried.rows, carried.graphs, names)]
+
+
+def _judged(carried: _Carried, left_out: LeftOut, made: CrossValidation, least_squares: Sequence[float]) -> Validation:
+    rows, graphs = carried.rows, carried.graphs
+    found = _validation(_WORDS[left_out], rows, made.predicted, carried.unmapped, least_squares)
+    if left_out != "device":
+        return found
+    by_id = {row.id: row for row in rows}
+    tried = try_anchors(left_out_errors(rows, graphs, made, "not measured"))
+    scores = (anchored_score(count, by_id, predicted) for count, predicted in tried.items())
+    return replace(found, anchored=tuple(scores))
 
 
 def validate_table(path: Path, progress: Progress) -> Validation:
@@ -106,11 +187,11 @@ def validate_table(path: Path, progress: Progress) -> Validation:
     unmapped = [Unmapped(row.id, reasons[row.graph]) for row in table if row.graph not in graphs]
     if not rows:
         raise UsageError(f"none of the {len(table)} rows of {path} can be predicted", "see edgevit devices validate")
-    known = {_content(row): at for at, row in enumerate(mapped(read_rows(CARRIED), graphs))}
-    carried = tuple(row for row in mapped(read_rows(CARRIED), graphs))
+    carried = mapped(read_rows(CARRIED), graphs)
+    known = {_content(row): at for at, row in enumerate(carried)}
     refitted: Sequence[RowPrediction] = ()
     if any(_content(row) in known for row in rows):
-        refitted = cross_validate(carried, graphs, "graph", lambda done, total: progress("fit", done, total))
+        refitted = cross_validate(carried, graphs, "graph", FOLDS["graph"], partial(progress, "fit")).predicted
     model = load_cost_model()
     log_ms = predict_rows(model, rows, graphs)
     predicted = []

@@ -1,106 +1,139 @@
-"""Measurements of known networks on a device set the scale of its predictions."""
+"""Measurements of known networks on a device tell how long others take there. Needs NumPy alone.
+
+The errors of ``log t`` of predictions for one device are taken as a Gaussian process: networks share what is wrong with
+the scale of the device; in proportion to the shares of their times, what is wrong with the cost of a family of features;
+and the more the more alike they are, what is wrong with their kernels. Its variances are those of left-out measurements
+(``anchor_fit``). The errors of the anchors are conditioned on.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from edgevit.devices.evidence import Row
-from edgevit.devices.interval_table import quantile
-from edgevit.devices.validation import RowPrediction
+import numpy as np
 
-_PRIOR = 0.5
-"""Errors of zero that count beside those of the anchors: how sure the scale is without any."""
-_FEWEST_OTHERS = 3
-"""A session is anchored where it has this many graphs besides the anchors."""
-COUNTS = (1, 2, 3, 5, 10)
-"""Numbers of anchors whose effect on intervals is known."""
+from edgevit.devices.features import FAMILY_OF
+from edgevit.devices.fitted import Array
+from edgevit.devices.like_graphs import places
+
+_FAMILY_MEMBERS = np.eye(max(FAMILY_OF) + 1)[list(FAMILY_OF)]
 
 
 @dataclass(frozen=True)
-class Anchor:
-    """One measurement of a known network."""
+class Points:
+    """What of networks tells how their errors go together."""
 
-    predicted_ms: float
-    measured_ms: float
+    shares: Array
+    """Of their times that each family of features takes [networks, families]."""
+    places: Array
+    """See ``like_graphs.places`` [networks, axes]."""
 
-    @property
-    def error(self) -> float:
-        """Logarithm of measured over predicted."""
-        return math.log(self.measured_ms / self.predicted_ms)
-
-
-def shift(errors: Sequence[float]) -> float:
-    """Returns what to add to ``log t`` of every network after these errors of anchors; 0 without any."""
-    return sum(errors) / (len(errors) + _PRIOR)
+    def take(self, at: Sequence[int] | Array) -> Points:
+        """Returns some of them, by their indices."""
+        chosen = np.asarray(at, dtype=np.int64)
+        return Points(self.shares[chosen], self.places[chosen])
 
 
-def narrowing(factors: Mapping[int, float], count: int) -> float:
-    """Returns the factor on the half-width of intervals with a number of anchors.
+def points(x: Array, times: Array) -> Points:
+    """Returns the points of networks.
 
     Args:
-        factors: By number of anchors.
-        count: Number of anchors; between two that are known, the smaller one's factor holds.
+        x: Features for one image [networks, features].
+        times: Predicted time of each feature [networks, features], in any unit.
     """
-    known = [number for number in factors if number <= count]
-    return factors[max(known)] if known else 1.0
+    return Points(times @ _FAMILY_MEMBERS / times.sum(axis=1, keepdims=True), places(x))
 
 
-def anchored(
-    rows: Sequence[Row], predicted: Sequence[RowPrediction], graphs: Sequence[str], count: int
-) -> list[tuple[Row, RowPrediction]]:
-    """Predicts rows again with other graphs of their session as anchors.
+def joined(each: Sequence[Points]) -> Points:
+    """Returns points as one list."""
+    return Points(np.vstack([one.shares for one in each]), np.vstack([one.places for one in each]))
 
-    The anchors of a row are the ``count`` graphs that follow its own in an order by hash, so each row has others.
+
+@dataclass(frozen=True)
+class Prior:
+    """Variances of the errors of ``log t``, and the distance over which likeness falls."""
+
+    scale: float
+    """Of what all networks on a device share."""
+    families: tuple[float, ...]
+    """Of the logarithm of the cost of each family of features."""
+    like: float
+    """Of what networks share whose graphs are the same."""
+    distance: float
+    noise: float
+    """Of one measurement."""
+
+    def covariance(self, first: Points, second: Points) -> Array:
+        """Returns the covariance of the errors of two lists of networks, without noise [first, second]."""
+        a, b = first.places, second.places
+        squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None] - 2 * a @ b.T
+        like = self.like * np.exp(-np.maximum(squares, 0) / (2 * self.distance**2))
+        result: Array = self.scale + (first.shares * np.array(self.families)) @ second.shares.T + like
+        return result
+
+
+@dataclass(frozen=True)
+class Update:
+    """What anchors say of the error of ``log t`` of one network."""
+
+    shift: float
+    """What to add to ``log t``."""
+    sd: float
+    """Standard deviation of its error after that."""
+
+
+def condition(prior: Prior, network: Points, anchors: Points, errors: Array) -> Update:
+    """Conditions the error of one network on those of anchors.
 
     Args:
-        rows: Measurements.
-        predicted: Their predictions, made without any row of the session.
-        graphs: Name of the graph of each row, the same for what is left out together.
-        count: Number of anchors.
-
-    Returns:
-        The rows of sessions that have three graphs besides the anchors, with their shifted predictions.
+        prior: Of the errors.
+        network: The one network.
+        anchors: The networks that were measured.
+        errors: Logarithm of measured over predicted latency of each of them [anchors].
     """
-    sessions: dict[tuple[str, ...], list[int]] = defaultdict(list)
-    for at, row in enumerate(rows):
-        sessions[row.configuration.groups()["session"]].append(at)
-    found: list[tuple[Row, RowPrediction]] = []
-    for members in sessions.values():
-        first = {graphs[at]: at for at in reversed(members)}
-        order = sorted(first, key=lambda name: hashlib.sha256(name.encode()).digest())
-        if len(order) < count + _FEWEST_OTHERS:
-            continue
-        for at in members:
-            start = order.index(graphs[at]) + 1
-            chosen = [first[order[(start + step) % len(order)]] for step in range(count)]
-            moved = math.exp(shift([math.log(rows[a].latency_ms / predicted[a].p50) for a in chosen]))
-            made = predicted[at]
-            found.append(
-                (rows[at], RowPrediction(made.id, made.p50 * moved, made.low * moved, made.high * moved, made.basis))
-            )
-    return found
+    together = joined([network, anchors])
+    return conditioned(prior.covariance(together, together), prior.noise, errors)
 
 
-def narrowing_factors(
-    rows: Sequence[Row], predicted: Sequence[RowPrediction], graphs: Sequence[str]
-) -> dict[int, float]:
-    """Returns by what factor anchors narrow intervals, by their number, where there are sessions to tell.
+def conditioned(covariance: Array, noise: float, errors: Array) -> Update:
+    """Conditions the error of the first network on those of the others.
 
     Args:
-        rows: Measurements.
-        predicted: Their predictions by fits that did not see them.
-        graphs: Name of the graph of each row.
+        covariance: Of the errors, without noise [1 + anchors, 1 + anchors].
+        noise: Variance of one measurement.
+        errors: Of the others [anchors].
     """
-    factors: dict[int, float] = {}
-    for count in COUNTS:
-        after = anchored(rows, predicted, graphs, count)
-        if after:
-            before = dict(zip((row.id for row in rows), predicted, strict=True))
-            wide = quantile([abs(math.log(row.latency_ms / before[row.id].p50)) for row, _ in after])
-            narrow = quantile([abs(math.log(row.latency_ms / made.p50)) for row, made in after])
-            factors[count] = min(1.0, narrow / wide) if wide else 1.0
-    return factors
+    across = covariance[0, 1:]
+    weights = np.linalg.solve(covariance[1:, 1:] + noise * np.eye(len(errors)), across)
+    variance = float(covariance[0, 0] + noise - weights @ across)
+    return Update(float(weights @ errors), max(variance, noise) ** 0.5)
+
+
+@dataclass(frozen=True)
+class AnchorModel:
+    """Prior of the errors, and how wide intervals are after anchors."""
+
+    prior: Prior
+    factors: Mapping[int, float]
+    """Half-width of the interval over the standard deviation, by number of anchors."""
+
+    def half_width(self, update: Update, count: int) -> float:
+        """Returns the half-width of the interval of ``log t``; between two numbers of anchors the smaller one's holds.
+
+        It is infinite for fewer anchors than were tried.
+        """
+        known = [number for number in self.factors if number <= count]
+        return self.factors[max(known)] * update.sd if known else math.inf
+
+    def document(self) -> dict[str, Any]:
+        """Returns the model as plain values."""
+        return {"prior": asdict(self.prior), "factors": sorted(self.factors.items())}
+
+    @staticmethod
+    def from_document(document: Mapping[str, Any]) -> AnchorModel:
+        """Reads what :meth:`document` returned."""
+        prior = document["prior"]
+        return AnchorModel(Prior(**{**prior, "families": tuple(prior["families"])}), dict(document["factors"]))

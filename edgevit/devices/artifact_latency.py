@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgevit.devices.anchors import Points, points
 from edgevit.devices.coefficients import CostModel
 from edgevit.devices.device import Arithmetic, Device, Unit, UnitKind
 from edgevit.devices.evidence import Configuration
@@ -34,6 +35,8 @@ class ArtifactLatency:
     """That most of its MACs are priced as."""
     kernels: tuple[tuple[Kernel, float], ...]
     """Each kernel with its time in ms; together they take all but the constant part."""
+    point: Points
+    """How its error goes with those of others on the device."""
 
     @property
     def words(self) -> str:
@@ -86,15 +89,21 @@ def artifact_latency(
     }
     x = _vector(features(found))
     factor = math.exp(model.like_graphs.correction(x, chosen[main].groups()))
-    times = [
-        factor * float(_vector(kernel_features(kernel)) @ costs[arithmetic])
+    by_feature = [
+        _vector(kernel_features(kernel)) * costs[arithmetic]
         for kernel, arithmetic in zip(found, of_kernel, strict=True)
     ]
-    constant = factor * float(costs[main][FEATURES.index("constant")])
+    constant = _vector({"constant": 1.0}) * costs[main]
+    times = [factor * float(parts.sum()) for parts in by_feature]
     rests_on = basis(model, chosen[main])
     half_width = rests_on.widening * model.intervals.half_width(rests_on.regime, chosen[main])
     return ArtifactLatency(
-        math.log(sum(times) + constant), half_width, rests_on, chosen[main], tuple(zip(found, times, strict=True))
+        math.log(sum(times) + factor * float(constant.sum())),
+        half_width,
+        rests_on,
+        chosen[main],
+        tuple(zip(found, times, strict=True)),
+        points(x[None], sum(by_feature, constant)[None]),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from edgevit.devices.anchors import AnchorModel
 from edgevit.devices.error_correlations import ErrorCorrelations
 from edgevit.devices.evidence import Configuration, Row
 from edgevit.devices.features import for_batch
@@ -31,8 +32,8 @@ class CostModel:
     fitted: Fitted
     like_graphs: LikeGraphs
     intervals: IntervalTable
-    anchors: Mapping[Regime, Mapping[int, float]]
-    """By what factor anchors narrow the intervals of a regime, by their number."""
+    anchors: Mapping[Regime, AnchorModel]
+    """What anchors say of the predictions of a regime."""
     counts: Mapping[str, Mapping[tuple[str, ...], int]]
     """Rows by level and group."""
     devices: Mapping[tuple[str, ...], tuple[str, ...]]
@@ -85,19 +86,13 @@ def save_cost_model(path: Path, model: CostModel) -> None:
         "counts": [model.counts.get(level, {}).get(group, 0) for level, group in names],
         "devices": [[list(group), list(devices)] for group, devices in model.devices.items()],
         "intervals": model.intervals.document(),
-        "anchors": {regime: sorted(factors.items()) for regime, factors in model.anchors.items()},
+        "anchors": {regime: found.document() for regime, found in model.anchors.items()},
         "correlations": model.correlations.document(),
         "like": [
-            [
-                level,
-                list(cast("tuple[str, ...]", group)),
-                at.tolist(),
-                _rounded(sums[at]),
-                model.like_graphs.counts[level][group][at].tolist(),
-            ]
-            for level, groups in model.like_graphs.sums.items()
-            for group, sums in groups.items()
-            if len(at := np.flatnonzero(model.like_graphs.counts[level][group]))
+            [level, list(cast("tuple[str, ...]", group)), at.tolist(), _rounded(weights[at])]
+            for level, groups in model.like_graphs.weights.items()
+            for group, weights in groups.items()
+            if len(at := np.flatnonzero(weights))
         ],
     }
     offsets = np.array([model.fitted.offsets[level][group] for level, group in names])
@@ -128,7 +123,7 @@ def load_cost_model(path: Path = SHIPPED) -> CostModel:
     devices = {tuple(group): tuple(names) for group, names in index["devices"]}
     like = _read_like_graphs(index["like"], places)
     intervals = IntervalTable.from_document(index["intervals"])
-    anchors = {regime: dict(factors) for regime, factors in index["anchors"].items()}
+    anchors = {regime: AnchorModel.from_document(found) for regime, found in index["anchors"].items()}
     correlations = ErrorCorrelations.from_document(index.get("correlations", ()))
     return CostModel(Fitted(unit, base, offsets), like, intervals, anchors, counts, devices, correlations)
 
@@ -142,14 +137,12 @@ def _of_all_devices(counts: Mapping[tuple[str, ...], int]) -> dict[tuple[str, ..
 
 
 def _read_like_graphs(document: Sequence[Any], places: Array) -> LikeGraphs:
-    sums: dict[str, dict[Hashable, Array]] = {}
-    counts: dict[str, dict[Hashable, Array]] = {}
-    for level, group, at, errors, numbers in document:
-        for found, values in ((sums, errors), (counts, numbers)):
-            row = found.setdefault(level, {}).setdefault(tuple(group), np.zeros(len(places)))
-            row[at] = values
-    return LikeGraphs(places, sums, counts)
+    found: dict[str, dict[Hashable, Array]] = {}
+    for level, group, at, weights in document:
+        row = found.setdefault(level, {}).setdefault(tuple(group), np.zeros(len(places)))
+        row[at] = weights
+    return LikeGraphs(places, found)
 
 
 def _rounded(values: Array) -> list[float]:
-    return [round(float(value), 3) for value in values]
+    return [round(float(value), 5) for value in values]

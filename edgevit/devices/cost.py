@@ -26,7 +26,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from edgevit.devices.anchors import Anchor, narrowing, shift
+import numpy as np
+
+from edgevit.devices.anchors import Points, condition, joined
 from edgevit.devices.artifact_latency import ArtifactLatency, MeasuredGraph, artifact_latency
 from edgevit.devices.calibrated_latency import calibrated_latency, calibration_of
 from edgevit.devices.coefficients import load_cost_model
@@ -104,6 +106,8 @@ class Estimate:
     regime: Regime
     configuration: Configuration
     """That is nearest to the unit; what it is priced as, unless it is the roofline of a data sheet."""
+    point: Points
+    """How its error goes with those of others on the device."""
 
 
 def estimate(graph: Graph, device: Device, unit: Unit) -> Estimate | None:
@@ -124,16 +128,16 @@ def estimate(graph: Graph, device: Device, unit: Unit) -> Estimate | None:
     calibration = calibration_of(unit, runtime.name)
     if calibration is not None:
         calibrated = calibrated_latency(graph, calibration)
-        return Estimate(calibrated.interval, calibrated.words, "measured", fitted.configuration)
+        return Estimate(calibrated.interval, calibrated.words, "measured", fitted.configuration, fitted.point)
     if rests_on_measurements(fitted, unit):
-        return Estimate(fitted.interval, fitted.words, fitted.basis.regime, fitted.configuration)
+        return Estimate(fitted.interval, fitted.words, fitted.basis.regime, fitted.configuration, fitted.point)
     if unit.roofline is None:
         return None
     words = (
         f"data sheet only: per-op roofline for {runtime.title} on {unit.title} from peak rates, bandwidth and published "
         f"efficiencies; no model was run there"
     )
-    return Estimate(_latency(graph, unit, unit.roofline), words, "not measured", fitted.configuration)
+    return Estimate(_latency(graph, unit, unit.roofline), words, "not measured", fitted.configuration, fitted.point)
 
 
 def rests_on_measurements(fitted: ArtifactLatency, unit: Unit) -> bool:
@@ -144,25 +148,29 @@ def rests_on_measurements(fitted: ArtifactLatency, unit: Unit) -> bool:
 
 
 def _anchored(found: Estimate, graph: Graph, device: Device, unit: Unit, anchors: Sequence[MeasuredGraph]) -> Estimate:
-    """Scales an estimate by how far those of measured artifacts are off.
+    """Corrects an estimate by how far those of measured artifacts are off.
 
     Those that ran on another kind of unit or in another runtime, or that the unit does not run, say nothing.
     """
-    errors, runtime = [], runtime_of(graph, unit)
+    known: list[tuple[Points, float]] = []
+    runtime = runtime_of(graph, unit)
     for measured in anchors:
         if measured.unit_kind not in (None, unit.kind) or runtime_of(measured.graph, unit) != runtime:
             continue
         other = None if unsupported_ops(measured.graph, unit) else estimate(measured.graph, device, unit)
         if other is not None:
-            errors.append(Anchor(other.latency.p50, measured.ms).error)
-    if not errors:
+            known.append((other.point, math.log(measured.ms / other.latency.p50)))
+    model = load_cost_model().anchors.get(found.regime)
+    if not known or model is None:
         return found
-    factor = narrowing(load_cost_model().anchors.get(found.regime, {}), len(errors))
-    p50 = found.latency.p50 * math.exp(shift(errors))
-    low, high = (p50 * (end / found.latency.p50) ** factor for end in (found.latency.low, found.latency.high))
-    count = f"{len(errors)} measurement{'s' if len(errors) > 1 else ''} of yours"
-    latency = LatencyInterval(p50=p50, low=low, high=high)
-    return replace(found, latency=latency, words=f"{found.words}, scaled by {count}")
+    errors = np.array([error for _, error in known])
+    update = condition(model.prior, found.point, joined([point for point, _ in known]), errors)
+    before, narrow = found.latency, model.half_width(update, len(known))
+    p50 = before.p50 * math.exp(update.shift)
+    low, high = (min(abs(math.log(end / before.p50)), narrow) for end in (before.low, before.high))
+    interval = LatencyInterval(p50=p50, low=p50 * math.exp(-low), high=p50 * math.exp(high))
+    count = f"{len(known)} measurement{'s' if len(known) > 1 else ''} of yours"
+    return replace(found, latency=interval, words=f"{found.words}, scaled by {count}")
 
 
 def _latency(graph: Graph, unit: Unit, roofline: Roofline) -> LatencyInterval:

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgevit.devices.coefficients import CostModel, devices_of_kernels, evidence_counts
 from edgevit.devices.evidence import Row
-from edgevit.devices.features import FEATURES, for_batch
+from edgevit.devices.features import FAMILY_OF, FEATURES, for_batch
 from edgevit.devices.fitted import Array
 from edgevit.devices.graph_table import Features
 from edgevit.devices.hierarchical import Level, Problem, fit
@@ -27,21 +27,6 @@ LEVELS = (
     Level("session", "family", 0.1, 1.0),
 )
 """From the most general to the most particular; their groups are those of ``Configuration.groups``."""
-
-_FAMILIES = (
-    ("macs_conv_kxk", "macs_conv_3x3", "macs_stem", "macs_conv_1x1", "macs_grouped", "macs_padded"),
-    ("macs_depthwise_3", "macs_depthwise_large", "moved_depthwise"),
-    ("macs_linear", "macs_attention", "moved_linear", "moved_attention"),
-    ("weights_conv", "weights_linear", "weights_classifier", "moved_dense"),
-    (
-        "moved_normalization", "moved_softmax", "moved_heavy_activation", "moved_light_activation",
-        "moved_elementwise", "moved_pooling", "moved_layout",
-    ),
-    tuple(name for name in FEATURES if name.startswith("kernels_")),
-    ("constant",),
-)  # fmt: skip
-FAMILY_OF = tuple(next(at for at, family in enumerate(_FAMILIES) if name in family) for name in FEATURES)
-"""Family of each feature, in the order of ``FEATURES``."""
 
 _ITERATIONS = 50
 
@@ -73,8 +58,7 @@ def fit_rows(rows: Sequence[Row], graphs: Mapping[str, Features]) -> CostModel:
     """
     log_t = np.log([row.latency_ms for row in rows])
     x, group = matrix(rows, graphs), groups(rows)
-    batches = np.array([row.configuration.batch for row in rows])
-    worked = np.stack([for_batch(row, int(batch)) for row, batch in zip(x, batches, strict=True)])
+    worked = _worked(rows, graphs)
     fitted = fit(Problem(worked, log_t, group), LEVELS, FAMILY_OF, iterations=_ITERATIONS)
     left = fit_like_graphs(x, log_t - fitted.predict(worked, group), group)
     return CostModel(fitted, left, IntervalTable({}), {}, evidence_counts(rows), devices_of_kernels(rows))
@@ -86,4 +70,22 @@ def predict_rows(model: CostModel, rows: Sequence[Row], graphs: Mapping[str, Fea
     Raises:
         KeyError: the graph of a row is not among ``graphs``.
     """
-    return np.array([model.log_ms(np.array(graphs[row.graph]), row.configuration) for row in rows])
+    times = feature_times(model, rows, graphs)
+    log_ms: Array = np.log(times.sum(axis=1)) + model.like_graphs.corrections(matrix(rows, graphs), groups(rows))
+    return log_ms
+
+
+def feature_times(model: CostModel, rows: Sequence[Row], graphs: Mapping[str, Features]) -> Array:
+    """Returns the time of each feature of each row in ms [rows, features], before what like graphs correct.
+
+    Raises:
+        KeyError: the graph of a row is not among ``graphs``.
+    """
+    return model.fitted.times(_worked(rows, graphs), groups(rows))
+
+
+def _worked(rows: Sequence[Row], graphs: Mapping[str, Features]) -> Array:
+    """Returns the features of each row for its batch [rows, features]."""
+    batches = [row.configuration.batch for row in rows]
+    of_batch = [for_batch(row, batch) for row, batch in zip(matrix(rows, graphs), batches, strict=True)]
+    return np.array(of_batch).reshape(len(rows), len(FEATURES))

@@ -4,23 +4,43 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edgevit.devices.cost_model import fit_rows, predict_rows
+from edgevit.devices.anchors import Points, points
+from edgevit.devices.cost_model import feature_times, fit_rows, matrix, predict_rows
 from edgevit.devices.evidence import Row
 from edgevit.devices.evidence_basis import Basis, basis
+from edgevit.devices.fitted import Array
 from edgevit.devices.graph_table import Features, same_graphs
-from edgevit.devices.interval_table import IntervalTable, interval_table
+from edgevit.devices.interval_table import IntervalTable, Regime, interval_table
 from edgevit.devices.validation import RowPrediction
 
-LeftOut = Literal["graph", "graph on device", "device"]
-"""What is left out of the fit with a row: its graph everywhere, its graph on its device alone, or its device."""
+LeftOut = Literal["graph", "graph on device", "device", "graph and session"]
+"""What is left out of the fit with a row: its graph everywhere, its graph on its device alone, its device, or both its
+graph everywhere and all that was measured together with it."""
 LEFT_OUT: tuple[LeftOut, ...] = get_args(LeftOut)
 
-_FOLDS: dict[LeftOut, int] = {"graph": 20, "graph on device": 10, "device": 10}
+FOLDS: Mapping[LeftOut, int] = {"graph": 20, "graph on device": 10, "device": 10, "graph and session": 3}
+"""Numbers of folds; of graphs and of sessions each where both are left out."""
+FEW_FOLDS: Mapping[LeftOut, int] = {"graph": 3, "graph on device": 2, "device": 2, "graph and session": 2}
+"""Of a check that takes seconds."""
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """Predictions of measurements by fits that did not see them."""
+
+    predicted: tuple[RowPrediction, ...]
+    """One per row."""
+    points: Points
+    """Of the rows, by the same fits."""
+    regimes: tuple[Regime, ...]
+    """What evidence the prediction of each row rests on."""
 
 
 def group_names(rows: Sequence[Row], graphs: Mapping[str, Features], left_out: LeftOut) -> list[str]:
@@ -30,6 +50,7 @@ def group_names(rows: Sequence[Row], graphs: Mapping[str, Features], left_out: L
         "graph": lambda row: same[row.model],
         "graph on device": lambda row: f"{same[row.model]}|{row.configuration.device}",
         "device": lambda row: row.configuration.device,
+        "graph and session": lambda row: same[row.model],
     }
     return [name[left_out](row) for row in rows]
 
@@ -45,41 +66,57 @@ def cross_validate(
     rows: Sequence[Row],
     graphs: Mapping[str, Features],
     left_out: LeftOut,
+    folds: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[RowPrediction, ...]:
+) -> CrossValidation:
     """Predicts each row with a fit to the rows of other folds, and an interval from the errors in other folds.
 
     Args:
         rows: Measurements, each with its graph among ``graphs``.
         graphs: Features by name of graph.
         left_out: What is left out together with a row.
+        folds: Number of folds.
         progress: Called with the numbers of fits done and of all.
-
-    Returns:
-        One prediction per row.
 
     Raises:
         KeyError: the graph of a row is not among ``graphs``.
     """
-    fold = fold_of(group_names(rows, graphs, left_out), _FOLDS[left_out])
-    folds = sorted(set(fold))
+    x = matrix(rows, graphs)
+    times = np.empty_like(x)
     log_p = np.full(len(rows), math.nan)
     bases: list[Basis | None] = [None] * len(rows)
-    for done, number in enumerate(folds):
-        outside = [row for row, other in zip(rows, fold, strict=True) if other != number]
-        members = [at for at, other in enumerate(fold) if other == number]
-        inside = [rows[at] for at in members]
-        model = fit_rows(outside, graphs)
-        log_p[members] = predict_rows(model, inside, graphs)
-        for at in members:
+    part = np.empty(len(rows), dtype=np.int64)
+    parts = list(_parts(rows, graphs, left_out, folds))
+    for number, (inside, outside) in enumerate(parts):
+        model = fit_rows([rows[at] for at in outside], graphs)
+        judged = [rows[at] for at in inside]
+        part[inside], log_p[inside] = number, predict_rows(model, judged, graphs)
+        times[inside] = feature_times(model, judged, graphs)
+        for at in inside:
             bases[at] = basis(model, rows[at].configuration)
-        progress(done + 1, len(folds))
+        progress(number + 1, len(parts))
     errors = np.log([row.latency_ms for row in rows]) - log_p
-    return _with_intervals(rows, log_p, errors, fold, [found for found in bases if found is not None])
+    found = [each for each in bases if each is not None]
+    predicted = _with_intervals(rows, log_p, errors, part, found)
+    return CrossValidation(predicted, points(x, times), tuple(each.regime for each in found))
+
+
+def _parts(
+    rows: Sequence[Row], graphs: Mapping[str, Features], left_out: LeftOut, folds: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Yields indices of the rows to predict, and of those to fit to, which share nothing that is left out."""
+    fold = np.array(fold_of(group_names(rows, graphs, left_out), folds))
+    if left_out == "graph and session":
+        session = np.array(fold_of(["|".join(row.configuration.groups()["session"]) for row in rows], folds))
+    else:
+        session = fold
+    for number, other in sorted(set(zip(fold.tolist(), session.tolist(), strict=True))):
+        inside = (fold == number) & (session == other)
+        yield np.flatnonzero(inside), np.flatnonzero((fold != number) & (session != other))
 
 
 def _with_intervals(
-    rows: Sequence[Row], log_p: np.ndarray, errors: np.ndarray, fold: Sequence[int], bases: Sequence[Basis]
+    rows: Sequence[Row], log_p: Array, errors: Array, fold: NDArray[np.int64], bases: Sequence[Basis]
 ) -> tuple[RowPrediction, ...]:
     configurations = [row.configuration for row in rows]
     made: list[RowPrediction] = []

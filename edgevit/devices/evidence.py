@@ -10,6 +10,7 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from edgevit.devices.architectures import architecture, runtime_family
@@ -74,25 +75,35 @@ class Configuration:
     session: str = ""
     """Version of the runtime, date and source: what rows that were measured together share."""
 
-    def groups(self) -> dict[str, tuple[str, ...]]:
+    def groups(self) -> Mapping[str, tuple[str, ...]]:
         """Returns the group that it belongs to at each level of the cost model."""
-        unit, family, batch = self.unit, runtime_family(self.runtime), str(self.batch)
-        precision = {"w8a8": "int8"}.get(self.precision, "mixed" if self.precision in _MIXED else self.precision)
-        threads = self.threads if self.threads in ("1", "2") else "all"
-        kernels = (unit, family, precision)
-        exact = (unit, self.device, self.runtime, self.precision, threads, batch, self.variant)
-        return {
-            "unit": (unit,),
-            "kernels": kernels,
-            "runtime": (unit, self.runtime, self.precision, batch),
-            "threads": (*kernels, threads, batch, self.variant),
-            "unit architecture": (unit, self.architecture),
-            "kernels architecture": (*kernels, self.architecture),
-            "unit device": (unit, self.device),
-            "kernels device": (*kernels, self.device),
-            "configuration": exact,
-            "session": (*exact, self.threads, self.session),
-        }
+        return _groups(self)
+
+
+@cache
+def _groups(configuration: Configuration) -> Mapping[str, tuple[str, ...]]:
+    """Returns them; kept, because a fit asks many times for those of each row."""
+    unit, device, architecture = configuration.unit, configuration.device, configuration.architecture
+    family, batch = runtime_family(configuration.runtime), str(configuration.batch)
+    precision = {"w8a8": "int8"}.get(
+        configuration.precision, "mixed" if configuration.precision in _MIXED else configuration.precision
+    )
+    threads = configuration.threads if configuration.threads in ("1", "2") else "all"
+    kernels = (unit, family, precision)
+    runtime = (configuration.runtime, configuration.precision)
+    exact = (unit, device, *runtime, threads, batch, configuration.variant)
+    return {
+        "unit": (unit,),
+        "kernels": kernels,
+        "runtime": (unit, *runtime, batch),
+        "threads": (*kernels, threads, batch, configuration.variant),
+        "unit architecture": (unit, architecture),
+        "kernels architecture": (*kernels, architecture),
+        "unit device": (unit, device),
+        "kernels device": (*kernels, device),
+        "configuration": exact,
+        "session": (*exact, configuration.threads, configuration.session),
+    }
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,21 @@ FEATURES = (
 )  # fmt: skip
 """MACs, values of weights read, values of computed tensors read and written, numbers of kernels, and one."""
 
+_FAMILIES = (
+    ("macs_conv_kxk", "macs_conv_3x3", "macs_stem", "macs_conv_1x1", "macs_grouped", "macs_padded"),
+    ("macs_depthwise_3", "macs_depthwise_large", "moved_depthwise"),
+    ("macs_linear", "macs_attention", "moved_linear", "moved_attention"),
+    ("weights_conv", "weights_linear", "weights_classifier", "moved_dense"),
+    (
+        "moved_normalization", "moved_softmax", "moved_heavy_activation", "moved_light_activation",
+        "moved_elementwise", "moved_pooling", "moved_layout",
+    ),
+    tuple(name for name in FEATURES if name.startswith("kernels_")),
+    ("constant",),
+)  # fmt: skip
+FAMILY_OF = tuple(next(at for at, family in enumerate(_FAMILIES) if name in family) for name in FEATURES)
+"""Family of each feature, in the order of ``FEATURES``."""
+
 _TILE = 32
 """Channels that matrix units work on at a time."""
 _MOST_PADDING = 16.0

@@ -30,8 +30,12 @@ class Fitted:
 
     def predict(self, x: Array, groups: Mapping[str, Sequence[Hashable]]) -> Array:
         """Returns log ms [rows] for features [rows, features]."""
-        costs = np.array(
-            [self.log_costs({level: keys[row] for level, keys in groups.items()}) for row in range(len(x))]
-        )
-        log_ms: Array = np.log((x / self.unit * np.exp(costs)).sum(axis=1))
+        log_ms: Array = np.log(self.times(x, groups).sum(axis=1))
         return log_ms
+
+    def times(self, x: Array, groups: Mapping[str, Sequence[Hashable]]) -> Array:
+        """Returns ms by feature [rows, features] for features [rows, features]."""
+        keyed = list(zip(*groups.values(), strict=True)) if groups else [()] * len(x)
+        costs = {key: np.exp(self.log_costs(dict(zip(groups, key, strict=True)))) for key in dict.fromkeys(keyed)}
+        times: Array = x / self.unit * np.array([costs[key] for key in keyed]).reshape(x.shape)
+        return times

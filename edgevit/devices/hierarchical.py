@@ -87,13 +87,16 @@ class _Fit:
         self._index: list[tuple[str, Hashable]] = []
         """Level and group of each row of the offsets."""
         self._blocks: list[_Block] = []
+        keyed = list(zip(*(problem.groups[level.name] for level in levels), strict=True)) or [()] * len(self._x)
+        combinations = {key: number for number, key in enumerate(dict.fromkeys(keyed))}
+        self._combination = np.array([combinations[key] for key in keyed])
+        """Of groups of all levels, of each row: rows that share it have the same costs."""
+        self._rows_of = _membership(self._combination, len(combinations)).T.tocsr()
         member: list[csr_matrix] = []
-        for level in levels:
+        for at, level in enumerate(levels):
             detail = np.eye(count) if level.detail == "feature" else np.eye(families.max() + 1)[:, families]
-            keys = {group: number for number, group in enumerate(dict.fromkeys(problem.groups[level.name]))}
-            columns = [keys[group] for group in problem.groups[level.name]]
-            shape = (len(columns), len(keys))
-            member.append(csr_matrix((np.ones(len(columns)), (np.arange(len(columns)), columns)), shape=shape))
+            keys = {group: number for number, group in enumerate(dict.fromkeys(key[at] for key in combinations))}
+            member.append(_membership(np.array([keys[key[at]] for key in combinations]), len(keys)))
             self._index.extend((level.name, group) for group in keys)
             penalty = np.array([level.scale_penalty, *[level.detail_penalty] * len(detail)])
             self._blocks.append(_Block(len(keys), np.vstack([np.ones(count), detail]), penalty))
@@ -125,18 +128,18 @@ class _Fit:
         blocks = zip(self._blocks, parts, strict=True)
         return base, np.vstack([part.reshape(block.groups, -1) @ block.basis for block, part in blocks])
 
-    def _terms(self, z: Array) -> tuple[Array, Array]:
-        """Returns the predicted time of each feature of each row [rows, features], and ``base``."""
+    def _costs(self, z: Array) -> tuple[Array, Array]:
+        """Returns the cost of each feature by combination of groups [combinations, features], and ``base``."""
         base, offsets = self._unpack(z)
-        return self._x * np.exp(np.clip(base + self._member @ offsets, -30, 30)), base
+        return np.exp(np.clip(base + self._member @ offsets, -30, 30)), base
 
     def _loss(self, scaled: Array) -> tuple[float, Array]:
         z = scaled * self._scale
-        terms, base = self._terms(z)
-        total = terms.sum(axis=1) + 1e-12
+        costs, base = self._costs(z)
+        total = np.einsum("rf,rf->r", self._x, costs[self._combination]) + 1e-12
         error = np.log(total) - self._log_t
         root = np.sqrt(1 + (error / self._huber) ** 2)
-        slope = (error / root / total)[:, None] * terms
+        slope = costs * (self._rows_of @ ((error / root / total)[:, None] * self._x))
         by_group = self._member_t @ slope
         loss = self._huber**2 * (root - 1).sum() + _BASE_PENALTY * ((base - self._center) ** 2).sum()
         gradient = [slope.sum(axis=0) + 2 * _BASE_PENALTY * (base - self._center)]
@@ -151,15 +154,23 @@ class _Fit:
 
     def _curvature(self, z: Array) -> Array:
         """Returns the diagonal of the Gauss-Newton Hessian."""
-        terms, _ = self._terms(z)
+        costs, _ = self._costs(z)
+        terms = self._x * costs[self._combination]
         share = terms / terms.sum(axis=1, keepdims=True)
         found = [(share**2).sum(axis=0) + 2 * _BASE_PENALTY]
         row = 0
         for block in self._blocks:
             member = self._member_t[row : row + block.groups]
-            found.append(((member @ (share @ block.basis.T) ** 2) + 2 * block.penalty).ravel())
+            squares = self._rows_of @ (share @ block.basis.T) ** 2
+            found.append((member @ squares + 2 * block.penalty).ravel())
             row += block.groups
         return np.concatenate(found)
+
+
+def _membership(column: NDArray[np.int64], columns: int) -> csr_matrix:
+    """Returns a matrix [rows, columns] with a one in the column of each row."""
+    rows = np.arange(len(column))
+    return csr_matrix((np.ones(len(column)), (rows, column)), shape=(len(column), columns))
 
 
 @dataclass(frozen=True)

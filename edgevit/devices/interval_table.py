@@ -76,11 +76,12 @@ def interval_table(regimes: Mapping[Regime, Sequence[float]], configurations: Se
         For each regime, the half-widths of the groups with enough errors, and of all together.
     """
     found: dict[tuple[str, ...], tuple[int, float]] = {}
+    keys = {configuration: interval_keys(configuration) for configuration in set(configurations)}
     for regime, errors in regimes.items():
         by_key: dict[tuple[str, ...], list[float]] = defaultdict(list)
         for error, configuration in zip(errors, configurations, strict=True):
             if not math.isnan(error):
-                for key in interval_keys(configuration):
+                for key in keys[configuration]:
                     by_key[key].append(abs(error))
         for key, sizes in by_key.items():
             if len(sizes) >= FEWEST_OF_OWN or key == ("all",):

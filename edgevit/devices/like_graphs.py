@@ -1,27 +1,34 @@
 """What the fit leaves unexplained of graphs that are like one another, on units that are like one another.
 
-For each group of a level, the errors of the fit are averaged over graphs, weighted by how alike their features are, and
-shrunk towards zero where there are few. A graph that was measured on a sister device so tells of itself, by its
-features and not by its name.
+The errors that the fit leaves are taken as a Gaussian process, one for each unit, runtime family and precision: those of
+two measurements covary the more the more alike the features of their graphs are, and the more of runtime, architecture
+and device they share. A graph that was measured on a sister device so tells of itself, by its features and not by its
+name.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgevit.devices.features import FEATURES
 from edgevit.devices.fitted import Array
 
-LEVELS = ("kernels", "kernels architecture", "kernels device")
-"""Levels in the order in which they are added up, each on what the one before has left."""
+LEVELS: Mapping[str, float] = {"kernels": 0.05, "runtime": 0.05, "kernels architecture": 0.02, "kernels device": 0.02}
+"""Variance of the errors of ``log t`` that measurements of like graphs share in a group of each level. The first level is
+that of the processes: groups of the others are parts of its groups."""
 
-_SHRINKAGE = 3.0
-"""Errors of zero that are added to those of every graph."""
+_PROCESS = "kernels"
+_NOISE = 0.02
+"""Variance of the errors that measurements do not share."""
 _LARGEST = 1.0
 """Errors of ``log t`` beyond this count as this."""
+_DISTANCE = 2.0
+"""Of places over which likeness falls."""
 _SIZE_SCALE = 2.0
 _SHAPE_SCALE = 6.0
 _KINDS = ("macs_", "moved_", "kernels_", "weights_")
@@ -29,23 +36,30 @@ _KINDS = ("macs_", "moved_", "kernels_", "weights_")
 
 @dataclass(frozen=True)
 class LikeGraphs:
-    """Errors that the fit left, by level, group and graph.
+    """What to add to predictions.
 
-    ``places`` are the graphs [graphs, axes]; ``sums`` and ``counts`` hold the errors of each group of a level [graphs].
+    ``places`` are those of the graphs [graphs, axes]; ``weights`` say for each group of a level how much a graph that is
+    quite like one of them is off [graphs].
     """
 
     places: Array
-    sums: Mapping[str, Mapping[Hashable, Array]]
-    counts: Mapping[str, Mapping[Hashable, Array]]
+    weights: Mapping[str, Mapping[Hashable, Array]]
 
     def correction(self, x: Array, groups: Mapping[str, Hashable]) -> float:
         """Returns what to add to ``log t`` of a graph with features ``x`` [features] in these groups."""
-        like = alike(places(x[None]), self.places)[0]
-        return sum(
-            float(sums @ like / (self.counts[level][groups[level]] @ like + _SHRINKAGE))
-            for level in LEVELS
-            if (sums := self.sums.get(level, {}).get(groups[level])) is not None
-        )
+        return float(self.corrections(x[None], {level: [groups[level]] for level in LEVELS})[0])
+
+    def corrections(self, x: Array, groups: Mapping[str, Sequence[Hashable]]) -> Array:
+        """Returns what to add to ``log t`` of each row [rows] with features ``x`` [rows, features] in these groups."""
+        distinct, graph = np.unique(x, axis=0, return_inverse=True)
+        like = alike(places(distinct), self.places)
+        found = np.zeros(len(x))
+        for level in LEVELS:
+            for group, rows in _members(groups[level]).items():
+                weights = self.weights.get(level, {}).get(group)
+                if weights is not None:
+                    found[rows] += like[graph.ravel()[rows]] @ weights
+        return found
 
 
 def places(x: Array) -> Array:
@@ -59,12 +73,12 @@ def places(x: Array) -> Array:
 def alike(first: Array, second: Array) -> Array:
     """Returns how alike graphs at these places are, 0 to 1 [first, second]."""
     squares = (first**2).sum(axis=1)[:, None] + (second**2).sum(axis=1)[None] - 2 * first @ second.T
-    result: Array = np.exp(-np.maximum(squares, 0) / 2)
+    result: Array = np.exp(-np.maximum(squares, 0) / (2 * _DISTANCE**2))
     return result
 
 
 def fit_like_graphs(x: Array, errors: Array, groups: Mapping[str, Sequence[Hashable]]) -> LikeGraphs:
-    """Averages errors of a fit.
+    """Conditions the processes on the errors of a fit.
 
     Args:
         x: Features of the rows for one image [rows, features].
@@ -76,15 +90,29 @@ def fit_like_graphs(x: Array, errors: Array, groups: Mapping[str, Sequence[Hasha
     at = places(distinct)
     like = alike(at, at)
     left = np.clip(errors, -_LARGEST, _LARGEST)
-    sums: dict[str, dict[Hashable, Array]] = {}
-    counts: dict[str, dict[Hashable, Array]] = {}
-    for level in LEVELS:
-        number = {group: position for position, group in enumerate(dict.fromkeys(groups[level]))}
-        row = np.array([number[group] for group in groups[level]])
-        total, count = np.zeros((len(number), len(at))), np.zeros((len(number), len(at)))
-        np.add.at(total, (row, graph), left)
-        np.add.at(count, (row, graph), 1)
-        left = left - (total @ like / (count @ like + _SHRINKAGE))[row, graph]
-        sums[level] = {group: total[position] for group, position in number.items()}
-        counts[level] = {group: count[position] for group, position in number.items()}
-    return LikeGraphs(at, sums, counts)
+    number = {level: _numbers(groups[level]) for level in LEVELS}
+    weights: dict[str, dict[Hashable, Array]] = {level: {} for level in LEVELS}
+    for rows in _members(groups[_PROCESS]).values():
+        shared = sum(
+            variance * (number[level][rows][:, None] == number[level][rows]) for level, variance in LEVELS.items()
+        )
+        covariance = shared * like[np.ix_(graph[rows], graph[rows])]
+        covariance.flat[:: len(rows) + 1] += _NOISE
+        solved = np.linalg.solve(covariance, left[rows])
+        for level, variance in LEVELS.items():
+            for row, weight in zip(rows, solved, strict=True):
+                of_group = weights[level].setdefault(groups[level][row], np.zeros(len(at)))
+                of_group[graph[row]] += variance * weight
+    return LikeGraphs(at, weights)
+
+
+def _members(groups: Sequence[Hashable]) -> dict[Hashable, list[int]]:
+    found: dict[Hashable, list[int]] = defaultdict(list)
+    for row, group in enumerate(groups):
+        found[group].append(row)
+    return found
+
+
+def _numbers(groups: Sequence[Hashable]) -> NDArray[np.int64]:
+    number = {group: position for position, group in enumerate(dict.fromkeys(groups))}
+    return np.array([number[group] for group in groups], dtype=np.int64)

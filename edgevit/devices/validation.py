@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+
+import numpy as np
 
 from edgevit.devices.evidence import Row
 
@@ -53,6 +55,34 @@ class Score:
     """Mean over sessions of Kendall's tau-b of predicted and measured latencies; None where none has four models."""
     least_squares: float | None = None
     """Median error of non-negative least squares on the rows that it can predict; None where there are none."""
+
+
+@dataclass(frozen=True)
+class AnchoredScore:
+    """Errors of predictions for a device that was not measured, with some measurements of other networks there."""
+
+    anchors: int
+    """Number of measurements."""
+    n: int
+    median_error: float
+    within_20: float
+    """Share of rows."""
+    coverage: float
+    """Share of rows whose latency lies in the interval."""
+    interval_factor: float
+    """Median of high / p50."""
+
+
+def anchored_score(anchors: int, rows: Mapping[str, Row], predicted: Sequence[RowPrediction]) -> AnchoredScore:
+    """Scores predictions with anchors.
+
+    Args:
+        anchors: Number of anchors.
+        rows: Measurements by id.
+        predicted: Predictions of some of them, at least one.
+    """
+    made = score("", "", [(rows[each.id], each) for each in predicted])
+    return AnchoredScore(anchors, made.n, made.median_error, made.within_20, made.coverage, made.interval_factor)
 
 
 def score(
@@ -107,16 +137,6 @@ def mean_tau(predicted: Iterable[tuple[Row, RowPrediction]]) -> float | None:
 
 def kendall(pairs: Sequence[tuple[float, float]]) -> float | None:
     """Returns Kendall's tau-b of pairs of numbers; None where one of the two is the same in all of them."""
-    agreement = first_ties = second_ties = 0
-    total = len(pairs) * (len(pairs) - 1) // 2
-    for at, (x, y) in enumerate(pairs):
-        for other_x, other_y in pairs[at + 1 :]:
-            first_ties += x == other_x
-            second_ties += y == other_y
-            agreement += _sign(x - other_x) * _sign(y - other_y)
-    scale = math.sqrt((total - first_ties) * (total - second_ties))
-    return agreement / scale if scale else None
-
-
-def _sign(value: float) -> int:
-    return (value > 0) - (value < 0)
+    first, second = (np.sign(np.subtract.outer(values, values)) for values in np.array(pairs).T)
+    scale = math.sqrt(np.count_nonzero(first) * np.count_nonzero(second))
+    return float((first * second).sum()) / scale if scale else None

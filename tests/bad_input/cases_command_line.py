@@ -86,6 +86,7 @@ _MISSING = (
     ),
     *(case(name, "missing argument", "--help") for name in ("gate", "report", "clean", "schema")),
     case("devices show", "missing argument", "--help"),
+    case("devices fit", "missing option", "--out", "--help"),
     case("profiles show", "missing argument", "--help"),
     case("gate run", "missing option", "--budget"),
     case("gate --measure new.onnx --against old.onnx", "no such file: new.onnx"),

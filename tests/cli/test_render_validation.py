@@ -4,7 +4,7 @@ import pytest
 
 from edgevit.cli.render_validation import print_validation
 from edgevit.commands.devices import Validation
-from edgevit.devices.validation import RowPrediction, Score, Unmapped
+from edgevit.devices.validation import AnchoredScore, RowPrediction, Score, Unmapped
 
 
 def test_small_units_are_counted_and_reasons_listed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -20,3 +20,11 @@ def test_small_units_are_counted_and_reasons_listed(capsys: pytest.CaptureFixtur
     assert "1 of 3 rows were predicted" in shown
     assert "no definition of X (2 ×)" in shown
     assert "5.0%" in shown and "0.90" in shown and "–" in shown
+
+
+def test_anchors_have_a_table_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    scores = (Score("all", "all", 32, 0.45, 0.5, 0.1, 0.2, 0.8, 2.5, 0.9, None),)
+    anchored = (AnchoredScore(3, 20, 0.125, 0.7, 0.81, 1.35),)
+    print_validation(Validation("the device of the row", scores, (), (), anchored), 20)
+    line = next(line for line in capsys.readouterr().out.splitlines() if "12.5%" in line)
+    assert line.split() == ["3", "20", "12.5%", "70%", "81%", "1.35"]

@@ -6,13 +6,13 @@ import pytest
 
 from benchmarks import predictions_page
 from edgevit.commands import devices
-from edgevit.commands.devices import COMMITTED, fit_devices, validate_carried, validate_table
-from edgevit.devices import cross_validation
+from edgevit.commands.devices import COMMITTED, carried_worth, fit_devices, validate_carried, validate_table
+from edgevit.devices import fit
 from edgevit.devices.coefficients import load_cost_model
-from edgevit.devices.cross_validation import LEFT_OUT
+from edgevit.devices.committed import Committed, figures, worse
+from edgevit.devices.cross_validation import FEW_FOLDS, FOLDS, LEFT_OUT
 from edgevit.devices.evidence import COLUMNS
 from edgevit.devices.graph_table import write_graphs
-from edgevit.devices.validation import Score
 from edgevit.errors import UsageError
 from edgevit.results.document import from_json
 from tests.devices.rows import made_up
@@ -41,7 +41,8 @@ def small_evidence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     write_graphs(tmp_path / "graphs.csv", graphs)
     monkeypatch.setattr(devices, "read_rows", lambda path: rows)
     monkeypatch.setattr(devices, "read_graphs", lambda: graphs)
-    monkeypatch.setattr(cross_validation, "_FOLDS", dict.fromkeys(LEFT_OUT, 4))
+    for module in (devices, fit):
+        monkeypatch.setattr(module, "FOLDS", dict.fromkeys(LEFT_OUT, 4))
 
 
 @pytest.mark.usefixtures("small_evidence")
@@ -56,7 +57,15 @@ def test_the_carried_table_is_scored_by_device_and_unit() -> None:
 def test_what_is_fitted_can_be_loaded(tmp_path: Path) -> None:
     found = fit_devices(quiet, tmp_path)
     assert load_cost_model(tmp_path / "coefficients.npz").counts["unit"] == {("cpu",): 16}
-    assert from_json(list[Score], (tmp_path / "validation.json").read_bytes()) == list(found.scores)
+    committed = from_json(Committed, (tmp_path / "validation.json").read_bytes())
+    assert committed.full.graph == found.scores
+    assert committed.quick
+
+
+def test_a_fit_needs_a_folder_that_can_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="cannot make"):
+        fit_devices(quiet, tmp_path / "file" / "folder")
 
 
 def test_rows_of_a_user_are_predicted_without_their_latency(tmp_path: Path) -> None:
@@ -81,20 +90,22 @@ def test_a_table_without_a_row_that_can_be_mapped(tmp_path: Path) -> None:
         validate_table(table(tmp_path, {"timm_name": "", "model": "VargConvNet", "input_hw": "32x32"}), quiet)
 
 
+def test_few_folds_of_the_carried_table_are_worth_as_much_as_at_the_last_fit() -> None:
+    """Takes ten seconds of a processor: what every change of the cost model has to pass."""
+    assert worse(committed().quick, figures(carried_worth(FEW_FOLDS, quiet))) == []
+
+
 @pytest.mark.slow
 def test_predictions_are_worth_as_much_as_at_the_last_fit() -> None:
-    """The errors of the carried table are within a tenth of the committed ones."""
-    before = {(score.device, score.unit): score for score in from_json(list[Score], COMMITTED.read_bytes())}
-    now = validate_carried("graph", quiet)
-    assert now.mapped_share >= 0.97
-    for score in now.scores:
-        if score.n >= 40:
-            assert score.median_error <= 1.1 * before[(score.device, score.unit)].median_error, score.device
+    assert worse(figures(committed().full), figures(carried_worth(FOLDS, quiet))) == []
+
+
+def committed() -> Committed:
+    return from_json(Committed, COMMITTED.read_bytes())
 
 
 def test_the_page_has_the_committed_validation() -> None:
-    scores = from_json(list[Score], COMMITTED.read_bytes())
     page = predictions_page.PAGE.read_text(encoding="utf-8")
-    assert predictions_page.with_table(page, scores) == page
+    assert predictions_page.with_table(page, committed().full) == page
     assert predictions_page.with_correlations(page, load_cost_model().correlations) == page
     assert "Raspberry Pi 4B | cpu" in page

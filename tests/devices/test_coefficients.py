@@ -6,16 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgevit.devices.anchors import AnchorModel, Prior
 from edgevit.devices.coefficients import SHIPPED, devices_of_kernels, evidence_counts, load_cost_model, save_cost_model
 from edgevit.devices.cost_model import fit_rows, matrix
-from edgevit.devices.interval_table import IntervalTable
+from edgevit.devices.interval_table import IntervalTable, Regime
 from tests.devices.rows import configuration, made_up
+
+ANCHORS: dict[Regime, AnchorModel] = {"measured": AnchorModel(Prior(0.3, (0.1, 0.2), 0.03, 1.0, 0.02), {1: 1.3})}
 
 
 def test_a_saved_model_predicts_the_same(tmp_path: Path) -> None:
     rows, graphs = made_up()
     intervals = IntervalTable({("measured", "all"): (7, 0.5)})
-    model = replace(fit_rows(rows, graphs), intervals=intervals, anchors={"measured": {1: 0.8}})
+    model = replace(fit_rows(rows, graphs), intervals=intervals, anchors=ANCHORS)
     save_cost_model(tmp_path / "model.npz", model)
     read = load_cost_model(tmp_path / "model.npz")
     x = matrix(rows, graphs)

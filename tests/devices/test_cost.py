@@ -175,7 +175,7 @@ def test_anchors_scale_a_roofline_too_and_those_that_do_not_run_say_nothing() ->
     foreign = MeasuredGraph(replace(graph, ops=(replace(graph.ops[0], foreign=True),)), 1.0)
     after = predict_latency(layer(10**9), PI5, anchors=(measured, foreign)).latency_ms
     assert after is not None
-    assert after.p50 == pytest.approx(before * 3 ** (1 / 1.5))
+    assert 2.5 * before < after.p50 < 3 * before
     unscaled = predict_latency(layer(10**9), PI5).latency_ms
     assert unscaled is not None
     assert after.high / after.low < unscaled.high / unscaled.low

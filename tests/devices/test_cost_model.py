@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgevit.devices.cost_model import FAMILY_OF, LEVELS, fit_rows, predict_rows
-from edgevit.devices.features import FEATURES
+from edgevit.devices.cost_model import LEVELS, fit_rows, predict_rows
+from edgevit.devices.features import FAMILY_OF, FEATURES
 from tests.devices.rows import configuration, made_up
 
 

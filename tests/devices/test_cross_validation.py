@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+import math
 from statistics import median
 
 import pytest
 
-from edgevit.devices import cross_validation
-from edgevit.devices.cross_validation import LEFT_OUT, cross_validate, fold_of, group_names, row_prediction
+from edgevit.devices.cross_validation import (
+    FEW_FOLDS,
+    FOLDS,
+    LEFT_OUT,
+    cross_validate,
+    fold_of,
+    group_names,
+    row_prediction,
+)
 from tests.devices.rows import made_up
-
-
-@pytest.fixture(autouse=True)
-def few_folds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cross_validation, "_FOLDS", dict.fromkeys(LEFT_OUT, 4))
 
 
 def test_no_group_is_in_two_folds() -> None:
@@ -30,7 +33,7 @@ def test_what_is_left_out_together() -> None:
 
 def test_graphs_that_were_left_out_are_predicted_from_the_others() -> None:
     rows, graphs = made_up(16)
-    predicted = cross_validate(rows, graphs, "graph")
+    predicted = cross_validate(rows, graphs, "graph", 4).predicted
     assert [made.id for made in predicted] == [row.id for row in rows]
     assert median(abs(made.p50 / row.latency_ms - 1) for row, made in zip(rows, predicted, strict=True)) < 0.25
     assert {made.basis for made in predicted} == {"fitted on 12 published measurements of this unit"}
@@ -41,7 +44,10 @@ def test_a_left_out_latency_does_not_change_its_own_prediction() -> None:
 
     rows, graphs = made_up(8)
     changed = tuple(replace(row, latency_ms=1e5) if row.model == "net3" else row for row in rows)
-    before, after = cross_validate(rows, graphs, "graph"), cross_validate(changed, graphs, "graph")
+    before, after = (
+        cross_validate(rows, graphs, "graph", 4).predicted,
+        cross_validate(changed, graphs, "graph", 4).predicted,
+    )
     assert [a.p50 for a, row in zip(after, rows, strict=True) if row.model == "net3"] == [
         b.p50 for b, row in zip(before, rows, strict=True) if row.model == "net3"
     ]
@@ -49,10 +55,24 @@ def test_a_left_out_latency_does_not_change_its_own_prediction() -> None:
 
 def test_a_device_that_was_left_out_says_so() -> None:
     rows, graphs = made_up(6)
-    assert {made.basis for made in cross_validate(rows, graphs, "device")} == {
+    assert {made.basis for made in cross_validate(rows, graphs, "device", 4).predicted} == {
         "scaled from 6 published measurements of other architectures"
     }
-    assert set(LEFT_OUT) == {"graph", "graph on device", "device"}
+    assert set(LEFT_OUT) == set(FOLDS) == set(FEW_FOLDS)
+
+
+def test_a_graph_and_its_session_are_left_out_together() -> None:
+    rows, graphs = made_up(8)
+    found = cross_validate(rows, graphs, "graph and session", 2)
+    assert not any(math.isnan(made.p50) for made in found.predicted)
+    assert found.regimes == ("not measured",) * len(rows)
+
+
+def test_points_are_those_of_the_rows() -> None:
+    rows, graphs = made_up(6)
+    found = cross_validate(rows, graphs, "graph", 2)
+    assert found.points.shares.shape[0] == found.points.places.shape[0] == len(rows)
+    assert found.points.shares.sum(axis=1) == pytest.approx([1] * len(rows))
 
 
 def test_the_interval_is_a_factor() -> None:
