@@ -188,7 +188,7 @@ def test_what_ran_on_another_unit_or_in_another_runtime_sets_no_scale() -> None:
     assert before is not None
     mine = MeasuredGraph(graph, 3 * before.p50, "cpu")
     after = predict_latency(graph, device, anchors=(mine,)).latency_ms
-    assert after is not None and after.p50 == pytest.approx(before.p50 * 3 ** (1 / 1.5))
+    assert after is not None and 2.5 * before.p50 < after.p50 < 3 * before.p50
     others = (replace(mine, unit_kind="gpu"), replace(mine, graph=layer(format="onnx", native="Conv")))
     assert predict_latency(graph, device, anchors=others).latency_ms == before
 
