@@ -1,9 +1,9 @@
 """Compares two artifacts in blocks, each with a fresh pair of processes that alternate.
 
-In each block a coin says which of the two begins. Whatever the machine does, a file compared with itself then gives a ratio
-above 1 as often as its inverse: what :mod:`edgevit.gate.confidence_sequence` rests on. A pair of processes has an error of its
-own, from the places of weights and activations in memory, which its runs share and only other pairs have otherwise: so a block
-is one value, however many runs it has.
+In each block a coin says which of the two is the first in everything: its process starts first, and has the first turn.
+Whatever the machine does, a file compared with itself then gives a ratio above 1 as often as its inverse: what
+:mod:`edgevit.gate.confidence_sequence` rests on. A pair of processes has an error of its own, from the places of weights and
+activations in memory, which its runs share and only other pairs have otherwise: so a block is one value, however many runs it has.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from edgevit.run.task import Task
 QUICK_SHARE = 0.1
 """The quantile of a process's runs that counts: a run that nothing held up. Load moves the median far more."""
 _MOST_SEED = 2**31
+_FAIR = 0.5
 
 
 @dataclass(frozen=True)
@@ -99,11 +100,12 @@ def measure_block(new: Contender, old: Contender, settings: BlockSettings, rando
         UsageError: the runtime cannot load or run one of the files.
     """
     begin = time.monotonic()
-    first = random.randrange(2)
-    tasks = [_task(each, settings, random.randrange(_MOST_SEED)) for each in (new, old)]
-    found = run(tasks, (first, 1 - first) * settings.turns)
-    timed = [_timed(turns, each) for turns, each in zip(found, (new, old), strict=True)]
-    return Block(timed[0], timed[1], time.monotonic() - begin)
+    new_is_first = random.random() < _FAIR
+    pair = (new, old) if new_is_first else (old, new)
+    tasks = [_task(each, settings, random.randrange(_MOST_SEED)) for each in pair]
+    first, second = (_timed(*each) for each in zip(run(tasks, (0, 1) * settings.turns), pair, strict=True))
+    seconds = time.monotonic() - begin
+    return Block(first, second, seconds) if new_is_first else Block(second, first, seconds)
 
 
 def quick_ms(turns: Turns) -> float:
