@@ -1,4 +1,4 @@
-"""``edgevit devices``: lists or shows the devices that latency and memory can be predicted for."""
+"""``edgevit devices``: lists, shows or calibrates the devices that latency and memory can be predicted for."""
 
 from __future__ import annotations
 

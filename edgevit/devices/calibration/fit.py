@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 
 SPREAD = 1.0
 """Standard deviation of ``d`` that is expected: costs between 1/3 and 3 times the prior one are usual."""
-NOISE = 0.04
+NOISE = 0.08
 """Of the logarithm of a time that is as the model has it."""
 _ROUNDS = 30
 _MOST_STEP = 0.7

@@ -26,7 +26,7 @@ from edgevit.run.child_process import report_progress
 
 HostRuntime = Literal["litert", "onnxruntime", "openvino"]
 """Runtimes that networks can be written for."""
-ROUNDS = 5
+ROUNDS = 7
 """In each, the reference and the network are timed one after the other."""
 REFERENCE_SECONDS, NETWORK_SECONDS = 0.01, 0.03
 """Of a burst, at least."""
