@@ -122,7 +122,8 @@ def _times(files: Iterable[Path], kept: Path) -> dict[Path, list[FileTime]]:
             found = known.setdefault(str(file.absolute()), [])
             if len(found) > repeat:
                 continue
-            job = FileTimeJob(_runtime(file), file.absolute(), "f32" if _scheme(file) == "float" else "fastest", 1)
+            precision = "f32" if _scheme(file) == "float" else "fastest"
+            job = FileTimeJob(_runtime(file), file.absolute(), precision, 1, kept.parent)
             task = Task(time_file, job, FileTime, timing=True)
             print_message(f"time {file.parent.name} ({at + 1} of {len(every)}, pass {repeat + 1})")
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -76,9 +77,12 @@ def calibrate_host(asked: HostCalibration, progress: Progress) -> Device:
     _check_quiet(asked)
     seconds = asked.seconds / len(backends)
     found: dict[RuntimeName, RuntimeTimes] = {}
-    with child_runner(progress, seconds + _SLACK_SECONDS) as children:
+    with (
+        tempfile.TemporaryDirectory(prefix="edgevit-") as folder,
+        child_runner(progress, seconds + _SLACK_SECONDS) as children,
+    ):
         for backend in backends:
-            job = TimingJob(_name(backend), asked.threads, seconds)
+            job = TimingJob(_name(backend), asked.threads, Path(folder), seconds)
             times = children.run(f"time {backend.title}", Task(time_runtime, job, RuntimeTimes, timing=True))
             _check_times(backend, times, asked)
             if times.busy:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -43,6 +43,8 @@ class TimingJob:
 
     runtime: HostRuntime
     threads: int
+    folder: Path
+    """For files of networks, one at a time; whoever asks removes it, also where this process is killed."""
     seconds: float
     """Networks that do not fit into this time are left out, the least telling ones first."""
 
@@ -86,28 +88,32 @@ def time_runtime(job: TimingJob) -> RuntimeTimes:
     plan = [(network, numbers) for network in networks() for numbers in numbers_of(network, job.runtime)]
     found: list[NetworkTime] = []
     disturbed: list[tuple[Disturbance, ...]] = []
-    with tempfile.TemporaryDirectory(prefix="edgevit-") as temporary:
-        path = Path(temporary, f"reference{backend.suffix}")
-        write(reference(), "float", path)
-        session = backend.open_session(path, job.threads, "f32")
-        reference_call = noise_call(session)
-        warm_up(reference_call, WARMUP_RUNS, 10 * WARMUP_SECONDS)
-        reference_ms = list(time_runs(reference_call, LEAST_RUNS, REFERENCE_SECONDS))
-        for done, (network, numbers) in enumerate(plan):
-            if time.monotonic() > end:
-                break
-            report_progress(done, len(plan))
-            path = Path(temporary, f"network{backend.suffix}")
-            write(network, numbers, path)
-            call = noise_call(backend.open_session(path, job.threads, "f32" if numbers == "float" else "fastest"))
-            begin = read_counters()
-            rounds = _rounds(reference_call, call, job.threads)
-            disturbed.append(disturbances(activity_since(begin), job.threads, os.cpu_count() or 1, None))
-            reference_ms += [first for first, _ in rounds]
-            relative = median(second / first for first, second in rounds)
-            features = graph_features(backend.read_graph(path))
-            found.append(NetworkTime(network.name, numbers, relative, features))
-        report_progress(len(plan), len(plan))
+    path = job.folder / f"reference{backend.suffix}"
+    write(reference(), "float", path)
+    session = backend.open_session(path, job.threads, "f32")
+    reference_call = noise_call(session)
+    warm_up(reference_call, WARMUP_RUNS, 10 * WARMUP_SECONDS)
+    reference_ms = list(time_runs(reference_call, LEAST_RUNS, REFERENCE_SECONDS))
+    for done, (network, numbers) in enumerate(plan):
+        if time.monotonic() > end:
+            break
+        report_progress(done, len(plan))
+        path = (
+            job.folder / f"{network.name}.{numbers}{backend.suffix}"
+        )  # not one name for all: a runtime may map the file
+        write(network, numbers, path)
+        call = noise_call(backend.open_session(path, job.threads, "f32" if numbers == "float" else "fastest"))
+        begin = read_counters()
+        rounds = _rounds(reference_call, call, job.threads)
+        disturbed.append(disturbances(activity_since(begin), job.threads, os.cpu_count() or 1, None))
+        reference_ms += [first for first, _ in rounds]
+        relative = median(second / first for first, second in rounds)
+        features = graph_features(backend.read_graph(path))
+        found.append(NetworkTime(network.name, numbers, relative, features))
+        for file in backend.files_of(path):
+            with contextlib.suppress(PermissionError):  # of Windows, for a file that is mapped
+                file.unlink()
+    report_progress(len(plan), len(plan))
     low, middle, high = np.percentile(reference_ms, (25, 50, 75))
     return RuntimeTimes(
         session.runtime_version, float(middle), float((high - low) / middle), tuple(found), _busy(disturbed)
@@ -123,6 +129,8 @@ class FileTimeJob:
     precision: str
     """See :meth:`edgevit.backends.Backend.open_session`."""
     threads: int
+    folder: Path
+    """For the file of the reference network."""
 
 
 @dataclass(frozen=True)
@@ -142,13 +150,12 @@ def time_file(job: FileTimeJob) -> FileTime:
         UsageError: the runtime cannot load or run it.
     """
     backend = get_backend(job.runtime)
-    with tempfile.TemporaryDirectory(prefix="edgevit-") as temporary:
-        path = Path(temporary, f"reference{backend.suffix}")
-        _writer(job.runtime)(reference(), "float", path)
-        reference_call = noise_call(backend.open_session(path, job.threads, "f32"))
-        call = noise_call(backend.open_session(job.file, job.threads, job.precision))
-        warm_up(reference_call, WARMUP_RUNS, 10 * WARMUP_SECONDS)
-        rounds = _rounds(reference_call, call, job.threads)
+    path = job.folder / f"reference{backend.suffix}"
+    _writer(job.runtime)(reference(), "float", path)
+    reference_call = noise_call(backend.open_session(path, job.threads, "f32"))
+    call = noise_call(backend.open_session(job.file, job.threads, job.precision))
+    warm_up(reference_call, WARMUP_RUNS, 10 * WARMUP_SECONDS)
+    rounds = _rounds(reference_call, call, job.threads)
     return FileTime(tuple(second / first for first, second in rounds), median(second for _, second in rounds))
 
 

@@ -27,8 +27,8 @@ def two(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("two")
-def test_times_are_multiples_of_the_reference() -> None:
-    found = time_runtime(TimingJob("litert", threads=1, seconds=60))
+def test_times_are_multiples_of_the_reference(tmp_path: Path) -> None:
+    found = time_runtime(TimingJob("litert", 1, tmp_path, seconds=60))
     assert {network.name for network in found.networks} == {"first", "second"}
     assert {network.numbers for network in found.networks} >= {"float", "int8_static"}
     assert all(network.relative > 0 and network.features["constant"] == 1 for network in found.networks)
@@ -38,13 +38,13 @@ def test_times_are_multiples_of_the_reference() -> None:
 
 
 @pytest.mark.usefixtures("two")
-def test_no_network_begins_after_the_time_is_over() -> None:
-    assert time_runtime(TimingJob("litert", threads=1, seconds=0)).networks == ()
+def test_no_network_begins_after_the_time_is_over(tmp_path: Path) -> None:
+    assert time_runtime(TimingJob("litert", 1, tmp_path, seconds=0)).networks == ()
 
 
 @pytest.mark.usefixtures("two")
 def test_a_file_is_timed_as_the_networks_are(tmp_path: Path) -> None:
     path = tmp_path / "model.tflite"
     write_tflite(small("model", 64), "float", path)
-    found = time_file(FileTimeJob("litert", path, "f32", threads=1))
+    found = time_file(FileTimeJob("litert", path, "f32", 1, tmp_path))
     assert len(found.relative) == timing.ROUNDS and min(found.relative) > 0 and found.ms > 0
