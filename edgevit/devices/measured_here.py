@@ -51,7 +51,7 @@ def _other_machine(host: Host, device: Device) -> str:
         return ""
     processor = processor_of(device)
     cores = [core.architecture for core in processor.cores] if processor else []
-    instructions = {name for core in (processor.cores if processor else ()) for name in core.instructions}
+    instructions: set[str] = {name for core in (processor.cores if processor else ()) for name in core.instructions}
     if _has(host, _X86):
         return _other_x86(host, device, other) if not instructions or _are(instructions, _X86) else other
     if board and "raspberry pi" in board.group(1).lower() and "raspberry pi" in device.title.lower():

@@ -89,7 +89,7 @@ def test_a_bench_document_of_several_files(bench_json: Make, tmp_path: Path) -> 
 
 
 def disturbed() -> dict[str, Any]:
-    return to_document(replace(MEASURED, conditions=replace(MEASURED.conditions, unstable="other processes")))
+    return dict(to_document(replace(MEASURED, conditions=replace(MEASURED.conditions, unstable="other processes"))))
 
 
 @pytest.mark.parametrize(

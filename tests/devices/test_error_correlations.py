@@ -81,7 +81,10 @@ def test_the_difference_of_what_shares_its_error_is_narrow() -> None:
 
 
 def test_few_pairs_take_the_correlation_of_less_alike_ones() -> None:
-    values = {("measured", "kernels", "like"): (FEWEST - 1, 0.9), ("measured", "kernels", "akin"): (FEWEST, 0.5)}
+    values: dict[tuple[str, ...], tuple[int, float]] = {
+        ("measured", "kernels", "like"): (FEWEST - 1, 0.9),
+        ("measured", "kernels", "akin"): (FEWEST, 0.5),
+    }
     one = PricedGraph(configuration(), "measured", 0.4, np.array([0.0]))
     assert ErrorCorrelations(values).correlation(one, one) == 0.5
 

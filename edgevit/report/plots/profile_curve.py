@@ -48,8 +48,11 @@ def draw_profiles(profiles: Sequence[Profiled], path: Path) -> None:
         _draw(upper, [_latency(place, p) for place, p in own if p.latency_ms], number, label)
         _draw(middle, [_memory(place, p) for place, p in own if p.supported], number, label)
     for number, target in enumerate(targets):
-        own = [each for each in profiles if each.target == target and each.macs]
-        macs = [(places[profiles.index(each)], (each.macs or 0) / 1e9, 0.0, 0.0) for each in own]
+        macs = [
+            (place, each.macs / 1e9, 0.0, 0.0)
+            for each, place in zip(profiles, places, strict=True)
+            if each.target == target and each.macs
+        ]
         _draw(lower, macs, number * len(devices), target)  # as on the first device above
     for axes, name in ((upper, "predicted latency, ms"), (middle, "predicted memory, MB"), (lower, "MACs, billions")):
         axes.set_ylim(bottom=0)
