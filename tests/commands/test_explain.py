@@ -199,17 +199,40 @@ def test_a_file_goes_before_an_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert open_given(["digits-0010", "digits-0024"]).image("digits-0010").size == (7, 9)
 
 
-@pytest.mark.parametrize(
-    ("model", "message"),
-    [
-        ("digits_cnn", "cannot explain digits_cnn: .* DigitsCnn is none"),
-        (f"{__name__}:wrong_size", "28 x 44 pixels: its 8 x 12 patches"),
-    ],
-)
-def test_models_that_cannot_be_explained(model: str, message: str, images: list[str], tmp_path: Path) -> None:
-    given = None if ":" not in model else PreprocessingOverrides(input_size=(28, 44))
-    spec = ModelSpec(name=model, random_weights=True, preprocessing=given or PreprocessingOverrides())
-    with pytest.raises(UsageError, match=message):
+def test_one_layer_and_head_is_the_attention_of_that_block(
+    images: list[str], drawn: list[ImageView], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edgevit.model.load import Model
+    from edgevit.tokens.attention_reader import open_attention
+
+    module = small_vit()
+    monkeypatch.setattr(command, "open_model", lambda *question: Model(SPEC.name, module, CONTRACT, 5, True))
+    found = explain(SPEC, images[:1], Shown(layer=2, head=1), tmp_path / "out", Silent())
+    explain(SPEC, images[:1], Shown(layer=2), tmp_path / "out", Silent())
+    with Image.open(images[0]) as opened, torch.inference_mode():
+        batch = torch.from_numpy(preprocess(opened, CONTRACT)[None])
+        attention = list(open_attention(module, CONTRACT.input_size).blocks(batch))[1][0, :, 0, 1:]
+    for view, row in zip(drawn, (attention[0], attention.mean(dim=0)), strict=True):
+        np.testing.assert_allclose(view.heats[0].weights.ravel(), (row / row.sum()).numpy(), rtol=1e-5)
+    assert [view.heats[0].title for view in drawn] == ["block 2, head 1", "block 2, mean of its heads"]
+    assert (found.layer, found.head, [each.model for each in found.images[0].answers]) == (2, 1, ["dense"])
+
+
+def test_a_model_with_neither_attention_nor_maps_is_refused(
+    images: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    perceptron = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 30 * 46, 5)).eval()
+    with pytest.raises(
+        UsageError, match="cannot explain .*; nor by Grad-CAM: its convolutions make no map of features"
+    ):
+        run(SPEC, images, None, tmp_path / "out", perceptron, monkeypatch)
+    assert not (tmp_path / "out").exists()
+
+
+def test_patches_of_another_size_are_refused(images: list[str], tmp_path: Path) -> None:
+    preprocessing = PreprocessingOverrides(input_size=(28, 44))
+    spec = ModelSpec(name=f"{__name__}:wrong_size", random_weights=True, preprocessing=preprocessing)
+    with pytest.raises(UsageError, match="28 x 44 pixels: its 8 x 12 patches"):
         explain(spec, images, Shown(), tmp_path / "out", Silent())
     assert not (tmp_path / "out").exists()
 
