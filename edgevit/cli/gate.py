@@ -141,6 +141,8 @@ def gate(
       edgevit gate run --budget budget.toml
       edgevit gate --measure new.onnx --against old.onnx --max-regression 5% --minutes 2
     """
+    from edgevit.cli.gate_outputs import GateOutputs
+
     how = {
         "--max-regression": max_regression,
         "--max-speed-up": max_speed_up,
@@ -157,14 +159,15 @@ def gate(
             "--baseline": baseline,
             "--candidate": candidate,
             "--require-artifacts": require_artifacts,
-            "--junit": junit,
-            "--sarif": sarif,
-            "--gitlab": gitlab,
-            "--markdown": markdown,
         }
         options.refuse_with("--measure", judging, "it times two files, and reads no run")
+        in_budget = {"--sarif": sarif, "--gitlab": gitlab}
+        options.refuse_with("--measure", in_budget, "it shows lines of a budget; --junit and --markdown need none")
+        outputs = GateOutputs(junit=junit, markdown=markdown)
+        outputs.check()
         given = gate_measure.GivenOptions(max_regression, max_speed_up, minutes, threads, precision)
         found = gate_measure.compare(measure, against, given)
+        gate_measure.write(found, outputs, inconclusive)
         gate_measure.show(found, as_json=as_json)
         raise typer.Exit(gate_measure.exit_code(found, inconclusive, require_stable=require_stable))
     if any(how.values()):
@@ -175,7 +178,7 @@ def gate(
     if budget is None:
         raise UsageError("missing option --budget", "give the limits, such as --budget budget.toml")
     from edgevit.cli import render_gate
-    from edgevit.cli.gate_outputs import GateOutputs, tell_github, write_outputs
+    from edgevit.cli.gate_outputs import tell_github, write_outputs
     from edgevit.errors import ExitCode
     from edgevit.gate.gate_runs import GateRequest, gate_runs
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edgevit.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from edgevit.cli.gate_outputs import GateOutputs
     from edgevit.results.regression import Regression
 
 MOST_REGRESSION, MOST_SPEED_UP, MINUTES = "5%", "20%", 2.0
@@ -109,6 +110,26 @@ def show(found: Regression, *, as_json: bool) -> None:
         print_json(document(found))
     else:
         print_regression(found)
+
+
+def write(found: Regression, outputs: GateOutputs, inconclusive: str) -> None:
+    """Writes the files that are asked for, and the summary of a job on GitHub Actions.
+
+    Args:
+        found: The comparison.
+        outputs: Where to write.
+        inconclusive: See :func:`exit_code`.
+
+    Raises:
+        DiskFull: there is no space left.
+    """
+    from edgevit.cli.gate_outputs import tell_github, write_outputs
+    from edgevit.gate.regression import verdict_of
+    from edgevit.gate.verdict import GateResult
+
+    result = GateResult((verdict_of(found),), baseline=str(found.old.path))
+    write_outputs(result, outputs, inconclusive_fails=inconclusive == "fail")
+    tell_github(result)
 
 
 def exit_code(found: Regression, inconclusive: str, *, require_stable: bool) -> ExitCode:

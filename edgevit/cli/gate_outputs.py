@@ -74,6 +74,8 @@ def write_outputs(result: GateResult, outputs: GateOutputs, *, inconclusive_fail
 def tell_github(result: GateResult) -> tuple[str, ...]:
     """Appends to the summary of the job where GitHub Actions asks for one, and returns the annotations to print there.
 
+    Annotations show lines of a budget file, so there are none without one.
+
     Args:
         result: What the gate found.
 
@@ -87,7 +89,7 @@ def tell_github(result: GateResult) -> tuple[str, ...]:
 
         with open_to_append(Path(summary)) as stream:
             stream.write(gate_markdown(result).encode())
-    if os.environ.get("GITHUB_ACTIONS") != "true":
+    if os.environ.get("GITHUB_ACTIONS") != "true" or not result.budget:
         return ()
     from edgevit.report.ci.annotations import workflow_commands
 
@@ -95,6 +97,9 @@ def tell_github(result: GateResult) -> tuple[str, ...]:
 
 
 def _budget_text(result: GateResult) -> str:
+    """Of the budget file; "" of what was measured without one."""
+    if not result.budget:
+        return ""
     return Path(result.budget).read_text(encoding="utf-8-sig", errors="replace")
 
 

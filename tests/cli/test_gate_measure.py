@@ -5,10 +5,21 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
-from edgevit.cli.gate_measure import GivenOptions, compare, document, exit_code, parse_minutes, parse_percent, show
+from edgevit.cli.gate_measure import (
+    GivenOptions,
+    compare,
+    document,
+    exit_code,
+    parse_minutes,
+    parse_percent,
+    show,
+    write,
+)
+from edgevit.cli.gate_outputs import GateOutputs
 from edgevit.errors import ExitCode, UsageError
 from edgevit.results.regression import ComparedFile, Regression, RegressionLimits
 
@@ -111,3 +122,20 @@ def test_without_an_interval_the_checks_are_inconclusive() -> None:
     found = document(replace(FOUND, outcome="inconclusive", low=None, high=None))
     assert [check["verdict"] for check in found["checks"]] == ["inconclusive", "inconclusive"]
     assert "too few blocks" in found["checks"][0]["message"]
+
+
+@pytest.mark.parametrize(("inconclusive", "failures"), [("fail", "2"), ("pass", "0")])
+def test_files_and_summary_are_those_of_a_gate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inconclusive: str, failures: str
+) -> None:
+    summary = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    outputs = GateOutputs(junit=tmp_path / "junit.xml", markdown=tmp_path / "gate.md")
+    write(replace(FOUND, outcome="inconclusive", low=None, high=None), outputs, inconclusive)
+    suite = ElementTree.parse(tmp_path / "junit.xml").getroot()[0]
+    assert (suite.get("name"), suite.get("tests"), suite.get("failures")) == ("new.onnx", "2", failures)
+    text = (tmp_path / "gate.md").read_text(encoding="utf-8")
+    assert "Measured against the baseline `old.onnx`." in text
+    assert "latency regression" in text and "steal time 8 %" in text
+    assert summary.read_text(encoding="utf-8") == text

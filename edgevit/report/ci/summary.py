@@ -25,7 +25,8 @@ def gate_markdown(result: GateResult) -> str:
     several = len(result.verdicts) > 1
     counted = f": {passed} of {len(result.verdicts)} candidates passed" if several else ""
     against = f" against the baseline {code(result.baseline)}" if result.baseline else ""
-    head = [f"## edgevit gate: {_SIGNS[result.outcome]}{counted}", f"Budget {code(result.budget)}{against}."]
+    by = f"Budget {code(result.budget)}" if result.budget else "Measured"
+    head = [f"## edgevit gate: {_SIGNS[result.outcome]}{counted}", f"{by}{against}."]
     left = _MOST_ROWS
     parts = []
     for verdict in sorted(result.verdicts, key=lambda each: _ORDER[each.outcome]):
