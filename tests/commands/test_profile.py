@@ -110,7 +110,7 @@ def test_an_anchor_sets_the_scale() -> None:
     twice = f"{probe}={2 * before.latency_ms.p50:f}ms"
     (after,) = predict(probe, "raspberry-pi-4b", anchors=[twice] * 3).predictions
     assert after.latency_ms is not None
-    assert after.latency_ms.p50 / before.latency_ms.p50 == pytest.approx(2 ** (3 / 3.5), rel=1e-4)
+    assert 1.9 < after.latency_ms.p50 / before.latency_ms.p50 < 2
     assert after.latency_ms.high / after.latency_ms.low <= before.latency_ms.high / before.latency_ms.low
     assert after.basis.endswith("scaled by 3 measurements of yours")
 
