@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,9 @@ from edgevit.run.child_process import report_progress
 
 HostRuntime = Literal["litert", "onnxruntime", "openvino"]
 """Runtimes that networks can be written for."""
-ROUNDS = 7
+PASSES = 2
+"""How often all networks are timed, as far as the time allows: a file that is loaded again lies elsewhere in memory."""
+ROUNDS = 5
 """In each, the reference and the network are timed one after the other."""
 REFERENCE_SECONDS, NETWORK_SECONDS = 0.01, 0.03
 """Of a burst, at least."""
@@ -57,7 +59,7 @@ class NetworkTime:
     """Of the network, without what it multiplies in."""
     numbers: Numbers
     relative: float
-    """Its time as a multiple of that of the reference network in the same rounds: median of the rounds."""
+    """Its time as a multiple of that of the reference network in the same rounds: median of the rounds, and of the passes."""
     features: Mapping[str, float]
     """See :func:`edgevit.devices.calibration.features.graph_features`."""
 
@@ -86,7 +88,8 @@ def time_runtime(job: TimingJob) -> RuntimeTimes:
     backend = get_backend(job.runtime)
     write = _writer(job.runtime)
     plan = [(network, numbers) for network in networks() for numbers in numbers_of(network, job.runtime)]
-    found: list[NetworkTime] = []
+    features: dict[tuple[str, Numbers], Mapping[str, float]] = {}
+    relative: dict[tuple[str, Numbers], list[float]] = defaultdict(list)
     disturbed: list[tuple[Disturbance, ...]] = []
     path = job.folder / f"reference{backend.suffix}"
     write(reference(), "float", path)
@@ -94,10 +97,10 @@ def time_runtime(job: TimingJob) -> RuntimeTimes:
     reference_call = noise_call(session)
     warm_up(reference_call, WARMUP_RUNS, 10 * WARMUP_SECONDS)
     reference_ms = list(time_runs(reference_call, LEAST_RUNS, REFERENCE_SECONDS))
-    for done, (network, numbers) in enumerate(plan):
+    for done, (network, numbers) in enumerate(PASSES * plan):
         if time.monotonic() > end:
             break
-        report_progress(done, len(plan))
+        report_progress(done, PASSES * len(plan))
         path = (
             job.folder / f"{network.name}.{numbers}{backend.suffix}"
         )  # not one name for all: a runtime may map the file
@@ -107,13 +110,15 @@ def time_runtime(job: TimingJob) -> RuntimeTimes:
         rounds = _rounds(reference_call, call, job.threads)
         disturbed.append(disturbances(activity_since(begin), job.threads, os.cpu_count() or 1, None))
         reference_ms += [first for first, _ in rounds]
-        relative = median(second / first for first, second in rounds)
-        features = graph_features(backend.read_graph(path))
-        found.append(NetworkTime(network.name, numbers, relative, features))
+        key = (network.name, numbers)
+        relative[key].append(median(second / first for first, second in rounds))
+        if key not in features:
+            features[key] = graph_features(backend.read_graph(path))
         for file in backend.files_of(path):
             with contextlib.suppress(PermissionError):  # of Windows, for a file that is mapped
                 file.unlink()
-    report_progress(len(plan), len(plan))
+    found = [NetworkTime(*key, median(times), features[key]) for key, times in relative.items()]
+    report_progress(PASSES * len(plan), PASSES * len(plan))
     low, middle, high = np.percentile(reference_ms, (25, 50, 75))
     return RuntimeTimes(
         session.runtime_version, float(middle), float((high - low) / middle), tuple(found), _busy(disturbed)
