@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from edgevit.devices.calibration.features import CONSTANT, float_prefix, graph_features, kernel_features
+from edgevit.devices.calibration.features import CONSTANT, features_of_kernels, graph_features
 from edgevit.devices.calibration.prior import prior_cost
 from edgevit.devices.device import Calibration, Unit
-from edgevit.devices.kernels import Kernel, kernels
+from edgevit.devices.kernels import Kernel
 from edgevit.devices.runtimes import RuntimeName
 from edgevit.results.graph import Graph
 from edgevit.results.measurement import LatencyInterval
@@ -41,7 +41,7 @@ def calibrated_latency(graph: Graph, calibration: Calibration) -> CalibratedLate
         graph: Its ops, all of which the unit runs.
         calibration: Of the runtime that reads it.
     """
-    features, floats = graph_features(graph), float_prefix(graph)
+    features = graph_features(graph)
 
     def ms(values: dict[str, float]) -> float:
         costs = calibration.costs
@@ -52,7 +52,7 @@ def calibrated_latency(graph: Graph, calibration: Calibration) -> CalibratedLate
     unseen = ms({name: value for name, value in features.items() if name not in calibration.costs}) / p50
     half_width = math.hypot(calibration.half_width, _UNSEEN * unseen)
     interval = LatencyInterval(p50=p50, low=p50 * math.exp(-half_width), high=p50 * math.exp(half_width))
-    times = [(kernel, ms(kernel_features(kernel, floats))) for kernel in kernels(graph)]
+    times = [(kernel, ms(found)) for kernel, found in features_of_kernels(graph)]
     shared = p50 - ms({CONSTANT: 1.0})
     whole = sum(time for _, time in times)
     scale = shared / whole if whole else 0.0

@@ -34,14 +34,32 @@ def graph_features(graph: Graph) -> dict[str, float]:
         graph: Ops of an artifact.
     """
     total: dict[str, float] = defaultdict(float)
-    floats = float_prefix(graph)
-    for kernel in kernels(graph):
-        for name, value in kernel_features(kernel, floats).items():
+    for _, found in features_of_kernels(graph):
+        for name, value in found.items():
             total[name] += value
-    for name, value in _op_features(graph, floats):
+    for name, value in _op_features(graph, float_prefix(graph)):
         total[name] += value
     total[CONSTANT] = 1.0
     return {name: value for name, value in total.items() if value}
+
+
+def features_of_kernels(graph: Graph) -> list[tuple[Kernel, dict[str, float]]]:
+    """Returns the kernels of a graph, each with its features that are not those of single ops."""
+    floats, ops = float_prefix(graph), {op.name: op for op in graph.ops}
+    rounded = {name for op in graph.ops if op.native == "QuantizeLinear" for name in op.inputs}
+    found = []
+    for kernel in kernels(graph):
+        if kernel.family == "pooling" and kernel.light:
+            op = ops[kernel.name]
+            kind = "max pooling" if "max" in op.native.lower() else "average pooling"
+            # ONNX Runtime rounds before a maximum what is rounded after it
+            int8 = kernel.numerics in _PREFIX or (kind == "max pooling" and not rounded.isdisjoint(op.outputs))
+            prefix = _PREFIX["int8_static"] if int8 else floats
+            moved = float(kernel.read + kernel.written)
+            found.append((kernel, {f"{prefix}moved {kind}": moved, f"{prefix}kernels pooling": 1.0}))
+        else:
+            found.append((kernel, kernel_features(kernel, floats)))
+    return found
 
 
 def float_prefix(graph: Graph) -> str:
@@ -77,8 +95,7 @@ def _features(kernel: Kernel) -> dict[str, float]:
         kind = "light" if kernel.light else "heavy"
         return {f"moved {kind} activation": moved, "kernels pointwise": 1.0}
     if family == "pooling":
-        kind = "pooling" if kernel.light else "global pooling"
-        return {f"moved {kind}": moved, "kernels pooling": 1.0}
+        return {"moved global pooling": moved, "kernels pooling": 1.0}
     return {f"moved {family}": moved, f"kernels {family}": 1.0}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from edgevit.devices.calibration.network import Activation, Builder, Network
 
@@ -211,10 +212,10 @@ def _excites(b: Builder, side: int, width: int, count: int) -> int:
     return b.classify(x)
 
 
-def _pools(b: Builder, side: int, width: int, count: int) -> int:
+def _pools(b: Builder, side: int, width: int, count: int, kind: Literal["max_pool", "avg_pool"]) -> int:
     x = b.conv(b.input(side * 4), width, 4, 4)
     for _ in range(count):
-        x = b.add(x, b.pool(b.pool(x, "avg_pool"), "max_pool"))
+        x = b.add(x, b.pool(x, kind))
     return b.classify(x)
 
 
@@ -248,7 +249,8 @@ _NETWORKS: dict[str, Make] = {
     "gates-silu": _p(_gates, side=28, width=96, count=5, act="silu"),
     "gates-hard": _p(_gates, side=28, width=96, count=5, act="hard_swish"),
     "excites": _p(_excites, side=20, width=144, count=8),
-    "pools": _p(_pools, side=28, width=96, count=3),
+    "pools-max": _p(_pools, side=28, width=96, count=3, kind="max_pool"),
+    "pools-average": _p(_pools, side=28, width=96, count=3, kind="avg_pool"),
     "moves": _p(_moves, side=28, width=96, count=3),
     "depthwise-5": _p(_convs, side=28, width=240, count=5, window=5, groups=0),
     "convs-1x1-b": _p(_convs, side=14, width=400, count=5),

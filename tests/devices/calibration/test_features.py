@@ -54,6 +54,18 @@ def test_values_that_change_between_float_and_int8_are_counted() -> None:
     assert all(prior_cost(name) > 0 for name in found)
 
 
+def pooled(native: str, rounded: bool) -> dict[str, float]:
+    end = Op("q", "QuantizeLinear" if rounded else "Relu", "quantize" if rounded else "activation", ("y",), ("z",), 0)
+    tensors = (tensor("x", (1, 8, 10, 10)), tensor("y", (1, 8, 5, 5)), tensor("z", (1, 8, 5, 5)))
+    return graph_features(Graph("onnx", (Op("p", native, "pooling", ("x",), ("y",), 0), end), tensors, ("x",), ("z",)))
+
+
+def test_a_maximum_of_what_is_rounded_after_it_is_computed_in_int8() -> None:
+    assert pooled("MaxPool", rounded=True)["int8 moved max pooling"] == 1000
+    assert pooled("MaxPool", rounded=False)["moved max pooling"] == 1000
+    assert pooled("AveragePool", rounded=True)["moved average pooling"] == 1000
+
+
 def test_floats_in_a_quantized_openvino_file_may_be_computed_faster() -> None:
     assert float_prefix(converting_graph("xml")) == "fast "
     assert float_prefix(converting_graph("tflite")) == ""
