@@ -18,6 +18,7 @@ from benchmarks.engine_table import Row, exponent, growth, print_markdown
 from benchmarks.image_memory import STEPS, memory_of_steps
 from benchmarks.latency_protocol import LAYERS, ProtocolRun, keep_run, pattern, read_runs, stack, table
 from benchmarks.library_knobs import KNOBS, MAKERS
+from benchmarks.order_reliability import reliability, stated
 from benchmarks.process_tree import Cost, run_measured
 from benchmarks.regression_gate import ARMS, Plant, Trial, judged_by, next_arm
 from benchmarks.regression_gate import table as gate_table
@@ -36,11 +37,14 @@ from benchmarks.tokens import DIGITS_PLANS, PLANS, PROMISING, groups
 from benchmarks.torch_build import chosen_file, warning
 from edgevit.backends import backend_names
 from edgevit.data.images import open_images
+from edgevit.devices.cost_model import matrix
+from edgevit.devices.validation import RowPrediction
 from edgevit.measure.rounds import Rounds
 from edgevit.results.measurement import Interval, RoundLatency
 from edgevit.results.regression import ComparedFile, Regression, RegressionLimits, RegressionOutcome
 from edgevit.spec.token_plan import AUTO, METHODS, RESIZINGS, parse_plans
 from edgevit.spec.toml_files import read_toml
+from tests.devices.rows import made_up
 
 
 def test_every_model_stands_beside_each_library_with_the_right_settings() -> None:
@@ -377,3 +381,17 @@ def test_a_build_of_pytorch_with_cuda_is_told_before_it_is_downloaded() -> None:
     assert warning(*(chosen_file(cpu) or ("", ""))) == ""
     assert warning("torch-2.13.0-cp312-none-macosx_14_0_arm64.whl", "") == ""
     assert chosen_file("Collecting torch==2.13.0") is None
+
+
+def test_stated_orders_are_counted_by_their_probability() -> None:
+    found = [(0.96, True), (0.94, False), (0.6, True)]
+    assert reliability(found, 0.9, 0.97) == ("2", "95 %", "50 %")
+    assert reliability(found, 0.97, 1.01) == ("0", "–", "–")
+
+
+def test_an_order_is_right_where_the_slower_one_is_predicted_slower() -> None:
+    rows, graphs = made_up(6)
+    predicted = [RowPrediction(row.id, row.latency_ms, row.latency_ms / 2, 2 * row.latency_ms, "") for row in rows]
+    found = stated(rows, predicted, matrix(rows, graphs), "measured", "kernels")
+    assert len(found) == 2 * 6 * 5 / 2
+    assert all(right and probability > 0.5 for probability, right in found)

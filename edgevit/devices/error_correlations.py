@@ -114,7 +114,7 @@ def error_correlations(
     at = places(x)
     found: dict[tuple[str, ...], tuple[int, float]] = {}
     for relation in _GROUPS:
-        first, second = _pairs(rows, relation)
+        first, second = pairs(rows, relation)
         if not len(first):
             continue
         apart = np.linalg.norm(at[first] - at[second], axis=1)
@@ -143,20 +143,25 @@ _GROUPS: Mapping[Relation, _Groups] = {
 """For each relation: what the rows of a pair share, and in what they differ."""
 
 
-def _pairs(rows: Sequence[Row], relation: Relation) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Returns the indices of the two rows of each pair."""
+def pairs(rows: Sequence[Row], relation: Relation) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Returns the indices of the two rows of each pair of measurements of one device [pairs], [pairs].
+
+    Args:
+        rows: Measurements.
+        relation: What the two rows of a pair have in common; those of "kernels" were measured together too.
+    """
     shared, differing = _GROUPS[relation]
     members: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for index, row in enumerate(rows):
         members[shared(row)].append(index)
     differs = [differing(row) for row in rows]
-    pairs: list[tuple[int, int]] = []
+    found: list[tuple[int, int]] = []
     for group in members.values():
         order = sorted(group, key=lambda index: hashlib.sha256(rows[index].id.encode()).digest())
         for start, index in enumerate(order):
             near = order[start + 1 : start + 1 + _NEIGHBOURS]
-            pairs.extend((index, other) for other in near if differs[index] != differs[other])
-    first, second = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+            found.extend((index, other) for other in near if differs[index] != differs[other])
+    first, second = np.array(found, dtype=np.int64).reshape(-1, 2).T
     return first, second
 
 
