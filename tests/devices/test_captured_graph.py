@@ -59,7 +59,9 @@ def test_an_exported_artifact_has_the_features_of_the_captured_graph(name: str, 
     chosen = get_backend(backend)
     artifact = export_float(ExportJob(chosen.name, tmp_path / "model.pt2", tmp_path / "artifact")).main
     exported = features(kernels(chosen.read_graph(artifact)))
-    captured = features(kernels(captured_graph(model.module, (1, *model.preprocessing.input_size))))
+    captured = features(
+        kernels(captured_graph(model.module, (model.preprocessing.channels, *model.preprocessing.input_size)))
+    )
     differing = {feature for feature in FEATURES if exported[feature] != captured[feature]}
     assert differing <= set(MAY_DIFFER[backend])
     for feature in differing:
