@@ -80,7 +80,9 @@ def explain(
     candidate: _Candidate = None,
     as_json: options.Json = False,
 ) -> None:
-    """Tell in words what the limits of a budget ask for, and what they come to for a run.
+    """Tell in words what a budget asks for, and what it comes to.
+
+    With a run, each limit is held against it.
 
     \b
     Example:

@@ -116,7 +116,7 @@ def gate(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Test runs against a budget, or a new artifact against an old one.
+    """Test runs against a budget, or an artifact against another.
 
     Exit 0 if every limit is met, 1 otherwise. A limit whose value is not known fails; one within the 95 % interval of its value
     is inconclusive, and so is an unstable latency; a prediction passes only if its
@@ -174,7 +174,7 @@ def gate(
         given_names = " and ".join(name for name, value in how.items() if value)
         raise UsageError(f"{given_names} without --measure", "add --measure NEW --against OLD, or leave it out")
     if not runs:
-        raise UsageError("missing argument RUN", "see edgevit gate --help; or give --measure NEW --against OLD")
+        raise UsageError("missing argument 'RUN'", "see `edgevit gate --help`; or give --measure NEW --against OLD")
     if budget is None:
         raise UsageError("missing option --budget", "give the limits, such as --budget budget.toml")
     from edgevit.cli import render_gate

@@ -12,6 +12,8 @@ from edgevit.units import visible
 if TYPE_CHECKING:
     from edgevit.gate.verdict import Check, GateResult, Verdict
 
+_RULE = 100
+"""Most characters of the line below the heading."""
 _ORDER = {"fail": 0, "inconclusive": 1, "pass": 2}
 
 
@@ -98,7 +100,7 @@ def _print_table(rows: tuple[tuple[str, ...], ...]) -> None:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         print_line("  ".join((*cells, row[-1])).rstrip())
         if not number:
-            print_line("─" * (sum(widths) + 2 * len(widths) + max(len(each[-1]) for each in shown)))
+            print_line("─" * min(_RULE, sum(widths) + 2 * len(widths) + max(len(each[-1]) for each in shown)))
 
 
 def print_line(text: str) -> None:

@@ -29,6 +29,9 @@ def value_texts(unit: Unit, *values: float) -> tuple[str, ...]:
     rounded = tuple(value_text(unit, value) for value in exact)
     if len(set(rounded)) == len(set(exact)):
         return rounded
+    longer = tuple(f"{value:.7g}{_SUFFIX[unit]}" for value in exact)
+    if all(abs(value) < 1e6 for value in exact) and len(set(longer)) == len(set(exact)):
+        return longer
     return tuple(f"{int(value) if float(value).is_integer() else value!r}{_SUFFIX[unit]}" for value in exact)
 
 

@@ -325,7 +325,7 @@ def test_options_of_a_large_command_are_in_groups(call: Call) -> None:
 
 def test_a_shell_can_complete_commands_and_options() -> None:
     asked = {"_EDGEVIT_COMPLETE": "complete_bash", "COMP_CWORD": "1"}
-    assert edgevit_command(**asked, COMP_WORDS="edgevit comp").stdout.split() == ["compress"]
+    assert edgevit_command(**asked, COMP_WORDS="edgevit compr").stdout.split() == ["compress"]
     options = edgevit_command(**{**asked, "COMP_CWORD": "2"}, COMP_WORDS="edgevit compress --max-").stdout.split()
     assert options == ["--max-drop", "--max-minutes"]
 
