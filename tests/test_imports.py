@@ -46,6 +46,16 @@ def test_help_loads_neither_runtimes_nor_pydantic_models(arguments: tuple[str, .
     assert after(*arguments, unwanted=(*HEAVY, "edgevit.results.run", "edgevit.spec.spec")) == "exit code 0, loaded []"
 
 
+def test_gate_loads_no_tables_and_no_report(tmp_path: Path) -> None:
+    """A gate is run often, and most of its time is imports."""
+    (tmp_path / "run.json").write_bytes(run_to_json(make_run()))
+    (tmp_path / "budget.toml").write_text("size_bytes = 8_000_000\n")
+    unwanted = (*HEAVY, "rich.console", "edgevit.report", "edgevit.cli.compress", "PIL")
+    assert after("gate", str(tmp_path), "--budget", str(tmp_path / "budget.toml"), unwanted=unwanted) == (
+        "exit code 0, loaded []"
+    )
+
+
 def test_gate_loads_no_numerical_library(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_bytes(run_to_json(make_run()))
     (tmp_path / "budget.toml").write_text("size_bytes = 8_000_000\n[devices.host]\nlatency_p50_ms = 99\n")
