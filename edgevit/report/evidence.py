@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from edgevit import units
 from edgevit.errors import UsageError
 from edgevit.results.document import from_json
 from edgevit.results.explanation import Explanation
@@ -16,9 +17,11 @@ from edgevit.results.sensitivity import SensitivityReport
 from edgevit.spec.input_file import file_problem
 
 _HINT = (
-    "give sensitivity.json of `edgevit sensitivity`, or what `edgevit explain --json` or `edgevit profile --layers --json`"
-    " printed"
+    "give sensitivity.json of `edgevit sensitivity`, or what `edgevit explain --json`, or `profile` or `bench`"
+    " with `--layers --json` printed"
 )
+_TOKENS = "the patches that are kept or merged after each site of the token plan, and where the dense model attends"
+_PLACES = "the places that spoke for the class, by Grad-CAM"
 _PNG = b"\x89PNG\r\n\x1a\n"
 _MOST_PICTURE_BYTES = 1_000_000
 """All pictures of a page together; it has to stay small enough to be sent."""
@@ -32,6 +35,19 @@ class Picture:
     title: str
     """What it is of, such as the name of the image."""
     png: bytes
+    answers: tuple[str, ...] = ()
+    """What each model takes the image for."""
+    what: str = _TOKENS
+    """That is shown beside the image."""
+
+
+@dataclass(frozen=True)
+class ArtifactLayers:
+    """Time of the layers of an artifact."""
+
+    artifact: str
+    """Its name, as the document has it; "" where it has none."""
+    times: LayerTimes
 
 
 @dataclass(frozen=True)
@@ -39,7 +55,7 @@ class Evidence:
     """What is known beside the run."""
 
     sensitivities: tuple[SensitivityReport, ...] = ()
-    layer_times: tuple[LayerTimes, ...] = ()
+    layer_times: tuple[ArtifactLayers, ...] = ()
     pictures: tuple[Picture, ...] = ()
     left_out: int = 0
     """Pictures that would have made the page too large."""
@@ -55,15 +71,17 @@ def load_evidence(files: Iterable[Path]) -> Evidence:
         UsageError: a file is missing, or none of these documents, or a picture of it is missing or no PNG.
     """
     sensitivities: list[SensitivityReport] = []
-    times: list[LayerTimes] = []
+    times: list[ArtifactLayers] = []
     pictures: list[Picture] = []
     for file in files:
         content = _read(file)
-        keys = _keys(file, content)
+        document = _document(file, content)
+        keys = document.keys()
         if {"recipe", "layers", "scheme"} <= keys:
             sensitivities.append(_parse(SensitivityReport, file, content))
         elif {"layers", "basis", "source"} <= keys:
-            times.append(_parse(LayerTimes, file, content))
+            name = document.get("artifact", document.get("target"))
+            times.append(ArtifactLayers(name if isinstance(name, str) else "", _parse(LayerTimes, file, content)))
         elif "attention_distance" in keys:
             pictures += _pictures(file, _parse(Explanation, file, content))
         else:
@@ -85,12 +103,12 @@ def _read(file: Path) -> bytes:
         raise UsageError(f"cannot read {file}: {error.strerror or error}", _HINT) from error
 
 
-def _keys(file: Path, content: bytes) -> set[str]:
+def _document(file: Path, content: bytes) -> dict[str, Any]:
     try:
         document: Any = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{file}: not JSON: {error}", _HINT) from error
-    return set(document) if isinstance(document, dict) else set()
+    return document if isinstance(document, dict) else {}
 
 
 def _parse(kind: type[_Document], file: Path, content: bytes) -> _Document:
@@ -103,8 +121,16 @@ def _parse(kind: type[_Document], file: Path, content: bytes) -> _Document:
 
 
 def _pictures(file: Path, found: Explanation) -> list[Picture]:
-    named = [(each.image, each.picture) for each in found.images]
-    return [Picture(title, _png(file, picture)) for title, picture in named]
+    shown = _TOKENS if found.method == "attention" else _PLACES
+    return [
+        Picture(
+            each.image,
+            _png(file, each.picture),
+            tuple(f"{answer.model}: {answer.label}, {units.percent(answer.probability)}" for answer in each.answers),
+            shown,
+        )
+        for each in found.images
+    ]
 
 
 def _png(file: Path, name: str) -> bytes:

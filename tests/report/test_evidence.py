@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgevit.errors import UsageError
-from edgevit.report.evidence import load_evidence
+from edgevit.report.evidence import ArtifactLayers, load_evidence
 from edgevit.results.document import to_json
 from edgevit.results.explanation import AttentionDistance, ExplainedImage, Explanation
 from edgevit.results.layer_times import LayerTime, LayerTimes
@@ -41,7 +41,7 @@ def test_each_document_is_known_by_its_keys(tmp_path: Path) -> None:
     ]
     found = load_evidence(files)
     assert found.sensitivities == (report,)
-    assert found.layer_times == (TIMES,)
+    assert found.layer_times == (ArtifactLayers("", TIMES),)
     assert [(picture.title, picture.png) for picture in found.pictures] == [("image elsewhere/a.png", PNG)]
     assert load_evidence(()).pictures == ()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgevit import units
 from edgevit.report import intervals
-from edgevit.report.evidence import Evidence
+from edgevit.report.evidence import ArtifactLayers, Evidence
 from edgevit.report.front import (
     Point,
     devices_of,
@@ -28,7 +28,6 @@ from edgevit.report.metric import change_text, judge_title, judge_unit, metric_o
 from edgevit.report.plans import plan_of
 from edgevit.report.table import has_labels, status_of
 from edgevit.results.candidate import Candidate
-from edgevit.results.layer_times import LayerTimes
 from edgevit.results.measurement import HOST
 from edgevit.results.metric import points_per_unit
 from edgevit.results.run import Run
@@ -89,7 +88,7 @@ def draw_figures(run: Run, evidence: Evidence) -> Figures:
 
     fronts = [*_measured(run), *chain.from_iterable(_predicted(run, device) for device in devices_of(run))]
     sensitivities = [_sensitivity(number, each) for number, each in enumerate(evidence.sensitivities) if each.layers]
-    times = [_layer_times(number, each) for number, each in enumerate(evidence.layer_times) if each.layers]
+    times = [_layer_times(number, each) for number, each in enumerate(evidence.layer_times) if each.times.layers]
     drawn = [*fronts, *sensitivities, *times]
     document = Document()
     for panel, plot in drawn:
@@ -401,7 +400,8 @@ def _sensitivity(number: int, report: SensitivityReport) -> tuple[Panel, Figure]
     return Panel(f"sensitivity-{number}", f"Quantization error by layer: {what}", description, ()), plot
 
 
-def _layer_times(number: int, times: LayerTimes) -> tuple[Panel, Figure]:
+def _layer_times(number: int, found: ArtifactLayers) -> tuple[Panel, Figure]:
+    times = found.times
     layers = times.layers[:_MOST_BARS]
     where = f"{times.source} on {'this host' if times.device == HOST else times.device}"
     slowest = times.slowest_first[0]
@@ -419,7 +419,12 @@ def _layer_times(number: int, times: LayerTimes) -> tuple[Panel, Figure]:
     }
     tips = [("layer", "@name"), ("kind", "@kind"), ("time", "@text"), ("share", "@more")]
     plot = _bars(columns, "layer, in the order in which they run", f"ms, {times.source}", tips)
-    return Panel(f"layer-times-{number}", f"Time of each layer, {where}", description, ()), plot
+    return Panel(
+        f"layer-times-{number}",
+        f"{f'{found.artifact}: time' if found.artifact else 'Time'} of each layer, {where}",
+        description,
+        (),
+    ), plot
 
 
 def _bars(columns: dict[str, list[Any]], across: str, up: str, tips: list[tuple[str, str]]) -> Figure:

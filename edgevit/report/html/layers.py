@@ -68,8 +68,8 @@ def sensitivity_table(report: SensitivityReport) -> LayerTable:
     return LayerTable(about, ("layer", "kind", "signal to noise", "same class", "MACs"), rows, (2, 3, 4))
 
 
-def layer_time_table(times: LayerTimes) -> LayerTable:
-    """Returns the layers by the time that each takes, most first."""
+def layer_time_table(artifact: str, times: LayerTimes) -> LayerTable:
+    """Returns the layers of an artifact by the time that each takes, most first."""
     rows = tuple(
         (
             layer.name,
@@ -83,7 +83,7 @@ def layer_time_table(times: LayerTimes) -> LayerTable:
     )
     where = "measured on this host" if times.device == HOST else f"{times.source} for {times.device}"
     about = (
-        f"Time of each layer, {where} ({times.unit}): all together {units.milliseconds(times.sum_ms)} of"
+        f"{f'{artifact}: time' if artifact else 'Time'} of each layer, {where} ({times.unit}): all together {units.milliseconds(times.sum_ms)} of"
         f" {units.milliseconds(times.p50_ms)}. {times.basis}. Most first{_shown(len(times.layers))}."
     )
     return LayerTable(about, ("layer", "kind", "time", "share", "MACs", "arithmetic"), rows, (2, 3, 4))

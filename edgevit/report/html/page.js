@@ -82,14 +82,15 @@
     document.querySelector("#candidates tbody").append(...rows.sort(compare));
   }
 
-  function name(root) {
+  function name(root, plot) {
     // Bokeh's tools can be reached by keyboard; a screen reader also needs their role and name.
     for (const element of root.querySelectorAll("*")) {
-      if (element.tabIndex === 0 && element.title && element.shadowRoot) {
-        element.setAttribute("role", "button");
-        element.setAttribute("aria-label", element.title);
-      }
-      if (element.shadowRoot) name(element.shadowRoot);
+      if (element.shadowRoot) name(element.shadowRoot, plot);
+      if (element.tabIndex !== 0 || root === plot) continue;
+      const isArea = element.classList.contains("bk-events");
+      element.setAttribute("role", isArea ? "group" : "button");
+      element.setAttribute("aria-label", element.title || (isArea ? "Plot" : "More tools"));
+      if (!isArea && !element.title) element.addEventListener("keydown", (event) => event.key === "Enter" && element.click());
     }
   }
 
@@ -104,7 +105,7 @@
       source.selected.properties.indices.change.connect(() => select(source.selected.indices.map((at) => source.data.number[at])));
     }
     paint();
-    for (const element of document.querySelectorAll(".drawn")) name(element);
+    for (const element of document.querySelectorAll(".drawn")) name(element, element);
     document.documentElement.dataset.drawn = String(views.length);
   }
 

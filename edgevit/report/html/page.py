@@ -21,7 +21,7 @@ from edgevit.report.evidence import Evidence
 from edgevit.report.front import devices_of, front, levels, measured_points, predicted_points
 from edgevit.report.html.figures import Figures, draw_figures, runtime_colours
 from edgevit.report.html.from_markdown import to_html, to_sections
-from edgevit.report.html.layers import LayerTable, layer_time_table, quantized_table, sensitivity_table
+from edgevit.report.html.layers import layer_time_table, quantized_table, sensitivity_table
 from edgevit.report.plans import plan_of
 from edgevit.report.reproduction import compress_command, explain_command, load_lines, script_command
 from edgevit.report.setting import headline, legend, notes_of, setting_rows
@@ -114,9 +114,17 @@ def render_page(run: Run, evidence: Evidence) -> str:
         ],
         contributed=to_html(contributed.partition("\n\n")[2]) if contributed else "",
         quantized=quantized_table(run),
-        sensitivities=[_with_panel(sensitivity_table(each), figures.sensitivities, at) for at, each in _known(evidence.sensitivities)],
-        layer_times=[_with_panel(layer_time_table(each), figures.layer_times, at) for at, each in _known(evidence.layer_times)],
-        pictures=[(each.title, base64.b64encode(each.png).decode("ascii")) for each in evidence.pictures],
+        sensitivities=list(
+            zip([sensitivity_table(each) for each in evidence.sensitivities if each.layers], figures.sensitivities, strict=True)
+        ),
+        layer_times=list(
+            zip(
+                [layer_time_table(each.artifact, each.times) for each in evidence.layer_times if each.times.layers],
+                figures.layer_times,
+                strict=True,
+            )
+        ),
+        pictures=[(each, base64.b64encode(each.png).decode("ascii")) for each in evidence.pictures],
         left_out=evidence.left_out,
         explain=explain_command(run),
         hashes=_hashes(run),
@@ -126,14 +134,6 @@ def render_page(run: Run, evidence: Evidence) -> str:
         bokeh=_bokeh(),
         plots=_for_script(_plots(figures)),
     )  # fmt: skip
-
-
-def _known(found: Sequence[Any]) -> list[tuple[int, Any]]:
-    return [(number, each) for number, each in enumerate(each for each in found if each.layers)]
-
-
-def _with_panel(table: LayerTable, panels: Sequence[Any], number: int) -> tuple[LayerTable, Any]:
-    return table, panels[number]
 
 
 def _rows(run: Run) -> tuple[_Row, ...]:

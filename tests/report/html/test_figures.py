@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from edgevit.report.evidence import Evidence
+from edgevit.report.evidence import ArtifactLayers, Evidence
 from edgevit.report.html.figures import COLOURS, draw_figures, runtime_colours
 from edgevit.results.layer_times import LayerTime, LayerTimes
 from tests.factories import (
@@ -78,12 +78,14 @@ def test_layers_are_drawn_where_they_are_known() -> None:
     times = LayerTimes(
         "host", "cpu", "measured", 2.0, 1.9, "a profiler", (LayerTime("a", "", "linear", 1.5, 1, 1, ""),)
     )
-    evidence = Evidence((make_sensitivity_report(make_layer(1, None), make_layer(0, -3.0)),), (times,))
+    evidence = Evidence(
+        (make_sensitivity_report(make_layer(1, None), make_layer(0, -3.0)),), (ArtifactLayers("model.tflite", times),)
+    )
     figures = draw_figures(make_run(make_candidate(p50_ms=None)), evidence)
     assert figures.fronts == ()
     assert figures.sensitivities[0].title.startswith("Quantization error by layer")
     assert "blocks.1.fc, identical" in figures.sensitivities[0].description
-    assert figures.layer_times[0].title == "Time of each layer, measured on this host"
+    assert figures.layer_times[0].title == "model.tflite: time of each layer, measured on this host"
 
 
 def test_the_same_run_gives_the_same_document() -> None:

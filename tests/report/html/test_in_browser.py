@@ -143,7 +143,8 @@ def test_the_tab_key_reaches_everything(browser: Browser, page: Path) -> None:
         "[...reached].filter((each) => each.getRootNode() !== document).map((each) => [each.getAttribute('role'), each.ariaLabel])"
     )
     assert {"Reset", "Box Zoom"} <= {label for _, label in tools}
-    assert {role for role, _ in tools} == {"button"}
+    assert {role for role, _ in tools} == {"button", "group"}
+    assert all(label for _, label in tools)
 
 
 def test_a_number_of_the_table_is_pressed_by_keys(browser: Browser, page: Path) -> None:

@@ -24,7 +24,7 @@ def test_layers_by_what_they_lose() -> None:
 
 def test_layers_by_their_time() -> None:
     layers = (LayerTime("a", "", "linear", 0.5, 100, None, "int8"), LayerTime("b", "", "other", 1.5, None, None, ""))
-    table = layer_time_table(LayerTimes("raspberry-pi-5", "cpu", "predicted", 4.0, None, "a basis", layers))
+    table = layer_time_table("", LayerTimes("raspberry-pi-5", "cpu", "predicted", 4.0, None, "a basis", layers))
     assert table.rows[0] == ("b", "other", "1.50 ms", "75.0 %", "–", "–")
     assert table.about == (
         "Time of each layer, predicted for raspberry-pi-5 (cpu): all together 2.00 ms of 4.00 ms. a basis. Most first."
