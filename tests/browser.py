@@ -71,8 +71,8 @@ class Browser:
         """Sets the size of the window in CSS pixels."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
-    def emulate(self, scheme: str, media: str = "screen") -> None:
-        """Sets the colours that the user prefers, "light" or "dark", and the medium, "screen" or "print"."""
+    def emulate(self, scheme: str, media: str = "") -> None:
+        """Sets the colours that the user prefers, "light" or "dark", and the medium: "print", or "" for the real one."""
         self.call(
             "Emulation.setEmulatedMedia", media=media, features=[{"name": "prefers-color-scheme", "value": scheme}]
         )

@@ -109,7 +109,7 @@ def _measured(run: Run) -> list[tuple[Panel, Figure]]:
     what = f"{judge_title(run)} against latency measured on this host"
     low, high = _horizontal_range(points)
     ranges = Range1d(low, high), Range1d(*_vertical_range(points, run))
-    axis = "latency measured on this host, p50, ms for one image"
+    axis = "latency measured here, p50, ms"
     frame = _Frame(run, points, HOST, ranges, axis)
     source = _source(frame)
     everything = Panel("front-host", f"Measured on this host: {what}", _words(run, what, points), _numbers(points))
@@ -130,7 +130,7 @@ def _predicted(run: Run, device: str) -> list[tuple[Panel, Figure]]:
 
     what = f"{judge_title(run)} against latency predicted for {device}"
     ranges = Range1d(*_horizontal_range(points)), Range1d(*_vertical_range(points, run))
-    frame = _Frame(run, points, device, ranges, f"latency predicted for {device}, not measured, ms for one image")
+    frame = _Frame(run, points, device, ranges, "latency predicted, not measured, ms")
     name = f"front-device-{devices_of(run).index(device)}"
     panel = Panel(name, f"Predicted for {device}, not measured", _words(run, what, points), _numbers(points))
     return [(panel, _front_plot(frame, _source(frame), None))]
