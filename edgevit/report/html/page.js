@@ -20,7 +20,10 @@
         if (part in renderer.glyph) renderer.glyph[part] = { value: ink };
       }
     }
-    for (const view of views) view.repaint();
+    for (const view of views) {
+      view.request_paint(); // all of it, for the colours of axes come from the style sheet
+      view.repaint(); // at once, for a page that is being printed does not wait
+    }
   }
 
   function filter() {
