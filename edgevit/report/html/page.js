@@ -15,12 +15,14 @@
 
   function paint() {
     const ink = getComputedStyle(document.documentElement).getPropertyValue("--ink").trim();
-    for (const renderer of tagged("ink")) {
+    const inked = new Set(tagged("ink"));
+    for (const renderer of inked) {
       for (const part of ["line_color", "text_color"]) {
         if (part in renderer.glyph) renderer.glyph[part] = { value: ink };
       }
     }
     for (const view of views) {
+      for (const each of view.renderer_views.values()) if (inked.has(each.model)) each.set_visuals();
       view.request_paint(); // all of it, for the colours of axes come from the style sheet
       view.repaint(); // at once, for a page that is being printed does not wait
     }

@@ -39,6 +39,15 @@ TEXTS = """(() => { const found = [];
 """All texts within the plots, in shadow trees too."""
 
 
+FILLS = """(() => { const found = new Set();
+  const walk = (root) => { for (const each of root.querySelectorAll("*")) {
+    if (each.shadowRoot) walk(each.shadowRoot);
+    if (each.tagName === "text" && each.textContent.trim()) found.add(each.getAttribute("fill")); } };
+  for (const each of document.querySelectorAll(".drawn")) walk(each);
+  return [...found]; })()"""
+"""Colours of the texts that are drawn in plots."""
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with open_browser() as opened:
@@ -169,6 +178,7 @@ def test_all_of_it_is_printed_light_and_unfolded(browser: Browser, page: Path) -
     assert browser.run("document.querySelectorAll('tbody tr[hidden]').length") == 0
     assert browser.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert browser.run("document.documentElement.scrollWidth <= innerWidth")
+    assert set(browser.run(FILLS)) == {"#1b1f24", "#59636e"}  # what texts of plots have on a light page
     browser.run("dispatchEvent(new Event('afterprint'))")
     browser.emulate("light")
     assert browser.run("document.querySelectorAll('details[open]').length") == 0
