@@ -94,8 +94,8 @@ def draw_figures(run: Run, evidence: Evidence) -> Figures:
     for panel, plot in drawn:
         plot.name = panel.name
         document.add_root(plot)
-    panels = [tuple(panel for panel, _ in group) for group in (fronts, sensitivities, times)]
-    return Figures(*panels, _renumbered(document.to_json(deferred=False)))
+    first, second, third = (tuple(panel for panel, _ in group) for group in (fronts, sensitivities, times))
+    return Figures(first, second, third, _renumbered(document.to_json(deferred=False)))
 
 
 def _measured(run: Run) -> list[tuple[Panel, Figure]]:
@@ -387,7 +387,7 @@ def _sensitivity(number: int, report: SensitivityReport) -> tuple[Panel, Figure]
         f"Bars of the {what}, of {len(layers)} layers in the order of the graph. The most sensitive is"
         f" {worst.module or worst.name}, {units.decibels(worst.snr_db)}. The table has the layers."
     )
-    columns = {
+    columns: dict[str, list[Any]] = {
         "x": [layer.position for layer in known],
         "top": [layer.snr_db for layer in known],
         "name": [units.visible(layer.module or layer.name) for layer in known],
@@ -409,7 +409,7 @@ def _layer_times(number: int, found: ArtifactLayers) -> tuple[Panel, Figure]:
         f"Bars of the time of each of {len(layers)} layers, {where}. The longest is {slowest.name} with"
         f" {units.milliseconds(slowest.ms)}. The table has the layers."
     )
-    columns = {
+    columns: dict[str, list[Any]] = {
         "x": list(range(len(layers))),
         "top": [layer.ms for layer in layers],
         "name": [units.visible(layer.name) for layer in layers],
