@@ -106,11 +106,15 @@ def calibrate_devices(
     threads: options.Threads = None,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Replace the file, and calibrate even a busy machine; the file then says so."),
+        typer.Option(
+            "--force",
+            rich_help_panel=options.OUTPUT,
+            help="Replace the file, and calibrate even a busy machine; the file then says so.",
+        ),
     ] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Time small networks on this host, and write a device file that predicts for it.
+    """Time small networks here, and write a device file of this host.
 
     Every time is divided by that of a reference network in the same rounds, since the clock of a machine drifts. No PyTorch is needed.
 

@@ -58,7 +58,7 @@ def amounts(before: Side, after: Side, one: Summary | None, other: Summary | Non
             _memory(before) if same_host else None,
             _memory(after) if same_host else None,
         ),
-        AmountChange("tensor memory", "bytes", one and one.tensor_bytes, other and other.tensor_bytes),
+        AmountChange("tensor memory", "bytes", *(side.tensor_bytes if side else None for side in (one, other))),
         AmountChange("int8 share of MACs", "share", first.int8_mac_share, second.int8_mac_share),
         AmountChange("MACs", "count", first.macs, second.macs),
         AmountChange("parameters", "count", first.params, second.params),
