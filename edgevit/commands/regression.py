@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -30,9 +30,6 @@ from edgevit.run.progress import Progress
 from edgevit.run.stages import child_runner
 
 _STAGE = "compare with the baseline"
-_TURNS_FACTOR = 2
-"""How many times as many turns a block has after one that others disturbed: the fewer quick runs, the more it takes to find one.
-It depends on what is past, so that each block stays symmetric given those before it."""
 _OUTCOMES: dict[Decision, RegressionOutcome] = {
     "within the limits": "pass",
     "too slow": "fail",
@@ -120,16 +117,14 @@ def _compare(
     new: Contender, old: Contender, request: RegressionRequest, run: Alternately, progress: Progress
 ) -> tuple[list[Block], Decision, Interval]:
     random, settings = Random(os.urandom(16)), BlockSettings(request.threads)
-    longer = replace(settings, turns=_TURNS_FACTOR * settings.turns)
     end = time.monotonic() + request.most_seconds
     blocks: list[Block] = []
     interval = EVERYTHING
     decision: Decision = "not known yet"
     progress.stage(_STAGE, 0, 1)
     while decision == "not known yet" and (not blocks or time.monotonic() + blocks[-1].seconds <= end):
-        disturbed = bool(blocks) and bool(blocks[-1].disturbances(request.threads))
         with _blaming(request):
-            block = measure_block(new, old, longer if disturbed else settings, random, run)
+            block = measure_block(new, old, settings, random, run)
         if not blocks:
             _check_outputs(request, block)
         blocks.append(block)

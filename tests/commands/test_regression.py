@@ -13,7 +13,7 @@ from edgevit.commands import regression as module
 from edgevit.commands.regression import RegressionRequest, measure_regression
 from edgevit.errors import CandidateFailed, UsageError
 from edgevit.gate.confidence_sequence import LEAST_VALUES
-from edgevit.measure.blocks import Block, BlockSettings
+from edgevit.measure.blocks import Block
 from edgevit.measure.conditions import Activity
 from edgevit.measure.turns import Turns
 from edgevit.results.artifact import TensorSpec
@@ -139,25 +139,6 @@ def test_contention_is_said(tell: Tell, files: tuple[Path, Path]) -> None:
     tell(lambda _: turns(4.0, activity=BUSY), turns(4.0, activity=BUSY))
     found = measure_regression(request(files), Silent())
     assert found.contention == ("other processes used 1.9 cores in 8 of 8 blocks",)
-
-
-def test_after_a_block_that_others_disturbed_the_next_is_longer(
-    files: tuple[Path, Path], tell: Tell, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tell(lambda _: turns(4.0), turns(4.0))
-    asked: list[int] = []
-
-    def block(*arguments: object) -> Block:
-        settings = arguments[2]
-        assert isinstance(settings, BlockSettings)
-        asked.append(settings.turns)
-        activity = BUSY if len(asked) in (2, 3) else QUIET
-        return Block(turns(4.0, activity=activity), turns(4.0, activity=activity), 1.0)
-
-    monkeypatch.setattr(module, "measure_block", block)
-    measure_regression(request(files), Silent())
-    usual = BlockSettings().turns
-    assert asked == [usual, usual, 2 * usual, 2 * usual, *[usual] * 4]
 
 
 def test_the_same_file_is_said(tell: Tell, files: tuple[Path, Path]) -> None:
