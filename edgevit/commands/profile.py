@@ -250,7 +250,10 @@ def check_picture(folder: Path, points: int) -> None:
         UsageError: matplotlib is not installed, there is a file in the place of the folder, or there is one point alone.
     """
     if points < 2:
-        raise UsageError("--plot compares several targets or sizes", "add --input-size 160,224,384, or a second target")
+        raise UsageError(
+            "--plot is for --layers, or for several targets or sizes",
+            "add --layers, --input-size 160,224,384, or a second target",
+        )
     if not is_installed("matplotlib"):
         raise UsageError("--plot needs matplotlib, which is not installed", "pip install 'edgevit[report]'")
     if folder.exists() and not folder.is_dir():

@@ -12,6 +12,7 @@ import pytest
 from edgevit.gate.budget import Budget
 from edgevit.gate.judge import decide
 from edgevit.report import write_report
+from edgevit.report.details import details
 from edgevit.results.run import Run, load_run, run_json_schema, run_to_json
 
 OLD_RUN = Path(__file__).with_name("old_run.json")
@@ -96,4 +97,4 @@ def test_the_report_shows_it(old: Run, tmp_path: Path) -> None:
     assert f"**Chosen: `{SELECTED}`**" in page
     assert "p50 1.23 ms measured on this host" in page
     assert all(candidate.id in page for candidate in old.candidates)
-    assert "evit:2=32" in page
+    assert "evit:2=32" in "\n".join(details(old))
