@@ -84,9 +84,11 @@ def test_a_case(case: Case, forks: Forks, tmp_path: Path) -> None:
     assert "Traceback" not in said
     after = contents(here)
     assert {path: after.get(path) for path in before} == before
-    assert [
-        path for path in sorted(after.keys() - before) if not any(fnmatch.fnmatch(path, p) for p in case.makes)
-    ] == []
+    makes = (
+        *case.makes,
+        *("__pycache__*" for file in case.files if file.endswith(".py")),
+    )  # Python's own, of user code
+    assert [path for path in sorted(after.keys() - before) if not any(fnmatch.fnmatch(path, p) for p in makes)] == []
     assert [path for path in contents(temporary) if str(temporary / path) not in said] == []  # a log that it names
     assert contents(state) == {}
     assert ended.left == ()
