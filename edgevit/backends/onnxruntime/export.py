@@ -42,11 +42,17 @@ def export(program: ExportedProgram, folder: Path, *, fused: bool = False) -> Pa
     )
     if exported is None:
         raise RuntimeError("torch.onnx.export returned nothing")
+    model = exported.model_proto
+    _remove_traces(model)
     if fused:
-        model = exported.model_proto
         expand_masks(model)
         join_heads(model)
-        onnx.save(model, path)
-    else:
-        exported.save(path, external_data=False)
+    onnx.save(model, path)
     return path
+
+
+def _remove_traces(model: onnx.ModelProto) -> None:
+    """Removes what torch notes of each node and value: files and lines of the code that was captured, on this machine."""
+    graph = model.graph
+    for part in (graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
+        del part.metadata_props[:]

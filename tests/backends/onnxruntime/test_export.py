@@ -37,3 +37,11 @@ def test_fused_ops_are_written_only_when_asked_for(
     assert [spec.name for spec in (*session.inputs, *session.outputs)] == ["input", "logits"]
     logits = exported.module()(torch.from_numpy(images(1))).detach().numpy()
     np.testing.assert_allclose(session.run((images(1),))[0], logits, rtol=0, atol=1e-4 * np.abs(logits).max())
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_nothing_of_the_machine_that_wrote_it_is_in_the_file(fused: bool, tmp_path: Path) -> None:
+    written = export(program(vit()), tmp_path, fused=fused).read_bytes()
+    assert b"stack_trace" not in written
+    assert b".py" not in written
+    assert str(Path.cwd()).encode() not in written
