@@ -25,6 +25,7 @@ def test_a_transformer_of_known_size() -> None:
     assert [each.refusal for each in card.passes] == ["", ""]
 
 
+@pytest.mark.slow
 def test_a_convolutional_network_at_another_size() -> None:
     """3.5 M parameters and 300 MMACs: Sandler et al., "MobileNetV2", 2018, table 4."""
     card, small = describe_model("mobilenetv2_100"), describe_model("mobilenetv2_100", (112, 112))

@@ -93,6 +93,7 @@ def test_a_file_without_its_run_becomes_int8(name: str, tmp_path: Path) -> None:
     assert (carried.preprocessing.input_size, carried.preprocessing.mean) == ((32, 32), DIGITS.preprocessing.mean)
 
 
+@pytest.mark.slow
 def test_without_labels_it_is_judged_by_agreement(tmp_path: Path) -> None:
     backend = get_backend("onnxruntime")
     asked = replace(asked_of(float_file(backend, tmp_path / "float"), backend, tmp_path), evaluation=None)
@@ -208,6 +209,7 @@ def test_preprocessing_is_embedded_in_what_was_quantized_and_not_a_second_time(t
     assert caught.value.hint and "--embed-preprocessing then puts it into the quantized one" in caught.value.hint
 
 
+@pytest.mark.slow
 def test_nothing_that_works_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     backend = get_backend("onnxruntime")
 

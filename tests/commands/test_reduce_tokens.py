@@ -48,6 +48,7 @@ def logits(module: Any, pixels: Any) -> Any:
         return module(pixels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["gather", "arithmetic"])
 def test_the_program_is_the_reduced_model(form: Form, tmp_path: Path) -> None:
     plan, out = "squeeze:0.5@2,4", tmp_path / "reduced.pt2"

@@ -59,6 +59,7 @@ def test_one_seed_gives_equal_weights_whatever_the_number_of_threads(job: Finetu
     assert first.curve != other.curve
 
 
+@pytest.mark.slow
 def test_the_teacher_itself_has_nothing_to_learn(job: FinetuneJob, programs: dict[str, Path]) -> None:
     found = finetune(replace(job, student=programs["dense"], settings=replace(job.settings, images_seen=2 * BATCH)))
     assert abs(before(found)) < 1e-9  # KL(p, p) = 0

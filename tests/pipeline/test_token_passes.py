@@ -122,6 +122,7 @@ def test_no_plan_no_variant(world: Callable[..., World]) -> None:
     assert made.stages == []
 
 
+@pytest.mark.slow
 def test_both_forms_share_the_reference_and_the_margins(world: Callable[..., World]) -> None:
     made = world(PLAN)
     ((gather, arithmetic),) = made.reduce().variants
@@ -171,6 +172,7 @@ def test_one_form_can_be_asked_for(world: Callable[..., World], form: str) -> No
     assert any("topk" in target for target in targets) == (form == "gather")
 
 
+@pytest.mark.slow
 def test_a_resized_variant_has_its_own_images_and_one_form(world: Callable[..., World]) -> None:
     made = world("resolution:24,patch:8")
     ((smaller,), (coarser,)) = made.reduce().variants

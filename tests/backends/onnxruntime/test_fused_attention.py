@@ -169,6 +169,7 @@ def test_masks_without_shapes_stay() -> None:
     assert expand_masks(made) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("plan", "masks"), [("tome:4@1,2", 1), ("squeeze:4@1", 1), ("evit:4@1", 0)])
 def test_a_model_with_merged_tokens(plan: str, masks: int, tmp_path: Path) -> None:
     """Two blocks count merged tokens, of which the last has one query, of the class token, and needs no more rows."""
