@@ -22,16 +22,6 @@ budget = typer.Typer(
     rich_markup_mode=None,
 )
 
-_Candidate = Annotated[
-    str | None,
-    typer.Option(
-        "--candidate",
-        metavar="RANK|ID",
-        rich_help_panel=options.CHOICE,
-        help="Which candidate, by its rank in the run's table or its id; the chosen one when not given.",
-    ),
-]
-
 
 @budget.command("init", cls=StrictCommand)
 def init(
@@ -39,7 +29,7 @@ def init(
     out: Annotated[
         Path, typer.Option(rich_help_panel=options.OUTPUT, metavar="FILE", help="The budget to write, .toml.")
     ] = Path("budget.toml"),
-    candidate: _Candidate = None,
+    candidate: options.Candidate = None,
     as_json: options.Json = False,
 ) -> None:
     """Write a budget that a run keeps.
@@ -77,7 +67,7 @@ def explain(
         Path | None,
         typer.Argument(metavar="[RUN]", help="A run to hold it against, likewise.", show_default=False),
     ] = None,
-    candidate: _Candidate = None,
+    candidate: options.Candidate = None,
     as_json: options.Json = False,
 ) -> None:
     """Tell in words what a budget asks for, and what it comes to.

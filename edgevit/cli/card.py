@@ -14,14 +14,7 @@ def card(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="A run folder, its run.json, or a file of a run.", show_default=False)
     ],
-    candidate: Annotated[
-        str | None,
-        typer.Option(
-            metavar="RANK|ID",
-            rich_help_panel=options.CHOICE,
-            help="Which candidate, by its rank in the run's table or its id; the chosen one when not given.",
-        ),
-    ] = None,
+    candidate: options.Candidate = None,
     licence: Annotated[
         str | None,
         typer.Option(

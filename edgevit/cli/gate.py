@@ -28,14 +28,7 @@ def gate(
             show_default=False,
         ),
     ] = None,
-    candidate: Annotated[
-        str | None,
-        typer.Option(
-            metavar="RANK|ID",
-            rich_help_panel=options.CHOICE,
-            help="Which candidate, by its rank in the run's table or its id; the chosen one when not given.",
-        ),
-    ] = None,
+    candidate: options.Candidate = None,
     inconclusive: Annotated[
         Literal["fail", "pass"],
         typer.Option(rich_help_panel=options.CHOICE, help="What a limit that cannot be decided counts as."),

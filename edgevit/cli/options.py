@@ -219,6 +219,14 @@ EmbedPreprocessing = Annotated[
         help="Artifacts take pixels, uint8 RGB [1, height, width, 3], and normalize them by themselves.",
     ),
 ]
+Candidate = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RANK|ID",
+        rich_help_panel=CHOICE,
+        help="Which candidate, by its rank in the run's table or its id; the chosen one when not given.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Print one JSON document on stdout.")]
 Wide = Annotated[
     bool,

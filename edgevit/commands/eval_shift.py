@@ -171,11 +171,17 @@ def check_recordable(artifact: Path) -> None:
     Raises:
         UsageError: the file lies in no run, or is not as the run made it.
     """
-    if candidate_of_file(artifact) is None:
+    _recordable(artifact)
+
+
+def _recordable(artifact: Path) -> RecordedFile:
+    found = candidate_of_file(artifact)
+    if found is None:
         raise UsageError(
             f"--record: {artifact} is not a file of a run as the run made it, so there is no run.json to store this in",
             "leave out --record, or name a file under artifacts/ of a run folder",
         )
+    return found
 
 
 def record_shift(artifact: Path, record: ShiftRecord) -> Path:
@@ -188,9 +194,7 @@ def record_shift(artifact: Path, record: ShiftRecord) -> Path:
         UsageError: the file is not of a run, or another process writes to its folder.
         DiskFull: there is no space left; the ``run.json`` is as it was.
     """
-    check_recordable(artifact)
-    found = candidate_of_file(artifact)
-    assert found is not None  # it was checked
+    found = _recordable(artifact)
     with locked(found.folder):
         run = load_run(found.folder)
         candidates = tuple(
