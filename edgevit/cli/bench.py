@@ -47,18 +47,14 @@ def bench(
             help="Images of one run, for throughput; the file has to take that many.",
         ),
     ] = None,
-    end_to_end: Annotated[
-        bool,
-        typer.Option(
-            "--end-to-end",
-            rich_help_panel=options.MEASUREMENT,
-            help="One file: with decoding and preprocessing of images.",
-        ),
-    ] = False,
-    data: Annotated[
+    pipeline: Annotated[
         str | None,
         typer.Option(
-            rich_help_panel=options.MEASUREMENT, help="Images for --end-to-end; a generated JPEG when not given."
+            metavar="IMAGES",
+            rich_help_panel=options.MEASUREMENT,
+            help="One file: decoding, resizing and the model apart, of a folder, an .npz, digits, or generated, a JPEG of"
+            " 500 x 375 pixels.",
+            show_default=False,
         ),
     ] = None,
     sustained: Annotated[
@@ -66,7 +62,7 @@ def bench(
         typer.Option(
             metavar="TIME",
             rich_help_panel=options.MEASUREMENT,
-            help="One file: run that long, such as 60s, and show how the latency changes.",
+            help="One file: run that long, such as 60s or 10min, and show images per second and how the latency changes.",
         ),
     ] = None,
     op_times: Annotated[
@@ -108,7 +104,8 @@ def bench(
     Examples:
       edgevit bench model.tflite --threads 4
       edgevit bench a.onnx b.onnx c.tflite --require-stable
-      edgevit bench model.onnx --sustained 60s
+      edgevit bench model.onnx --sustained 10min
+      edgevit bench model.onnx --pipeline photos/
       edgevit bench model.onnx --op-times
       edgevit bench model.onnx --layers --plot pictures
     """
@@ -121,7 +118,7 @@ def bench(
     options.check_choice("precision", precision, options.PRECISIONS)
     seconds = None if sustained is None else parse_seconds(sustained)
     ways = {
-        "--end-to-end": end_to_end,
+        "--pipeline": pipeline is not None,
         "--sustained": sustained is not None,
         "--op-times": op_times,
         "--layers": layers,
@@ -138,8 +135,6 @@ def bench(
         options.refuse_with(way, {**how_long, "--require-stable": require_stable}, "it counts inferences")
     if len(artifacts) > 1:
         options.refuse_with("several files", how_long, "they are timed in rounds of bursts")
-    if data is not None and not end_to_end:
-        raise UsageError("--data is for --end-to-end", "add it, or leave out --data")
     asked = options.nested(threads=threads, min_runs=min_runs, min_seconds=min_seconds)
     settings = validate(MeasureSpec, {"min_seconds": 2.0, **asked}, "command line")
     artifact, *others = artifacts
@@ -154,8 +149,7 @@ def bench(
         elif seconds is not None:
             long_run = command.sustain_file(artifact, precision, settings, seconds, progress)
             show = partial(render_bench.print_sustained, artifact, long_run)
-            summary = {"first_ms": long_run.first_ms, "last_ms": long_run.last_ms, "drift": long_run.drift}
-            document = {"artifact": str(artifact), "sustained": {**summary, **to_document(long_run)}}
+            document = {"artifact": str(artifact), "sustained": render_bench.sustained_document(long_run)}
             unstable = long_run.unstable
         elif op_times:
             profile = command.profile_file(artifact, precision, settings, progress)
@@ -176,12 +170,12 @@ def bench(
             show = partial(render_layers.show_measured, artifact, found, pictures, wide=wide)
             document = {"artifact": str(artifact), **render_layers.layer_times_document(found)}
             unstable = ""
-        elif end_to_end:
-            from edgevit.commands.end_to_end import time_file_end_to_end
+        elif pipeline is not None:
+            from edgevit.commands.image_pipeline import time_file_pipeline
 
-            whole = time_file_end_to_end(artifact, precision, settings, data, progress)
-            show = partial(render_bench.print_end_to_end, artifact, whole)
-            document = {"artifact": str(artifact), "end_to_end": to_document(whole)}
+            whole = time_file_pipeline(artifact, precision, settings, pipeline, progress)
+            show = partial(render_bench.print_pipeline, artifact, whole)
+            document = {"artifact": str(artifact), "pipeline": to_document(whole)}
             unstable = whole.unstable
         else:
             measurement = command.measure_file(artifact, precision, settings, batch, progress)
@@ -198,15 +192,16 @@ def bench(
 
 
 def parse_seconds(text: str) -> float:
-    """Returns the seconds in "60s", "2m" or "60".
+    """Returns the seconds in "60s", "2m", "10min" or "60".
 
     Raises:
         UsageError: it is none of these, or less than two seconds.
     """
-    number, factor = (text[:-1], 60.0) if text.endswith("m") else (text.removesuffix("s"), 1.0)
-    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", number) or not 2 <= float(number) * factor <= _LONGEST_SECONDS:
-        raise UsageError(f"--sustained {text!r} is not a time of 2 s to a day", "such as 60s or 2m")
-    return float(number) * factor
+    found = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)(s|min|m|)", text, re.ASCII)
+    seconds = float(found[1]) * (60 if found[2].startswith("m") else 1) if found else 0.0
+    if not 2 <= seconds <= _LONGEST_SECONDS:
+        raise UsageError(f"--sustained {text!r} is not a time of 2 s to a day", "such as 60s or 10min")
+    return seconds
 
 
 def _check_one_way(given: list[str], files: int, batch: bool) -> None:
@@ -219,5 +214,5 @@ def _check_one_way(given: list[str], files: int, batch: bool) -> None:
     if files > 1:
         raise UsageError(f"{option} takes one file, not {files}", "measure them one after another")
     if batch:
-        takes = "takes single images" if option == "--end-to-end" else "does not take --batch"
+        takes = "takes single images" if option == "--pipeline" else "does not take --batch"
         raise UsageError(f"{option} {takes}", "leave out --batch")

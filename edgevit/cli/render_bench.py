@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgevit import units
 from edgevit.cli.terminal import print_line, print_table
@@ -11,10 +11,10 @@ from edgevit.cli.terminal import print_line, print_table
 _MOST_KERNELS = 12
 
 if TYPE_CHECKING:
-    from edgevit.commands.end_to_end import EndToEndLatency
+    from edgevit.commands.image_pipeline import PipelineLatency
     from edgevit.measure.sustained import SustainedLatency
     from edgevit.results.comparison import Comparison, TimedFile
-    from edgevit.results.measurement import Measurement
+    from edgevit.results.measurement import Interval, Measurement
     from edgevit.results.op_times import OpTimes
 
 
@@ -67,7 +67,7 @@ def print_sustained(artifact: Path, found: SustainedLatency) -> None:
     rows = [
         ("seconds", str(len(found.windows))),
         ("p50 in the first tenth", units.milliseconds(found.first_ms)),
-        ("p50 in the last tenth", units.milliseconds(found.last_ms)),
+        ("throttled p50" if found.throttled else "p50 in the last tenth", units.milliseconds(found.last_ms)),
         ("change", f"{100 * found.drift:+.1f} %"),
         ("slowest second", units.milliseconds(max(window.p50_ms for window in found.windows))),
         ("clock", "not reported by this system" if clock is None else f"{100 * clock:+.1f} %"),
@@ -75,6 +75,18 @@ def print_sustained(artifact: Path, found: SustainedLatency) -> None:
         ("threads", str(found.threads)),
     ]
     print_table((_name(artifact, found.batch), "long run on this host"), rows, numeric=(1,))
+    print_line()
+    stretches = [
+        (
+            f"{each.begin_s:.0f} to {each.end_s:.0f} s",
+            f"{each.images_per_second:.1f}",
+            units.milliseconds(each.p50_ms),
+            "–" if each.clock_mhz is None else f"{each.clock_mhz:.0f} MHz",
+        )
+        for each in found.stretches
+    ]
+    print_table(("time", "images/s", "p50", "clock"), stretches, numeric=(1, 2, 3))
+    print_line()
     _print_conditions(found.unstable, "")
     if found.throttled:
         print_line(
@@ -82,18 +94,37 @@ def print_sustained(artifact: Path, found: SustainedLatency) -> None:
         )
 
 
-def print_end_to_end(artifact: Path, found: EndToEndLatency) -> None:
-    """Prints how long one artifact takes from the encoded image to the logits."""
-    rows = [
-        ("end to end p50", units.milliseconds(found.p50_ms)),
-        ("reading and decoding p50", units.milliseconds(found.decode_p50_ms)),
-        ("preprocessing p50", units.milliseconds(found.preprocess_p50_ms)),
-        ("inference p50", units.milliseconds(found.inference_p50_ms)),
-        ("runs", str(found.runs)),
-        ("images", found.images),
-        ("threads", str(found.threads)),
+def sustained_document(found: SustainedLatency) -> dict[str, Any]:
+    """Returns the JSON document of a long run: its windows, with what follows from them."""
+    from edgevit.results.document import to_document
+
+    return {
+        "first_ms": found.first_ms,
+        "last_ms": found.last_ms,
+        "drift": found.drift,
+        "clock_drift": found.clock_drift,
+        "throttled": found.throttled,
+        "unstable": found.unstable,
+        "images_per_second": list(found.images_per_second),
+        "stretches": [to_document(each) for each in found.stretches],
+        **to_document(found),
+    }
+
+
+def print_pipeline(artifact: Path, found: PipelineLatency) -> None:
+    """Prints how long each step takes from the encoded image to the outputs of one artifact."""
+    times = found.times
+    steps = [
+        (step.name, units.milliseconds(step.p50_ms), _between(step.interval_ms), units.percent(step.share))
+        for step in times.steps
     ]
-    print_table((artifact.name, "measured on this host"), rows, numeric=(1,))
+    rows = [*steps, ("end to end", units.milliseconds(times.p50_ms), _between(times.interval_ms), "")]
+    print_table((artifact.name, "p50", "95 % interval", "share"), rows, numeric=(1, 2, 3))
+    rate = times.images_per_second_interval
+    print_line(
+        f"{times.images_per_second:.1f} images/s end to end ({rate.low:.1f} to {rate.high:.1f}), one after another"
+    )
+    print_line(f"{times.runs} runs on images of {found.images}; threads: {found.threads}; measured on this host")
     _print_conditions(found.unstable, found.not_judged)
 
 
@@ -127,13 +158,17 @@ def _row(file: TimedFile, *, per_image: bool) -> tuple[str, ...]:
     return (
         f"{file.artifact}" + (f" (batch {latency.batch})" if latency.batch != 1 else ""),
         units.milliseconds(latency.p50_ms),
-        f"{units.milliseconds(latency.interval_ms.low)} to {units.milliseconds(latency.interval_ms.high)}",
+        _between(latency.interval_ms),
         *(per_image_cells if per_image else ()),
         units.ratio(file.speed_up),
         f"{file.speed_up_interval.low:.2f} to {file.speed_up_interval.high:.2f}",
         "tied" if file.tied else "",
         "unstable" if latency.unstable else "stable",
     )
+
+
+def _between(interval_ms: Interval) -> str:
+    return f"{units.milliseconds(interval_ms.low)} to {units.milliseconds(interval_ms.high)}"
 
 
 def _name(artifact: Path, batch: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -18,6 +19,7 @@ WINDOW_SECONDS = 1.0
 _ENDS = 0.1
 """Share of the windows that count as the beginning, and as the end."""
 _NOTABLE = 0.05
+_MOST_STRETCHES = 10
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,20 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """Several windows, one after another."""
+
+    begin_s: float
+    """Seconds of the windows before it."""
+    end_s: float
+    images_per_second: float
+    p50_ms: float
+    """Median of the windows' medians."""
+    clock_mhz: float | None
+    """Median of those of the windows; None where the system does not report it."""
+
+
+@dataclass(frozen=True)
 class SustainedLatency:
     """Latency from second to second."""
 
@@ -68,6 +84,30 @@ class SustainedLatency:
     def drift(self) -> float:
         """By what share the last tenth is slower than the first; negative where it is faster."""
         return self.last_ms / self.first_ms - 1
+
+    @property
+    def images_per_second(self) -> tuple[float, ...]:
+        """Of each window."""
+        return tuple(window.runs * self.batch / window.seconds for window in self.windows)
+
+    @property
+    def stretches(self) -> tuple[Stretch, ...]:
+        """The run in at most ten stretches of about as many windows, for people and plots."""
+        count = min(_MOST_STRETCHES, len(self.windows))
+        ends = [len(self.windows) * place // count for place in range(count + 1)]
+        return tuple(self._stretch(start, end) for start, end in pairwise(ends))
+
+    def _stretch(self, start: int, end: int) -> Stretch:
+        windows = self.windows[start:end]
+        begin_s, seconds = (sum(window.seconds for window in part) for part in (self.windows[:start], windows))
+        clocks = [window.clock_mhz for window in windows if window.clock_mhz]
+        return Stretch(
+            begin_s=begin_s,
+            end_s=begin_s + seconds,
+            images_per_second=sum(window.runs for window in windows) * self.batch / seconds,
+            p50_ms=median(window.p50_ms for window in windows),
+            clock_mhz=median(clocks) if clocks else None,
+        )
 
     @property
     def clock_drift(self) -> float | None:

@@ -81,7 +81,7 @@ _RUN_PLACES = (
 _ARTIFACT_COMMANDS = (
     "inspect {}",
     "bench {}",
-    "bench {} --end-to-end",
+    "bench {} --pipeline generated",
     "eval {} --data digits --mean 0.5 --std 0.5",
     "profile {} --device raspberry-pi-5",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,11 @@ import pytest
 
 from edgevit.cli.app import run
 from edgevit.cli.bench import parse_seconds
-from edgevit.commands.end_to_end import EndToEndLatency
+from edgevit.commands.image_pipeline import PipelineLatency
 from edgevit.errors import UsageError
 from edgevit.measure.sustained import SustainedLatency, Window
 from edgevit.results.comparison import Comparison, compare
+from edgevit.results.image_pipeline import pipeline_times
 from edgevit.results.layer_times import LayerTime
 from edgevit.results.measurement import Interval, Measurement, RoundLatency
 from edgevit.results.op_times import OpTimes
@@ -141,17 +143,28 @@ def test_a_long_run_shows_its_drift(answer: Answer, capsys: pytest.CaptureFixtur
     out = capsys.readouterr().out
     assert "+18.9 %" in out
     assert "throttled: 19 % slower at the end, the clock 40 % lower" in out
+    assert "throttled p50" in out
+    first, *_, last = [line for line in out.splitlines() if " MHz" in line]
+    assert [cell.strip() for cell in re.split(" {2,}", first.strip())] == ["0 to 2 s", "100.0", "10.1 ms", "2375 MHz"]
+    assert last.startswith("18 to 21 s")
     assert run(["bench", "a.onnx", "--sustained", "60s", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)["sustained"]
     assert (document["first_ms"], len(document["windows"])) == (10.05, 21)
+    assert (document["throttled"], document["images_per_second"]) == (True, [100.0] * 21)
+    assert len(document["stretches"]) == 10
 
 
-def test_the_way_from_the_image_shows_its_parts(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:
-    calls = answer("end_to_end.time_file_end_to_end", EndToEndLatency(9.0, 3.0, 1.0, 5.0, 60, "digits", 1, "", ""))
-    assert run(["bench", "a.onnx", "--end-to-end", "--data", "digits"]) == 0
-    assert calls[0][-1] == "digits"
+def test_the_way_from_the_image_shows_its_steps(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:
+    found = PipelineLatency(pipeline_times([(3.0, 1.0, 6.0)] * 60), "photos", 1, "", "")
+    calls = answer("image_pipeline.time_file_pipeline", found)
+    assert run(["bench", "a.onnx", "--pipeline", "photos"]) == 0
+    assert calls == [(Path("a.onnx"), "fastest", MeasureSpec(min_seconds=2.0), "photos")]
     out = capsys.readouterr().out
-    assert all(text in out for text in ("9.00 ms", "3.00 ms", "1.00 ms", "5.00 ms", "digits"))
+    assert all(text in out for text in ("3.00 ms", "30.0 %", "10.0 ms", "100.0 images/s end to end", "photos"))
+    assert run(["bench", "a.onnx", "--pipeline", "photos", "--json"]) == 0
+    times = json.loads(capsys.readouterr().out)["pipeline"]["times"]
+    assert [step["name"] for step in times["steps"]] == ["decode", "resize", "model"]
+    assert times["images_per_second_interval"] == {"low": 100.0, "high": 100.0}
 
 
 def test_ops_are_shown_by_family_and_by_kernel(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:
@@ -189,16 +202,15 @@ def test_a_comparison_as_json(answer: Answer, capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("a.onnx", "b.onnx", "--end-to-end"), "--end-to-end takes one file, not 2"),
+        (("a.onnx", "b.onnx", "--pipeline", "digits"), "--pipeline takes one file, not 2"),
         (("a.onnx", "b.onnx", "--sustained", "60s"), "--sustained takes one file, not 2"),
-        (("a.onnx", "--end-to-end", "--sustained", "60s"), "do not go together"),
-        (("a.onnx", "--end-to-end", "--batch", "2"), "--end-to-end takes single images"),
+        (("a.onnx", "--pipeline", "digits", "--sustained", "60s"), "do not go together"),
+        (("a.onnx", "--pipeline", "digits", "--batch", "2"), "--pipeline takes single images"),
         (("a.onnx", "--sustained", "60s", "--batch", "2"), "--sustained does not take --batch"),
         (("a.onnx", "b.onnx", "--op-times"), "--op-times takes one file, not 2"),
         (("a.onnx", "--op-times", "--batch", "2"), "--op-times does not take --batch"),
-        (("a.onnx", "--op-times", "--end-to-end"), "do not go together"),
+        (("a.onnx", "--op-times", "--pipeline", "digits"), "do not go together"),
         (("a.onnx", "--op-times", "--min-runs", "60"), "--min-runs has no effect with --op-times"),
-        (("a.onnx", "--data", "digits"), "--data is for --end-to-end"),
         (("a.onnx", "--sustained", "soon"), "--sustained 'soon' is not a time"),
         ((), "missing argument 'ARTIFACT"),
     ],
@@ -210,12 +222,14 @@ def test_exit_2_for_options_that_do_not_fit(
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("60s", 60.0), ("2m", 120.0), ("90", 90.0), ("2.5s", 2.5)])
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("60s", 60.0), ("2m", 120.0), ("90", 90.0), ("2.5s", 2.5), ("10min", 600.0), ("10m", 600.0)]
+)
 def test_times(text: str, seconds: float) -> None:
     assert parse_seconds(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "s", "1h", "-5s", "1s", "infs", "1.2.3s", "²s"])
+@pytest.mark.parametrize("text", ["", "s", "1h", "-5s", "1s", "infs", "1.2.3s", "²s", "10mins", "min", "10 min"])
 def test_what_is_no_time(text: str) -> None:
     with pytest.raises(UsageError, match="is not a time"):
         parse_seconds(text)

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from edgevit.cli import render_bench
-from edgevit.commands.end_to_end import EndToEndLatency
+from edgevit.commands.image_pipeline import PipelineLatency
 from edgevit.measure.sustained import SustainedLatency, Window
 from edgevit.results.comparison import compare
+from edgevit.results.image_pipeline import pipeline_times
 from edgevit.results.measurement import Interval, RoundLatency
 from tests.factories import make_measurement
 
@@ -55,7 +56,8 @@ def test_the_conditions_are_told(
     measurement = make_measurement(12.0)
     conditions = replace(measurement.conditions, unstable=unstable, not_judged=not_judged)
     render_bench.print_measurement(Path("a.onnx"), replace(measurement, conditions=conditions))
-    render_bench.print_end_to_end(Path("a.onnx"), EndToEndLatency(9, 3, 1, 5, 60, "digits", 1, unstable, not_judged))
+    times = pipeline_times([(3.0, 1.0, 5.0)])
+    render_bench.print_pipeline(Path("a.onnx"), PipelineLatency(times, "digits", 1, unstable, not_judged))
     out = capsys.readouterr().out.splitlines()
     assert [line for line in out if line.startswith(("stable", "unstable", "not judged"))] == lines * 2
 

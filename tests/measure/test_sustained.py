@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,18 @@ def test_it_is_throttled_if_it_gets_slower_while_the_clock_falls(
 
 def test_without_a_clock_nothing_is_called_throttled() -> None:
     assert not long_run(10.0, 20.0).throttled
+
+
+def test_images_per_second_over_time() -> None:
+    windows = tuple(Window(0.5 if place < 15 else 1.0, 100, 10.0, None) for place in range(30))
+    found = SustainedLatency(windows, 1, 4)
+    assert found.images_per_second == (800.0,) * 15 + (400.0,) * 15
+    stretches = found.stretches
+    assert len(stretches) == 10
+    assert [stretches[place].images_per_second for place in (0, -1)] == [800.0, 400.0]
+    assert (stretches[0].begin_s, stretches[0].end_s, stretches[-1].end_s) == (0.0, 1.5, 22.5)
+    assert all(before.end_s == after.begin_s for before, after in pairwise(stretches))
+    assert len(long_run(10.0, 11.0).stretches) == 2
 
 
 def test_few_disturbed_seconds_leave_it_stable() -> None:

@@ -1,4 +1,4 @@
-"""Times one artifact from the encoded image to the logits: reading, decoding, preprocessing and inference."""
+"""Times one artifact from the encoded image to its outputs: decoding, resizing and the model apart."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from statistics import median
+from typing import Final
 
 import numpy as np
 from PIL import Image
 
-from edgevit.artifacts.evaluate import check_classifier, preprocessing_for, run_once
+from edgevit.artifacts.evaluate import check_takes_image, preprocessing_for, run_once
 from edgevit.artifacts.usage import usage_of
 from edgevit.backends import backend_of_file, get_backend
 from edgevit.commands.eval import choose_samples
@@ -28,19 +28,21 @@ from edgevit.measure.burst import WARMUP_RUNS, WARMUP_SECONDS
 from edgevit.measure.conditions import activity_since, disturbances, not_judged, read_counters
 from edgevit.measure.host import check_threads
 from edgevit.results.artifact import Preprocessing
+from edgevit.results.image_pipeline import PipelineTimes, pipeline_times
 from edgevit.run.child_process import report_progress
 from edgevit.run.progress import Progress
 from edgevit.run.stages import child_runner
 from edgevit.run.task import Task
 from edgevit.spec.spec import MeasureSpec, PreprocessingOverrides
 
-GENERATED = "a generated JPEG of 500 × 375 pixels"
+GENERATED: Final = "generated"
+"""Source of images that needs no files: a JPEG of 500 x 375 pixels."""
 _MOST_IMAGES = 64
 _SEED = 0
 
 
 @dataclass(frozen=True)
-class EndToEndJob:
+class PipelineJob:
     """An artifact to time on images."""
 
     backend: str
@@ -58,47 +60,40 @@ class EndToEndJob:
 
 
 @dataclass(frozen=True)
-class EndToEndLatency:
-    """Medians over runs, in ms."""
+class PipelineLatency:
+    """What was measured, and under which conditions."""
 
-    p50_ms: float
-    decode_p50_ms: float
-    """Reading and decoding, to upright 8-bit RGB."""
-    preprocess_p50_ms: float
-    """Resizing, cropping and normalizing."""
-    inference_p50_ms: float
-    """With the change to the layout and the numbers of the input."""
-    runs: int
+    times: PipelineTimes
     images: str
     """Where they come from."""
     threads: int
     unstable: str
-    """Why the latency is not to be relied on; "" if it is, or is not judged."""
+    """Why the times are not to be relied on; "" if they are, or are not judged."""
     not_judged: str
     """Conditions that the system does not report; "" if it reports all of them."""
 
 
-def time_file_end_to_end(
-    artifact: Path, precision: str, settings: MeasureSpec, data: str | None, progress: Progress
-) -> EndToEndLatency:
+def time_file_pipeline(
+    artifact: Path, precision: str, settings: MeasureSpec, images: str, progress: Progress
+) -> PipelineLatency:
     """Times an artifact file on images, in a child process.
 
     Args:
-        artifact: An image classifier; it need not be edgevit's.
+        artifact: A model of single images; it need not be edgevit's.
         precision: "f32", "bf16" or "fastest".
         settings: Threads, and how long to measure.
-        data: Source of images; a generated one when None.
+        images: Source of images, or ``GENERATED``.
         progress: Progress callback.
 
     Raises:
-        UsageError: no such file or images, or no backend can run it, or it is not a classifier of single images, or
+        UsageError: no such file or images, or no backend can run it, or it does not take single images, or
             the runtime crashed or ran out of time.
     """
     check_threads(settings.threads)
-    job = EndToEndJob(
+    job = PipelineJob(
         backend=backend_of_file(artifact).name,
         artifact=artifact.absolute(),
-        images=None if data is None else _some(choose_samples(data, None, _SEED)),
+        images=None if images == GENERATED else _some(choose_samples(images, None, _SEED)),
         preprocessing=_preprocessing(artifact),
         threads=settings.threads,
         precision=precision,
@@ -106,22 +101,22 @@ def time_file_end_to_end(
         min_seconds=settings.min_seconds,
     )
     with child_runner(progress, settings.timeout_seconds + settings.min_seconds) as children, blaming_file(artifact):
-        return children.run(f"measure {artifact.name}", Task(time_end_to_end, job, EndToEndLatency, timing=True))
+        return children.run(f"measure {artifact.name}", Task(time_pipeline, job, PipelineLatency, timing=True))
 
 
-def time_end_to_end(job: EndToEndJob) -> EndToEndLatency:
+def time_pipeline(job: PipelineJob) -> PipelineLatency:
     """Decodes, preprocesses and runs one image after another.
 
     Raises:
-        UsageError: the file is not a classifier of single images, or an image cannot be read.
+        UsageError: the file does not take single images, or an image cannot be read.
     """
     session = get_backend(job.backend).open_session(job.artifact, job.threads, job.precision)
-    check_classifier(session)
+    check_takes_image(session)
     contract = preprocessing_for(session.inputs[0], job.preprocessing)
     readers = itertools.cycle(_readers(job.images, contract))
 
     def step() -> tuple[float, ...]:
-        """Milliseconds of decoding, of preprocessing and of inference of the next image."""
+        """Milliseconds of each step of the next image."""
         moments = [time.perf_counter_ns()]
         image = next(readers)()
         moments.append(time.perf_counter_ns())
@@ -138,13 +133,8 @@ def time_end_to_end(job: EndToEndJob) -> EndToEndLatency:
         steps.append(step())
         report_progress(min(99, 100 * len(steps) // job.min_runs), 100)
     activity = activity_since(begin)
-    decode_ms, preprocess_ms, inference_ms = (median(times) for times in zip(*steps, strict=True))
-    return EndToEndLatency(
-        p50_ms=median(map(sum, steps)),
-        decode_p50_ms=decode_ms,
-        preprocess_p50_ms=preprocess_ms,
-        inference_p50_ms=inference_ms,
-        runs=len(steps),
+    return PipelineLatency(
+        times=pipeline_times(steps),
         images=job.images.source if job.images else GENERATED,
         threads=job.threads,
         unstable="; ".join(map(str, disturbances(activity, job.threads, os.cpu_count() or 1, None))),
@@ -160,7 +150,7 @@ def _readers(images: Samples | None, contract: Preprocessing) -> list[Callable[[
     if images is None:
         raise UsageError(
             f"nothing can be decoded to what it takes, {contract.channels} channels",
-            "give --data, an .npz of such images",
+            "give --pipeline IMAGES, an .npz of such images",
         )
     opened = open_samples(images)
     return [partial(opened.picture, name, contract) for name in opened.ids]

@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgevit.commands.end_to_end import (
+from edgevit.commands.image_pipeline import (
     GENERATED,
-    EndToEndJob,
-    EndToEndLatency,
+    PipelineJob,
+    PipelineLatency,
     generated_jpeg,
-    time_end_to_end,
-    time_file_end_to_end,
+    time_file_pipeline,
+    time_pipeline,
 )
 from edgevit.data.images import Samples
 from edgevit.errors import UsageError
 from edgevit.results.artifact import Preprocessing
+from edgevit.results.image_pipeline import pipeline_times
 from edgevit.run import stages
 from edgevit.run.progress import Silent
 from edgevit.run.task import Task
@@ -46,22 +47,22 @@ def classifier(tmp_path: Path) -> Path:
     return tmp_path / "m.onnx"
 
 
-def job(classifier: Path, images: Samples | None) -> EndToEndJob:
-    return EndToEndJob("onnxruntime", classifier, images, NEUTRAL, 1, "f32", 5, 0.0)
+def job(classifier: Path, images: Samples | None) -> PipelineJob:
+    return PipelineJob("onnxruntime", classifier, images, NEUTRAL, 1, "f32", 5, 0.0)
 
 
 def test_the_whole_is_decoding_preprocessing_and_inference(classifier: Path) -> None:
-    found = time_end_to_end(job(classifier, None))
-    assert (found.runs, found.images) == (5, GENERATED)
-    parts = found.decode_p50_ms, found.preprocess_p50_ms, found.inference_p50_ms
+    found = time_pipeline(job(classifier, None))
+    assert (found.times.runs, found.images) == (5, GENERATED)
+    parts = [step.p50_ms for step in found.times.steps]
     assert min(parts) > 0
-    assert found.p50_ms > max(parts)
+    assert found.times.p50_ms > max(parts)
 
 
 def test_images_of_a_source_are_taken_in_turn(classifier: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "images.npz", images=np.zeros((2, 9, 9), np.uint8), labels=np.arange(2))
     source = str(tmp_path / "images.npz")
-    assert time_end_to_end(job(classifier, Samples(source, ("0", "1")))).images == source
+    assert time_pipeline(job(classifier, Samples(source, ("0", "1")))).images == source
 
 
 def test_the_generated_image_is_a_photograph_in_size() -> None:
@@ -73,21 +74,21 @@ def test_the_generated_image_is_a_photograph_in_size() -> None:
 
 
 def test_the_child_is_asked_for_what_the_user_asked(classifier: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[EndToEndJob] = []
-    answer = EndToEndLatency(1.0, 0.5, 0.2, 0.3, 50, "digits", 2, "", "")
+    asked: list[PipelineJob] = []
+    answer = PipelineLatency(pipeline_times([(0.5, 0.2, 0.3)]), "generated", 2, "", "")
 
-    def run(task: Task[EndToEndJob, EndToEndLatency], **_: object) -> EndToEndLatency:
+    def run(task: Task[PipelineJob, PipelineLatency], **_: object) -> PipelineLatency:
         assert task.timing
         asked.append(task.argument)
         return answer
 
     monkeypatch.setattr(stages, "run_in_child", run)
     settings = MeasureSpec(threads=2, min_seconds=1.0)
-    assert time_file_end_to_end(classifier, "f32", settings, None, Silent()) == answer
-    assert asked == [EndToEndJob("onnxruntime", classifier.resolve(), None, NEUTRAL, 2, "f32", 50, 1.0)]
+    assert time_file_pipeline(classifier, "f32", settings, GENERATED, Silent()) == answer
+    assert asked == [PipelineJob("onnxruntime", classifier.resolve(), None, NEUTRAL, 2, "f32", 50, 1.0)]
 
 
-def test_what_is_no_classifier_is_refused(tmp_path: Path) -> None:
+def test_what_takes_no_images_is_refused(tmp_path: Path) -> None:
     probe = Path(__file__).parents[2] / "edgevit" / "commands" / "probes" / "probe.onnx"
     with pytest.raises(UsageError, match="not a model of single images"):
-        time_end_to_end(job(probe, None))
+        time_pipeline(job(probe, None))
