@@ -10,9 +10,7 @@ from edgevit import units
 from edgevit.report import intervals
 from edgevit.report.markdown_text import code, escape, plain, table
 from edgevit.report.metric import change_interval, change_text, score_interval, score_text
-from edgevit.report.shift import NUMERIC as SHIFT_NUMERIC
-from edgevit.report.shift import TITLES as SHIFT_TITLES
-from edgevit.report.shift import shift_lines, shift_rows
+from edgevit.report.shift import shift_section
 from edgevit.results.candidate import Candidate
 from edgevit.results.run import Run
 from edgevit.spec.schemes import SCHEMES
@@ -204,14 +202,7 @@ def _set_rows(source: str, accuracy: Any, base: Any) -> Iterator[tuple[str, ...]
 
 
 def _shift(candidate: Candidate) -> str:
-    record = candidate.shift
-    if record is None:
-        return ""
-    head = f"Against {code(record.reference)} on {record.clean.samples} images of {escape(record.source)}, seed {record.seed}."
-    rows = table(SHIFT_TITLES, shift_rows(record), numeric=SHIFT_NUMERIC)
-    return "\n\n".join(
-        ("## Loss under shift", head, rows, "\n".join(f"- {escape(line)}" for line in shift_lines(record)))
-    )
+    return "" if candidate.shift is None else f"## Loss under shift\n\n{shift_section(candidate.shift)}"
 
 
 def _latency(run: Run, candidate: Candidate) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgevit import units
 from edgevit.report import intervals
+from edgevit.report.markdown_text import code, escape, table
 from edgevit.results.shift import CorruptionScore, PairedScore, ShiftRecord, shifted_drops
 
 TITLES = ("shift", "float", "file", "change", "interval", "change by severity")
@@ -29,6 +30,13 @@ def shift_lines(record: ShiftRecord) -> tuple[str, ...]:
     if worst:
         lines.append(f"largest drop under shift: {units.points(worst.drop_points)} ({worst.shift})")
     return tuple(lines)
+
+
+def shift_section(record: ShiftRecord) -> str:
+    """Returns what was compared, the rows as a table, and what has to be known to read them, in Markdown."""
+    head = f"Against {code(record.reference)} on {record.clean.samples} images of {escape(record.source)}, seed {record.seed}."
+    lines = "\n".join(f"- {escape(line)}" for line in shift_lines(record))
+    return "\n\n".join((head, table(TITLES, shift_rows(record), numeric=NUMERIC), lines))
 
 
 def _row(name: str, score: PairedScore) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from edgevit.report.html.layers import layer_time_table, quantized_table, sensit
 from edgevit.report.plans import plan_of
 from edgevit.report.reproduction import compress_command, explain_command, load_lines, script_command
 from edgevit.report.setting import headline, legend, notes_of, setting_rows
+from edgevit.report.shift import shift_section
 from edgevit.report.table import columns, reasons_of, rows_of, speed_up, status_of
 from edgevit.results.candidate import Candidate
 from edgevit.results.measurement import HOST
@@ -113,6 +114,7 @@ def render_page(run: Run, evidence: Evidence) -> str:
             if candidate.status != "ok" or reasons_of(candidate)
         ],
         contributed=to_html(contributed.partition("\n\n")[2]) if contributed else "",
+        shifts=[(at, each.id, to_html(shift_section(each.shift))) for at, each in enumerate(ranked, 1) if each.shift],
         quantized=quantized_table(run),
         sensitivities=list(
             zip([sensitivity_table(each) for each in evidence.sensitivities if each.layers], figures.sensitivities, strict=True)

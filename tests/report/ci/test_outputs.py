@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.resources
 import json
+import os
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
@@ -109,6 +112,20 @@ def test_junit_has_no_element_that_a_reader_does_not_know(made: GateResult) -> N
         assert set(element.attrib) <= attributes
         order = [children.index(child.tag) for child in element]
         assert order == sorted(order)
+
+
+@pytest.mark.parametrize("inconclusive_fails", [True, False])
+@pytest.mark.parametrize("made", [EVERYTHING, EVIL, result(PASSED)], ids=["everything", "evil", "passed"])
+def test_junit_is_valid_by_a_public_schema(made: GateResult, inconclusive_fails: bool) -> None:
+    """EDGEVIT_JUNIT_SCHEMA names one, such as junit-10.xsd of Jenkins' xUnit plugin, which no package brings along."""
+    schema, checker = os.environ.get("EDGEVIT_JUNIT_SCHEMA"), shutil.which("xmllint")
+    if not schema or not checker:
+        pytest.skip("needs EDGEVIT_JUNIT_SCHEMA=FILE.xsd, and xmllint of libxml2")
+    document = junit_xml(made, inconclusive_fails=inconclusive_fails)
+    ended = subprocess.run(
+        [checker, "--nonet", "--noout", "--schema", schema, "-"], input=document, capture_output=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr.decode(errors="replace")
 
 
 @pytest.mark.parametrize("made", [EVERYTHING, EVIL, result(PASSED)], ids=["everything", "evil", "passed"])

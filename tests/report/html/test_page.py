@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from edgevit.report import write_report
 from edgevit.report.evidence import Evidence, Picture
 from edgevit.results.run import Run
 from tests.factories import make_candidate, make_realistic_run, make_run, make_timed_run, make_wide_run
-from tests.report.html.hostile import hostile_run
+from tests.report.html.hostile import HOSTILE, hostile_run
+from tests.results.test_shift import record
 
 pytest.importorskip("bokeh")
 pytest.importorskip("jinja2")
@@ -132,3 +134,14 @@ def test_it_is_written_beside_the_markdown_and_only_when_asked_for(tmp_path: Pat
     assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     write_report(make_run(), tmp_path / "other")
     assert not (tmp_path / "other" / "report.html").exists()
+
+
+def test_the_loss_under_shift_is_shown_where_it_was_scored(page: str) -> None:
+    assert "Loss under shift" not in page
+    run = make_timed_run(PI)
+    scored = replace(run.candidates[-1], shift=replace(record(noise=(1, 2, 3)), source=HOSTILE, reference=HOSTILE))
+    shown = render_page(replace(run, candidates=(*run.candidates[:-1], scored)), Evidence())
+    assert Elements(shown).open == []
+    section = shown.partition('<section id="shift"')[2].partition("</section>")[0]
+    assert "largest drop under shift: 2.0 pt (noise)" in section and f": {scored.id}</h3>" in section
+    assert "<script>alert" not in section
