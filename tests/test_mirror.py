@@ -44,6 +44,7 @@ COVERED_BY: Mapping[str, str] = {
     "edgevit/model/bundled/__init__.py": "tests/model/test_load.py",
     "edgevit/quantization/arithmetic.py": "tests/quantization/test_simulate.py",
     "edgevit/quantization/rewrites/__init__.py": "tests/quantization/rewrites/test_rewrite.py",
+    "edgevit/report/html/panel.py": "tests/report/html/test_figures.py",
     "edgevit/report/ci/annotations.py": "tests/report/ci/test_outputs.py",
     "edgevit/report/ci/gitlab.py": "tests/report/ci/test_outputs.py",
     "edgevit/report/ci/junit.py": "tests/report/ci/test_outputs.py",

@@ -19,9 +19,10 @@ from edgevit.report.decision import decisions, device_answers, why_none
 from edgevit.report.details import details
 from edgevit.report.evidence import Evidence
 from edgevit.report.front import devices_of, front, levels, measured_points, predicted_points
-from edgevit.report.html.figures import Figures, draw_figures, runtime_colours
+from edgevit.report.html.figures import Figures, draw_figures
 from edgevit.report.html.from_markdown import to_html, to_sections
 from edgevit.report.html.layers import layer_time_table, quantized_table, sensitivity_table
+from edgevit.report.html.panel import runtime_colours
 from edgevit.report.plans import plan_of
 from edgevit.report.reproduction import compress_command, explain_command, load_lines, script_command
 from edgevit.report.setting import headline, legend, notes_of, setting_rows

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from edgevit.report.evidence import ArtifactLayers, Evidence
-from edgevit.report.html.figures import COLOURS, draw_figures, runtime_colours
+from edgevit.report.html.figures import draw_figures
+from edgevit.report.html.panel import COLOURS, runtime_colours
 from edgevit.results.layer_times import LayerTime, LayerTimes
 from tests.factories import (
     make_candidate,
@@ -54,24 +55,6 @@ def test_measured_and_predicted_have_different_marks_and_no_plot_has_both() -> N
             and each["fill_alpha"].get("type") == "field"
         }
         assert marks == ({"diamond"} if root["attributes"]["name"].startswith("front-device") else {"circle"})
-
-
-def test_a_plot_is_described_in_words() -> None:
-    (panel, *_) = draw_figures(make_realistic_run(), Evidence()).fronts
-    assert panel.description.startswith("Plot of top-1 against latency measured on this host of 9 candidates.")
-    assert "number 1, openvino/static_wi8_ai8, 10.6 ms and 82.2 %" in panel.description
-
-
-def test_what_lies_below_the_plot_is_marked() -> None:
-    document = draw_figures(make_realistic_run(), Evidence()).document
-    (data,) = [
-        dict(each["data"]["entries"])
-        for each in objects(document, "ColumnDataSource")
-        if each.get("name") == "points-measured"
-    ]
-    below = data["text"][data["id"].index("litert/static_wi8_ai8")]
-    assert below == "9 ↓"
-    assert min(data["y"]) > 80
 
 
 def test_layers_are_drawn_where_they_are_known() -> None:
