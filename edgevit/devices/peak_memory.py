@@ -115,6 +115,8 @@ def process_memory(prediction: Prediction, measurement: Measurement | None) -> I
     """
     if measurement is None or not prediction.supported or prediction.unit != "cpu":
         return None
-    runtime = measurement.peak_rss_bytes - measurement.rss_delta_bytes
-    tensors = prediction.peak_tensor_bytes
-    return Interval(runtime / _SPREAD + tensors, _SPREAD * max(measurement.peak_rss_bytes, runtime + tensors))
+    peak, growth = measurement.peak_rss_bytes, measurement.rss_delta_bytes
+    if peak is None or growth is None:
+        return None
+    runtime, tensors = peak - growth, prediction.peak_tensor_bytes
+    return Interval(runtime / _SPREAD + tensors, _SPREAD * max(peak, runtime + tensors))

@@ -139,7 +139,8 @@ def _times(measurement: Measurement) -> str:
     if not measurement.samples_ms:
         return "the measurement holds no runs"
     found, samples = measurement.latency_ms, measurement.samples_ms
-    ordered = (0.0, found.min, found.p50, found.p90, found.p99, math.inf)
+    told = (each for each in (found.p50, found.p90, found.p99) if each is not None)
+    ordered = (0.0, found.min, *told, math.inf)
     if _holds_all(measurement):
         ordered = (min(samples) - ROUNDING, *ordered[1:-1], max(samples) + ROUNDING)
     if not _are_times(samples) or not all(lower <= upper for lower, upper in pairwise(ordered)):
@@ -157,6 +158,8 @@ def _are_times(samples_ms: tuple[float, ...]) -> bool:
 
 
 def _median(measurement: Measurement) -> Reading:
+    if measurement.rounds is not None:
+        return replace(_of_round(measurement.rounds), unstable=measurement.conditions.unstable)
     problem = _times(measurement)
     if problem:
         return missing("ms", problem)
@@ -165,7 +168,7 @@ def _median(measurement: Measurement) -> Reading:
 
 
 def _percentiles(
-    subject: Subject, device: str, share: float, read: Callable[[LatencyMs], float]
+    subject: Subject, device: str, share: float, read: Callable[[LatencyMs], float | None]
 ) -> tuple[Reading, ...]:
     measured = _measured(subject.candidate, device)
     if not measured and _predictions(subject.candidate, device):
@@ -175,7 +178,9 @@ def _percentiles(
     )
 
 
-def _percentile(measurement: Measurement, share: float, value: float) -> Reading:
+def _percentile(measurement: Measurement, share: float, value: float | None) -> Reading:
+    if value is None:
+        return missing("ms", f"{measurement.conditions.runtime} does not tell this percentile")
     problem = _times(measurement)
     if problem:
         return missing("ms", problem)
@@ -199,6 +204,8 @@ def _with_quantile(reading: Reading, measurement: Measurement, share: float) -> 
 
 
 def _resident(measurement: Measurement) -> Reading:
+    if measurement.peak_rss_bytes is None:
+        return missing("bytes", f"{measurement.conditions.runtime} does not tell the memory of its process")
     return checked(Reading("measured", "bytes", measurement.peak_rss_bytes), 0, open_low=True)
 
 

@@ -18,8 +18,9 @@ class LatencyMs:
 
     min: float
     p50: float
-    p90: float
-    p99: float
+    p90: float | None
+    """None where a program on a device told only a summary of its runs without it, as for ``p99``."""
+    p99: float | None
 
 
 @dataclass(frozen=True)
@@ -49,21 +50,27 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Latency and memory of an artifact, measured in a child process on a named device."""
+    """Latency and memory of an artifact, measured in a process of its own on a named device.
+
+    What the program that measured there does not tell is None.
+    """
 
     device: str
     latency_ms: LatencyMs
     samples_ms: tuple[float, ...]
-    load_ms: float
-    first_run_ms: float
-    peak_rss_bytes: int
-    rss_delta_bytes: int
+    """Of each run; () where the program tells only summaries, which ``rounds`` has then."""
+    load_ms: float | None
+    first_run_ms: float | None
+    peak_rss_bytes: int | None
+    rss_delta_bytes: int | None
     """Peak resident memory minus that of the process with the empty runtime loaded."""
     threads: int
     conditions: Conditions
     source: Literal["measured"] = "measured"
     energy_mj: Annotated[float | None, LATER] = None
     """Millijoules of one run, where something measured them, such as a meter on a board; None where nothing did."""
+    rounds: Annotated[RoundLatency | None, LATER] = None
+    """Latency from several processes, one burst each, where that is what was measured; else None."""
 
     @property
     def images_per_second(self) -> float:

@@ -1,0 +1,1 @@
+"""Boards and phones that are measured from this machine."""
