@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from statistics import median
 from typing import Any, Literal
 
+import numpy as np
+
+from edgevit.artifacts.result_set import ResultSet
 from edgevit.results.artifact import Artifact, PassRecord, Preprocessing, TensorSpec
 from edgevit.results.candidate import Accuracy, Candidate, ChangedClass, Verification
 from edgevit.results.contract import Contract
@@ -22,6 +27,7 @@ from edgevit.results.measurement import (
     Prediction,
     RoundLatency,
 )
+from edgevit.results.parity import ResultOrigin
 from edgevit.results.run import Baseline, CalibrationRecord, Run, Stage
 from edgevit.results.sensitivity import ComparedImages, LayerSensitivity, SensitivityReport
 from edgevit.results.statistics import median_interval
@@ -365,4 +371,29 @@ def make_layer_times(layers: int = 40, source: Literal["measured", "predicted"] 
         basis="a profiler" if measured else "data sheet only",
         layers=made,
         roofs=None if measured else Roofs("4x Cortex-A76", (Peak("float32", 154e9), Peak("int8", 614e9)), 17.1e9),
+    )
+
+
+def make_result_set(
+    names: Sequence[str], logits: Sequence[Sequence[float]], labels: Sequence[int] | None = None
+) -> ResultSet:
+    """Outputs for images whose contents are their names."""
+    return ResultSet(
+        logits=np.array(logits, np.float32),
+        names=tuple(names),
+        sha256=tuple(hashlib.sha256(name.encode()).hexdigest() for name in names),
+        labels=None if labels is None else np.array(labels, np.int64),
+        origin=ResultOrigin(
+            artifact="model.onnx",
+            artifact_sha256="a" * 64,
+            images="digits",
+            preprocessing=Preprocessing((32, 32), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+            classes=(),
+            runtime="ONNX Runtime 1.20",
+            delegate="CPUExecutionProvider",
+            precision="f32",
+            threads=1,
+            host="Cortex-A76",
+            edgevit_version="0.2",
+        ),
     )

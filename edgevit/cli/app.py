@@ -40,6 +40,7 @@ COMMANDS = (
     ("sensitivity", "sensitivity"),
     ("explain", "explain"),
     ("compare", "compare"),
+    ("parity", "parity"),
     ("gate", "gate"),
     ("budget", "budget"),
     ("report", "report"),

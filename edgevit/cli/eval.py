@@ -74,6 +74,15 @@ def evaluate(
             help="Store the loss under shift in the run.json of the file's run.",
         ),
     ] = False,
+    save_outputs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            rich_help_panel=options.OUTPUT,
+            help="Write the logits, name and digest of each image (.npz), for edgevit parity; labels are not needed then.",
+            show_default=False,
+        ),
+    ] = None,
     threads: options.Threads = None,
     precision: options.Precision = "f32",
     timeout: Annotated[
@@ -101,6 +110,7 @@ def evaluate(
       edgevit eval run/artifacts/litert/fp32/dense/model.tflite --data digits
       edgevit eval mobilenet_v2.tflite --data val/ --mean 0.5 --std 0.5 --class-offset 1
       edgevit eval int8/model.onnx --data photos/ --reference fp32/model.onnx
+      edgevit eval int8/model.onnx --data photos/ --save-outputs int8.npz
       edgevit eval run/artifacts/onnxruntime/static_wi8_ai8/dense/model.onnx --data digits --corruptions noise,jpeg --record
     """
     from edgevit.cli import render, terminal
@@ -121,7 +131,10 @@ def evaluate(
         metric=metric,
         reference=reference,
         masks=masks,
+        save_outputs=save_outputs,
     )
+    if save_outputs is not None:
+        _check_save_outputs(save_outputs, data, corruptions)
     twice = next((source for source in data if data.count(source) > 1), None)
     if twice is not None:
         raise UsageError(f"--data {twice} is given twice", "give each set once")
@@ -140,11 +153,28 @@ def evaluate(
     else:
         for source, found in scores.items():
             render.print_score(artifact, source, found)
+    for saved in filter(None, (found.saved_outputs for found in scores.values())):
+        terminal.print_message(f"outputs of each image: {saved.path}")
     stopped = [found.stopped for found in scores.values() if found.stopped]
     for reason in stopped:
         terminal.print_message(f"stopped: {reason}")
     if stopped:
         raise typer.Exit(ExitCode.CHECK_FAILED)
+
+
+def _check_save_outputs(path: Path, data: list[str], corruptions: str | None) -> None:
+    """Refuses what --save-outputs cannot keep."""
+    from edgevit.errors import UsageError
+
+    options.refuse_with(
+        "--save-outputs", {"--corruptions": corruptions}, "it keeps the outputs for the images as they are"
+    )
+    if len(data) > 1:
+        raise UsageError("--save-outputs keeps the outputs for one set of images", "give --data once")
+    if path.suffix.lower() != ".npz":
+        raise UsageError(f"--save-outputs {path} is no .npz file", f"such as {path.with_suffix('.npz')}")
+    if path.is_dir():
+        raise UsageError(f"--save-outputs {path} is a folder", "name a file")
 
 
 def _evaluate_shift(

@@ -237,7 +237,7 @@ def print_score(artifact: Path, data: str, score: FileScore) -> None:
     between = f" (95 % interval {intervals.percent(accuracy.top1_interval)})" if accuracy.top1_interval else ""
     ece = f", calibration error (ECE) {accuracy.ece:.3f}" if accuracy.ece is not None else ""
     top1 = [] if accuracy.top1 is None else [f"top-1 {units.percent(accuracy.top1)}{between}{top5}{ece}"]
-    found = ", ".join((*_metric_text(accuracy.metric), *top1))
+    found = ", ".join((*_metric_text(accuracy.metric), *top1)) or "no labels, so no accuracy"
     print_line(f"{artifact.name}: {found} on {accuracy.samples} images of {data}")
     if accuracy.not_finite:
         images = f"{accuracy.not_finite} of {accuracy.samples} images"

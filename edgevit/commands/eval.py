@@ -21,6 +21,7 @@ from edgevit.artifacts.plausibility import chance_warning
 from edgevit.artifacts.usage import Usage, usage_of
 from edgevit.backends import Session, backend_of_file, get_backend
 from edgevit.commands.eval_outputs import OutputsQuestion, score_outputs
+from edgevit.commands.eval_save import save_outputs
 from edgevit.data.array_form import check_form
 from edgevit.data.images import ImageSet, Samples, open_images, open_samples
 from edgevit.data.in_order import map_in_order
@@ -68,6 +69,8 @@ class FileEvaluation:
     """File whose outputs its outputs are compared with, in place of labels."""
     masks: Path | None = None
     """Folder of masks, in place of labels."""
+    save_outputs: Path | None = None
+    """Where to write the outputs for each image, see :mod:`edgevit.artifacts.result_set`; labels are not needed then."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +93,15 @@ class ScoreFileJob:
 
 @dataclass(frozen=True)
 class ImagesDone:
-    """How many images a file was run over."""
+    """How many images a file was run over, and how."""
 
     images: int
+    preprocessing: Preprocessing
+    """Of the images, with the input size of the file."""
+    runtime_version: str
+    delegate: str
+    precision: str
+    threads: int
 
 
 def evaluate_file(asked: FileEvaluation, progress: Progress) -> FileScore:
@@ -122,9 +131,15 @@ def evaluate_file(asked: FileEvaluation, progress: Progress) -> FileScore:
             "give --reference FLOAT_FILE, the float file that it was made from, --masks DIR for a map of classes, or --metric"
             " package.module:function of your own",
         )
+    if asked.save_outputs is not None and (named or asked.reference is not None or asked.masks is not None):
+        raise UsageError(
+            "--save-outputs keeps the logits of a classifier",
+            "leave it out; --reference FILE compares all outputs with another file's",
+        )
     if named or asked.reference is not None or asked.masks is not None:
         return score_outputs(_question(asked, usage, metric), progress)
-    images = _labelled(choose_samples(asked.data, asked.samples, _SEED))
+    chosen = choose_samples(asked.data, asked.samples, _SEED)
+    images = _labelled(chosen) if asked.save_outputs is None or metric is not None else open_samples(chosen)
     if metric is None:
         check_classes(images)
     with tempfile.TemporaryDirectory(prefix="edgevit-") as folder, child_runner(progress, asked.timeout_seconds) as run:
@@ -139,15 +154,17 @@ def evaluate_file(asked: FileEvaluation, progress: Progress) -> FileScore:
             precision=asked.precision,
             logits=Path(folder, "logits.npy"),
         )
-        stopped = None
+        stopped, saved = None, None
         try:
-            run.run(f"evaluate {asked.artifact.name}", Task(score_file, job, ImagesDone))
+            done = run.run(f"evaluate {asked.artifact.name}", Task(score_file, job, ImagesDone))
         except CandidateFailed as error:
             if read_written_rows(job.logits) is None:
                 raise
             stopped = error.message
+        else:
+            saved = None if asked.save_outputs is None else save_outputs(asked.save_outputs, images, job, done)
         score = _score(images, job, metric, stopped)
-        return replace(score, notes=(*usage.notes, *score.notes))
+        return replace(score, notes=(*usage.notes, *score.notes), saved_outputs=saved)
 
 
 _OF_TWO = (AGREEMENT, COSINE, SNR)
@@ -216,12 +233,19 @@ def score_file(job: ScoreFileJob) -> ImagesDone:
     """
     session = get_backend(job.backend).open_session(job.artifact, job.threads, job.precision)
     check_classifier(session)
-    images = _labelled(job.samples)
+    images = open_samples(job.samples)
     match_labels(images, class_count(session), job.class_offset, job.classes)
     contract = preprocessing_for(session.inputs[0], job.preprocessing)
     check_form(images.form, images.source, contract)
     write_rows_as_they_come(job.logits, len(images), _logits(session, images, contract))
-    return ImagesDone(len(images))
+    return ImagesDone(
+        images=len(images),
+        preprocessing=contract,
+        runtime_version=session.runtime_version,
+        delegate=session.delegate,
+        precision=session.precision,
+        threads=session.threads,
+    )
 
 
 def _logits(session: Session, images: ImageSet, contract: Preprocessing) -> Iterator[np.ndarray]:

@@ -43,7 +43,7 @@ def change_rows(found: Changes) -> list[tuple[str, ...]]:
 def change_lines(found: Changes) -> list[str]:
     """Returns what the rows do not say: images, ops, settings, what was not compared, notes; one line each."""
     return [
-        *(_accuracy_lines(found.accuracy) if found.accuracy else ()),
+        *(accuracy_lines(found.accuracy) if found.accuracy else ()),
         *([f"latency: {_TIMED[found.latency.timed]}; {_verdict(found.latency)}"] if found.latency else []),
         *(f"ops: {op.before} to {op.after} {op.kind} in {op.numerics}" for op in found.ops),
         *(f"{each.name}: {each.before} → {each.after}" for each in found.settings),
@@ -82,7 +82,8 @@ def _amount(found: AmountChange) -> tuple[str, str, str, str]:
     return found.name, text(before), text(after), change
 
 
-def _accuracy_lines(found: AccuracyChange) -> Iterable[str]:
+def accuracy_lines(found: AccuracyChange) -> Iterable[str]:
+    """Yields which images changed their class, and what McNemar's test says of it, one line each."""
     images = f"{len(found.flips)} of {found.samples} images of {found.source} changed their class"
     if found.top1_before is None:
         yield f"accuracy: {images}; there are no labels"

@@ -9,6 +9,15 @@ from edgevit.results.shift import ShiftRecord
 
 
 @dataclass(frozen=True)
+class SavedOutputs:
+    """The outputs for each image, in a file."""
+
+    path: str
+    """As the user gave it."""
+    sha256: str
+
+
+@dataclass(frozen=True)
 class FileScore:
     """Accuracy of a file on images, and what has to be known to read it."""
 
@@ -24,3 +33,5 @@ class FileScore:
     """Each output beside that of another file; empty where accuracy was taken on labels."""
     shift: ShiftRecord | None = None
     """What it loses against its float parent on corrupted and on further images, where that is asked for."""
+    saved_outputs: SavedOutputs | None = None
+    """Where the outputs for each image are, where that is asked for and all images were run."""

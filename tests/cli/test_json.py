@@ -12,13 +12,15 @@ import pytest
 import typer
 from _pytest.mark.structures import ParameterSet
 
+from edgevit.artifacts.result_set import write_result_set
 from edgevit.cli import app as app_module
 from edgevit.results.run import run_to_json
-from tests.factories import make_realistic_run
+from tests.factories import make_realistic_run, make_result_set
 
 FAST = {
     "init": "init digits_cnn --out new.toml",
     "compare": "compare run run --candidate litert/fp32 --other openvino/fp32",
+    "parity": "parity a.npz b.npz",
     "gate": "gate run --budget budget.toml",
     "budget init": "budget init run --out new.toml",
     "budget explain": "budget explain budget.toml run",
@@ -120,6 +122,8 @@ def test_stdout_is_one_document(
         "source_repo_or_page,note\n"
         "a,Raspberry Pi 4B,BCM2711,cpu,TFLite,,fp32,,1,MobileNetV1,mobilenetv1_100,224x224,90,,,\n"
     )
+    for name in ("a.npz", "b.npz"):
+        write_result_set(tmp_path / name, make_result_set(("x",), [[1.0, 0.0]]))
     Image.new("RGB", (32, 32)).save(tmp_path / "photo.png")
     model = request.getfixturevalue("digits_files")["onnxruntime"] if "{model}" in line else None
     capfd.readouterr()
