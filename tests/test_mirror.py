@@ -30,7 +30,6 @@ COVERED_BY: Mapping[str, str] = {
     "edgevit/cli/models.py": "tests/cli/test_app.py",
     "edgevit/cli/profile.py": "tests/end_to_end/test_compress.py",
     "edgevit/cli/profiles.py": "tests/cli/test_app.py",
-    "edgevit/cli/render_parity.py": "tests/cli/test_parity.py",
     "edgevit/cli/report.py": "tests/cli/test_app.py",
     "edgevit/cli/schema.py": "tests/cli/test_app.py",
     "edgevit/commands/file_judge.py": "tests/commands/test_quantize.py",

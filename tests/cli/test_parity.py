@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edgevit.artifacts.result_set import write_result_set
-from edgevit.cli import render_parity
 from edgevit.cli.app import run
-from edgevit.commands.parity import ParityQuestion, compare_results
 from tests.factories import make_result_set
 
 NAMES = tuple(f"{place:02d}.png" for place in range(50))
@@ -74,12 +71,3 @@ def test_what_is_left_out_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert "lacks 2 of 50 images: 48.png, 49.png" in capsys.readouterr().err
     assert run(["parity", "a.npz", "c.npz", "--allow-missing"]) == 0
     assert "not in B: 48.png, 49.png" in capsys.readouterr().out
-
-
-def test_a_set_that_does_not_say_where_it_is_from_is_shown_by_its_size(capsys: pytest.CaptureFixture[str]) -> None:
-    write_result_set(Path("mine.npz"), replace(make_result_set(NAMES, [[0.0, 4.0]] * 50), origin=None))
-    render_parity.print_parity(compare_results(ParityQuestion(Path("a.npz"), Path("mine.npz"))))
-    out = capsys.readouterr().out
-    assert "A: a.npz: model.onnx in ONNX Runtime 1.20 (CPUExecutionProvider, f32) on Cortex-A76, 50 images" in out
-    assert "B: mine.npz, 50 images, 2 outputs" in out
-    assert "note: B says not which file" in out
