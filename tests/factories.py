@@ -12,6 +12,7 @@ import numpy as np
 
 from edgevit.artifacts.result_set import ResultSet
 from edgevit.results.artifact import Artifact, PassRecord, Preprocessing, TensorSpec
+from edgevit.results.board import BoardRecord
 from edgevit.results.candidate import Accuracy, Candidate, ChangedClass, Verification
 from edgevit.results.contract import Contract
 from edgevit.results.finetune import Finetune, FinetunePoint
@@ -204,6 +205,24 @@ def make_realistic_run(*, labels: bool = True) -> Run:
         made.append(candidate)
     baseline = Baseline(0.827 if labels else None, 0.96 if labels else None, 855, 5_700_000, 1_250_000_000, None)
     return make_run(*made, selected="openvino/static_wi8_ai8", baseline=baseline)
+
+
+BOARD = "pi4"
+
+
+def make_board_run(emulated: str = "") -> Run:
+    """:func:`make_timed_run`, measured on a board too: there the float one is faster than OpenVINO's, and LiteRT's did not run."""
+    run = make_timed_run()
+    bursts = {"litert/fp32": (60.0, 62.0, 61.0), "openvino/static_wi8_ai8": (80.0, 81.0, 82.0)}
+    candidates = tuple(
+        replace(each, on_boards={BOARD: make_latency(*bursts[each.id])} if each.id in bursts else {})
+        for each in run.candidates
+    )
+    failures = {"litert/dynamic_wi8_afp32": "the runtime there has no op X"}
+    board = BoardRecord(BOARD, replace(run.host, cpu="Cortex-A72"), emulated, failures)
+    return replace(
+        run, candidates=candidates, boards=(board,), selected="litert/fp32", selected_for={BOARD: "litert/fp32"}, tied={BOARD: ()}
+    )  # fmt: skip
 
 
 def make_timed_run(*devices: str) -> Run:

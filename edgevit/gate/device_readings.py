@@ -20,11 +20,11 @@ _PARTITIONS = re.compile(r"\b([0-9]{1,9}) partitions?\b")
 
 
 def latency_p50(subject: Subject, device: str) -> tuple[Reading, ...]:
-    """Returns median latencies in ms: of the final round on this host, of each measurement, else of each prediction."""
+    """Returns median latencies in ms: of the rounds on this host or a board, of each measurement, else of each prediction."""
     candidate = subject.candidate
-    measured = _measured(candidate, device)
-    if device == HOST and candidate.latency:
-        return (_of_round(candidate.latency), *(_median(each) for each in measured[1:]))
+    measured, rounds = _measured(candidate, device), candidate.latency_on(device)
+    if rounds:
+        return (_of_round(rounds), *(_median(each) for each in measured[1:]))
     if measured:
         return tuple(_median(each) for each in measured)
     return _predicted(candidate, device, "ms", _predicted_latency)

@@ -14,7 +14,7 @@ from edgevit.results.measurement import HOST, Prediction, RoundLatency
 from edgevit.results.metric import MetricScore
 from edgevit.results.predicted_order import PredictedOrder
 from edgevit.results.proportions import proportion_interval
-from edgevit.results.ranking import compare_speed, fastest_first
+from edgevit.results.ranking import compare_speed, fastest_first, fastest_on
 from edgevit.spec.schemes import SCHEMES
 
 _AS_FAST = 0.9
@@ -33,7 +33,7 @@ class Limits:
     max_drop: float
     """Drop allowed, in percentage points, or in the unit of the metric that candidates are judged by."""
     for_device: bool = False
-    """Whether the choice is for devices, so that a candidate may be slower than its float parent on this host."""
+    """Whether the choice is for devices or boards, so that a candidate may be slower than its float parent on this host."""
 
 
 @dataclass(frozen=True)
@@ -341,10 +341,10 @@ def _rejudge(before: Candidate, timed: Candidate, parent: Candidate | None, limi
 
 @dataclass(frozen=True)
 class Selections:
-    """The choice for each device of a run, or for this host."""
+    """The choice for each board and device of a run, or for this host."""
 
     selected_for: dict[str, str | None]
-    """Id by device, or by "host"; None where nothing usable runs there."""
+    """Id by board or device, or by "host"; None where nothing usable runs there."""
     tied: dict[str, tuple[str, ...]]
     """Ids that cannot be told from the chosen one in speed."""
     notes: tuple[str, ...]
@@ -352,7 +352,7 @@ class Selections:
 
     @property
     def selected(self) -> str | None:
-        """The choice for the first device."""
+        """The choice for the first board or device."""
         return next(iter(self.selected_for.values()))
 
 
@@ -360,11 +360,12 @@ def choose(
     candidates: tuple[Candidate, ...],
     devices: tuple[str, ...] = (),
     order: Mapping[str, PredictedOrder] = MappingProxyType({}),
+    boards: tuple[str, ...] = (),
 ) -> Selections:
-    """Chooses the fastest usable candidate for each device, or, without devices, for this host.
+    """Chooses the fastest usable candidate for each board and each device, or, without any, for this host.
 
-    For this host it is the fastest by the paired ratios of the final round; another one ties with it if the interval of
-    their ratio contains 1. For a device, candidates that run there are ranked by their predicted medians; another one ties
+    For this host and for a board it is the fastest by the paired ratios of the rounds there; another one ties with it if the
+    interval of their ratio contains 1. For a device, candidates that run there are ranked by their predicted medians; another one ties
     with the first while the odds that the first is the faster of the two are less than two to one. The intervals of
     predictions are no measure of that: much of their width is an error that all predictions for a device share, and which
     does not change their order. What is left is in ``order``.
@@ -377,36 +378,45 @@ def choose(
         devices: Names, in the order of the run.
         order: How sure the order of the usable ones is, by device; where it is not known, only what is predicted to be
             as fast ties.
+        boards: Names, in the order of the run; they come before devices.
     """
     usable = tuple(candidate for candidate in candidates if candidate.status == "ok")
     judged = any(candidate.p50_ms is not None or candidate.predictions for candidate in candidates)
-    fast = (
-        {name: _fastest_on(name, usable, order.get(name)) for name in devices}
-        if devices
-        else {HOST: _fastest_here(usable)}
-    )
+    fast = {name: _fastest_measured(usable, name) for name in boards}
+    fast |= {name: _fastest_predicted(name, usable, order.get(name)) for name in devices}
+    fast = fast or {HOST: _fastest_here(usable)}
     best = {name: min(group, key=_preference, default=None) for name, group in fast.items()}
     return Selections(
         {name: candidate.id if candidate else None for name, candidate in best.items()},
         {name: tuple(other.id for other in fast[name] if other is not best[name]) for name in fast},
-        tuple(dict.fromkeys(_why_none(candidates, name) for name in best if judged and best[name] is None)),
+        tuple(
+            dict.fromkeys(
+                _why_none(candidates, name, is_board=name in boards) for name in best if judged and best[name] is None
+            )
+        ),
     )
 
 
 def _fastest_here(usable: Iterable[Candidate]) -> tuple[Candidate, ...]:
     """The fastest on this host and all that tie with it, fastest first."""
     measured = fastest_first(candidate for candidate in usable if candidate.p50_ms is not None)
-    return tuple(candidate for candidate in measured if not _is_slower(candidate, measured[0]))
+    return tuple(candidate for candidate in measured if not _is_slower(candidate, measured[0], HOST))
 
 
-def _is_slower(candidate: Candidate, fastest: Candidate) -> bool:
-    ratio = compare_speed(fastest, candidate)
+def _fastest_measured(usable: Iterable[Candidate], board: str) -> tuple[Candidate, ...]:
+    """The fastest in the rounds on a board and all that tie with it, fastest first."""
+    measured = fastest_on(usable, board)
+    return tuple(candidate for candidate in measured if not _is_slower(candidate, measured[0], board))
+
+
+def _is_slower(candidate: Candidate, fastest: Candidate, device: str) -> bool:
+    ratio = compare_speed(fastest, candidate, device)
     if ratio is None:  # a run without a final round, or a candidate that had no part in it
         return candidate.latency is not fastest.latency or candidate.p50_ms != fastest.p50_ms
     return ratio.interval.low > 1
 
 
-def _fastest_on(device: str, usable: Iterable[Candidate], order: PredictedOrder | None) -> tuple[Candidate, ...]:
+def _fastest_predicted(device: str, usable: Iterable[Candidate], order: PredictedOrder | None) -> tuple[Candidate, ...]:
     """The fastest on a device and all that tie with it, fastest first."""
     predicted = sorted(
         (prediction.latency_ms.p50, candidate.id, candidate)
@@ -433,12 +443,14 @@ def _quality(candidate: Candidate) -> float:
     return (verification.top1_agreement or 0.0) if verification else 0.0
 
 
-def _why_none(candidates: tuple[Candidate, ...], device: str) -> str:
+def _why_none(candidates: tuple[Candidate, ...], device: str, *, is_board: bool) -> str:
     usable = [candidate for candidate in candidates if candidate.status == "ok"]
     if not usable:
         return "no candidate is usable: each was rejected or failed, for the reasons given"
     if device == HOST:
         return "no usable candidate was measured"
+    if is_board:
+        return f"no usable candidate was measured on {device}"
     missing = (
         f"{candidate.id}: {_first_missing(prediction)}"
         for candidate in usable

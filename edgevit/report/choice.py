@@ -9,6 +9,7 @@ from edgevit.report.metric import change_interval, change_text, score_text
 from edgevit.report.table import interval, reference_of, speed_up
 from edgevit.results.candidate import Candidate
 from edgevit.results.measurement import HOST
+from edgevit.results.ranking import compare_speed, fastest_on
 from edgevit.results.run import Run
 
 
@@ -21,21 +22,23 @@ def choice_lines(run: Run) -> list[str]:
             continue
         facts = _facts(run, device, run.candidate(name))
         lines += [] if device == HOST else [f"for {device}: {name}, {', '.join(facts)}"]
-        lines += [text for text in (tie(run, device), _doubt(run, device)) if text]
+        lines += [text for text in (tie(run, device), doubt(run, device)) if text]
     return lines
 
 
 def summary(run: Run, device: str) -> str:
-    """Returns the first paragraphs of the report: the choice for this host or a device, with its figures."""
+    """Returns the first paragraphs of the report: the choice for this host, a board or a device, with its figures."""
     return _paragraph(run, device, run.choices[device])
 
 
 def choices_section(run: Run) -> str:
-    """Returns for each device the candidates that run there, fastest first; "" where the choice is for this host."""
-    devices = [device for device in run.choices if device != HOST]
-    return (
-        "\n\n".join(("## Choice for each device", *(_of_device(run, device) for device in devices))) if devices else ""
-    )
+    """Returns for each board and device the candidates that run there, fastest first; "" where the choice is for this host."""
+    devices = [
+        _of_board(run, device) if run.is_measured_on(device) else _of_device(run, device)
+        for device in run.choices
+        if device != HOST
+    ]
+    return "\n\n".join(("## Choice for each device", *devices)) if devices else ""
 
 
 def tie(run: Run, device: str) -> str:
@@ -43,7 +46,7 @@ def tie(run: Run, device: str) -> str:
     tied = run.tied.get(device)
     if not tied:
         return ""
-    if device == HOST:
+    if run.is_measured_on(device):
         why = "the interval of their paired ratio contains 1"
     elif device in run.order:
         why = f"the odds that {run.order[device].first} is faster on {device} are less than two to one"
@@ -52,11 +55,18 @@ def tie(run: Run, device: str) -> str:
     return f"tied with {', '.join(tied)}: {why}; of these the most accurate is chosen, then the smallest"
 
 
-def _doubt(run: Run, device: str) -> str:
-    """Why the latency that the choice for this host rests on cannot be relied on."""
+def doubt(run: Run, device: str) -> str:
+    """Returns why the latency that the choice for this host or a board rests on cannot be relied on; "" where it can."""
     name = run.choices[device]
-    reason = run.candidate(name).unstable if name else ""
-    return f"its latency is unstable: {reason}" if reason and device == HOST else ""
+    chosen = run.candidate(name) if name else None
+    if chosen is None or not run.is_measured_on(device):
+        return ""
+    board = next((each for each in run.boards if each.name == device), None)
+    if board and board.emulated:
+        return f"{device} is emulated, and its times say nothing about a board: {board.emulated}"
+    latency = chosen.latency_on(device)
+    reason = chosen.unstable if device == HOST else latency.unstable if latency else ""
+    return f"its latency is unstable: {reason}" if reason else ""
 
 
 def _paragraph(run: Run, device: str, name: str | None) -> str:
@@ -67,19 +77,24 @@ def _paragraph(run: Run, device: str, name: str | None) -> str:
         return f"**No candidate was chosen for {escape(device)}.** The reason is among the notes."
     chosen = run.candidate(name)
     head = f"**Chosen: {code(name)}**" if here else f"**Chosen for {escape(device)}: {code(name)}**"
-    remarks = [text for text in (tie(run, device), _doubt(run, device)) if text]
+    remarks = [text for text in (tie(run, device), doubt(run, device)) if text]
     more = "".join(f" {escape(text[0].upper() + text[1:])}." for text in remarks)
     path = f"\n\nThe artifact is {code(chosen.artifact.path)}." if chosen.artifact else ""
     return f"{head} – {', '.join((*map(escape, _facts(run, device, chosen)), *_figures(run, chosen)))}.{more}{path}"
 
 
 def _facts(run: Run, device: str, chosen: Candidate) -> list[str]:
-    """Its latency: predicted for a device, and measured here."""
+    """Its latency: measured on a board or predicted for a device, and measured here."""
     here = f"p50 {units.milliseconds(chosen.p50_ms)} measured on this host"
     if chosen.latency:
         here = f"{here} ({intervals.milliseconds(chosen.latency.interval_ms)})"
     if device == HOST:
         return [here]
+    measured = chosen.latency_on(device)
+    if measured:
+        between = intervals.milliseconds(measured.interval_ms)
+        there = f"p50 {units.milliseconds(measured.p50_ms)} measured on {device} ({between})"
+        return [there, *([here] if chosen.p50_ms is not None else [])]
     prediction = chosen.prediction(device)
     latency = prediction.latency_ms if prediction else None
     between = f" ({interval(prediction)})" if prediction and latency else ""
@@ -111,6 +126,34 @@ def _figures(run: Run, chosen: Candidate) -> list[str]:
         agreement = units.percent(chosen.verification.top1_agreement)
         facts.append(f"top-1 agreement with {escape(chosen.verification.reference)} {agreement}")
     return [*facts, units.size(chosen.artifact.size_bytes)] if chosen.artifact else facts
+
+
+def _of_board(run: Run, board: str) -> str:
+    ranked = fastest_on(run.candidates, board)
+    if not ranked:
+        return f"### {escape(board)}\n\nNo candidate was measured there."
+    rows = []
+    for candidate in ranked:
+        latency, ratio = candidate.latency_on(board), compare_speed(ranked[0], candidate, board)
+        assert latency is not None  # it is ranked by it
+        assert ratio is not None
+        rows.append(
+            (
+                candidate.id,
+                "chosen" if candidate.id == run.choices[board] else _status_on(run, board, candidate),
+                units.milliseconds(latency.p50_ms),
+                intervals.milliseconds(latency.interval_ms),
+                "–" if candidate is ranked[0] else f"{units.ratio(ratio.median)} ({intervals.ratio(ratio.interval)})",
+                change_text(candidate.accuracy.judged) if candidate.accuracy else "–",
+                units.milliseconds(candidate.p50_ms),
+            )
+        )
+    titles = ("candidate", "status", f"p50 on {board}", "interval", "the first is faster", "change", "host p50")
+    record = next(each for each in run.boards if each.name == board)
+    about = f"Measured there in interleaved rounds: {record.host.cpu}, {record.host.cores} cores, {record.host.os}."
+    failed = [f"- {code(name)} did not run there: {escape(reason)}" for name, reason in record.failures.items()]
+    parts = (f"### {escape(board)}", table(titles, rows, range(2, 7)), escape(about), "\n".join(failed))
+    return "\n\n".join(part for part in parts if part)
 
 
 def _of_device(run: Run, device: str) -> str:

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 from edgevit import units
 from edgevit.report import intervals
-from edgevit.report.choice import probability_text, tie
+from edgevit.report.choice import doubt, probability_text, tie
 from edgevit.report.front import max_drop
 from edgevit.report.metric import change_interval, change_text, judge_title, judge_unit, score_text
 from edgevit.report.table import reference_of, rows_of, speed_up
 from edgevit.results.candidate import Candidate
 from edgevit.results.measurement import HOST, Interval, Prediction
 from edgevit.results.metric import MetricScore, points_per_unit
-from edgevit.results.ranking import compare_speed
+from edgevit.results.ranking import compare_speed, fastest_on
 from edgevit.results.run import Run
 
 
@@ -45,7 +45,7 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Decision:
-    """The choice for this host or for a device."""
+    """The choice for this host, a board or a device."""
 
     device: str
     """"host", or its name."""
@@ -70,7 +70,7 @@ class DeviceAnswer:
 
     device: str
     answer: str
-    """"yes, as predicted", "partly" or "no"."""
+    """"yes, as measured", "yes, as predicted", "partly" or "no"."""
     chosen: str
     """Id; "" where none was chosen."""
     remarks: tuple[str, ...]
@@ -106,7 +106,7 @@ def _decision(run: Run, device: str, chosen: Candidate) -> Decision:
         runner_up=runner_up,
         runner_up_number=numbers[runner_up.id] if runner_up else 0,
         why_not=_why_not(run, device, chosen, runner_up),
-        exchanges=_exchanges(device, chosen, runner_up) if runner_up else (),
+        exchanges=_exchanges(run, device, chosen, runner_up) if runner_up else (),
         sure=tuple(
             text
             for text in (*_latency_sure(run, device, chosen), *_accuracy_sure(run, chosen), _tie(run, device))
@@ -116,25 +116,34 @@ def _decision(run: Run, device: str, chosen: Candidate) -> Decision:
 
 
 def _fastest_first(run: Run, device: str) -> list[Candidate]:
-    """The usable candidates that run on this host or on a device."""
+    """The usable candidates that run on this host, a board or a device."""
     usable = [candidate for candidate in rows_of(run) if candidate.status == "ok"]
     if device == HOST:
         return [candidate for candidate in usable if candidate.p50_ms is not None]
+    if run.is_measured_on(device):
+        return list(fastest_on(usable, device))
     able = [(ms, candidate.id, candidate) for candidate in usable if (ms := _ms(device, candidate)) is not None]
     return [candidate for *_, candidate in sorted(able, key=lambda each: each[:2])]
 
 
 def _ms(device: str, candidate: Candidate) -> float | None:
-    """Measured here, or predicted for a device that can run it."""
+    """Measured here or on a board, or predicted for a device that can run it."""
     if device == HOST:
         return candidate.p50_ms
+    measured = candidate.latency_on(device)
+    if measured:
+        return measured.p50_ms
     prediction = candidate.prediction(device)
     return prediction.latency_ms.p50 if prediction and prediction.supported and prediction.latency_ms else None
 
 
 def _facts(run: Run, device: str, chosen: Candidate) -> tuple[Fact, ...]:
     facts = []
-    prediction = None if device == HOST else chosen.prediction(device)
+    there = None if device == HOST else chosen.latency_on(device)
+    if there:
+        reach_text = intervals.milliseconds(there.interval_ms)
+        facts.append(Fact(f"latency measured on {device}, p50", units.milliseconds(there.p50_ms), reach_text))
+    prediction = None if run.is_measured_on(device) else chosen.prediction(device)
     if prediction and prediction.latency_ms:
         reach = Interval(prediction.latency_ms.low, prediction.latency_ms.high)
         facts.append(
@@ -187,13 +196,14 @@ def _why(run: Run, device: str, able: int) -> str:
     limit = max_drop(run)
     unit = judge_unit(run)
     kept = "" if limit is None else f", with at most {_limit(limit, unit)} of {judge_title(run)} lost"
-    can = ("was measured here" if able == 1 else "were measured here") if device == HOST else "can run there"
+    here = "here" if device == HOST else "there"
+    can = f"{'was' if able == 1 else 'were'} measured {here}" if run.is_measured_on(device) else "can run there"
     usable = f"Of {_counts(run)}, {able} usable {can}{kept}."
     if able == 1:
         return f"{usable} It is the only one."
     if run.tied.get(device):
         return f"{usable} It is one of the {len(run.tied[device]) + 1} fastest {where}, which cannot be told apart in speed; of these it is the most accurate, then the smallest."
-    how = "measured" if device == HOST else "predicted"
+    how = "measured" if run.is_measured_on(device) else "predicted"
     return f"{usable} It is the fastest of them {where}, {how}."
 
 
@@ -206,10 +216,10 @@ def _why_not(run: Run, device: str, chosen: Candidate, other: Candidate | None) 
         return "There is no other usable candidate."
     if other.id not in run.tied.get(device, ()):
         before, after = _ms(device, chosen), _ms(device, other)
-        ratio = compare_speed(chosen, other) if device == HOST else None
+        ratio = compare_speed(chosen, other, device)
         if ratio:
             return f"It is slower: the chosen one has {units.ratio(ratio.median)} its speed ({intervals.ratio(ratio.interval)}, timed in the same rounds)."
-        how = "" if device == HOST else "predicted "
+        how = "" if run.is_measured_on(device) else "predicted "
         return f"It is slower: {how}{units.milliseconds(after)} against {units.milliseconds(before)}."
     own, its = _judged(chosen), _judged(other)
     if own and its and own.value > its.value:
@@ -223,8 +233,9 @@ def _judged(candidate: Candidate) -> MetricScore | None:
     return candidate.accuracy.judged if candidate.accuracy else None
 
 
-def _exchanges(device: str, chosen: Candidate, other: Candidate) -> tuple[Exchange, ...]:
-    where = "latency measured here" if device == HOST else f"latency predicted for {device}"
+def _exchanges(run: Run, device: str, chosen: Candidate, other: Candidate) -> tuple[Exchange, ...]:
+    measured = "latency measured here" if device == HOST else f"latency measured on {device}"
+    where = measured if run.is_measured_on(device) else f"latency predicted for {device}"
     found = [_amounts(where, _ms(device, chosen), _ms(device, other), units.milliseconds)]
     own, its = _judged(chosen), _judged(other)
     if own and its:
@@ -255,7 +266,13 @@ def _amounts(
 
 def _latency_sure(run: Run, device: str, chosen: Candidate) -> list[str]:
     found = []
-    prediction = None if device == HOST else chosen.prediction(device)
+    there = None if device == HOST else chosen.latency_on(device)
+    if there:
+        reach, rounds = intervals.milliseconds(there.interval_ms), len(there.bursts_ms)
+        found.append(f"Latency on {device}: 95 % interval {reach}, from {rounds} rounds in fresh processes.")
+        remark = doubt(run, device)
+        found += [f"{remark[0].upper()}{remark[1:]}."] if remark else []
+    prediction = None if run.is_measured_on(device) else chosen.prediction(device)
     if prediction and prediction.latency_ms:
         latency = prediction.latency_ms
         reach = intervals.milliseconds(Interval(latency.low, latency.high))
@@ -310,6 +327,12 @@ def _tie(run: Run, device: str) -> str:
 
 
 def _answer(run: Run, device: str, name: str | None) -> DeviceAnswer:
+    board = next((each for each in run.boards if each.name == device), None)
+    if board:
+        remarks = [f"{board.host.cpu}, {board.host.os}"]
+        remarks += [f"emulated: {board.emulated}"] if board.emulated else []
+        remarks += [f"{len(board.failures)} candidates did not run there"] if board.failures else []
+        return DeviceAnswer(device, "yes, as measured" if name else "no", name or "", tuple(remarks))
     if name is None:
         reasons = dict.fromkeys(
             op

@@ -30,7 +30,7 @@ def details(run: Run) -> tuple[str, ...]:
         finetunes_section(run, None),
         _verification(run),
         outputs_section(run),
-        _final_round(run),
+        *(_rounds(run, device) for device in (HOST, *(board.name for board in run.boards))),
         _measured(run),
         _predicted(run),
         _passes(run),
@@ -62,7 +62,7 @@ def _verification(run: Run) -> str:
     return section("Verification", titles, rows, numeric=range(2, 7))
 
 
-def _final_round(run: Run) -> str:
+def _rounds(run: Run, device: str) -> str:
     rows = [
         (
             candidate.id,
@@ -73,10 +73,11 @@ def _final_round(run: Run) -> str:
             latency.unstable or "no",
         )
         for candidate in rows_of(run)
-        if (latency := candidate.latency)
+        if (latency := candidate.latency_on(device))
     ]
     titles = ("candidate", "p50", "interval", "p50 of each round, ms", "repeated bursts", "unstable")
-    return section("Final round on this host", titles, rows, numeric=(1, 2, 4))
+    title = "Final round on this host" if device == HOST else f"Rounds on {device}"
+    return section(title, titles, rows, numeric=(1, 2, 4))
 
 
 def _measured(run: Run) -> str:

@@ -46,13 +46,24 @@ class Point:
         return self.candidate.status == "ok"
 
 
-def measured_points(run: Run) -> tuple[Point, ...]:
-    """Returns the candidates that were measured on this host, in the order of the table."""
-    points = (
-        _point(run, number, candidate, candidate.p50_ms, candidate.latency.interval_ms if candidate.latency else None)
-        for number, candidate in enumerate(rows_of(run), 1)
-    )
+def measured_points(run: Run, device: str = HOST) -> tuple[Point, ...]:
+    """Returns the candidates that were measured on this host or on a board, in the order of the table.
+
+    Args:
+        run: The run.
+        device: "host", or the name of a board.
+    """
+    points = []
+    for number, candidate in enumerate(rows_of(run), 1):
+        latency = candidate.latency_on(device)
+        ms = latency.p50_ms if latency else candidate.p50_ms if device == HOST else None
+        points.append(_point(run, number, candidate, ms, latency.interval_ms if latency else None))
     return tuple(point for point in points if point)
+
+
+def points_on(run: Run, device: str) -> tuple[Point, ...]:
+    """Returns :func:`measured_points` of this host or a board, or :func:`predicted_points` of a device."""
+    return measured_points(run, device) if run.is_measured_on(device) else predicted_points(run, device)
 
 
 def predicted_points(run: Run, device: str) -> tuple[Point, ...]:
@@ -73,7 +84,7 @@ def predicted_points(run: Run, device: str) -> tuple[Point, ...]:
 def devices_of(run: Run) -> tuple[str, ...]:
     """Returns the devices that were asked for, then others that something was predicted for, as in runs of an earlier version."""
     predicted = [each.device for candidate in run.candidates for each in candidate.predictions]
-    return tuple(dict.fromkeys(device for device in (*run.choices, *predicted) if device != HOST))
+    return tuple(dict.fromkeys(device for device in (*run.choices, *predicted) if not run.is_measured_on(device)))
 
 
 def front(points: Iterable[Point]) -> tuple[Point, ...]:

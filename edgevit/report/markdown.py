@@ -12,7 +12,7 @@ from edgevit.report import intervals
 from edgevit.report.choice import summary
 from edgevit.report.contributions import contribution_lines
 from edgevit.report.decision import Decision, Exchange, decisions
-from edgevit.report.front import Point, devices_of, front, measured_points, predicted_points
+from edgevit.report.front import Point, devices_of, front, points_on
 from edgevit.report.markdown_text import code, escape, section, table
 from edgevit.report.metric import judge_unit
 from edgevit.report.reproduction import compress_command, load_lines, script_command
@@ -113,11 +113,11 @@ def _rest(count: int, what: str) -> list[str]:
 
 def _front(run: Run) -> str:
     lines = []
-    for device in dict.fromkeys((HOST, *devices_of(run))):
-        points = measured_points(run) if device == HOST else predicted_points(run, device)
-        best = front(points)
+    for device in dict.fromkeys((HOST, *(board.name for board in run.boards), *devices_of(run))):
+        best = front(points_on(run, device))
         if best:
-            what = "measured here" if device == HOST else f"predicted for {device}"
+            where = "measured here" if device == HOST else f"measured on {device}"
+            what = where if run.is_measured_on(device) else f"predicted for {device}"
             lines.append(f"- Front, {escape(what)}, fastest first: {_points(run, best)}")
     return "\n".join((*lines[:_MOST_CHOICES], *_rest(len(lines) - _MOST_CHOICES, "fronts")))
 
@@ -142,8 +142,7 @@ def _candidates(run: Run) -> str:
 def _most_telling(run: Run, ranked: Sequence[Candidate]) -> list[Candidate]:
     """At most ten in their order: those chosen, then the front, those that tie, the dense float ones, then the fastest."""
     tied = {name for names in run.tied.values() for name in names}
-    on_front = {point.candidate.id for point in front(measured_points(run))}
-    on_front |= {point.candidate.id for device in run.choices for point in front(predicted_points(run, device))}
+    on_front = {point.candidate.id for device in (HOST, *run.choices) for point in front(points_on(run, device))}
     chosen = set(run.choices.values())
 
     def urgency(candidate: Candidate) -> int:
@@ -175,7 +174,7 @@ def _devices(run: Run) -> str:
     """A row for each device, then, once for all that share it, what predictions rest on."""
     rows, bases = [], dict[str, None]()
     for device, name in run.choices.items():
-        if device == HOST:
+        if run.is_measured_on(device):
             continue
         prediction = run.candidate(name).prediction(device) if name else None
         rows.append((device, name or "none runs there", *_predicted(prediction)))

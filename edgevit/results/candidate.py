@@ -217,6 +217,8 @@ class Candidate:
     before, and without such sets."""
     embedding: Annotated[Verification | None, LATER] = None
     """With its preprocessing embedded, against the same artifact that is fed from outside; None where it is not embedded."""
+    on_boards: Annotated[dict[str, RoundLatency], LATER] = field(default_factory=dict)
+    """Latency on each board of the run, by its name, in the rounds there; what had no part in them is not in it."""
     shift: Annotated[ShiftRecord | None, LATER] = None
     """What it loses against its float parent on corrupted images; None until ``edgevit eval --corruptions … --record``."""
     file: Annotated[Path | None, Field(exclude=True), LATER] = field(default=None, compare=False)
@@ -233,6 +235,10 @@ class Candidate:
             return self.latency.p50_ms
         measurement = self.measurement()
         return measurement.latency_ms.p50 if measurement else None
+
+    def latency_on(self, device: str) -> RoundLatency | None:
+        """Returns the latency in the rounds on this host ("host") or on a board; None where it had no part in them."""
+        return self.latency if device == HOST else self.on_boards.get(device)
 
     @property
     def unstable(self) -> str:

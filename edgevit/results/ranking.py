@@ -1,4 +1,4 @@
-"""The order of candidates by speed on this host, from what was timed in the same rounds; and which one a user means.
+"""The order of candidates by speed on this host or a board, from what was timed in the same rounds; and which one a user means.
 
 Pure: nothing is run, read or written.
 """
@@ -11,14 +11,20 @@ from statistics import median
 
 from edgevit.errors import UsageError, unknown_name
 from edgevit.results.candidate import Candidate
+from edgevit.results.measurement import HOST, RoundLatency
 from edgevit.results.statistics import Ratio, paired_ratio
 
 
-def compare_speed(candidate: Candidate, other: Candidate) -> Ratio | None:
-    """Returns how many times faster a candidate is than another one in the same rounds; None unless both were in them."""
-    if candidate.latency is None or other.latency is None:
-        return None
-    return paired_ratio(other.latency.bursts_ms, candidate.latency.bursts_ms)
+def compare_speed(candidate: Candidate, other: Candidate, device: str = HOST) -> Ratio | None:
+    """Returns how many times faster a candidate is than another one in the same rounds; None unless both were in them.
+
+    Args:
+        candidate: The one.
+        other: The other.
+        device: "host", or the name of a board.
+    """
+    own, others = candidate.latency_on(device), other.latency_on(device)
+    return None if own is None or others is None else paired_ratio(others.bursts_ms, own.bursts_ms)
 
 
 def fastest_first(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
@@ -32,14 +38,25 @@ def fastest_first(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
         candidates: Of one run.
     """
     given = tuple(candidates)
-    timed = [candidate for candidate in given if candidate.latency]
-    wins = {candidate.id: sum(_is_faster(candidate, other) for other in timed) for candidate in timed}
     measured = [candidate for candidate in given if candidate.latency is None and candidate.p50_ms is not None]
     return (
-        *sorted(timed, key=lambda candidate: (-wins[candidate.id], candidate.p50_ms, candidate.id)),
+        *fastest_on(given, HOST),
         *sorted(measured, key=lambda candidate: (candidate.p50_ms, candidate.id)),
         *(candidate for candidate in given if candidate.p50_ms is None),
     )
+
+
+def fastest_on(candidates: Iterable[Candidate], device: str) -> tuple[Candidate, ...]:
+    """Sorts those that were in the rounds on this host or on a board by their speed there; see :func:`fastest_first`.
+
+    Args:
+        candidates: Of one run; those that had no part in the rounds are left out.
+        device: "host", or the name of a board.
+    """
+    timed = {each.id: (each, latency) for each in candidates if (latency := each.latency_on(device))}
+    wins = {name: sum(_is_faster(own, other) for _, other in timed.values()) for name, (_, own) in timed.items()}
+    ranked = sorted(timed.values(), key=lambda pair: (-wins[pair[0].id], pair[1].p50_ms, pair[0].id))
+    return tuple(candidate for candidate, _ in ranked)
 
 
 def find_candidate(candidates: Iterable[Candidate], named: str) -> Candidate:
@@ -68,8 +85,5 @@ def find_candidate(candidates: Iterable[Candidate], named: str) -> Candidate:
     )
 
 
-def _is_faster(candidate: Candidate, other: Candidate) -> bool:
-    assert candidate.latency is not None
-    assert other.latency is not None
-    pairs = zip(other.latency.bursts_ms, candidate.latency.bursts_ms, strict=True)
-    return median(others / own for others, own in pairs) > 1
+def _is_faster(own: RoundLatency, other: RoundLatency) -> bool:
+    return median(others / mine for others, mine in zip(other.bursts_ms, own.bursts_ms, strict=True)) > 1

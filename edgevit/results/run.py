@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, TypeAdapter
 
 from edgevit.errors import UsageError
+from edgevit.results.board import BoardRecord
 from edgevit.results.candidate import Candidate, SetAccuracy
 from edgevit.results.document import LATER, from_json, to_json
 from edgevit.results.finetune import Finetune
@@ -105,7 +106,7 @@ class Run:
     baseline: Baseline
     candidates: tuple[Candidate, ...]
     selected: str | None
-    """Id of the candidate chosen for the first device of the run, or, without devices, for this host."""
+    """Id of the candidate chosen for the first board or device of the run, or, without any, for this host."""
     stages: tuple[Stage, ...]
     calibration: CalibrationRecord | None = None
     notes: tuple[str, ...] = field(default=())
@@ -113,13 +114,15 @@ class Run:
     """With ``--tokens auto``: one per backend, and a second, more conservative one where int8 exceeded the remaining
     accuracy budget."""
     selected_for: Annotated[dict[str, str | None], LATER] = field(default_factory=dict)
-    """Id of the candidate chosen for each device of the run, in the order in which they were given, or for "host" where
-    there are none; None where nothing usable runs there. Empty in runs of an earlier version."""
+    """Id of the candidate chosen for each board and then each device of the run, in the order in which they were given, or for
+    "host" where there are none; None where nothing usable runs there. Empty in runs of an earlier version."""
     tied: Annotated[dict[str, tuple[str, ...]], LATER] = field(default_factory=dict)
     """Ids of the candidates that cannot be told from the chosen one in speed, by device as in ``selected_for``."""
     order: Annotated[dict[str, PredictedOrder], LATER] = field(default_factory=dict)
     """How sure the order of the usable candidates is, by device on which one of them runs; empty without devices, and in
     runs of an earlier version."""
+    boards: Annotated[tuple[BoardRecord, ...], LATER] = ()
+    """Boards that usable candidates were measured on, in the order in which they were given."""
     evaluation: Annotated[EvaluationRecord | None, LATER] = None
     """None without evaluation images, and in runs of an earlier version."""
     other_evaluations: Annotated[tuple[EvaluationRecord, ...], LATER] = ()
@@ -178,6 +181,10 @@ class Run:
     def is_quick(self) -> bool:
         """Whether it is a first look: on few images, without repair and token plans."""
         return bool(self.spec.get("quick"))
+
+    def is_measured_on(self, device: str) -> bool:
+        """Returns whether candidates were measured on a device: this host ("host"), or a board; else they were predicted for it."""
+        return device == HOST or any(board.name == device for board in self.boards)
 
     def probability_fastest(self, device: str) -> float | None:
         """Returns the probability, 0..1, that the candidate chosen for a device is the fastest there; None where it is not known."""

@@ -18,7 +18,9 @@ from edgevit.results.candidate import Accuracy, Candidate
 from edgevit.results.measurement import Interval, LatencyInterval
 from edgevit.results.metric import MetricScore
 from tests.factories import (
+    BOARD,
     make_artifact,
+    make_board_run,
     make_candidate,
     make_latency,
     make_measurement,
@@ -413,3 +415,13 @@ def test_a_metric_that_is_not_known_fails() -> None:
     assert only(unknown, budget(metric_drop=1.0)).verdict == "fail"
     broken = make_candidate(accuracy=Accuracy(0.8, None, 9, 0.0, metric=MetricScore("my:m", "", float("nan"), 0.0)))
     assert "not a number to judge" in only(broken, budget(metric_drop=1.0)).message
+
+
+def test_a_limit_for_a_board_is_judged_by_the_rounds_there() -> None:
+    run = make_board_run()
+    assert [check.verdict for check in judge(run, latency_budget(70.0, BOARD))] == ["pass"]
+    (check,) = judge(run, latency_budget(50.0, BOARD))
+    assert (check.verdict, check.value) == ("fail", 61.0)
+    assert [check.verdict for check in judge(run, latency_budget(61.5, BOARD))] == ["inconclusive"]
+    (missing,) = judge(run, latency_budget(70.0, BOARD), "litert/dynamic_wi8_afp32")
+    assert missing.verdict == "fail"

@@ -662,3 +662,42 @@ def test_on_a_part_of_the_images_a_metric_without_interval_leaves_all_open() -> 
     assert may_keep_budget(Accuracy(0.1, None, 200, 80.0, metric=score), 0.02)
     sure = MetricScore("my:balanced", "", 0.5, 0.4, None, Interval(0.3, 0.5))
     assert not may_keep_budget(Accuracy(0.9, None, 200, 0.0, metric=sure), 0.02)
+
+
+BOARD, OTHER_BOARD = "pi4", "pi5"
+
+
+def there(name: str, *bursts_ms: float, board: str = BOARD, **changes: Any) -> Candidate:
+    """Measured on a board."""
+    return make_candidate(name, on_boards={board: make_latency(*bursts_ms)} if bursts_ms else {}, **changes)
+
+
+def test_on_a_board_the_fastest_there_is_chosen_not_the_fastest_here() -> None:
+    found = (there(A, 20.0, 21.0, 20.5, p50_ms=9.0), there(B, 30.0, 31.0, 30.5, p50_ms=1.0), there(C, p50_ms=0.5))
+    choice = choose(found, boards=(BOARD,))
+    assert (choice.selected, choice.selected_for, choice.tied, choice.notes) == (A, {BOARD: A}, {BOARD: ()}, ())
+
+
+def test_what_ties_on_a_board_is_chosen_for_its_accuracy() -> None:
+    found = (
+        there(A, 20.0, 21.0, 20.5, accuracy=accurate(drop=0.5)),
+        there(B, 20.1, 20.9, 20.6, accuracy=accurate(drop=0.1)),
+    )
+    choice = choose(found, boards=(BOARD,))
+    assert (choice.selected_for, choice.tied) == ({BOARD: B}, {BOARD: (A,)})
+
+
+def test_boards_come_before_devices_and_each_has_its_choice() -> None:
+    found = (
+        replace(on(A, 20.0), on_boards={BOARD: make_latency(9.0, 9.1, 9.2), OTHER_BOARD: make_latency(3.0, 3.1, 3.2)}),
+        replace(on(B, 10.0), on_boards={BOARD: make_latency(5.0, 5.1, 5.2)}),
+    )
+    choice = choose(found, (PI,), boards=(BOARD, OTHER_BOARD))
+    assert choice.selected_for == {BOARD: B, OTHER_BOARD: A, PI: B}
+    assert (list(choice.selected_for), choice.selected) == ([BOARD, OTHER_BOARD, PI], B)
+
+
+def test_where_nothing_was_measured_on_a_board_there_is_none_and_why() -> None:
+    found = (there(A, p50_ms=9.0), there(B, 1.0, 1.1, 1.2, status="rejected"))
+    choice = choose(found, boards=(BOARD,))
+    assert (choice.selected, choice.notes) == (None, (f"no usable candidate was measured on {BOARD}",))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from edgevit.report.choice import choice_lines, choices_section, summary, tie
 from edgevit.results.measurement import HOST
 from edgevit.results.predicted_order import PredictedOrder
-from tests.factories import make_realistic_run, make_run, make_timed_run
+from tests.factories import BOARD, make_board_run, make_realistic_run, make_run, make_timed_run
 
 PI, TPU = "raspberry-pi-5", "coral-edge-tpu"
 
@@ -90,3 +90,30 @@ def test_how_sure_the_choice_for_a_device_is() -> None:
     assert "| under 1 % |" in choices_section(surest)
     alone = replace(run, order={PI: PredictedOrder(chosen, {chosen: 1.0}, {chosen: 0.0})})
     assert "probability" not in summary(alone, PI), "there is nothing to be faster than"
+
+
+def test_a_choice_for_a_board_is_measured_there_and_labels_what_is_of_this_host() -> None:
+    run = make_board_run()
+    (line,) = choice_lines(run)
+    assert line == (
+        "for pi4: litert/fp32, p50 61.0 ms measured on pi4 (60.0 to 62.0 ms), p50 25.0 ms measured on this host (24.0 to 26.0 ms)"
+    )
+    assert summary(run, BOARD).startswith("**Chosen for pi4: `litert/fp32`** – p50 61.0 ms measured on pi4")
+    section = choices_section(run)
+    assert "| litert/fp32 | chosen | 61.0 ms | 60.0 to 62.0 ms | – |" in section
+    assert "| openvino/static_wi8_ai8 | ok | 81.0 ms | 80.0 to 82.0 ms | 1.33 × (1.31 to 1.34 ×) |" in section
+    assert "- `litert/dynamic_wi8_afp32` did not run there: the runtime there has no op X" in section
+    assert "predicted" not in section
+
+
+def test_a_choice_on_an_emulated_board_says_so() -> None:
+    (_, doubt) = choice_lines(make_board_run(emulated="QEMU"))
+    assert doubt == "pi4 is emulated, and its times say nothing about a board: QEMU"
+
+
+def test_an_unstable_latency_on_a_board_is_said() -> None:
+    run = make_board_run()
+    chosen = run.candidates[0]
+    shaky = replace(chosen, on_boards={BOARD: replace(chosen.on_boards[BOARD], unstable="throttled")})
+    run = replace(run, candidates=(shaky, *run.candidates[1:]))
+    assert choice_lines(run)[1] == "its latency is unstable: throttled"

@@ -8,7 +8,16 @@ from edgevit.report.decision import decisions, device_answers, why_none
 from edgevit.results.candidate import Accuracy
 from edgevit.results.measurement import HOST, Interval
 from edgevit.results.op_support import Fallback, UnitSupport
-from tests.factories import make_candidate, make_latency, make_prediction, make_realistic_run, make_run, make_timed_run
+from tests.factories import (
+    BOARD,
+    make_board_run,
+    make_candidate,
+    make_latency,
+    make_prediction,
+    make_realistic_run,
+    make_run,
+    make_timed_run,
+)  # fmt: skip
 
 PI = "raspberry-pi-5"
 
@@ -104,3 +113,22 @@ def test_nothing_chosen_is_explained() -> None:
     run = make_run(replace(make_candidate(), status="rejected", reasons=("x",)), selected=None)
     assert decisions(run) == ()
     assert why_none(run, HOST).startswith("No candidate was chosen: 1 candidate (0 usable, 1 rejected, 0 failed).")
+
+
+def test_a_board_is_measured_and_never_predicted() -> None:
+    run = make_board_run()
+    (decision,) = decisions(run)
+    assert (decision.device, decision.facts[0].title) == (BOARD, "latency measured on pi4, p50")
+    assert "2 usable were measured there" in decision.why
+    assert decision.why.endswith("It is the fastest of them on pi4, measured.")
+    assert decision.why_not.startswith("It is slower: the chosen one has 1.33 × its speed")
+    assert decision.exchanges[0].title == "latency measured on pi4"
+    assert not any("predicted" in text for text in (*decision.sure, decision.why, decision.why_not))
+    (answer,) = device_answers(run)
+    assert (answer.answer, answer.chosen) == ("yes, as measured", "litert/fp32")
+    assert answer.remarks[-1] == "1 candidates did not run there"
+
+
+def test_an_emulated_board_is_not_to_be_relied_on() -> None:
+    (decision,) = decisions(make_board_run(emulated="QEMU"))
+    assert "Pi4 is emulated, and its times say nothing about a board: QEMU." in decision.sure

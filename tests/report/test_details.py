@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from edgevit.report.details import details
 from edgevit.results.candidate import Verification
-from tests.factories import make_candidate, make_prediction, make_realistic_run, make_run, make_timed_run
+from tests.factories import (
+    make_board_run,
+    make_candidate,
+    make_prediction,
+    make_realistic_run,
+    make_run,
+    make_timed_run,
+)
 
 
 def section(run: object, title: str) -> str:
@@ -54,3 +61,8 @@ def test_stages_versions_and_spec_are_there() -> None:
     assert "| measure | 2 min 03 s | done |" in section(run, "Stages")
     assert "numpy | 2.4.6" in section(run, "Versions")
     assert '"max_drop": 1.0' in section(run, "Spec")
+
+
+def test_rounds_of_a_board_stand_beside_those_of_this_host() -> None:
+    run = make_board_run()
+    assert "61.0 ms" in section(run, "Rounds on pi4") and "25.0 ms" in section(run, "Final round on this host")

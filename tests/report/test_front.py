@@ -13,12 +13,21 @@ from edgevit.report.front import (
     levels,
     max_drop,
     measured_points,
+    points_on,
     predicted_points,
     vertical_range,
 )
 from edgevit.results.candidate import Candidate
 from edgevit.results.measurement import HOST
-from tests.factories import make_candidate, make_realistic_run, make_run, make_timed_run, make_wide_run
+from tests.factories import (
+    BOARD,
+    make_board_run,
+    make_candidate,
+    make_realistic_run,
+    make_run,
+    make_timed_run,
+    make_wide_run,
+)
 
 PI = "raspberry-pi-5"
 
@@ -89,3 +98,14 @@ def test_an_axis_is_logarithmic_where_latencies_differ_much() -> None:
     points = measured_points(make_run(at("fp32", 90, 0.8), at("fp16", 10, 0.8)))
     assert is_logarithmic(points)
     assert not is_logarithmic([replace(points[0], ms=8.0), replace(points[0], ms=1.0)])
+
+
+def test_points_of_a_board_are_those_measured_there() -> None:
+    run = make_board_run()
+    points = points_on(run, BOARD)
+    assert [(point.candidate.id, point.ms) for point in points] == [
+        ("openvino/static_wi8_ai8", 81.0), ("litert/fp32", 61.0),
+    ]  # fmt: skip
+    assert points == measured_points(run, BOARD) != measured_points(run)
+    assert BOARD not in devices_of(run)
+    assert points_on(make_timed_run(PI), PI) == predicted_points(make_timed_run(PI), PI)

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from edgevit.errors import UsageError
 from edgevit.results.candidate import Candidate
-from edgevit.results.ranking import compare_speed, fastest_first, find_candidate
-from tests.factories import make_candidate, make_latency, make_realistic_run
+from edgevit.results.measurement import HOST
+from edgevit.results.ranking import compare_speed, fastest_first, fastest_on, find_candidate
+from tests.factories import BOARD, make_board_run, make_candidate, make_latency, make_realistic_run
 
 
 def timed(name: str, *bursts_ms: float) -> Candidate:
@@ -86,3 +87,12 @@ def test_the_nearest_candidate_is_named(named: str, near: str) -> None:
 def test_a_run_without_candidates_has_no_ranks() -> None:
     with pytest.raises(UsageError, match="unknown candidate: '1'"):
         find_candidate((), "1")
+
+
+def test_on_a_board_the_order_is_that_of_the_rounds_there() -> None:
+    run = make_board_run()
+    assert [each.id for each in fastest_on(run.candidates, BOARD)] == ["litert/fp32", "openvino/static_wi8_ai8"]
+    assert [each.id for each in fastest_on(run.candidates, HOST)][-1] == "litert/fp32"
+    ratio = compare_speed(run.candidates[0], run.candidates[1], BOARD)
+    assert ratio is not None and round(ratio.median, 2) == 1.33
+    assert compare_speed(run.candidates[0], run.candidates[2], BOARD) is None

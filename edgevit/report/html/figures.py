@@ -8,7 +8,7 @@ from typing import Any
 
 from edgevit.report.evidence import Evidence
 from edgevit.report.front import devices_of
-from edgevit.report.html.front_figures import draw_measured, draw_predicted
+from edgevit.report.html.front_figures import draw_measured, draw_measured_on, draw_predicted
 from edgevit.report.html.layer_figures import draw_layer_times, draw_sensitivity
 from edgevit.report.html.panel import Panel
 from edgevit.results.run import Run
@@ -34,7 +34,9 @@ def draw_figures(run: Run, evidence: Evidence) -> Figures:
     """
     from bokeh.document import Document
 
-    fronts = [*draw_measured(run), *chain.from_iterable(draw_predicted(run, device) for device in devices_of(run))]
+    boards = chain.from_iterable(draw_measured_on(run, board.name) for board in run.boards)
+    devices = chain.from_iterable(draw_predicted(run, device) for device in devices_of(run))
+    fronts = [*draw_measured(run), *boards, *devices]
     sensitivities = [
         draw_sensitivity(number, each) for number, each in enumerate(evidence.sensitivities) if each.layers
     ]

@@ -1,4 +1,4 @@
-"""The fronts of the HTML report, drawn by Bokeh: on this host, by runtime and for each device.
+"""The fronts of the HTML report, drawn by Bokeh: on this host, by runtime, on each board and for each device.
 
 Measured points are circles with thin error bars, predicted ones diamonds on a wide band; no plot has both.
 """
@@ -6,7 +6,7 @@ Measured points are circles with thin error bars, predicted ones diamonds on a w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from edgevit import units
@@ -18,7 +18,7 @@ from edgevit.report.front import (
     is_logarithmic,
     levels,
     measured_points,
-    predicted_points,
+    points_on,
     vertical_range,
 )
 from edgevit.report.html.labels import label_offsets
@@ -65,19 +65,36 @@ def draw_measured(run: Run) -> list[tuple[Panel, Figure]]:
     return found
 
 
+def draw_measured_on(run: Run, board: str) -> list[tuple[Panel, Figure]]:
+    """Draws what was measured on a board; nothing where nothing was."""
+    what = f"{judge_title(run)} against latency measured on {board}"
+    number = [each.name for each in run.boards].index(board)
+    return _one_plot(
+        run,
+        board,
+        Panel(f"front-board-{number}", f"Measured on {board}", what, ()),
+        f"latency measured on {board}, p50, ms",
+    )
+
+
 def draw_predicted(run: Run, device: str) -> list[tuple[Panel, Figure]]:
     """Draws what is predicted for a device; nothing where nothing is."""
-    points = predicted_points(run, device)
+    what = f"{judge_title(run)} against latency predicted for {device}"
+    name, title = f"front-device-{devices_of(run).index(device)}", f"Predicted for {device}, not measured"
+    return _one_plot(run, device, Panel(name, title, what, ()), "latency predicted, not measured, ms")
+
+
+def _one_plot(run: Run, device: str, panel: Panel, axis: str) -> list[tuple[Panel, Figure]]:
+    """The plot of all runtimes on a board or a device; the panel says what it shows, without its points."""
+    points = points_on(run, device)
     if not points:
         return []
     from bokeh.models import Range1d
 
-    what = f"{judge_title(run)} against latency predicted for {device}"
     ranges = Range1d(*_horizontal_range(points)), Range1d(*_vertical_range(points, run))
-    frame = _Frame(run, points, device, ranges, "latency predicted, not measured, ms")
-    name = f"front-device-{devices_of(run).index(device)}"
-    panel = Panel(name, f"Predicted for {device}, not measured", _words(run, what, points), _numbers(points))
-    return [(panel, _front_plot(frame, _source(frame), None))]
+    frame = _Frame(run, points, device, ranges, axis)
+    shown = replace(panel, description=_words(run, panel.description, points), numbers=_numbers(points))
+    return [(shown, _front_plot(frame, _source(frame), None))]
 
 
 @dataclass(frozen=True)
@@ -92,7 +109,7 @@ class _Frame:
 
     @property
     def predicted(self) -> bool:
-        return self.device != HOST
+        return not self.run.is_measured_on(self.device)
 
     @property
     def floor(self) -> float:
@@ -191,7 +208,7 @@ def _row(frame: _Frame, point: Point, colour: str) -> dict[str, Any]:
 
 def _is_chosen(frame: _Frame, candidate: Candidate) -> bool:
     chosen = frame.run.choices
-    return candidate.id == chosen.get(frame.device) if frame.predicted else candidate.id in chosen.values()
+    return candidate.id in chosen.values() if frame.device == HOST else candidate.id == chosen.get(frame.device)
 
 
 def _with(text: str, reach: str) -> str:

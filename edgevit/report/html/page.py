@@ -18,7 +18,7 @@ from edgevit.report.contributions import contributions_section
 from edgevit.report.decision import decisions, device_answers, why_none
 from edgevit.report.details import details
 from edgevit.report.evidence import Evidence
-from edgevit.report.front import devices_of, front, levels, measured_points, predicted_points
+from edgevit.report.front import devices_of, front, levels, points_on
 from edgevit.report.html.figures import Figures, draw_figures
 from edgevit.report.html.from_markdown import to_html, to_sections
 from edgevit.report.html.layers import layer_time_table, quantized_table, sensitivity_table
@@ -141,8 +141,8 @@ def render_page(run: Run, evidence: Evidence) -> str:
 
 def _rows(run: Run) -> tuple[_Row, ...]:
     shown, chosen = columns(run), set(run.choices.values())
-    best = {point.number for point in front(measured_points(run))}
-    best |= {point.number for device in devices_of(run) for point in front(predicted_points(run, device))}
+    everywhere = (HOST, *(board.name for board in run.boards), *devices_of(run))
+    best = {point.number for device in everywhere for point in front(points_on(run, device))}
     found = []
     for number, candidate in enumerate(rows_of(run), 1):
         cells = []
