@@ -421,7 +421,7 @@ def test_a_limit_for_a_board_is_judged_by_the_rounds_there() -> None:
     run = make_board_run()
     assert [check.verdict for check in judge(run, latency_budget(70.0, BOARD))] == ["pass"]
     (check,) = judge(run, latency_budget(50.0, BOARD))
-    assert (check.verdict, check.value) == ("fail", 61.0)
+    assert (check.verdict, check.actual) == ("fail", 61.0)
     assert [check.verdict for check in judge(run, latency_budget(61.5, BOARD))] == ["inconclusive"]
     (missing,) = judge(run, latency_budget(70.0, BOARD), "litert/dynamic_wi8_afp32")
     assert missing.verdict == "fail"
