@@ -78,6 +78,7 @@ OTHER_FILES: Mapping[str, str] = {
     "tests/report/html/hostile.py": "names that try to be more than text",
     "tests/report/html/test_in_browser.py": "the HTML report in a browser",
     "tests/model/program/networks.py": "small networks to capture",
+    "tests/measure/boards/phones.py": "a phone that is a folder, behind a fake adb",
     "tests/models.py": "small models",
     "tests/pipeline/contexts.py": "runs without models",
     "tests/quantization/rewrites/test_rewrite.py": "all rewrites together, on every backend",

@@ -27,6 +27,8 @@ class Delegate:
     flags: tuple[str, ...]
     library: str = ""
     """Path of the vendor's library, on the phone or here."""
+    options: str = ""
+    """For the vendor's delegate, such as "backend_type:htp;log_level:1"."""
 
     @property
     def accelerates(self) -> bool:
@@ -47,15 +49,15 @@ def parse_delegate(text: str) -> Delegate:
     """Reads --delegate.
 
     Args:
-        text: "cpu", "gpu", "nnapi" or "vendor:LIBRARY", where LIBRARY is the path of a delegate's shared library: a file of this
-            machine, which is sent, or one of the phone, which begins with /vendor, /system or /data.
+        text: "cpu", "gpu", "nnapi" or "vendor:LIBRARY", where LIBRARY is the path of a delegate's shared library, of this machine or
+            of the phone; after a question mark it may have options, such as "vendor:libQnn.so?backend_type:htp;log_level:1".
 
     Raises:
         UsageError: it is none of these.
     """
     if text.startswith(_VENDOR) and text != _VENDOR:
-        library = text.removeprefix(_VENDOR)
-        return Delegate(text, "EXTERNAL", "vendor's delegate", (), (), library)
+        library, _, wanted = text.removeprefix(_VENDOR).partition("?")
+        return Delegate(text, "EXTERNAL", "vendor's delegate", (), (), library, wanted)
     if text not in _DELEGATES:
         raise UsageError(
             f"--delegate {text!r} is not known", "cpu, gpu, nnapi, or vendor:LIBRARY such as vendor:libQnn.so"
