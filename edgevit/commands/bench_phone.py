@@ -50,37 +50,42 @@ class PhoneBench:
         return "; ".join(f"{file.artifact}: {file.latency.unstable}" for file in self.comparison.unstable)
 
 
+@dataclass(frozen=True)
+class AskedPhone:
+    """A phone, and how to measure on it, as the command line says it."""
+
+    serial: str
+    """As ``adb devices`` lists it."""
+    program: Path | None
+    """LiteRT's ``benchmark_model`` for 64-bit Android; None where it was not given."""
+    delegate: str = "cpu"
+    """See :func:`edgevit.measure.boards.delegation.parse_delegate`."""
+    precision: str = "fastest"
+    """"f32" or "fastest"; what it means for a delegate says :mod:`edgevit.measure.boards.benchmark_model`."""
+
+
 def bench_on_phone(
-    serial: str,
-    artifacts: Sequence[Path],
-    program: Path | None,
-    delegate: str,
-    precision: str,
-    settings: MeasureSpec,
-    progress: Progress,
+    asked: AskedPhone, artifacts: Sequence[Path], settings: MeasureSpec, progress: Progress
 ) -> PhoneBench:
     """Measures artifact files on a phone that is connected by adb.
 
     Args:
-        serial: Of the phone, as ``adb devices`` lists it.
+        asked: The phone, and how.
         artifacts: TFLite files; several are compared with the first.
-        program: LiteRT's ``benchmark_model`` for 64-bit Android.
-        delegate: See :func:`edgevit.measure.boards.delegation.parse_delegate`.
-        precision: "f32" or "fastest"; what it means for a delegate says :mod:`edgevit.measure.boards.benchmark_model`.
         settings: Threads, and how long to measure one file.
         progress: Progress callback.
 
     Raises:
         UsageError: a file is not what it has to be, the phone cannot be used, or a measurement failed; the message tells why.
     """
-    wanted = _checked(artifacts, program, delegate, precision)
+    wanted = _checked(asked, artifacts)
     try:
-        with use_phone(Adb(serial)) as phone:
+        with use_phone(Adb(asked.serial)) as phone:
             if phone.facts.emulated:
                 progress.message(f"{phone.name} is an emulator: its times say nothing of a phone")
             return _measure(phone, artifacts, wanted, settings, progress)
     except CandidateFailed as error:
-        raise UsageError(f"adb:{serial}: {error.message}", error.hint) from error
+        raise UsageError(f"adb:{asked.serial}: {error.message}", error.hint) from error
 
 
 @dataclass(frozen=True)
@@ -90,26 +95,26 @@ class _Wanted:
     precision: PhonePrecision
 
 
-def _checked(artifacts: Sequence[Path], program: Path | None, delegate: str, precision: str) -> _Wanted:
-    if program is None:
+def _checked(asked: AskedPhone, artifacts: Sequence[Path]) -> _Wanted:
+    if asked.program is None:
         raise UsageError(
             "a phone needs LiteRT's benchmark_model",
             "give it with --benchmark-model: android_aarch64_benchmark_model of LiteRT's nightly builds"
             " (ai.google.dev/edge/litert/models/measurement)",
         )
-    if precision not in ("f32", "fastest"):
-        raise UsageError(f"--precision {precision} is not for phones", "f32 or fastest")
+    if asked.precision not in ("f32", "fastest"):
+        raise UsageError(f"--precision {asked.precision} is not for phones", "f32 or fastest")
     for artifact in artifacts:
         backend = backend_of_file(artifact)
         if backend.format != "tflite":
             raise UsageError(
                 f"{artifact} is for {backend.title}; phones run .tflite files here", "export it with --export tflite"
             )
-    check_android_arm64(program, "--benchmark-model")
-    asked = parse_delegate(delegate)
-    if asked.library and Path(asked.library).is_file():
-        check_android_arm64(Path(asked.library), "the vendor's library")
-    return _Wanted(program, asked, "f32" if precision == "f32" else "fastest")
+    check_android_arm64(asked.program, "--benchmark-model")
+    delegate = parse_delegate(asked.delegate)
+    if delegate.library and Path(delegate.library).is_file():
+        check_android_arm64(Path(delegate.library), "the vendor's library")
+    return _Wanted(asked.program, delegate, "f32" if asked.precision == "f32" else "fastest")
 
 
 def _measure(

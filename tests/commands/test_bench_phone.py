@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgevit.commands.bench_phone import PhoneBench, bench_on_phone
+from edgevit.commands.bench_phone import AskedPhone, PhoneBench, bench_on_phone
 from edgevit.errors import UsageError
 from edgevit.results.document import to_document
 from edgevit.run.progress import Silent
@@ -46,7 +46,7 @@ def artifacts(tmp_path: Path, *names: str) -> list[Path]:
 def bench(
     files: list[Path], program: Path | None, delegate: str = "cpu", precision: str = "fastest", said: Said | None = None
 ) -> PhoneBench:
-    return bench_on_phone(SERIAL, files, program, delegate, precision, MeasureSpec(), said or Said())
+    return bench_on_phone(AskedPhone(SERIAL, program, delegate, precision), files, MeasureSpec(), said or Said())
 
 
 def test_one_file(phone: FakePhone, program: Path, tmp_path: Path) -> None:
