@@ -13,13 +13,22 @@ import numpy as np
 from edgevit.backends import Session, get_backend
 from edgevit.errors import UsageError
 from edgevit.measure.conditions import activity_since, disturbances, not_judged, read_counters
+from edgevit.measure.energy import Counters, EnergyCount, NotMeasured, PowerRail, energy_of_runs, find_energy_source
 from edgevit.measure.host import governor, threads_note
+from edgevit.measure.machine_changes import machine_conditions
+from edgevit.measure.machine_state import cpu_name, read_state
+from edgevit.measure.machine_watch import watching
 from edgevit.measure.resident_memory import peak_resident_bytes, reset_peak, resident_bytes
+from edgevit.measure.sysfs import ROOT
+from edgevit.results.machine_state import Energy, MachineSpan
 from edgevit.results.measurement import HOST, Conditions, LatencyMs, Measurement
 from edgevit.run.child_process import report_progress
 
 WARMUP_RUNS = 10
 WARMUP_SECONDS = 0.3
+POWER_SECONDS = 2.0
+"""Of runs beside the timed ones, where a power sensor tells their energy."""
+_POWER_RUNS = 3
 _REPORT_EVERY_S = 0.5
 
 
@@ -61,6 +70,7 @@ def bench(job: BenchJob) -> Measurement:
 def bench_session(job: BenchJob) -> tuple[Measurement, Session]:
     """Measures as :func:`bench` does; also returns the session, to go on with."""
     load_average = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    before, source = read_state(), find_energy_source(ROOT)
     backend = get_backend(job.backend)
     backend.import_runtime()
     empty_bytes = resident_bytes()
@@ -70,10 +80,15 @@ def bench_session(job: BenchJob) -> tuple[Measurement, Session]:
     load_ms = (time.perf_counter_ns() - begin) / 1e6
     call = noise_call(session)
     first_run_ms, warmup_runs = warm_up(call, WARMUP_RUNS, WARMUP_SECONDS)
-    begin_runs = read_counters()
-    samples_ms = time_runs(call, job.min_runs, job.min_seconds)
-    activity = activity_since(begin_runs)
+    count = EnergyCount(source) if isinstance(source, Counters) else None
+    with watching(session.threads, energy=count) as watch:
+        begin_runs = read_counters()
+        samples_ms = time_runs(call, job.min_runs, job.min_seconds, between=watch.look_if_due)
+        activity = activity_since(begin_runs)
+    span = MachineSpan(before, watch.found(), read_state())
     peak_bytes = peak_resident_bytes()
+    energy, energy_unknown = _energy(source, count, call, len(samples_ms))
+    machine = machine_conditions(cpu_name(), span, activity.other_cores, energy, energy_unknown)
     cores = os.cpu_count() or 1
     measurement = Measurement(
         device=HOST,
@@ -84,6 +99,7 @@ def bench_session(job: BenchJob) -> tuple[Measurement, Session]:
         peak_rss_bytes=peak_bytes,
         rss_delta_bytes=max(0, peak_bytes - empty_bytes),
         threads=session.threads,
+        energy_mj=energy.mj_per_run if energy else None,
         conditions=Conditions(
             runtime=backend.title,
             runtime_version=session.runtime_version,
@@ -94,12 +110,33 @@ def bench_session(job: BenchJob) -> tuple[Measurement, Session]:
             batch=batch_of(session),
             governor=governor(),
             load_average=load_average,
-            unstable="; ".join(map(str, disturbances(activity, session.threads, cores, None))),
+            unstable="; ".join(map(str, (*disturbances(activity, session.threads, cores, None), *machine.throttled))),
             not_judged=not_judged(activity),
             note=threads_note(job.threads, session.threads, cores),
+            machine=machine,
         ),
     )
     return measurement, session
+
+
+def _energy(
+    source: Counters | PowerRail | NotMeasured, count: EnergyCount | None, call: Callable[[], object], runs: int
+) -> tuple[Energy | None, str]:
+    """Energy of the timed runs by counters, or of a few more by a power sensor; or why it is not known.
+
+    Args:
+        source: What tells energy here.
+        count: The counters, read around the timed runs.
+        call: One run.
+        runs: That were timed.
+    """
+    if isinstance(source, NotMeasured):
+        return None, source.reason
+    if isinstance(source, PowerRail):
+        found = energy_of_runs(source, call, POWER_SECONDS, _POWER_RUNS)
+    else:
+        found = count.energy(runs) if count else None
+    return found, "" if found else f"{source.name} did not count anything"
 
 
 def time_calls(call: Callable[[], object], min_runs: int, min_seconds: float) -> Timing:
@@ -148,6 +185,7 @@ def time_runs(
     min_runs: int,
     min_seconds: float,
     timed: Callable[[Callable[[], object]], float] = milliseconds,
+    between: Callable[[], None] = lambda: None,
 ) -> tuple[float, ...]:
     """Times each call of a function in ms until both minima are reached.
 
@@ -156,11 +194,13 @@ def time_runs(
         min_runs: Least number of calls.
         min_seconds: Their least total duration, in seconds.
         timed: Calls a function and returns how long it took in ms.
+        between: Called after each run, outside its time.
     """
     samples: list[float] = []
     begin = reported = time.perf_counter()
     while len(samples) < min_runs or time.perf_counter() - begin < min_seconds:
         samples.append(timed(call))
+        between()
         if time.perf_counter() - reported > _REPORT_EVERY_S:
             reported = time.perf_counter()
             by_time = (reported - begin) / min_seconds if min_seconds else 1.0

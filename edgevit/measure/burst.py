@@ -12,6 +12,9 @@ from edgevit.backends import get_backend
 from edgevit.measure.bench import batch_of, noise_call, time_runs, warm_up
 from edgevit.measure.conditions import Activity, activity_since, disturbances, read_counters
 from edgevit.measure.core_wait import timer_without_waits
+from edgevit.measure.machine_state import cpu_name, read_state
+from edgevit.measure.machine_watch import watching
+from edgevit.results.machine_state import MachineSpan
 from edgevit.run.child_process import wait_for_turn
 
 WARMUP_RUNS = 3
@@ -54,6 +57,10 @@ class Burst:
     """Of the machine."""
     batch: int = 1
     """Images of one run."""
+    cpu: str = ""
+    """Name of the processor."""
+    span: MachineSpan | None = None
+    """The machine before, during and after the runs."""
 
     @property
     def p50_ms(self) -> float:
@@ -71,13 +78,22 @@ def time_burst(job: BurstJob) -> Burst:
     call = noise_call(session)
     warm_up(call, WARMUP_RUNS, WARMUP_SECONDS)
     wait_for_turn()
+    before = read_state()
     waited_seconds = wait_until_quiet(job.threads, job.most_wait_seconds)
     warm_up(call, WARMUP_RUNS, WARMUP_SECONDS)
-    with timer_without_waits(job.threads) as timed:
+    with timer_without_waits(job.threads) as timed, watching(job.threads) as watch:
         begin = read_counters()
-        samples_ms = time_runs(call, job.min_runs, job.seconds, timed)
+        samples_ms = time_runs(call, job.min_runs, job.seconds, timed, watch.look_if_due)
         activity = activity_since(begin)
-    return Burst(samples_ms, waited_seconds, activity, os.cpu_count() or 1, batch_of(session))
+    return Burst(
+        samples_ms=samples_ms,
+        waited_seconds=waited_seconds,
+        activity=activity,
+        cores=os.cpu_count() or 1,
+        batch=batch_of(session),
+        cpu=cpu_name(),
+        span=MachineSpan(before, watch.found(), read_state()),
+    )
 
 
 def wait_until_quiet(threads: int, most_seconds: float) -> float:

@@ -19,7 +19,10 @@ from typing import TypeAlias
 
 from edgevit.errors import CandidateFailed
 from edgevit.measure.burst import Burst, BurstJob, time_burst
-from edgevit.measure.conditions import Disturbance, disturbances, instability, not_judged
+from edgevit.measure.conditions import Disturbance, disturbances, instability, joined, not_judged
+from edgevit.measure.machine_changes import machine_conditions
+from edgevit.measure.machine_watch import joined_spans
+from edgevit.results.machine_state import MachineConditions
 from edgevit.results.measurement import RoundLatency
 from edgevit.results.statistics import median_interval
 from edgevit.run.task import Task
@@ -34,6 +37,7 @@ MEAN_WAIT_SECONDS = 0.2
 """Of all bursts, as a mean: a machine that never gets quiet is not waited for again and again."""
 
 _FEW_ENTRIES = 4
+_NO_ENERGY = "bursts of a tenth of a second are too short for it: `edgevit bench FILE` measures it"
 
 
 @dataclass(frozen=True)
@@ -215,12 +219,24 @@ def _latency(bursts: list[Burst], repeats: int, threads: int, highest_clock_mhz:
     values = tuple(burst.p50_ms for burst in bursts)
     p50_ms, interval_ms = median(values), median_interval(values)
     found = [_judge(burst, threads, highest_clock_mhz) for burst in bursts]
+    machine = _machine(bursts)
+    reasons = (instability(found, p50_ms, interval_ms), *(machine.throttled if machine else ()))
     return RoundLatency(
         p50_ms=p50_ms,
         interval_ms=interval_ms,
         bursts_ms=values,
         repeated_bursts=repeats,
-        unstable=instability(found, p50_ms, interval_ms),
+        unstable="; ".join(filter(None, reasons)),
         not_judged=not_judged(bursts[0].activity),
         batch=bursts[0].batch,
+        machine=machine,
     )
+
+
+def _machine(bursts: list[Burst]) -> MachineConditions | None:
+    """The machine while these bursts ran; None where they do not tell of it."""
+    spans = [burst.span for burst in bursts if burst.span]
+    if not spans:
+        return None
+    other_cores = joined([burst.activity for burst in bursts]).other_cores
+    return machine_conditions(bursts[0].cpu, joined_spans(spans), other_cores, None, _NO_ENERGY)

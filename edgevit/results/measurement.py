@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from edgevit.results.document import LATER
+from edgevit.results.machine_state import MachineConditions
 from edgevit.results.op_support import UnitSupport
 
 HOST = "host"
@@ -46,6 +47,8 @@ class Conditions:
     """Conditions that the system does not report, such as "steal time, clock"; "" if it reports all of them."""
     note: Annotated[str, LATER] = ""
     """Such as "4 threads on 2 cores"."""
+    machine: Annotated[MachineConditions | None, LATER] = None
+    """The machine before, during and after; None in measurements of earlier versions."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,8 @@ class Measurement:
     conditions: Conditions
     source: Literal["measured"] = "measured"
     energy_mj: Annotated[float | None, LATER] = None
-    """Millijoules of one run, where something measured them, such as a meter on a board; None where nothing did."""
+    """Millijoules of one run, where something measured them, such as a processor's own counters or a power sensor of a board,
+    without subtracting what the machine needs at rest; None where nothing did, see ``conditions.machine``."""
     rounds: Annotated[RoundLatency | None, LATER] = None
     """Latency from several processes, one burst each, where that is what was measured; else None."""
 
@@ -111,6 +115,8 @@ class RoundLatency:
     """Conditions that the system does not report, such as "steal time, clock"; "" if it reports all of them."""
     batch: Annotated[int, LATER] = 1
     """Images of one run."""
+    machine: Annotated[MachineConditions | None, LATER] = None
+    """The machine before, during and after the bursts; None in measurements of earlier versions."""
 
     @property
     def images_per_second(self) -> float:
