@@ -17,6 +17,14 @@ from edgevit.results.candidate import Accuracy, Candidate, ChangedClass, Verific
 from edgevit.results.contract import Contract
 from edgevit.results.finetune import Finetune, FinetunePoint
 from edgevit.results.layer_times import LayerTime, LayerTimes, Peak, Roofs
+from edgevit.results.machine_state import (
+    ClockRange,
+    CpuCluster,
+    MachineConditions,
+    MachineState,
+    MachineWhile,
+    Temperature,
+)
 from edgevit.results.measurement import (
     HOST,
     Conditions,
@@ -79,6 +87,55 @@ def make_measurement(p50_ms: float = 12.0, *, device: str = HOST, peak_rss_bytes
         threads=1,
         conditions=Conditions("litert", "2.3.0", "f32", "XNNPACK, 1 partition", 10, 200, 1, "performance", 0.2),
     )
+
+
+def make_machine_state(**changes: Any) -> MachineState:
+    """A small board that nothing is the matter with."""
+    state = MachineState(
+        clusters=(CpuCluster("0-3", "ondemand", 1500.0, 600.0, 1500.0, 1500.0),),
+        temperatures=(Temperature("cpu-thermal", 48.3),),
+        cooling=(),
+        throttling=(),
+        throttled_since_boot=(),
+        events=(),
+        power_supply=(),
+        power_mode="unknown",
+        clocks_fixed=None,
+        gpu_mhz=None,
+        memory_available_bytes=3_100_000_000,
+        load_average=0.4,
+        affinity="0-3",
+        unknown=(),
+    )
+    return replace(state, **changes)
+
+
+def make_machine_while(**changes: Any) -> MachineWhile:
+    """The same board at work."""
+    during = MachineWhile(
+        looks=3,
+        busy_mhz=(1500.0, 1500.0, 1500.0),
+        clocks=(ClockRange("0-3", 1500.0, 1500.0),),
+        hottest=(Temperature("cpu-thermal", 61.8),),
+        throttling=(),
+    )
+    return replace(during, **changes)
+
+
+def make_machine(**changes: Any) -> MachineConditions:
+    """The conditions of a measurement there."""
+    machine = MachineConditions(
+        cpu="Cortex-A72",
+        before=make_machine_state(),
+        during=make_machine_while(),
+        after=make_machine_state(),
+        other_cores=0.1,
+        energy=None,
+        energy_unknown="this machine reports no energy counter (RAPL) and no power sensor (INA3221)",
+        throttled=(),
+        changed=(),
+    )
+    return replace(machine, **changes)
 
 
 def make_latency(*bursts_ms: float, repeated_bursts: int = 0, unstable: str = "") -> RoundLatency:

@@ -79,6 +79,7 @@ OTHER_FILES: Mapping[str, str] = {
     "tests/report/html/test_in_browser.py": "the HTML report in a browser",
     "tests/model/program/networks.py": "small networks to capture",
     "tests/measure/boards/phones.py": "a phone that is a folder, behind a fake adb",
+    "tests/measure/machines.py": "machines as trees of the files that their kernels show",
     "tests/models.py": "small models",
     "tests/pipeline/contexts.py": "runs without models",
     "tests/quantization/rewrites/test_rewrite.py": "all rewrites together, on every backend",

@@ -89,7 +89,8 @@ def bench(
         typer.Option(
             "--require-stable",
             rich_help_panel=options.MEASUREMENT,
-            help="Exit 1 if other work disturbed the measurement.",
+            help="Exit 1 if other work disturbed the measurement, or its conditions changed: throttled, the clock by more"
+            " than 5 %, other processes on more than half a core.",
         ),
     ] = False,
     as_json: options.Json = False,
@@ -112,6 +113,7 @@ def bench(
     from edgevit.cli import render_bench, render_layers, terminal
     from edgevit.commands import bench as command
     from edgevit.results.document import to_document
+    from edgevit.results.machine_state import not_stable
     from edgevit.spec.spec import MeasureSpec
     from edgevit.spec.toml_files import validate
 
@@ -145,12 +147,12 @@ def bench(
             show = partial(render_bench.print_comparison, comparison)
             machine = command.machine_document(artifacts, comparison.threads) if as_json else {}
             document = {"comparison": to_document(comparison), **machine}
-            unstable = "; ".join(f"{file.artifact}: {file.latency.unstable}" for file in comparison.unstable)
+            unstable = "; ".join(f"{file.artifact}: {why}" for file, why in comparison.not_stable)
         elif seconds is not None:
             long_run = command.sustain_file(artifact, precision, settings, seconds, progress)
             show = partial(render_bench.print_sustained, artifact, long_run)
             document = {"artifact": str(artifact), "sustained": render_bench.sustained_document(long_run)}
-            unstable = long_run.unstable
+            unstable = not_stable(long_run.unstable, long_run.machine)
         elif op_times:
             profile = command.profile_file(artifact, precision, settings, progress)
             show = partial(render_bench.print_op_times, artifact, profile)
@@ -176,13 +178,13 @@ def bench(
             whole = time_file_pipeline(artifact, precision, settings, pipeline, progress)
             show = partial(render_bench.print_pipeline, artifact, whole)
             document = {"artifact": str(artifact), "pipeline": to_document(whole)}
-            unstable = whole.unstable
+            unstable = not_stable(whole.unstable, whole.machine)
         else:
             measurement = command.measure_file(artifact, precision, settings, batch, progress)
             show = partial(render_bench.print_measurement, artifact, measurement)
             machine = command.machine_document(artifacts, measurement.threads) if as_json else {}
             document = {"artifact": str(artifact), "measurement": to_document(measurement), **machine}
-            unstable = measurement.conditions.unstable
+            unstable = not_stable(measurement.conditions.unstable, measurement.conditions.machine)
     if as_json:
         terminal.print_json(document)
     else:

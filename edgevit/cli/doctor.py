@@ -41,6 +41,7 @@ def doctor(as_json: options.Json = False) -> None:
 def _print(diagnosis: Diagnosis) -> None:
     from edgevit import units
     from edgevit.cli import terminal
+    from edgevit.report.machine_text import state_rows
 
     host = diagnosis.host
     facts = (
@@ -53,6 +54,10 @@ def _print(diagnosis: Diagnosis) -> None:
         ("governor", host.governor),
     )
     terminal.print_table(("host", ""), facts)
+    terminal.print_line()
+    terminal.print_table(
+        ("conditions of a measurement", ""), (*state_rows(diagnosis.machine), ("energy", diagnosis.energy))
+    )
     terminal.print_line()
     packages = [
         (package.name, package.version or "not installed", package.extra or "base") for package in diagnosis.packages

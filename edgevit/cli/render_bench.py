@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from edgevit.commands.image_pipeline import PipelineLatency
     from edgevit.measure.sustained import SustainedLatency
     from edgevit.results.comparison import Comparison, TimedFile
+    from edgevit.results.machine_state import MachineConditions
     from edgevit.results.measurement import Interval, Measurement
     from edgevit.results.op_times import OpTimes
 
@@ -31,6 +32,7 @@ def print_measurement(artifact: Path, measurement: Measurement) -> None:
         ("first run", units.milliseconds(measurement.first_run_ms)),
         ("process memory, peak", units.size(measurement.peak_rss_bytes)),
         ("memory over the empty runtime", units.size(measurement.rss_delta_bytes)),
+        *_energy_rows(conditions.machine),
         ("runs", str(conditions.runs)),
         ("threads", _threads(measurement.threads, conditions.note)),
         (
@@ -39,7 +41,7 @@ def print_measurement(artifact: Path, measurement: Measurement) -> None:
         ),
     ]
     print_table((_name(artifact, conditions.batch), "measured on this host"), rows, numeric=(1,))
-    _print_conditions(conditions.unstable, conditions.not_judged)
+    _print_conditions(conditions.unstable, conditions.not_judged, conditions.machine)
 
 
 def print_comparison(comparison: Comparison) -> None:
@@ -59,6 +61,13 @@ def print_comparison(comparison: Comparison) -> None:
         print_line(f"unstable: {file.artifact}: {file.latency.unstable}")
     for reason in dict.fromkeys(file.latency.not_judged for file in comparison.files if file.latency.not_judged):
         print_line(f"not judged, for this system does not report it: {reason}")
+    for file in comparison.files:
+        _print_changes(file.latency.machine, file.latency.unstable, f"{file.artifact}: ")
+    machine = fastest.latency.machine
+    if machine:
+        from edgevit.report.machine_text import machine_text
+
+        print_line(f"conditions: {machine_text(machine)}")
 
 
 def print_sustained(artifact: Path, found: SustainedLatency) -> None:
@@ -87,7 +96,7 @@ def print_sustained(artifact: Path, found: SustainedLatency) -> None:
     ]
     print_table(("time", "images/s", "p50", "clock"), stretches, numeric=(1, 2, 3))
     print_line()
-    _print_conditions(found.unstable, "")
+    _print_conditions(found.unstable, "", found.machine)
     if found.throttled:
         print_line(
             f"throttled: {100 * found.drift:.0f} % slower at the end, the clock {-100 * (clock or 0.0):.0f} % lower"
@@ -125,7 +134,7 @@ def print_pipeline(artifact: Path, found: PipelineLatency) -> None:
         f"{times.images_per_second:.1f} images/s end to end ({rate.low:.1f} to {rate.high:.1f}), one after another"
     )
     print_line(f"{times.runs} runs on images of {found.images}; threads: {found.threads}; measured on this host")
-    _print_conditions(found.unstable, found.not_judged)
+    _print_conditions(found.unstable, found.not_judged, found.machine)
 
 
 def print_op_times(artifact: Path, found: OpTimes) -> None:
@@ -188,7 +197,33 @@ def _threads(threads: int, note: str) -> str:
     return note or str(threads)
 
 
-def _print_conditions(unstable: str, not_judged: str) -> None:
+def _energy_rows(machine: MachineConditions | None) -> list[tuple[str, str]]:
+    from edgevit.report.machine_text import energy_text
+
+    return [("energy of a run", energy_text(machine))] if machine and machine.energy else []
+
+
+def _print_conditions(unstable: str, not_judged: str, machine: MachineConditions | None) -> None:
+    from edgevit.report.machine_text import energy_text, machine_text
+
     print_line(f"unstable: {unstable}" if unstable else "stable: no other work disturbed it")
     if not_judged:
         print_line(f"not judged, for this system does not report it: {not_judged}")
+    if machine:
+        _print_changes(machine, unstable)
+        print_line(f"conditions: {machine_text(machine)}")
+        if not machine.energy:
+            print_line(f"energy {energy_text(machine)}")
+
+
+def _print_changes(machine: MachineConditions | None, unstable: str, of: str = "") -> None:
+    """Prints what changed of a machine, as far as that is not said yet.
+
+    Args:
+        machine: None where it was not recorded.
+        unstable: What was said.
+        of: What was measured on it, such as "a.onnx: ".
+    """
+    changed = [each for each in machine.changed if each not in unstable] if machine else []
+    if changed:
+        print_line(f"conditions changed: {of}{'; '.join(changed)}")

@@ -9,7 +9,11 @@ from typing import Literal
 from edgevit.backends import Backend, all_backends, check_makers, get_backend
 from edgevit.commands import probes
 from edgevit.errors import EdgevitError, UsageError
+from edgevit.measure.energy import find_energy_source, source_text
 from edgevit.measure.host import host_fingerprint
+from edgevit.measure.machine_state import read_state
+from edgevit.measure.sysfs import ROOT
+from edgevit.results.machine_state import MachineState
 from edgevit.results.measurement import Host
 from edgevit.run import packages
 from edgevit.run.progress import Silent
@@ -67,6 +71,10 @@ class Diagnosis:
     host: Host
     packages: tuple[Package, ...]
     backends: tuple[Probe, ...]
+    machine: MachineState
+    """What of the conditions of a measurement can be read here, and what it is now."""
+    energy: str
+    """What tells the energy of runs here, or why nothing does."""
 
     @property
     def base_works(self) -> bool:
@@ -90,7 +98,14 @@ def diagnose(timeout_seconds: float = TIMEOUT_SECONDS) -> Diagnosis:
     base = tuple(Package(name, packages.version_of(name), None) for name in packages.BASE)
     named = ((packages.found_as(name), extra) for name, extra in packages.EXTRAS.items())
     optional = tuple(Package(name, packages.version_of(name), extra) for name, extra in named)
-    return Diagnosis(__version__, host_fingerprint(threads=1), base + optional, found)
+    return Diagnosis(
+        edgevit_version=__version__,
+        host=host_fingerprint(threads=1),
+        packages=base + optional,
+        backends=found,
+        machine=read_state(),
+        energy=source_text(find_energy_source(ROOT)),
+    )
 
 
 def probe_backend(backend: Backend, timeout_seconds: float = TIMEOUT_SECONDS) -> Probe:

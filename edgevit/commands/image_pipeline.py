@@ -27,8 +27,12 @@ from edgevit.measure.bench import warm_up
 from edgevit.measure.burst import WARMUP_RUNS, WARMUP_SECONDS
 from edgevit.measure.conditions import activity_since, disturbances, not_judged, read_counters
 from edgevit.measure.host import check_threads
+from edgevit.measure.machine_changes import machine_conditions
+from edgevit.measure.machine_state import cpu_name, read_state
+from edgevit.measure.machine_watch import watching
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.image_pipeline import PipelineTimes, pipeline_times
+from edgevit.results.machine_state import MachineConditions, MachineSpan
 from edgevit.run.child_process import report_progress
 from edgevit.run.progress import Progress
 from edgevit.run.stages import child_runner
@@ -38,6 +42,7 @@ from edgevit.spec.spec import MeasureSpec, PreprocessingOverrides
 GENERATED: Final = "generated"
 """Source of images that needs no files: a JPEG of 500 x 375 pixels."""
 _MOST_IMAGES = 64
+_NO_ENERGY = "`edgevit bench FILE` measures that of the model"
 _SEED = 0
 
 
@@ -71,6 +76,8 @@ class PipelineLatency:
     """Why the times are not to be relied on; "" if they are, or are not judged."""
     not_judged: str
     """Conditions that the system does not report; "" if it reports all of them."""
+    machine: MachineConditions | None = None
+    """The machine before, during and after."""
 
 
 def time_file_pipeline(
@@ -110,6 +117,7 @@ def time_pipeline(job: PipelineJob) -> PipelineLatency:
     Raises:
         UsageError: the file does not take single images, or an image cannot be read.
     """
+    before = read_state()
     session = get_backend(job.backend).open_session(job.artifact, job.threads, job.precision)
     check_takes_image(session)
     contract = preprocessing_for(session.inputs[0], job.preprocessing)
@@ -127,18 +135,25 @@ def time_pipeline(job: PipelineJob) -> PipelineLatency:
         return tuple((after - before) / 1e6 for before, after in itertools.pairwise(moments))
 
     warm_up(step, WARMUP_RUNS, WARMUP_SECONDS)
-    begin = read_counters()
     steps: list[tuple[float, ...]] = []
-    while len(steps) < job.min_runs or time.perf_counter() - begin.wall_s < job.min_seconds:
-        steps.append(step())
-        report_progress(min(99, 100 * len(steps) // job.min_runs), 100)
-    activity = activity_since(begin)
+    with watching(job.threads) as watch:
+        begin = read_counters()
+        while len(steps) < job.min_runs or time.perf_counter() - begin.wall_s < job.min_seconds:
+            steps.append(step())
+            watch.look_if_due()
+            report_progress(min(99, 100 * len(steps) // job.min_runs), 100)
+        activity = activity_since(begin)
+    span = MachineSpan(before, watch.found(), read_state())
+    machine = machine_conditions(cpu_name(), span, activity.other_cores, None, _NO_ENERGY)
     return PipelineLatency(
         times=pipeline_times(steps),
         images=job.images.source if job.images else GENERATED,
         threads=job.threads,
-        unstable="; ".join(map(str, disturbances(activity, job.threads, os.cpu_count() or 1, None))),
-        not_judged=not_judged(activity),
+        unstable="; ".join(
+            map(str, (*disturbances(activity, job.threads, os.cpu_count() or 1, None), *machine.throttled))
+        ),
+        not_judged=not_judged(activity, span.after.unknown),
+        machine=machine,
     )
 
 

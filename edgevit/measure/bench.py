@@ -111,7 +111,7 @@ def bench_session(job: BenchJob) -> tuple[Measurement, Session]:
             governor=governor(),
             load_average=load_average,
             unstable="; ".join(map(str, (*disturbances(activity, session.threads, cores, None), *machine.throttled))),
-            not_judged=not_judged(activity),
+            not_judged=not_judged(activity, span.after.unknown),
             note=threads_note(job.threads, session.threads, cores),
             machine=machine,
         ),

@@ -237,13 +237,19 @@ def joined(activities: Sequence[Activity]) -> Activity:
     )
 
 
-def not_judged(activity: Activity) -> str:
-    """Returns which conditions this system does not report, such as "steal time, clock"; "" if it reports all."""
+def not_judged(activity: Activity, unknown: Iterable[str] = ()) -> str:
+    """Returns which conditions this system does not report, such as "steal time, clock"; "" if it reports all.
+
+    Args:
+        activity: While something was timed.
+        unknown: What is not known of the machine, see :attr:`edgevit.results.machine_state.MachineState.unknown`.
+    """
     known = {
         "steal time": activity.steal_share,
         "other processes": activity.other_cores,
         "clock": activity.clock_mhz,
         "context switches": activity.involuntary_switches,
+        "throttling": None if "throttling" in unknown else True,
     }
     return ", ".join(name for name, value in known.items() if value is None)
 

@@ -45,6 +45,7 @@ class Counters:
 
     counters: tuple[Counter, ...]
     name: str
+    """Such as "RAPL package-0"."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class PowerRail:
     """A rail with a power sensor."""
 
     name: str
+    """Such as "INA3221 rail VDD_IN"."""
     power: tuple[Path, ...]
     """One file in mW, or one in mV and one in mA."""
 
@@ -75,6 +77,11 @@ def find_energy_source(root: Path) -> Counters | PowerRail | NotMeasured:
     if rails:
         return NotMeasured(f"the power sensor has no rail of the whole module, only {', '.join(sorted(rails))}")
     return NotMeasured("this machine reports no energy counter (RAPL) and no power sensor (INA3221)")
+
+
+def source_text(source: Counters | PowerRail | NotMeasured) -> str:
+    """Returns what tells energy, such as "RAPL package-0", or why nothing does."""
+    return f"not measured: {source.reason}" if isinstance(source, NotMeasured) else source.name
 
 
 def increase_uj(before: int, after: int, range_uj: int) -> int:
@@ -154,7 +161,7 @@ def energy_of_runs(rail: PowerRail, call: Callable[[], object], seconds: float, 
     ended.set()
     reader.join()
     watts = mean_watts(samples)
-    return None if watts is None else _energy(watts * elapsed, elapsed, runs, f"INA3221 rail {rail.name}")
+    return None if watts is None else _energy(watts * elapsed, elapsed, runs, rail.name)
 
 
 def power_mw(rail: PowerRail) -> float | None:
@@ -193,14 +200,17 @@ def _counters(packages: Sequence[Path]) -> Counters | NotMeasured:
 
 
 def _rails(root: Path) -> dict[str, PowerRail]:
-    """The rails of all sensors, by name."""
+    """The rails of all sensors, by their labels."""
     found: dict[str, PowerRail] = {}
     for label in matches(root, _IIO):
         number = label.name.rpartition("_")[2]
-        found[text_of(label)] = PowerRail(text_of(label), (label.with_name(f"in_power{number}_input"),))
+        found[text_of(label)] = _rail(label, f"in_power{number}_input")
     for label in matches(root, _HWMON):
         if text_of(label.with_name("name")) == "ina3221":
             channel = label.name.removeprefix("in").removesuffix("_label")
-            files = (label.with_name(f"in{channel}_input"), label.with_name(f"curr{channel}_input"))
-            found[text_of(label)] = PowerRail(text_of(label), files)
+            found[text_of(label)] = _rail(label, f"in{channel}_input", f"curr{channel}_input")
     return {name: rail for name, rail in found.items() if name and power_mw(rail) is not None}
+
+
+def _rail(label: Path, *files: str) -> PowerRail:
+    return PowerRail(f"INA3221 rail {text_of(label)}", tuple(map(label.with_name, files)))

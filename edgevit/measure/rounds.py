@@ -37,7 +37,7 @@ MEAN_WAIT_SECONDS = 0.2
 """Of all bursts, as a mean: a machine that never gets quiet is not waited for again and again."""
 
 _FEW_ENTRIES = 4
-_NO_ENERGY = "bursts of a tenth of a second are too short for it: `edgevit bench FILE` measures it"
+_NO_ENERGY = "`edgevit bench FILE` measures it, bursts are too short for that"
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ def _latency(bursts: list[Burst], repeats: int, threads: int, highest_clock_mhz:
         bursts_ms=values,
         repeated_bursts=repeats,
         unstable="; ".join(filter(None, reasons)),
-        not_judged=not_judged(bursts[0].activity),
+        not_judged=not_judged(bursts[0].activity, machine.after.unknown if machine else ()),
         batch=bursts[0].batch,
         machine=machine,
     )

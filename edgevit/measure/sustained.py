@@ -12,13 +12,18 @@ from statistics import median
 from edgevit.backends import get_backend
 from edgevit.measure.bench import batch_of, milliseconds, noise_call, warm_up
 from edgevit.measure.burst import WARMUP_RUNS
-from edgevit.measure.conditions import activity_since, disturbances, read_counters
+from edgevit.measure.conditions import Activity, activity_since, disturbances, joined, read_counters
+from edgevit.measure.machine_changes import machine_conditions
+from edgevit.measure.machine_state import cpu_name, read_state
+from edgevit.measure.machine_watch import watching
+from edgevit.results.machine_state import MachineConditions, MachineSpan
 from edgevit.run.child_process import report_progress
 
 WINDOW_SECONDS = 1.0
 _ENDS = 0.1
 """Share of the windows that count as the beginning, and as the end."""
 _NOTABLE = 0.05
+_NO_ENERGY = "`edgevit bench FILE` measures it, a long run does not"
 _MOST_STRETCHES = 10
 
 
@@ -69,6 +74,8 @@ class SustainedLatency:
     windows: tuple[Window, ...]
     threads: int
     batch: int
+    machine: MachineConditions | None = None
+    """The machine before, during and after; looked at between the windows."""
 
     @property
     def first_ms(self) -> float:
@@ -141,26 +148,33 @@ def run_sustained(job: SustainedJob) -> SustainedLatency:
     Raises:
         UsageError: the runtime cannot load or run the file.
     """
+    before = read_state()
     session = get_backend(job.backend).open_session(job.artifact, job.threads, job.precision)
     call = noise_call(session)
     warm_up(call, WARMUP_RUNS, 0.0)
     windows: list[Window] = []
+    activities: list[Activity] = []
     begin = time.perf_counter()
-    while not windows or time.perf_counter() - begin < job.seconds:
-        counters = read_counters()
-        samples_ms: list[float] = []
-        while not samples_ms or time.perf_counter() - counters.wall_s < WINDOW_SECONDS:
-            samples_ms.append(milliseconds(call))
-        activity = activity_since(counters)
-        found = disturbances(activity, job.threads, os.cpu_count() or 1, None)
-        windows.append(
-            Window(
-                seconds=activity.seconds,
-                runs=len(samples_ms),
-                p50_ms=median(samples_ms),
-                clock_mhz=activity.clock_mhz,
-                disturbance="; ".join(map(str, found)),
+    with watching(job.threads) as watch:
+        while not windows or time.perf_counter() - begin < job.seconds:
+            counters = read_counters()
+            samples_ms: list[float] = []
+            while not samples_ms or time.perf_counter() - counters.wall_s < WINDOW_SECONDS:
+                samples_ms.append(milliseconds(call))
+            activity = activity_since(counters)
+            activities.append(activity)
+            watch.look_if_due()
+            found = disturbances(activity, job.threads, os.cpu_count() or 1, None)
+            windows.append(
+                Window(
+                    seconds=activity.seconds,
+                    runs=len(samples_ms),
+                    p50_ms=median(samples_ms),
+                    clock_mhz=activity.clock_mhz,
+                    disturbance="; ".join(map(str, found)),
+                )
             )
-        )
-        report_progress(min(99, int(100 * (time.perf_counter() - begin) / job.seconds)), 100)
-    return SustainedLatency(tuple(windows), job.threads, batch_of(session))
+            report_progress(min(99, int(100 * (time.perf_counter() - begin) / job.seconds)), 100)
+    span = MachineSpan(before, watch.found(), read_state())
+    machine = machine_conditions(cpu_name(), span, joined(activities).other_cores, None, _NO_ENERGY)
+    return SustainedLatency(tuple(windows), job.threads, batch_of(session), machine)

@@ -8,6 +8,7 @@ from edgevit import units
 from edgevit.report import intervals
 from edgevit.report.accuracy import accuracy_section
 from edgevit.report.choice import choices_section
+from edgevit.report.conditions import conditions_section
 from edgevit.report.finetunes import finetunes_section
 from edgevit.report.markdown_text import code, escape, section
 from edgevit.report.metric import judge_unit
@@ -32,6 +33,7 @@ def details(run: Run) -> tuple[str, ...]:
         outputs_section(run),
         *(_rounds(run, device) for device in (HOST, *(board.name for board in run.boards))),
         _measured(run),
+        conditions_section(run),
         _predicted(run),
         _passes(run),
         _attempts(run),

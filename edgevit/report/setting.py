@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgevit import units
+from edgevit.report.conditions import conditions_text
 from edgevit.report.front import max_drop
 from edgevit.report.metric import judge_title, judge_unit, metric_of, score_text
 from edgevit.report.table import has_final_round, has_labels, outside_round
@@ -51,6 +52,7 @@ def setting_rows(run: Run) -> tuple[tuple[str, str], ...]:
         ("host", f"{host.cpu}, {host.cores} cores, {units.size(host.memory_bytes)} memory, {host.os}"),
         ("instruction sets", ", ".join(host.isa) or "unknown"),
         ("threads, governor", f"{host.threads}, {host.governor}"),
+        *((("conditions", conditions),) if (conditions := conditions_text(run)) else ()),
         ("largest drop allowed", _limit(run)),
         *((("judged by", run.baseline.metric.name),) if run.baseline.metric else ()),
         ("created", f"{run.created_at} by edgevit {run.edgevit_version}, seed {run.seed}, Python {host.python}"),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgevit.results.machine_state import not_stable
 from edgevit.results.measurement import Interval, RoundLatency
 from edgevit.results.statistics import Ratio, paired_ratio
 
@@ -36,6 +37,12 @@ class Comparison:
     def unstable(self) -> tuple[TimedFile, ...]:
         """The files whose latency is not to be relied on."""
         return tuple(file for file in self.files if file.latency.unstable)
+
+    @property
+    def not_stable(self) -> tuple[tuple[TimedFile, str], ...]:
+        """These, and those whose conditions changed, each with the reasons."""
+        reasons = ((file, not_stable(file.latency.unstable, file.latency.machine)) for file in self.files)
+        return tuple((file, why) for file, why in reasons if why)
 
 
 def compare(timed: Sequence[tuple[Path, RoundLatency]], threads: int, note: str = "") -> Comparison:

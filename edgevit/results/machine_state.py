@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 UNKNOWN = "unknown"
 """What the system does not report, where a text is asked for."""
+_OF_PROCESSOR = ("cpu", "x86_pkg", "soc", "tj-")
+"""Parts of the names of thermal zones in processors."""
+_PLACEHOLDERS = ("PMIC-Die",)
+"""Zones that always tell the same: 100 °C on a Jetson Nano."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +89,6 @@ class MachineState:
     unknown: tuple[str, ...]
     """Which of all this the system does not report, such as "clock"."""
 
-    @property
-    def hottest(self) -> Temperature | None:
-        """The hottest zone."""
-        return max(self.temperatures, key=lambda each: each.celsius, default=None)
-
 
 @dataclass(frozen=True)
 class ClockRange:
@@ -151,3 +151,20 @@ class MachineConditions:
     """What slowed the processor down, at any moment from before to after."""
     changed: tuple[str, ...]
     """Why the conditions were not the same throughout, ``throttled`` among them; () if they were, as far as is known."""
+
+
+def hottest(temperatures: Sequence[Temperature]) -> Temperature | None:
+    """Returns the hottest zone of a processor, by the zones' names; of any other but placeholders where none is named so."""
+    real = [each for each in temperatures if each.zone not in _PLACEHOLDERS]
+    of_processor = [each for each in real if any(part in each.zone.lower() for part in _OF_PROCESSOR)]
+    return max(of_processor or real, key=lambda each: each.celsius, default=None)
+
+
+def not_stable(unstable: str, machine: MachineConditions | None) -> str:
+    """Returns why a latency is not to be relied on, or its conditions changed; "" for neither.
+
+    Args:
+        unstable: Why it is not to be relied on, "; " between reasons.
+        machine: That it was measured on; None where that was not recorded.
+    """
+    return "; ".join(dict.fromkeys((*filter(None, unstable.split("; ")), *(machine.changed if machine else ()))))

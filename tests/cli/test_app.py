@@ -24,7 +24,14 @@ from edgevit.errors import CheckFailed, ExitCode, UsageError
 from edgevit.measure.host import host_fingerprint
 from edgevit.results.run import Run, run_to_json
 from edgevit.spec.toml_files import names
-from tests.factories import make_candidate, make_latency, make_prediction, make_realistic_run, make_run
+from tests.factories import (
+    make_candidate,
+    make_latency,
+    make_machine_state,
+    make_prediction,
+    make_realistic_run,
+    make_run,
+)
 
 COMMANDS = [name for name, _ in app_module.COMMANDS]
 
@@ -401,14 +408,20 @@ def test_models_without_timm_are_the_bundled_ones(call: Call, monkeypatch: pytes
 
 def test_doctor_speaks_json_too(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     works = doctor.Probe("a", "a", "1", "works", "cpu", "a files cannot be made here")
-    found = doctor.Diagnosis("0.1.0", host_fingerprint(1), (doctor.Package("numpy", "2", None),), (works,))
+    numpy = doctor.Package("numpy", "2", None)
+    energy = "INA3221 rail VDD_IN"
+    found = doctor.Diagnosis("0.1.0", host_fingerprint(1), (numpy,), (works,), make_machine_state(), energy)
     monkeypatch.setattr(doctor, "diagnose", lambda: found)
     code, out, _ = call("doctor", "--json")
     assert (code, json.loads(out)["healthy"]) == (0, True)
+    assert (json.loads(out)["energy"], json.loads(out)["machine"]["affinity"]) == (energy, "0-3")
     monkeypatch.setattr(doctor, "diagnose", lambda: replace(found, backends=()))
     code, out, err = call("doctor")
     assert code == ExitCode.USAGE
     assert "numpy" in out
+    assert {"CPUs 0-3: ondemand, 600 to 1500 MHz", "48 °C (cpu-thermal)", energy} <= {
+        line.split("  ")[-1].strip() for line in out.splitlines()
+    }
     assert "pip install 'edgevit[onnx]'" in err
 
 

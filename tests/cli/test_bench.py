@@ -19,10 +19,11 @@ from edgevit.measure.sustained import SustainedLatency, Window
 from edgevit.results.comparison import Comparison, compare
 from edgevit.results.image_pipeline import pipeline_times
 from edgevit.results.layer_times import LayerTime
+from edgevit.results.machine_state import Energy, MachineConditions
 from edgevit.results.measurement import Interval, Measurement, RoundLatency
 from edgevit.results.op_times import OpTimes
 from edgevit.spec.spec import MeasureSpec
-from tests.factories import make_measurement
+from tests.factories import make_machine, make_measurement
 
 NOISE = "other processes used 0.9 cores in 4 of 6 bursts"
 Answer = Callable[[str, Any], list[tuple[Any, ...]]]
@@ -133,6 +134,49 @@ def test_an_unstable_measurement_is_named_and_fails_where_it_must_be_stable(
 def test_a_stable_measurement_passes_where_it_must_be_stable(answer: Answer) -> None:
     answer("bench.measure_file", alone())
     assert run(["bench", "a.onnx", "--require-stable"]) == 0
+    answer("bench.measure_file", on(alone(), make_machine()))
+    assert run(["bench", "a.onnx", "--require-stable"]) == 0
+
+
+DRIFT = "the clock changed by 9 %, 1400 to 1540 MHz"
+
+
+def on(measurement: Measurement, machine: MachineConditions) -> Measurement:
+    return replace(measurement, conditions=replace(measurement.conditions, machine=machine))
+
+
+def test_a_machine_that_changed_fails_a_measurement_that_must_be_stable(
+    answer: Answer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = make_machine(changed=(DRIFT,))
+    answer("bench.measure_file", on(alone(), machine))
+    assert run(["bench", "a.onnx"]) == 0
+    out = capsys.readouterr().out
+    assert f"conditions changed: {DRIFT}\nconditions: governor ondemand, 1500 MHz, 48 to 62 °C (cpu-thermal)" in out
+    assert "energy not measured: this machine reports no energy counter" in out
+    assert run(["bench", "a.onnx", "--require-stable"]) == 1
+    assert f"error: the measurement is unstable: {DRIFT}" in capsys.readouterr().err
+
+    first, *others = compared().files
+    throttled = replace(first, latency=replace(first.latency, machine=make_machine(changed=("throttled",))))
+    answer("bench.compare_files", replace(compared(), files=(throttled, *others)))
+    assert run(["bench", "a.onnx", "b.onnx", "--require-stable"]) == 1
+    captured = capsys.readouterr()
+    assert "conditions changed: b.onnx: throttled" in captured.out
+    assert "error: the measurement is unstable: b.onnx: throttled\n" in captured.err
+
+    windows = tuple(Window(1.0, 100, 10.0, 1500.0) for _ in range(3))
+    answer("bench.sustain_file", SustainedLatency(windows, 1, 1, machine))
+    assert run(["bench", "a.onnx", "--sustained", "3s", "--require-stable"]) == 1
+    assert DRIFT in capsys.readouterr().err
+
+
+def test_energy_is_a_row_where_it_was_measured(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:
+    answer("bench.measure_file", on(alone(), make_machine(energy=Energy(30.52, 4.2, 100, 2.0, "RAPL package-0"))))
+    assert run(["bench", "a.onnx"]) == 0
+    out = capsys.readouterr().out
+    assert "30.5 mJ, 4.2 W (RAPL package-0, rest included)" in out
+    assert "not measured" not in out
 
 
 def test_a_long_run_shows_its_drift(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from edgevit.commands import doctor, probes
 from edgevit.errors import CandidateFailed
 from edgevit.measure.host import host_fingerprint
 from edgevit.run import packages, stages
+from tests.factories import make_machine_state
 
 
 def backends() -> list[pytest.param]:  # type: ignore[valid-type]
@@ -94,7 +95,8 @@ def test_healthy_means_the_base_and_one_backend() -> None:
     works = doctor.Probe("a", "a", "1", "works", "cpu", "")
     base = doctor.Package("numpy", "2", None)
     absent = doctor.Package("torch", None, "compress")
-    whole = doctor.Diagnosis("0", host_fingerprint(1), (base, absent), (works, replace(works, status="missing")))
+    probes = (works, replace(works, status="missing"))
+    whole = doctor.Diagnosis("0", host_fingerprint(1), (base, absent), probes, make_machine_state(), "")
     assert whole.healthy
     assert not replace(whole, backends=(replace(works, status="broken"),)).healthy
     assert not replace(whole, packages=(replace(base, version=None),)).healthy

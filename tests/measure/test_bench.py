@@ -11,7 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgevit.measure import bench as module
-from edgevit.measure.bench import WARMUP_RUNS, WARMUP_SECONDS, BenchJob, bench, summarize, time_calls
+from edgevit.measure import energy
+from edgevit.measure.bench import WARMUP_RUNS, WARMUP_SECONDS, BenchJob, bench, summarize, time_calls, time_runs
+from edgevit.measure.sysfs import number_of
+from tests.measure.machines import JETSON_NANO, LAPTOP, build
+
+PROBES = Path(__file__).parents[2] / "edgevit" / "commands" / "probes"
 
 
 class Clock:
@@ -133,3 +138,52 @@ def test_batch_and_threads_are_what_was_run(tmp_path: Path) -> None:
     assert (found.conditions.batch, found.threads, found.conditions.runs) == (8, cores + 1, 50)
     assert found.conditions.note.startswith(f"{cores + 1} threads on {cores} core")
     assert found.images_per_second == pytest.approx(8000 / found.latency_ms.p50)
+
+
+def test_the_machine_and_the_energy_of_runs_are_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxruntime")
+    job = BenchJob("onnxruntime", PROBES / "probe.onnx", 1, "fastest", 50, 0.05)
+    root = build(tmp_path, {**LAPTOP, **JETSON_NANO})
+    monkeypatch.setattr(module, "ROOT", root)
+    monkeypatch.setattr(module, "POWER_SECONDS", 0.3)
+    found = bench(job)
+    machine = found.conditions.machine
+    assert machine is not None
+    assert machine.during.looks >= 2
+    assert machine.energy is not None
+    assert machine.energy.counted == "INA3221 rail POM_5V_IN"
+    assert machine.energy.mean_watts == pytest.approx(2.875)
+    assert found.energy_mj == machine.energy.mj_per_run
+    assert found.conditions.runs == len(found.samples_ms)  # without those that the sensor was read in
+    monkeypatch.setattr(module, "ROOT", tmp_path / "none")
+    found = bench(job)
+    assert found.energy_mj is None
+    assert "no energy counter" in found.conditions.machine.energy_unknown  # type: ignore[union-attr]
+
+
+def test_a_counter_is_read_around_the_timed_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxruntime")
+    root = build(tmp_path, LAPTOP)
+    counter, steps = root / "sys/class/powercap/intel-rapl:0/energy_uj", []
+
+    def rising(path: Path) -> int | None:
+        if path == counter:
+            steps.append(1_000_000)
+            return 5_000_000 + sum(steps)
+        return number_of(path)
+
+    monkeypatch.setattr(module, "ROOT", root)
+    monkeypatch.setattr(energy, "number_of", rising)
+    found = bench(BenchJob("onnxruntime", PROBES / "probe.onnx", 1, "fastest", 50, 0.05))
+    readings = len(steps) - 2  # one to find it, one to begin with
+    assert found.energy_mj == pytest.approx(1000 * readings / found.conditions.runs)
+
+
+def test_something_is_done_between_runs_and_not_timed(clock: MakeClock) -> None:
+    fake = clock(lambda call: 2.0)
+
+    def between() -> None:
+        fake.now_ns += 50_000_000
+
+    assert time_runs(fake.call, 5, 0.0, between=between) == (2.0,) * 5
+    assert fake.now_ns == 1_000_000_000 + 5 * 52_000_000

@@ -49,3 +49,6 @@ def test_a_file_is_timed_as_often_and_as_long_as_asked() -> None:
     assert min(found.samples_ms) <= found.p50_ms <= max(found.samples_ms)
     assert found.activity.seconds * 1000 >= sum(found.samples_ms)
     assert (found.batch, found.waited_seconds) == (1, 0.0)
+    assert found.span is not None
+    assert found.span.during.looks == 2
+    assert found.cpu

@@ -8,38 +8,7 @@ import pytest
 
 from edgevit.errors import UsageError
 from edgevit.measure import host
-
-X86 = """processor\t: 0
-model name\t: Example Xeon
-flags\t\t: fpu sse avx2 avx512f avx512_vnni amx_int8
-
-processor\t: 1
-model name\t: Example Xeon
-"""
-ARM = """processor\t: 0
-Features\t: fp asimd evtstrm asimdhp asimddp
-CPU implementer\t: 0x41
-CPU part\t: 0xd0b
-
-processor\t: 1
-CPU part\t: 0xd0b
-
-Model\t\t: Raspberry Pi 5 Model B Rev 1.0
-"""
-
-
-@pytest.mark.parametrize(
-    ("text", "name", "isa"),
-    [
-        (X86, "Example Xeon", ("avx2", "avx512f", "avx512_vnni", "amx_int8")),
-        (ARM, "Cortex-A76 (Raspberry Pi 5 Model B Rev 1.0)", ("asimd", "asimdhp", "asimddp")),
-        ("CPU part : 0x123\nCPU part : 0xd08", "ARM part 0x123 + Cortex-A72", ()),
-        ("", "", ()),
-        ("no colon here", "", ()),
-    ],
-)
-def test_parse_cpuinfo(text: str, name: str, isa: tuple[str, ...]) -> None:
-    assert host.parse_cpuinfo(text) == (name, isa)
+from edgevit.measure.cpuinfo import ISA_OF_INTEREST
 
 
 def test_a_fingerprint_is_whole() -> None:
@@ -50,7 +19,7 @@ def test_a_fingerprint_is_whole() -> None:
     assert found.os
     assert found.governor
     assert found.memory_bytes >= 0
-    assert set(found.isa) <= set(host.ISA_OF_INTEREST)
+    assert set(found.isa) <= set(ISA_OF_INTEREST)
 
 
 def test_a_silent_system_is_unknown_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

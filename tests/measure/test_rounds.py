@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from math import comb
 from pathlib import Path
@@ -28,8 +28,10 @@ from edgevit.measure.rounds import (
     round_groups,
     rounds_for,
 )
+from edgevit.results.machine_state import MachineSpan
 from edgevit.results.statistics import median_interval, paired_ratio
 from edgevit.run.task import Task
+from tests.factories import make_machine_state, make_machine_while
 
 QUIET = Activity(0.5, 1.0, 0.0, 0.0, 0, 2400.0)
 BUSY = Activity(0.5, 0.6, 0.9, 0.0, 0, 2400.0)
@@ -261,3 +263,27 @@ def test_the_rounds_give_an_interval_that_covers_the_median(entries: int) -> Non
     left_out = int(interval.low)
     below = sum(comb(rounds, count) for count in range(left_out + 1)) / 2**rounds
     assert 1 - 2 * below >= 0.95
+
+
+def test_the_machine_is_told_from_before_the_first_burst_to_after_the_last() -> None:
+    machine = Machine({"a": 10.0})
+
+    def run(tasks: Sequence[Task[BurstJob, Burst]]) -> list[Burst | CandidateFailed]:
+        number = len(machine.jobs)
+        state = make_machine_state(load_average=float(number))
+        during = make_machine_while(busy_mhz=(1500.0 - 100 * (number % 3),))
+        span = MachineSpan(state, during, replace(state, throttling=("throttled",) if number == 5 else ()))
+        return [replace(machine.run(task), cpu="Cortex-A72", span=span) for task in tasks]
+
+    (found,) = measure_rounds(entries("a"), RoundSettings(rounds=6), run).latencies.values()
+    assert found.machine is not None
+    assert (found.machine.before.load_average, found.machine.after.load_average) == (0.0, 5.0)
+    assert found.machine.during.busy_mhz == (1500.0, 1400.0, 1300.0) * 2
+    assert "the clock changed by 13 %, 1300 to 1500 MHz" in found.machine.changed
+    assert found.machine.cpu == "Cortex-A72"
+    assert found.machine.throttled == ("throttled",)
+    assert "throttled" in found.unstable.split("; ")
+
+
+def test_bursts_that_tell_nothing_of_the_machine_leave_it_open() -> None:
+    assert measured(Machine({"a": 10.0})).latencies["a"].machine is None

@@ -71,3 +71,5 @@ def test_a_file_runs_as_long_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sum(window.seconds for window in found.windows) >= 0.1 - 0.02
     assert len(found.windows) >= 2
     assert all(window.runs > 0 for window in found.windows)
+    assert found.machine is not None
+    assert found.machine.during.looks >= 2
