@@ -5,25 +5,18 @@ from __future__ import annotations
 import math
 import struct
 from pathlib import Path
-from typing import Any
 
-from ai_edge_litert import schema_py_generated as schema
-
+from edgevit.backends.litert.tables import TYPE_NAMES, Model, Operator, Subgraph, read_model
 from edgevit.errors import OpenShapes, UsageError
 from edgevit.results.graph import Graph, Op, Tensor, folded_constant, size_bytes
 from edgevit.spec.recipe import OpKind
 from edgevit.spec.schemes import Numerics
 
 _IDENTIFIER = b"TFL3"
-_PARSE_ERRORS = (struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError)
-"""What the generated flatbuffer code raises on invalid offsets."""
+_PARSE_ERRORS = (struct.error, IndexError, KeyError, ValueError, AttributeError, OverflowError)
+"""What reading a flatbuffer with invalid offsets raises."""
 
-_DTYPES = {
-    value: {"BOOL": "bool", "STRING": "object"}.get(name, name.lower())
-    for name, value in vars(schema.TensorType).items()
-    if isinstance(value, int)
-}
-_BUILTIN = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+_DTYPES = {name: {"STRING": "object"}.get(name, name.lower()) for name in TYPE_NAMES}
 
 _NAMES: dict[OpKind, str] = {
     "elementwise": (
@@ -57,6 +50,8 @@ _WEIGHTS_AT = {name: 1 for name, kind in _KINDS.items() if kind in ("conv", "dep
 """Which input of an op with MACs is the weights, or the second matrix; the data is ``_DATA_AT``, otherwise input 0."""
 _CUSTOM_OF_RUNTIME = ("TFLite_Detection_PostProcess", "NumericVerify", "Mfcc", "AudioSpectrogram")
 """Custom ops that the runtime has."""
+_ADJ_X, _DECOMPOSITION = 0, 1
+"""Fields of the options: of BATCH_MATMUL, whether the first matrix is transposed; of a composite, which subgraph it calls."""
 _DATA_AT = {"TRANSPOSE_CONV": 2, "CONV_3D_TRANSPOSE": 2}
 
 
@@ -76,8 +71,7 @@ def read_graph(path: Path) -> Graph:
     if content[4:8] != _IDENTIFIER:
         raise UsageError(f"{path} is not a TensorFlow Lite model", 'such a file has "TFL3" as its bytes 4 to 7')
     try:
-        model = schema.ModelT.InitFromPackedBuf(content, 0)
-        return _Reader(model).graph(0)
+        return _Reader(read_model(content)).graph(0)
     except _PARSE_ERRORS as error:
         raise UsageError(
             f"{path} is damaged: its flatbuffer cannot be parsed ({error or type(error).__name__})",
@@ -98,7 +92,7 @@ def files_of(path: Path) -> tuple[Path, ...]:
 class _Reader:
     """Walks a parsed model."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Model) -> None:
         self._model = model
         self._open: list[int] = []
         """Subgraphs being read, outermost first."""
@@ -112,11 +106,11 @@ class _Reader:
         self._open.pop()
         return graph
 
-    def _graph(self, subgraph: Any) -> Graph:
+    def _graph(self, subgraph: Subgraph) -> Graph:
         tensors = self._tensors(subgraph)
         ops: list[Op] = []
         expanded: set[str] = set()
-        for position, operator in enumerate(subgraph.operators or ()):
+        for position, operator in enumerate(subgraph.operators):
             native = self._native(operator)
             inputs = [tensors[i] for i in _indices(operator.inputs)]
             outputs = _indices(operator.outputs)
@@ -150,44 +144,37 @@ class _Reader:
             outputs=outputs_of_graph,
         )
 
-    def _tensors(self, subgraph: Any) -> dict[int, Tensor]:
+    def _tensors(self, subgraph: Subgraph) -> dict[int, Tensor]:
         """Tensors by index, with unique names: a file may repeat or omit them."""
         tensors: dict[int, Tensor] = {}
         taken: set[str] = set()
         inputs = _indices(subgraph.inputs)
         for index, source in enumerate(subgraph.tensors):
-            name = source.name.decode("utf-8", "replace") if source.name else ""
+            name = source.name
             if not name or name in taken:
                 name = f"{name}#{index}"
             taken.add(name)
-            shape = tuple(int(length) for length in source.shape) if source.shape is not None else ()
-            if index in inputs and _is_open(source.shapeSignature):
+            if index in inputs and any(length < 0 for length in source.signature[1:]):  # the first axis counts images
                 hint = "convert the model with static shapes, batch 1"
                 raise OpenShapes(f"the shape of the input {name!r} is open", hint, name)
-            dtype = _DTYPES[source.type]
-            buffer = self._model.buffers[source.buffer]
-            constant = (buffer.data is not None and len(buffer.data) > 0) or buffer.offset > 1
-            scales = source.quantization.scale if source.quantization is not None else None
-            count = len(scales) if scales is not None and len(scales) else 1
-            tensors[index] = Tensor(name, shape, dtype, size_bytes(shape, dtype), constant, count)
+            shape, dtype = source.shape, _DTYPES[source.type]
+            constant, scales = self._model.buffers[source.buffer].filled, max(1, source.scale_count)
+            tensors[index] = Tensor(name, shape, dtype, size_bytes(shape, dtype), constant, scales)
         return tensors
 
-    def _native(self, operator: Any) -> str:
-        code = self._model.operatorCodes[operator.opcodeIndex]
-        custom: bytes | None = code.customCode
-        if self._is_custom(operator) and custom:
-            return custom.decode("utf-8", "replace")
-        return str(_BUILTIN[max(code.builtinCode, code.deprecatedBuiltinCode)])
+    def _native(self, operator: Operator) -> str:
+        code = self._model.codes[operator.code]
+        return code.custom or code.builtin if code.builtin == "CUSTOM" else code.builtin
 
-    def _is_custom(self, operator: Any) -> bool:
-        code = self._model.operatorCodes[operator.opcodeIndex]
-        return bool(_BUILTIN[max(code.builtinCode, code.deprecatedBuiltinCode)] == "CUSTOM")
+    def _is_custom(self, operator: Operator) -> bool:
+        return self._model.codes[operator.code].builtin == "CUSTOM"
 
     def _macs(
-        self, operator: Any, native: str, weights: Tensor | None, data: Tensor | None, outputs: list[Tensor]
+        self, operator: Operator, native: str, weights: Tensor | None, data: Tensor | None, outputs: list[Tensor]
     ) -> int:
         if native == "STABLEHLO_COMPOSITE":
-            return self.graph(operator.builtinOptions2.decompositionSubgraphIndex).macs
+            options = operator.later_options
+            return self.graph(0 if options is None else options.number(_DECOMPOSITION, "<i")).macs
         if weights is None or data is None:
             return 0
         made = math.prod(outputs[0].shape)
@@ -203,24 +190,20 @@ class _Reader:
             return math.prod(data.shape) * math.prod(weights.shape[:4])
         if native == "FULLY_CONNECTED":  # weights [out, in]
             return made * weights.shape[-1]
-        return made * data.shape[-2 if operator.builtinOptions.adjX else -1]
+        options = operator.options
+        return made * data.shape[-2 if options is not None and options.number(_ADJ_X, "<?") else -1]
 
 
-def _is_open(signature: Any) -> bool:
-    """Whether a shape leaves an axis open besides the first, which counts images."""
-    return signature is not None and any(int(length) < 0 for length in signature[1:])
-
-
-def _indices(indices: Any) -> list[int]:
+def _indices(indices: tuple[int, ...]) -> list[int]:
     """Returns tensor indices without the -1 of optional inputs that are not given."""
-    return [int(index) for index in indices if index >= 0] if indices is not None else []
+    return [index for index in indices if index >= 0]
 
 
-def _operands(native: str, indices: Any, tensors: dict[int, Tensor]) -> tuple[Tensor | None, Tensor | None]:
+def _operands(native: str, indices: tuple[int, ...], tensors: dict[int, Tensor]) -> tuple[Tensor | None, Tensor | None]:
     """Returns weights (or second matrix) and data of an op with MACs; None for other ops."""
     if native not in _WEIGHTS_AT:
         return None, None
-    return tensors[int(indices[_WEIGHTS_AT[native]])], tensors[int(indices[_DATA_AT.get(native, 0)])]
+    return tensors[indices[_WEIGHTS_AT[native]]], tensors[indices[_DATA_AT.get(native, 0)]]
 
 
 def _kind(native: str, weights: Tensor | None, data: Tensor | None) -> OpKind:

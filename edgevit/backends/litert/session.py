@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgevit.backends.layout import guess_layout
+from edgevit.backends.litert.newer_ops import FORMER, refuse_wrong_ops, unknown_op
 from edgevit.errors import UsageError
 from edgevit.results.artifact import TensorSpec
 
@@ -22,7 +23,7 @@ except ModuleNotFoundError as missing:  # boards that have only the runtime unde
     except ModuleNotFoundError:
         raise missing from None
 
-    _RUNTIME = "tflite-runtime"
+    _RUNTIME = FORMER
 
 
 class RuntimeSession:
@@ -38,7 +39,11 @@ class RuntimeSession:
                     self._interpreter.resize_tensor_input(detail["index"], [batch, *detail["shape"][1:]])
             self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
+            newer = unknown_op(error, path, _RUNTIME, version(_RUNTIME))
+            if newer:
+                raise newer from error
             raise UsageError(f"LiteRT cannot load {path}: {_reason(error)}", _hint(error)) from error
+        refuse_wrong_ops(path, _RUNTIME, version(_RUNTIME))
         self._path = path
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         self._input_places = [detail["index"] for detail in inputs]
