@@ -35,10 +35,13 @@ from benchmarks.resolve import (
 )
 from benchmarks.tokens import DIGITS_PLANS, PLANS, PROMISING, groups
 from benchmarks.torch_build import chosen_file, warning
+from benchmarks.watch_cost import write_machine
 from edgevit.backends import backend_names
 from edgevit.data.images import open_images
 from edgevit.devices.cost_model import matrix
 from edgevit.devices.validation import RowPrediction
+from edgevit.measure.energy import find_energy_source, source_text
+from edgevit.measure.machine_watch import watching
 from edgevit.measure.rounds import Rounds
 from edgevit.results.measurement import Interval, RoundLatency
 from edgevit.results.regression import ComparedFile, Regression, RegressionLimits, RegressionOutcome
@@ -395,3 +398,11 @@ def test_an_order_is_right_where_the_slower_one_is_predicted_slower() -> None:
     found = stated(rows, predicted, matrix(rows, graphs), "measured", "kernels")
     assert len(found) == 2 * 6 * 5 / 2
     assert all(right and probability > 0.5 for probability, right in found)
+
+
+def test_the_machine_that_looks_are_taken_at_has_more_than_boards_have(tmp_path: Path) -> None:
+    root = write_machine(tmp_path)
+    with watching(16, root) as watch:
+        pass
+    found = watch.found()
+    assert (len(found.busy_mhz), len(found.hottest), source_text(find_energy_source(root))) == (2, 12, "RAPL package-0")
