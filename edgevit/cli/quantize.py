@@ -36,6 +36,14 @@ def quantize(
         str | None,
         typer.Option(rich_help_panel=options.ARTIFACTS, help="One scheme; the policy's first when not given."),
     ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=options.ARTIFACTS,
+            help="Name or file of the device that it is for, such as jetson-orin-nano; any processor when not given.",
+            show_default=False,
+        ),
+    ] = None,
     metric: options.Metric = None,
     max_drop: Annotated[
         float | None,
@@ -86,6 +94,7 @@ def quantize(
         embed_preprocessing=embed_preprocessing,
         max_drop=max_drop,
         metric=metric,
+        device=device,
         max_minutes=max_minutes,
         threads=threads or 1,
     )

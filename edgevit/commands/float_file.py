@@ -43,6 +43,8 @@ class FileQuantization:
     embed_preprocessing: bool = False
     """Whether the quantized file takes pixels and normalizes them by itself."""
     seed: int = 0
+    device: str | None = None
+    """Name or file of the device that the file is for; this machine's processor when None."""
     metric: str | None = None
     """To judge by, see :func:`edgevit.artifacts.metrics.built_in.find_metric`; top-1, without labels agreement, and without
     classes cosine similarity, when None."""

@@ -20,10 +20,12 @@ from edgevit.commands.file_errors import blaming_file
 from edgevit.commands.file_judge import open_judged_images, open_metric
 from edgevit.commands.file_trials import FileTrials, begin_trials
 from edgevit.commands.float_file import FileQuantization, FloatFile, ReadFloatJob, read_float_file
+from edgevit.devices.device import Device, load_device
 from edgevit.errors import CandidateFailed, UsageError
 from edgevit.measure.host import check_threads, host_fingerprint
+from edgevit.pipeline.export_inputs import target_of
 from edgevit.quantization.ladder import Rung, best, climb, rungs
-from edgevit.quantization.policy import Architecture, FirstGuess, Target, first_guess, first_recipe
+from edgevit.quantization.policy import FirstGuess, first_guess, first_recipe
 from edgevit.results.candidate import within_budget
 from edgevit.results.contract import Contract
 from edgevit.results.quantized_file import QuantizedFile
@@ -116,14 +118,24 @@ class _Plan:
 
 
 def _plan(asked: FileQuantization, backend: Backend, file: FloatFile) -> _Plan:
-    architecture: Architecture = "transformer" if file.transformer else "cnn"
-    target = Target(architecture, False, "none", host_fingerprint(asked.threads).isa)
+    devices = (load_device(asked.device),) if asked.device else ()
+    for device in devices:
+        _check_reads(device, backend)
+    target = target_of(file.transformer, devices, host_fingerprint(asked.threads))
     guess = first_guess(backend.policy, target)
     scheme = asked.scheme or next(name for name in guess.schemes if SCHEMES[name].is_int8)
     check_scheme(backend, scheme)
     if SCHEMES[scheme].is_float:
         raise UsageError(f"{scheme} is a float scheme", f"give an integer one, such as {guess.schemes[0]}")
     return _Plan(guess, first_recipe(backend.policy, scheme, target))
+
+
+def _check_reads(device: Device, backend: Backend) -> None:
+    if not any(backend.format in unit.formats for unit in device.units):
+        formats = sorted({format for unit in device.units for format in unit.formats})
+        raise UsageError(
+            f"the device {device.name} does not read {backend.format} files", f"it reads {', '.join(formats)}"
+        )
 
 
 def _climb(plan: _Plan, trials: FileTrials) -> QuantizedFile:

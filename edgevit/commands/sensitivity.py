@@ -163,7 +163,8 @@ def _recipe(spec: Spec, backend: Backend, target: Target) -> Recipe:
     schemes = first_guess(backend.policy, target).schemes if automatic else spec.export.schemes
     first = first_recipe(backend.policy, _first_integer_scheme(backend, schemes), target)
     return Recipe(
-        first.scheme, ranges=first.ranges, preparations=first.preparations, reduce_range=first.reduce_range
+        first.scheme, ranges=first.ranges, preparations=first.preparations, reduce_range=first.reduce_range,
+        symmetric=first.symmetric,
     )  # fmt: skip
 
 

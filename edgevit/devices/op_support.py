@@ -11,7 +11,7 @@ from edgevit.devices.device import Unit
 from edgevit.devices.runtimes import RUNTIMES, Runtime
 from edgevit.results.graph import Graph, Op
 from edgevit.results.op_support import Fallback, FallbackReason, UnitSupport
-from edgevit.spec.recipe import OpKind
+from edgevit.spec.recipe import LAYER_KINDS, OpKind
 
 CAPTURED = "aten"
 """Format of a graph that was captured from PyTorch. Its ops have other names than those of files, so that of a unit's limits
@@ -34,6 +34,9 @@ Lack = tuple[str, FallbackReason, str, str]
 
 _MOSTLY = 0.5
 """Share of the MACs in static int8 from which a graph is meant to be all static."""
+_SYMMETRIC = (
+    "quantize for the device: --profile jetson-orin, or `edgevit quantize --device`, writes what TensorRT reads"
+)
 _OTHER_NETWORK = "take a network without it, or another unit"
 
 
@@ -135,8 +138,16 @@ class _Check:
         io = "float inputs and outputs, which the processor converts"
         return (Fallback(io, "float_io", "", floats, "--integer-io int8"),)
 
+    @cached_property
+    def symmetric(self) -> bool:
+        """Whether the runtime takes symmetric int8 alone."""
+        runtime = runtime_of(self.graph, self.unit)
+        return runtime is not None and runtime.symmetric and self.graph.format != CAPTURED
+
     def missing(self, op: Op) -> Lack | None:
         """Returns why the unit lacks an op; None where it has it."""
+        if self.symmetric and (lack := self._asymmetry(op)):
+            return lack
         if self.converts_io(op):
             return None
         if op.foreign:
@@ -160,6 +171,21 @@ class _Check:
     def converts_io(self, op: Op) -> bool:
         """Whether an op converts an input or output of the graph between number formats."""
         return op.kind == "quantize" and not self.ends.isdisjoint((*op.inputs, *op.outputs))
+
+    def _asymmetry(self, op: Op) -> Lack | None:
+        """Returns what TensorRT does not take of how an op's tensors are quantized."""
+        tensors = [self.graph.tensor[name] for name in (*op.inputs, *op.outputs)]
+        found = next((each for each in tensors if each.asymmetric and (op.kind == "quantize" or each.constant)), None)
+        if found is not None:
+            unsigned = found.dtype.startswith("uint")
+            detail = "with unsigned integers" if unsigned else "with a zero point other than 0"
+            return op.native, "asymmetric", detail, _SYMMETRIC
+        if op.kind == "quantize" and any(tensor.scales > 1 and not tensor.constant for tensor in tensors):
+            return op.native, "activation_scales", "with a scale for each channel of an activation", _SYMMETRIC
+        biases = (self.graph.tensor[name] for name in op.inputs[2:])
+        if op.kind in LAYER_KINDS and any(tensor.constant and tensor.dtype == "int32" for tensor in biases):
+            return op.native, "int32_bias", "with biases in int32", _SYMMETRIC
+        return None
 
     def _shape_problem(self, op: Op) -> Lack | None:
         limits = self.unit.ops

@@ -44,6 +44,10 @@ class Runtime:
     formats: tuple[Format, ...]
     """Files that it reads, or that its compiler reads."""
     fallback: Fallback
+    symmetric: bool = False
+    """Whether it takes static int8 only as TensorRT does: signed integers with the zero point 0, one scale for an activation, and
+    biases in float (``QuantDequantLinearHelper`` in ``onnxOpImporters.cpp`` of onnx/onnx-tensorrt; NVIDIA's documentation of
+    explicit quantization)."""
 
 
 _ALL = (
@@ -52,7 +56,13 @@ _ALL = (
     Runtime("openvino", "OpenVINO's CPU plugin", ("openvino",), "none"),
     Runtime("openvino-gpu", "OpenVINO's GPU plugin", ("openvino",), "none"),
     Runtime("openvino-npu", "OpenVINO's NPU plugin", ("openvino",), "none"),
-    Runtime("tensorrt", "TensorRT, as execution provider of ONNX Runtime or by itself", ("onnx",), "processor"),
+    Runtime(
+        "tensorrt",
+        "TensorRT, as execution provider of ONNX Runtime or by itself",
+        ("onnx",),
+        "processor",
+        symmetric=True,
+    ),
     Runtime("qnn-litert", "Qualcomm QNN as LiteRT delegate", ("tflite",), "processor"),
     Runtime("qnn-onnxruntime", "Qualcomm QNN as execution provider of ONNX Runtime", ("onnx",), "processor"),
     Runtime("edgetpu", "edgetpu_compiler and libedgetpu (LiteRT delegate)", ("tflite",), "rest"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgevit.backends import Backend, check_makers, check_scheme, get_backend
 from edgevit.devices.device import Device
+from edgevit.devices.runtimes import RUNTIMES
 from edgevit.errors import UsageError
 from edgevit.measure.host import has_precision
 from edgevit.quantization.policy import Target
@@ -73,7 +74,8 @@ def target_of(transformer: bool, devices: tuple[Device, ...], host: Host, intege
         host: That they are made on.
         integer_io: Number format of their input and output.
     """
-    return Target("transformer" if transformer else "cnn", bool(_npus(devices)), integer_io, host.isa)
+    symmetric = any(RUNTIMES[name].symmetric for device in devices for unit in device.units for name in unit.runtimes)
+    return Target("transformer" if transformer else "cnn", bool(_npus(devices)), integer_io, host.isa, symmetric)
 
 
 def fits_integer_io(scheme: str) -> bool:

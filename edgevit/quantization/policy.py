@@ -37,6 +37,8 @@ class FirstGuess:
     """See :class:`edgevit.spec.recipe.Recipe`; for int8 schemes."""
     float_below_mac_share: float = 0.0
     """See :class:`edgevit.spec.recipe.Recipe`; for int8 schemes."""
+    has_symmetric: bool = False
+    """Whether the backend's static int8 can be symmetric, see :class:`edgevit.spec.recipe.Recipe`."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class Target:
     integer_io: IntegerIo
     isa: tuple[str, ...]
     """Instruction sets of this host."""
+    symmetric: bool = False
+    """Whether one of the devices runs TensorRT, which reads symmetric int8 alone."""
 
 
 def first_guess(policy: tuple[FirstGuess, ...], target: Target) -> FirstGuess:
@@ -86,4 +90,5 @@ def first_recipe(policy: tuple[FirstGuess, ...], scheme: str, target: Target) ->
         float_below_mac_share=guess.float_below_mac_share if some_float else 0.0,
         reduce_range=int8 and "avx2" in target.isa and not set(_VNNI) & set(target.isa),
         integer_io=target.integer_io,
+        symmetric=target.symmetric and guess.has_symmetric and SCHEMES[scheme].numerics == "int8_static",
     )

@@ -40,7 +40,9 @@ class Tensor:
     """Whether its values are stored in the file (weights) rather than computed; then ``dtype`` and ``size_bytes`` are
     those of the stored values, even if ops on constants expand them to float."""
     scales: int = 1
-    """Scales that its integers were quantized by: as many as channels where each has its own. Known of TFLite alone."""
+    """Scales that its integers were quantized by: as many as channels where each has its own."""
+    asymmetric: bool = False
+    """Whether its integers are unsigned, or have a zero point other than 0. Known of ONNX alone."""
 
     @property
     def narrow(self) -> bool:

@@ -16,11 +16,15 @@ FallbackReason = Literal[
     "axis_length",
     "per_channel_weights",
     "float_io",
+    "asymmetric",
+    "int32_bias",
+    "activation_scales",
 ]
 """Why an op, or the whole artifact, does not run on a unit: the runtime does not read the format; a shape is left open; the
 op is none of the format's own (Flex, custom); edgevit does not know what it computes; the runtime lacks it there; it lacks
 it in these numbers; a tensor has too many axes; an axis is too long; weights have a scale for each channel; inputs and
-outputs are float, which the processor converts."""
+outputs are float, which the processor converts; integers are unsigned or have a zero point other than 0; biases are integers; an
+activation has a scale for each channel."""
 
 
 @dataclass(frozen=True)

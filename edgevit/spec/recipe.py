@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol, get_args
+from typing import Annotated, Literal, Protocol, get_args
 
 from edgevit.spec.schemes import SCHEMES
 
@@ -64,6 +64,9 @@ WEIGHT_CHANGES: tuple[WeightChange, ...] = get_args(WeightChange)
 IntegerIo = Literal["none", "int8", "uint8"]
 """Number format of the artifact's input and output: float, or integers throughout as some NPUs need it."""
 
+LATER = "added after the first version of the document"
+"""As :data:`edgevit.results.document.LATER`, which this package may not import."""
+
 TRANSFORMER_FLOAT_KINDS: tuple[OpKind, ...] = (
     "elementwise", "activation", "softmax", "normalization", "reduction", "matmul",
 )  # fmt: skip
@@ -108,6 +111,9 @@ class Recipe:
     reduce_range: bool = False
     """7-bit weights, for processors whose int8 instructions saturate (x86 without VNNI)."""
     integer_io: IntegerIo = "none"
+    symmetric: Annotated[bool, LATER] = False
+    """Whether static int8 keeps to what TensorRT reads: signed integers with the zero point 0, biases in float, weights in float
+    behind quantize and dequantize. Of ONNX alone."""
 
     def resolved(self, layers: Sequence[Layer]) -> Recipe:
         """Returns the recipe with every layer that stays float by its position or size in ``float_layers``.
@@ -137,6 +143,8 @@ class Recipe:
             parts.append(self.rounding)
         if self.reduce_range:
             parts.append("7-bit weights")
+        if self.symmetric:
+            parts.append("symmetric, for TensorRT")
         if self.integer_io != "none":
             parts.append(f"{self.integer_io} in and out")
         return ", ".join(parts) or "as the runtime's quantizer does by default"

@@ -118,3 +118,13 @@ def test_instruction_sets_change_the_recipe() -> None:
 def test_every_policy_serves_every_host(backend: object) -> None:
     for target in (CPU, CNN, NPU, replace(CNN, npu=True)):
         assert first_guess(backend.policy, replace(target, isa=())).isa == ()  # type: ignore[attr-defined]
+
+
+def test_symmetric_int8_is_for_tensorrt_and_static_onnx_alone() -> None:
+    target = replace(NPU, symmetric=True)
+    for backend in all_backends():
+        for scheme in backend.schemes:
+            if not SCHEMES[scheme].is_float:
+                expected = backend.name == "onnxruntime" and SCHEMES[scheme].numerics == "int8_static"
+                assert first_recipe(backend.policy, scheme, target).symmetric == expected
+                assert not first_recipe(backend.policy, scheme, NPU).symmetric

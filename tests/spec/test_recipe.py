@@ -67,3 +67,10 @@ def test_preparations_are_four_groups_in_this_order() -> None:
 def test_the_groups_are_one_flat_list_in_a_json_schema() -> None:
     names = [*REWRITES, *get_args(ExportOption), *get_args(QuantizerOption), *WEIGHT_CHANGES]
     assert TypeAdapter(Preparation).json_schema()["enum"] == names
+
+
+def test_a_field_that_came_later_is_marked_as_documents_mark_it() -> None:
+    from edgevit.results.document import LATER as MARK
+    from edgevit.spec.recipe import LATER
+
+    assert LATER == MARK

@@ -23,6 +23,7 @@ POLICY = (
     FirstGuess(
         architecture="transformer",
         unit="cpu",
+        has_symmetric=True,
         schemes=("dynamic_wi8_afp32", "static_wi8_ai8"),
         ranges=("min_max", "mse", "percentile_99.999"),
         float_kinds=TRANSFORMER_FLOAT_KINDS,
@@ -35,6 +36,7 @@ POLICY = (
     FirstGuess(
         architecture="transformer",
         unit="npu",
+        has_symmetric=True,
         schemes=("static_wi8_ai8",),
         ranges=("min_max", "mse", "percentile_99.999"),
         float_kinds=TRANSFORMER_FLOAT_KINDS,
@@ -42,6 +44,7 @@ POLICY = (
     FirstGuess(
         architecture="cnn",
         unit="cpu",
+        has_symmetric=True,
         schemes=("static_wi8_ai8", "dynamic_wi8_afp32"),
         ranges=("mean_min_max", "mse", "percentile_99.999"),
         float_stem=True,
@@ -49,6 +52,7 @@ POLICY = (
     FirstGuess(
         architecture="cnn",
         unit="npu",
+        has_symmetric=True,
         schemes=("static_wi8_ai8",),
         ranges=("mean_min_max", "mse", "percentile_99.999"),
     ),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import TensorProto, inliner, shape_inference
+from onnx import TensorProto, inliner, numpy_helper, shape_inference
 
 from edgevit.backends.onnxruntime.external_data import checked_files, external_files
 from edgevit.backends.onnxruntime.fused_ops import attention_widths, attribute, stand_in
@@ -141,6 +142,7 @@ class _Reader:
         self._tensors: dict[str, Tensor] = {}
         self._producer: dict[str, onnx.NodeProto] = {}
         """What computed each tensor, folded ops included."""
+        self._initializers = {initializer.name: initializer for initializer in model.graph.initializer}
         self._declared = {value.name: value for value in (*model.graph.value_info, *model.graph.output)}
         for initializer in model.graph.initializer:
             self._add(initializer.name, tuple(initializer.dims), initializer.data_type, constant=True)
@@ -168,11 +170,17 @@ class _Reader:
             self._declare(name, node.op_type) for name in node.output if name and (name in read or self._known(name))
         ]
         self._producer.update({tensor.name: node for tensor in outputs})
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            outputs = [self._quantized(tensor, node) for tensor in outputs]
         names = [name for name in node.input if name]
         if node.op_type in _DATA_INPUTS:
             names = [node.input[i] for i in _DATA_INPUTS[node.op_type] if i < len(node.input) and node.input[i]]
         inputs = [self._tensor(name, node) for name in names]
         folded = [folded_constant(tensor, inputs) for tensor in outputs]
+        if (
+            node.op_type == "QuantizeLinear" and inputs[0].constant
+        ):  # float weights in the file, which a runtime stores as integers
+            folded = [replace(tensor, constant=True) for tensor in outputs]
         if node.op_type in ("Constant", "Shape", "Size"):
             folded = [Tensor(t.name, t.shape, t.dtype, t.size_bytes, constant=True) for t in outputs]
         if folded and all(folded):
@@ -199,6 +207,19 @@ class _Reader:
         tensor = Tensor(name, shape, dtype, size_bytes(shape, dtype), constant)
         self._tensors[name] = tensor
         return tensor
+
+    def _quantized(self, made: Tensor, node: onnx.NodeProto) -> Tensor:
+        """Records how the integers on one side of a conversion are quantized; without a zero point they are as their type is."""
+        integers = made if node.op_type == "QuantizeLinear" else self._tensor(node.input[0], node)
+        zeros = self._initializers.get(node.input[2]) if len(node.input) > 2 and node.input[2] else None
+        scale = self._tensors.get(node.input[1])
+        found = replace(
+            made,
+            scales=math.prod(scale.shape) if scale else 1,
+            asymmetric=integers.dtype.startswith("uint") or (zeros is not None and _is_nonzero(zeros)),
+        )
+        self._tensors[made.name] = found
+        return found
 
     def _tensor(self, name: str, node: onnx.NodeProto) -> Tensor:
         if name not in self._tensors:
@@ -343,6 +364,13 @@ def _first_versions() -> dict[tuple[str, str], int]:
         key = (schema.domain, schema.name)
         first[key] = min(schema.since_version, first.get(key, schema.since_version))
     return first
+
+
+def _is_nonzero(values: onnx.TensorProto) -> bool:
+    """Whether a zero point, which is stored in the file itself, is another number than 0 anywhere."""
+    if values.data_location == TensorProto.EXTERNAL:
+        return True  # nobody stores so few values outside; what is not known does not pass
+    return bool(numpy_helper.to_array(values).any())
 
 
 def _is_standard(node: onnx.NodeProto, versions: dict[str, int]) -> bool:

@@ -29,6 +29,15 @@ _MOVES: tuple[OpKind, ...] = ("reshape", "layout", "gather")
 """Kinds that only move values: they use the numbers of the ops around them, so between float ops they are float."""
 _FUSED = "/MatMulAddFusion"
 """Suffix that ONNX Runtime adds to the name of a MatMul that it has made a Gemm."""
+_FOR_TENSORRT = {
+    "ActivationSymmetric": True,
+    "WeightSymmetric": True,
+    "QuantizeBias": False,
+    "AddQDQPairToWeight": True,
+}
+"""TensorRT takes zero points of 0 alone and dequantizes no int32; before version 10 it takes weights only in float, behind Q/DQ."""
+_ALWAYS_ASYMMETRIC = ("Softmax",)
+"""Whose outputs the quantizer gives a zero point of -128 whatever it is asked for."""
 _BLOCK = 32
 """Number of weights that share a scale in a weight-only scheme."""
 
@@ -101,7 +110,7 @@ def _quantize_weights(model: onnx.ModelProto, recipe: Recipe, path: Path) -> Non
 
 
 def _quantize_static(parent: Path, recipe: Recipe, calibration: np.ndarray, path: Path) -> None:
-    """Quantizes to QDQ format with uint8 activations and per-channel int8 weights.
+    """Quantizes to QDQ format with uint8 activations and per-channel int8 weights, or all signed and symmetric for TensorRT.
 
     The outputs of linear layers stay float: clipped logits would tie.
     """
@@ -109,7 +118,11 @@ def _quantize_static(parent: Path, recipe: Recipe, calibration: np.ndarray, path
     pool_globally(model)
     model = shape_inference.infer_shapes(model)
     in_float = _left_in_float(read_graph(parent), recipe)
-    excluded = [node.name for node in model.graph.node if node.name.partition(_FUSED)[0] in in_float]
+    excluded = [
+        node.name
+        for node in model.graph.node
+        if node.name.partition(_FUSED)[0] in in_float or (recipe.symmetric and node.op_type in _ALWAYS_ASYMMETRIC)
+    ]
     ranges = path.with_name("ranges.json")
     found = tensor_ranges(_activations(model, calibration), recipe.ranges)
     data = {name: TensorData(lowest=np.float32(low), highest=np.float32(high)) for name, (low, high) in found.items()}
@@ -121,12 +134,15 @@ def _quantize_static(parent: Path, recipe: Recipe, calibration: np.ndarray, path
         quant_format=QuantFormat.QDQ,
         per_channel=True,
         reduce_range=recipe.reduce_range,
-        activation_type=QuantType.QUInt8,
+        activation_type=QuantType.QInt8 if recipe.symmetric else QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         nodes_to_exclude=excluded,
         calibrate_method=CalibrationMethod.MinMax,
         calibration_cache_path=ranges,
-        extra_options={"OpTypesToExcludeOutputQuantization": list(_LINEAR)},
+        extra_options={
+            "OpTypesToExcludeOutputQuantization": list(_LINEAR),
+            **(_FOR_TENSORRT if recipe.symmetric else {}),
+        },
     )
     ranges.unlink()
 
