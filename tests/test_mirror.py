@@ -56,6 +56,7 @@ COVERED_BY: Mapping[str, str] = {
     "edgevit/results/regression.py": "tests/commands/test_regression.py",
     "edgevit/results/classification.py": "tests/cli/test_render.py",
     "edgevit/results/profiled.py": "tests/report/plots/test_profile_curve.py",
+    "edgevit/results/device_comparison.py": "tests/cli/test_render_device_comparison.py",
     "edgevit/results/predicted_order.py": "tests/devices/test_order.py",
     "edgevit/report/__init__.py": "tests/report/plots/test_front.py",
     "edgevit/report/plots/staircase.py": "tests/report/test_token_searches.py",

@@ -25,6 +25,7 @@ devices = typer.Typer(
       edgevit devices
       edgevit devices show raspberry-pi-5
       edgevit devices calibrate
+      edgevit devices compare my-host.toml measured.json
       edgevit devices validate
     """,
     invoke_without_command=True,
@@ -151,6 +152,44 @@ def calibrate_devices(
         ("runtime", "version", "networks", "reference ms", "its drift", "median error of the left out"), rows
     )
     terminal.print_line(f"wrote {asked.out}: edgevit profile ARTIFACT --device {asked.out}")
+
+
+@devices.command("compare", cls=StrictCommand)
+def compare_devices(
+    device: Annotated[
+        str, typer.Argument(metavar="DEVICE", help="Name of a device, or its TOML file.", show_default=False)
+    ],
+    measured: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MEASURED",
+            help="What was measured there: the folder of a run, what `edgevit bench FILE --json` wrote, or FILE=12.3ms.",
+            show_default=False,
+        ),
+    ],
+    as_json: options.Json = False,
+) -> None:
+    """Show what a device's predictions are worth for what was measured on it.
+
+    Each artifact is predicted without its measurement: p50 with its 80 % interval beside the measured p50, and whether that is inside.
+    A measurement of another machine, or a disturbed one, is refused.
+
+    \b
+    Examples:
+      edgevit devices compare raspberry-pi-5 measured.json
+      edgevit devices compare my-host.toml run model.tflite=12.3ms
+    """
+    from edgevit.cli import terminal
+    from edgevit.cli.render_device_comparison import print_device_comparison
+    from edgevit.commands.device_comparison import compare_with_measured
+    from edgevit.results.document import to_document
+
+    with terminal.make_progress() as progress:
+        found = compare_with_measured(device, measured, progress)
+    if as_json:
+        terminal.print_json(to_document(found))
+    else:
+        print_device_comparison(found)
 
 
 @devices.command("validate", cls=StrictCommand)

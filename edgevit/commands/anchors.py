@@ -21,7 +21,7 @@ from edgevit.results.run import load_run
 from edgevit.run.files import file_sha256
 from edgevit.spec.input_file import expand_user, require_file
 
-_WAYS = "such as --anchor resnet50.tflite=12.3ms, the folder of a run, or what `edgevit bench FILE --json` wrote"
+_WAYS = "such as resnet50.tflite=12.3ms, the folder of a run, or what `edgevit bench FILE --json` wrote"
 _AGAIN = "measure again on the device: edgevit bench FILE --json > measured.json"
 
 
@@ -51,20 +51,34 @@ def read_anchors(given: Sequence[str], devices: Sequence[Device]) -> tuple[Measu
         return ()
     if len(devices) != 1:
         raise UsageError("--anchor is a measurement on one device", "give one --device")
-    return tuple(anchor for text in given for anchor in _read(text, devices[0]))
+    return tuple(anchor for text in given for anchor in read_measured(text, devices[0], "--anchor "))
 
 
-def _read(text: str, device: Device) -> tuple[MeasuredFile, ...]:
+def read_measured(text: str, device: Device, option: str = "") -> tuple[MeasuredFile, ...]:
+    """Reads what was measured on a device: FILE=LATENCY, the folder of a run, or a JSON of ``edgevit bench``.
+
+    Args:
+        text: As on the command line.
+        device: That it was measured on.
+        option: What stands before it there, for messages.
+
+    Raises:
+        UsageError: see :func:`read_anchors`.
+    """
     path = expand_user(text)
     if path.is_dir() or path.name == "run.json":
-        return _of_run(path, device)
+        return _of_run(path, device, f"{option}{path}")
     if path.suffix.lower() == ".json":
-        return _of_bench(require_file(path, "anchor", _WAYS), device)
-    return (parse_anchor(text),)
+        return _of_bench(require_file(path, "measurement", _WAYS), device, f"{option}{path}")
+    return (parse_anchor(text, option),)
 
 
-def parse_anchor(text: str) -> MeasuredFile:
+def parse_anchor(text: str, option: str = "--anchor ") -> MeasuredFile:
     """Reads a file and its latency, such as "resnet50.tflite=12.3ms".
+
+    Args:
+        text: As on the command line.
+        option: What stands before it there, for messages.
 
     Raises:
         UsageError: it is none, its latency is not positive, or there is no such file.
@@ -72,14 +86,14 @@ def parse_anchor(text: str) -> MeasuredFile:
     name, _, latency = text.rpartition("=")
     found = re.fullmatch(r"([0-9]*\.?[0-9]+)(ms|s)", latency.strip())
     if not name or found is None or float(found.group(1)) <= 0:
-        raise UsageError(f"--anchor {text!r} is not FILE=LATENCY", _WAYS)
-    file = require_file(expand_user(name), "anchor", "give an artifact that was measured on the device")
+        raise UsageError(f"{option}{text!r} is not FILE=LATENCY", _WAYS)
+    file = require_file(expand_user(name), "artifact", "give an artifact that was measured on the device")
     return MeasuredFile(file.absolute(), float(found.group(1)) * (1000 if found.group(2) == "s" else 1))
 
 
-def _of_run(path: Path, device: Device) -> tuple[MeasuredFile, ...]:
+def _of_run(path: Path, device: Device, given: str) -> tuple[MeasuredFile, ...]:
     run = load_run(path)
-    _check_host(path, run.host, device)
+    _check_host(given, run.host, device)
     found = []
     for candidate in run.candidates:
         measurement = candidate.measurement()
@@ -88,76 +102,76 @@ def _of_run(path: Path, device: Device) -> tuple[MeasuredFile, ...]:
         batch = candidate.latency.batch if candidate.latency else measurement.conditions.batch
         found.append(_Measured(candidate.file, candidate.p50_ms, candidate.unstable, measurement.threads, batch))
     if not found:
-        raise UsageError(f"--anchor {path} has no measured artifact in its folder", "copy the whole folder of the run")
+        raise UsageError(f"{given} has no measured artifact in its folder", "copy the whole folder of the run")
     stable = [each for each in found if not each.unstable]
-    return _anchors(path, stable or found, device)
+    return _anchors(given, stable or found, device)
 
 
-def _of_bench(path: Path, device: Device) -> tuple[MeasuredFile, ...]:
+def _of_bench(path: Path, device: Device, given: str) -> tuple[MeasuredFile, ...]:
     try:
         document = json.loads(path.read_bytes())
         host = from_json(Host, json.dumps(document["host"]).encode()) if "host" in document else None
-        found = list(_measured(path, document))
+        found = list(_measured(path, given, document))
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UsageError(f"--anchor {path} is no measurement of `edgevit bench FILE --json`", _AGAIN) from error
+        raise UsageError(f"{given} is no measurement of `edgevit bench FILE --json`", _AGAIN) from error
     if host is not None:
-        _check_host(path, host, device)
-    return _anchors(path, found, device)
+        _check_host(given, host, device)
+    return _anchors(given, found, device)
 
 
-def _measured(path: Path, document: Any) -> Iterator[_Measured]:
+def _measured(path: Path, given: str, document: Any) -> Iterator[_Measured]:
     """Yields what one document has; its files are where it says, or beside it."""
     digests: dict[str, str] = document.get("sha256", {})
     if "comparison" in document:
         comparison = from_json(Comparison, json.dumps(document["comparison"]).encode())
         for each in comparison.files:
-            file = _file(path, str(each.artifact), digests)
+            file = _file(path, given, str(each.artifact), digests)
             latency = each.latency
             yield _Measured(file, latency.p50_ms, latency.unstable, comparison.threads, latency.batch)
         return
     measurement = from_json(Measurement, json.dumps(document["measurement"]).encode())
     conditions = measurement.conditions
-    file = _file(path, document["artifact"], digests)
+    file = _file(path, given, document["artifact"], digests)
     yield _Measured(file, measurement.latency_ms.p50, conditions.unstable, measurement.threads, conditions.batch)
 
 
-def _file(path: Path, artifact: str, digests: dict[str, str]) -> Path:
+def _file(path: Path, given: str, artifact: str, digests: dict[str, str]) -> Path:
     """The artifact of a document that may have been written on another machine."""
     places = (Path(artifact), path.parent / artifact, path.parent / Path(artifact).name)
     file = next((place for place in places if place.is_file()), None)
     if file is None:
         raise UsageError(
-            f"--anchor {path} is of {artifact}, which is not there", f"copy {Path(artifact).name} beside {path.name}"
+            f"{given} is of {artifact}, which is not there", f"copy {Path(artifact).name} beside {path.name}"
         )
     wanted = digests.get(artifact)
     if wanted is not None and file_sha256(*backend_of_file(file).files_of(file)) != wanted:
-        raise UsageError(f"--anchor {path} is of another {file.name} than the one that is there", _AGAIN)
+        raise UsageError(f"{given} is of another {file.name} than the one that is there", _AGAIN)
     return file
 
 
-def _check_host(path: Path, host: Host, device: Device) -> None:
+def _check_host(given: str, host: Host, device: Device) -> None:
     reason = why_not_measured_here(host, device)
     if reason:
-        raise UsageError(f"--anchor {path} is no measurement on {device.name}: {reason}", _AGAIN)
+        raise UsageError(f"{given} is no measurement on {device.name}: {reason}", _AGAIN)
 
 
-def _anchors(path: Path, found: Sequence[_Measured], device: Device) -> tuple[MeasuredFile, ...]:
+def _anchors(given: str, found: Sequence[_Measured], device: Device) -> tuple[MeasuredFile, ...]:
     """Checks measurements, all of which edgevit took on the processor of the machine."""
     processor = processor_of(device)
     if processor is None:
         raise UsageError(
-            f"--anchor {path} was measured on a processor, and {device.name} has none of its own",
+            f"{given} was measured on a processor, and {device.name} has none of its own",
             "give FILE=LATENCY of what ran on it",
         )
     for each in found:
         threads = "1 thread" if each.threads == 1 else f"{each.threads} threads"
         if each.unstable:
-            raise UsageError(f"--anchor {path}: {each.file.name} was disturbed: {each.unstable}", _AGAIN)
+            raise UsageError(f"{given}: {each.file.name} was disturbed: {each.unstable}", _AGAIN)
         if each.batch != 1:
-            raise UsageError(f"--anchor {path}: {each.file.name} was measured in batches of {each.batch}", _AGAIN)
+            raise UsageError(f"{given}: {each.file.name} was measured in batches of {each.batch}", _AGAIN)
         if processor.threads is not None and each.threads != processor.threads:
             raise UsageError(
-                f"--anchor {path}: {each.file.name} ran with {threads}, and predictions for {device.name} are for "
+                f"{given}: {each.file.name} ran with {threads}, and predictions for {device.name} are for "
                 f"{processor.threads}",
                 f"measure it with --threads {processor.threads}",
             )

@@ -106,6 +106,28 @@ def predict(graph: Graph, device: Device, anchors: Sequence[MeasuredGraph] = ())
     )
 
 
+@dataclass(frozen=True)
+class PredictMeasuredJob:
+    """Artifacts that were measured on a device, to be predicted without what was measured."""
+
+    files: tuple[MeasuredFile, ...]
+    device: Device
+
+
+def predict_measured(job: PredictMeasuredJob) -> Predictions:
+    """Predicts for each file on the unit that ran it, or the fastest one where that is not said; in their order."""
+    return Predictions(tuple(_predict_measured(each, job.device) for each in job.files))
+
+
+def _predict_measured(measured: MeasuredFile, device: Device) -> Prediction:
+    unit = next((unit.name for unit in device.units if unit.kind == measured.unit_kind), None)
+    try:
+        graph = backend_of_file(measured.file).read_graph(measured.file)
+    except OpenShapes as error:
+        return _undecided(device, error)
+    return predict_latency(graph, device, unit=unit)
+
+
 def _undecided(device: Device, error: OpenShapes) -> Prediction:
     support = tuple(open_shapes(unit, error.tensor) for unit in device.units)
     return Prediction(

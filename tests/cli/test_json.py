@@ -57,6 +57,7 @@ SLOW = {
     "clean": "clean run",
     "doctor": "doctor",
     "devices validate": "devices validate rows.csv",
+    "devices compare": "devices compare raspberry-pi-5 {model}=12ms",
     "devices calibrate": "devices calibrate --runtimes tflite --minutes 0.5 --force",
 }
 """Commands that run a model, or a cost model."""
