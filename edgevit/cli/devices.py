@@ -169,7 +169,7 @@ def compare_devices(
     ],
     as_json: options.Json = False,
 ) -> None:
-    """Show what a device's predictions are worth for what was measured on it.
+    """Show predictions beside what was measured.
 
     Each artifact is predicted without its measurement: p50 with its 80 % interval beside the measured p50, and whether that is inside.
     A measurement of another machine, or a disturbed one, is refused.
