@@ -99,33 +99,31 @@ class EnergyCount:
     """Adds up what counters rise by; to be read more often than they begin anew, which is after minutes."""
 
     def __init__(self, counters: Counters) -> None:
-        """Reads them for the first time."""
+        """Reads nothing yet."""
         self._counters = counters
-        self._last = self._read()
-        self._begin = self._end = time.perf_counter()
-        self._uj: int | None = 0
+        self._readings: list[tuple[int | None, ...]] = []
+        self._moments: list[float] = []
 
     def add(self) -> None:
-        """Reads them again; from a counter that cannot be read any more on, nothing is known."""
-        now = self._read()
-        self._end = time.perf_counter()
-        for before, after, counter in zip(self._last, now, self._counters.counters, strict=True):
-            known = self._uj is not None and before is not None and after is not None
-            self._uj = self._uj + increase_uj(before, after, counter.range_uj) if known else None  # type: ignore[operator, arg-type]
-        self._last = now
+        """Reads the counters: the first time to begin with."""
+        self._readings.append(tuple(number_of(each.path) for each in self._counters.counters))
+        self._moments.append(time.perf_counter())
 
     def energy(self, runs: int) -> Energy | None:
-        """Returns the energy between the first and the last reading; None where it is not known.
+        """Returns the energy between the first and the last reading; None where a counter could not be read, or did not move.
 
         Args:
             runs: In that time.
         """
-        if not self._uj:
+        total_uj = 0
+        for earlier, later in pairwise(self._readings):
+            for before, after, counter in zip(earlier, later, self._counters.counters, strict=True):
+                if before is None or after is None:
+                    return None
+                total_uj += increase_uj(before, after, counter.range_uj)
+        if not total_uj:
             return None
-        return _energy(self._uj / 1e6, self._end - self._begin, runs, self._counters.name)
-
-    def _read(self) -> tuple[int | None, ...]:
-        return tuple(number_of(each.path) for each in self._counters.counters)
+        return _energy(total_uj / 1e6, self._moments[-1] - self._moments[0], runs, self._counters.name)
 
 
 def energy_of_runs(rail: PowerRail, call: Callable[[], object], seconds: float, min_runs: int) -> Energy | None:
@@ -154,12 +152,14 @@ def energy_of_runs(rail: PowerRail, call: Callable[[], object], seconds: float, 
     reader = threading.Thread(target=sample, daemon=True)
     reader.start()
     begin, runs = time.perf_counter(), 0
-    while runs < min_runs or time.perf_counter() - begin < seconds:
-        call()
-        runs += 1
-    elapsed = time.perf_counter() - begin
-    ended.set()
-    reader.join()
+    try:
+        while runs < min_runs or time.perf_counter() - begin < seconds:
+            call()
+            runs += 1
+        elapsed = time.perf_counter() - begin
+    finally:
+        ended.set()
+        reader.join()
     watts = mean_watts(samples)
     return None if watts is None else _energy(watts * elapsed, elapsed, runs, rail.name)
 

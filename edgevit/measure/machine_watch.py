@@ -30,7 +30,7 @@ from edgevit.measure.machine_state import (
     sane_celsius,
 )
 from edgevit.measure.raspberry_pi import UNDER_VOLTAGE, under_voltage_alarms
-from edgevit.measure.sysfs import ROOT, integer, matches, number_of, parse_list, text_of
+from edgevit.measure.sysfs import ROOT, integer, matches, number_of, parse_list, show_list, text_of
 from edgevit.results.machine_state import ClockRange, CoolingDevice, MachineSpan, MachineWhile, Temperature
 
 LOOK_SECONDS = 0.25
@@ -127,7 +127,7 @@ class Watch:
         for policy in matches(root, POLICIES):
             cpus, file = cpus_of(policy), self._open(policy / "scaling_cur_freq")
             if cpus and file is not None:
-                yield clusters[min(cpus)], len(cpus & allowed if allowed else cpus), file
+                yield clusters.get(min(cpus), show_list(cpus)), len(cpus & allowed if allowed else cpus), file
 
     def _open(self, path: Path) -> int | None:
         """Opens a file whose number can be read; None for another one."""

@@ -175,7 +175,7 @@ def test_a_counter_is_read_around_the_timed_runs(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(module, "ROOT", root)
     monkeypatch.setattr(energy, "number_of", rising)
     found = bench(BenchJob("onnxruntime", PROBES / "probe.onnx", 1, "fastest", 50, 0.05))
-    readings = len(steps) - 2  # one to find it, one to begin with
+    readings = len(steps) - 2  # one to find the counter, one to begin with
     assert found.energy_mj == pytest.approx(1000 * readings / found.conditions.runs)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -50,6 +51,7 @@ def test_the_packages_of_a_processor_count_and_not_their_parts(tmp_path: Path) -
     assert isinstance(source, Counters)
     assert source.name == source_text(source) == "RAPL package-0"
     count = EnergyCount(source)
+    count.add()
     (root / PACKAGE).write_text(f"{82_319_483_726 + 3_000_000}\n")
     count.add()
     found = count.energy(runs=100)
@@ -61,6 +63,7 @@ def test_the_packages_of_a_processor_count_and_not_their_parts(tmp_path: Path) -
 def test_a_counter_that_begins_anew_between_two_readings(tmp_path: Path) -> None:
     root = build(tmp_path, {**LAPTOP, PACKAGE: str(RANGE_UJ - 999_999)})
     count = EnergyCount(find_energy_source(root))  # type: ignore[arg-type]
+    count.add()
     (root / PACKAGE).write_text("1000000\n")
     count.add()
     found = count.energy(runs=1)
@@ -79,6 +82,7 @@ def test_two_packages_add_up(tmp_path: Path) -> None:
     assert isinstance(source, Counters)
     assert source.name == "RAPL package-0 + package-1"
     count = EnergyCount(source)
+    count.add()
     (root / "sys/class/powercap/intel-rapl:2/energy_uj").write_text("500005\n")
     count.add()
     found = count.energy(runs=1)
@@ -89,6 +93,7 @@ def test_two_packages_add_up(tmp_path: Path) -> None:
 def test_a_counter_that_can_be_read_no_more_tells_nothing(tmp_path: Path) -> None:
     root = build(tmp_path, LAPTOP)
     count = EnergyCount(find_energy_source(root))  # type: ignore[arg-type]
+    count.add()
     (root / PACKAGE).unlink()
     count.add()
     (root / PACKAGE).write_text("99\n")
@@ -98,6 +103,9 @@ def test_a_counter_that_can_be_read_no_more_tells_nothing(tmp_path: Path) -> Non
 
 def test_a_counter_that_does_not_move_is_not_zero_energy(tmp_path: Path) -> None:
     count = EnergyCount(find_energy_source(build(tmp_path, LAPTOP)))  # type: ignore[arg-type]
+    assert count.energy(runs=10) is None
+    count.add()
+    assert count.energy(runs=10) is None
     count.add()
     assert count.energy(runs=10) is None
 
@@ -172,3 +180,15 @@ def test_a_sensor_that_answers_no_more_tells_nothing(tmp_path: Path) -> None:
     rail = PowerRail("INA3221 rail VDD_IN", (tmp_path / "none",))
     assert power_mw(rail) is None
     assert energy_of_runs(rail, lambda: time.sleep(0.01), seconds=0.1, min_runs=1) is None
+
+
+def test_a_run_that_fails_ends_the_reading(tmp_path: Path) -> None:
+    rail = find_energy_source(build(tmp_path, JETSON_NANO))
+
+    def fail() -> None:
+        raise RuntimeError("no run")
+
+    threads = threading.active_count()
+    with pytest.raises(RuntimeError, match="no run"):
+        energy_of_runs(rail, fail, seconds=0.1, min_runs=1)  # type: ignore[arg-type]
+    assert threading.active_count() == threads

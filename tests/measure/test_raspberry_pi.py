@@ -89,3 +89,4 @@ def test_a_command_that_is_missing_or_fails_says_nothing() -> None:
     assert run_command(("edgevit-no-such-command",)) is None
     assert run_command(("false",)) is None
     assert run_command(("echo", "throttled=0x0")) == "throttled=0x0\n"
+    assert run_command(("printf", "\\377")) == "\N{REPLACEMENT CHARACTER}"
