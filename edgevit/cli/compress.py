@@ -185,7 +185,7 @@ def compress(
             file, named = folder / run.chosen.artifact.path, run.chosen.verification and run.chosen.verification.outputs
             use = f"python {file.with_name('use.py')}" if named else f"edgevit classify {file}"
             terminal.print_line(f"use it: {use} IMAGE")
-    unstable = run.unstable if require_stable else ()
+    unstable = run.not_stable if require_stable else ()
     if unstable:
         terminal.print_message(f"unstable: {', '.join(unstable)}; repeat on a quiet machine")
     raise typer.Exit(ExitCode.DONE if all(run.choices.values()) and not unstable else ExitCode.CHECK_FAILED)

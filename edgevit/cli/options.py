@@ -171,7 +171,7 @@ RequireStable = Annotated[
     typer.Option(
         "--require-stable",
         rich_help_panel=CHOICE,
-        help="Exit 1 where the machine was too noisy for a latency to be relied on.",
+        help="Exit 1 where the machine was too noisy for a latency to be relied on, or changed meanwhile.",
     ),
 ]
 Mean = Annotated[

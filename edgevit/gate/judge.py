@@ -84,7 +84,7 @@ def verdicts(
         before = _baseline(subject, baseline)
         checks = [check for limit in limits for check in _judge(limit, subject, before)]
         named = tuple(replace(each, candidate=chosen.id) for each in (*_usable(chosen), *checks))
-        made.append(Verdict(chosen.id, named, unstable=chosen.unstable))
+        made.append(Verdict(chosen.id, named, unstable=chosen.not_stable))
     return tuple(made)
 
 

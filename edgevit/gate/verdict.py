@@ -63,7 +63,7 @@ class Verdict:
     quick: bool = False
     """Whether the run was a first look, on few images."""
     unstable: str = ""
-    """Why the candidate's latency on this host is not to be relied on; "" where it is, or there is none."""
+    """Why the candidate's latency on this host is not to be relied on, or what changed of the machine meanwhile; "" for neither."""
 
     @property
     def outcome(self) -> Outcome:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from edgevit.results.artifact import Artifact, PassRecord
 from edgevit.results.document import LATER
+from edgevit.results.machine_state import not_stable
 from edgevit.results.measurement import HOST, Interval, Measurement, Prediction, RoundLatency
 from edgevit.results.metric import MetricScore
 from edgevit.results.shift import ShiftedDrop, ShiftRecord, shifted_drops
@@ -247,6 +248,14 @@ class Candidate:
             return self.latency.unstable
         measurement = self.measurement()
         return measurement.conditions.unstable if measurement else ""
+
+    @property
+    def not_stable(self) -> str:
+        """The same, and what changed of the machine meanwhile; "" for neither."""
+        if self.latency:
+            return not_stable(self.unstable, self.latency.machine)
+        measurement = self.measurement()
+        return not_stable(self.unstable, measurement.conditions.machine) if measurement else ""
 
     def prediction(self, device: str) -> Prediction | None:
         """Returns the prediction for ``device``, or None."""

@@ -173,9 +173,9 @@ class Run:
         return self.candidate(self.selected) if self.selected else None
 
     @property
-    def unstable(self) -> tuple[str, ...]:
-        """Ids of the candidates whose latency is not to be relied on, as the machine was too noisy."""
-        return tuple(candidate.id for candidate in self.candidates if candidate.unstable)
+    def not_stable(self) -> tuple[str, ...]:
+        """Ids of the candidates whose latency is not to be relied on, as the machine was too noisy, or changed meanwhile."""
+        return tuple(candidate.id for candidate in self.candidates if candidate.not_stable)
 
     @property
     def is_quick(self) -> bool:

@@ -27,6 +27,7 @@ from edgevit.spec.toml_files import names
 from tests.factories import (
     make_candidate,
     make_latency,
+    make_machine,
     make_machine_state,
     make_prediction,
     make_realistic_run,
@@ -129,6 +130,11 @@ def test_the_gate_can_require_a_stable_latency(save: Callable[[Run], Path], budg
     done = edgevit_command("gate", run, "--budget", limits, "--require-stable")
     assert done.returncode == 1
     assert "litert/dynamic_wi8_afp32: other processes used 0.9 cores" in done.stderr
+    changed = replace(make_latency(11.0, 12.0, 13.0), machine=make_machine(changed=("the clock changed by 9 %",)))
+    run = save(make_run(make_candidate(latency=changed)))
+    assert edgevit_command("gate", run, "--budget", limits).returncode == 0
+    done = edgevit_command("gate", run, "--budget", limits, "--require-stable")
+    assert (done.returncode, "the clock changed by 9 %" in done.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(

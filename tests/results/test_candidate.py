@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from edgevit.results.candidate import Attempt, Contribution, within_budget
 from edgevit.results.document import to_document
 from edgevit.spec.recipe import Recipe
-from tests.factories import make_candidate, make_latency, make_measurement, make_prediction
+from tests.factories import make_candidate, make_latency, make_machine, make_measurement, make_prediction
 
 
 def test_a_measurement_is_found_by_its_device() -> None:
@@ -31,6 +33,18 @@ def test_the_final_round_comes_before_the_first_measurement() -> None:
     )
     assert (timed.p50_ms, timed.unstable) == (10.0, "other processes used 0.9 cores")
     assert make_candidate(p50_ms=12.0).unstable == ""
+
+
+def test_a_machine_that_changed_is_not_stable_where_the_latency_may_be() -> None:
+    machine = make_machine(changed=("throttled", "other processes used 0.9 cores"))
+    timed = make_candidate(latency=replace(make_latency(10.0, 11.0, unstable="throttled"), machine=machine))
+    assert timed.not_stable == "throttled; other processes used 0.9 cores"
+    alone = make_candidate(p50_ms=12.0)
+    (measurement,) = alone.measurements
+    conditions = replace(measurement.conditions, machine=machine)
+    alone = replace(alone, measurements=(replace(measurement, conditions=conditions),))
+    assert (alone.unstable, alone.not_stable) == ("", "throttled; other processes used 0.9 cores")
+    assert make_candidate(p50_ms=12.0).not_stable == make_candidate(p50_ms=None).not_stable == ""
 
 
 def test_a_prediction_is_found_by_its_device() -> None:
