@@ -20,7 +20,7 @@ _GPU_NAMES = ("gpu", "gv11b", "gp10b", "ga10b", "gb10b", "gm20b")
 
 def is_jetson(root: Path) -> bool:
     """Returns whether this is a Jetson with NVIDIA's system."""
-    return (root / "etc/nv_tegra_release").exists() or (root / "etc/nvpmodel.conf").exists()
+    return any(text_of(root / name) for name in ("etc/nv_tegra_release", "etc/nvpmodel.conf"))
 
 
 def power_mode(root: Path, run: RunCommand) -> str:

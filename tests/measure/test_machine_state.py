@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from edgevit.measure.energy import NotMeasured, find_energy_source
 from edgevit.measure.machine_state import MOST_ZONES, cpu_name, read_state
+from edgevit.measure.machine_watch import watching
 from edgevit.measure.sysfs import ROOT
 from edgevit.results.machine_state import CoolingDevice, CpuCluster, EventCount, MachineState, Temperature
 from tests.measure.machines import (
@@ -27,6 +30,8 @@ from tests.measure.machines import (
     build,
     zone,
 )
+
+_NOBODY = 65534
 
 
 def test_a_raspberry_pi_4_at_work(tmp_path: Path) -> None:
@@ -150,6 +155,27 @@ def test_no_machine_whose_files_cannot_be_read_raises(tree: dict[str, str | None
     assert "clock" in locked.unknown
     nonsense = read_state(build(tmp_path / "nonsense", dict.fromkeys(tree, "<not supported>")), Commands())
     assert nonsense.temperatures == ()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs users")
+@pytest.mark.parametrize("tree", MACHINES.values(), ids=MACHINES)
+def test_folders_that_may_not_be_entered_raise_nothing(tree: dict[str, str | None], tmp_path: Path) -> None:
+    for folder in [path for path in build(tmp_path, tree).iterdir() if path.is_dir()]:
+        folder.chmod(0)
+    child = os.fork()
+    if not child:
+        with suppress(BaseException):
+            if os.geteuid() == 0:
+                os.setuid(_NOBODY)  # root may enter all of them
+            found = read_state(tmp_path, Commands())
+            with watching(2, tmp_path) as watch:
+                pass
+            told = isinstance(find_energy_source(tmp_path), NotMeasured) and watch.found().busy_mhz == ()
+            os._exit(0 if told and {"clock", "temperature", "throttling", "affinity"} <= set(found.unknown) else 3)
+        os._exit(4)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    for folder in tmp_path.iterdir():
+        folder.chmod(0o700)
 
 
 @pytest.mark.parametrize("tree", [LAPTOP, PHONE, {}], ids=["laptop", "phone", "nothing"])
