@@ -11,6 +11,7 @@ parts are imported when they are first used. To add one, add a folder with ``__i
 from __future__ import annotations
 
 import importlib
+import pkgutil
 import platform
 import sys
 from collections.abc import Mapping
@@ -273,12 +274,9 @@ class Backend:
         return importlib.import_module(f"{__name__}.{self.name}.{name}")
 
 
-_FOLDER = Path(__file__).parent
-
-
 def backend_names() -> list[str]:
     """Returns the names of all backends, sorted, without importing any."""
-    return sorted(path.parent.name for path in _FOLDER.glob("*/__init__.py"))
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg)
 
 
 @cache

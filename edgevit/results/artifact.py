@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field
-
+from edgevit.results.alias import alias
 from edgevit.results.document import LATER
 
 
@@ -89,7 +88,7 @@ class Artifact:
     numerics: str = "float"
     """Numerics of its layers, read from the file: "float", "static int8", "dynamic int8", "static and dynamic int8",
     "static int16" or "weights only"."""
-    float_layer_count: Annotated[int, Field(alias="float_islands")] = 0
+    float_layer_count: Annotated[int, alias("float_islands")] = 0
     """Layers (ops with weights and MACs) kept in float although others are quantized; 0 for a float artifact."""
     float_weight_share: Annotated[float, LATER] = 0.0
     """Share of the layers' weights, 0..1, that stayed float although others are quantized; 0 for a float artifact."""

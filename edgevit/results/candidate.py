@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from edgevit.results.alias import alias
 from edgevit.results.artifact import Artifact, PassRecord
 from edgevit.results.document import LATER
 from edgevit.results.machine_state import not_stable
@@ -145,7 +146,7 @@ class Contribution:
     """Median of the parent on this host, in ms; both artifacts interleaved in one process, see
     :mod:`edgevit.measure.paired`."""
     ms_after: float
-    drop_points: Annotated[float | None, Field(alias="lost_points")]
+    drop_points: Annotated[float | None, alias("lost_points")]
     """Drop of top-1, or, without labels, increase of the share of images that disagree with the float model; in
     percentage points, negative for a gain; of another metric its drop, see :class:`Accuracy`. None where images are
     synthetic."""
@@ -166,7 +167,7 @@ class Attempt:
     top1: float | None
     agreement: float | None
     """Top-1 agreement with the float model, as a fraction."""
-    drop_points: Annotated[float | None, Field(alias="lost_points")]
+    drop_points: Annotated[float | None, alias("lost_points")]
     """Drop of top-1 against the original float model; without labels, share of images it disagrees on; in percentage
     points; of another metric its drop, see :class:`Accuracy`. None where it could not be made or judged."""
     seconds: float

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import is_dataclass
 from functools import cache
 from types import UnionType
-from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+if TYPE_CHECKING:  # documents are read and written on the host; a board that measures has no pydantic
+    from pydantic import TypeAdapter
 
 LATER: Final = "added after the first version of the document"
 """Marks, in ``Annotated``, a field that documents of earlier versions do not have: it alone has its default when read."""
@@ -48,6 +49,8 @@ def from_json(kind: type[_T], content: bytes, more_faults: FaultFinder | None = 
         ValueError: it is not JSON, not of this type, or lacks keys; the message has every fault with its path, on lines of
             their own where there are several.
     """
+    from pydantic import ValidationError
+
     faults: dict[str, str] = {}
     value: _T | None = None
     try:
@@ -68,7 +71,19 @@ def from_json(kind: type[_T], content: bytes, more_faults: FaultFinder | None = 
     return value
 
 
-_adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
+def from_document(kind: type[_T], document: Any) -> _T:
+    """Returns a frozen dataclass from plain JSON values that :func:`to_document` made; raises ``ValueError`` for others."""
+    value: _T = _adapter(kind).validate_python(document, strict=False)
+    return value
+
+
+def _adapter_of(kind: Any) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
+
+
+_adapter: Callable[[Any], TypeAdapter[Any]] = cache(_adapter_of)
 
 
 def _listed(faults: list[str]) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field
-
+from edgevit.results.alias import alias
 from edgevit.results.document import LATER
 from edgevit.results.measurement import Interval
 from edgevit.results.metric import Unit
@@ -40,10 +39,10 @@ class TriedPlan:
     plan: str
     predicted_ms: float
     """Sum over all blocks, from the table of block latencies."""
-    divergence: Annotated[float, Field(alias="damage")]
+    divergence: Annotated[float, alias("damage")]
     """Sum over the sites of the KL divergence between the logits without and with the site alone, in nats; what a smaller
     image does is not in it."""
-    drop_points: Annotated[float, Field(alias="lost_points")]
+    drop_points: Annotated[float, alias("lost_points")]
     """Drop of top-1; without labels, share of images with another class; in percentage points."""
     samples: Annotated[int | None, LATER] = None
     """Images that it was evaluated on, those whose class is least certain first; the others are taken to keep theirs. None

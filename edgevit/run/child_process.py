@@ -18,14 +18,12 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar
 
-from pydantic import TypeAdapter
-
 from edgevit.errors import CandidateFailed, DiskFull, EdgevitError, ExitCode, ProcessKilled, UsageError
-from edgevit.results.document import to_document
+from edgevit.results.document import from_document, to_document
 from edgevit.run.files import disk_full, is_full_disk, open_to_append
 from edgevit.run.packages import import_failure
 from edgevit.run.task import Task
@@ -35,7 +33,8 @@ Answer = TypeVar("Answer")
 OnProgress = Callable[[int, int, str], None]
 """Gets steps done, steps in all, and a note for people."""
 
-_MARK = "\x1eedgevit "
+MARK = "\x1eedgevit "
+"""Begins what a child says to its parent, anywhere in a line."""
 SAFE_PATH = "import sys; sys.path[:] = [place for place in sys.path if place]; "
 """Begins the program of a child: without it a ``json.py`` in the current folder would be run in place of Python's own."""
 _SERVE = SAFE_PATH + "from edgevit.run.child_process import serve; serve(int(sys.argv[1]))"
@@ -58,7 +57,10 @@ class Child(Protocol):
     """A process that answers one question, see :func:`serve`."""
 
     stdin: IO[str] | None
-    stdout: IO[str] | None
+
+    @property
+    def stdout(self) -> Iterable[str] | None:
+        """Its lines."""
 
     def kill(self) -> None:
         """Ends the process at once; does nothing where it has ended."""
@@ -137,12 +139,13 @@ def run_in_child(
         if timed_out:
             raise CandidateFailed(f"{name}: no result within {timeout_seconds:g} s; see {log}")
         failure = ProcessKilled if child.wait() in _KILLED else CandidateFailed
-        raise failure(f"{name}: {_how_it_ended(child.wait())}; see {log}", _last_lines(log, begin))
+        raise failure(f"{name}: {how_it_ended(child.wait())}; see {log}", _last_lines(log, begin))
     if "error" in reply:
         if reply["error"] == "failed" and shutil.disk_usage(log.parent).free < _FREE_BYTES_NEEDED:
             raise _disk_full(log.parent)  # native code names a full disk in its own words
         raise _rebuild(reply, name, log)
-    return TypeAdapter(task.answer).validate_python(reply["answer"], strict=False)
+    answer: Answer = from_document(task.answer, reply["answer"])
+    return answer
 
 
 def child_environment() -> dict[str, str]:
@@ -183,7 +186,7 @@ def _converse(
         return None  # it died before it read its argument; the return code says how
     reply = None
     for line in child.stdout:
-        before, mark, message = line.partition(_MARK)
+        before, mark, message = line.partition(MARK)
         log.write(before.encode(errors="backslashreplace"))
         if not mark or not message.endswith("\n"):  # without the end: the child was stopped while it wrote
             continue
@@ -215,7 +218,8 @@ def _close(child: Child) -> None:
         child.stdin.close()
 
 
-def _how_it_ended(code: int) -> str:
+def how_it_ended(code: int) -> str:
+    """Returns how a process ended, by its exit code: that of a signal is negative."""
     if code >= 0:
         return f"the process ended with exit code {code}"
     try:
@@ -244,6 +248,8 @@ def _rebuild(reply: dict[str, Any], name: str, log: Path) -> EdgevitError:
         return _disk_full(log.parent)
     if reply["error"] == "usage":
         return UsageError(reply["message"], reply["hint"])
+    if reply["error"] == "killed":
+        return ProcessKilled(f"{name}: {reply['message']}", reply["hint"])
     return CandidateFailed(f"{name}: {reply['message']}", f"whole message in {log}")
 
 
@@ -254,7 +260,7 @@ def _disk_full(folder: Path) -> DiskFull:
 def _send(document: dict[str, Any]) -> None:
     if _CHANNEL is None:
         raise RuntimeError("only a child of run_in_child() can send")
-    _CHANNEL.write(_MARK + json.dumps(document) + "\n")
+    _CHANNEL.write(MARK + json.dumps(document) + "\n")
     _CHANNEL.flush()
 
 
@@ -262,17 +268,23 @@ _CHANNEL: IO[str] | None = None
 """The child's way to its parent; None in any other process."""
 
 
-def serve(parent: int) -> None:
+def serve(
+    parent: int,
+    read: Callable[[type[Any], Any], Any] = from_document,
+    write: Callable[[Any], Any] = to_document,
+) -> None:
     """Answers one call in the child and ends the process.
 
     Args:
         parent: Process id of the process that started this one.
+        read: Makes the argument, given its class and plain values.
+        write: Makes plain values of the answer.
     """
     global _CHANNEL
     end_with(parent)
     _CHANNEL = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print belongs in the log
-    code = _answer()
+    code = _answer(read, write)
     sys.stderr.flush()
     os._exit(code)  # some runtimes crash while Python tears them down, after the answer was given
 
@@ -291,13 +303,12 @@ def end_with(parent: int) -> None:
             os._exit(ExitCode.INTERRUPTED)
 
 
-def _answer() -> int:
+def _answer(read: Callable[[type[Any], Any], Any], write: Callable[[Any], Any]) -> int:
     """Calls the function; any error becomes a message to the parent, for this is the child's error edge."""
     try:
         question = json.loads(sys.stdin.readline())
         function = _named(question["function"])
-        argument = TypeAdapter(_named(question["type"])).validate_python(question["value"], strict=False)
-        answer = function(argument)
+        answer = function(read(_named(question["type"]), question["value"]))
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except EdgevitError as error:
@@ -313,7 +324,7 @@ def _answer() -> int:
             lines = [line for line in str(error).strip().splitlines() if line.strip()] or ["no message"]
             _send({"error": "failed", "message": f"{type(error).__name__}: {lines[0][:300]}"})
     else:
-        _send({"answer": to_document(answer)})
+        _send({"answer": write(answer)})
     return 0
 
 

@@ -54,6 +54,8 @@ class Executor:
     """For one task."""
     log: Path
     """Gets what servers print while they import."""
+    start: Callable[[IO[bytes]], Child] | None = None
+    """How a child starts that runs elsewhere, as on a board; None for children of this machine."""
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _busy: int = 1
     """Threads that work, or wait for work only: those that wait to time something, or for other threads, are not."""
@@ -159,7 +161,7 @@ class Executor:
         Returns:
             The answer of each, or why there is none.
         """
-        room = int(min(len(tasks), max(1, _available_bytes() // _MEMORY_PER_TASK)))
+        room = len(tasks) if self.start else int(min(len(tasks), max(1, _available_bytes() // _MEMORY_PER_TASK)))
         answers = self._run_together(tasks[:room], log)
         return answers + self.run_in_turn(tasks[room:], log) if room < len(tasks) else answers
 
@@ -354,6 +356,8 @@ class Executor:
             raise Cancelled
 
     def _start(self, preload: tuple[str, ...], stream: IO[bytes]) -> Child:
+        if self.start:
+            return self.start(stream)
         if not preload or sys.platform != "linux":
             return start_cold(stream)
         try:

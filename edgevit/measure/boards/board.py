@@ -1,0 +1,192 @@
+"""A board that is ready to measure: connected, locked, looked at, and with what the artifacts need."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO
+
+from edgevit.backends import Backend, backend_of_file
+from edgevit.errors import UsageError
+from edgevit.measure.boards.address import Address
+from edgevit.measure.boards.board_child import BoardChild
+from edgevit.measure.boards.cache import SentFile
+from edgevit.measure.boards.connection import Connection, Tell, connect
+from edgevit.measure.boards.probe import BoardFacts, PackageFault, ProbeJob, probe_board
+from edgevit.measure.boards.session import Session, board_error, start_ssh
+from edgevit.results.measurement import Host
+from edgevit.run.child_process import run_in_child
+from edgevit.run.files import file_sha256
+from edgevit.run.task import Task
+
+_CHUNK = 1 << 18
+_MOST_AT_ONCE = 8
+"""Sessions beside that of the lock: sshd allows ten on one connection."""
+_MEMORY_PER_CHILD = 500_000_000
+"""Bytes that have to be available for each artifact that is loaded beside others."""
+_ALSO_RUN_BY = {"ai-edge-litert": ("tflite-runtime",)}
+"""Distributions that a backend takes where its own is not there."""
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board that is ready."""
+
+    name: str
+    """As measurements have it."""
+    address: Address
+    facts: BoardFacts
+    connection: Connection
+    _numbers: Iterator[int] = field(default_factory=itertools.count, repr=False)
+
+    @property
+    def host(self) -> Host:
+        """Its fingerprint."""
+        return self.facts.host
+
+    @property
+    def emulated(self) -> str:
+        """Why it is known to be emulated; "" if nothing says so."""
+        return self.facts.emulated
+
+    @property
+    def at_once(self) -> int:
+        """Artifacts that may be loaded side by side."""
+        available = self.facts.available_bytes
+        room = self.host.cores if available is None else available // _MEMORY_PER_CHILD
+        return int(max(1, min(self.host.cores, room, _MOST_AT_ONCE)))
+
+    def start(self, log: IO[bytes]) -> BoardChild:
+        """Starts a child there; for :func:`edgevit.run.child_process.run_in_child`.
+
+        Raises:
+            UsageError: the connection is lost.
+        """
+        return _start(self.connection, log)
+
+    def send(self, artifact: Path, on_progress: Callable[[int, int], None] = lambda done, total: None) -> Path:
+        """Sends the files of an artifact that are not there already.
+
+        Args:
+            artifact: Main file, of this machine.
+            on_progress: Gets the bytes sent, and those to send.
+
+        Returns:
+            The main file there.
+
+        Raises:
+            UsageError: the connection is lost, or the disk there is full.
+        """
+        paths = backend_of_file(artifact).files_of(artifact)
+        sent = {
+            SentFile(path.relative_to(artifact.parent).as_posix(), file_sha256(path), path.stat().st_size): path
+            for path in paths
+        }
+        session = Session(self.connection.remote, self.connection.command("store"), f"store-{next(self._numbers)}")
+        try:
+            session.doing = f"sending {artifact.name}"
+            return Path(_store(session, self.address, sent, on_progress), artifact.name)
+        finally:
+            session.close()
+
+
+@contextmanager
+def open_board(
+    address: Address,
+    *,
+    name: str,
+    python: str,
+    threads: int,
+    backends: Sequence[Backend],
+    wait_seconds: float,
+    timeout_seconds: float,
+    tell: Tell,
+) -> Iterator[Board]:
+    """Connects to a board, takes its lock, and checks that it can run artifacts.
+
+    Args:
+        address: Of the board, for SSH.
+        name: That measurements have.
+        python: That runs there: a name, or a path that may begin with "~/".
+        threads: That will be used.
+        backends: Of the artifacts.
+        wait_seconds: How long to wait for another bench to end.
+        timeout_seconds: For the look at it.
+        tell: Gets a line when that is waited for.
+
+    Raises:
+        UsageError: see :func:`edgevit.measure.boards.connection.connect`; or numpy or a runtime cannot be used there, or it has
+            too few processors for so many threads.
+    """
+    needed = tuple((backend.runtime, *_ALSO_RUN_BY.get(backend.runtime, ())) for backend in backends)
+    with connect(address, python, wait_seconds, tell) as connection:
+        facts = run_in_child(
+            Task(probe_board, ProbeJob(threads, tuple(dict.fromkeys(needed))), BoardFacts),
+            timeout_seconds=timeout_seconds,
+            log=connection.remote.private / "probe.log",
+            start=lambda log: _start(connection, log),
+        )
+        for fault in facts.faults:
+            raise package_error(address, python, facts.machine, fault)
+        yield Board(name, address, facts, connection)
+
+
+def package_error(address: Address, python: str, machine: str, fault: PackageFault) -> UsageError:
+    """Returns the error for a package that a board lacks, or cannot import.
+
+    Args:
+        address: Of the board.
+        python: That runs there.
+        machine: Of the board, such as "aarch64".
+        fault: What is wrong with the package.
+    """
+    if fault.version is None:
+        pip = f"pip install {fault.distribution}"
+        venv = "python3 -m venv ~/edgevit && ~/edgevit/bin/" + pip + ", then --python '~/edgevit/bin/python'"
+        return UsageError(
+            f"{address}: {fault.distribution} is not installed for {python} there",
+            f"on the board: {venv}" if python == "python3" else f"on the board: {python} -m {pip}",
+        )
+    again = f"on the board: {python} -m pip install --force-reinstall {fault.distribution}"
+    if fault.wheel_machine:
+        return UsageError(
+            f"{address}: {fault.distribution} {fault.version} there is a wheel for {fault.wheel_machine}, and the board is"
+            f" {machine}: {fault.error}",
+            again,
+        )
+    return UsageError(f"{address}: {fault.distribution} {fault.version} there cannot be imported: {fault.error}", again)
+
+
+def _start(connection: Connection, log: IO[bytes]) -> BoardChild:
+    return BoardChild(start_ssh(connection.command("task"), log), connection.remote.address)
+
+
+def _store(
+    session: Session, address: Address, files: dict[SentFile, Path], on_progress: Callable[[int, int], None]
+) -> str:
+    """Sends what is not there; returns the folder there."""
+    key = hashlib.sha256(json.dumps([[each.name, each.sha256] for each in files]).encode()).hexdigest()
+    asked = {"key": key, "files": [asdict(each) for each in files]}
+    with suppress(OSError):  # it has ended, which its answer tells
+        session.write(json.dumps(asked).encode() + b"\n")
+    answer = session.answer()
+    paths = {each.sha256: path for each, path in files.items()}
+    missing = [paths[sha256] for sha256 in answer["missing"]]
+    total = sum(path.stat().st_size for path in missing)
+    if total > answer["free_bytes"]:
+        room = f"{total} bytes are to be sent, and {answer['free_bytes']} are free"
+        raise board_error(address, {"error": "disk full", "message": room}, session.doing)
+    with suppress(OSError):
+        done = 0
+        for path in missing:
+            with path.open("rb") as stream:
+                while chunk := stream.read(_CHUNK):
+                    session.write(chunk)
+                    done += len(chunk)
+                    on_progress(done, total)
+    return str(session.answer()["folder"])
