@@ -69,15 +69,16 @@ class Loopback:
         return {each for each in found if not each.startswith("runner-") and each != "lock.guard"}
 
     def processes(self) -> list[str]:
-        """Command lines of processes of edgevit's runner that live there."""
+        """Command lines of the programs of edgevit that run there."""
         found = []
-        for each in Path("/proc").glob("[0-9]*/cmdline"):
+        for each in Path("/proc").glob("[0-9]*"):
             try:
-                text = each.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                command = (each / "cmdline").read_bytes().split(b"\0")
+                is_there = f"HOME={self.home}".encode() in (each / "environ").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if str(self.cache) in text and "ssh" not in text.split(" ")[0]:
-                found.append(text)
+            if is_there and b"-u" in command:
+                found.append(b" ".join(command).decode(errors="replace"))
         return found
 
     def is_quiet(self, seconds: float = 10.0) -> bool:

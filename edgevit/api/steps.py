@@ -16,6 +16,7 @@ from edgevit.commands.profile import Asked, profile_targets
 from edgevit.gate.budget import Budget, load_budget
 from edgevit.gate.gate_runs import check_run
 from edgevit.gate.verdict import Verdict
+from edgevit.measure.machine import this_machine
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.file_score import FileScore
 from edgevit.results.measurement import Measurement, Prediction
@@ -46,7 +47,8 @@ def bench(
     Raises:
         UsageError: no such file, or no backend can run it, or the runtime crashed or ran out of time.
     """
-    return measure_file(Path(file), precision, measure or MeasureSpec(), batch, told("bench", progress))
+    settings = measure or MeasureSpec()
+    return measure_file(this_machine(settings.threads), Path(file), precision, settings, batch, told("bench", progress))
 
 
 def evaluate(

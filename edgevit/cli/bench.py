@@ -1,4 +1,4 @@
-"""``edgevit bench``: latency and memory of artifacts on this machine."""
+"""``edgevit bench``: latency and memory of artifacts on this machine or a board."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from edgevit.cli import options
+from edgevit.cli import board_options, options
+from edgevit.cli.board_options import clean_board, machine_of
 from edgevit.errors import CheckFailed, UsageError
 
 _LONGEST_SECONDS = 86_400.0
@@ -18,9 +19,9 @@ _LONGEST_SECONDS = 86_400.0
 
 def bench(
     artifacts: Annotated[
-        list[Path],
-        typer.Argument(metavar="ARTIFACT", help=".onnx, .xml or .tflite files.", show_default=False),
-    ],
+        list[Path] | None,
+        typer.Argument(metavar="ARTIFACT...", help=".onnx, .xml or .tflite files.", show_default=False),
+    ] = None,
     threads: options.Threads = None,
     precision: options.Precision = "fastest",
     min_runs: Annotated[
@@ -93,6 +94,10 @@ def bench(
             " than 5 %, other processes on more than half a core.",
         ),
     ] = False,
+    on: board_options.On = None,
+    python: board_options.Python = None,
+    wait: board_options.Wait = None,
+    clean: board_options.Clean = False,
     as_json: options.Json = False,
 ) -> None:
     """Measure latency and memory of artifacts, or compare them.
@@ -109,6 +114,7 @@ def bench(
       edgevit bench model.onnx --pipeline photos/
       edgevit bench model.onnx --op-times
       edgevit bench model.onnx --layers --plot pictures
+      edgevit bench model.tflite --on pi@raspberrypi.local
     """
     from edgevit.cli import render_bench, render_layers, terminal
     from edgevit.commands import bench as command
@@ -117,6 +123,13 @@ def bench(
     from edgevit.spec.spec import MeasureSpec
     from edgevit.spec.toml_files import validate
 
+    board = board_options.asked_board(on, python, wait, clean=clean)
+    if clean and board is not None:
+        options.refuse_with("--clean", {"ARTIFACT": artifacts}, "it only removes what is kept on the board")
+        clean_board(board, as_json=as_json)
+        return
+    if not artifacts:
+        raise UsageError("Missing argument 'ARTIFACT...'", "edgevit bench --help")
     options.check_choice("precision", precision, options.PRECISIONS)
     seconds = None if sustained is None else parse_seconds(sustained)
     ways = {
@@ -125,6 +138,9 @@ def bench(
         "--op-times": op_times,
         "--layers": layers,
     }
+    if board is not None:
+        elsewhere = {name: given for name, given in ways.items() if name != "--sustained"}
+        options.refuse_with("--on", elsewhere, "only whole inferences are timed on a board")
     _check_one_way([option for option, given in ways.items() if given], len(artifacts), batch is not None)
     how_long = {"--min-runs": min_runs is not None, "--min-seconds": min_seconds is not None}
     if sustained is not None:
@@ -141,17 +157,19 @@ def bench(
     settings = validate(MeasureSpec, {"min_seconds": 2.0, **asked}, "command line")
     artifact, *others = artifacts
     document: dict[str, Any]
-    with terminal.make_progress() as progress:
+    with terminal.make_progress() as progress, machine_of(board, artifacts, settings, progress) as machine:
         if others:
-            comparison = command.compare_files(artifacts, precision, settings, batch, progress)
-            show = partial(render_bench.print_comparison, comparison)
-            machine = command.machine_document(artifacts, comparison.threads) if as_json else {}
-            document = {"comparison": to_document(comparison), **machine}
+            comparison = command.compare_files(machine, artifacts, precision, settings, batch, progress)
+            show = partial(render_bench.print_comparison, comparison, machine.shown)
+            facts = command.machine_document(machine, artifacts, comparison.threads) if as_json else {}
+            document = {"comparison": to_document(comparison), **facts}
             unstable = "; ".join(f"{file.artifact}: {why}" for file, why in comparison.not_stable)
         elif seconds is not None:
-            long_run = command.sustain_file(artifact, precision, settings, seconds, progress)
-            show = partial(render_bench.print_sustained, artifact, long_run)
+            long_run = command.sustain_file(machine, artifact, precision, settings, seconds, progress)
+            show = partial(render_bench.print_sustained, artifact, long_run, machine.shown)
             document = {"artifact": str(artifact), "sustained": render_bench.sustained_document(long_run)}
+            if not machine.is_here:
+                document |= command.machine_document(machine, artifacts, long_run.threads)
             unstable = not_stable(long_run.unstable, long_run.machine)
         elif op_times:
             profile = command.profile_file(artifact, precision, settings, progress)
@@ -180,10 +198,10 @@ def bench(
             document = {"artifact": str(artifact), "pipeline": to_document(whole)}
             unstable = not_stable(whole.unstable, whole.machine)
         else:
-            measurement = command.measure_file(artifact, precision, settings, batch, progress)
-            show = partial(render_bench.print_measurement, artifact, measurement)
-            machine = command.machine_document(artifacts, measurement.threads) if as_json else {}
-            document = {"artifact": str(artifact), "measurement": to_document(measurement), **machine}
+            measurement = command.measure_file(machine, artifact, precision, settings, batch, progress)
+            show = partial(render_bench.print_measurement, artifact, measurement, machine.shown)
+            facts = command.machine_document(machine, artifacts, measurement.threads) if as_json else {}
+            document = {"artifact": str(artifact), "measurement": to_document(measurement), **facts}
             unstable = not_stable(measurement.conditions.unstable, measurement.conditions.machine)
     if as_json:
         terminal.print_json(document)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from edgevit.results.op_times import OpTimes
 
 
-def print_measurement(artifact: Path, measurement: Measurement) -> None:
-    """Prints the measurement of one artifact on this host."""
+def print_measurement(artifact: Path, measurement: Measurement, machine: str) -> None:
+    """Prints the measurement of one artifact; ``machine`` is where it was taken, such as "this host"."""
     latency, conditions = measurement.latency_ms, measurement.conditions
     rows = [
         ("latency p50", units.milliseconds(latency.p50)),
@@ -40,12 +40,13 @@ def print_measurement(artifact: Path, measurement: Measurement) -> None:
             f"{conditions.runtime} {conditions.runtime_version}, {conditions.delegate}, {conditions.precision}",
         ),
     ]
-    print_table((_name(artifact, conditions.batch), "measured on this host"), rows, numeric=(1,))
+    print_table((_name(artifact, conditions.batch), f"measured on {machine}"), rows, numeric=(1,))
     _print_conditions(conditions.unstable, conditions.not_judged, conditions.machine)
+    _print_emulated(conditions.emulated)
 
 
-def print_comparison(comparison: Comparison) -> None:
-    """Prints files that were timed alternately, the fastest first."""
+def print_comparison(comparison: Comparison, machine: str) -> None:
+    """Prints files that were timed alternately, the fastest first; ``machine`` is where, such as "this host"."""
     batches = {file.latency.batch for file in comparison.files}
     rows = [_row(file, per_image=batches != {1}) for file in comparison.files]
     titles = ["file", "p50", "95 % interval", *(["per image", "throughput"] if batches != {1} else [])]
@@ -56,22 +57,23 @@ def print_comparison(comparison: Comparison) -> None:
     tied = [str(file.artifact) for file in others if file.tied]
     print_line(f"fastest: {fastest.artifact}" + (f", tied with {', '.join(tied)}" if tied else ""))
     rounds = len(fastest.latency.bursts_ms)
-    print_line(f"{rounds} rounds, each file in a fresh process in each; threads: {threads}")
+    print_line(f"{rounds} rounds on {machine}, each file in a fresh process in each; threads: {threads}")
     for file in comparison.unstable:
         print_line(f"unstable: {file.artifact}: {file.latency.unstable}")
     for reason in dict.fromkeys(file.latency.not_judged for file in comparison.files if file.latency.not_judged):
         print_line(f"not judged, for this system does not report it: {reason}")
     for file in comparison.files:
         _print_changes(file.latency.machine, file.latency.unstable, f"{file.artifact}: ")
-    machine = fastest.latency.machine
-    if machine:
+    state = fastest.latency.machine
+    if state:
         from edgevit.report.machine_text import machine_text
 
-        print_line(f"conditions: {machine_text(machine)}")
+        print_line(f"conditions: {machine_text(state)}")
+    _print_emulated(fastest.latency.emulated)
 
 
-def print_sustained(artifact: Path, found: SustainedLatency) -> None:
-    """Prints how the latency of one artifact changed during a long run."""
+def print_sustained(artifact: Path, found: SustainedLatency, machine: str) -> None:
+    """Prints how the latency of one artifact changed during a long run on a machine, such as "this host"."""
     clock = found.clock_drift
     rows = [
         ("seconds", str(len(found.windows))),
@@ -83,7 +85,7 @@ def print_sustained(artifact: Path, found: SustainedLatency) -> None:
         ("runs", str(sum(window.runs for window in found.windows))),
         ("threads", str(found.threads)),
     ]
-    print_table((_name(artifact, found.batch), "long run on this host"), rows, numeric=(1,))
+    print_table((_name(artifact, found.batch), f"long run on {machine}"), rows, numeric=(1,))
     print_line()
     stretches = [
         (
@@ -97,6 +99,7 @@ def print_sustained(artifact: Path, found: SustainedLatency) -> None:
     print_table(("time", "images/s", "p50", "clock"), stretches, numeric=(1, 2, 3))
     print_line()
     _print_conditions(found.unstable, "", found.machine)
+    _print_emulated(found.emulated)
     if found.throttled:
         print_line(
             f"throttled: {100 * found.drift:.0f} % slower at the end, the clock {-100 * (clock or 0.0):.0f} % lower"
@@ -195,6 +198,11 @@ def _batch_rows(batch: int, p50_ms: float) -> list[tuple[str, str]]:
 
 def _threads(threads: int, note: str) -> str:
     return note or str(threads)
+
+
+def _print_emulated(reason: str) -> None:
+    if reason:
+        print_line(f"emulated: {reason}; these times say nothing about a board, and gate refuses them")
 
 
 def _energy_rows(machine: MachineConditions | None) -> list[tuple[str, str]]:

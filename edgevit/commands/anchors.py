@@ -14,6 +14,7 @@ from edgevit.devices.device import Device
 from edgevit.devices.measured_here import processor_of, why_not_measured_here
 from edgevit.devices.predict import MeasuredFile
 from edgevit.errors import UsageError
+from edgevit.measure.emulation import refuse_emulated
 from edgevit.results.comparison import Comparison
 from edgevit.results.document import from_json
 from edgevit.results.measurement import Host, Measurement
@@ -34,6 +35,8 @@ class _Measured:
     unstable: str
     threads: int
     batch: int
+    emulated: str
+    """Why it is known to be that of an emulator; "" otherwise."""
 
 
 def read_anchors(given: Sequence[str], devices: Sequence[Device]) -> tuple[MeasuredFile, ...]:
@@ -99,8 +102,11 @@ def _of_run(path: Path, device: Device, given: str) -> tuple[MeasuredFile, ...]:
         measurement = candidate.measurement()
         if measurement is None or candidate.p50_ms is None or candidate.file is None or not candidate.file.is_file():
             continue
-        batch = candidate.latency.batch if candidate.latency else measurement.conditions.batch
-        found.append(_Measured(candidate.file, candidate.p50_ms, candidate.unstable, measurement.threads, batch))
+        latency, conditions = candidate.latency, measurement.conditions
+        batch, emulated = (latency.batch, latency.emulated) if latency else (conditions.batch, conditions.emulated)
+        found.append(
+            _Measured(candidate.file, candidate.p50_ms, candidate.unstable, measurement.threads, batch, emulated)
+        )
     if not found:
         raise UsageError(f"{given} has no measured artifact in its folder", "copy the whole folder of the run")
     stable = [each for each in found if not each.unstable]
@@ -127,12 +133,13 @@ def _measured(path: Path, given: str, document: Any) -> Iterator[_Measured]:
         for each in comparison.files:
             file = _file(path, given, str(each.artifact), digests)
             latency = each.latency
-            yield _Measured(file, latency.p50_ms, latency.unstable, comparison.threads, latency.batch)
+            yield _Measured(file, latency.p50_ms, latency.unstable, comparison.threads, latency.batch, latency.emulated)
         return
     measurement = from_json(Measurement, json.dumps(document["measurement"]).encode())
     conditions = measurement.conditions
     file = _file(path, given, document["artifact"], digests)
-    yield _Measured(file, measurement.latency_ms.p50, conditions.unstable, measurement.threads, conditions.batch)
+    p50_ms, threads = measurement.latency_ms.p50, measurement.threads
+    yield _Measured(file, p50_ms, conditions.unstable, threads, conditions.batch, conditions.emulated)
 
 
 def _file(path: Path, given: str, artifact: str, digests: dict[str, str]) -> Path:
@@ -165,6 +172,7 @@ def _anchors(given: str, found: Sequence[_Measured], device: Device) -> tuple[Me
         )
     for each in found:
         threads = "1 thread" if each.threads == 1 else f"{each.threads} threads"
+        refuse_emulated(each.emulated, f"what predictions are compared with or set by ({given})")
         if each.unstable:
             raise UsageError(f"{given}: {each.file.name} was disturbed: {each.unstable}", _AGAIN)
         if each.batch != 1:

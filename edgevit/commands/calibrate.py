@@ -18,6 +18,7 @@ from edgevit.devices.runtimes import RuntimeName
 from edgevit.errors import UsageError
 from edgevit.measure.burst import wait_until_quiet
 from edgevit.measure.conditions import activity_since, disturbances, read_counters
+from edgevit.measure.emulation import emulation, refuse_emulated
 from edgevit.measure.host import check_threads, host_fingerprint
 from edgevit.results.measurement import Host
 from edgevit.run.files import write_atomically
@@ -73,6 +74,7 @@ def calibrate_host(asked: HostCalibration, progress: Progress) -> Device:
     """
     _check_out(asked)
     check_threads(asked.threads)
+    refuse_emulated(emulation(), "calibrated")
     backends = _runtimes(asked.runtimes)
     _check_quiet(asked)
     seconds = asked.seconds / len(backends)

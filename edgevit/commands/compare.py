@@ -20,6 +20,7 @@ from edgevit.commands.compare_values import amounts, ops_changed, settings_chang
 from edgevit.commands.eval_shift import ShiftQuestion, answers_side_by_side
 from edgevit.commands.inspect import inspect_file
 from edgevit.errors import UsageError
+from edgevit.measure.machine import this_machine
 from edgevit.results.changes import AccuracyChange, Changes, LatencyChange, NotCompared, independent_ratio
 from edgevit.results.statistics import paired_ratio
 from edgevit.run.packages import is_installed
@@ -204,7 +205,7 @@ def _measured_now(before: Side, after: Side, threads: int, progress: Progress) -
     assert before.file
     assert after.file
     settings = MeasureSpec(threads=threads)
-    found = compare_files([before.file, after.file], "fastest", settings, None, progress)
+    found = compare_files(this_machine(threads), [before.file, after.file], "fastest", settings, None, progress)
     one, other = (next(each for each in found.files if each.artifact == side.file) for side in (before, after))
     unstable = "; ".join(filter(None, (one.latency.unstable, other.latency.unstable)))
     return LatencyChange(

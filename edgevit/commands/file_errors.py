@@ -10,17 +10,22 @@ from edgevit.errors import CandidateFailed, UsageError
 
 
 @contextmanager
-def blaming_file(artifact: Path) -> Iterator[None]:
+def blaming_file(artifact: Path, there: Path | None = None) -> Iterator[None]:
     """Turns the failure of a child process that works on one file into a usage error that names the file.
 
     Args:
         artifact: The file, as the user named it.
+        there: Its place for the child process, which is replaced by that name in errors.
 
     Raises:
         UsageError: the child crashed, ran out of time, or raised something of its own.
     """
     try:
         yield
+    except UsageError as error:
+        if there is None or str(there) not in error.message:
+            raise
+        raise UsageError(error.message.replace(str(there), str(artifact)), error.hint) from error
     except CandidateFailed as error:
         raise UsageError(
             f"{artifact}: {error.message}",

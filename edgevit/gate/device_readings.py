@@ -124,6 +124,8 @@ def _batch(batch: int, how: str) -> str:
 
 def _of_round(latency: RoundLatency) -> Reading:
     bursts = latency.bursts_ms
+    if latency.emulated:
+        return missing("ms", _emulated(latency.emulated))
     if latency.batch != 1:
         return missing("ms", _batch(latency.batch, "measured"))
     if not _are_times(bursts) or not min(bursts) - ROUNDING <= latency.p50_ms <= max(bursts) + ROUNDING:
@@ -134,6 +136,8 @@ def _of_round(latency: RoundLatency) -> Reading:
 
 def _times(measurement: Measurement) -> str:
     """Why the runs of a measurement are no times to judge; "" where they are."""
+    if measurement.conditions.emulated:
+        return _emulated(measurement.conditions.emulated)
     if measurement.conditions.batch != 1:
         return _batch(measurement.conditions.batch, "measured")
     if not measurement.samples_ms:
@@ -203,19 +207,29 @@ def _with_quantile(reading: Reading, measurement: Measurement, share: float) -> 
     )
 
 
+def _emulated(reason: str) -> str:
+    return f"measured on an emulator, which says nothing about a board: {reason}"
+
+
 def _resident(measurement: Measurement) -> Reading:
+    if measurement.conditions.emulated:
+        return missing("bytes", _emulated(measurement.conditions.emulated))
     if measurement.peak_rss_bytes is None:
         return missing("bytes", f"{measurement.conditions.runtime} does not tell the memory of its process")
     return checked(Reading("measured", "bytes", measurement.peak_rss_bytes), 0, open_low=True)
 
 
 def _millijoules(measurement: Measurement) -> Reading:
+    if measurement.conditions.emulated:
+        return missing("mJ", _emulated(measurement.conditions.emulated))
     if measurement.energy_mj is None:
         return missing("mJ", "energy was not measured")
     return checked(Reading("measured", "mJ", measurement.energy_mj), 0, open_low=True)
 
 
 def _delegated(measurement: Measurement) -> Reading:
+    if measurement.conditions.emulated:
+        return missing("count", _emulated(measurement.conditions.emulated))
     found = _PARTITIONS.search(measurement.conditions.delegate)
     if found is None:
         return missing("count", f"{measurement.conditions.delegate or 'the runtime'} does not tell its partitions")

@@ -13,6 +13,7 @@ import numpy as np
 from edgevit.backends import Session, get_backend
 from edgevit.errors import UsageError
 from edgevit.measure.conditions import activity_since, disturbances, not_judged, read_counters
+from edgevit.measure.emulation import emulation
 from edgevit.measure.energy import Counters, EnergyCount, NotMeasured, PowerRail, energy_of_runs, find_energy_source
 from edgevit.measure.host import governor, threads_note
 from edgevit.measure.machine_changes import machine_conditions
@@ -71,6 +72,7 @@ def bench_session(job: BenchJob) -> tuple[Measurement, Session]:
     """Measures as :func:`bench` does; also returns the session, to go on with."""
     load_average = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     before, source = read_state(), find_energy_source(ROOT)
+    emulated = emulation()
     backend = get_backend(job.backend)
     backend.import_runtime()
     empty_bytes = resident_bytes()
@@ -114,6 +116,7 @@ def bench_session(job: BenchJob) -> tuple[Measurement, Session]:
             not_judged=not_judged(activity, span.after.unknown),
             note=threads_note(job.threads, session.threads, cores),
             machine=machine,
+            emulated=emulated,
         ),
     )
     return measurement, session

@@ -12,6 +12,7 @@ from edgevit.backends import get_backend
 from edgevit.measure.bench import batch_of, noise_call, time_runs, warm_up
 from edgevit.measure.conditions import Activity, activity_since, disturbances, read_counters
 from edgevit.measure.core_wait import timer_without_waits
+from edgevit.measure.emulation import emulation
 from edgevit.measure.machine_state import cpu_name, read_state
 from edgevit.measure.machine_watch import watching
 from edgevit.results.machine_state import MachineSpan
@@ -61,6 +62,8 @@ class Burst:
     """Name of the processor."""
     span: MachineSpan | None = None
     """The machine before, during and after the runs."""
+    emulated: str = ""
+    """See :func:`edgevit.measure.emulation.emulation`."""
 
     @property
     def p50_ms(self) -> float:
@@ -74,6 +77,7 @@ def time_burst(job: BurstJob) -> Burst:
     Raises:
         UsageError: the runtime cannot load or run the file.
     """
+    emulated = emulation()
     session = get_backend(job.backend).open_session(job.artifact, job.threads, job.precision, job.batch)
     call = noise_call(session)
     warm_up(call, WARMUP_RUNS, WARMUP_SECONDS)
@@ -92,6 +96,7 @@ def time_burst(job: BurstJob) -> Burst:
         cores=os.cpu_count() or 1,
         batch=batch_of(session),
         cpu=cpu_name(),
+        emulated=emulated,
         span=MachineSpan(before, watch.found(), read_state()),
     )
 

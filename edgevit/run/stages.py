@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from edgevit.errors import CandidateFailed
-from edgevit.run.child_process import run_in_child
+from edgevit.run.child_process import Child, run_in_child, start_cold
 from edgevit.run.executor import Executor
 from edgevit.run.folder import RunFolder
 from edgevit.run.progress import Progress
@@ -36,6 +36,8 @@ class ChildRunner:
     log: Path
     """Gets what they print."""
     progress: Progress
+    start: Callable[[IO[bytes]], Child] = start_cold
+    """Starts them: here, or on a board."""
 
     def run(self, name: str, task: Task[Any, Answer]) -> Answer:
         """Carries out a task.
@@ -50,25 +52,28 @@ class ChildRunner:
             timeout_seconds=self.timeout_seconds,
             log=self.log,
             on_progress=functools.partial(self.progress.stage, name),
+            start=self.start,
         )
         self.progress.stage(name, 1, 1)
         return answer
 
 
 @contextmanager
-def child_runner(progress: Progress, timeout_seconds: float | None = None) -> Iterator[ChildRunner]:
+def child_runner(
+    progress: Progress, timeout_seconds: float | None = None, start: Callable[[IO[bytes]], Child] = start_cold
+) -> Iterator[ChildRunner]:
     """Gives a runner for a command without a run folder; the log stays where a task failed, for its error names it.
 
     Args:
         progress: Progress callback.
         timeout_seconds: For one task; that of a run when None.
+        start: See :class:`ChildRunner`.
     """
     folder = Path(tempfile.mkdtemp(prefix="edgevit-"))
     keep = False
     try:
-        yield ChildRunner(
-            MeasureSpec().timeout_seconds if timeout_seconds is None else timeout_seconds, folder / "log", progress
-        )
+        seconds = MeasureSpec().timeout_seconds if timeout_seconds is None else timeout_seconds
+        yield ChildRunner(seconds, folder / "log", progress, start)
     except CandidateFailed:
         keep = True
         raise

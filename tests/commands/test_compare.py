@@ -191,7 +191,7 @@ def test_what_is_compared_with_itself_is_refused(make: Make) -> None:
 def test_measured_now(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     from edgevit.results.comparison import compare as rank
 
-    def timed(files: list[Path], precision: str, settings: Any, batch: Any, progress: Any) -> Any:
+    def timed(machine: Any, files: list[Path], precision: str, settings: Any, batch: Any, progress: Any) -> Any:
         return rank([(files[0], make_latency(10, 10, 10)), (files[1], make_latency(5, 4, 5))], settings.threads)
 
     monkeypatch.setattr(module, "compare_files", timed)

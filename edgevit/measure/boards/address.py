@@ -43,7 +43,9 @@ def parse_address(text: str) -> Address:
     if text.startswith("adb:"):
         serial = text.removeprefix("adb:")
         if not _SERIAL.fullmatch(serial):
-            raise UsageError(f"--on {text!r} names no phone", "adb:SERIAL, with a serial number that `adb devices` lists")
+            raise UsageError(
+                f"--on {text!r} names no phone", "adb:SERIAL, with a serial number that `adb devices` lists"
+            )
         return Address("adb", serial)
     found = _SSH.fullmatch(text)
     if found is None:

@@ -23,7 +23,8 @@ class BoardChild:
     """
 
     def __init__(self, process: subprocess.Popen[bytes], address: Address) -> None:
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         self.stdin: IO[str] | None = io.TextIOWrapper(process.stdin, encoding="utf-8")
         self._lines = io.TextIOWrapper(process.stdout, encoding="utf-8", errors="replace")
         self._process, self._address = process, address

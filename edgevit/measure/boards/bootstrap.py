@@ -13,7 +13,7 @@ LEAST_PYTHON = (3, 10)
 FIRST = """-u -c "import sys; exec(getattr(sys.stdin, 'buffer', sys.stdin).readline())\""""
 """Arguments of Python that let it execute the first line of stdin; they mean the same to every shell."""
 
-_PROGRAM = r'''
+_PROGRAM = r"""
 import errno, hashlib, json, os, sys
 sys.path[:] = [place for place in sys.path if place]
 
@@ -33,6 +33,7 @@ def begin(asked):
     if old or not (there or receive(asked, folder, runner)):
         return
     sys.path.insert(0, runner)
+    sys.modules["pydantic"] = None
     from edgevit.measure.boards.runner_main import main
     main(["hold", folder] + asked["hold"])
 
@@ -58,7 +59,7 @@ def receive(asked, folder, runner):
         if os.path.exists(part):
             os.unlink(part)
     return True
-'''
+"""
 """Has to be read by any Python, also by one that is too old, which it then says."""
 
 

@@ -102,7 +102,9 @@ def clean_board(address: Address, python: str, wait_seconds: float, tell: Tell) 
 
 
 @contextmanager
-def _begun(address: Address, python: str, wait_seconds: float) -> Iterator[tuple[Remote, Session, Runner, str, dict[str, Any]]]:
+def _begun(
+    address: Address, python: str, wait_seconds: float
+) -> Iterator[tuple[Remote, Session, Runner, str, dict[str, Any]]]:
     """Starts Python on a board; gives what it says of itself, before it has the runner or the lock."""
     runner, token = build_runner(), secrets.token_hex(8)
     with tempfile.TemporaryDirectory(prefix="edgevit-") as private:

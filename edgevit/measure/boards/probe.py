@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 from edgevit.errors import first_line
-from edgevit.measure.boards.emulation import emulation
+from edgevit.measure.emulation import emulation
 from edgevit.measure.host import check_threads, host_fingerprint
 from edgevit.results.measurement import Host
 

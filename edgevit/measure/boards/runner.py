@@ -16,7 +16,14 @@ from pathlib import Path
 from edgevit.backends import backend_names
 
 _PACKAGE = Path(__file__).parents[2]
-_MAIN = "from edgevit.measure.boards.runner_main import main\nimport sys\nmain(sys.argv[1:])\n"
+_MAIN = """\
+import sys
+
+sys.modules["pydantic"] = None  # every board does without it, also one that has it
+from edgevit.measure.boards.runner_main import main
+
+main(sys.argv[1:])
+"""
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 """Time of every file in it."""
 TASKS = (
@@ -76,7 +83,9 @@ def _imported(statements: Iterable[ast.stmt]) -> Iterator[str]:
             yield str(each.module)
             yield from (f"{each.module}.{alias.name}" for alias in each.names)
         elif isinstance(each, ast.Try):
-            yield from _imported([*each.body, *each.orelse, *(line for handler in each.handlers for line in handler.body)])
+            yield from _imported(
+                [*each.body, *each.orelse, *(line for handler in each.handlers for line in handler.body)]
+            )
         elif isinstance(each, ast.If) and "TYPE_CHECKING" not in ast.unparse(each.test):
             yield from _imported([*each.body, *each.orelse])
 

@@ -14,8 +14,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.modules["pydantic"] = None  # type: ignore[assignment]  # every board does without it, also one that has it
-
 from edgevit.measure.boards import cache, lock
 from edgevit.measure.boards.messages import say
 from edgevit.measure.boards.supervise import supervise
@@ -45,7 +43,13 @@ def main(arguments: list[str]) -> None:
         say({"error": "incomplete", "message": str(error)})
     except OSError as error:
         kind = "disk full" if is_full_disk(error) else "failed"
-        say({"error": kind, "message": f"{error.strerror or error}: {error.filename or folder}", "free_bytes": cache.free_bytes(folder)})
+        say(
+            {
+                "error": kind,
+                "message": f"{error.strerror or error}: {error.filename or folder}",
+                "free_bytes": cache.free_bytes(folder),
+            }
+        )
 
 
 def hold(folder: Path, token: str, who: str, wait_seconds: float) -> None:

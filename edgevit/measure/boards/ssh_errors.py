@@ -21,7 +21,9 @@ def connection_error(address: Address, printed: str) -> UsageError:
         printed: What ``ssh`` printed on stderr.
     """
     port = address.port or 22
-    key = re.search(r"host key (?:is known )?for (?:\[(?P<host>\S+)\]:(?P<port>[0-9]+)|(?P<name>\S+)) (?:and|has)", printed, re.I)
+    key = re.search(
+        r"host key (?:is known )?for (?:\[(?P<host>\S+)\]:(?P<port>[0-9]+)|(?P<name>\S+)) (?:and|has)", printed, re.I
+    )
     host, port_there = (key["host"] or key["name"], key["port"]) if key else (address.host, str(port))
     where = host if port_there in (None, "22") else f"-p {port_there} {host}"
     compare = (
@@ -36,14 +38,18 @@ def connection_error(address: Address, printed: str) -> UsageError:
             f"if it was set up anew: ssh-keygen -R '{known_as}'; then {compare}",
         )
     if key or "Host key verification failed" in printed:
-        return UsageError(f"{address}: its host key is not in known_hosts, so that any machine may have answered", compare)
+        return UsageError(
+            f"{address}: its host key is not in known_hosts, so that any machine may have answered", compare
+        )
     if re.search(r"Permission denied|Too many authentication failures|no mutual signature", printed):
         return UsageError(
             f"{address}: it refuses the keys of this user ({_last_line(printed)})",
             f"ssh-copy-id {f'-p {port} ' if port != 22 else ''}{_login(address)}, or load the key into ssh-agent; passwords are not asked for",
         )
     if re.search(r"Could not resolve hostname|Name or service not known", printed):
-        return UsageError(f"{address}: there is no such host ({_last_line(printed)})", "is the name right, and known in this network?")
+        return UsageError(
+            f"{address}: there is no such host ({_last_line(printed)})", "is the name right, and known in this network?"
+        )
     if re.search(r"timed out|No route to host|Network is unreachable|Host is down|Connection refused", printed):
         return UsageError(
             f"{address} cannot be reached ({_last_line(printed)})",

@@ -11,6 +11,8 @@ import re
 import subprocess
 from pathlib import Path
 
+from edgevit.errors import UsageError
+
 _FAMILIES = {"x86": r"x86|i[3-6]86|amd64", "arm": r"arm|aarch64", "riscv": r"riscv", "ppc": r"ppc|powerpc"}
 _TRANSLATORS = re.compile(r"qemu-[a-z0-9_]+|rosetta|box64|box86|FEXInterpreter", re.IGNORECASE)
 
@@ -42,6 +44,22 @@ def emulation_from(machine: str, modalias: str, programs: tuple[str, ...], kerne
     return f"{machine} programs{by}" if translator else ""
 
 
+def refuse_emulated(reason: str, what: str) -> None:
+    """Refuses to rest anything on the times of an emulator.
+
+    Args:
+        reason: See :func:`emulation`.
+        what: That they would be: "calibrated", "an anchor".
+
+    Raises:
+        UsageError: there is a reason.
+    """
+    if reason:
+        raise UsageError(
+            f"emulated times say nothing about a board, and cannot be {what}: {reason}", "measure on the board itself"
+        )
+
+
 def _family(machine: str) -> str:
     return next((name for name, pattern in _FAMILIES.items() if re.match(pattern, machine, re.IGNORECASE)), "")
 
@@ -55,19 +73,18 @@ def _modalias(root: Path) -> str:
 
 def _programs(root: Path) -> tuple[str, ...]:
     """By links that emulators do not replace: those of the threads, in place of the process's own."""
-    found = []
     try:
-        for thread in (root / "proc/self/task").iterdir():
-            found.append(str((thread / "exe").readlink()))
+        return tuple(str((thread / "exe").readlink()) for thread in (root / "proc/self/task").iterdir())
     except OSError:
-        return tuple(found)
-    return tuple(found)
+        return ()
 
 
 def _kernel_machine() -> str:
     """What a program of the system is told: one that is not emulated sees the kernel's own answer."""
     try:
-        done = subprocess.run(["uname", "-m"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run(
+            ["uname", "-m"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip()

@@ -1,0 +1,131 @@
+"""Options of ``edgevit bench`` for boards."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgevit.errors import UsageError
+
+if TYPE_CHECKING:
+    from edgevit.measure.machine import Machine
+    from edgevit.run.progress import Progress
+    from edgevit.spec.spec import MeasureSpec
+
+BOARD = "Board"
+_LONGEST_WAIT_S = 86_400.0
+_UNITS = {"s": 1, "": 1, "m": 60, "min": 60}
+
+On = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        rich_help_panel=BOARD,
+        help="Measure on a board: user@host[:port] or a Host of ~/.ssh/config, over SSH.",
+        show_default=False,
+    ),
+]
+Python = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PATH",
+        rich_help_panel=BOARD,
+        help="With --on: Python there, such as ~/edgevit/bin/python; python3 when not given.",
+        show_default=False,
+    ),
+]
+Wait = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        rich_help_panel=BOARD,
+        help="With --on: how long to wait for another bench there to end; 10min when not given, 0 refuses at once.",
+        show_default=False,
+    ),
+]
+Clean = Annotated[
+    bool,
+    typer.Option(
+        "--clean", rich_help_panel=BOARD, help="With --on: remove what edgevit keeps there, and say its size."
+    ),
+]
+
+
+@dataclass(frozen=True)
+class AskedBoard:
+    """What the options say."""
+
+    address: str
+    python: str
+    wait_seconds: float
+
+
+def asked_board(on: str | None, python: str | None, wait: str | None, *, clean: bool) -> AskedBoard | None:
+    """Returns the board that is asked for; None for this machine.
+
+    Raises:
+        UsageError: an option is for boards, and there is none; or a value is not one.
+    """
+    if on is None:
+        for option, given in {"--python": python is not None, "--wait": wait is not None, "--clean": clean}.items():
+            if given:
+                raise UsageError(f"{option} is for --on", f"add it, or leave out {option}")
+        return None
+    if python is not None and not re.fullmatch(r"[^\s\x00-\x1f-][^\x00-\x1f]*", python):
+        raise UsageError(
+            f"--python {python!r} is not the name of a program", "such as python3.11, or ~/edgevit/bin/python"
+        )
+    return AskedBoard(on, python or "python3", _wait_seconds(wait or "10min"))
+
+
+def _wait_seconds(text: str) -> float:
+    found = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)(s|min|m|)", text, re.ASCII)
+    seconds = float(found[1]) * _UNITS[found[2]] if found else -1.0
+    if not 0 <= seconds <= _LONGEST_WAIT_S:
+        raise UsageError(f"--wait {text!r} is not a time of 0 to a day", "such as 30s, 10min, or 0 to refuse at once")
+    return seconds
+
+
+@contextmanager
+def machine_of(
+    board: AskedBoard | None, artifacts: Sequence[Path], settings: MeasureSpec, progress: Progress
+) -> Iterator[Machine]:
+    """Gives the machine to measure on: a board that is connected, or this one.
+
+    Args:
+        board: None for this one.
+        artifacts: That will be measured.
+        settings: Threads, and the time limit.
+        progress: Progress callback.
+    """
+    from edgevit.commands.bench_on import board_machine, ssh_address
+    from edgevit.measure.machine import this_machine
+
+    if board is None:
+        yield this_machine(settings.threads)
+        return
+    address = ssh_address(board.address)
+    with board_machine(address, board.python, board.wait_seconds, artifacts, settings, progress) as machine:
+        yield machine
+
+
+def clean_board(board: AskedBoard, *, as_json: bool) -> None:
+    """Removes what edgevit keeps on a board, and says how much it was."""
+    from edgevit import units
+    from edgevit.cli import terminal
+    from edgevit.commands.bench_on import clean, ssh_address
+
+    with terminal.make_progress() as progress:
+        folder, size_bytes = clean(ssh_address(board.address), board.python, board.wait_seconds, progress)
+    if as_json:
+        terminal.print_json({"board": board.address, "folder": folder, "removed_bytes": size_bytes})
+    elif size_bytes:
+        terminal.print_line(f"removed {folder} on {board.address}: {units.size(size_bytes)}")
+    else:
+        terminal.print_line(f"nothing to remove on {board.address}: {folder} is not there")
