@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.loopback import Loopback, loopback_board
+
 
 def pytest_configure() -> None:
     """Lets signals be tested where a shell has these tests, and so all processes that they start, ignore them: Ctrl-C in the
@@ -61,3 +63,11 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loopback]:
+    """A board that is this machine, reached as ``board``; skips where there is no sshd."""
+    with loopback_board(tmp_path_factory.mktemp("board")) as board, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", board.path)
+        yield board

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,9 +68,9 @@ class Loopback:
         found = {path.relative_to(self.cache).as_posix() for path in self.cache.rglob("*") if path.is_file()}
         return {each for each in found if not each.startswith("runner-") and each != "lock.guard"}
 
-    def processes(self) -> list[str]:
-        """Command lines of the programs of edgevit that run there."""
-        found = []
+    def processes(self) -> dict[int, str]:
+        """Command lines of the programs of edgevit that run there, by their process ids."""
+        found = {}
         for each in Path("/proc").glob("[0-9]*"):
             try:
                 command = (each / "cmdline").read_bytes().split(b"\0")
@@ -78,8 +78,17 @@ class Loopback:
             except OSError:
                 continue
             if is_there and b"-u" in command:
-                found.append(b" ".join(command).decode(errors="replace"))
+                found[int(each.name)] = b" ".join(command).decode(errors="replace")
         return found
+
+    def worker(self) -> int | None:
+        """Process id of the child that carries out a task there; None where none does."""
+        found = {pid for pid, command in self.processes().items() if " task " in command}
+        for pid in found:
+            with suppress(OSError):
+                if int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]) in found:
+                    return pid
+        return None
 
     def is_quiet(self, seconds: float = 10.0) -> bool:
         """Whether no process of the runner is left, and no lock, after at most so many seconds."""

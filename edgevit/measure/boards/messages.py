@@ -21,5 +21,8 @@ def heard(line: str) -> dict[str, Any] | None:
     _, mark, message = line.partition(MARK)
     if not mark or not message.endswith("\n"):
         return None
-    document: dict[str, Any] = json.loads(message)
-    return document
+    try:
+        document = json.loads(message)
+    except ValueError:  # the shell printed the mark
+        return None
+    return document if isinstance(document, dict) else None

@@ -128,11 +128,13 @@ class Session:
 
     def _listen(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            message = heard(line.decode(errors="replace"))
-            if message is not None:
-                self._messages.put(message)
-        self._messages.put(None)
+        try:
+            for line in self.process.stdout:
+                message = heard(line.decode(errors="replace"))
+                if message is not None:
+                    self._messages.put(message)
+        finally:
+            self._messages.put(None)
 
 
 def board_error(address: Address, message: dict[str, Any], doing: str) -> UsageError:

@@ -13,7 +13,13 @@ from edgevit.measure.boards.ssh import master_command, session_command, ssh_prog
 
 def test_nothing_is_asked_accepted_or_forwarded() -> None:
     command = master_command("/usr/bin/ssh", parse_address("pi@host:2222"), Path("/tmp/x/s"), "exec python3")
-    for option in ("BatchMode=yes", "StrictHostKeyChecking=yes", "UpdateHostKeys=no", "ForwardAgent=no", "ControlMaster=yes"):
+    for option in (
+        "BatchMode=yes",
+        "StrictHostKeyChecking=yes",
+        "UpdateHostKeys=no",
+        "ForwardAgent=no",
+        "ControlMaster=yes",
+    ):
         assert command[command.index(option) - 1] == "-o"
     assert command[-7:] == ["-l", "pi", "-p", "2222", "--", "host", "exec python3"]
     assert not any("assword" in part for part in command)
