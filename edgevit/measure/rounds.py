@@ -229,11 +229,8 @@ def _latency(bursts: list[Burst], repeats: int, threads: int, highest_clock_mhz:
         unstable="; ".join(filter(None, reasons)),
         not_judged=not_judged(bursts[0].activity, machine.after.unknown if machine else ()),
         batch=bursts[0].batch,
-<<<<<<< HEAD
         machine=machine,
-=======
         emulated=bursts[0].emulated,
->>>>>>> 3c67324 (Boards over SSH: unit tests)
     )
 
 

@@ -12,16 +12,12 @@ from statistics import median
 from edgevit.backends import get_backend
 from edgevit.measure.bench import batch_of, milliseconds, noise_call, warm_up
 from edgevit.measure.burst import WARMUP_RUNS
-<<<<<<< HEAD
 from edgevit.measure.conditions import Activity, activity_since, disturbances, joined, read_counters
+from edgevit.measure.emulation import emulation
 from edgevit.measure.machine_changes import machine_conditions
 from edgevit.measure.machine_state import cpu_name, read_state
 from edgevit.measure.machine_watch import watching
 from edgevit.results.machine_state import MachineConditions, MachineSpan
-=======
-from edgevit.measure.conditions import activity_since, disturbances, read_counters
-from edgevit.measure.emulation import emulation
->>>>>>> 3c67324 (Boards over SSH: unit tests)
 from edgevit.run.child_process import report_progress
 
 WINDOW_SECONDS = 1.0
@@ -79,13 +75,10 @@ class SustainedLatency:
     windows: tuple[Window, ...]
     threads: int
     batch: int
-<<<<<<< HEAD
     machine: MachineConditions | None = None
     """The machine before, during and after; looked at between the windows."""
-=======
     emulated: str = ""
     """See :func:`edgevit.measure.emulation.emulation`."""
->>>>>>> 3c67324 (Boards over SSH: unit tests)
 
     @property
     def first_ms(self) -> float:
@@ -158,11 +151,8 @@ def run_sustained(job: SustainedJob) -> SustainedLatency:
     Raises:
         UsageError: the runtime cannot load or run the file.
     """
-<<<<<<< HEAD
     before = read_state()
-=======
     emulated = emulation()
->>>>>>> 3c67324 (Boards over SSH: unit tests)
     session = get_backend(job.backend).open_session(job.artifact, job.threads, job.precision)
     call = noise_call(session)
     warm_up(call, WARMUP_RUNS, 0.0)
@@ -188,13 +178,7 @@ def run_sustained(job: SustainedJob) -> SustainedLatency:
                     disturbance="; ".join(map(str, found)),
                 )
             )
-<<<<<<< HEAD
             report_progress(min(99, int(100 * (time.perf_counter() - begin) / job.seconds)), 100)
     span = MachineSpan(before, watch.found(), read_state())
     machine = machine_conditions(cpu_name(), span, joined(activities).other_cores, None, _NO_ENERGY)
-    return SustainedLatency(tuple(windows), job.threads, batch_of(session), machine)
-=======
-        )
-        report_progress(min(99, int(100 * (time.perf_counter() - begin) / job.seconds)), 100)
-    return SustainedLatency(tuple(windows), job.threads, batch_of(session), emulated)
->>>>>>> 3c67324 (Boards over SSH: unit tests)
+    return SustainedLatency(tuple(windows), job.threads, batch_of(session), machine, emulated)

@@ -47,13 +47,10 @@ class Conditions:
     """Conditions that the system does not report, such as "steal time, clock"; "" if it reports all of them."""
     note: Annotated[str, LATER] = ""
     """Such as "4 threads on 2 cores"."""
-<<<<<<< HEAD
     machine: Annotated[MachineConditions | None, LATER] = None
     """The machine before, during and after; None in measurements of earlier versions."""
-=======
     emulated: Annotated[str, LATER] = ""
     """Why the times are known to be those of an emulator, which say nothing about a board; "" where nothing says so."""
->>>>>>> 3c67324 (Boards over SSH: unit tests)
 
 
 @dataclass(frozen=True)
@@ -120,13 +117,10 @@ class RoundLatency:
     """Conditions that the system does not report, such as "steal time, clock"; "" if it reports all of them."""
     batch: Annotated[int, LATER] = 1
     """Images of one run."""
-<<<<<<< HEAD
     machine: Annotated[MachineConditions | None, LATER] = None
     """The machine before, during and after the bursts; None in measurements of earlier versions."""
-=======
     emulated: Annotated[str, LATER] = ""
     """See :attr:`Conditions.emulated`."""
->>>>>>> 3c67324 (Boards over SSH: unit tests)
 
     @property
     def images_per_second(self) -> float:
