@@ -129,7 +129,7 @@ def bench(
         clean_board(board, as_json=as_json)
         return
     if not artifacts:
-        raise UsageError("Missing argument 'ARTIFACT...'", "edgevit bench --help")
+        raise UsageError("missing argument 'ARTIFACT...'", "name artifacts; edgevit bench --help shows more")
     options.check_choice("precision", precision, options.PRECISIONS)
     seconds = None if sustained is None else parse_seconds(sustained)
     ways = {

@@ -315,6 +315,29 @@ _TOGETHER = (
     case("bench a.onnx --sustained 60s --batch 2", "--batch"),
     case("bench a.onnx --pipeline nowhere", "nowhere", files={"a.onnx": b""}),
     case("bench a.onnx --sustained 10mins", "10mins", "10min"),
+    *(
+        case(
+            f"bench a.onnx --on {address}", "not the address of a board", "pi@raspberrypi.local", files={"a.onnx": b""}
+        )
+        for address in ("-oProxyCommand=x", "pi@host:x", "a@b@c", "'pi@host; reboot'", "ssh://pi@host")
+    ),
+    case("bench a.onnx --on pi@host:65536", "65536", "1 to 65535", files={"a.onnx": b""}),
+    case("bench a.onnx --on adb:", "names no phone", "adb devices", files={"a.onnx": b""}),
+    case("bench a.onnx --on board --on other", "--on is given 2 times"),
+    case("bench a.onnx --on nowhere.invalid", "no such host", files={"a.onnx": b""}),
+    case("bench nowhere.onnx --on pi@host", "nowhere.onnx"),
+    case("bench --on pi@host", "missing argument"),
+    case("bench", "missing argument"),
+    case("bench a.onnx --clean", "--clean", "--on"),
+    case("bench a.onnx --python python3.11", "--python", "--on"),
+    case("bench a.onnx --wait 10s", "--wait", "--on"),
+    case("bench a.onnx --on pi@host --clean", "ARTIFACT", "--clean"),
+    case("bench a.onnx --on pi@host --python -c", "--python", "such as python3.11"),
+    case("bench a.onnx --on pi@host --python ''", "the value of --python is empty"),
+    *(case(f"bench a.onnx --on pi@host --wait {text}", "--wait", "10min") for text in ("soon", "-1s", "86401", "1h")),
+    case("bench a.onnx --on pi@host --op-times", "--op-times", "--on"),
+    case("bench a.onnx --on pi@host --layers", "--layers", "--on"),
+    case("bench a.onnx --on pi@host --pipeline digits", "--pipeline", "--on"),
     case("bench a.onnx b.onnx --min-seconds 3", "no effect"),
     case("bench a.onnx b.onnx --min-runs 100", "no effect"),
     case("bench a.onnx --sustained 60s --min-runs 100", "no effect"),

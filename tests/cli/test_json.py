@@ -16,6 +16,7 @@ from edgevit.artifacts.result_set import write_result_set
 from edgevit.cli import app as app_module
 from edgevit.results.run import run_to_json
 from tests.factories import make_realistic_run, make_result_set
+from tests.loopback import PYTHON
 
 FAST = {
     "init": "init digits_cnn --out new.toml",
@@ -85,6 +86,9 @@ def lines() -> Iterator[ParameterSet]:
     yield pytest.param(
         "profile {model} --device raspberry-pi-5 --layers", id="profile --layers", marks=pytest.mark.slow
     )
+    yield pytest.param(
+        f"bench {{model}} --min-seconds 0 --on board --python {PYTHON}", id="bench --on", marks=pytest.mark.slow
+    )
     yield pytest.param("bench {model} --layers", id="bench --layers", marks=pytest.mark.slow)
     yield pytest.param("compress digits_cnn --export onnx --dry-run", id="compress --dry-run", marks=pytest.mark.slow)
 
@@ -126,6 +130,8 @@ def test_stdout_is_one_document(
     for name in ("a.npz", "b.npz"):
         write_result_set(tmp_path / name, make_result_set(("x",), [[1.0, 0.0]]))
     Image.new("RGB", (32, 32)).save(tmp_path / "photo.png")
+    if "--on board" in line:
+        request.getfixturevalue("loopback")
     model = request.getfixturevalue("digits_files")["onnxruntime"] if "{model}" in line else None
     capfd.readouterr()
     code = app_module.run([*shlex.split(line.format(model=model)), "--json"])
