@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +13,7 @@ import typer
 from edgevit.errors import UsageError
 
 if TYPE_CHECKING:
+    from edgevit.measure.boards.connection import BoardSpec
     from edgevit.measure.machine import Machine
     from edgevit.run.progress import Progress
     from edgevit.spec.spec import MeasureSpec
@@ -57,16 +57,7 @@ Clean = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class AskedBoard:
-    """What the options say."""
-
-    address: str
-    python: str
-    wait_seconds: float
-
-
-def asked_board(on: str | None, python: str | None, wait: str | None, *, clean: bool) -> AskedBoard | None:
+def asked_board(on: str | None, python: str | None, wait: str | None, *, clean: bool) -> BoardSpec | None:
     """Returns the board that is asked for; None for this machine.
 
     Raises:
@@ -81,7 +72,10 @@ def asked_board(on: str | None, python: str | None, wait: str | None, *, clean: 
         raise UsageError(
             f"--python {python!r} is not the name of a program", "such as python3.11, or ~/edgevit/bin/python"
         )
-    return AskedBoard(on, python or "python3", _wait_seconds(wait or "10min"))
+    from edgevit.commands.bench_on import ssh_address
+    from edgevit.measure.boards.connection import BoardSpec
+
+    return BoardSpec(ssh_address(on), python or "python3", _wait_seconds(wait or "10min"))
 
 
 def _wait_seconds(text: str) -> float:
@@ -94,7 +88,7 @@ def _wait_seconds(text: str) -> float:
 
 @contextmanager
 def machine_of(
-    board: AskedBoard | None, artifacts: Sequence[Path], settings: MeasureSpec, progress: Progress
+    board: BoardSpec | None, artifacts: Sequence[Path], settings: MeasureSpec, progress: Progress
 ) -> Iterator[Machine]:
     """Gives the machine to measure on: a board that is connected, or this one.
 
@@ -104,27 +98,26 @@ def machine_of(
         settings: Threads, and the time limit.
         progress: Progress callback.
     """
-    from edgevit.commands.bench_on import board_machine, ssh_address
+    from edgevit.commands.bench_on import board_machine
     from edgevit.measure.machine import this_machine
 
     if board is None:
         yield this_machine(settings.threads)
         return
-    address = ssh_address(board.address)
-    with board_machine(address, board.python, board.wait_seconds, artifacts, settings, progress) as machine:
+    with board_machine(board, artifacts, settings, progress) as machine:
         yield machine
 
 
-def clean_board(board: AskedBoard, *, as_json: bool) -> None:
+def clean_board(board: BoardSpec, *, as_json: bool) -> None:
     """Removes what edgevit keeps on a board, and says how much it was."""
     from edgevit import units
     from edgevit.cli import terminal
-    from edgevit.commands.bench_on import clean, ssh_address
+    from edgevit.measure.boards import connection
 
     with terminal.make_progress() as progress:
-        folder, size_bytes = clean(ssh_address(board.address), board.python, board.wait_seconds, progress)
+        folder, size_bytes = connection.clean_board(board, progress.message)
     if as_json:
-        terminal.print_json({"board": board.address, "folder": folder, "removed_bytes": size_bytes})
+        terminal.print_json({"board": str(board.address), "folder": folder, "removed_bytes": size_bytes})
     elif size_bytes:
         terminal.print_line(f"removed {folder} on {board.address}: {units.size(size_bytes)}")
     else:

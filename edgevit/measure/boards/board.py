@@ -16,7 +16,7 @@ from edgevit.errors import UsageError
 from edgevit.measure.boards.address import Address
 from edgevit.measure.boards.board_child import BoardChild
 from edgevit.measure.boards.cache import SentFile
-from edgevit.measure.boards.connection import Connection, Tell, connect
+from edgevit.measure.boards.connection import BoardSpec, Connection, Tell, connect
 from edgevit.measure.boards.probe import BoardFacts, PackageFault, ProbeJob, probe_board
 from edgevit.measure.boards.session import Session, board_error, start_ssh
 from edgevit.results.measurement import Host
@@ -37,12 +37,15 @@ _ALSO_RUN_BY = {"ai-edge-litert": ("tflite-runtime",)}
 class Board:
     """A board that is ready."""
 
-    name: str
-    """As measurements have it."""
     address: Address
     facts: BoardFacts
     connection: Connection
     _numbers: Iterator[int] = field(default_factory=itertools.count, repr=False)
+
+    @property
+    def name(self) -> str:
+        """That measurements have as their device."""
+        return self.address.host
 
     @property
     def host(self) -> Host:
@@ -97,34 +100,23 @@ class Board:
 
 @contextmanager
 def open_board(
-    address: Address,
-    *,
-    name: str,
-    python: str,
-    threads: int,
-    backends: Sequence[Backend],
-    wait_seconds: float,
-    timeout_seconds: float,
-    tell: Tell,
+    asked: BoardSpec, backends: Sequence[Backend], threads: int, timeout_seconds: float, tell: Tell
 ) -> Iterator[Board]:
     """Connects to a board, takes its lock, and checks that it can run artifacts.
 
     Args:
-        address: Of the board, for SSH.
-        name: That measurements have.
-        python: That runs there: a name, or a path that may begin with "~/".
-        threads: That will be used.
+        asked: Which.
         backends: Of the artifacts.
-        wait_seconds: How long to wait for another bench to end.
+        threads: That will be used.
         timeout_seconds: For the look at it.
-        tell: Gets a line when that is waited for.
+        tell: Gets a line when another bench is waited for.
 
     Raises:
         UsageError: see :func:`edgevit.measure.boards.connection.connect`; or numpy or a runtime cannot be used there, or it has
             too few processors for so many threads.
     """
     needed = tuple((backend.runtime, *_ALSO_RUN_BY.get(backend.runtime, ())) for backend in backends)
-    with connect(address, python, wait_seconds, tell) as connection:
+    with connect(asked, tell) as connection:
         facts = run_in_child(
             Task(probe_board, ProbeJob(threads, tuple(dict.fromkeys(needed))), BoardFacts),
             timeout_seconds=timeout_seconds,
@@ -132,8 +124,8 @@ def open_board(
             start=lambda log: _start(connection, log),
         )
         for fault in facts.faults:
-            raise package_error(address, python, facts.machine, fault)
-        yield Board(name, address, facts, connection)
+            raise package_error(asked.address, asked.python, facts.machine, fault)
+        yield Board(asked.address, facts, connection)
 
 
 def package_error(address: Address, python: str, machine: str, fault: PackageFault) -> UsageError:

@@ -19,13 +19,35 @@ from edgevit.measure.boards import bootstrap
 from edgevit.measure.boards.address import Address
 from edgevit.measure.boards.lock import LEASE_SECONDS
 from edgevit.measure.boards.runner import Runner, build_runner
-from edgevit.measure.boards.session import Remote, Session
+from edgevit.measure.boards.session import ANSWER_SECONDS, Remote, Session
 from edgevit.measure.boards.ssh import master_command, session_command, ssh_program
 
 Tell = Callable[[str], None]
 """Gets a line for people."""
-LONGEST_WAIT_SECONDS = 86_400.0
-"""For another bench to end."""
+
+
+@dataclass(frozen=True)
+class BoardSpec:
+    """A board that is asked for."""
+
+    address: Address
+    """For SSH."""
+    python: str = "python3"
+    """That runs there: a name, or a path that may begin with "~/"."""
+    wait_seconds: float = 600.0
+    """How long to wait for another bench there to end."""
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A connection on which Python has started, before the board has the runner or the lock."""
+
+    remote: Remote
+    master: Session
+    runner: Runner
+    token: str
+    found: dict[str, Any]
+    """What the board says of itself."""
 
 
 @dataclass(frozen=True)
@@ -64,84 +86,80 @@ class Connection:
 
 
 @contextmanager
-def connect(address: Address, python: str, wait_seconds: float, tell: Tell) -> Iterator[Connection]:
+def connect(board: BoardSpec, tell: Tell) -> Iterator[Connection]:
     """Connects to a board and takes its lock.
 
     Args:
-        address: Of the board.
-        python: See :class:`edgevit.measure.boards.session.Remote`.
-        wait_seconds: How long to wait for another bench to end.
-        tell: Gets a line when that is waited for.
+        board: Which.
+        tell: Gets a line when another bench is waited for.
 
     Raises:
         UsageError: the connection failed, Python is missing there or too old, the disk is full, or another bench runs there.
     """
-    with _begun(address, python, wait_seconds) as (remote, master, runner, token, found):
-        connection = _hold(remote, master, runner, token, found, wait_seconds, tell)
+    with _begun(board) as begun:
+        connection = _hold(begun, board, tell)
         ended = threading.Event()
-        threading.Thread(target=_beat, args=(master, ended), daemon=True).start()
+        threading.Thread(target=_beat, args=(begun.master, ended), daemon=True).start()
         try:
             yield connection
         finally:
             ended.set()
 
 
-def clean_board(address: Address, python: str, wait_seconds: float, tell: Tell) -> tuple[str, int]:
+def clean_board(board: BoardSpec, tell: Tell) -> tuple[str, int]:
     """Removes what edgevit keeps on a board; the arguments are those of :func:`connect`, also for what it raises.
 
     Returns:
         The folder, and the bytes that were in it; 0 where there is none.
     """
-    with _begun(address, python, wait_seconds) as (remote, master, runner, token, found):
-        if not found["has_folder"]:
-            return str(found["folder"]), 0
-        connection = _hold(remote, master, runner, token, found, wait_seconds, tell)
-        master.doing = "removing its folder"
-        master.write(b"clean\n")
-        return connection.folder, int(master.answer()["removed_bytes"])
+    with _begun(board) as begun:
+        if not begun.found["has_folder"]:
+            return str(begun.found["folder"]), 0
+        connection = _hold(begun, board, tell)
+        begun.master.doing = "removing its folder"
+        begun.master.write(b"clean\n")
+        return connection.folder, int(begun.master.answer()["removed_bytes"])
 
 
 @contextmanager
-def _begun(
-    address: Address, python: str, wait_seconds: float
-) -> Iterator[tuple[Remote, Session, Runner, str, dict[str, Any]]]:
-    """Starts Python on a board; gives what it says of itself, before it has the runner or the lock."""
+def _begun(board: BoardSpec) -> Iterator[_Begun]:
+    """Starts Python on a board."""
     runner, token = build_runner(), secrets.token_hex(8)
     with tempfile.TemporaryDirectory(prefix="edgevit-") as private:
-        remote = Remote(address, python, ssh_program(), Path(private))
+        remote = Remote(board.address, board.python, ssh_program(), Path(private))
         line = remote.line(bootstrap.FIRST)
-        master = Session(remote, master_command(remote.program, address, remote.socket, line), "master")
+        master = Session(remote, master_command(remote.program, board.address, remote.socket, line), "master")
         try:
             with suppress(OSError):  # it has ended, which its answer tells
-                hold = (token, _who(), str(wait_seconds))
+                hold = (token, _who(), str(board.wait_seconds))
                 master.write(bootstrap.first_line(runner.sha256, len(runner.content), hold))
             found = master.answer()
             if found["old"]:
                 least = ".".join(map(str, bootstrap.LEAST_PYTHON))
                 raise UsageError(
-                    f"{address}: {python} there is Python {found['python']}, and edgevit needs {least}",
+                    f"{board.address}: {board.python} there is Python {found['python']}, and edgevit needs {least}",
                     "name a newer one with --python, such as python3.11 or that of a virtual environment",
                 )
-            yield remote, master, runner, token, found
+            yield _Begun(remote, master, runner, token, found)
         finally:
             master.close()
 
 
-def _hold(
-    remote: Remote, master: Session, runner: Runner, token: str, found: dict[str, Any], wait_seconds: float, tell: Tell
-) -> Connection:
+def _hold(begun: _Begun, board: BoardSpec, tell: Tell) -> Connection:
     """Sends the runner where it is not there, and waits for the lock."""
+    master, found = begun.master, begun.found
     if not found["has_runner"]:
         master.doing = "sending the runner"
         with suppress(OSError):
-            master.write(runner.content)
+            master.write(begun.runner.content)
     master.doing = "waiting for its lock"
-    while "held_by" in (answer := master.answer(120.0 + wait_seconds)):
-        whose = f"{remote.address} is in use by {answer['held_by']} for {answer['for_seconds']:.0f} s"
+    while "held_by" in (answer := master.answer(ANSWER_SECONDS + board.wait_seconds)):
+        whose = f"{board.address} is in use by {answer['held_by']} for {answer['for_seconds']:.0f} s"
         if answer["refused"]:
             raise UsageError(whose, "wait for that bench to end, or give --wait a longer time")
-        tell(f"{whose}: waiting up to {wait_seconds:.0f} s for it")
-    return Connection(remote, master, str(found["folder"]), token, runner, int(answer["size_bytes"]))
+        tell(f"{whose}: waiting up to {board.wait_seconds:.0f} s for it")
+    size_bytes = int(answer["size_bytes"])
+    return Connection(begun.remote, master, str(found["folder"]), begun.token, begun.runner, size_bytes)
 
 
 def _beat(master: Session, ended: threading.Event) -> None:

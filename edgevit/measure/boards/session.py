@@ -17,7 +17,7 @@ from edgevit.measure.boards.address import Address
 from edgevit.measure.boards.messages import heard
 from edgevit.measure.boards.ssh_errors import SSH_FAILED, command_error, connection_error, ended_error, lost_error
 
-_ANSWER_SECONDS = 120.0
+ANSWER_SECONDS = 120.0
 """For an answer of the board that takes no work: a small one starts Python in seconds."""
 _END_SECONDS = 10.0
 
@@ -83,7 +83,7 @@ class Session:
         self.process.stdin.write(content)
         self.process.stdin.flush()
 
-    def answer(self, seconds: float = _ANSWER_SECONDS) -> dict[str, Any]:
+    def answer(self, seconds: float = ANSWER_SECONDS) -> dict[str, Any]:
         """Waits for the next message.
 
         Raises:

@@ -10,6 +10,7 @@ from typing import TypeVar
 from edgevit.backends import get_backend
 from edgevit.measure.boards.address import parse_address
 from edgevit.measure.boards.board import Board, open_board
+from edgevit.measure.boards.connection import BoardSpec
 from tests.loopback import PYTHON
 
 Found = TypeVar("Found")
@@ -25,16 +26,8 @@ def opened(
     tell: Callable[[str], None] = print,
 ) -> AbstractContextManager[Board]:
     """Opens the board on loopback."""
-    return open_board(
-        parse_address(address),
-        name="board",
-        python=python,
-        threads=threads,
-        backends=[get_backend(backend)],
-        wait_seconds=wait,
-        timeout_seconds=60.0,
-        tell=tell,
-    )
+    asked = BoardSpec(parse_address(address), python, wait)
+    return open_board(asked, [get_backend(backend)], threads, 60.0, tell)
 
 
 def wait_for(condition: Callable[[], Found], seconds: float = 30.0) -> Found:

@@ -15,7 +15,7 @@ import pytest
 
 from edgevit.errors import UsageError
 from edgevit.measure.boards.address import parse_address
-from edgevit.measure.boards.connection import clean_board
+from edgevit.measure.boards.connection import BoardSpec, clean_board
 from edgevit.measure.boards.lock import LEASE_SECONDS
 from edgevit.measure.sustained import SustainedJob, SustainedLatency, run_sustained
 from edgevit.run.task import Task
@@ -284,9 +284,9 @@ def test_the_folder_is_removed_and_its_size_said(loopback: Loopback) -> None:
     with opened() as board:
         board.send(PROBES / "probe.onnx")
         size = (PROBES / "probe.onnx").stat().st_size
-    folder, removed = clean_board(parse_address("board"), PYTHON, 0.0, print)
+    folder, removed = clean_board(BoardSpec(parse_address("board"), PYTHON, 0.0), print)
     assert folder == str(loopback.cache)
     assert removed > size
     assert not loopback.cache.exists()
-    assert clean_board(parse_address("board"), PYTHON, 0.0, print) == (folder, 0)
+    assert clean_board(BoardSpec(parse_address("board"), PYTHON, 0.0), print) == (folder, 0)
     assert not loopback.cache.exists()

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from edgevit.measure.boards import runner_main
+from edgevit.measure.boards import runner_main, supervise
 from edgevit.measure.boards.bootstrap import FIRST, first_line
 from edgevit.measure.boards.messages import heard
 from edgevit.measure.boards.runner import build_runner
@@ -151,7 +151,7 @@ def test_a_task_ends_when_stdin_closes(runner: str, folder: Path, holder: There)
 
 def test_a_task_without_the_lock_is_ended(runner: str, folder: Path) -> None:
     program = (
-        f"import sys; sys.path.insert(0, {runner!r}); from edgevit.measure.boards import supervise;"
+        f"import sys; sys.path.insert(0, {runner!r}); import {supervise.__name__}; supervise = sys.modules[{supervise.__name__!r}];"
         f" supervise._LOOK_AT_LOCK_S = 0.1; sys.exit(supervise.supervise(__import__('pathlib').Path({str(folder)!r}), 'one'))"
     )
     there = There("-u", "-c", program, home=folder.parent)
