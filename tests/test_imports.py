@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import edgevit
 from edgevit.results.run import run_to_json
 from tests.factories import make_run
 
+ROOT = Path(__file__).parents[1]
 HEAVY = (
     "torch",
     "numpy",
@@ -79,3 +81,36 @@ def test_public_names_are_imported_when_they_are_used() -> None:
         assert getattr(edgevit, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'comprss'"):
         _ = edgevit.comprss
+
+
+LATER_THAN_3_10 = {
+    "contextlib": {"chdir"},
+    "datetime": {"UTC"},
+    "enum": {"EnumCheck", "ReprEnum", "StrEnum", "member", "nonmember", "verify"},
+    "hashlib": {"file_digest"},
+    "itertools": {"batched"},
+    "tomllib": {"load", "loads"},
+    "typing": {
+        "LiteralString", "Never", "NotRequired", "Required", "Self", "TypeAliasType", "TypeVarTuple", "Unpack", "assert_never",
+        "assert_type", "dataclass_transform", "override", "reveal_type",
+    },
+}  # fmt: skip
+"""Names of the standard library that Python 3.10 does not have, by their module."""
+
+
+def test_no_module_needs_more_than_python_3_10() -> None:
+    found = []
+    for path in (ROOT / "edgevit").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                later = {alias.name for alias in node.names} & LATER_THAN_3_10.get(node.module or "", set())
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                later = {node.attr} & LATER_THAN_3_10.get(node.value.id, set())
+            else:
+                continue
+            found += [
+                f"{path.relative_to(ROOT)}:{node.lineno}: {name}"
+                for name in later
+                if "tomllib" not in ast.unparse(node)
+            ]
+    assert found == []

@@ -2,7 +2,7 @@
 
 A backend is a package in this folder whose ``__init__`` describes it as ``BACKEND``; it is found by its folder, and its
 parts are imported when they are first used. To add one, add a folder with ``__init__.py``, ``export.py`` (``export``),
-``quantize.py`` (``quantize``), ``graph.py`` (``read_graph``, ``files_of``), ``session.py`` (``RuntimeSession``), ``op_times.py``
+``quantize.py`` (``quantize``), ``graph.py`` (``read_graph``), ``files.py`` (``files_of``), ``session.py`` (``RuntimeSession``), ``op_times.py``
 (``op_times``, ``PROFILER``), ``embed.py`` (``embed_normalization``), ``metadata.py`` (``read_metadata``, ``write_metadata``) and ``use.py``
 (``IMPORTS``, ``loading_lines``, ``output_lines``), as the methods of
 :class:`Backend` describe them; the contract tests pick it up.
@@ -134,7 +134,7 @@ class Backend:
         Raises:
             UsageError: the main file cannot be read, or another one is not there or would not be in the same folder.
         """
-        part = self._part("graph")
+        part = self._part("files")
         with blaming(f"{path} is damaged, or no file of {self.title}"):
             return cast("tuple[Path, ...]", part.files_of(path))
 

@@ -6,7 +6,7 @@ import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import get_args
 
@@ -146,7 +146,7 @@ def _calibration(runtime: RuntimeName, times: RuntimeTimes, threads: int) -> Cal
         runtime=runtime,
         runtime_version=times.runtime_version,
         threads=threads,
-        date=datetime.now(UTC).date().isoformat(),
+        date=datetime.now(timezone.utc).date().isoformat(),
         edgevit_version=__version__,
         networks=len({network.name for network in times.networks}),
         reference_ms=float(f"{times.reference_ms:.5g}"),

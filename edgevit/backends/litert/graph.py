@@ -84,11 +84,6 @@ def family(native: str) -> OpKind:
     return _KINDS.get(native, "other")
 
 
-def files_of(path: Path) -> tuple[Path, ...]:
-    """Returns the file itself: TensorFlow Lite has its weights in it."""
-    return (path,)
-
-
 class _Reader:
     """Walks a parsed model."""
 

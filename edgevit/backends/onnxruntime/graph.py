@@ -12,7 +12,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import TensorProto, inliner, numpy_helper, shape_inference
 
-from edgevit.backends.onnxruntime.external_data import checked_files, external_files
+from edgevit.backends.onnxruntime.files import external_files
 from edgevit.backends.onnxruntime.fused_ops import attention_widths, attribute, stand_in
 from edgevit.errors import OpenShapes, UsageError
 from edgevit.results.graph import Graph, Op, Tensor, folded_constant, size_bytes
@@ -101,7 +101,7 @@ def read_graph(path: Path) -> Graph:
         raise UsageError(f"{path} is not an ONNX model, or is damaged: {error}", "export it again") from error
     if not model.graph.node or not model.opset_import:
         raise UsageError(f"{path} is not an ONNX model: it has no ops", "export it again")
-    checked_files(model, path)
+    external_files(path)
     try:
         if model.functions:
             model = inliner.inline_local_functions(model)
@@ -120,15 +120,6 @@ def family(native: str) -> OpKind:
 def data_inputs(native: str) -> tuple[int, ...]:
     """Returns the positions of the data and the weights among the inputs of an op with two factors."""
     return _DATA_INPUTS.get(native, (0, 1))
-
-
-def files_of(path: Path) -> tuple[Path, ...]:
-    """Returns the file and those that hold its external data, each once.
-
-    Raises:
-        UsageError: the file is no ONNX model, or external data is missing or not in its folder.
-    """
-    return (path, *external_files(path))
 
 
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc", "com.ms.internal.nhwc")

@@ -84,12 +84,6 @@ def read_graph(path: Path) -> Graph:
     return _Reader(path).graph(model)
 
 
-def files_of(path: Path) -> tuple[Path, ...]:
-    """Returns the ``.xml``, and the ``.bin`` of the same name where there is one: an IR without constants has none."""
-    weights = path.with_suffix(".bin")
-    return (path, weights) if weights.is_file() else (path,)
-
-
 def _close_batch(model: Any) -> None:
     shapes = {}
     for port in model.inputs:

@@ -11,7 +11,7 @@ onnx = pytest.importorskip("onnx")
 
 from onnx import TensorProto, helper  # noqa: E402
 
-from edgevit.backends.onnxruntime.external_data import external_files  # noqa: E402
+from edgevit.backends.onnxruntime.files import external_files  # noqa: E402
 from edgevit.backends.onnxruntime.graph import read_graph  # noqa: E402
 from edgevit.errors import UsageError  # noqa: E402
 
@@ -62,3 +62,30 @@ def test_a_model_in_one_file_has_no_others(tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(b"\xff\xff")
     with pytest.raises(UsageError, match="is not an ONNX file"):
         external_files(tmp_path / "m.onnx")
+
+
+def test_every_place_of_a_tensor_is_looked_at_as_onnx_has_it(tmp_path: Path) -> None:
+    """In branches, functions, sparse tensors and lists of an attribute, without the package ``onnx``."""
+    (tmp_path / "w.bin").write_bytes(bytes(64))
+
+    def weight(place: str) -> TensorProto:
+        made = TensorProto(name=place, data_type=TensorProto.FLOAT, dims=[4, 4], data_location=TensorProto.EXTERNAL)
+        made.external_data.add(key="location", value=place)
+        return made
+
+    places = ["branch", "function", "values", "indices", "listed", "single", "plain"]
+    for place in places:
+        (tmp_path / place).write_bytes(bytes(64))
+    branch = helper.make_graph([], "branch", [], [], [weight("branch")])
+    sparse = onnx.SparseTensorProto(values=weight("values"), indices=weight("indices"), dims=[4, 4])
+    node = helper.make_node("If", ["x"], ["y"])
+    node.attribute.add(name="then_branch", type=onnx.AttributeProto.GRAPH, g=branch)
+    node.attribute.add(name="listed", type=onnx.AttributeProto.TENSORS, tensors=[weight("listed")])
+    node.attribute.add(name="single", type=onnx.AttributeProto.TENSOR, t=weight("single"))
+    node.attribute.add(name="sparse", type=onnx.AttributeProto.SPARSE_TENSOR, sparse_tensor=sparse)
+    constant = helper.make_node("Constant", [], ["c"], value=weight("function"))
+    function = helper.make_function("own", "f", [], ["c"], [constant], [helper.make_opsetid("", 17)])
+    graph = helper.make_graph([node], "g", [], [], [weight("plain")])
+    model = helper.make_model(graph, functions=[function])
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    assert {file.name for file in external_files(tmp_path / "m.onnx")} == set(places)
