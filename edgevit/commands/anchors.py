@@ -118,8 +118,14 @@ def _of_bench(path: Path, device: Device, given: str) -> tuple[MeasuredFile, ...
         document = json.loads(path.read_bytes())
         host = from_json(Host, json.dumps(document["host"]).encode()) if "host" in document else None
         found = list(_measured(path, given, document))
+        provider = document.get("onnxruntime_provider", "cpu")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(f"{given} is no measurement of `edgevit bench FILE --json`", _AGAIN) from error
+    if provider != "cpu":
+        raise UsageError(
+            f"{given} was measured with ONNX Runtime's provider {provider}, not on the processor",
+            "measure again without EDGEVIT_ONNXRUNTIME_PROVIDER, or give FILE=LATENCY",
+        )
     if host is not None:
         _check_host(given, host, device)
     return _anchors(given, found, device)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgevit.backends import backend_of_file
+from edgevit.backends.onnxruntime.providers import asked_provider
 from edgevit.commands.file_errors import blaming_file
 from edgevit.errors import UsageError
 from edgevit.measure.bench import BenchJob, bench
@@ -126,7 +127,8 @@ def machine_document(machine: Machine, artifacts: Sequence[Path], threads: int) 
         threads: That they ran with.
     """
     digests = {str(each): file_sha256(*backend_of_file(each).files_of(each)) for each in artifacts}
-    return {"host": to_document(replace(machine.host, threads=threads)), "sha256": digests}
+    provider = {} if asked_provider() == "cpu" or not machine.is_here else {"onnxruntime_provider": asked_provider()}
+    return {"host": to_document(replace(machine.host, threads=threads)), "sha256": digests, **provider}
 
 
 def sustain_file(

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from edgevit.backends import backend_of_file
+from edgevit.backends.onnxruntime.providers import VARIABLE, asked_provider
 from edgevit.errors import UsageError
 from edgevit.measure.boards.address import Address, parse_address
 from edgevit.measure.boards.board import Board, open_board
@@ -30,8 +31,13 @@ def board_machine(
         progress: Progress callback.
 
     Raises:
-        UsageError: see :func:`edgevit.measure.boards.board.open_board`.
+        UsageError: another provider of ONNX Runtime is asked for, or see :func:`edgevit.measure.boards.board.open_board`.
     """
+    if asked_provider() != "cpu":
+        raise UsageError(
+            f"{VARIABLE} is for this machine, and --on measures on another",
+            "unset it, or measure in a shell of the board",
+        )
     backends = list(dict.fromkeys(backend_of_file(artifact) for artifact in artifacts))
     stage = f"connect to {asked.address}"
     progress.stage(stage, 0, 1)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 from edgevit.backends import Backend, all_backends, get_backend
+from edgevit.backends.onnxruntime.providers import VARIABLE, asked_provider
 from edgevit.devices.calibration.fitted import FEWEST, fit_times
 from edgevit.devices.calibration.timing import HostRuntime, RuntimeTimes, TimingJob, time_runtime
 from edgevit.devices.device import Calibration, Cores, Device, Quantity, Unit
@@ -69,10 +70,12 @@ def calibrate_host(asked: HostCalibration, progress: Progress) -> Device:
         What was written.
 
     Raises:
-        UsageError: the file exists or cannot be written, a runtime is not installed, the machine is busy, or the time is too
+        UsageError: the file exists or cannot be written, another provider of ONNX Runtime is asked for, a runtime is not installed, the machine is busy, or the time is too
             short; nothing is written.
     """
     _check_out(asked)
+    if asked_provider() != "cpu":
+        raise UsageError(f"{VARIABLE} is {asked_provider()}, and a processor is calibrated", "unset it")
     check_threads(asked.threads)
     refuse_emulated(emulation(), "calibrated")
     backends = _runtimes(asked.runtimes)

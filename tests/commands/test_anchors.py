@@ -147,3 +147,8 @@ def test_a_run_gives_what_is_measured_in_its_folder(tmp_path: Path) -> None:
     found.file.unlink()
     with pytest.raises(UsageError, match="no measured artifact"):
         read_anchors([str(tmp_path)], [PI])
+
+
+def test_what_ran_on_a_gpu_is_no_measurement_of_the_processor(bench_json: Make) -> None:
+    with pytest.raises(UsageError, match="provider cuda, not on the processor"):
+        read_anchors([bench_json(onnxruntime_provider="cuda")], [PI])

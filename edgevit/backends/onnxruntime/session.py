@@ -1,7 +1,8 @@
-"""Runs ONNX files in ONNX Runtime on the CPU. Needs only numpy and onnxruntime."""
+"""Runs ONNX files in ONNX Runtime, on the CPU unless another provider is asked for. Needs only numpy and onnxruntime."""
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as native
 
 from edgevit.backends.layout import fixed_shape, guess_layout
+from edgevit.backends.onnxruntime.providers import asked_provider, check_loaded, described, profile_of, providers_of
 from edgevit.errors import UsageError
 from edgevit.results.artifact import TensorSpec
 
@@ -40,19 +42,32 @@ class RuntimeSession:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        provider = asked_provider()
+        chosen = providers_of(provider, ort.get_available_providers())
         try:
-            self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            with profile_of(options) if provider != "cpu" else nullcontext() as count:
+                self._session = ort.InferenceSession(str(path), options, providers=chosen)
+                check_loaded(provider, self._session.get_providers())
+                self._describe_all(path, batch)
+                nodes = {} if count is None else count(self._run_profiled())
         except _LOAD_ERRORS as error:
             raise UsageError(
                 f"ONNX Runtime cannot load {path}: {str(error).strip().splitlines()[0]}",
                 "export it again, or install the version of onnxruntime that it was made for",
             ) from error
+        self.runtime_version = ort.__version__
+        self.precision = "f32"  # the CPU and CUDA providers compute in the types of the graph
+        self.delegate = described(provider, nodes)
+        self.threads = threads
+
+    def _describe_all(self, path: Path, batch: int) -> None:
         self.inputs = tuple(_describe(node, path, batch) for node in self._session.get_inputs())
         self.outputs = tuple(_describe(node, path, batch) for node in self._session.get_outputs())
-        self.runtime_version = ort.__version__
-        self.precision = "f32"  # the CPU execution provider computes in the types of the graph
-        self.delegate = "CPUExecutionProvider"
-        self.threads = threads
+
+    def _run_profiled(self) -> str:
+        """Runs once on zeros, and returns the file that says which provider ran each node."""
+        self.run(tuple(np.zeros(spec.shape, spec.dtype) for spec in self.inputs))
+        return str(self._session.end_profiling())
 
     def run(self, feeds: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
         """Runs once on arrays of the shapes and dtypes of the inputs, see :meth:`edgevit.backends.Session.run`."""
