@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def supervise(folder: Path, token: str) -> int:
         return 1  # the host is gone
     finally:
         _kill(pid)
-    if lost == "lock":
+    if lost == "lock" and select.select([], [1], [], 0)[1]:
         say({"error": "usage", "message": "another bench took the board meanwhile", "hint": "run the command again"})
     elif code:
         hint = f"the board has {_memory()}" if code == -signal.SIGKILL else None
@@ -71,11 +72,18 @@ def _start() -> tuple[int, int, int]:
 
 
 def _relay(to_child: int, from_child: int, folder: Path, token: str) -> str:
-    """Passes lines on until the child closes its output; returns "host" or "lock" where that was lost before, else ""."""
+    """Passes lines on until the child closes its output; returns "host" or "lock" where that was lost before, else "".
+
+    Nothing here may block: a host that fell silent reads nothing, and its child has to end all the same.
+    """
+    pending, looked = b"", time.monotonic()
     while True:
-        readable, _, _ = select.select([0, from_child], [], [], _LOOK_AT_LOCK_S)
-        if not readable and not holds_lock(folder, token):
-            return "lock"
+        if time.monotonic() - looked > _LOOK_AT_LOCK_S:
+            looked = time.monotonic()
+            if not holds_lock(folder, token):
+                return "lock"
+        reading, writing = ([0], [1]) if pending else ([0, from_child], [])
+        readable, writable, _ = select.select(reading, writing, [], _LOOK_AT_LOCK_S)
         if 0 in readable:
             chunk = os.read(0, _CHUNK)
             if not chunk:
@@ -83,10 +91,11 @@ def _relay(to_child: int, from_child: int, folder: Path, token: str) -> str:
             with suppress(BrokenPipeError):  # it has ended, which its output tells
                 _write(to_child, chunk)
         if from_child in readable:
-            chunk = os.read(from_child, _CHUNK)
-            if not chunk:
+            pending = os.read(from_child, _CHUNK)
+            if not pending:
                 return ""
-            _write(1, chunk)
+        if writable:
+            pending = pending[os.write(1, pending[: select.PIPE_BUF]) :]
 
 
 def _wait(pid: int) -> int:
