@@ -35,6 +35,7 @@ from benchmarks.resolve import (
 )
 from benchmarks.tokens import DIGITS_PLANS, PLANS, PROMISING, groups
 from benchmarks.torch_build import chosen_file, warning
+from benchmarks.remote_overhead import HERE, THERE, overhead
 from benchmarks.watch_cost import write_machine
 from edgevit.backends import backend_names
 from edgevit.data.images import open_images
@@ -406,3 +407,8 @@ def test_the_machine_that_looks_are_taken_at_has_more_than_boards_have(tmp_path:
         pass
     found = watch.found()
     assert (len(found.busy_mhz), len(found.hottest), source_text(find_energy_source(root))) == (2, 12, "RAPL package-0")
+
+
+def test_what_ssh_adds_is_the_ratio_of_the_same_rounds() -> None:
+    latencies = {HERE: make_latency(10.0, 20.0, 30.0), THERE: make_latency(10.1, 20.2, 30.3)}
+    assert overhead(Rounds(latencies, {})).median == pytest.approx(1.01)

@@ -88,6 +88,11 @@ def test_a_bench_document_of_several_files(bench_json: Make, tmp_path: Path) -> 
     )
 
 
+def emulated() -> Any:
+    conditions = replace(MEASURED.conditions, emulated="aarch64 programs on a processor of type x86")
+    return to_document(replace(MEASURED, conditions=conditions))
+
+
 def disturbed() -> dict[str, Any]:
     return dict(to_document(replace(MEASURED, conditions=replace(MEASURED.conditions, unstable="other processes"))))
 
@@ -96,6 +101,7 @@ def disturbed() -> dict[str, Any]:
     ("changes", "words"),
     [
         ({"measurement": disturbed()}, "was disturbed: other processes"),
+        ({"measurement": emulated()}, "emulated times say nothing"),
         ({"measurement": to_document(replace(MEASURED, threads=1))}, "ran with 1 thread, and predictions"),
         ({"host": to_document(replace(HOST, cpu="AMD EPYC", isa=("avx2",), os="Linux x86_64"))}, "AMD EPYC, not on"),
         ({"host": to_document(replace(HOST, cpu="QEMU Virtual CPU"))}, "emulated"),

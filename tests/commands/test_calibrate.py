@@ -82,6 +82,12 @@ def test_runtimes_that_are_not_there_are_refused(tmp_path: Path, monkeypatch: py
     assert "no runtime is installed" in refusal(asked(out)).message
 
 
+def test_an_emulated_machine_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibrate, "emulation", lambda: "aarch64 programs on a processor of type x86")
+    error = refusal(asked(tmp_path / "a.toml", "tflite"))
+    assert "cannot be calibrated: aarch64 programs" in error.message
+
+
 def test_a_busy_machine_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ai_edge_litert")
     monkeypatch.setattr(calibrate, "disturbances", lambda *_: (Disturbance("other processes", 1.3),))

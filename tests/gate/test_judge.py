@@ -177,6 +177,24 @@ def test_an_unstable_latency_never_passes() -> None:
     assert check.message.endswith("; unstable: steal time 12 % in 2 of 3 bursts")
 
 
+@pytest.mark.parametrize("device", ["host", "pi"])
+@pytest.mark.parametrize("key", ["latency_p50_ms", "latency_p90_ms", "latency_p99_ms", "peak_rss_bytes", "energy_mj"])
+def test_what_an_emulator_took_never_passes(key: str, device: str) -> None:
+    measured = replace(make_measurement(5.0), device=device, energy_mj=1.0)
+    limits = budget(devices={device: {key: 1e12}})
+    within = make_run(make_candidate(measurements=(measured,)))
+    assert "fail" not in [check.verdict for check in judge(within, limits)]
+    conditions = replace(measured.conditions, emulated="aarch64 programs on a processor of type x86")
+    (check,) = judge(make_run(make_candidate(measurements=(replace(measured, conditions=conditions),))), limits)
+    assert check.verdict == "fail"
+    assert "measured on an emulator" in check.message
+
+
+def test_rounds_of_an_emulator_never_pass() -> None:
+    latency = replace(make_latency(9.0, 9.0, 9.0), emulated="aarch64 programs on a processor of type x86")
+    assert only(make_candidate(latency=latency), latency_budget(20.0)).verdict == "fail"
+
+
 def test_the_final_round_hides_no_measurement_with_other_threads() -> None:
     candidate = make_candidate(
         measurements=(make_measurement(5), make_measurement(50)), latency=make_latency(6.0, 6.0, 6.0)
