@@ -49,7 +49,7 @@ def main() -> None:
         file = given.file or stack(Path(folder), LAYERS)
         begin = time.monotonic()
         rounds = measure_both(file, address, given.rounds, Path(folder) / "log")
-    ratio = overhead(rounds)
+    ratio = slower_over_ssh(rounds)
     for name in (HERE, THERE):
         latency = rounds.latencies[name]
         interval = latency.interval_ms
@@ -103,7 +103,7 @@ def measure_both(file: Path, address: str, rounds: int, log: Path) -> Rounds:
     return found
 
 
-def overhead(rounds: Rounds) -> Ratio:
+def slower_over_ssh(rounds: Rounds) -> Ratio:
     """Returns how many times longer a run takes over SSH."""
     latencies = rounds.latencies
     return paired_ratio(latencies[THERE].bursts_ms, latencies[HERE].bursts_ms)

@@ -22,6 +22,7 @@ from benchmarks.order_reliability import reliability, stated
 from benchmarks.process_tree import Cost, run_measured
 from benchmarks.regression_gate import ARMS, Plant, Trial, judged_by, next_arm
 from benchmarks.regression_gate import table as gate_table
+from benchmarks.remote_overhead import HERE, THERE, slower_over_ssh
 from benchmarks.resolve import (
     EXTRAS,
     PLATFORMS,
@@ -35,7 +36,6 @@ from benchmarks.resolve import (
 )
 from benchmarks.tokens import DIGITS_PLANS, PLANS, PROMISING, groups
 from benchmarks.torch_build import chosen_file, warning
-from benchmarks.remote_overhead import HERE, THERE, overhead
 from benchmarks.watch_cost import write_machine
 from edgevit.backends import backend_names
 from edgevit.data.images import open_images
@@ -49,6 +49,7 @@ from edgevit.results.regression import ComparedFile, Regression, RegressionLimit
 from edgevit.spec.token_plan import AUTO, METHODS, RESIZINGS, parse_plans
 from edgevit.spec.toml_files import read_toml
 from tests.devices.rows import made_up
+from tests.factories import make_latency
 
 
 def test_every_model_stands_beside_each_library_with_the_right_settings() -> None:
@@ -411,4 +412,4 @@ def test_the_machine_that_looks_are_taken_at_has_more_than_boards_have(tmp_path:
 
 def test_what_ssh_adds_is_the_ratio_of_the_same_rounds() -> None:
     latencies = {HERE: make_latency(10.0, 20.0, 30.0), THERE: make_latency(10.1, 20.2, 30.3)}
-    assert overhead(Rounds(latencies, {})).median == pytest.approx(1.01)
+    assert slower_over_ssh(Rounds(latencies, {})).median == pytest.approx(1.01)
