@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from edgevit.cli import options
+from edgevit.cli import board_options, options
 
 
 def compress(
@@ -73,6 +73,9 @@ def compress(
         list[str] | None,
         typer.Option(rich_help_panel=options.CHOICE, help="Predict for this device too; may be repeated."),
     ] = None,
+    on: board_options.OnSeveral = None,
+    python: board_options.Python = None,
+    wait: board_options.Wait = None,
     profile: options.Profile = None,
     threads: options.Threads = None,
     quick: Annotated[
@@ -101,13 +104,14 @@ def compress(
 ) -> None:
     """Make, verify and measure every candidate; choose one.
 
-    Exit 0 if a usable candidate is left (with --device, one for each device), 1 if none is, 2 for wrong input.
+    Exit 0 if a usable candidate is left (with --on and --device, one for each), 1 if none is, 2 for wrong input.
 
     \b
     Examples:
       edgevit compress digits_vit --data digits --calibration calibration:digits --device raspberry-pi-5
       edgevit compress vit_tiny_patch16_224 --weights vit.safetensors --data val/ --calibration train/ \\
           --export onnx,openvino,tflite --scheme auto --tokens evit:0.7@4,7,10
+      edgevit compress vit_tiny_patch16_224 --weights vit.safetensors --data val/ --on pi@raspberrypi.local
       edgevit compress spec.toml --out run
     """
     from edgevit import units
@@ -155,6 +159,9 @@ def compress(
         quick=quick,
         quantize__integer_io=integer_io,
         devices=device or None,
+        boards__on=on or None,
+        boards__python=python,
+        boards__wait_minutes=board_options.wait_minutes(wait),
         budget__metric=metric,
         budget__max_drop=max_drop,
         budget__expect_top1=expect_top1,

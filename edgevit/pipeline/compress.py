@@ -12,6 +12,7 @@ from pathlib import Path
 from edgevit.data.images import manifest
 from edgevit.data.output_place import check_output_place
 from edgevit.pipeline.backend_candidates import make_candidates
+from edgevit.pipeline.board_rounds import look_at_boards, time_on_boards
 from edgevit.pipeline.candidate import COMPRESS_STEPS, EXPORT_STEPS, FINETUNE_STEPS
 from edgevit.pipeline.choose import choose
 from edgevit.pipeline.context import Steps, open_context, time_original
@@ -163,6 +164,7 @@ def _run_in(path: Path, spec: Spec, settings: _Settings, progress: Progress) -> 
         if run is not None:
             write_report(run, folder.path)
             return run
+        look_at_boards(inputs, progress)
         executor.warm_up([PYTORCH, *(backend.preload for backend in inputs.backends)])
         progress.begin(plan_run(inputs, settings.jobs, measures=bool(settings.steps.measuring)))
         run = _make_run(inputs, Stages(folder, executor, progress), settings.steps, deadline)
@@ -185,8 +187,11 @@ def _make_run(inputs: Inputs, stages: Stages, steps: Steps, deadline: Deadline) 
     (made, unseen), baseline = stages.both(make_all, partial(time_original, context))
     candidates = time_in_rounds(context, tuple(candidate for each in made for candidate in each.candidates))
     other_sets = original_on_other_sets(context) if any(each.other_sets for each in candidates) else ()
+    candidates, boards = time_on_boards(context, candidates)
     order = order_on_devices(context, candidates)
-    choice = choose(candidates, tuple(device.name for device in inputs.devices), order)
+    choice = choose(
+        candidates, tuple(device.name for device in inputs.devices), order, tuple(board.name for board in boards)
+    )
     notes = (*inputs.notes, unseen.note, *(note for each in made for note in each.notes), *choice.notes)
     return Run(
         edgevit_version=__version__,
@@ -207,6 +212,7 @@ def _make_run(inputs: Inputs, stages: Stages, steps: Steps, deadline: Deadline) 
         selected_for=choice.selected_for,
         tied=choice.tied,
         order=order,
+        boards=boards,
         evaluation=inputs.evaluation_record,
         other_evaluations=inputs.other_evaluations,
     )

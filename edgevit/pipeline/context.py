@@ -107,7 +107,7 @@ class RunContext:
     @property
     def limits(self) -> Limits:
         """What candidates are judged by."""
-        return Limits(self.inputs.spec.budget.max_drop, for_device=bool(self.inputs.devices))
+        return Limits(self.inputs.spec.budget.max_drop, for_device=bool(self.inputs.devices or self.inputs.boards))
 
     def evaluate(self, logits: np.ndarray, places: Sequence[int] | None = None, *, reported: bool = False) -> Accuracy:
         """Scores logits against labels, real images against the original model, and by the metric of the spec.

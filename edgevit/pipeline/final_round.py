@@ -28,7 +28,7 @@ def time_in_rounds(context: RunContext, candidates: tuple[Candidate, ...]) -> tu
     """
     if context.inputs.spec.quick:
         return candidates
-    entries = tuple(_entry(context, candidate) for candidate in candidates if _takes_part(candidate, candidates))
+    entries = tuple(round_entry(context, candidate) for candidate in candidates if takes_part(candidate, candidates))
     if not entries:
         return candidates
     spec, stages = context.inputs.spec, context.stages
@@ -50,14 +50,15 @@ def time_in_rounds(context: RunContext, candidates: tuple[Candidate, ...]) -> tu
     )
 
 
-def _takes_part(candidate: Candidate, candidates: tuple[Candidate, ...]) -> bool:
-    """Whether a candidate was measured, and may be chosen, or is the parent of one that may be."""
+def takes_part(candidate: Candidate, candidates: tuple[Candidate, ...]) -> bool:
+    """Returns whether a candidate was measured, and may be chosen, or is the parent of one that may be."""
     if candidate.p50_ms is None or candidate.status == "failed":
         return False
     return candidate.status == "ok" or any(c.parent == candidate.id and c.status == "ok" for c in candidates)
 
 
-def _entry(context: RunContext, candidate: Candidate) -> RoundEntry:
+def round_entry(context: RunContext, candidate: Candidate) -> RoundEntry:
+    """Returns a candidate that was measured as rounds take it, with its artifact in the folder of the run."""
     assert candidate.artifact is not None  # it was measured
     artifact = context.stages.folder.path / candidate.artifact.path
     return RoundEntry(candidate.id, candidate.backend, artifact, SCHEMES[candidate.scheme].precision)

@@ -142,6 +142,16 @@ class Stages:
 
         return self._once(stage, kind, lambda: make(run), turn=self.executor.alone())
 
+    def run_elsewhere(self, stage: str, kind: type[Answer], make: Callable[[], Answer]) -> Answer:
+        """Carries out a stage whose work another machine does, unless it is finished; this one may time something meanwhile.
+
+        Args:
+            stage: Unique in the run.
+            kind: Type of the value.
+            make: Makes it; may not carry out another stage.
+        """
+        return self._once(stage, kind, make, turn=self.executor.waiting())
+
     def side_by_side(self, calls: Sequence[Callable[[], Answer]]) -> list[Answer]:
         """Makes calls that carry out stages, side by side; see :meth:`edgevit.run.executor.Executor.side_by_side`."""
         return self.executor.side_by_side(calls)

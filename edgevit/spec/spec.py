@@ -326,6 +326,22 @@ class MeasureSpec(Section):
     """Seconds without progress after which a child process is ended: a conversion, an evaluation or a measurement."""
 
 
+class BoardsSpec(Section):
+    """Boards on which candidates are measured and chosen, over SSH."""
+
+    on: Names = ()
+    """Addresses such as pi@raspberrypi.local, or a Host of ``~/.ssh/config``."""
+    python: str = "python3"
+    """Python there: a name, or a path that may begin with "~/"."""
+    wait_minutes: Annotated[float, Field(ge=0, le=1440)] = 10.0
+    """How long to wait for another bench there to end."""
+
+    @field_validator("on")
+    @classmethod
+    def _distinct_boards(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return _distinct(value)
+
+
 class Spec(Section):
     """A whole run."""
 
@@ -343,6 +359,8 @@ class Spec(Section):
     """How far quantization may go."""
     devices: Names = ()
     """Device names to predict latency and memory for."""
+    boards: BoardsSpec = BoardsSpec()
+    """Boards to measure on and choose for."""
     budget: BudgetSpec = BudgetSpec()
     """What a candidate may cost to be chosen."""
     measure: MeasureSpec = MeasureSpec()

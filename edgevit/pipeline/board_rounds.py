@@ -1,0 +1,166 @@
+"""The rounds on boards: what may be chosen, and what it is compared with, timed alternately there; the choice for a board rests on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import partial
+
+from edgevit.backends import Backend
+from edgevit.errors import CandidateFailed, EdgevitError, UsageError
+from edgevit.measure.bench import BenchJob
+from edgevit.measure.boards.address import Address
+from edgevit.measure.boards.board import Board, open_board
+from edgevit.measure.rounds import RoundEntry, RoundSettings, measure_rounds, rounds_for
+from edgevit.pipeline.context import RunContext
+from edgevit.pipeline.final_round import round_entry, takes_part
+from edgevit.pipeline.inputs import Inputs
+from edgevit.pipeline.tasks import bench_task
+from edgevit.results.board import BoardRecord
+from edgevit.results.candidate import Candidate
+from edgevit.results.measurement import Measurement, RoundLatency
+from edgevit.run.executor import Executor
+from edgevit.run.progress import Progress
+
+
+@dataclass(frozen=True)
+class BoardRounds:
+    """What was found on one board."""
+
+    record: BoardRecord
+    latencies: dict[str, RoundLatency]
+    """By the id of a candidate."""
+    measurements: dict[str, Measurement]
+    """Likewise, of usable ones, each by itself."""
+
+
+def look_at_boards(inputs: Inputs, progress: Progress) -> None:
+    """Connects to each board, so that one that cannot be used is found before anything heavy starts.
+
+    Raises:
+        UsageError: a board cannot be reached, or has none of the runtimes of the run.
+    """
+    for address in inputs.boards:
+        with _open(inputs, address, progress) as board:
+            runtimes = ", ".join(backend.title for backend in _usable(board, inputs.backends))
+            progress.message(f"{address}: {board.host.cpu}, {board.host.cores} cores, {runtimes}")
+
+
+def time_on_boards(
+    context: RunContext, candidates: tuple[Candidate, ...]
+) -> tuple[tuple[Candidate, ...], tuple[BoardRecord, ...]]:
+    """Times candidates on each board of the run, on all boards at the same time.
+
+    A board that fails does not stop the others: what they found is kept, and the run goes on there when it is resumed.
+
+    Args:
+        context: The run.
+        candidates: All of it; those that were not measured on this host have no part in it.
+
+    Returns:
+        All candidates in the same order, with what was found, and the boards.
+
+    Raises:
+        UsageError: a board failed; the first that did.
+    """
+    taking_part = tuple(each for each in candidates if takes_part(each, candidates))
+    addresses = context.inputs.boards
+    if not addresses or not taking_part:
+        return candidates, ()
+    found = context.stages.side_by_side([partial(_time_on, context, taking_part, address) for address in addresses])
+    failures = [each for each in found if isinstance(each, EdgevitError)]
+    for failure in failures:
+        raise failure
+    boards = [each for each in found if isinstance(each, BoardRounds)]
+    return tuple(_with_boards(each, boards) for each in candidates), tuple(board.record for board in boards)
+
+
+def _with_boards(candidate: Candidate, boards: Sequence[BoardRounds]) -> Candidate:
+    measured = (board.measurements.get(candidate.id) for board in boards)
+    return replace(
+        candidate,
+        measurements=(*candidate.measurements, *filter(None, measured)),
+        on_boards={
+            board.record.name: board.latencies[candidate.id] for board in boards if candidate.id in board.latencies
+        },
+    )
+
+
+def _time_on(context: RunContext, candidates: tuple[Candidate, ...], address: Address) -> BoardRounds | EdgevitError:
+    stage = f"time candidates on {address}"
+    try:
+        return context.stages.run_elsewhere(
+            stage, BoardRounds, partial(_measure_on, context, candidates, address, stage)
+        )
+    except UsageError as error:
+        context.stages.progress.message(f"{address}: {error.message}")
+        return error
+
+
+def _measure_on(
+    context: RunContext, candidates: tuple[Candidate, ...], address: Address, stage: str
+) -> BoardRounds:
+    inputs, progress, spec = context.inputs, context.stages.progress, context.inputs.spec
+    log = context.stages.folder.log(f"board-{address.host}")
+    with _open(inputs, address, progress) as board:
+        able = {backend.name for backend in _usable(board, inputs.backends)}
+        failures = {each.id: _missing(each) for each in candidates if each.backend not in able}
+        entries = [_sent(context, board, each) for each in candidates if each.backend in able]
+        settings = RoundSettings(spec.measure.threads, rounds_for(len(entries)), at_once=board.at_once, seed=spec.seed)
+        with Executor(board.at_once, spec.measure.timeout_seconds, log, start=board.start) as executor:
+            rounds = measure_rounds(
+                entries, settings, partial(executor.run_in_turn, log=log), partial(progress.stage, stage)
+            )
+            measurements: dict[str, Measurement] = {}
+            usable = {each.id for each in candidates if each.status == "ok"}
+            for entry in entries:
+                if entry.name in usable and entry.name in rounds.latencies:
+                    try:
+                        alone = executor.run_now(bench_task(_job(context, entry)), log)
+                    except CandidateFailed as error:
+                        failures[entry.name] = error.message
+                    else:
+                        measurements[entry.name] = replace(alone, device=board.name)
+        latencies: Mapping[str, RoundLatency] = rounds.latencies
+        record = BoardRecord(board.name, board.host, board.emulated, {**failures, **rounds.failures})
+    return BoardRounds(record, dict(latencies), measurements)
+
+
+def _open(inputs: Inputs, address: Address, progress: Progress) -> AbstractContextManager[Board]:
+    asked = inputs.spec.boards
+    return open_board(
+        address,
+        name=address.host,
+        python=asked.python,
+        threads=inputs.spec.measure.threads,
+        backends=inputs.backends,
+        wait_seconds=60 * asked.wait_minutes,
+        timeout_seconds=inputs.spec.measure.timeout_seconds,
+        tell=progress.message,
+    )
+
+
+def _usable(board: Board, backends: Sequence[Backend]) -> list[Backend]:
+    return [backend for backend in backends if board.has(backend)]
+
+
+def _missing(candidate: Candidate) -> str:
+    return f"{candidate.backend} is not installed there"
+
+
+def _sent(context: RunContext, board: Board, candidate: Candidate) -> RoundEntry:
+    entry = round_entry(context, candidate)
+    return replace(entry, artifact=board.send(entry.artifact))
+
+
+def _job(context: RunContext, entry: RoundEntry) -> BenchJob:
+    settings = context.inputs.spec.measure
+    return BenchJob(
+        backend=entry.backend,
+        artifact=entry.artifact,
+        threads=settings.threads,
+        precision=entry.precision,
+        min_runs=settings.min_runs,
+        min_seconds=settings.min_seconds,
+    )
