@@ -1,4 +1,4 @@
-"""Options of ``edgevit bench`` for boards."""
+"""Options for boards."""
 
 from __future__ import annotations
 
@@ -28,6 +28,17 @@ On = Annotated[
         metavar="ADDRESS",
         rich_help_panel=BOARD,
         help="Measure on a board: user@host[:port] or a Host of ~/.ssh/config, over SSH.",
+        show_default=False,
+    ),
+]
+OnSeveral = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--on",
+        metavar="ADDRESS",
+        rich_help_panel=BOARD,
+        help="Measure candidates on this board too, over SSH, and choose there: user@host[:port] or a Host of ~/.ssh/config; may"
+        " be repeated.",
         show_default=False,
     ),
 ]
@@ -72,10 +83,19 @@ def asked_board(on: str | None, python: str | None, wait: str | None, *, clean: 
         raise UsageError(
             f"--python {python!r} is not the name of a program", "such as python3.11, or ~/edgevit/bin/python"
         )
-    from edgevit.commands.bench_on import ssh_address
+    from edgevit.measure.boards.address import ssh_address
     from edgevit.measure.boards.connection import BoardSpec
 
     return BoardSpec(ssh_address(on), python or "python3", _wait_seconds(wait or "10min"))
+
+
+def wait_minutes(text: str | None) -> float | None:
+    """Returns the minutes of --wait, such as "30s"; None where it is not given.
+
+    Raises:
+        UsageError: it is not a time of 0 to a day.
+    """
+    return None if text is None else _wait_seconds(text) / 60
 
 
 def _wait_seconds(text: str) -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 from edgevit.backends import backend_of_file
 from edgevit.backends.onnxruntime.providers import VARIABLE, asked_provider
 from edgevit.errors import UsageError
-from edgevit.measure.boards.address import Address, parse_address
+from edgevit.measure.boards.address import Address
 from edgevit.measure.boards.board import Board, open_board
 from edgevit.measure.boards.connection import BoardSpec
 from edgevit.measure.machine import Machine
@@ -47,20 +47,6 @@ def board_machine(
             progress.message(f"{board.address} is emulated: its times say nothing about a board ({board.emulated})")
         send = partial(_send, board, progress)
         yield Machine(board.name, board.host, board.start, send, board.at_once, str(board.address))
-
-
-def ssh_address(text: str) -> Address:
-    """Returns the address of a board that is reached over SSH.
-
-    Raises:
-        UsageError: it is none, or that of a phone.
-    """
-    address = parse_address(text)
-    if address.kind == "adb":
-        raise UsageError(
-            f"--on {text}: only boards that are reached over SSH are measured so", "such as pi@raspberrypi.local"
-        )
-    return address
 
 
 def _send(board: Board, progress: Progress, artifact: Path) -> Path:

@@ -7,11 +7,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 
-from edgevit.backends import Backend
 from edgevit.errors import CandidateFailed, EdgevitError, UsageError
 from edgevit.measure.bench import BenchJob
-from edgevit.measure.boards.address import Address
 from edgevit.measure.boards.board import Board, open_board
+from edgevit.measure.boards.connection import BoardSpec
 from edgevit.measure.rounds import RoundEntry, RoundSettings, measure_rounds, rounds_for
 from edgevit.pipeline.context import RunContext
 from edgevit.pipeline.final_round import round_entry, takes_part
@@ -41,10 +40,12 @@ def look_at_boards(inputs: Inputs, progress: Progress) -> None:
     Raises:
         UsageError: a board cannot be reached, or has none of the runtimes of the run.
     """
-    for address in inputs.boards:
-        with _open(inputs, address, progress) as board:
-            runtimes = ", ".join(backend.title for backend in _usable(board, inputs.backends))
-            progress.message(f"{address}: {board.host.cpu}, {board.host.cores} cores, {runtimes}")
+    for asked in inputs.boards:
+        with _open(inputs, asked, progress) as board:
+            runtimes = [backend.title for backend in inputs.backends if not board.lacks(backend)]
+            progress.message(f"{asked.address}: {board.host.cpu}, {board.host.cores} cores, {', '.join(runtimes)}")
+            for reason in filter(None, map(board.lacks, inputs.backends)):
+                progress.message(f"{asked.address}: {reason}; its candidates are not measured on it")
 
 
 def time_on_boards(
@@ -65,15 +66,15 @@ def time_on_boards(
         UsageError: a board failed; the first that did.
     """
     taking_part = tuple(each for each in candidates if takes_part(each, candidates))
-    addresses = context.inputs.boards
-    if not addresses or not taking_part:
+    boards = context.inputs.boards
+    if not boards or not taking_part:
         return candidates, ()
-    found = context.stages.side_by_side([partial(_time_on, context, taking_part, address) for address in addresses])
+    found = context.stages.side_by_side([partial(_time_on, context, taking_part, asked) for asked in boards])
     failures = [each for each in found if isinstance(each, EdgevitError)]
     for failure in failures:
         raise failure
-    boards = [each for each in found if isinstance(each, BoardRounds)]
-    return tuple(_with_boards(each, boards) for each in candidates), tuple(board.record for board in boards)
+    timed = [each for each in found if isinstance(each, BoardRounds)]
+    return tuple(_with_boards(each, timed) for each in candidates), tuple(each.record for each in timed)
 
 
 def _with_boards(candidate: Candidate, boards: Sequence[BoardRounds]) -> Candidate:
@@ -87,26 +88,22 @@ def _with_boards(candidate: Candidate, boards: Sequence[BoardRounds]) -> Candida
     )
 
 
-def _time_on(context: RunContext, candidates: tuple[Candidate, ...], address: Address) -> BoardRounds | EdgevitError:
-    stage = f"time candidates on {address}"
+def _time_on(context: RunContext, candidates: tuple[Candidate, ...], asked: BoardSpec) -> BoardRounds | EdgevitError:
+    stage = f"time candidates on {asked.address}"
     try:
-        return context.stages.run_elsewhere(
-            stage, BoardRounds, partial(_measure_on, context, candidates, address, stage)
-        )
+        return context.stages.run_elsewhere(stage, BoardRounds, partial(_measure_on, context, candidates, asked, stage))
     except UsageError as error:
-        context.stages.progress.message(f"{address}: {error.message}")
+        context.stages.progress.message(f"{asked.address}: {error.message}")
         return error
 
 
-def _measure_on(
-    context: RunContext, candidates: tuple[Candidate, ...], address: Address, stage: str
-) -> BoardRounds:
+def _measure_on(context: RunContext, candidates: tuple[Candidate, ...], asked: BoardSpec, stage: str) -> BoardRounds:
     inputs, progress, spec = context.inputs, context.stages.progress, context.inputs.spec
-    log = context.stages.folder.log(f"board-{address.host}")
-    with _open(inputs, address, progress) as board:
-        able = {backend.name for backend in _usable(board, inputs.backends)}
-        failures = {each.id: _missing(each) for each in candidates if each.backend not in able}
-        entries = [_sent(context, board, each) for each in candidates if each.backend in able]
+    log = context.stages.folder.log(f"board-{asked.address.host}")
+    with _open(inputs, asked, progress) as board:
+        lacks = {backend.name: board.lacks(backend) for backend in inputs.backends}
+        failures = {each.id: lacks[each.backend] for each in candidates if lacks[each.backend]}
+        entries = [_sent(context, board, each) for each in candidates if each.id not in failures]
         settings = RoundSettings(spec.measure.threads, rounds_for(len(entries)), at_once=board.at_once, seed=spec.seed)
         with Executor(board.at_once, spec.measure.timeout_seconds, log, start=board.start) as executor:
             rounds = measure_rounds(
@@ -127,26 +124,11 @@ def _measure_on(
     return BoardRounds(record, dict(latencies), measurements)
 
 
-def _open(inputs: Inputs, address: Address, progress: Progress) -> AbstractContextManager[Board]:
-    asked = inputs.spec.boards
+def _open(inputs: Inputs, asked: BoardSpec, progress: Progress) -> AbstractContextManager[Board]:
+    measure = inputs.spec.measure
     return open_board(
-        address,
-        name=address.host,
-        python=asked.python,
-        threads=inputs.spec.measure.threads,
-        backends=inputs.backends,
-        wait_seconds=60 * asked.wait_minutes,
-        timeout_seconds=inputs.spec.measure.timeout_seconds,
-        tell=progress.message,
+        asked, inputs.backends, measure.threads, measure.timeout_seconds, progress.message, need_all=False
     )
-
-
-def _usable(board: Board, backends: Sequence[Backend]) -> list[Backend]:
-    return [backend for backend in backends if board.has(backend)]
-
-
-def _missing(candidate: Candidate) -> str:
-    return f"{candidate.backend} is not installed there"
 
 
 def _sent(context: RunContext, board: Board, candidate: Candidate) -> RoundEntry:

@@ -16,7 +16,8 @@ from edgevit.data.sampling import RunData, TuningImages
 from edgevit.devices.device import Device, load_device
 from edgevit.distillation.accelerator import find_device
 from edgevit.errors import UsageError
-from edgevit.measure.boards.address import Address, parse_ssh_address
+from edgevit.measure.boards.address import ssh_address
+from edgevit.measure.boards.connection import BoardSpec
 from edgevit.measure.host import check_threads, has_precision, host_fingerprint
 from edgevit.model.load import Model
 from edgevit.pipeline.classifier_only import check_kind
@@ -51,7 +52,7 @@ class Inputs:
     backends: tuple[Backend, ...]
     devices: tuple[Device, ...]
     """To predict latency and memory for."""
-    boards: tuple[Address, ...]
+    boards: tuple[BoardSpec, ...]
     """To measure on, and to choose for."""
     host: Host
     model: Model
@@ -211,7 +212,8 @@ def open_inputs(spec: Spec, progress: Progress) -> Inputs:
     """
     check_threads(spec.measure.threads)
     devices = tuple(map(load_device, spec.devices))
-    boards = tuple(map(parse_ssh_address, spec.boards.on))
+    asked = spec.boards
+    boards = tuple(BoardSpec(ssh_address(each), asked.python, 60 * asked.wait_minutes) for each in asked.on)
     backends, host = open_backends(spec, devices), host_fingerprint(spec.measure.threads)
     if spec.model.random_weights and spec.data.evaluation:
         raise UsageError("accuracy of random weights is not reported", "leave out --data, or give weights")

@@ -405,6 +405,10 @@ class Spec(Section):
                 "finetune (--finetune) has no effect where nothing is compressed; give a token plan (--tokens) or an int8"
                 " scheme (--scheme)"
             )
+        if not self.boards.on and self.boards != BoardsSpec():
+            raise ValueError(
+                "boards.python (--python) and boards.wait_minutes (--wait) have no effect without boards.on (--on)"
+            )
         if data.train is not None and self.passes.distill is None and not self.finetune.rungs:
             raise ValueError(
                 "data.train (--train) has no effect without a teacher to distill from (--teacher) or --finetune"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgevit.cli.app import run
-from edgevit.commands import bench_on
+from edgevit.measure.boards.address import ssh_address
 from edgevit.errors import UsageError
 from edgevit.measure.host import host_fingerprint
 from edgevit.results.document import to_document
@@ -74,4 +74,4 @@ def test_an_error_names_the_file_as_the_user_did(
 
 def test_a_phone_is_no_board() -> None:
     with pytest.raises(UsageError, match="SSH"):
-        bench_on.ssh_address("adb:R58M12")
+        ssh_address("adb:R58M12")

@@ -34,6 +34,20 @@ class Address:
         return f"{self.user + '@' if self.user else ''}{host}{f':{self.port}' if self.port else ''}"
 
 
+def ssh_address(text: str) -> Address:
+    """Returns the address of a board that is reached over SSH; see :func:`parse_address`.
+
+    Raises:
+        UsageError: it is none, or that of a phone.
+    """
+    address = parse_address(text)
+    if address.kind == "adb":
+        raise UsageError(
+            f"--on {text}: only boards that are reached over SSH are measured so", "such as pi@raspberrypi.local"
+        )
+    return address
+
+
 def parse_address(text: str) -> Address:
     """Returns the address in "pi@host", "pi@host:2222", "host", "pi@[fe80::1]:22" or "adb:SERIAL".
 

@@ -29,6 +29,7 @@ _MOST_AT_ONCE = 8
 """Sessions beside that of the lock: sshd allows ten on one connection."""
 _MEMORY_PER_CHILD = 500_000_000
 """Bytes that have to be available for each artifact that is loaded beside others."""
+_ALWAYS_NEEDED = "numpy"
 _ALSO_RUN_BY = {"ai-edge-litert": ("tflite-runtime",)}
 """Distributions that a backend takes where its own is not there."""
 
@@ -63,6 +64,15 @@ class Board:
         available = self.facts.available_bytes
         room = self.host.cores if available is None else available // _MEMORY_PER_CHILD
         return int(max(1, min(self.host.cores, room, _MOST_AT_ONCE)))
+
+    def lacks(self, backend: Backend) -> str:
+        """Returns why a backend cannot be used there, such as "openvino is not installed there"; "" where it can."""
+        runtimes = (backend.runtime, *_ALSO_RUN_BY.get(backend.runtime, ()))
+        fault = next((each for each in self.facts.faults if each.distribution in runtimes), None)
+        if fault is None:
+            return ""
+        how = "is not installed there" if fault.version is None else f"cannot be imported there: {fault.error}"
+        return f"{fault.distribution} {how}"
 
     def start(self, log: IO[bytes]) -> BoardChild:
         """Starts a child there; for :func:`edgevit.run.child_process.run_in_child`.
@@ -100,7 +110,13 @@ class Board:
 
 @contextmanager
 def open_board(
-    asked: BoardSpec, backends: Sequence[Backend], threads: int, timeout_seconds: float, tell: Tell
+    asked: BoardSpec,
+    backends: Sequence[Backend],
+    threads: int,
+    timeout_seconds: float,
+    tell: Tell,
+    *,
+    need_all: bool = True,
 ) -> Iterator[Board]:
     """Connects to a board, takes its lock, and checks that it can run artifacts.
 
@@ -110,6 +126,7 @@ def open_board(
         threads: That will be used.
         timeout_seconds: For the look at it.
         tell: Gets a line when another bench is waited for.
+        need_all: Whether all backends have to be usable there, or one of them is enough.
 
     Raises:
         UsageError: see :func:`edgevit.measure.boards.connection.connect`; or numpy or a runtime cannot be used there, or it has
@@ -123,9 +140,12 @@ def open_board(
             log=connection.remote.private / "probe.log",
             start=lambda log: _start(connection, log),
         )
+        board = Board(asked.address, facts, connection)
+        is_usable = not any(map(board.lacks, backends)) if need_all else not all(map(board.lacks, backends))
         for fault in facts.faults:
-            raise package_error(asked.address, asked.python, facts.machine, fault)
-        yield Board(asked.address, facts, connection)
+            if not is_usable or fault.distribution == _ALWAYS_NEEDED:
+                raise package_error(asked.address, asked.python, facts.machine, fault)
+        yield board
 
 
 def package_error(address: Address, python: str, machine: str, fault: PackageFault) -> UsageError:

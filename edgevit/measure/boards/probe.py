@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from edgevit.backends.no_telemetry import forbid_telemetry
 from edgevit.errors import first_line
 from edgevit.measure.emulation import emulation
 from edgevit.measure.host import check_threads, host_fingerprint
@@ -61,6 +62,7 @@ def probe_board(job: ProbeJob) -> BoardFacts:
         UsageError: it cannot run so many threads.
     """
     check_threads(job.threads)
+    forbid_telemetry()
     needed = (("numpy",), *job.runtimes)
     return BoardFacts(
         host=host_fingerprint(job.threads),
