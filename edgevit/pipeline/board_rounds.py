@@ -74,10 +74,11 @@ def time_on_boards(
     for failure in failures:
         raise failure
     timed = [each for each in found if isinstance(each, BoardRounds)]
-    return tuple(_with_boards(each, timed) for each in candidates), tuple(each.record for each in timed)
+    return tuple(with_boards(each, timed) for each in candidates), tuple(each.record for each in timed)
 
 
-def _with_boards(candidate: Candidate, boards: Sequence[BoardRounds]) -> Candidate:
+def with_boards(candidate: Candidate, boards: Sequence[BoardRounds]) -> Candidate:
+    """Returns a candidate with what was found of it on boards, in their order; as it is where that is nothing."""
     measured = (board.measurements.get(candidate.id) for board in boards)
     return replace(
         candidate,

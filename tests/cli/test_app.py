@@ -332,7 +332,17 @@ def test_the_help_shows_each_command_on_one_line_uncut_at_80_columns() -> None:
 def test_options_of_a_large_command_are_in_groups(call: Call) -> None:
     _, out, _ = call("compress", "--help")
     titles = [line for line in out.splitlines() if line.endswith(":") and line[:1].isalpha()]
-    assert titles == ["Arguments:", "Model:", "Images:", "Artifacts:", "Choice:", "Run:", "Output:", "Options:"]
+    assert titles == [
+        "Arguments:",
+        "Model:",
+        "Images:",
+        "Artifacts:",
+        "Choice:",
+        "Run:",
+        "Board:",
+        "Output:",
+        "Options:",
+    ]
     assert "--weights" in out.partition("\nModel:")[2].partition("\nImages:")[0]
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from edgevit.cli.app import run
-from edgevit.measure.boards.address import ssh_address
 from edgevit.errors import UsageError
+from edgevit.measure.boards.address import ssh_address
 from edgevit.measure.host import host_fingerprint
 from edgevit.results.document import to_document
 from tests.loopback import PYTHON, Loopback

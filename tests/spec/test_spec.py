@@ -225,7 +225,7 @@ def test_the_digest_of_a_known_spec_stays() -> None:
     assert resolve({"model": {"name": "a"}}).sha256 == DIGEST
 
 
-DIGEST = "47e7392a65d73465ae341e17acd74881204fa64534ad90d69a83dc9010d97bad"
+DIGEST = "34808cf2e9d180827fa046b86ccef5a95c6d5ead72c69bc232ed2fb03062c049"
 
 
 def test_weights_on_the_command_line_replace_those_of_the_file(tmp_path: Path) -> None:
