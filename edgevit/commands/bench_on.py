@@ -8,9 +8,6 @@ from functools import partial
 from pathlib import Path
 
 from edgevit.backends import backend_of_file
-from edgevit.backends.onnxruntime.providers import VARIABLE, asked_provider
-from edgevit.errors import UsageError
-from edgevit.measure.boards.address import Address
 from edgevit.measure.boards.board import Board, open_board
 from edgevit.measure.boards.connection import BoardSpec
 from edgevit.measure.machine import Machine
@@ -31,13 +28,8 @@ def board_machine(
         progress: Progress callback.
 
     Raises:
-        UsageError: another provider of ONNX Runtime is asked for, or see :func:`edgevit.measure.boards.board.open_board`.
+        UsageError: see :func:`edgevit.measure.boards.board.open_board`.
     """
-    if asked_provider() != "cpu":
-        raise UsageError(
-            f"{VARIABLE} is for this machine, and --on measures on another",
-            "unset it, or measure in a shell of the board",
-        )
     backends = list(dict.fromkeys(backend_of_file(artifact) for artifact in artifacts))
     stage = f"connect to {asked.address}"
     progress.stage(stage, 0, 1)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from edgevit.backends import Backend, backend_of_file
+from edgevit.backends.onnxruntime.providers import VARIABLE, asked_provider
 from edgevit.errors import UsageError
 from edgevit.measure.boards.address import Address
 from edgevit.measure.boards.board_child import BoardChild
@@ -129,9 +130,14 @@ def open_board(
         need_all: Whether all backends have to be usable there, or one of them is enough.
 
     Raises:
-        UsageError: see :func:`edgevit.measure.boards.connection.connect`; or numpy or a runtime cannot be used there, or it has
+        UsageError: see :func:`edgevit.measure.boards.connection.connect`; or another provider of ONNX Runtime is asked for; or numpy or a runtime cannot be used there, or it has
             too few processors for so many threads.
     """
+    if asked_provider() != "cpu":
+        raise UsageError(
+            f"{VARIABLE} is for this machine, and --on measures on another",
+            "unset it, or measure in a shell of the board",
+        )
     needed = tuple((backend.runtime, *_ALSO_RUN_BY.get(backend.runtime, ())) for backend in backends)
     with connect(asked, tell) as connection:
         facts = run_in_child(
