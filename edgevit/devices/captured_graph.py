@@ -31,7 +31,7 @@ _NAMES: dict[OpKind, str] = {
     "normalization": "native_layer_norm native_group_norm linalg_vector_norm var_mean var",
     "pooling": (
         "max_pool2d_with_indices avg_pool2d _adaptive_avg_pool2d max_pool2d adaptive_max_pool2d avg_pool1d "
-        "_adaptive_avg_pool3d"
+        "avg_pool3d _adaptive_avg_pool3d"
     ),
     "reduction": "mean sum amax amin max min argmax",
     "reshape": (

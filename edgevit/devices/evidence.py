@@ -37,6 +37,15 @@ _USUAL_SIZES = {
 }
 """Input sizes of rows that do not say theirs."""
 
+NCNN = " (ncnn)"
+"""After the name of a network that ncnn's benchmark defines in its own way, with other ops."""
+_OWN_DEFINITIONS = {
+    "Tencent/ncnn": (
+        "*AlexNet", "*GoogLeNet", "*ProxylessNAS", "mobilenetv2_100", "mobilenetv3_large_100", "resnet18", "resnet50",
+    ),
+}  # fmt: skip
+"""Networks that a source measured in its own definition."""
+
 _VARIANTS = (
     re.compile(r"(big|little|prime|middle) cores?"),
     *map(
@@ -85,9 +94,7 @@ def _groups(configuration: Configuration) -> Mapping[str, tuple[str, ...]]:
     """Returns them; kept, because a fit asks many times for those of each row."""
     unit, device, architecture = configuration.unit, configuration.device, configuration.architecture
     family, batch = runtime_family(configuration.runtime), str(configuration.batch)
-    precision = {"w8a8": "int8"}.get(
-        configuration.precision, "mixed" if configuration.precision in _MIXED else configuration.precision
-    )
+    precision = _kernel_precision(configuration, family)
     threads = configuration.threads if configuration.threads in ("1", "2") else "all"
     kernels = (unit, family, precision)
     runtime = (configuration.runtime, configuration.precision)
@@ -106,13 +113,21 @@ def _groups(configuration: Configuration) -> Mapping[str, tuple[str, ...]]:
     }
 
 
+def _kernel_precision(configuration: Configuration, family: str) -> str:
+    """Returns what kernels compute in: on a processor, TFLite turns fp16 weights into fp32 when it loads them."""
+    precision = configuration.precision
+    if (configuration.unit, family, precision) == ("cpu", "tflite", "fp16"):
+        return "fp32"
+    return {"w8a8": "int8"}.get(precision, "mixed" if precision in _MIXED else precision)
+
+
 @dataclass(frozen=True)
 class Row:
     """One published measurement."""
 
     id: str
     model: str
-    """timm's name, or the published one after "*" where timm has none."""
+    """timm's name, or the published one after "*" where timm has none; followed by ``NCNN`` where that ran."""
     size: tuple[int, int]
     """Height and width of the input."""
     configuration: Configuration
@@ -177,6 +192,8 @@ def _row(cells: Mapping[str, str]) -> Row:
     model = cells["timm_name"] or f"*{cells['model']}"
     if model == "*":
         raise ValueError("model and timm_name are both empty")
+    if model in _OWN_DEFINITIONS.get(cells["source_repo_or_page"], ()):
+        model += NCNN
     unit, note = cells["unit"], cells["note"]
     variant = "+".join(
         (*(found.group(0) for pattern in _VARIANTS if (found := pattern.search(note))), *_placement(note))

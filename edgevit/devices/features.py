@@ -73,7 +73,7 @@ def kernel_features(kernel: Kernel) -> dict[str, float]:
 
 def _conv(kernel: Kernel, moved: float) -> dict[str, float]:
     into, out = kernel.channels
-    if kernel.family == "grouped":
+    if kernel.family == "grouped" and min(kernel.channels) < _TILE:  # wider groups are as dense as a whole convolution
         name = "macs_grouped"
     elif kernel.window == 1:
         name = "macs_conv_1x1"

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from edgevit.devices.evidence import NCNN
 from edgevit.devices.features import FEATURES, features
 from edgevit.devices.kernels import kernels
 
@@ -53,6 +54,8 @@ def capture_features(model: str, size: tuple[int, int]) -> Features:
 def same_graphs(graphs: Mapping[str, Features]) -> dict[str, str]:
     """Groups models whose graphs are the same at some input size, such as DeiT and ViT.
 
+    A network that ncnn defines in its own way is in the group of its name.
+
     Returns:
         For each model, the first name of its group. A group is left out as a whole when the cost model is validated.
     """
@@ -67,8 +70,9 @@ def same_graphs(graphs: Mapping[str, Features]) -> dict[str, str]:
     for name in sorted(graphs):
         model = name.partition("@")[0]
         other = alike.setdefault(tuple(round(value) for value in graphs[name]), model)
-        first, second = sorted((root(model), root(other)))
-        parent[second] = first
+        for alias in {other, model.removesuffix(NCNN)} & set(parent):
+            first, second = sorted((root(model), root(alias)))
+            parent[second] = first
     return {model: root(model) for model in parent}
 
 

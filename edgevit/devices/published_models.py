@@ -9,11 +9,13 @@ from functools import partial
 import torch
 from torch import nn
 
+from edgevit.devices.evidence import NCNN
+from edgevit.devices.ncnn_models import ncnn_models
 from edgevit.errors import UsageError
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 
 _TAKES_IMAGE_SIZE = ("vit_", "deit", "swin", "beit", "sequencer", "mixer", "resmlp")
-_ANY_SIZE = ("efficientvit_b", "efficientvit_l", "mobilevit", "levit", "repvit")
+_ANY_SIZE = ("efficientvit_b", "efficientvit_l", "mobilevit", "levit", "repvit", "nextvit")
 """Names that contain one of the former but have no such argument."""
 
 _SHUFFLE_STAGES = ((240, 4), (480, 8), (960, 4))
@@ -23,15 +25,14 @@ _MOBILE_V1 = (
 )  # fmt: skip
 """Output channels and stride of each pair of a depthwise and a 1 × 1 convolution (Howard et al., arXiv 1704.04861)."""
 _PROXYLESS = (
-    ("ds_r1_k3_s1_c16",),
-    ("ir_r1_k5_s2_e3_c32", "ir_r1_k3_s1_e3_c32"),
+    ("ir_r1_k3_s1_e3_c32",),
     ("ir_r1_k7_s2_e3_c40", "ir_r1_k3_s1_e3_c40", "ir_r2_k5_s1_e3_c40"),
     ("ir_r1_k7_s2_e6_c80", "ir_r3_k5_s1_e3_c80"),
     ("ir_r1_k5_s1_e6_c96", "ir_r3_k5_s1_e3_c96"),
     ("ir_r2_k7_s2_e6_c192", "ir_r2_k7_s1_e3_c192"),
     ("ir_r1_k7_s1_e6_c320",),
 )
-"""Stages of ProxylessNAS for phones (Cai et al., arXiv 1812.00332), in timm's notation."""
+"""Stages of ProxylessNAS for phones (Cai et al., arXiv 1812.00332) after its first two blocks, in timm's notation."""
 
 
 def build_published(model: str, size: tuple[int, int]) -> nn.Module:
@@ -66,6 +67,11 @@ def _build(model: str, size: tuple[int, int]) -> nn.Module:
     import timm
     from timm.utils.model import reparameterize_model
 
+    if model.endswith(NCNN):
+        of_ncnn = ncnn_models().get(model.removesuffix(NCNN))
+        if of_ncnn is None:
+            raise UsageError(f"there is no definition of {model}", "such rows are counted as not mapped")
+        return of_ncnn().eval()
     if model.startswith("*"):
         name = model[1:]
         build = _others().get(name)
@@ -104,7 +110,7 @@ def _others() -> Mapping[str, Callable[[], nn.Module]]:
         **dict.fromkeys(("ShuffleNetV2 2.0x", "ShuffleNetV2_x2_0"), models.shufflenet_v2_x2_0),
         "ShuffleNetV1 1.0x (g=3)": _shufflenet_v1,
         "MnasNet 1.3": models.mnasnet1_3,
-        "ProxylessNAS": _proxyless,
+        "ProxylessNAS": proxyless,
         **{
             name: partial(_mobilenet_v1, width)
             for width, names in ((0.25, ("0.25", "x0_25")), (0.5, ("0.5", "x0_5")), (0.75, ("0.75", "x0_75")))
@@ -152,11 +158,15 @@ def _mobilenet_v1(width: float) -> nn.Module:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(into, 1000))
 
 
-def _proxyless() -> nn.Module:
+def proxyless(first_block: int = 16) -> nn.Module:
+    """Builds ProxylessNAS with a number of channels in its first block."""
     from timm.models._efficientnet_builder import decode_arch_def, round_channels
     from timm.models.efficientnet import EfficientNet
 
-    blocks = decode_arch_def([list(stage) for stage in _PROXYLESS])
+    expansion = 3 * 16 / first_block  # of the second block, which always has 48 channels inside
+    first, second = f"ds_r1_k3_s1_c{first_block}_noskip", f"ir_r1_k5_s2_e{expansion}_c32"
+    stages = [[first], [second, *_PROXYLESS[0]], *map(list, _PROXYLESS[1:])]
+    blocks = decode_arch_def(stages)
     built: nn.Module = EfficientNet(
         block_args=blocks,
         num_features=1280,

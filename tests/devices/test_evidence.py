@@ -47,6 +47,25 @@ def test_a_note_tells_of_the_configuration(tmp_path: Path) -> None:
     assert len({row.configuration.groups()["configuration"] for row in rows}) == 3
 
 
+def test_networks_that_ncnn_defines_in_its_own_way(tmp_path: Path) -> None:
+    caffes = {"source_repo_or_page": "Tencent/ncnn", "input_hw": "224x224"}
+    named = {"timm_name": "resnet50"}, {"timm_name": "", "model": "GoogLeNet"}, {"timm_name": "vgg16"}
+    rows = read_rows(table(tmp_path, *({**caffes, **each} for each in named), {"timm_name": "resnet50"}))
+    assert [row.model for row in rows] == ["resnet50 (ncnn)", "*GoogLeNet (ncnn)", "vgg16", "resnet50"]
+
+
+def test_tflite_on_a_processor_computes_fp16_weights_in_fp32(tmp_path: Path) -> None:
+    half, single, other = (
+        row.configuration.groups()
+        for row in read_rows(
+            table(tmp_path, {"precision": "fp16"}, {"precision": "fp32"}, {"precision": "fp16", "runtime": "ncnn"})
+        )
+    )
+    assert half["kernels device"] == single["kernels device"]
+    assert half["runtime"] != single["runtime"]
+    assert other["kernels"] == ("cpu", "ncnn", "fp16")
+
+
 def test_versions_are_sessions_of_one_configuration(tmp_path: Path) -> None:
     first, second = (row.configuration.groups() for row in read_rows(table(tmp_path, {}, {"runtime_version": "2.6"})))
     assert {level for level in first if first[level] != second[level]} == {"session"}

@@ -38,6 +38,12 @@ def test_a_dense_convolution(kernel: Kernel, name: str, padded: float) -> None:
     }
 
 
+@pytest.mark.parametrize(("width", "name"), [(8, "macs_grouped"), (31, "macs_grouped"), (32, "macs_conv_3x3")])
+def test_a_convolution_in_wide_groups_counts_as_a_dense_one(width: int, name: str) -> None:
+    grouped = Kernel("g", "grouped", "float", 100, 10, 20, 7, 3, 1, (width, 64))
+    assert [found for found in kernel_features(grouped) if found.startswith("macs_")] == [name, "macs_padded"]
+
+
 @pytest.mark.parametrize(
     ("kernel", "expected"),
     [

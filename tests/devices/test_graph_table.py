@@ -40,3 +40,8 @@ def test_models_with_one_graph_are_left_out_together() -> None:
     one, other = (1.0,) * len(FEATURES), (2.0,) * len(FEATURES)
     graphs = {"deit@8x8": one, "vit@8x8": one, "vit@9x9": other, "beit@9x9": other, "cnn@8x8": (3.0,) * len(FEATURES)}
     assert same_graphs(graphs) == {"deit": "beit", "vit": "beit", "beit": "beit", "cnn": "cnn"}
+
+
+def test_a_network_is_left_out_in_every_definition() -> None:
+    graphs = {f"{name}@8x8": (float(at),) * len(FEATURES) for at, name in enumerate(("cnn (ncnn)", "cnn", "x (ncnn)"))}
+    assert same_graphs(graphs) == {"cnn (ncnn)": "cnn", "cnn": "cnn", "x (ncnn)": "x (ncnn)"}
