@@ -7,20 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 from torch import nn
 
 
 def ncnn_models() -> Mapping[str, Callable[[], nn.Module]]:
     """Returns what builds each network, by the name that it has elsewhere."""
+    changes: Mapping[str, Callable[[Any], None]] = {
+        "mobilenetv2_100": _expand_first,
+        "mobilenetv3_large_100": _stride_later,
+        "resnet18": _project_first,
+        "resnet50": _stride_first,
+    }
     return {
         "*AlexNet": _alexnet,
         "*GoogLeNet": _googlenet,
         "*ProxylessNAS": _proxyless,
-        "mobilenetv2_100": _mobilenet_v2,
-        "mobilenetv3_large_100": _mobilenet_v3,
-        "resnet18": _resnet18,
-        "resnet50": _resnet50,
+        **{name: partial(_changed, name, change) for name, change in changes.items()},
     }
 
 
@@ -40,36 +44,13 @@ def _googlenet() -> nn.Module:
     """With the 5 × 5 convolutions and the local response normalization of Szegedy et al. (arXiv 1409.4842)."""
     from torchvision.models.googlenet import GoogLeNet, Inception
 
-    built = GoogLeNet(aux_logits=False, init_weights=False)
-    for inception in [module for module in built.modules() if isinstance(module, Inception)]:
+    network: Any = GoogLeNet(aux_logits=False, init_weights=False)
+    for inception in [module for module in network.modules() if isinstance(module, Inception)]:
         small = inception.branch3[1].conv
         inception.branch3[1].conv = nn.Conv2d(small.in_channels, small.out_channels, 5, padding=2, bias=False)
-    built.maxpool1 = nn.Sequential(built.maxpool1, nn.LocalResponseNorm(5))
-    built.conv3 = nn.Sequential(built.conv3, nn.LocalResponseNorm(5))
-    return built
-
-
-def _mobilenet_v2() -> nn.Module:
-    """With a 1 × 1 convolution before the first depthwise one."""
-    import timm
-
-    built = timm.create_model("mobilenetv2_100")
-    expand = (nn.Conv2d(32, 32, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU6())
-    built.blocks[0] = nn.Sequential(*expand, *built.blocks[0])
-    return built
-
-
-def _mobilenet_v3() -> nn.Module:
-    """With the last stride one block later, and fewer channels in that block."""
-    import timm
-    from timm.models._efficientnet_blocks import InvertedResidual, SqueezeExcite
-
-    built = timm.create_model("mobilenetv3_large_100")
-    squeeze = partial(SqueezeExcite, rd_ratio=0.25, force_act_layer=nn.ReLU, gate_layer="hard_sigmoid")
-    built.blocks[5][0].conv_dw.stride = (1, 1)
-    built.blocks[5][1] = InvertedResidual(
-        160, 160, 5, stride=2, exp_ratio=4.2, act_layer=nn.Hardswish, se_layer=squeeze
-    )
+    network.maxpool1 = nn.Sequential(network.maxpool1, nn.LocalResponseNorm(5))
+    network.conv3 = nn.Sequential(network.conv3, nn.LocalResponseNorm(5))
+    built: nn.Module = network
     return built
 
 
@@ -80,20 +61,38 @@ def _proxyless() -> nn.Module:
     return proxyless(first_block=32)
 
 
-def _resnet18() -> nn.Module:
-    """With a projection in the first block too."""
+def _changed(name: str, change: Callable[[Any], None]) -> nn.Module:
+    """Builds timm's network of that name and changes it."""
     import timm
 
-    built = timm.create_model("resnet18")
-    built.layer1[0].downsample = nn.Sequential(nn.Conv2d(64, 64, 1, bias=False), nn.BatchNorm2d(64))
+    built: nn.Module = timm.create_model(name)
+    change(built)
     return built
 
 
-def _resnet50() -> nn.Module:
-    """With the strides in the 1 × 1 convolutions, as He et al. (arXiv 1512.03385) had them."""
-    import timm
+def _expand_first(mobilenet: Any) -> None:
+    """A 1 × 1 convolution is before the first depthwise one."""
+    expand = (nn.Conv2d(32, 32, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU6())
+    mobilenet.blocks[0] = nn.Sequential(*expand, *mobilenet.blocks[0])
 
-    built = timm.create_model("resnet50")
-    for layer in (built.layer2, built.layer3, built.layer4):
+
+def _stride_later(mobilenet: Any) -> None:
+    """The last stride is one block later, and that block has fewer channels inside."""
+    from timm.models._efficientnet_blocks import InvertedResidual, SqueezeExcite
+
+    squeeze = partial(SqueezeExcite, rd_ratio=0.25, force_act_layer=nn.ReLU, gate_layer="hard_sigmoid")
+    mobilenet.blocks[5][0].conv_dw.stride = (1, 1)
+    mobilenet.blocks[5][1] = InvertedResidual(
+        160, 160, 5, stride=2, exp_ratio=4.2, act_layer=nn.Hardswish, se_layer=squeeze
+    )
+
+
+def _project_first(resnet: Any) -> None:
+    """The first block has a projection too."""
+    resnet.layer1[0].downsample = nn.Sequential(nn.Conv2d(64, 64, 1, bias=False), nn.BatchNorm2d(64))
+
+
+def _stride_first(resnet: Any) -> None:
+    """The strides are in the 1 × 1 convolutions, as He et al. (arXiv 1512.03385) had them."""
+    for layer in (resnet.layer2, resnet.layer3, resnet.layer4):
         layer[0].conv1.stride, layer[0].conv2.stride = (2, 2), (1, 1)
-    return built
