@@ -15,6 +15,9 @@ _BINS = 4096
 _STEPS = 128
 """Positions of each bound that the search for the least squared error tries."""
 
+BINNED: tuple[RangeMethod, ...] = ("mse", "percentile_99.999")
+"""Methods that need more of the values than their extremes."""
+
 
 @dataclass
 class Histogram:
@@ -123,7 +126,7 @@ def tensor_ranges(
     Returns:
         Lower and upper bound by the tensor's name.
     """
-    binned = method in ("mse", "percentile_99.999")
+    binned = method in BINNED
     histograms: dict[str, Histogram] = {}
     for activations in images:
         for name, values in activations.items():

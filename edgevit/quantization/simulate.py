@@ -18,8 +18,9 @@ from torch import fx
 
 from edgevit.errors import CandidateFailed
 from edgevit.model.program.layers import LINEAR, Layer, argument, constant, device_of, find_layers, set_parameters
+from edgevit.model.program.mapped import MappedInterpreter
 from edgevit.model.program.nodes import is_call, only_user, shape
-from edgevit.quantization.activation_ranges import tensor_ranges
+from edgevit.quantization.activation_ranges import BINNED, tensor_ranges
 from edgevit.quantization.arithmetic import Int8Arithmetic
 from edgevit.quantization.fake_quantize import (
     fake_quantize_between,
@@ -38,6 +39,8 @@ _JOINED = (_aten.add.Tensor, _aten.add_.Tensor, _aten.mean.dim, _aten.adaptive_a
 _FAKE = (fake_quantize_between, fake_quantize_image, fake_quantize_rows)
 _RANGE_IMAGES = 32
 """Calibration images that give static ranges while a model is tuned; the artifact's own come from all of them."""
+_AT_ONCE = 16
+"""Of these, so many share the cost of the calls."""
 
 
 @dataclass(frozen=True)
@@ -91,50 +94,74 @@ class StaticRanges:
 
     def measure(self) -> None:
         """Takes the ranges from the graph as it is now, computed in float, by the method of the recipe."""
-        if not self._names:
-            return
-        whole = set(self._names) - self._by_channel
-        found = tensor_ranges(self._activations(whole), self._scheme.ranges)
-        found |= tensor_ranges(self._activations(self._by_channel), "min_max")
+        binned = set(self._names) - self._by_channel if self._scheme.ranges in BINNED else set()
+        found = tensor_ranges(self._activations(binned), self._scheme.ranges)
+        bounds = {node: torch.tensor([found[node.name]]) for node in binned}
+        lows, highs = self._extremes(set(self._names) - binned)
+        for node in lows:
+            mean = self._scheme.ranges == "mean_min_max" and node not in self._by_channel
+            low, high = (lows[node].mean(0), highs[node].mean(0)) if mean else (lows[node].amin(0), highs[node].amax(0))
+            bounds[node] = torch.stack([low, high], dim=-1)
         for node, name in self._names.items():
-            channels = range(shape(node)[1]) if node in self._by_channel else [0]
-            pairs = [found[f"{node.name} {channel}"] for channel in channels]
+            pair = bounds[node].unbind(-1)
             if self._scheme.arithmetic.symmetric_ranges and self._scheme.int8_adds:
-                pairs = [_symmetric(*pair) for pair in pairs]
+                pair = _symmetric(*pair)
             buffer = cast(torch.Tensor, getattr(self._module, name))
-            buffer.copy_(torch.tensor(pairs).T.reshape(buffer.shape))
+            buffer.copy_(torch.stack(pair).reshape(buffer.shape))
+
+    def _extremes(self, nodes: Collection[fx.Node]) -> tuple[dict[fx.Node, torch.Tensor], dict[fx.Node, torch.Tensor]]:
+        """Least and largest value of each image, zero included, float64 [images, channels]; one channel for the whole."""
+
+        def run(image: torch.Tensor) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+            found = _FloatRun(self._module, frozenset(nodes), self._by_channel)
+            found.run(image[None])
+            return found.extremes
+
+        parts = []
+        for first in range(0, len(self._images) if nodes else 0, _AT_ONCE):
+            images = torch.tensor(self._images[first : first + _AT_ONCE], device=device_of(self._module))
+            with torch.no_grad():
+                parts.append(torch.vmap(run)(images))
+        lows, highs = (
+            {node: torch.cat([part[node.name][bound] for part in parts]).double() for node in nodes} for bound in (0, 1)
+        )
+        return lows, highs
 
     def _activations(self, nodes: Collection[fx.Node]) -> Iterator[dict[str, np.ndarray]]:
         for image in self._images if nodes else ():
             run = _FloatRun(self._module, frozenset(nodes))
             with torch.inference_mode():
                 run.run(torch.tensor(image[None], device=device_of(self._module)))
-            yield {
-                f"{node.name} {channel}": part
-                for node, value in run.seen.items()
-                for channel, part in enumerate(value[0] if node in self._by_channel else [value])
-            }
+            yield run.seen
 
 
-def _symmetric(low: float, high: float) -> tuple[float, float]:
-    largest = max(-low, high)
-    return (-largest * 128 / 127, largest) if low < 0 else (0.0, high)
+def _symmetric(low: torch.Tensor, high: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    largest = torch.maximum(-low, high)
+    return torch.where(low < 0, -largest * 128 / 127, 0.0), torch.where(low < 0, largest, high)
 
 
-class _FloatRun(fx.Interpreter):
-    """Runs a graph without its fake quantization, and keeps the values of some nodes."""
+class _FloatRun(MappedInterpreter):
+    """Runs a graph without its fake quantization, and keeps what was asked for of the values of some nodes, by their names."""
 
-    def __init__(self, module: fx.GraphModule, kept: frozenset[fx.Node]) -> None:
+    def __init__(
+        self, module: fx.GraphModule, kept: frozenset[fx.Node], by_channel: Collection[fx.Node] | None = None
+    ) -> None:
+        """Begins; values are kept whole where ``by_channel`` is None, else their extremes, of each channel for its nodes."""
         super().__init__(module)
-        self._kept = kept
-        self.seen: dict[fx.Node, np.ndarray] = {}
+        self._kept, self._by_channel = kept, by_channel
+        self.seen: dict[str, np.ndarray] = {}
+        self.extremes: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
+        """float32 [channels], zero included."""
 
     def run_node(self, n: fx.Node) -> Any:
         if n.target in (*_FAKE, fake_quantize_weight):
             return self.env[cast(fx.Node, n.args[0])]
         value = super().run_node(n)
-        if n in self._kept:
-            self.seen[n] = value.cpu().numpy().copy()  # before an op in place overwrites it
+        if n in self._kept and self._by_channel is None:
+            self.seen[n.name] = value.cpu().numpy().copy()  # before an op in place overwrites it
+        elif n in self._kept:
+            rows = value[0].flatten(1) if n in self._by_channel else value.reshape(1, -1)
+            self.extremes[n.name] = rows.amin(1).clamp_max(0), rows.amax(1).clamp_min(0)
         return value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -20,11 +21,12 @@ from edgevit.errors import CandidateFailed  # noqa: E402
 from edgevit.model.program.layers import find_layers  # noqa: E402
 from edgevit.model.program.trainable import Trainable, capture_for_training  # noqa: E402
 from edgevit.quantization import simulate as simulation  # noqa: E402
+from edgevit.quantization.activation_ranges import tensor_ranges  # noqa: E402
 from edgevit.quantization.arithmetic import Int8Arithmetic  # noqa: E402
 from edgevit.quantization.fake_quantize import fake_quantize_between, fake_quantize_weight  # noqa: E402
 from edgevit.quantization.rewrites import find_rewrite  # noqa: E402
 from edgevit.quantization.simulate import Int8Scheme, LayerNumerics, simulate  # noqa: E402
-from edgevit.spec.recipe import REWRITES, Rewrite  # noqa: E402
+from edgevit.spec.recipe import REWRITES, RangeMethod, Rewrite  # noqa: E402
 from edgevit.spec.schemes import Numerics  # noqa: E402
 
 # isort: split
@@ -135,6 +137,24 @@ def test_a_static_layer_has_the_ranges_of_the_calibration_images() -> None:
     torch.testing.assert_close(student(one).logits, expected, rtol=1e-5, atol=1e-5)
     ranges.measure()
     torch.testing.assert_close(student(one).logits, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["min_max", "mean_min_max", "mse", "percentile_99.999"])
+@pytest.mark.parametrize("by", ["tensor", "channel"])
+def test_ranges_are_those_of_the_method_over_the_calibration_images(
+    method: RangeMethod, by: Literal["tensor", "channel"]
+) -> None:
+    module = nn.Sequential(nn.Conv2d(3, 3, 1, groups=3), nn.Flatten()).eval()
+    student = trainable(module)
+    scheme = scheme_of(module, "int8_static", Int8Arithmetic(depthwise_ranges=by))
+    images = np.concatenate([np.abs(IMAGES)] * 3)  # more than are run at once
+    images[0] *= 3
+    simulate(student.graph, replace(scheme, ranges=method), images)
+    (buffer,) = [value for name, value in student.graph.named_buffers() if name.startswith("_range")]
+    parts = [images] if by == "tensor" else [images[:, channel] for channel in range(3)]
+    used = method if by == "tensor" else "min_max"
+    expected = [tensor_ranges([{"x": image} for image in part], used)["x"] for part in parts]
+    torch.testing.assert_close(buffer.reshape(2, -1).double(), torch.tensor(expected).double().T, rtol=1e-6, atol=0)
 
 
 def test_layers_that_the_artifact_has_in_float_stay_float() -> None:

@@ -14,9 +14,9 @@ from edgevit.model.program.derived import keep_derivations
 from edgevit.model.program.fold import fold_batch_norm
 from edgevit.model.program.functional import without_writes
 from edgevit.model.program.layers import CONVOLUTIONS, LINEAR, argument
+from edgevit.model.program.mapped import MappedInterpreter
 from edgevit.model.user_code import user_code
 
-ATTENTION = torch.ops.aten.scaled_dot_product_attention.default
 _LAST_LAYERS = (LINEAR, *CONVOLUTIONS, torch.ops.aten.addmm.default, torch.ops.aten.matmul.default)
 
 
@@ -96,7 +96,7 @@ class Trainable:
         return logits[0], [value[0] for value in run.seen]
 
 
-class _Recorder(fx.Interpreter):
+class _Recorder(MappedInterpreter):
     """Runs a graph, and keeps the values of some nodes."""
 
     def __init__(self, graph: fx.GraphModule, kept: frozenset[fx.Node]) -> None:
@@ -105,15 +105,10 @@ class _Recorder(fx.Interpreter):
         self.seen: list[Tensor] = []
 
     def run_node(self, n: fx.Node) -> Any:
-        value = self._attend(n) if n.target is ATTENTION else super().run_node(n)
+        value = super().run_node(n)
         if n in self.kept:
             self.seen.append(value)
         return value
-
-    def _attend(self, node: fx.Node) -> Tensor:
-        """Attention by its formula: the fused op cannot be mapped over a batch."""
-        args, kwargs = self.fetch_args_kwargs_from_env(node)
-        return cast(Tensor, torch.ops.aten._scaled_dot_product_attention_math(*args, **kwargs)[0])
 
 
 def _read_by_last_layers(graph: fx.Graph) -> list[fx.Node]:
