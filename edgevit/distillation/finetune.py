@@ -45,6 +45,9 @@ def finetune(job: FinetuneJob) -> Finetuned:
 
 def _finetune(job: FinetuneJob, pool: ThreadPoolExecutor) -> Finetuned:
     settings, checkpoint = job.settings, job.weights.with_suffix(".checkpoint")
+    torch.backends.cudnn.allow_tf32 = (
+        False  # GPUs would round what convolutions read to 10 bits, nearly as coarse as int8
+    )
     teacher, student = Trainable(load_program(job.teacher)), Trainable(load_program(job.student))
     ranges = simulate(student.graph, job.int8.scheme, job.int8.calibration.array()) if job.int8 else None
     teacher.move_to(settings.device)

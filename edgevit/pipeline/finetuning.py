@@ -24,6 +24,7 @@ from edgevit.pipeline.images import calibration_images, tuning_images
 from edgevit.pipeline.model_passes import TrainedModel, load_trained, save_weights
 from edgevit.pipeline.snapshot import capture_module, take_snapshot
 from edgevit.pipeline.tasks import finetune_task, int8_scheme_task
+from edgevit.quantization.policy import Architecture
 from edgevit.results.artifact import PassRecord, Preprocessing
 from edgevit.results.candidate import Candidate
 from edgevit.run.executor import processors
@@ -42,11 +43,17 @@ class TuningRecipe:
     images_seen: int
     learning_rate: float
     patience: int
+    cnn_learning_rate: float
+    """Of networks without attention."""
+
+    def rate_for(self, architecture: Architecture) -> float:
+        """Returns the learning rate where the user names none."""
+        return self.cnn_learning_rate if architecture == "cnn" else self.learning_rate
 
 
 RECIPES: dict[Rung, TuningRecipe] = {
-    "quick": TuningRecipe("small", 3_200, 1e-3, patience=10),
-    "full": TuningRecipe("all", 32_000, 5e-5, patience=5),
+    "quick": TuningRecipe("small", 3_200, 1e-3, patience=10, cnn_learning_rate=1e-3),
+    "full": TuningRecipe("all", 32_000, 5e-5, patience=5, cnn_learning_rate=2e-5),
 }
 
 _SHARE = 0.5
@@ -104,7 +111,7 @@ def tune(context: RunContext, trained: TrainedModel, backend: Backend, untuned: 
     recipe = replace(
         RECIPES[rung],
         images_seen=spec.images_seen or RECIPES[rung].images_seen,
-        learning_rate=spec.learning_rate or RECIPES[rung].learning_rate,
+        learning_rate=spec.learning_rate or RECIPES[rung].rate_for(context.target.architecture),
     )
     student = Student(variant.slug, _module(context, trained, variant), variant.preprocessing)
     job = tuning_job(context, trained, student, recipe, stages.folder.work(f"{name}.tuned.safetensors"))

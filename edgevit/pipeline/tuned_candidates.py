@@ -115,7 +115,10 @@ class _Tuning:
         parent = build(self.context, self.backend, "fp32", variant, dense if variant.plan else None)
         if before.scheme == "fp32" or parent.status == "failed":
             return (parent,)
-        return parent, build(self.context, self.backend, before.scheme, variant, parent, before.recipe)
+        recipe = before.recipe
+        if recipe is not None and SCHEMES[before.scheme].is_int8:
+            recipe = recipe.after_tuning(corrects_biases=self.backend.arithmetic.corrects_biases)
+        return parent, build(self.context, self.backend, before.scheme, variant, parent, recipe)
 
     def _compared(self, found: Finetuned, variant: Variant, made: tuple[Candidate, ...]) -> Tuned:
         before, after = self.untuned.candidate, made[-1]

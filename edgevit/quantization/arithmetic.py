@@ -21,3 +21,5 @@ class Int8Arithmetic:
     """Whether static activations have symmetric grids in a network without float kinds."""
     depthwise_ranges: Literal["tensor", "channel"] = "tensor"
     """What shares a range in the input of a static depthwise convolution."""
+    corrects_biases: bool = False
+    """Whether the quantizer of static schemes corrects biases by itself, after what int8 changes on average."""

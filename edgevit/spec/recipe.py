@@ -50,9 +50,10 @@ file of this name in :mod:`edgevit.quantization.rewrites`."""
 ExportOption = Literal["fused_ops"]
 """Options of the exporter: "fused_ops" writes the runtime's newest fused ops (attention, GELU), which other readers of
 the format may not know."""
-QuantizerOption = Literal["polynomial_gelu", "tanh_gelu"]
-"""Options of a backend's quantizer, which compute GELU far closer than an int8 step: "polynomial_gelu" to 1.2e-3
-(:mod:`edgevit.backends.openvino.gelu`), "tanh_gelu" to 4.8e-4 (:mod:`edgevit.backends.onnxruntime.gelu`)."""
+QuantizerOption = Literal["polynomial_gelu", "tanh_gelu", "tuned_biases"]
+"""Options of a backend's quantizer. Two compute GELU far closer than an int8 step: "polynomial_gelu" to 1.2e-3
+(:mod:`edgevit.backends.openvino.gelu`), "tanh_gelu" to 4.8e-4 (:mod:`edgevit.backends.onnxruntime.gelu`). "tuned_biases" leaves
+biases as fine-tuning made them, where the quantizer would correct them (NNCF)."""
 WeightChange = Literal["equalize", "bias_correction"]
 """Changes of the captured graph's weights that calibration images decide (:mod:`edgevit.quantization.equalize`,
 :mod:`edgevit.quantization.bias_correction`)."""
@@ -114,6 +115,18 @@ class Recipe:
     symmetric: Annotated[bool, LATER] = False
     """Whether static int8 keeps to what TensorRT reads: signed integers with the zero point 0, biases in float, weights in float
     behind quantize and dequantize. Of ONNX alone."""
+
+    def after_tuning(self, *, corrects_biases: bool) -> Recipe:
+        """Returns the recipe for weights that were tuned in its int8 numbers, without what would undo that.
+
+        Tuning makes the int8 model answer like the dense one, however far its float model is from both. What draws the int8
+        layers back towards that float model loses this again, as correcting biases does.
+
+        Args:
+            corrects_biases: Whether the backend's quantizer does so by itself.
+        """
+        kept = tuple(each for each in self.preparations if each not in WEIGHT_CHANGES)
+        return replace(self, preparations=(*kept, "tuned_biases") if corrects_biases else kept)
 
     def resolved(self, layers: Sequence[Layer]) -> Recipe:
         """Returns the recipe with every layer that stays float by its position or size in ``float_layers``.

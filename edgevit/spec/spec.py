@@ -226,7 +226,7 @@ class FinetuneSpec(Section):
     images_seen: Positive | None = None
     """Views of images in all steps together; 3,200 for quick and 32,000 for full when not given."""
     learning_rate: Annotated[float | None, Field(gt=0)] = None
-    """Largest of the schedule; 1e-3 for quick and 5e-5 for full when not given."""
+    """Largest of the schedule; 1e-3 for quick, 5e-5 for full (2e-5 of a network without attention) when not given."""
     feature_weight: Annotated[float, Field(ge=0)] = 1.0
     """Of the squared error of what the last layer reads, beside the KL divergence of the predictions."""
     mixed_share: Annotated[float, Field(ge=0, le=1)] = 1.0

@@ -26,7 +26,7 @@ from edgevit.model.program.capture import load_program  # noqa: E402
 from edgevit.pipeline import finetuning  # noqa: E402
 from edgevit.pipeline.candidate import COMPRESS_STEPS  # noqa: E402
 from edgevit.pipeline.context import RunContext, open_context  # noqa: E402
-from edgevit.pipeline.finetuning import Untuned, keep_weights, tune, tuned_name, tuned_variant  # noqa: E402
+from edgevit.pipeline.finetuning import RECIPES, Untuned, keep_weights, tune, tuned_name, tuned_variant  # noqa: E402
 from edgevit.pipeline.model_passes import TrainedModel, run_model_passes  # noqa: E402
 from edgevit.pipeline.token_passes import make_variants  # noqa: E402
 from edgevit.results.artifact import Preprocessing  # noqa: E402
@@ -157,6 +157,11 @@ def test_int8_of_each_backend_is_tuned_by_itself_and_float_once(world: Callable[
         for scheme in ("fp32", "dynamic_wi8_afp32")
     ]
     assert len(set(names)) == 3
+
+
+def test_networks_without_attention_are_tuned_in_smaller_steps_unless_the_spec_says_how_large() -> None:
+    full = RECIPES["full"]
+    assert full.rate_for("cnn") < full.rate_for("transformer")
 
 
 @pytest.mark.slow

@@ -74,14 +74,15 @@ class World:
         return untuned if candidate.id == UNTUNED.id else self._after * untuned
 
 
-def test_a_better_file_takes_the_place_of_the_untuned_by_the_same_recipe(
+def test_a_better_file_takes_the_place_of_the_untuned_by_the_recipe_for_tuned_weights(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     world = World(monkeypatch, tmp_path, after=0.5)
     found = world.make()
     parent = "openvino/fp32/tome-8-quick"
+    recipe = Recipe(INT8, float_layers=("a",), preparations=("tuned_biases",))
     assert world.built == [
-        (parent, "openvino/fp32/dense", None), (f"openvino/{INT8}/tome-8-quick", parent, UNTUNED.recipe),
+        (parent, "openvino/fp32/dense", None), (f"openvino/{INT8}/tome-8-quick", parent, recipe),
     ]  # fmt: skip
     assert [candidate.status for candidate in found.candidates] == ["ok", "ok"]
     assert found.replaced is not None
@@ -94,6 +95,13 @@ def test_a_better_file_takes_the_place_of_the_untuned_by_the_same_recipe(
     assert (record.before, record.after) == (pytest.approx(0.1), pytest.approx(0.05))
     assert record.change.low <= record.after - record.before <= record.change.high < 0
     assert (record.images, record.kept, record.weights) == (3, 5, "w")
+
+
+def test_a_scheme_that_is_not_simulated_keeps_its_recipe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    scheme, recipe = "weight_only_wi8_afp32", Recipe("weight_only_wi8_afp32", preparations=("bias_correction",))
+    world = World(monkeypatch, tmp_path, after=0.5)
+    world.make(make_candidate(f"openvino/{scheme}/tome-8", scheme=scheme, recipe=recipe))
+    assert world.built[-1][-1] == recipe
 
 
 def test_a_file_that_is_not_better_beyond_chance_is_rejected(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

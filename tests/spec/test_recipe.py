@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
+import pytest
 from pydantic import TypeAdapter
 
 from edgevit.results.graph import Op
@@ -59,6 +60,7 @@ def test_preparations_are_four_groups_in_this_order() -> None:
         "fused_ops",
         "polynomial_gelu",
         "tanh_gelu",
+        "tuned_biases",
         "equalize",
         "bias_correction",
     ]
@@ -74,3 +76,12 @@ def test_a_field_that_came_later_is_marked_as_documents_mark_it() -> None:
     from edgevit.spec.recipe import LATER
 
     assert LATER == MARK
+
+
+@pytest.mark.parametrize(("corrects_biases", "added"), [(False, ()), (True, ("tuned_biases",))])
+def test_after_tuning_nothing_changes_the_weights_any_more(
+    corrects_biases: bool, added: tuple[QuantizerOption, ...]
+) -> None:
+    recipe = Recipe("static_wi8_ai8", preparations=("class_token_only", "equalize", "bias_correction"), float_stem=True)
+    expected = Recipe("static_wi8_ai8", preparations=("class_token_only", *added), float_stem=True)
+    assert recipe.after_tuning(corrects_biases=corrects_biases) == expected

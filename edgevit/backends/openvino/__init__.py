@@ -48,6 +48,10 @@ BACKEND = Backend(
     policy=POLICY,
     gptq_schemes=("weight_only_wi4_afp32",),
     arithmetic=Int8Arithmetic(
-        folded_into_linear="shift", rounds_query_and_key=True, symmetric_ranges=True, depthwise_ranges="channel"
+        folded_into_linear="shift",
+        rounds_query_and_key=True,
+        symmetric_ranges=True,
+        depthwise_ranges="channel",
+        corrects_biases=True,
     ),
 )

@@ -97,7 +97,9 @@ def _quantize_static(model: ov.Model, recipe: Recipe, calibration: np.ndarray) -
         model_type=nncf.ModelType.TRANSFORMER if "elementwise" in recipe.float_kinds else None,
         ignored_scope=_ignored(recipe.float_layers),
         advanced_parameters=nncf.AdvancedQuantizationParameters(
-            overflow_fix=OverflowFix.ENABLE if recipe.reduce_range else OverflowFix.FIRST_LAYER,
+            # the default takes half of the range for the first layer, which costs most where processors do not saturate
+            overflow_fix=OverflowFix.ENABLE if recipe.reduce_range else OverflowFix.DISABLE,
+            disable_bias_correction="tuned_biases" in recipe.preparations,
             activations_range_estimator_params=_RANGE_ESTIMATORS[recipe.ranges],
         ),
     )

@@ -85,3 +85,46 @@ def test_gelu_becomes_a_polynomial_only_when_asked_for(
 ) -> None:
     path = quantize(parent, Recipe("static_wi8_ai8", preparations=preparations), images(), tmp_path)  # type: ignore[arg-type]
     assert [op.native for op in read_graph(path).ops].count("Gelu") == count
+
+
+@pytest.fixture(scope="module")
+def convolutions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two convolutions, each with a bias, that are not zero on average."""
+    draw = np.random.default_rng(2)
+    x = node = opset13.parameter([1, 3, SIDE, WIDTH], np.float32, "input")
+    for inputs, outputs in ((3, 8), (8, 8)):
+        weight = (draw.standard_normal((outputs, inputs, 3, 3)) / 4).astype(np.float32)
+        node = opset13.convolution(node, opset13.constant(weight), [1, 1], [1, 1], [1, 1], [1, 1])
+        bias = draw.standard_normal((1, outputs, 1, 1)).astype(np.float32)
+        node = opset13.relu(opset13.add(node, opset13.constant(bias)))
+    path = tmp_path_factory.mktemp("convolutions") / "parent.xml"
+    ov.save_model(ov.Model([node], [x], "convolutions"), path, compress_to_fp16=False)
+    return path
+
+
+def constants(path: Path, kind: type) -> list[np.ndarray]:
+    """Constants of a type with more than one value."""
+    model = ov.Core().read_model(path)
+    found = [op.data for op in model.get_ordered_ops() if op.get_type_name() == "Constant"]
+    return [values for values in found if values.dtype == kind and values.size > 1]
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_biases_are_corrected_unless_they_are_to_be_kept(keeps: bool, convolutions: Path, tmp_path: Path) -> None:
+    recipe = Recipe("static_wi8_ai8", preparations=("tuned_biases",) if keeps else ())
+    path = quantize(convolutions, recipe, images(), tmp_path)
+    before = [values.ravel() for values in constants(convolutions, np.float32) if values.shape[0] == 1]
+    after = [values.ravel() for values in constants(path, np.float32)]
+    kept = [any(np.array_equal(bias, other) for other in after) for bias in before]
+    assert len(before) == 2
+    assert kept[1] == keeps
+
+
+@pytest.mark.parametrize(("reduce", "largest"), [(False, 127), (True, 64)])
+def test_every_layer_has_the_whole_range_of_its_weights_unless_sums_saturate(
+    reduce: bool, largest: int, convolutions: Path, tmp_path: Path
+) -> None:
+    path = quantize(convolutions, Recipe("static_wi8_ai8", reduce_range=reduce), images(), tmp_path)
+    weights = [int(np.abs(values.astype(int)).max()) for values in constants(path, np.int8)]
+    assert len(weights) == 2
+    assert all(largest - 1 <= each <= largest + 1 for each in weights)
