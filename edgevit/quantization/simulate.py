@@ -157,9 +157,11 @@ class _FloatRun(MappedInterpreter):
         if n.target in (*_FAKE, fake_quantize_weight):
             return self.env[cast(fx.Node, n.args[0])]
         value = super().run_node(n)
-        if n in self._kept and self._by_channel is None:
+        if n not in self._kept:
+            return value
+        if self._by_channel is None:
             self.seen[n.name] = value.cpu().numpy().copy()  # before an op in place overwrites it
-        elif n in self._kept:
+        else:
             rows = value[0].flatten(1) if n in self._by_channel else value.reshape(1, -1)
             self.extremes[n.name] = rows.amin(1).clamp_max(0), rows.amax(1).clamp_min(0)
         return value

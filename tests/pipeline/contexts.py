@@ -64,6 +64,7 @@ def make_inputs(spec: Spec, **changes: Any) -> Inputs:
         "training_device": "cpu",
         "plans": parse_plans(spec.passes.tokens),
         "forms": FORMS if spec.passes.form == "auto" else (spec.passes.form,),
+        "boards": (),
     }
     return Inputs(**(values | changes))
 
