@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from edgevit.cli import board_options, options
-from edgevit.cli.board_options import clean_board, machine_of
+from edgevit.cli.bench_fleet import FleetBench, bench_fleet
+from edgevit.cli.board_options import clean_boards, machine_of
 from edgevit.errors import CheckFailed, UsageError
 
 _LONGEST_SECONDS = 86_400.0
@@ -95,6 +96,7 @@ def bench(
         ),
     ] = False,
     on: board_options.On = None,
+    fleet: board_options.Fleet = None,
     python: board_options.Python = None,
     wait: board_options.Wait = None,
     clean: board_options.Clean = False,
@@ -115,6 +117,7 @@ def bench(
       edgevit bench model.onnx --op-times
       edgevit bench model.onnx --layers --plot pictures
       edgevit bench model.tflite --on pi@raspberrypi.local
+      edgevit bench model.tflite --fleet fleet.toml
     """
     from edgevit.cli import render_bench, render_layers, terminal
     from edgevit.commands import bench as command
@@ -123,10 +126,10 @@ def bench(
     from edgevit.spec.spec import MeasureSpec
     from edgevit.spec.toml_files import validate
 
-    board = board_options.asked_board(on, python, wait, clean=clean)
-    if clean and board is not None:
+    boards = board_options.asked_boards(on, fleet, python, wait, clean=clean)
+    if clean:
         options.refuse_with("--clean", {"ARTIFACT": artifacts}, "it only removes what is kept on the board")
-        clean_board(board, as_json=as_json)
+        clean_boards(boards, as_json=as_json)
         return
     if not artifacts:
         raise UsageError("missing argument 'ARTIFACT...'", "name artifacts; edgevit bench --help shows more")
@@ -138,7 +141,7 @@ def bench(
         "--op-times": op_times,
         "--layers": layers,
     }
-    if board is not None:
+    if boards:
         elsewhere = {name: given for name, given in ways.items() if name != "--sustained"}
         options.refuse_with("--on", elsewhere, "only whole inferences are timed on a board")
     _check_one_way([option for option, given in ways.items() if given], len(artifacts), batch is not None)
@@ -155,6 +158,11 @@ def bench(
         options.refuse_with("several files", how_long, "they are timed in rounds of bursts")
     asked = options.nested(threads=threads, min_runs=min_runs, min_seconds=min_seconds)
     settings = validate(MeasureSpec, {"min_seconds": 2.0, **asked}, "command line")
+    if len(boards) > 1 or fleet is not None:
+        asked_there = FleetBench(artifacts, precision, settings, batch, seconds)
+        bench_fleet(boards, asked_there, require_stable=require_stable, as_json=as_json)
+        return
+    board = boards[0].spec if boards else None
     artifact, *others = artifacts
     document: dict[str, Any]
     with terminal.make_progress() as progress, machine_of(board, artifacts, settings, progress) as machine:

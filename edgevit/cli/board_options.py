@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgevit.cli.options import refuse_with
 from edgevit.errors import UsageError
 
 if TYPE_CHECKING:
     from edgevit.measure.boards.connection import BoardSpec
+    from edgevit.measure.boards.fleet import FleetBoard
     from edgevit.measure.machine import Machine
     from edgevit.run.progress import Progress
     from edgevit.spec.spec import MeasureSpec
@@ -23,11 +25,20 @@ _LONGEST_WAIT_S = 86_400.0
 _UNITS = {"s": 1, "": 1, "m": 60, "min": 60}
 
 On = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         metavar="ADDRESS",
         rich_help_panel=BOARD,
-        help="Measure on a board: user@host[:port] or a Host of ~/.ssh/config, over SSH.",
+        help="Measure on a board: user@host[:port] or a Host of ~/.ssh/config, over SSH. Repeated: several, side by side.",
+        show_default=False,
+    ),
+]
+Fleet = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FLEET.toml",
+        rich_help_panel=BOARD,
+        help="Measure on the boards of a file, side by side.",
         show_default=False,
     ),
 ]
@@ -68,25 +79,41 @@ Clean = Annotated[
 ]
 
 
-def asked_board(on: str | None, python: str | None, wait: str | None, *, clean: bool) -> BoardSpec | None:
-    """Returns the board that is asked for; None for this machine.
+def asked_boards(
+    on: list[str] | None, fleet: Path | None, python: str | None, wait: str | None, *, clean: bool
+) -> tuple[FleetBoard, ...]:
+    """Returns the boards that are asked for; none for this machine.
 
     Raises:
-        UsageError: an option is for boards, and there is none; or a value is not one.
+        UsageError: an option is for boards, and there is none; a value is not one; or a board is given twice.
     """
-    if on is None:
+    if on is None and fleet is None:
         for option, given in {"--python": python is not None, "--wait": wait is not None, "--clean": clean}.items():
             if given:
                 raise UsageError(f"{option} is for --on", f"add it, or leave out {option}")
-        return None
+        return ()
     if python is not None and not re.fullmatch(r"[^\s\x00-\x1f-][^\x00-\x1f]*", python):
         raise UsageError(
             f"--python {python!r} is not the name of a program", "such as python3.11, or ~/edgevit/bin/python"
         )
+    wait_seconds = _wait_seconds(wait or "10min")
     from edgevit.measure.boards.address import ssh_address
     from edgevit.measure.boards.connection import BoardSpec
+    from edgevit.measure.boards.fleet import FleetBoard, check_distinct, read_fleet
 
-    return BoardSpec(ssh_address(on), python or "python3", _wait_seconds(wait or "10min"))
+    if fleet is not None:
+        refuse_with("--fleet", {"--on": on, "--python": python}, "the file says it of each board")
+        return read_fleet(fleet, wait_seconds)
+    addresses = [ssh_address(each) for each in on or ()]
+    hosts = [address.host for address in addresses]
+    boards = tuple(
+        FleetBoard(
+            host if hosts.count(host) == 1 else str(address), BoardSpec(address, python or "python3", wait_seconds)
+        )
+        for address, host in zip(addresses, hosts, strict=True)
+    )
+    check_distinct(boards, "--on")
+    return boards
 
 
 def wait_minutes(text: str | None) -> float | None:
@@ -128,17 +155,21 @@ def machine_of(
         yield machine
 
 
-def clean_board(board: BoardSpec, *, as_json: bool) -> None:
-    """Removes what edgevit keeps on a board, and says how much it was."""
+def clean_boards(boards: Sequence[FleetBoard], *, as_json: bool) -> None:
+    """Removes what edgevit keeps on boards, one after the other, and says how much it was."""
     from edgevit import units
     from edgevit.cli import terminal
     from edgevit.measure.boards import connection
 
-    with terminal.make_progress() as progress:
-        folder, size_bytes = connection.clean_board(board, progress.message)
+    documents = []
+    for board in boards:
+        address = str(board.spec.address)
+        with terminal.make_progress() as progress:
+            folder, size_bytes = connection.clean_board(board.spec, progress.message)
+        documents.append({"board": address, "folder": folder, "removed_bytes": size_bytes})
+        if not as_json and size_bytes:
+            terminal.print_line(f"removed {folder} on {address}: {units.size(size_bytes)}")
+        elif not as_json:
+            terminal.print_line(f"nothing to remove on {address}: {folder} is not there")
     if as_json:
-        terminal.print_json({"board": str(board.address), "folder": folder, "removed_bytes": size_bytes})
-    elif size_bytes:
-        terminal.print_line(f"removed {folder} on {board.address}: {units.size(size_bytes)}")
-    else:
-        terminal.print_line(f"nothing to remove on {board.address}: {folder} is not there")
+        terminal.print_json(documents[0] if len(documents) == 1 else {"boards": documents})

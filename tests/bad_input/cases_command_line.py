@@ -323,7 +323,26 @@ _TOGETHER = (
     ),
     case("bench a.onnx --on pi@host:65536", "65536", "1 to 65535", files={"a.onnx": b""}),
     case("bench a.onnx --on adb:", "names no phone", "adb devices", files={"a.onnx": b""}),
-    case("bench a.onnx --on board --on other", "--on is given 2 times"),
+    case("bench a.onnx --on board --on board", "board is given twice", files={"a.onnx": b""}),
+    case("bench a.onnx --fleet nowhere.toml", "nowhere.toml", files={"a.onnx": b""}),
+    case("bench a.onnx --fleet f.toml --on pi", "--on", "--fleet", files={"f.toml": "board = []"}),
+    *(
+        case("bench a.onnx --fleet f.toml", *words, files={"a.onnx": b"", "f.toml": text})
+        for text, words in (
+            ("board = []", ("names no board",)),
+            ("", ("board",)),
+            ("[[board]]\nname = 'pi'\n", ("address",)),
+            ("[[board]]\nname = 'pi'\naddress = 'pi@'\n", ("not the address",)),
+            ("[[board]]\nname = 'pi'\naddress = 'a'\ncolour = 1\n", ("colour",)),
+            ("[[board]]\nname = 'host'\naddress = 'a'\n", ("no name of a board",)),
+            ("[[board]]\nname = 'pi'\naddress = 'a'\nlock = 'steal'\n", ("lock",)),
+            ("[[board]]\nname = 'pi'\naddress = 'a'\nruntimes = ['tflitee']\n", ("tflitee", "did you mean")),
+            ("[[board]]\nname = 'pi'\naddress = 'a'\ndevice = 'raspberry-pi-9'\n", ("raspberry-pi-9",)),
+            ("[[board]]\nname = 'pi'\naddress = 'adb:X1'\n", ("not reached over SSH",)),
+            ("[[board]]\nname = 'a'\naddress = 'x'\n[[board]]\nname = 'a'\naddress = 'y'\n", ("a is given twice",)),
+            ("[[board]]\nname = 'a'\naddress = 'x'\n[[board]]\nname = 'b'\naddress = 'x'\n", ("x is given twice",)),
+        )
+    ),
     case("bench a.onnx --on nowhere.invalid", "no such host", files={"a.onnx": b""}),
     case("bench nowhere.onnx --on pi@host", "nowhere.onnx"),
     case("bench --on pi@host", "missing argument"),

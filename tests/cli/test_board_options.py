@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgevit.cli.board_options import asked_board
+from edgevit.cli.board_options import asked_boards
 from edgevit.errors import UsageError
 from edgevit.measure.boards.address import parse_address
 from edgevit.measure.boards.connection import BoardSpec
@@ -22,10 +22,16 @@ PI = parse_address("pi@host")
     ],
 )
 def test_a_board(python: str | None, wait: str | None, asked: BoardSpec) -> None:
-    assert asked_board("pi@host", python, wait, clean=False) == asked
+    (board,) = asked_boards(["pi@host"], None, python, wait, clean=False)
+    assert (board.name, board.spec) == ("host", asked)
+
+
+def test_several_boards_have_names_of_their_own() -> None:
+    boards = asked_boards(["pi@one", "pi@one:2222", "two"], None, None, None, clean=False)
+    assert [board.name for board in boards] == ["pi@one", "pi@one:2222", "two"]
 
 
 def test_no_board() -> None:
-    assert asked_board(None, None, None, clean=False) is None
+    assert asked_boards(None, None, None, None, clean=False) == ()
     with pytest.raises(UsageError, match="--clean is for --on"):
-        asked_board(None, None, None, clean=True)
+        asked_boards(None, None, None, None, clean=True)

@@ -39,15 +39,20 @@ _ALSO_RUN_BY = {"ai-edge-litert": ("tflite-runtime",)}
 class Board:
     """A board that is ready."""
 
-    address: Address
+    spec: BoardSpec
     facts: BoardFacts
     connection: Connection
     _numbers: Iterator[int] = field(default_factory=itertools.count, repr=False)
 
     @property
+    def address(self) -> Address:
+        """Where it is."""
+        return self.spec.address
+
+    @property
     def name(self) -> str:
         """That measurements have as their device."""
-        return self.address.host
+        return self.spec.name or self.address.host
 
     @property
     def host(self) -> Host:
@@ -146,7 +151,7 @@ def open_board(
             log=connection.remote.private / "probe.log",
             start=lambda log: _start(connection, log),
         )
-        board = Board(asked.address, facts, connection)
+        board = Board(asked, facts, connection)
         is_usable = not any(map(board.lacks, backends)) if need_all else not all(map(board.lacks, backends))
         for fault in facts.faults:
             if not is_usable or fault.distribution == _ALWAYS_NEEDED:

@@ -36,6 +36,8 @@ class BoardSpec:
     """That runs there: a name, or a path that may begin with "~/"."""
     wait_seconds: float = 600.0
     """How long to wait for another bench there to end."""
+    name: str = ""
+    """That measurements have as their device; the host of the address when empty."""
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,11 @@ from __future__ import annotations
 import ast
 import hashlib
 import io
+import threading
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from edgevit.backends import backend_names
@@ -45,14 +47,31 @@ class Runner:
 
 
 def build_runner() -> Runner:
-    """Builds the program for boards; its files are not compressed, for each compression library makes bytes of its own."""
-    modules = runner_modules()
+    """Builds the program for boards, once in a process; may be called by several threads at once."""
+    with _one_at_a_time:  # Python 3.11 parses one source at a time
+        return _built()
+
+
+def pack(modules: Iterable[str]) -> Runner:
+    """Packs modules; their files are not compressed, for each compression library makes bytes of its own.
+
+    Args:
+        modules: Full names of edgevit's.
+    """
     files = {f"{_place(name)}": _path(name).read_bytes() for name in modules}
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name, content in sorted({**files, "__main__.py": _MAIN.encode()}.items()):
             archive.writestr(zipfile.ZipInfo(name, _EARLIEST), content)
     return Runner(stream.getvalue(), hashlib.sha256(stream.getvalue()).hexdigest())
+
+
+@cache
+def _built() -> Runner:
+    return pack(runner_modules())
+
+
+_one_at_a_time = threading.Lock()
 
 
 def runner_modules() -> tuple[str, ...]:

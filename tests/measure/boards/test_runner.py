@@ -6,12 +6,13 @@ import subprocess
 import sys
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from edgevit.backends import backend_names
-from edgevit.measure.boards.runner import TASKS, build_runner, imported, runner_modules
+from edgevit.measure.boards.runner import TASKS, build_runner, imported, pack, runner_modules
 
 _PROGRAM = """
 import sys
@@ -46,10 +47,15 @@ def imported_there(runner: Path, *modules: str) -> list[str]:
 
 
 def test_equal_modules_make_equal_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = build_runner()
+    first = pack(runner_modules())
     monkeypatch.setattr(time, "time", lambda: 2e9)
-    assert build_runner() == first
+    assert pack(reversed(runner_modules())) == first == build_runner()
     assert len(first.sha256) == 64
+
+
+def test_threads_get_the_same_one() -> None:
+    with ThreadPoolExecutor(4) as threads:
+        assert len(set(threads.map(lambda _: build_runner(), range(8)))) == 1
 
 
 def test_it_is_small_and_holds_all_that_is_imported(runner: Path) -> None:
