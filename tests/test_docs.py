@@ -23,6 +23,7 @@ from benchmarks.reference.sections import keys
 from edgevit.cli.app import COMMANDS, make_app
 from edgevit.errors import UsageError
 from edgevit.gate.budget import Budget, load_budget
+from edgevit.measure.boards.fleet import read_fleet
 from edgevit.spec.spec import Spec
 from edgevit.spec.toml_files import tomllib
 
@@ -119,10 +120,13 @@ def test_what_is_headed_bash_or_python_runs(page: str, tmp_path: Path) -> None:
 
 def test_specs_and_budgets_on_the_pages_are_valid(tmp_path: Path) -> None:
     files = [block for page in PAGES for block in blocks(page) if block.language == "toml"]
-    assert {block.title for block in files} == {"spec.toml", "budget.toml"}
+    assert {block.title for block in files} == {"spec.toml", "budget.toml", "fleet.toml"}
     for block in files:
         if block.title == "spec.toml":
             Spec.model_validate(tomllib.loads(block.code))
+        elif block.title == "fleet.toml":
+            (tmp_path / "fleet.toml").write_text(block.code, encoding="utf-8")
+            assert read_fleet(tmp_path / "fleet.toml", 60.0)
         else:
             (tmp_path / "budget.toml").write_text(block.code, encoding="utf-8")
             assert load_budget(tmp_path / "budget.toml").devices
