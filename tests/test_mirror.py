@@ -84,6 +84,7 @@ OTHER_FILES: Mapping[str, str] = {
     "tests/report/html/test_in_browser.py": "the HTML report in a browser",
     "tests/model/program/networks.py": "small networks to capture",
     "tests/measure/boards/phones.py": "a phone that is a folder, behind a fake adb",
+    "tests/measure/boards/trtexec_program.py": "a fake trtexec",
     "tests/measure/machines.py": "machines as trees of the files that their kernels show",
     "tests/loopback.py": "an sshd on loopback",
     "tests/measure/boards/opened.py": "boards that are opened",

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edgevit.cli import board_options, options
+from edgevit.cli import board_options, options, phone_options
 from edgevit.cli.bench_fleet import FleetBench, bench_fleet
 from edgevit.cli.board_options import clean_boards, machine_of
 from edgevit.errors import CheckFailed, UsageError
@@ -100,6 +100,10 @@ def bench(
     python: board_options.Python = None,
     wait: board_options.Wait = None,
     clean: board_options.Clean = False,
+    record: board_options.Record = False,
+    runtime: phone_options.Runtime = None,
+    benchmark_model: phone_options.BenchmarkModel = None,
+    delegate: phone_options.Delegate = None,
     as_json: options.Json = False,
 ) -> None:
     """Measure latency and memory of artifacts, or compare them.
@@ -118,18 +122,27 @@ def bench(
       edgevit bench model.onnx --layers --plot pictures
       edgevit bench model.tflite --on pi@raspberrypi.local
       edgevit bench model.tflite --fleet fleet.toml
+      edgevit bench model.onnx --on user@jetson --runtime tensorrt
+      edgevit bench model.tflite --on adb:SERIAL --benchmark-model android_aarch64_benchmark_model
     """
     from edgevit.cli import render_bench, render_layers, terminal
     from edgevit.commands import bench as command
+    from edgevit.commands import record as record_command
     from edgevit.results.document import to_document
     from edgevit.results.machine_state import not_stable
     from edgevit.spec.spec import MeasureSpec
     from edgevit.spec.toml_files import validate
 
-    boards = board_options.asked_boards(on, fleet, python, wait, clean=clean)
+    serial = phone_options.phone_serial(on)
+    if serial is None:
+        phone_options.check_no_phone(benchmark_model, delegate)
+    boards = () if serial is not None else board_options.asked_boards(on, fleet, python, wait, clean=clean)
     if clean:
         options.refuse_with("--clean", {"ARTIFACT": artifacts}, "it only removes what is kept on the board")
-        clean_boards(boards, as_json=as_json)
+        if serial is not None:
+            phone_options.clean_phone(serial, as_json=as_json)
+        else:
+            clean_boards(boards, as_json=as_json)
         return
     if not artifacts:
         raise UsageError("missing argument 'ARTIFACT...'", "name artifacts; edgevit bench --help shows more")
@@ -141,7 +154,34 @@ def bench(
         "--op-times": op_times,
         "--layers": layers,
     }
-    if boards:
+    phone_options.check_runtime(runtime)
+    if record:
+        if not boards and serial is None and runtime is None:
+            raise UsageError(
+                "--record has no effect without --on or --runtime", "a run has its own machine's measurements"
+            )
+        options.refuse_with(
+            "--record",
+            {"--sustained": sustained, "--batch": batch, "several files": len(artifacts) > 1},
+            "it stores one latency",
+        )
+        record_command.check_recordable(artifacts[0])
+    several = len(boards) > 1 or fleet is not None
+    if several:
+        options.refuse_with("several boards", {"--record": record, "--runtime": runtime}, "those are for one at a time")
+    if serial is not None:
+        elsewhere = ways | {
+            "--fleet": fleet,
+            "--python": python,
+            "--wait": wait,
+            "--batch": batch,
+            "--runtime": runtime,
+        }
+        phone_options.check_for_phone(elsewhere)
+    elif runtime is not None:
+        elsewhere = ways | {"--threads": threads, "--batch": batch, "several files": len(artifacts) > 1}
+        options.refuse_with("--runtime", elsewhere, "trtexec times whole inferences of one file on the GPU")
+    elif boards:
         elsewhere = {name: given for name, given in ways.items() if name != "--sustained"}
         options.refuse_with("--on", elsewhere, "only whole inferences are timed on a board")
     _check_one_way([option for option, given in ways.items() if given], len(artifacts), batch is not None)
@@ -158,15 +198,36 @@ def bench(
         options.refuse_with("several files", how_long, "they are timed in rounds of bursts")
     asked = options.nested(threads=threads, min_runs=min_runs, min_seconds=min_seconds)
     settings = validate(MeasureSpec, {"min_seconds": 2.0, **asked}, "command line")
-    if len(boards) > 1 or fleet is not None:
+    if several:
         asked_there = FleetBench(artifacts, precision, settings, batch, seconds)
         bench_fleet(boards, asked_there, require_stable=require_stable, as_json=as_json)
         return
     board = boards[0].spec if boards else None
     artifact, *others = artifacts
+    if serial is not None:
+        from edgevit.commands.bench_phone import AskedPhone
+
+        phone = AskedPhone(serial, benchmark_model, delegate or "cpu", precision)
+        ways_out = phone_options.Output(as_json=as_json, require_stable=require_stable, record=record)
+        phone_options.bench_phone(phone, artifacts, settings, ways_out)
+        return
     document: dict[str, Any]
-    with terminal.make_progress() as progress, machine_of(board, artifacts, settings, progress) as machine:
-        if others:
+    need_python = artifacts
+    if runtime is not None:
+        from edgevit.commands.bench_tensorrt import check_for_tensorrt
+
+        check_for_tensorrt(artifact, precision)
+        need_python = []
+    with terminal.make_progress() as progress, machine_of(board, need_python, settings, progress) as machine:
+        if runtime is not None:
+            from edgevit.commands.bench_tensorrt import bench_with_tensorrt
+
+            measurement = bench_with_tensorrt(machine, artifact, precision, settings, progress)
+            show = partial(render_bench.print_measurement, artifact, measurement, machine.shown)
+            facts = command.machine_document(machine, artifacts, measurement.threads) if as_json else {}
+            document = {"artifact": str(artifact), "measurement": to_document(measurement), **facts}
+            unstable = not_stable(measurement.conditions.unstable, measurement.conditions.machine)
+        elif others:
             comparison = command.compare_files(machine, artifacts, precision, settings, batch, progress)
             show = partial(render_bench.print_comparison, comparison, machine.shown)
             facts = command.machine_document(machine, artifacts, comparison.threads) if as_json else {}
@@ -211,10 +272,13 @@ def bench(
             facts = command.machine_document(machine, artifacts, measurement.threads) if as_json else {}
             document = {"artifact": str(artifact), "measurement": to_document(measurement), **facts}
             unstable = not_stable(measurement.conditions.unstable, measurement.conditions.machine)
+    stored = record_command.record_measurement(artifact, measurement) if record else None
     if as_json:
-        terminal.print_json(document)
+        terminal.print_json(document | ({"recorded": str(stored)} if stored else {}))
     else:
         show()
+        if stored:
+            terminal.print_line(f"recorded in {stored}, as {measurement.device}")
     if require_stable and unstable:
         raise CheckFailed(f"the measurement is unstable: {unstable}", "measure again on a quiet machine")
 

@@ -77,6 +77,14 @@ Clean = Annotated[
         "--clean", rich_help_panel=BOARD, help="With --on: remove what edgevit keeps there, and say its size."
     ),
 ]
+Record = Annotated[
+    bool,
+    typer.Option(
+        "--record",
+        rich_help_panel=BOARD,
+        help="With --on or --runtime: store the measurement in the run.json of the file's run, for budgets.",
+    ),
+]
 
 
 def asked_boards(

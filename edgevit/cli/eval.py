@@ -182,7 +182,8 @@ def _evaluate_shift(
 ) -> None:
     """Scores a file under shift and prints it."""
     from edgevit.cli import render_shift, terminal
-    from edgevit.commands.eval_shift import ShiftQuestion, check_recordable, record_shift, score_under_shift
+    from edgevit.commands.eval_shift import ShiftQuestion, record_shift, score_under_shift
+    from edgevit.commands.record import check_recordable
     from edgevit.data.corruptions import parse_corruptions
     from edgevit.results.document import to_document
 

@@ -63,6 +63,11 @@ class AskedPhone:
     precision: str = "fastest"
     """"f32" or "fastest"; what it means for a delegate says :mod:`edgevit.measure.boards.benchmark_model`."""
 
+    @property
+    def address(self) -> str:
+        """As ``--on`` takes it."""
+        return f"adb:{self.serial}"
+
 
 def bench_on_phone(
     asked: AskedPhone, artifacts: Sequence[Path], settings: MeasureSpec, progress: Progress
@@ -81,11 +86,9 @@ def bench_on_phone(
     wanted = _checked(asked, artifacts)
     try:
         with use_phone(Adb(asked.serial)) as phone:
-            if phone.facts.emulated:
-                progress.message(f"{phone.name} is an emulator: its times say nothing of a phone")
             return _measure(phone, artifacts, wanted, settings, progress)
     except CandidateFailed as error:
-        raise UsageError(f"adb:{asked.serial}: {error.message}", error.hint) from error
+        raise UsageError(f"{asked.address}: {error.message}", error.hint) from error
 
 
 @dataclass(frozen=True)

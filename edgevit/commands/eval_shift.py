@@ -15,6 +15,7 @@ from edgevit.artifacts.evaluate import check_classifier, class_count, preprocess
 from edgevit.artifacts.usage import RecordedFile, Usage, candidate_of_file, usage_of
 from edgevit.backends import Backend, backend_of_file, get_backend
 from edgevit.commands.file_errors import blaming_file
+from edgevit.commands.record import record
 from edgevit.data.corruptions import CORRUPTIONS, LEVELS, corrupt
 from edgevit.data.images import ImageSet, Samples, open_images, open_samples
 from edgevit.data.in_order import map_in_order
@@ -28,11 +29,10 @@ from edgevit.results.artifact import Preprocessing
 from edgevit.results.candidate import Candidate
 from edgevit.results.file_score import FileScore
 from edgevit.results.output import outputs_line
-from edgevit.results.run import Run, load_run, run_to_json
+from edgevit.results.run import Run
 from edgevit.results.shift import CorruptionScore, DomainScore, PairedScore, Severity, ShiftRecord, corruption_score
 from edgevit.run.child_process import report_progress
-from edgevit.run.files import disk_errors, file_sha256, write_atomically
-from edgevit.run.lock import locked
+from edgevit.run.files import file_sha256
 from edgevit.run.progress import Progress
 from edgevit.run.stages import ChildRunner, child_runner
 from edgevit.run.task import Task
@@ -127,7 +127,7 @@ def score_under_shift(asked: ShiftQuestion, progress: Progress) -> tuple[FileSco
     notes = tuple(dict.fromkeys((*judged.usage.notes, *reference.usage.notes)))
     scores = [_file_score(images, found[0], found[1], notes) for images, found in zip(sets, answers, strict=True)]
     own, others = answers[0]
-    record = ShiftRecord(
+    found = ShiftRecord(
         source=asked.sources[0],
         reference=name,
         reference_sha256=file_sha256(*reference.backend.files_of(reference.path)),
@@ -139,7 +139,7 @@ def score_under_shift(asked: ShiftQuestion, progress: Progress) -> tuple[FileSco
             for source, (mine, theirs) in zip(asked.sources[1:], answers[1:], strict=True)
         ),
     )
-    return (replace(scores[0], shift=record), *scores[1:])
+    return (replace(scores[0], shift=found), *scores[1:])
 
 
 @dataclass(frozen=True)
@@ -165,45 +165,13 @@ def answers_side_by_side(asked: ShiftQuestion, progress: Progress) -> SideBySide
     return SideBySide(images.ids, own, reference)
 
 
-def check_recordable(artifact: Path) -> None:
-    """Checks that what is found out about a file can be stored in its run.
-
-    Raises:
-        UsageError: the file lies in no run, or is not as the run made it.
-    """
-    _recordable(artifact)
-
-
-def _recordable(artifact: Path) -> RecordedFile:
-    found = candidate_of_file(artifact)
-    if found is None:
-        raise UsageError(
-            f"--record: {artifact} is not a file of a run as the run made it, so there is no run.json to store this in",
-            "leave out --record, or name a file under artifacts/ of a run folder",
-        )
-    return found
-
-
-def record_shift(artifact: Path, record: ShiftRecord) -> Path:
-    """Stores what was found out about a file in the ``run.json`` of its run, in place of what it had.
+def record_shift(artifact: Path, shift: ShiftRecord) -> Path:
+    """Stores what was found out about a file in its run, in place of what it had; see :func:`edgevit.commands.record.record`.
 
     Returns:
         The ``run.json``.
-
-    Raises:
-        UsageError: the file is not of a run, or another process writes to its folder.
-        DiskFull: there is no space left; the ``run.json`` is as it was.
     """
-    found = _recordable(artifact)
-    with locked(found.folder):
-        run = load_run(found.folder)
-        candidates = tuple(
-            replace(each, shift=record) if each.id == found.candidate.id else each for each in run.candidates
-        )
-        file = found.folder / "run.json"
-        with disk_errors(file):
-            write_atomically(file, run_to_json(replace(run, candidates=candidates)))
-    return file
+    return record(artifact, lambda candidate: replace(candidate, shift=shift))
 
 
 def float_parent(run: Run, candidate: Candidate) -> Candidate | None:

@@ -109,6 +109,15 @@ def open_shapes(unit: Unit, tensor: str) -> UnitSupport:
     return _nothing(unit, Fallback(f"the open shape of {tensor}", "dynamic_shape", "", 1, change))
 
 
+def not_symmetric(graph: Graph) -> tuple[Fallback, ...]:
+    """Returns what of a file's quantization a runtime that takes symmetric int8 alone, as TensorRT, refuses; most frequent first.
+
+    Args:
+        graph: Of an ONNX file.
+    """
+    return _counted([_asymmetry(graph, op) for op in graph.ops])
+
+
 def _wrong_format(graph: Graph, unit: Unit) -> Fallback:
     readable = " or ".join(sorted(_FORMAT_WORDS[format] for format in unit.formats))
     return Fallback(f"the format of .{graph.format} files", "format", "", 1, f"export {readable}")
@@ -146,7 +155,7 @@ class _Check:
 
     def missing(self, op: Op) -> Lack | None:
         """Returns why the unit lacks an op; None where it has it."""
-        if self.symmetric and (lack := self._asymmetry(op)):
+        if self.symmetric and (lack := _asymmetry(self.graph, op)):
             return lack
         if self.converts_io(op):
             return None
@@ -171,21 +180,6 @@ class _Check:
     def converts_io(self, op: Op) -> bool:
         """Whether an op converts an input or output of the graph between number formats."""
         return op.kind == "quantize" and not self.ends.isdisjoint((*op.inputs, *op.outputs))
-
-    def _asymmetry(self, op: Op) -> Lack | None:
-        """Returns what TensorRT does not take of how an op's tensors are quantized."""
-        tensors = [self.graph.tensor[name] for name in (*op.inputs, *op.outputs)]
-        found = next((each for each in tensors if each.asymmetric and (op.kind == "quantize" or each.constant)), None)
-        if found is not None:
-            unsigned = found.dtype.startswith("uint")
-            detail = "with unsigned integers" if unsigned else "with a zero point other than 0"
-            return op.native, "asymmetric", detail, _SYMMETRIC
-        if op.kind == "quantize" and any(tensor.scales > 1 and not tensor.constant for tensor in tensors):
-            return op.native, "activation_scales", "with a scale for each channel of an activation", _SYMMETRIC
-        biases = (self.graph.tensor[name] for name in op.inputs[2:])
-        if op.kind in LAYER_KINDS and any(tensor.constant and tensor.dtype == "int32" for tensor in biases):
-            return op.native, "int32_bias", "with biases in int32", _SYMMETRIC
-        return None
 
     def _shape_problem(self, op: Op) -> Lack | None:
         limits = self.unit.ops
@@ -227,6 +221,22 @@ class _Check:
             return "--integer-io int8, which makes the last layer static too"
         schemes = {"int8_static": "static_wi8_ai8", "float": "fp32", "int16_static": "static_wi8_ai16"}
         return "--scheme " + " or ".join(name for numerics, name in schemes.items() if numerics in self.unit.numerics)
+
+
+def _asymmetry(graph: Graph, op: Op) -> Lack | None:
+    """Returns what TensorRT does not take of how an op's tensors are quantized."""
+    tensors = [graph.tensor[name] for name in (*op.inputs, *op.outputs)]
+    found = next((each for each in tensors if each.asymmetric and (op.kind == "quantize" or each.constant)), None)
+    if found is not None:
+        unsigned = found.dtype.startswith("uint")
+        detail = "with unsigned integers" if unsigned else "with a zero point other than 0"
+        return op.native, "asymmetric", detail, _SYMMETRIC
+    if op.kind == "quantize" and any(tensor.scales > 1 and not tensor.constant for tensor in tensors):
+        return op.native, "activation_scales", "with a scale for each channel of an activation", _SYMMETRIC
+    biases = (graph.tensor[name] for name in op.inputs[2:])
+    if op.kind in LAYER_KINDS and any(tensor.constant and tensor.dtype == "int32" for tensor in biases):
+        return op.native, "int32_bias", "with biases in int32", _SYMMETRIC
+    return None
 
 
 def _counted(lacking: Sequence[Lack | None]) -> tuple[Fallback, ...]:

@@ -63,11 +63,10 @@ def unsupported_ops(subject: Subject, device: str) -> tuple[Reading, ...]:
 
 
 def partitions(subject: Subject, device: str) -> tuple[Reading, ...]:
-    """Returns into how many parts the graph is cut: measured on this host, predicted for others."""
-    if device == HOST:
-        return tuple(_delegated(each) for each in _measured(subject.candidate, device)) or (
-            _unknown(subject.candidate, "count"),
-        )
+    """Returns into how many parts the graph is cut: measured where it ran, else predicted."""
+    measured = _measured(subject.candidate, device)
+    if device == HOST or (measured and not _predictions(subject.candidate, device)):
+        return tuple(_delegated(each) for each in measured) or (_unknown(subject.candidate, "count"),)
     return _predicted(subject.candidate, device, "count", _cut, runs=False)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -13,16 +12,6 @@ from edgevit.results.document import to_document
 from edgevit.run.progress import Silent
 from edgevit.spec.spec import MeasureSpec
 from tests.measure.boards.phones import ELF_ARM64, SERIAL, FakePhone, make_phone
-
-
-@dataclass
-class Said(Silent):
-    """Keeps the messages."""
-
-    messages: list[str] = field(default_factory=list)
-
-    def message(self, text: str) -> None:
-        self.messages.append(text)
 
 
 @pytest.fixture
@@ -43,10 +32,8 @@ def artifacts(tmp_path: Path, *names: str) -> list[Path]:
     return [tmp_path / name for name in names]
 
 
-def bench(
-    files: list[Path], program: Path | None, delegate: str = "cpu", precision: str = "fastest", said: Said | None = None
-) -> PhoneBench:
-    return bench_on_phone(AskedPhone(SERIAL, program, delegate, precision), files, MeasureSpec(), said or Said())
+def bench(files: list[Path], program: Path | None, delegate: str = "cpu", precision: str = "fastest") -> PhoneBench:
+    return bench_on_phone(AskedPhone(SERIAL, program, delegate, precision), files, MeasureSpec(), Silent())
 
 
 def test_one_file(phone: FakePhone, program: Path, tmp_path: Path) -> None:
@@ -90,10 +77,11 @@ def test_vendor_library_is_sent(phone: FakePhone, program: Path, tmp_path: Path)
 
 def test_emulators_are_said(phone: FakePhone, program: Path, tmp_path: Path) -> None:
     phone.fault("emulator")
-    said = Said()
-    found = bench(artifacts(tmp_path, "a.tflite"), program, said=said)
-    assert found.phone.emulated
-    assert said.messages == ["adb:R58 is an emulator: its times say nothing of a phone"]
+    found = bench(artifacts(tmp_path, "a.tflite"), program)
+    assert found.measurement is not None
+    assert found.measurement.conditions.emulated == "an Android emulator"
+    assert found.measurement.rounds is not None
+    assert found.measurement.rounds.emulated == "an Android emulator"
 
 
 def test_what_is_wrong_is_told_before_anything_is_sent(phone: FakePhone, program: Path, tmp_path: Path) -> None:

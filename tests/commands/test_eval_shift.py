@@ -15,7 +15,7 @@ from PIL import Image
 
 from edgevit.backends import get_backend
 from edgevit.commands import eval_shift as module
-from edgevit.commands.eval_shift import ShiftQuestion, check_recordable, float_parent, record_shift, score_under_shift
+from edgevit.commands.eval_shift import ShiftQuestion, float_parent, record_shift, score_under_shift
 from edgevit.errors import UsageError
 from edgevit.results.artifact import TensorSpec
 from edgevit.results.run import load_run, run_to_json
@@ -223,13 +223,3 @@ def test_a_parent_that_was_removed_is_named(ask: Ask, run_folder: Path) -> None:
     (run_folder / "artifacts" / "float.onnx").unlink()
     with pytest.raises(UsageError, match="onnxruntime/fp32/dense is not there"):
         ask(artifact=run_folder / "artifacts" / "small.onnx", reference=None)
-
-
-def test_a_file_that_was_changed_or_is_of_no_run_cannot_be_recorded(run_folder: Path, tmp_path: Path) -> None:
-    artifact = run_folder / "artifacts" / "small.onnx"
-    check_recordable(artifact)
-    artifact.write_bytes(b"other")
-    (tmp_path / "alone.onnx").write_bytes(b"")
-    for path in (artifact, tmp_path / "alone.onnx"):
-        with pytest.raises(UsageError, match="--record"):
-            check_recordable(path)

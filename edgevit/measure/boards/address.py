@@ -43,7 +43,8 @@ def ssh_address(text: str) -> Address:
     address = parse_address(text)
     if address.kind == "adb":
         raise UsageError(
-            f"--on {text}: only boards that are reached over SSH are measured so", "such as pi@raspberrypi.local"
+            f"--on {text}: only boards that are reached over SSH are measured so, and phones by edgevit bench",
+            "such as pi@raspberrypi.local",
         )
     return address
 

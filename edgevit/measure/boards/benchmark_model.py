@@ -19,7 +19,7 @@ from edgevit.measure.boards.benchmark_failures import explain_benchmark_failure
 from edgevit.measure.boards.benchmark_output import BenchmarkOutput, RunStats, parse_benchmark
 from edgevit.measure.boards.delegation import Delegate, judge_delegation
 from edgevit.measure.boards.phone import Phone
-from edgevit.measure.boards.phone_state import PhoneState, disturbance
+from edgevit.measure.boards.phone_state import PhoneFacts, PhoneState, disturbance
 from edgevit.measure.conditions import instability
 from edgevit.measure.rounds import RoundSettings, round_groups, rounds_for
 from edgevit.results.measurement import Conditions, LatencyMs, Measurement, RoundLatency
@@ -141,7 +141,7 @@ def measure_rounds_on_phone(
             raise CandidateFailed(f"{name}: {error.message}", error.hint) from error
         on_progress(done + 1, len(order))
     after = phone.state()
-    return {name: _rounds(outputs, job.delegate, before, after) for name, outputs in found.items()}
+    return {name: _rounds(outputs, job.delegate, before, after, phone.facts) for name, outputs in found.items()}
 
 
 def run_once(phone: Phone, job: PhoneJob, graph: str, rounds: int, *, watch_memory: bool = False) -> BenchmarkOutput:
@@ -170,7 +170,11 @@ def run_once(phone: Phone, job: PhoneJob, graph: str, rounds: int, *, watch_memo
 
 
 def _rounds(
-    outputs: Sequence[BenchmarkOutput], delegate: Delegate, before: PhoneState, after: PhoneState
+    outputs: Sequence[BenchmarkOutput],
+    delegate: Delegate,
+    before: PhoneState,
+    after: PhoneState,
+    facts: PhoneFacts,
 ) -> PhoneRounds:
     values = tuple(value_ms(each.stats) for each in outputs if each.stats)
     p50_ms, interval_ms = median(values), median_interval(values)
@@ -182,6 +186,7 @@ def _rounds(
             bursts_ms=values,
             unstable="; ".join(filter(None, reasons)),
             not_judged="other processes, clock",
+            emulated="an Android emulator" if facts.emulated else "",
         ),
         outputs=tuple(outputs),
         delegation=judge_delegation(outputs[0], delegate),
@@ -226,6 +231,7 @@ def measurement_of(phone: Phone, job: PhoneJob, rounds: PhoneRounds, memory: Ben
             load_average=phone.facts.load_average,
             unstable=rounds.latency.unstable,
             not_judged=rounds.latency.not_judged,
+            emulated=rounds.latency.emulated,
             note=_note(phone, rounds, stats),
         ),
         rounds=rounds.latency,

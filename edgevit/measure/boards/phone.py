@@ -158,7 +158,8 @@ def clean_phone(adb: Adb) -> int:
         CandidateFailed: its shell does not do what it is told.
     """
     with use_phone(adb) as phone:
-        size = phone.cache_bytes()
+        kept = set(_do(adb, f"ls -A {FOLDER}").split()) - {"lock"}
+        size = phone.cache_bytes() if kept else 0
         _do(adb, f"rm -rf {FOLDER}")
     return size
 

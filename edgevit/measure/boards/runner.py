@@ -31,6 +31,7 @@ _EARLIEST = (1980, 1, 1, 0, 0, 0)
 TASKS = (
     "edgevit.measure.bench",
     "edgevit.measure.boards.probe",
+    "edgevit.measure.boards.program",
     "edgevit.measure.burst",
     "edgevit.measure.sustained",
     "edgevit.measure.turns",

@@ -60,7 +60,7 @@ _ERROR = re.compile(r"\[E\]\s*(?:\[TRT\]\s*)?(?P<text>.*\S)")
 _EMPTY = ("Failed to parse onnx file", "Parsing model failed", "Engine set up failed", "Building engine failed",
           "Engine could not be created", "Failed to create engine from model", "Engine creation failed")  # fmt: skip
 _REQUANTIZE = (
-    "make the file with edgevit for this device: --profile jetson-orin, or `edgevit quantize --target tensorrt`"
+    "make the file with edgevit for this device: --profile jetson-orin, or `edgevit quantize --device jetson-orin-nano`"
 )
 
 
@@ -75,7 +75,7 @@ def explain_failure(returncode: int, text: str) -> TrtexecFailure:
         return TrtexecFailure(
             "no_program",
             "there is no trtexec that runs on the board",
-            "it comes with JetPack in /usr/src/tensorrt/bin (package libnvinfer-bin); say where it is with --trtexec",
+            "it comes with JetPack in /usr/src/tensorrt/bin (package libnvinfer-bin); elsewhere it has to be on PATH",
         )
     return (
         _of_memory(returncode, text)
@@ -92,9 +92,7 @@ def explain_failure(returncode: int, text: str) -> TrtexecFailure:
 def unsupported_precision(text: str, precision: str) -> TrtexecFailure | None:
     """Returns that the GPU lacks the numbers that were asked for, which trtexec itself only warns of."""
     if precision == "int8" and _INT8.search(text):
-        return TrtexecFailure(
-            "no_int8", "the GPU of the board multiplies no int8", "measure the float file: --precision fp16"
-        )
+        return TrtexecFailure("no_int8", "the GPU of the board multiplies no int8", "measure the float file")
     if precision != "fp32" and _FP16.search(text):
         return TrtexecFailure("no_fp16", "the GPU of the board multiplies no float16", "measure with --precision f32")
     return None
