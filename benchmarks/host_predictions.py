@@ -21,11 +21,12 @@ from typing import get_args
 
 from edgevit.backends import get_backend
 from edgevit.cli.terminal import make_progress, print_line, print_message, print_table
-from edgevit.commands.calibrate import HostCalibration, calibrate_host
+from edgevit.commands.calibrate import HostCalibration, calibrate_machine
 from edgevit.devices.calibration.timing import FileTime, FileTimeJob, HostRuntime, time_file
 from edgevit.devices.cost import predict_latency
 from edgevit.devices.device import Device, load_device
 from edgevit.errors import CandidateFailed, UsageError
+from edgevit.measure.machine import this_machine
 from edgevit.run.child_process import run_in_child
 from edgevit.run.task import Task
 
@@ -109,7 +110,7 @@ def _files(folder: Path, only: str | None) -> Iterator[Path]:
 def _device(path: Path, force: bool) -> Device:
     if not path.exists():
         with make_progress() as progress:
-            calibrate_host(HostCalibration(path, (), 60 * MINUTES, 1, force), progress)
+            calibrate_machine(HostCalibration(path, (), 60 * MINUTES, 1, force), this_machine(1), progress)
     return load_device(str(path))
 
 

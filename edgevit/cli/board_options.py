@@ -14,6 +14,7 @@ from edgevit.cli.options import refuse_with
 from edgevit.errors import UsageError
 
 if TYPE_CHECKING:
+    from edgevit.backends import Backend
     from edgevit.measure.boards.connection import BoardSpec
     from edgevit.measure.boards.fleet import FleetBoard
     from edgevit.measure.machine import Machine
@@ -153,13 +154,38 @@ def machine_of(
         settings: Threads, and the time limit.
         progress: Progress callback.
     """
+    from edgevit.backends import backend_of_file
+
+    backends = () if board is None else tuple(dict.fromkeys(backend_of_file(artifact) for artifact in artifacts))
+    with machine_with(board, backends, settings, progress) as machine:
+        yield machine
+
+
+@contextmanager
+def machine_with(
+    board: BoardSpec | None,
+    backends: Sequence[Backend],
+    settings: MeasureSpec,
+    progress: Progress,
+    *,
+    need_all: bool = True,
+) -> Iterator[Machine]:
+    """Gives the machine to measure on: a board that is connected and has runtimes, or this one, whatever it has.
+
+    Args:
+        board: None for this one.
+        backends: Whose runtimes the board has to have.
+        settings: Threads, and the time limit.
+        progress: Progress callback.
+        need_all: Whether it has to have them all, or one of them is enough.
+    """
     from edgevit.commands.bench_on import board_machine
     from edgevit.measure.machine import this_machine
 
     if board is None:
         yield this_machine(settings.threads)
         return
-    with board_machine(board, artifacts, settings, progress) as machine:
+    with board_machine(board, backends, settings, progress, need_all=need_all) as machine:
         yield machine
 
 

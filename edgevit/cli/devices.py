@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edgevit.cli import options
+from edgevit.cli import board_options, options
 from edgevit.cli.strict_command import StrictCommand
 
 _REMARK = r" \(|, | at "
@@ -87,9 +87,14 @@ def show_device(
 
 @devices.command("calibrate", cls=StrictCommand)
 def calibrate_devices(
-    out: Annotated[Path, typer.Option(rich_help_panel=options.OUTPUT, help="Device file to write.")] = Path(
-        "my-host.toml"
-    ),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=options.OUTPUT,
+            help="Device file to write; my-host.toml when not given, with --on my-board.toml.",
+            show_default=False,
+        ),
+    ] = None,
     minutes: Annotated[
         float,
         typer.Option(
@@ -113,9 +118,12 @@ def calibrate_devices(
             help="Replace the file, and calibrate even a busy machine; the file then says so.",
         ),
     ] = False,
+    on: board_options.On = None,
+    python: board_options.Python = None,
+    wait: board_options.Wait = None,
     as_json: options.Json = False,
 ) -> None:
-    """Time small networks here, and write a device file of this host.
+    """Time small networks here, and write a device file of this host; with --on, of a board.
 
     Every time is divided by that of a reference network in the same rounds, since the clock of a machine drifts. No PyTorch is needed.
 
@@ -123,21 +131,28 @@ def calibrate_devices(
     Examples:
       edgevit devices calibrate
       edgevit devices calibrate --out my-host.toml --runtimes onnx,tflite --threads 2
+      edgevit devices calibrate --on pi@raspberrypi.local --out my-pi.toml
       edgevit profile model.onnx --device my-host.toml
     """
     from edgevit.cli import terminal
-    from edgevit.commands.calibrate import HostCalibration, calibrate_host
+    from edgevit.commands.calibrate import HostCalibration, calibrate_machine, check_calibration
     from edgevit.spec.input_file import expand_user
+    from edgevit.spec.spec import MeasureSpec
 
+    board = board_options.asked_board(on, python, wait, clean=False)
     asked = HostCalibration(
-        out=expand_user(str(out)),
+        out=expand_user(str(out or ("my-board.toml" if board else "my-host.toml"))),
         runtimes=tuple(options.split(runtimes) or ()),
         seconds=60 * minutes,
         threads=threads or 1,
         force=force,
     )
-    with terminal.make_progress() as progress:
-        device = calibrate_host(asked, progress)
+    backends, settings = check_calibration(asked), MeasureSpec(threads=asked.threads)
+    with (
+        terminal.make_progress() as progress,
+        board_options.machine_with(board, backends, settings, progress, need_all=bool(asked.runtimes)) as machine,
+    ):
+        device = calibrate_machine(asked, machine, progress)
     found = device.units[0].calibrations
     if as_json:
         terminal.print_json(

@@ -1,11 +1,9 @@
-"""Calibrates this host: what kernels take in each runtime, as a device file that predictions are made from."""
+"""Calibrates a machine: what kernels take in each runtime, as a device file that predictions are made from."""
 
 from __future__ import annotations
 
 import re
-import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import get_args
@@ -13,17 +11,15 @@ from typing import get_args
 from edgevit.backends import Backend, all_backends, get_backend
 from edgevit.backends.onnxruntime.providers import VARIABLE, asked_provider
 from edgevit.devices.calibration.fitted import FEWEST, fit_times
+from edgevit.devices.calibration.quiet import Quiet, QuietJob, look_whether_quiet
 from edgevit.devices.calibration.timing import HostRuntime, RuntimeTimes, TimingJob, time_runtime
 from edgevit.devices.device import Calibration, Cores, Device, Quantity, Unit
 from edgevit.devices.runtimes import RuntimeName
 from edgevit.errors import UsageError
-from edgevit.measure.burst import wait_until_quiet
-from edgevit.measure.conditions import activity_since, disturbances, read_counters
-from edgevit.measure.emulation import emulation, refuse_emulated
-from edgevit.measure.host import check_threads, host_fingerprint
+from edgevit.measure.emulation import refuse_emulated
+from edgevit.measure.machine import Machine
 from edgevit.results.measurement import Host
 from edgevit.run.files import write_atomically
-from edgevit.run.packages import is_installed
 from edgevit.run.progress import Progress
 from edgevit.run.stages import child_runner
 from edgevit.run.task import Task
@@ -52,73 +48,85 @@ class HostCalibration:
     out: Path
     """Device file to write."""
     runtimes: tuple[str, ...]
-    """Runtimes or formats; all that are installed when empty."""
+    """Runtimes or formats; all that are installed there when empty."""
     seconds: float
     threads: int
     force: bool = False
     """Whether a file that exists is replaced, and a busy machine is calibrated all the same."""
 
 
-def calibrate_host(asked: HostCalibration, progress: Progress) -> Device:
-    """Times small networks in each runtime, fits coefficients to their times, and writes a device file.
+def check_calibration(asked: HostCalibration) -> tuple[Backend, ...]:
+    """Checks what is asked, as far as no machine is needed for it.
+
+    Returns:
+        The backends that are named; all when none is.
+
+    Raises:
+        UsageError: the file exists or cannot be written, there is no such runtime, or another provider of ONNX Runtime is asked for.
+    """
+    _check_out(asked)
+    if asked_provider() != "cpu":
+        raise UsageError(f"{VARIABLE} is {asked_provider()}, and a processor is calibrated", "unset it")
+    return tuple(dict.fromkeys(get_backend(name) for name in asked.runtimes)) or all_backends()
+
+
+def calibrate_machine(asked: HostCalibration, machine: Machine, progress: Progress) -> Device:
+    """Times small networks in each runtime of a machine, fits coefficients to their times, and writes a device file.
 
     Args:
         asked: What to time, and where to write.
+        machine: This one, or a board.
         progress: Progress callback.
 
     Returns:
         What was written.
 
     Raises:
-        UsageError: the file exists or cannot be written, another provider of ONNX Runtime is asked for, a runtime is not installed, the machine is busy, or the time is too
-            short; nothing is written.
+        UsageError: see :func:`check_calibration`; or a runtime is not installed there, the machine is emulated or busy, or the time is
+            too short; nothing is written.
     """
-    _check_out(asked)
-    if asked_provider() != "cpu":
-        raise UsageError(f"{VARIABLE} is {asked_provider()}, and a processor is calibrated", "unset it")
-    check_threads(asked.threads)
-    refuse_emulated(emulation(), "calibrated")
-    backends = _runtimes(asked.runtimes)
-    _check_quiet(asked)
+    backends = _usable(asked, check_calibration(asked), machine)
+    refuse_emulated(machine.emulated, "calibrated")
     seconds = asked.seconds / len(backends)
     found: dict[RuntimeName, RuntimeTimes] = {}
     with (
-        tempfile.TemporaryDirectory(prefix="edgevit-") as folder,
-        child_runner(progress, seconds + _SLACK_SECONDS) as children,
+        machine.scratch() as folder,
+        child_runner(progress, seconds + _SLACK_SECONDS, machine.start) as children,
     ):
+        look = Task(look_whether_quiet, QuietJob(asked.threads, _LOOK_SECONDS), Quiet)
+        _check_quiet(asked, machine, children.run("look whether it is quiet", look))
         for backend in backends:
-            job = TimingJob(_name(backend), asked.threads, Path(folder), seconds)
+            job = TimingJob(_name(backend), asked.threads, folder, seconds)
             times = children.run(f"time {backend.title}", Task(time_runtime, job, RuntimeTimes, timing=True))
             _check_times(backend, times, asked)
             if times.busy:
                 progress.message(f"{backend.title}: the machine was busy: {times.busy}; the file says so")
             found[_name(backend)] = times
-    device = describe_host(asked.out, found, asked.threads)
+    device = describe_machine(asked.out, found, replace(machine.host, threads=asked.threads))
     write_atomically(asked.out, device_toml(device).encode())
     return device
 
 
-def describe_host(out: Path, found: dict[RuntimeName, RuntimeTimes], threads: int) -> Device:
-    """Returns this host as a device, with the coefficients of each runtime.
+def describe_machine(out: Path, found: dict[RuntimeName, RuntimeTimes], host: Host) -> Device:
+    """Returns a machine as a device, with the coefficients of each runtime.
 
     Args:
         out: File that it is for, which names it.
         found: What was timed, by runtime.
-        threads: Of each inference.
+        host: The machine, with the threads of each inference.
     """
-    host = host_fingerprint(threads)
     numerics = {"float": "float32", "int8_weights": "float32", "int8_static": "int8", "int8_dynamic": "int8"}
     unit = Unit(
         name="cpu",
-        title=f"{host.cpu}, {threads} thread{'' if threads == 1 else 's'}",
+        title=f"{host.cpu}, {host.threads} thread{'' if host.threads == 1 else 's'}",
         kind="cpu",
         cores=(_cores(host),),
-        threads=threads,
+        threads=host.threads,
         runtimes=tuple(found),
         numerics=numerics,  # type: ignore[arg-type]
-        calibrations=tuple(_calibration(name, times, threads) for name, times in found.items()),
+        calibrations=tuple(_calibration(name, times, host.threads) for name, times in found.items()),
     )
-    memory = Quantity(value=host.memory_bytes, source="this host's own report") if host.memory_bytes else None
+    memory = Quantity(value=host.memory_bytes, source="the machine's own report") if host.memory_bytes else None
     return Device(
         name=device_name(out),
         title=f"{host.cpu} with {host.cores} cores, {host.os}",
@@ -163,7 +171,7 @@ def _calibration(runtime: RuntimeName, times: RuntimeTimes, threads: int) -> Cal
 
 def _cores(host: Host) -> Cores:
     known = tuple(dict.fromkeys(_INSTRUCTIONS[flag] for flag in host.isa if flag in _INSTRUCTIONS))
-    return Cores(architecture=host.cpu, count=host.cores, instructions=known, source="this host's own report")  # type: ignore[arg-type]
+    return Cores(architecture=host.cpu, count=host.cores, instructions=known, source="the machine's own report")  # type: ignore[arg-type]
 
 
 def _check_out(asked: HostCalibration) -> None:
@@ -178,30 +186,27 @@ def _check_out(asked: HostCalibration) -> None:
         raise UsageError(f"{out} exists", "choose another --out, or replace it with --force")
 
 
-def _runtimes(names: Sequence[str]) -> tuple[Backend, ...]:
-    """Returns the runtimes that were asked for, or else those that are installed."""
-    known = ", ".join(backend.format for backend in all_backends())
-    asked = tuple(dict.fromkeys(get_backend(name) for name in names))
-    missing = [backend for backend in asked if not is_installed(backend.runtime)]
-    if missing:
-        raise UsageError(
-            f"{missing[0].title} is not installed", f"pip install 'edgevit[{missing[0].format}]', or leave it out"
+def _usable(asked: HostCalibration, backends: tuple[Backend, ...], machine: Machine) -> tuple[Backend, ...]:
+    """Those of the backends that the machine has; where some were asked for, it has to have them all."""
+    missing = [backend for backend in backends if machine.lacks(backend)]
+    if asked.runtimes and missing:
+        install = (
+            f"pip install 'edgevit[{missing[0].format}]'"
+            if machine.is_here
+            else f"pip install {missing[0].runtime} there"
         )
-    found = asked or tuple(backend for backend in all_backends() if is_installed(backend.runtime))
+        raise UsageError(machine.lacks(missing[0]), f"{install}, or leave it out of --runtimes")
+    found = tuple(backend for backend in backends if backend not in missing)
     if not found:
+        known = ", ".join(backend.format for backend in all_backends())
         raise UsageError("no runtime is installed", f"pip install 'edgevit[FORMAT]', where FORMAT is one of {known}")
     return found
 
 
-def _check_quiet(asked: HostCalibration) -> None:
-    wait_until_quiet(asked.threads, _LOOK_SECONDS)
-    begin = read_counters()
-    wait_until_quiet(asked.threads, 0.0)
-    cores = host_fingerprint(asked.threads).cores
-    found = disturbances(activity_since(begin), asked.threads, cores, None)
-    if found and not asked.force:
+def _check_quiet(asked: HostCalibration, machine: Machine, found: Quiet) -> None:
+    if found.busy and not asked.force:
         raise UsageError(
-            f"this machine is busy: {'; '.join(map(str, found))}",
+            f"{'this machine' if machine.is_here else machine.shown} is busy: {found.busy}",
             "end what else runs, or calibrate all the same with --force: the file then says so",
         )
 

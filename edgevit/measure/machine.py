@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from edgevit.backends import Backend
+from edgevit.measure.emulation import emulation
 from edgevit.measure.host import check_threads, host_fingerprint
 from edgevit.results.measurement import HOST, Host
 from edgevit.run.child_process import Child, start_cold
 from edgevit.run.executor import processors
+from edgevit.run.packages import is_installed
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,12 @@ class Machine:
     """Artifacts that may be loaded side by side."""
     shown: str
     """For people: "this host"."""
+    lacks: Callable[[Backend], str]
+    """Returns why a backend cannot be used there; "" where it can."""
+    scratch: Callable[[], AbstractContextManager[Path]]
+    """Gives a folder there for files that are not kept; it may have to be made first."""
+    emulated: str = ""
+    """Why it is known to be emulated; "" if nothing says so."""
 
     @property
     def is_here(self) -> bool:
@@ -45,4 +56,24 @@ def this_machine(threads: int) -> Machine:
         UsageError: it has too few processors for them.
     """
     check_threads(threads)
-    return Machine(HOST, host_fingerprint(threads), start_cold, Path.absolute, processors(), "this host")
+    return Machine(
+        name=HOST,
+        host=host_fingerprint(threads),
+        start=start_cold,
+        send=Path.absolute,
+        at_once=processors(),
+        shown="this host",
+        lacks=_lacks,
+        scratch=_scratch,
+        emulated=emulation(),
+    )
+
+
+def _lacks(backend: Backend) -> str:
+    return "" if is_installed(backend.runtime) else f"{backend.runtime} is not installed"
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="edgevit-") as folder:
+        yield Path(folder)

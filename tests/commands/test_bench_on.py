@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgevit.cli.app import run
+from edgevit.devices.device import load_device
 from edgevit.errors import UsageError
 from edgevit.measure.boards.address import ssh_address
 from edgevit.measure.host import host_fingerprint
@@ -75,3 +76,16 @@ def test_an_error_names_the_file_as_the_user_did(
 def test_a_phone_is_no_board() -> None:
     with pytest.raises(UsageError, match="SSH"):
         ssh_address("adb:R58M12")
+
+
+def test_a_board_is_calibrated(loopback: Loopback, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    pytest.importorskip("ai_edge_litert")
+    out = tmp_path / "my-board.toml"
+    asked = ["devices", "calibrate", *BOARD, "--runtimes", "tflite", "--out", str(out), "--force", "--json"]
+    assert run([*asked, "--minutes", "0.25"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["calibrations"]
+    assert (found["runtime"], found["threads"]) == ("litert", 1) and found["networks"] >= 8
+    assert load_device(str(out)).units[0].cores[0].architecture == host_fingerprint(1).cpu
+    assert not (loopback.cache / "scratch").exists() or not list((loopback.cache / "scratch").glob("plain*"))
+    assert loopback.is_quiet()
+    assert run(["devices", "calibrate", *BOARD, "--out", str(out)]) == 2

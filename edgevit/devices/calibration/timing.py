@@ -19,6 +19,7 @@ from edgevit.devices.calibration.features import graph_features
 from edgevit.devices.calibration.network import Network
 from edgevit.devices.calibration.networks import networks, reference
 from edgevit.devices.calibration.numbers import Numbers, numbers_of
+from edgevit.errors import UsageError
 from edgevit.measure.bench import noise_call, time_runs, warm_up
 from edgevit.measure.conditions import Disturbance, activity_since, disturbances, read_counters
 from edgevit.measure.core_wait import timer_without_waits
@@ -46,7 +47,8 @@ class TimingJob:
     runtime: HostRuntime
     threads: int
     folder: Path
-    """For files of networks, one at a time; whoever asks removes it, also where this process is killed."""
+    """For files of networks, one at a time; made where it is not there. Whoever asks removes it, also where this process is
+    killed."""
     seconds: float
     """Networks that do not fit into this time are left out, the least telling ones first."""
 
@@ -82,8 +84,9 @@ def time_runtime(job: TimingJob) -> RuntimeTimes:
     """Times as many networks as the time allows.
 
     Raises:
-        UsageError: the runtime cannot load or run a network.
+        UsageError: the runtime cannot load or run a network, or what writes its networks is not installed.
     """
+    job.folder.mkdir(parents=True, exist_ok=True)
     end = time.monotonic() + job.seconds
     backend = get_backend(job.runtime)
     write = _writer(job.runtime)
@@ -166,6 +169,16 @@ def time_file(job: FileTimeJob) -> FileTime:
 
 def _writer(runtime: HostRuntime) -> Callable[[Network, Numbers, Path], None]:
     """Imports what writes networks for a runtime; the others need not be installed."""
+    try:
+        return _import_writer(runtime)
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"networks for {runtime} are written by the package {error.name}, which is not installed",
+            f"pip install {error.name}, or name the runtimes to calibrate: --runtimes tflite",
+        ) from error
+
+
+def _import_writer(runtime: HostRuntime) -> Callable[[Network, Numbers, Path], None]:
     if runtime == "litert":
         from edgevit.devices.calibration.write_tflite import write_tflite
 

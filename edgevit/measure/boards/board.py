@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
@@ -16,7 +16,7 @@ from edgevit.backends.onnxruntime.providers import VARIABLE, asked_provider
 from edgevit.errors import UsageError
 from edgevit.measure.boards.address import Address
 from edgevit.measure.boards.board_child import BoardChild
-from edgevit.measure.boards.cache import SentFile
+from edgevit.measure.boards.cache import SCRATCH, SentFile
 from edgevit.measure.boards.connection import BoardSpec, Connection, Tell, connect
 from edgevit.measure.boards.probe import BoardFacts, PackageFault, ProbeJob, probe_board
 from edgevit.measure.boards.session import Session, board_error, start_ssh
@@ -63,6 +63,10 @@ class Board:
     def emulated(self) -> str:
         """Why it is known to be emulated; "" if nothing says so."""
         return self.facts.emulated
+
+    def scratch(self) -> AbstractContextManager[Path]:
+        """Gives a folder there for files that are not kept; what is left in it is removed when the board is used next."""
+        return nullcontext(Path(self.connection.folder, SCRATCH))
 
     @property
     def at_once(self) -> int:

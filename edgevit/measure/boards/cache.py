@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+SCRATCH = "scratch"
+"""Folder, within the board's, for files of one task, which removes them."""
 _FILES, _ARTIFACTS, _PART = "files", "artifacts", ".part"
 _CHUNK = 1 << 20
 
@@ -93,7 +95,8 @@ def lay_out(folder: Path, key: str, files: tuple[SentFile, ...]) -> Path:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes what processes that are gone have left half-written."""
+    """Removes what processes that are gone have left half-written or in their scratch folder; only for who holds the lock."""
+    shutil.rmtree(folder / SCRATCH, ignore_errors=True)
     for part in (*folder.glob(f"*{_PART}"), *folder.glob(f"{_FILES}/*{_PART}")):
         pid = part.name.removesuffix(_PART).rpartition(".")[2]
         if pid.isdigit() and not _is_there(int(pid)):

@@ -29,6 +29,8 @@ main(sys.argv[1:])
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 """Time of every file in it."""
 TASKS = (
+    "edgevit.devices.calibration.quiet",
+    "edgevit.devices.calibration.timing",
     "edgevit.measure.bench",
     "edgevit.measure.boards.probe",
     "edgevit.measure.boards.program",
@@ -37,6 +39,8 @@ TASKS = (
     "edgevit.measure.turns",
 )
 """Modules whose functions boards carry out; what they import at their top, and so on, is sent with them."""
+WRITERS = tuple(f"edgevit.devices.calibration.write_{name}" for name in ("onnx", "openvino", "tflite"))
+"""Modules that write the networks of a calibration, each for one runtime and with packages of that."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +81,9 @@ _one_at_a_time = threading.Lock()
 
 def runner_modules() -> tuple[str, ...]:
     """Returns the full names of edgevit's modules that it holds, sorted."""
-    runtimes = [f"edgevit.backends.{name}.session" for name in backend_names()]
+    parts = [f"edgevit.backends.{name}.{part}" for name in backend_names() for part in ("files", "graph", "session")]
     found: set[str] = set()
-    left = ["edgevit.measure.boards.runner_main", *TASKS, *runtimes]
+    left = ["edgevit.measure.boards.runner_main", *TASKS, *WRITERS, *parts]
     while left:
         name = left.pop()
         if name not in found:
