@@ -15,9 +15,10 @@ from edgevit.devices.measured_here import processor_of, why_not_measured_here
 from edgevit.devices.predict import MeasuredFile
 from edgevit.errors import UsageError
 from edgevit.measure.emulation import refuse_emulated
+from edgevit.results.candidate import Candidate
 from edgevit.results.comparison import Comparison
 from edgevit.results.document import from_json
-from edgevit.results.measurement import Host, Measurement
+from edgevit.results.measurement import HOST, Host, Measurement
 from edgevit.results.run import load_run
 from edgevit.run.files import file_sha256
 from edgevit.spec.input_file import expand_user, require_file
@@ -95,22 +96,35 @@ def parse_anchor(text: str, option: str = "--anchor ") -> MeasuredFile:
 
 
 def _of_run(path: Path, device: Device, given: str) -> tuple[MeasuredFile, ...]:
+    """What a run measured on its own machine, where that fits the device, else on the first of its boards that does."""
     run = load_run(path)
-    _check_host(given, run.host, device)
+    fitting = [board.name for board in run.boards if not why_not_measured_here(board.host, device)]
+    on = HOST if not fitting or not why_not_measured_here(run.host, device) else fitting[0]
+    if on == HOST:
+        _check_host(given, run.host, device)
     found = []
     for candidate in run.candidates:
-        measurement = candidate.measurement()
-        if measurement is None or candidate.p50_ms is None or candidate.file is None or not candidate.file.is_file():
-            continue
-        latency, conditions = candidate.latency, measurement.conditions
-        batch, emulated = (latency.batch, latency.emulated) if latency else (conditions.batch, conditions.emulated)
-        found.append(
-            _Measured(candidate.file, candidate.p50_ms, candidate.unstable, measurement.threads, batch, emulated)
-        )
+        measured = _of_candidate(candidate, on)
+        if measured is not None and measured.file.is_file():
+            found.append(measured)
     if not found:
         raise UsageError(f"{given} has no measured artifact in its folder", "copy the whole folder of the run")
     stable = [each for each in found if not each.unstable]
     return _anchors(given, stable or found, device)
+
+
+def _of_candidate(candidate: Candidate, on: str) -> _Measured | None:
+    """What was measured of a candidate; None where nothing was, or its file is not known."""
+    measurement, latency = candidate.measurement(on), candidate.latency_on(on)
+    if measurement is None or candidate.file is None:
+        return None
+    if latency is None:
+        conditions = measurement.conditions
+        p50_ms, unstable, batch = measurement.latency_ms.p50, conditions.unstable, conditions.batch
+        return _Measured(candidate.file, p50_ms, unstable, measurement.threads, batch, conditions.emulated)
+    return _Measured(
+        candidate.file, latency.p50_ms, latency.unstable, measurement.threads, latency.batch, latency.emulated
+    )
 
 
 def _of_bench(path: Path, device: Device, given: str) -> tuple[MeasuredFile, ...]:

@@ -47,6 +47,7 @@ def on_each(
     Returns:
         What each gave, in their order.
     """
+    backends = tuple(dict.fromkeys(backend_of_file(artifact) for artifact in artifacts))
     outcomes: dict[str, OnBoard[Found]] = {}
     unexpected: list[Exception] = []
 
@@ -54,7 +55,7 @@ def on_each(
         line = BoardLine(board.name, progress)
         try:
             _check_runtimes(board, artifacts)
-            with board_machine(board.spec, artifacts, settings, line) as machine:
+            with board_machine(board.spec, backends, settings, line) as machine:
                 outcomes[board.name] = OnBoard(board, measure(machine, line), None)
             progress.stage(board.name, 1, 1)
         except EdgevitError as error:

@@ -15,6 +15,7 @@ from edgevit.commands.anchors import parse_anchor, read_anchors
 from edgevit.devices.device import load_device
 from edgevit.devices.predict import MeasuredFile
 from edgevit.errors import UsageError
+from edgevit.results.board import BoardRecord
 from edgevit.results.comparison import compare
 from edgevit.results.document import to_document
 from edgevit.results.measurement import Host, Interval, RoundLatency
@@ -153,6 +154,23 @@ def test_a_run_gives_what_is_measured_in_its_folder(tmp_path: Path) -> None:
     found.file.unlink()
     with pytest.raises(UsageError, match="no measured artifact"):
         read_anchors([str(tmp_path)], [PI])
+
+
+def test_a_run_made_elsewhere_gives_what_it_measured_on_a_board_that_fits(tmp_path: Path) -> None:
+    run = write_run(tmp_path)
+    there = RoundLatency(61.0, Interval(60.0, 62.0), (60.0, 61.0, 62.0))
+    first = replace(
+        run.candidates[0],
+        on_boards={"pi": there},
+        measurements=(*run.candidates[0].measurements, replace(MEASURED, device="pi")),
+    )
+    laptop = replace(HOST, cpu="Some x86", isa=("avx2",), os="Debian, Linux 6.6 x86_64")
+    run = replace(run, host=laptop, candidates=(first, *run.candidates[1:]), boards=(BoardRecord("pi", HOST),))
+    (tmp_path / "run.json").write_bytes(run_to_json(run))
+    (found,) = read_anchors([str(tmp_path)], [PI])
+    assert (found.ms, found.unit_kind) == (61.0, "cpu")
+    with pytest.raises(UsageError, match="not on Raspberry Pi 4|Some x86"):
+        read_anchors([str(tmp_path)], [load_device("raspberry-pi-4b")])
 
 
 def test_what_ran_on_a_gpu_is_no_measurement_of_the_processor(bench_json: Make) -> None:
