@@ -106,23 +106,24 @@ def asked_boards(
             f"--python {python!r} is not the name of a program", "such as python3.11, or ~/edgevit/bin/python"
         )
     wait_seconds = _wait_seconds(wait or "10min")
-    from edgevit.measure.boards.address import ssh_address
-    from edgevit.measure.boards.connection import BoardSpec
-    from edgevit.measure.boards.fleet import FleetBoard, check_distinct, read_fleet
+    from edgevit.measure.boards.fleet import fleet_of, read_fleet
 
     if fleet is not None:
         refuse_with("--fleet", {"--on": on, "--python": python}, "the file says it of each board")
         return read_fleet(fleet, wait_seconds)
-    addresses = [ssh_address(each) for each in on or ()]
-    hosts = [address.host for address in addresses]
-    boards = tuple(
-        FleetBoard(
-            host if hosts.count(host) == 1 else str(address), BoardSpec(address, python or "python3", wait_seconds)
-        )
-        for address, host in zip(addresses, hosts, strict=True)
-    )
-    check_distinct(boards, "--on")
-    return boards
+    return fleet_of(on or (), python or "python3", wait_seconds)
+
+
+def one_board(on: list[str] | None, python: str | None, wait: str | None) -> BoardSpec | None:
+    """Returns the one board that is asked for; None for this machine.
+
+    Raises:
+        UsageError: there are several, or see :func:`asked_boards`.
+    """
+    boards = asked_boards(on, None, python, wait, clean=False)
+    if len(boards) > 1:
+        raise UsageError(f"--on is given {len(boards)} times, and this is of one board", "give one, then the next")
+    return boards[0].spec if boards else None
 
 
 def wait_minutes(text: str | None) -> float | None:

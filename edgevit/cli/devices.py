@@ -139,7 +139,7 @@ def calibrate_devices(
     from edgevit.spec.input_file import expand_user
     from edgevit.spec.spec import MeasureSpec
 
-    board = board_options.asked_board(on, python, wait, clean=False)
+    board = board_options.one_board(on, python, wait)
     asked = HostCalibration(
         out=expand_user(str(out or ("my-board.toml" if board else "my-host.toml"))),
         runtimes=tuple(options.split(runtimes) or ()),

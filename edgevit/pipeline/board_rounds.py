@@ -100,7 +100,7 @@ def _time_on(context: RunContext, candidates: tuple[Candidate, ...], asked: Boar
 
 def _measure_on(context: RunContext, candidates: tuple[Candidate, ...], asked: BoardSpec, stage: str) -> BoardRounds:
     inputs, progress, spec = context.inputs, context.stages.progress, context.inputs.spec
-    log = context.stages.folder.log(f"board-{asked.address.host}")
+    log = context.stages.folder.log(f"board-{asked.name}")
     with _open(inputs, asked, progress) as board:
         lacks = {backend.name: board.lacks(backend) for backend in inputs.backends}
         failures = {each.id: lacks[each.backend] for each in candidates if lacks[each.backend]}

@@ -16,8 +16,8 @@ from edgevit.data.sampling import RunData, TuningImages
 from edgevit.devices.device import Device, load_device
 from edgevit.distillation.accelerator import find_device
 from edgevit.errors import UsageError
-from edgevit.measure.boards.address import ssh_address
 from edgevit.measure.boards.connection import BoardSpec
+from edgevit.measure.boards.fleet import fleet_of
 from edgevit.measure.host import check_threads, has_precision, host_fingerprint
 from edgevit.model.load import Model
 from edgevit.pipeline.classifier_only import check_kind
@@ -213,7 +213,7 @@ def open_inputs(spec: Spec, progress: Progress) -> Inputs:
     check_threads(spec.measure.threads)
     devices = tuple(map(load_device, spec.devices))
     asked = spec.boards
-    boards = tuple(BoardSpec(ssh_address(each), asked.python, 60 * asked.wait_minutes) for each in asked.on)
+    boards = tuple(board.spec for board in fleet_of(asked.on, asked.python, 60 * asked.wait_minutes))
     backends, host = open_backends(spec, devices), host_fingerprint(spec.measure.threads)
     if spec.model.random_weights and spec.data.evaluation:
         raise UsageError("accuracy of random weights is not reported", "leave out --data, or give weights")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from edgevit.backends import get_backend
 from edgevit.errors import UsageError
-from edgevit.measure.boards.address import parse_address
+from edgevit.measure.boards.address import parse_address, ssh_address
 from edgevit.measure.boards.connection import BoardSpec
 from edgevit.spec.input_file import require_file
 from edgevit.spec.toml_files import find, read_toml, validate
@@ -72,6 +73,28 @@ def read_fleet(path: Path, wait_seconds: float) -> tuple[FleetBoard, ...]:
         raise UsageError(f"{path} names no board", "add one: [[board]], name, address")
     boards = tuple(_board(entry, str(path), wait_seconds) for entry in entries)
     check_distinct(boards, str(path))
+    return boards
+
+
+def fleet_of(addresses: Sequence[str], python: str, wait_seconds: float) -> tuple[FleetBoard, ...]:
+    """Returns boards that are told by their addresses alone; each is named by its host, or its whole address where two have the same host.
+
+    Args:
+        addresses: For SSH, as ``--on`` takes them.
+        python: That runs on each.
+        wait_seconds: How long to wait for another bench to end.
+
+    Raises:
+        UsageError: one is no address, or is given twice.
+    """
+    found = [ssh_address(each) for each in addresses]
+    hosts = [address.host for address in found]
+    names = [host if hosts.count(host) == 1 else str(address) for host, address in zip(hosts, found, strict=True)]
+    boards = tuple(
+        FleetBoard(name, BoardSpec(address, python, wait_seconds, name))
+        for name, address in zip(names, found, strict=True)
+    )
+    check_distinct(boards, "--on")
     return boards
 
 
