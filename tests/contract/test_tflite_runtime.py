@@ -23,6 +23,7 @@ from edgevit.commands.parity import ParityQuestion, compare_results
 from edgevit.data.digits import load_split
 from edgevit.results.document import to_document
 from tests.data.pictures import save
+from tests.loopback import Loopback
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -133,3 +134,17 @@ def test_a_newer_version_of_an_op_is_refused_by_name(old: Old, digits_files: dic
     said = old("bench", "new.tflite", code=2)
     assert "new.tflite has FULLY_CONNECTED version 12, which tflite-runtime 2." in said
     assert "hint: ai-edge-litert" in said
+
+
+def test_it_measures_as_the_runtime_of_a_board(
+    old: Old, loopback: Loopback, digits_files: dict[str, Path], int8_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board = ["--on", "board", "--python", os.environ[PYTHON], "--json"]
+    for file in (digits_files["litert"], int8_file):
+        assert run(["bench", str(file), "--min-seconds", "0", *board]) == 0
+        measurement = json.loads(capsys.readouterr().out)["measurement"]
+        assert measurement["conditions"]["runtime_version"].endswith(" (tflite-runtime)")
+        assert measurement["latency_ms"]["p50"] > 0
+    assert run(["bench", str(digits_files["litert"]), str(int8_file), *board]) == 0
+    assert len(json.loads(capsys.readouterr().out)["comparison"]["files"]) == 2
+    assert loopback.is_quiet()

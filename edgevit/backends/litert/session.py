@@ -50,7 +50,7 @@ class RuntimeSession:
         self._output_places = [detail["index"] for detail in outputs]
         self.inputs = tuple(_describe(detail) for detail in inputs)
         self.outputs = tuple(_describe(detail) for detail in outputs)
-        self.runtime_version = version(_RUNTIME)
+        self.runtime_version = version(_RUNTIME) + (f" ({FORMER})" if _RUNTIME == FORMER else "")
         self.precision = "f32"
         self.delegate = _delegate(self._interpreter)
         self.threads = threads
