@@ -19,6 +19,7 @@ from edgevit.gate.confidence_sequence import ERROR_RATE, EVERYTHING, LEAST_VALUE
 from edgevit.gate.regression import RESOLUTION, Decision, change, decide
 from edgevit.measure.blocks import Alternately, Block, BlockSettings, Contender, measure_block, preload, quick_ms
 from edgevit.measure.conditions import contention
+from edgevit.measure.emulation import emulation, refuse_emulated
 from edgevit.measure.host import check_threads, threads_note
 from edgevit.measure.turns import Turns
 from edgevit.results.artifact import TensorSpec
@@ -66,6 +67,7 @@ def measure_regression(request: RegressionRequest, progress: Progress) -> Regres
             out of time.
     """
     check_threads(request.threads)
+    refuse_emulated(emulation(), "judged")
     files = (request.new, request.old)
     backends = [backend_of_file(file) for file in files]
     digests = [file_sha256(file) for file in files]

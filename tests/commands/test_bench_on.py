@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,19 @@ def test_a_board_is_calibrated(loopback: Loopback, capsys: pytest.CaptureFixture
     assert not (loopback.cache / "scratch").exists() or not list((loopback.cache / "scratch").glob("plain*"))
     assert loopback.is_quiet()
     assert run(["devices", "calibrate", *BOARD, "--out", str(out)]) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("artifact", ["probe.tflite", "probe.onnx"])
+def test_an_emulated_board_runs_everything_and_says_that_it_is_one(
+    artifact: str, loopback: Loopback, capsys: pytest.CaptureFixture[str]
+) -> None:
+    userland = os.environ.get("EDGEVIT_ARM64_PYTHON")
+    if userland is None:
+        pytest.skip("EDGEVIT_ARM64_PYTHON names no Python of an emulated arm64 userland with LiteRT and ONNX Runtime")
+    line = ["bench", str(PROBES / artifact), "--min-seconds", "0", "--on", "board", "--python", userland, "--json"]
+    assert run(line) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert "aarch64 programs" in document["measurement"]["conditions"]["emulated"]
+    assert "aarch64" in document["host"]["os"]
+    assert loopback.is_quiet(60.0)

@@ -90,6 +90,12 @@ def request(files: tuple[Path, Path], max_regression: float = 0.05, seconds: flo
     return RegressionRequest(*files, RegressionLimits(max_regression, 0.2), seconds)
 
 
+def test_an_emulated_machine_is_refused(files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "emulation", lambda: "aarch64 programs on a processor of type x86")
+    with pytest.raises(UsageError, match="cannot be judged: aarch64 programs"):
+        measure_regression(request(files), Silent())
+
+
 def test_it_stops_as_soon_as_it_knows(tell: Tell, files: tuple[Path, Path]) -> None:
     tell(lambda _: turns(4.0), turns(4.0))
     found = measure_regression(request(files), Silent())
