@@ -6,6 +6,7 @@ Efficient Integer-Arithmetic-Only Inference", 2018). What the artifact itself sa
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -37,8 +38,11 @@ _aten = torch.ops.aten
 _JOINED = (_aten.add.Tensor, _aten.add_.Tensor, _aten.mean.dim, _aten.adaptive_avg_pool2d.default)
 """Ops without weights whose inputs a fully int8 network rounds too."""
 _FAKE = (fake_quantize_between, fake_quantize_image, fake_quantize_rows)
-_RANGE_IMAGES = 32
-"""Calibration images that give static ranges while a model is tuned; the artifact's own come from all of them."""
+_MEAN_IMAGES = 32
+"""Calibration images that give static ranges while a model is tuned, where these are means over images or of all values; the
+artifact's own come from all of them."""
+_EXTREME_IMAGES = 256
+"""The same where ranges are extremes over all images: these grow with the number, and with few the simulation clips more."""
 _AT_ONCE = 16
 """Of these, so many share the cost of the calls."""
 
@@ -76,7 +80,8 @@ class StaticRanges:
     def __init__(self, module: fx.GraphModule, scheme: Int8Scheme, images: np.ndarray) -> None:
         """Begins without ranges; see :func:`simulate`."""
         self._module, self._scheme = module, scheme
-        self._images = images[:: max(1, len(images) // _RANGE_IMAGES)][:_RANGE_IMAGES]
+        self._images = _spread(images, _MEAN_IMAGES)
+        self._more_images = _spread(images, _EXTREME_IMAGES)
         self._names: dict[fx.Node, str] = {}
         """What is rounded, each with the name of its buffer, float32 [2, ...]."""
         self._by_channel: set[fx.Node] = set()
@@ -94,14 +99,15 @@ class StaticRanges:
 
     def measure(self) -> None:
         """Takes the ranges from the graph as it is now, computed in float, by the method of the recipe."""
-        binned = set(self._names) - self._by_channel if self._scheme.ranges in BINNED else set()
-        found = tensor_ranges(self._activations(binned), self._scheme.ranges)
+        method, whole = self._scheme.ranges, set(self._names) - self._by_channel
+        binned = whole if method in BINNED else set()
+        averaged = whole if method == "mean_min_max" else set()
+        found = tensor_ranges(self._activations(binned), method)
         bounds = {node: torch.tensor([found[node.name]]) for node in binned}
-        lows, highs = self._extremes(set(self._names) - binned)
-        for node in lows:
-            mean = self._scheme.ranges == "mean_min_max" and node not in self._by_channel
-            low, high = (lows[node].mean(0), highs[node].mean(0)) if mean else (lows[node].amin(0), highs[node].amax(0))
-            bounds[node] = torch.stack([low, high], dim=-1)
+        for node, extremes in self._extremes(averaged, self._images).items():
+            bounds[node] = extremes.mean(0)
+        for node, extremes in self._extremes(set(self._names) - binned - averaged, self._more_images).items():
+            bounds[node] = torch.stack([extremes[..., 0].amin(0), extremes[..., 1].amax(0)], dim=-1)
         for node, name in self._names.items():
             pair = bounds[node].unbind(-1)
             if self._scheme.arithmetic.symmetric_ranges and self._scheme.int8_adds:
@@ -109,23 +115,20 @@ class StaticRanges:
             buffer = cast(torch.Tensor, getattr(self._module, name))
             buffer.copy_(torch.stack(pair).reshape(buffer.shape))
 
-    def _extremes(self, nodes: Collection[fx.Node]) -> tuple[dict[fx.Node, torch.Tensor], dict[fx.Node, torch.Tensor]]:
-        """Least and largest value of each image, zero included, float64 [images, channels]; one channel for the whole."""
+    def _extremes(self, nodes: Collection[fx.Node], images: np.ndarray) -> dict[fx.Node, torch.Tensor]:
+        """Least and largest value in each image, zero included, float64 [images, channels, 2]; one channel for the whole."""
 
-        def run(image: torch.Tensor) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+        def run(image: torch.Tensor) -> dict[str, torch.Tensor]:
             found = _FloatRun(self._module, frozenset(nodes), self._by_channel)
             found.run(image[None])
             return found.extremes
 
         parts = []
-        for first in range(0, len(self._images) if nodes else 0, _AT_ONCE):
-            images = torch.tensor(self._images[first : first + _AT_ONCE], device=device_of(self._module))
+        for first in range(0, len(images) if nodes else 0, _AT_ONCE):
+            batch = torch.tensor(images[first : first + _AT_ONCE], device=device_of(self._module))
             with torch.no_grad():
-                parts.append(torch.vmap(run)(images))
-        lows, highs = (
-            {node: torch.cat([part[node.name][bound] for part in parts]).double() for node in nodes} for bound in (0, 1)
-        )
-        return lows, highs
+                parts.append(torch.vmap(run)(batch))
+        return {node: torch.cat([part[node.name] for part in parts]).double() for node in nodes}
 
     def _activations(self, nodes: Collection[fx.Node]) -> Iterator[dict[str, np.ndarray]]:
         for image in self._images if nodes else ():
@@ -133,6 +136,11 @@ class StaticRanges:
             with torch.inference_mode():
                 run.run(torch.tensor(image[None], device=device_of(self._module)))
             yield run.seen
+
+
+def _spread(images: np.ndarray, count: int) -> np.ndarray:
+    """At most so many images, taken evenly."""
+    return images[:: math.ceil(len(images) / count)]
 
 
 def _symmetric(low: torch.Tensor, high: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -150,8 +158,8 @@ class _FloatRun(MappedInterpreter):
         super().__init__(module)
         self._kept, self._by_channel = kept, by_channel
         self.seen: dict[str, np.ndarray] = {}
-        self.extremes: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
-        """float32 [channels], zero included."""
+        self.extremes: dict[str, torch.Tensor] = {}
+        """Least and largest, zero included, float32 [channels, 2]."""
 
     def run_node(self, n: fx.Node) -> Any:
         if n.target in (*_FAKE, fake_quantize_weight):
@@ -163,7 +171,7 @@ class _FloatRun(MappedInterpreter):
             self.seen[n.name] = value.cpu().numpy().copy()  # before an op in place overwrites it
         else:
             rows = value[0].flatten(1) if n in self._by_channel else value.reshape(1, -1)
-            self.extremes[n.name] = rows.amin(1).clamp_max(0), rows.amax(1).clamp_min(0)
+            self.extremes[n.name] = torch.stack([rows.amin(1).clamp_max(0), rows.amax(1).clamp_min(0)], dim=-1)
         return value
 
 
