@@ -79,13 +79,14 @@ def test_a_phone_is_no_board() -> None:
         ssh_address("adb:R58M12")
 
 
+@pytest.mark.slow
 def test_a_board_is_calibrated(loopback: Loopback, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     pytest.importorskip("ai_edge_litert")
     out = tmp_path / "my-board.toml"
     asked = ["devices", "calibrate", *BOARD, "--runtimes", "tflite", "--out", str(out), "--force", "--json"]
-    assert run([*asked, "--minutes", "0.25"]) == 0
+    assert run([*asked, "--minutes", "2"]) == 0
     (found,) = json.loads(capsys.readouterr().out)["calibrations"]
-    assert (found["runtime"], found["threads"]) == ("litert", 1) and found["networks"] >= 8
+    assert (found["runtime"], found["threads"]) == ("litert", 1) and found["networks"] >= 20
     assert load_device(str(out)).units[0].cores[0].architecture == host_fingerprint(1).cpu
     assert not (loopback.cache / "scratch").exists() or not list((loopback.cache / "scratch").glob("plain*"))
     assert loopback.is_quiet()
