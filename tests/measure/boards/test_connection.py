@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from edgevit.errors import UsageError
+from edgevit.errors import EdgevitError, UsageError
 from edgevit.measure.boards.address import parse_address
 from edgevit.measure.boards.connection import BoardSpec, clean_board
 from edgevit.measure.boards.lock import LEASE_SECONDS
 from edgevit.measure.sustained import SustainedJob, SustainedLatency, run_sustained
+from edgevit.run.child_process import run_in_child
 from edgevit.run.task import Task
 from tests.loopback import PYTHON, Loopback
 from tests.measure.boards.opened import opened, wait_for
@@ -240,6 +241,31 @@ def test_a_bench_that_is_killed_leaves_nothing_running(loopback: Loopback) -> No
     bench.kill()
     bench.wait()
     assert loopback.is_quiet()
+
+
+def test_a_connection_that_is_cut_during_the_run(loopback: Loopback, tmp_path: Path) -> None:
+    failed: list[Exception] = []
+    with opened() as board:
+        job = SustainedJob("onnxruntime", board.send(PROBES / "probe.onnx"), "fastest", 1, 60.0)
+        task = Task(run_sustained, job, SustainedLatency, timing=True)
+
+        def measure() -> None:
+            try:
+                run_in_child(task, timeout_seconds=60.0, log=tmp_path / "log", start=board.start)
+            except Exception as error:  # noqa: BLE001  looked at below
+                failed.append(error)
+
+        thread = threading.Thread(target=measure)
+        thread.start()
+        wait_for(loopback.worker)
+        for pid in clients():
+            os.kill(pid, signal.SIGKILL)
+        thread.join(30.0)
+        assert not thread.is_alive()
+        assert loopback.is_quiet(), "nothing runs on, and the lock is free"
+    (error,) = failed
+    assert isinstance(error, EdgevitError)
+    assert "board" in error.message and ("connection" in error.message or "lost" in error.message), error.message
 
 
 @pytest.mark.slow
