@@ -28,7 +28,7 @@ from benchmarks.imagenet import first_images, other_images
 from benchmarks.library_defaults import LibraryArtifact, LibraryJob
 from benchmarks.library_knobs import KNOBS, make_with_knobs
 from benchmarks.models import default_data
-from edgevit import compress, units
+from edgevit import units
 from edgevit.artifacts.accuracy import accuracy_of, agreement, read_answers
 from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, run_images
 from edgevit.artifacts.pytorch_reference import ReferenceJob, reference_logits
@@ -39,6 +39,7 @@ from edgevit.errors import CandidateFailed
 from edgevit.measure.op_times import OpTimesJob, time_ops
 from edgevit.measure.rounds import RoundEntry, RoundSettings, measure_rounds, rounds_for
 from edgevit.model.program.capture import capture, save_program
+from edgevit.pipeline.compress import compress
 from edgevit.pipeline.model_inputs import open_model
 from edgevit.pipeline.tuned_candidates import divergences
 from edgevit.results.candidate import Candidate

@@ -18,11 +18,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.models import Case, default_data, digits, real
-from edgevit import compress, units
+from edgevit import units
 from edgevit.cli.terminal import make_progress, print_table
 from edgevit.errors import CandidateFailed
 from edgevit.measure.paired import PairedLatency
 from edgevit.measure.rounds import RoundEntry, RoundSettings, measure_rounds, rounds_for
+from edgevit.pipeline.compress import compress
 from edgevit.results.candidate import Candidate
 from edgevit.results.run import Run, load_run
 from edgevit.results.statistics import paired_ratio
