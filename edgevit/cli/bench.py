@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -125,11 +124,9 @@ def bench(
       edgevit bench model.onnx --on user@jetson --runtime tensorrt
       edgevit bench model.tflite --on adb:SERIAL --benchmark-model android_aarch64_benchmark_model
     """
-    from edgevit.cli import render_bench, render_layers, terminal
-    from edgevit.commands import bench as command
+    from edgevit.cli import bench_ways, terminal
+    from edgevit.cli.bench_checks import Given, check_together
     from edgevit.commands import record as record_command
-    from edgevit.results.document import to_document
-    from edgevit.results.machine_state import not_stable
     from edgevit.spec.spec import MeasureSpec
     from edgevit.spec.toml_files import validate
 
@@ -148,139 +145,83 @@ def bench(
         raise UsageError("missing argument 'ARTIFACT...'", "name artifacts; edgevit bench --help shows more")
     options.check_choice("precision", precision, options.PRECISIONS)
     seconds = None if sustained is None else parse_seconds(sustained)
-    ways = {
-        "--pipeline": pipeline is not None,
-        "--sustained": sustained is not None,
-        "--op-times": op_times,
-        "--layers": layers,
-    }
-    phone_options.check_runtime(runtime)
-    if record:
-        if not boards and serial is None and runtime is None:
-            raise UsageError(
-                "--record has no effect without --on or --runtime", "a run has its own machine's measurements"
-            )
-        options.refuse_with(
-            "--record",
-            {"--sustained": sustained, "--batch": batch, "several files": len(artifacts) > 1},
-            "it stores one latency",
-        )
-        record_command.check_recordable(artifacts[0])
-    several = len(boards) > 1 or fleet is not None
-    if several:
-        options.refuse_with("several boards", {"--record": record, "--runtime": runtime}, "those are for one at a time")
-    if serial is not None:
-        elsewhere = ways | {
-            "--fleet": fleet,
-            "--python": python,
-            "--wait": wait,
-            "--batch": batch,
-            "--runtime": runtime,
-        }
-        phone_options.check_for_phone(elsewhere)
-    elif runtime is not None:
-        elsewhere = ways | {"--threads": threads, "--batch": batch, "several files": len(artifacts) > 1}
-        options.refuse_with("--runtime", elsewhere, "trtexec times whole inferences of one file on the GPU")
-    elif boards:
-        elsewhere = {name: given for name, given in ways.items() if name != "--sustained"}
-        options.refuse_with("--on", elsewhere, "only whole inferences are timed on a board")
-    _check_one_way([option for option, given in ways.items() if given], len(artifacts), batch is not None)
-    how_long = {"--min-runs": min_runs is not None, "--min-seconds": min_seconds is not None}
-    if sustained is not None:
-        options.refuse_with("--sustained", how_long, "it says how long to run")
+    given = Given(
+        artifacts=tuple(artifacts),
+        ways={
+            "--pipeline": pipeline is not None,
+            "--sustained": seconds is not None,
+            "--op-times": op_times,
+            "--layers": layers,
+        },
+        how_long={"--min-runs": min_runs is not None, "--min-seconds": min_seconds is not None},
+        threads=threads,
+        batch=batch,
+        record=record,
+        require_stable=require_stable,
+        serial=serial,
+        boards=len(boards),
+        fleet=fleet,
+        python=python,
+        wait=wait,
+        runtime=runtime,
+    )
+    check_together(given)
     options.check_layers(layers, plot, wide)
     if device is not None and not layers:
         raise UsageError("--device is for --layers", "add it, or leave out --device")
-    if op_times or layers:
-        way = "--op-times" if op_times else "--layers"
-        options.refuse_with(way, {**how_long, "--require-stable": require_stable}, "it counts inferences")
-    if len(artifacts) > 1:
-        options.refuse_with("several files", how_long, "they are timed in rounds of bursts")
+    if record:
+        record_command.check_recordable(artifacts[0])
     asked = options.nested(threads=threads, min_runs=min_runs, min_seconds=min_seconds)
     settings = validate(MeasureSpec, {"min_seconds": 2.0, **asked}, "command line")
-    if several:
+    if given.is_several_boards:
         asked_there = FleetBench(artifacts, precision, settings, batch, seconds)
         bench_fleet(boards, asked_there, require_stable=require_stable, as_json=as_json)
         return
-    board = boards[0].spec if boards else None
-    artifact, *others = artifacts
     if serial is not None:
         from edgevit.commands.bench_phone import AskedPhone
 
         phone = AskedPhone(serial, benchmark_model, delegate or "cpu", precision)
-        ways_out = phone_options.Output(as_json=as_json, require_stable=require_stable, record=record)
-        phone_options.bench_phone(phone, artifacts, settings, ways_out)
+        output = phone_options.Output(as_json=as_json, require_stable=require_stable, record=record)
+        phone_options.bench_phone(phone, artifacts, settings, output)
         return
-    document: dict[str, Any]
-    need_python = artifacts
+    run_there = list(artifacts)
+    way: bench_ways.Way
     if runtime is not None:
         from edgevit.commands.bench_tensorrt import check_for_tensorrt
 
-        check_for_tensorrt(artifact, precision)
-        need_python = []
-    with terminal.make_progress() as progress, machine_of(board, need_python, settings, progress) as machine:
-        if runtime is not None:
-            from edgevit.commands.bench_tensorrt import bench_with_tensorrt
-
-            measurement = bench_with_tensorrt(machine, artifact, precision, settings, progress)
-            show = partial(render_bench.print_measurement, artifact, measurement, machine.shown)
-            facts = command.machine_document(machine, artifacts, measurement.threads) if as_json else {}
-            document = {"artifact": str(artifact), "measurement": to_document(measurement), **facts}
-            unstable = not_stable(measurement.conditions.unstable, measurement.conditions.machine)
-        elif others:
-            comparison = command.compare_files(machine, artifacts, precision, settings, batch, progress)
-            show = partial(render_bench.print_comparison, comparison, machine.shown)
-            facts = command.machine_document(machine, artifacts, comparison.threads) if as_json else {}
-            document = {"comparison": to_document(comparison), **facts}
-            unstable = "; ".join(f"{file.artifact}: {why}" for file, why in comparison.not_stable)
-        elif seconds is not None:
-            long_run = command.sustain_file(machine, artifact, precision, settings, seconds, progress)
-            show = partial(render_bench.print_sustained, artifact, long_run, machine.shown)
-            document = {"artifact": str(artifact), "sustained": render_bench.sustained_document(long_run)}
-            if not machine.is_here:
-                document |= command.machine_document(machine, artifacts, long_run.threads)
-            unstable = not_stable(long_run.unstable, long_run.machine)
-        elif op_times:
-            profile = command.profile_file(artifact, precision, settings, progress)
-            show = partial(render_bench.print_op_times, artifact, profile)
-            sums = {
-                "sum_ms": profile.sum_ms,
-                "families": [to_document(family) for family in profile.families],
-                "ops": [to_document(op) for op in profile.ops],
-            }
-            document = {"artifact": str(artifact), "op_times": {**to_document(profile), **sums}}
-            unstable = ""
-        elif layers:
-            from edgevit.commands.layers import check_pictures, draw, measure_file_layers
-
-            check_pictures(plot)
-            found = measure_file_layers(artifact, precision, settings, device, progress)
-            pictures = draw(artifact.name, found, plot) if plot else ()
-            show = partial(render_layers.show_measured, artifact, found, pictures, wide=wide)
-            document = {"artifact": str(artifact), **render_layers.layer_times_document(found)}
-            unstable = ""
-        elif pipeline is not None:
-            from edgevit.commands.image_pipeline import time_file_pipeline
-
-            whole = time_file_pipeline(artifact, precision, settings, pipeline, progress)
-            show = partial(render_bench.print_pipeline, artifact, whole)
-            document = {"artifact": str(artifact), "pipeline": to_document(whole)}
-            unstable = not_stable(whole.unstable, whole.machine)
-        else:
-            measurement = command.measure_file(machine, artifact, precision, settings, batch, progress)
-            show = partial(render_bench.print_measurement, artifact, measurement, machine.shown)
-            facts = command.machine_document(machine, artifacts, measurement.threads) if as_json else {}
-            document = {"artifact": str(artifact), "measurement": to_document(measurement), **facts}
-            unstable = not_stable(measurement.conditions.unstable, measurement.conditions.machine)
-    stored = record_command.record_measurement(artifact, measurement) if record else None
-    if as_json:
-        terminal.print_json(document | ({"recorded": str(stored)} if stored else {}))
+        check_for_tensorrt(artifacts[0], precision)
+        way, run_there = bench_ways.with_tensorrt, []
+    elif len(artifacts) > 1:
+        way = bench_ways.several_files
+    elif seconds is not None:
+        way = bench_ways.sustained(seconds)
+    elif op_times:
+        way = bench_ways.op_times
+    elif layers:
+        way = bench_ways.layers(device, plot, wide=wide)
+    elif pipeline is not None:
+        way = bench_ways.image_pipeline(pipeline)
     else:
-        show()
-        if stored:
-            terminal.print_line(f"recorded in {stored}, as {measurement.device}")
-    if require_stable and unstable:
-        raise CheckFailed(f"the measurement is unstable: {unstable}", "measure again on a quiet machine")
+        way = bench_ways.one_file
+    question = bench_ways.Question(artifacts, precision, settings, batch, as_json)
+    board = boards[0].spec if boards else None
+    with terminal.make_progress() as progress, machine_of(board, run_there, settings, progress) as machine:
+        found = way(machine, question, progress)
+    document, recorded = found.document, ""
+    if record and found.measurement is not None:
+        stored = record_command.record_measurement(artifacts[0], found.measurement)
+        document, recorded = (
+            {**document, "recorded": str(stored)},
+            f"recorded in {stored}, as {found.measurement.device}",
+        )
+    if as_json:
+        terminal.print_json(document)
+    else:
+        found.show()
+        if recorded:
+            terminal.print_line(recorded)
+    if require_stable and found.unstable:
+        raise CheckFailed(f"the measurement is unstable: {found.unstable}", "measure again on a quiet machine")
 
 
 def parse_seconds(text: str) -> float:
@@ -294,17 +235,3 @@ def parse_seconds(text: str) -> float:
     if not 2 <= seconds <= _LONGEST_SECONDS:
         raise UsageError(f"--sustained {text!r} is not a time of 2 s to a day", "such as 60s or 10min")
     return seconds
-
-
-def _check_one_way(given: list[str], files: int, batch: bool) -> None:
-    """Refuses options that do not go together; ``given`` are those that each measure in a way of their own."""
-    if len(given) > 1:
-        raise UsageError(f"{' and '.join(given)} do not go together", "give one of them")
-    if not given:
-        return
-    (option,) = given
-    if files > 1:
-        raise UsageError(f"{option} takes one file, not {files}", "measure them one after another")
-    if batch:
-        takes = "takes single images" if option == "--pipeline" else "does not take --batch"
-        raise UsageError(f"{option} {takes}", "leave out --batch")
