@@ -331,7 +331,8 @@ def _answer(run: Run, device: str, name: str | None) -> DeviceAnswer:
     if board:
         remarks = [f"{board.host.cpu}, {board.host.os}"]
         remarks += [f"emulated: {board.emulated}"] if board.emulated else []
-        remarks += [f"{len(board.failures)} candidates did not run there"] if board.failures else []
+        count = len(board.failures)
+        remarks += [f"{count} candidate{'' if count == 1 else 's'} did not run there"] if count else []
         return DeviceAnswer(device, "yes, as measured" if name else "no", name or "", tuple(remarks))
     if name is None:
         reasons = dict.fromkeys(

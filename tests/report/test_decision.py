@@ -126,7 +126,7 @@ def test_a_board_is_measured_and_never_predicted() -> None:
     assert not any("predicted" in text for text in (*decision.sure, decision.why, decision.why_not))
     (answer,) = device_answers(run)
     assert (answer.answer, answer.chosen) == ("yes, as measured", "litert/fp32")
-    assert answer.remarks[-1] == "1 candidates did not run there"
+    assert answer.remarks[-1] == "1 candidate did not run there"
 
 
 def test_an_emulated_board_is_not_to_be_relied_on() -> None:
