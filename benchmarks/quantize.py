@@ -26,7 +26,7 @@ from benchmarks.models import Case, default_data, digits, real
 from benchmarks.ratios import compared, finished_run
 from edgevit import units
 from edgevit.artifacts.accuracy import score
-from edgevit.artifacts.evaluate import run_once
+from edgevit.artifacts.feed import run_once
 from edgevit.backends import get_backend
 from edgevit.cli.terminal import print_line, print_message, print_table
 from edgevit.data.images import Samples, open_samples

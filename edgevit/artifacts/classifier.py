@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgevit.artifacts.evaluate import check_classifier, class_count, preprocessing_for, run_once
+from edgevit.artifacts.feed import check_classifier, class_count, preprocessing_for, run_once
 from edgevit.artifacts.usage import Usage
 from edgevit.artifacts.use_script import USE_SCRIPT
 from edgevit.backends import Session, backend_of_file

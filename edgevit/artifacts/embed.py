@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgevit.artifacts.evaluate import run_once
+from edgevit.artifacts.feed import run_once
 from edgevit.artifacts.make import MadeArtifact, WholeFolder, describe
 from edgevit.artifacts.output_differences import compare_outputs
 from edgevit.artifacts.verify import compare, tolerance_of

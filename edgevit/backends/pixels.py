@@ -16,7 +16,7 @@ def offset_and_divisor(mean: tuple[float, ...], std: tuple[float, ...]) -> tuple
     """Returns what is subtracted from pixels in 0..255, and what the difference is divided by.
 
     A division, not a product with the reciprocal: where 255 times the mean is a number of float32, the outcome is then what
-    :func:`edgevit.data.preprocess.normalized_levels` gives, bit for bit; else it differs by rounding.
+    :func:`edgevit.data.normalize.normalized_levels` gives, bit for bit; else it differs by rounding.
 
     Args:
         mean: Of each channel, for pixels in 0..1.

@@ -15,6 +15,8 @@ from edgevit.errors import UsageError
 
 if TYPE_CHECKING:
     from edgevit.backends import Backend
+    from edgevit.commands.eval import FileEvaluation
+    from edgevit.measure.boards.board import Board
     from edgevit.measure.boards.connection import BoardSpec
     from edgevit.measure.boards.fleet import FleetBoard
     from edgevit.measure.machine import Machine
@@ -40,6 +42,16 @@ Fleet = Annotated[
         metavar="FLEET.toml",
         rich_help_panel=BOARD,
         help="Measure on the boards of a file, side by side.",
+        show_default=False,
+    ),
+]
+EvaluateOn = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--on",
+        metavar="ADDRESS",
+        rich_help_panel=BOARD,
+        help="Run the artifact on a board, over SSH: user@host[:port] or a Host of ~/.ssh/config.",
         show_default=False,
     ),
 ]
@@ -188,6 +200,29 @@ def machine_with(
         return
     with board_machine(board, backends, settings, progress, need_all=need_all) as machine:
         yield machine
+
+
+@contextmanager
+def evaluation_board(board: BoardSpec | None, asked: FileEvaluation, progress: Progress) -> Iterator[Board | None]:
+    """Gives the board to evaluate a file on, connected; None for this machine.
+
+    Args:
+        board: None for this machine.
+        asked: The file, the threads and the time limit.
+        progress: Progress callback.
+
+    Raises:
+        UsageError: what is asked cannot be done, or the board cannot be used.
+    """
+    from edgevit.commands.eval import check_evaluation
+    from edgevit.commands.eval_on import evaluating_board
+
+    if board is None:
+        yield None
+        return
+    check_evaluation(asked)
+    with evaluating_board(board, asked.artifact, asked.threads, asked.timeout_seconds, progress) as connected:
+        yield connected
 
 
 def clean_boards(boards: Sequence[FleetBoard], *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgevit.cli import options
+from edgevit.cli import board_options, options
 
 if TYPE_CHECKING:
     from edgevit.commands.eval import FileEvaluation
@@ -94,6 +94,9 @@ def evaluate(
             help="Stop after so long without progress; 900 when not given.",
         ),
     ] = None,
+    on: board_options.EvaluateOn = None,
+    python: board_options.Python = None,
+    wait: board_options.Wait = None,
     as_json: options.Json = False,
 ) -> None:
     """Score an artifact on labelled images.
@@ -105,12 +108,15 @@ def evaluate(
     With --corruptions, the file is scored beside its float parent (that of its run, or --reference) on corrupted images, three
     severities each, and on further --data of other domains; --record stores that for budgets and `edgevit compare`.
 
+    With --on, the file runs on a board; images are preprocessed, and outputs scored, on this machine.
+
     \b
     Examples:
       edgevit eval run/artifacts/litert/fp32/dense/model.tflite --data digits
       edgevit eval mobilenet_v2.tflite --data val/ --mean 0.5 --std 0.5 --class-offset 1
       edgevit eval int8/model.onnx --data photos/ --reference fp32/model.onnx
       edgevit eval int8/model.onnx --data photos/ --save-outputs int8.npz
+      edgevit eval int8/model.tflite --data val/ --on pi@raspberrypi.local
       edgevit eval run/artifacts/onnxruntime/static_wi8_ai8/dense/model.onnx --data digits --corruptions noise,jpeg --record
     """
     from edgevit.cli import render, terminal
@@ -133,6 +139,11 @@ def evaluate(
         masks=masks,
         save_outputs=save_outputs,
     )
+    board = board_options.one_board(on, python, wait)
+    if board is not None:
+        options.refuse_with(
+            "--on", {"--corruptions": corruptions}, "a board computes the outputs for the images as they are"
+        )
     if save_outputs is not None:
         _check_save_outputs(save_outputs, data, corruptions)
     twice = next((source for source in data if data.count(source) > 1), None)
@@ -143,8 +154,11 @@ def evaluate(
         _evaluate_shift(asked, tuple(data), corruptions, seed or 0, record=record, as_json=as_json)
         return
     options.refuse_without("--corruptions", {"--seed": seed is not None, "--record": record})
-    with terminal.make_progress() as progress:
-        scores = {source: evaluate_file(replace(asked, data=source), progress) for source in data}
+    with (
+        terminal.make_progress() as progress,
+        board_options.evaluation_board(board, asked, progress) as connected,
+    ):
+        scores = {source: evaluate_file(replace(asked, data=source), progress, connected) for source in data}
     for note in dict.fromkeys(note for found in scores.values() for note in found.notes):
         terminal.print_message(f"warning: {note}")
     if as_json:

@@ -229,7 +229,7 @@ def print_score(artifact: Path, data: str, score: FileScore) -> None:
     accuracy = score.accuracy
     if score.outputs and accuracy.metric:
         found = f"{accuracy.metric.title} {score_text(accuracy.metric)}"
-        print_line(f"{artifact.name}: {found} to the reference on {accuracy.samples} images of {data}")
+        print_line(f"{artifact.name}: {found} to the reference on {accuracy.samples} images of {data}{_where(score)}")
         rows = [(o.name, units.decibels(o.snr_db), f"{o.cosine:.5f}", f"{o.max_rel_diff:.1e}") for o in score.outputs]
         print_table(("output", "SNR", "cosine", "max rel diff"), rows, numeric=(1, 2, 3))
         return
@@ -238,12 +238,18 @@ def print_score(artifact: Path, data: str, score: FileScore) -> None:
     ece = f", calibration error (ECE) {accuracy.ece:.3f}" if accuracy.ece is not None else ""
     top1 = [] if accuracy.top1 is None else [f"top-1 {units.percent(accuracy.top1)}{between}{top5}{ece}"]
     found = ", ".join((*_metric_text(accuracy.metric), *top1)) or "no labels, so no accuracy"
-    print_line(f"{artifact.name}: {found} on {accuracy.samples} images of {data}")
+    print_line(f"{artifact.name}: {found} on {accuracy.samples} images of {data}{_where(score)}")
     if accuracy.not_finite:
         images = f"{accuracy.not_finite} of {accuracy.samples} images"
         print_line(f"{artifact.name}: NaN or infinity for {images}, which count as misses")
     if score.classes:
         print_line(f"classes by output: {outputs_text(score.classes)}")
+
+
+def _where(score: FileScore) -> str:
+    """Where a file was run, if on a board."""
+    where = score.computed_on
+    return "" if where is None else f", computed on {where.device}{' (emulated)' if where.emulated else ''}"
 
 
 def _metric_text(score: MetricScore | None) -> list[str]:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from edgevit.artifacts.accuracy import accuracy_of, read_answers
-from edgevit.artifacts.evaluate import check_classifier, class_count, preprocessing_for, run_once
 from edgevit.artifacts.metrics.built_in import find_asked_metric
 from edgevit.artifacts.metrics.classification import AGREEMENT
 from edgevit.artifacts.metrics.fidelity import COSINE, SNR
@@ -19,22 +15,20 @@ from edgevit.artifacts.metrics.metric import Metric, Predictions
 from edgevit.artifacts.metrics.segmentation import MIOU
 from edgevit.artifacts.plausibility import chance_warning
 from edgevit.artifacts.usage import Usage, usage_of
-from edgevit.backends import Session, backend_of_file, get_backend
+from edgevit.backends import backend_of_file
+from edgevit.commands.eval_on import board_runner, score_file_on
 from edgevit.commands.eval_outputs import OutputsQuestion, score_outputs
 from edgevit.commands.eval_save import save_outputs
-from edgevit.data.array_form import check_form
+from edgevit.commands.score_file import ImagesDone, ScoreFileJob, score_file
 from edgevit.data.images import ImageSet, Samples, open_images, open_samples
-from edgevit.data.in_order import map_in_order
 from edgevit.data.output_labels import check_classes, match_labels
-from edgevit.data.preprocess import preprocess
-from edgevit.data.row_file import read_written_rows, write_rows_as_they_come
-from edgevit.data.sampling import refuse_broken, sample_images
+from edgevit.data.row_file import read_written_rows
+from edgevit.data.sampling import sample_images
 from edgevit.errors import CandidateFailed, UsageError
-from edgevit.measure.host import check_threads
-from edgevit.results.artifact import Preprocessing
-from edgevit.results.file_score import FileScore
+from edgevit.measure.boards.board import Board
+from edgevit.measure.host import check_threads, host_fingerprint
+from edgevit.results.file_score import ComputedOn, FileScore
 from edgevit.results.output import outputs_line
-from edgevit.run.child_process import report_progress
 from edgevit.run.packages import is_installed
 from edgevit.run.progress import Progress
 from edgevit.run.stages import child_runner
@@ -73,43 +67,13 @@ class FileEvaluation:
     """Where to write the outputs for each image, see :mod:`edgevit.artifacts.result_set`; labels are not needed then."""
 
 
-@dataclass(frozen=True)
-class ScoreFileJob:
-    """A file to run over labelled images."""
-
-    backend: str
-    artifact: Path
-    samples: Samples
-    preprocessing: Preprocessing
-    """Its input size is replaced by the file's own."""
-    class_offset: int | None
-    classes: tuple[str, ...]
-    """Name of the class of each output; none where the file does not state them."""
-    threads: int
-    precision: str
-    logits: Path
-    """Where to write float32 [n, outputs], as .npy; of a job that is stopped, what it had done so far is left."""
-
-
-@dataclass(frozen=True)
-class ImagesDone:
-    """How many images a file was run over, and how."""
-
-    images: int
-    preprocessing: Preprocessing
-    """Of the images, with the input size of the file."""
-    runtime_version: str
-    delegate: str
-    precision: str
-    threads: int
-
-
-def evaluate_file(asked: FileEvaluation, progress: Progress) -> FileScore:
+def evaluate_file(asked: FileEvaluation, progress: Progress, board: Board | None = None) -> FileScore:
     """Scores a file on labelled images, or by its outputs beside those of another file.
 
     Args:
         asked: The file, the images, and how they are fed to it.
         progress: Progress callback.
+        board: Where the file is run, connected; None for this machine. Images are decoded, and outputs scored, here.
 
     Returns:
         The score; where the runtime crashed or stood still, that of the images done so far.
@@ -120,9 +84,61 @@ def evaluate_file(asked: FileEvaluation, progress: Progress) -> FileScore:
             standard deviation.
         CandidateFailed: the runtime crashed, or ran out of time, at the first image.
     """
-    check_threads(asked.threads)
+    usage, metric = check_evaluation(asked)
+    if board is None or asked.reference is not None:
+        check_threads(asked.threads)
+    computed_on = None if board is None else ComputedOn(board.name, board.host, board.emulated)
+    if (usage.contract and usage.contract.outputs) or asked.reference is not None or asked.masks is not None:
+        return replace(score_outputs(_question(asked, usage, metric), progress, board), computed_on=computed_on)
+    chosen = choose_samples(asked.data, asked.samples, _SEED)
+    images = _labelled(chosen) if asked.save_outputs is None or metric is not None else open_samples(chosen)
+    if metric is None:
+        check_classes(images)
+    with (
+        tempfile.TemporaryDirectory(prefix="edgevit-") as folder,
+        child_runner(progress, asked.timeout_seconds) as run,
+        board_runner(board, progress, asked.timeout_seconds) as runner,
+    ):
+        job = ScoreFileJob(
+            backend=backend_of_file(asked.artifact).name,
+            artifact=asked.artifact.absolute(),
+            samples=images.samples,
+            preprocessing=usage.preprocessing,
+            class_offset=asked.class_offset,
+            classes=usage.classes,
+            threads=asked.threads,
+            precision=asked.precision,
+            logits=Path(folder, "logits.npy"),
+        )
+        stopped, saved = None, None
+        try:
+            if runner is not None:
+                done = score_file_on(runner, job, Path(folder))
+            else:
+                done = run.run(f"evaluate {asked.artifact.name}", Task(score_file, job, ImagesDone))
+        except CandidateFailed as error:
+            if read_written_rows(job.logits) is None:
+                raise
+            stopped = error.message
+        else:
+            if asked.save_outputs is not None:
+                host = host_fingerprint(done.threads) if board is None else board.host
+                saved = save_outputs(asked.save_outputs, images, job, done, host)
+        score = _score(images, job, metric, stopped)
+        notes = (*usage.notes, *score.notes)
+        return replace(score, notes=notes, saved_outputs=saved, computed_on=computed_on)
+
+
+def check_evaluation(asked: FileEvaluation) -> tuple[Usage, Metric | None]:
+    """Checks what can be known before a runtime is started, or a board is asked.
+
+    Returns:
+        How the file is used, and the metric that is asked for.
+
+    Raises:
+        UsageError: see :func:`evaluate_file`.
+    """
     metric = None if asked.metric is None else open_file_metric(asked.metric, beside=asked.reference is not None)
-    backend = backend_of_file(asked.artifact)
     usage = usage_of(asked.artifact, asked.preprocessing)
     named = usage.contract.outputs if usage.contract else ()
     if named and metric is None and asked.reference is None and asked.masks is None:
@@ -136,35 +152,7 @@ def evaluate_file(asked: FileEvaluation, progress: Progress) -> FileScore:
             "--save-outputs keeps the logits of a classifier",
             "leave it out; --reference FILE compares all outputs with another file's",
         )
-    if named or asked.reference is not None or asked.masks is not None:
-        return score_outputs(_question(asked, usage, metric), progress)
-    chosen = choose_samples(asked.data, asked.samples, _SEED)
-    images = _labelled(chosen) if asked.save_outputs is None or metric is not None else open_samples(chosen)
-    if metric is None:
-        check_classes(images)
-    with tempfile.TemporaryDirectory(prefix="edgevit-") as folder, child_runner(progress, asked.timeout_seconds) as run:
-        job = ScoreFileJob(
-            backend=backend.name,
-            artifact=asked.artifact.absolute(),
-            samples=images.samples,
-            preprocessing=usage.preprocessing,
-            class_offset=asked.class_offset,
-            classes=usage.classes,
-            threads=asked.threads,
-            precision=asked.precision,
-            logits=Path(folder, "logits.npy"),
-        )
-        stopped, saved = None, None
-        try:
-            done = run.run(f"evaluate {asked.artifact.name}", Task(score_file, job, ImagesDone))
-        except CandidateFailed as error:
-            if read_written_rows(job.logits) is None:
-                raise
-            stopped = error.message
-        else:
-            saved = None if asked.save_outputs is None else save_outputs(asked.save_outputs, images, job, done)
-        score = _score(images, job, metric, stopped)
-        return replace(score, notes=(*usage.notes, *score.notes), saved_outputs=saved)
+    return usage, metric
 
 
 _OF_TWO = (AGREEMENT, COSINE, SNR)
@@ -222,49 +210,6 @@ def _question(asked: FileEvaluation, usage: Usage, metric: Metric | None) -> Out
         reference=asked.reference,
         masks=asked.masks,
     )
-
-
-def score_file(job: ScoreFileJob) -> ImagesDone:
-    """Runs a file over images and writes its logits.
-
-    Raises:
-        UsageError: the file is not a classifier of single images, it is not sure which of its outputs a label means, or
-            images cannot be read.
-    """
-    session = get_backend(job.backend).open_session(job.artifact, job.threads, job.precision)
-    check_classifier(session)
-    images = open_samples(job.samples)
-    match_labels(images, class_count(session), job.class_offset, job.classes)
-    contract = preprocessing_for(session.inputs[0], job.preprocessing)
-    check_form(images.form, images.source, contract)
-    write_rows_as_they_come(job.logits, len(images), _logits(session, images, contract))
-    return ImagesDone(
-        images=len(images),
-        preprocessing=contract,
-        runtime_version=session.runtime_version,
-        delegate=session.delegate,
-        precision=session.precision,
-        threads=session.threads,
-    )
-
-
-def _logits(session: Session, images: ImageSet, contract: Preprocessing) -> Iterator[np.ndarray]:
-    """The logits of each image, float32 [1, outputs]; once one is broken, the rest is only looked through for others."""
-
-    def decoded(image_id: str) -> np.ndarray | UsageError:
-        try:
-            return preprocess(images.picture(image_id, contract), contract)
-        except UsageError as error:
-            return error
-
-    broken: list[str] = []
-    for done, image in enumerate(map_in_order(decoded, images.ids)):
-        report_progress(done, len(images))
-        if isinstance(image, UsageError):
-            broken.append(image.message.removeprefix(f"{images.source}: "))
-        elif not broken:
-            yield run_once(session, image[None])
-    refuse_broken(images.source, broken)
 
 
 def _labelled(samples: Samples) -> ImageSet:

@@ -8,27 +8,24 @@ from pathlib import Path
 
 import numpy as np
 
-from edgevit.artifacts.evaluate import (
-    InferenceJob,
-    LogitsFile,
-    check_takes_image,
-    image_size,
-    preprocessing_for,
-    run_images,
-)
+from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, run_images
+from edgevit.artifacts.feed import image_size, preprocessing_for
 from edgevit.artifacts.metrics.judge import score_alone
 from edgevit.artifacts.metrics.metric import Metric, Predictions
 from edgevit.artifacts.metrics.segmentation import class_map
 from edgevit.artifacts.output_differences import compare_outputs
-from edgevit.artifacts.outputs import outputs_of_file, split_rows
+from edgevit.artifacts.outputs import split_rows
+from edgevit.artifacts.ports import Ports, ReadPortsJob, read_ports
 from edgevit.artifacts.usage import Usage
-from edgevit.backends import backend_of_file, get_backend
+from edgevit.backends import backend_of_file
+from edgevit.commands.eval_on import board_runner
 from edgevit.data.images import ImageSet
 from edgevit.data.masks import open_masks
 from edgevit.data.prepared import PreparedImages, PrepareImagesJob, prepare_images
-from edgevit.data.row_file import read_rows
+from edgevit.data.row_file import read_rows, write_rows
 from edgevit.errors import UsageError
-from edgevit.results.artifact import Preprocessing, TensorSpec
+from edgevit.measure.boards.board import Board
+from edgevit.results.artifact import Preprocessing
 from edgevit.results.candidate import Accuracy, OutputDifference
 from edgevit.results.file_score import FileScore
 from edgevit.results.output import Output, outputs_line
@@ -55,30 +52,13 @@ class OutputsQuestion:
     """Folder of masks, in place of the labels of the images."""
 
 
-@dataclass(frozen=True)
-class ReadPortsJob:
-    """A file to open."""
-
-    backend: str
-    artifact: Path
-    threads: int
-    precision: str
-
-
-@dataclass(frozen=True)
-class Ports:
-    """What a file takes and gives."""
-
-    input: TensorSpec
-    outputs: tuple[Output, ...]
-
-
-def score_outputs(asked: OutputsQuestion, progress: Progress) -> FileScore:
+def score_outputs(asked: OutputsQuestion, progress: Progress, board: Board | None = None) -> FileScore:
     """Runs a file over images, and another one where there is one, and takes the metric of the outputs.
 
     Args:
         asked: The files, the images and the metric.
         progress: Progress callback.
+        board: Where the file is run, connected; None for this machine, which the other file is always run on.
 
     Returns:
         The value of the metric; with another file also each output's differences.
@@ -89,15 +69,25 @@ def score_outputs(asked: OutputsQuestion, progress: Progress) -> FileScore:
         CandidateFailed: a runtime crashed, or ran out of time.
         CheckFailed: the file gave NaN or infinity.
     """
-    with tempfile.TemporaryDirectory(prefix="edgevit-") as folder, child_runner(progress, asked.timeout_seconds) as run:
-        ports = _ports(asked, asked.artifact, run)
+    with (
+        tempfile.TemporaryDirectory(prefix="edgevit-") as folder,
+        child_runner(progress, asked.timeout_seconds) as run,
+        board_runner(board, progress, asked.timeout_seconds) as runner,
+    ):
+        file = None if runner is None else runner.open(asked.artifact, asked.threads, asked.precision)
+        ports = _ports(asked, asked.artifact, run) if file is None else file.ports
         if asked.reference:
             _check_alike(asked, ports, _ports(asked, asked.reference, run))
         named, wanted = _named(asked.usage, ports), preprocessing_for(ports.input, asked.usage.preprocessing)
         labels = _labels(asked, named, wanted)
-        prepare = PrepareImagesJob(asked.images.samples, wanted, Path(folder, "images.npy"))
-        images = run.run("preprocess images", Task(prepare_images, prepare, PreparedImages))
-        rows = reference = read_rows(_run(asked, asked.artifact, images, Path(folder, "rows.npy"), run))
+        images = PreparedImages(asked.images.samples, wanted)
+        if runner is None or file is None:
+            prepare = PrepareImagesJob(images.samples, wanted, Path(folder, "images.npy"))
+            images = run.run("preprocess images", Task(prepare_images, prepare, PreparedImages))
+            rows = reference = read_rows(_run(asked, asked.artifact, images, Path(folder, "rows.npy"), run))
+        else:
+            write_rows(Path(folder, "rows.npy"), len(images), runner.rows(file, images.samples, wanted, Path(folder)))
+            rows = reference = read_rows(Path(folder, "rows.npy"))
         differences: tuple[OutputDifference, ...] = ()
         if asked.reference:
             reference = read_rows(_run(asked, asked.reference, images, Path(folder, "reference.npy"), run))
@@ -119,22 +109,11 @@ def _labels(asked: OutputsQuestion, outputs: tuple[Output, ...], wanted: Preproc
     return open_masks(asked.images, asked.masks, wanted, (height, width), max(classes, 2))
 
 
-def read_ports(job: ReadPortsJob) -> Ports:
-    """Opens a file and returns what it takes and gives.
-
-    Raises:
-        UsageError: it cannot be loaded, or does not take single RGB images.
-    """
-    session = get_backend(job.backend).open_session(job.artifact, job.threads, job.precision)
-    check_takes_image(session)
-    return Ports(session.inputs[0], outputs_of_file(session.outputs))
-
-
 def _named(usage: Usage, ports: Ports) -> tuple[Output, ...]:
     """The outputs by the names that the contract of the file has for them, for a format may add to these."""
     stated = usage.contract.outputs if usage.contract else ()
-    alike = [output.shape for output in stated] == [output.shape for output in ports.outputs]
-    return stated if alike else ports.outputs
+    alike = [output.shape for output in stated] == [output.shape for output in ports.named]
+    return stated if alike else ports.named
 
 
 def _ports(asked: OutputsQuestion, file: Path, run: ChildRunner) -> Ports:
@@ -163,9 +142,9 @@ def _check_alike(asked: OutputsQuestion, ports: Ports, others: Ports) -> None:
             f" {other_height} x {other_width}",
             "give the float file that it was made from",
         )
-    if [output.shape for output in ports.outputs] != [output.shape for output in others.outputs]:
+    if [output.shape for output in ports.named] != [output.shape for output in others.named]:
         raise UsageError(
-            f"{asked.artifact} gives {outputs_line(ports.outputs)}, --reference {asked.reference}"
-            f" {outputs_line(others.outputs)}",
+            f"{asked.artifact} gives {outputs_line(ports.named)}, --reference {asked.reference}"
+            f" {outputs_line(others.named)}",
             "give the float file that it was made from",
         )

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgevit.artifacts.result_set import ResultSet, write_result_set
 from edgevit.backends import get_backend
+from edgevit.commands.score_file import ImagesDone, ScoreFileJob
 from edgevit.data.images import ImageSet, digests
 from edgevit.data.output_labels import match_labels
 from edgevit.data.row_file import read_rows
-from edgevit.measure.host import host_fingerprint
 from edgevit.results.file_score import SavedOutputs
+from edgevit.results.measurement import Host
 from edgevit.results.parity import ResultOrigin
 from edgevit.run.files import file_sha256
 from edgevit.version import __version__
 
-if TYPE_CHECKING:
-    from edgevit.commands.eval import ImagesDone, ScoreFileJob
 
-
-def save_outputs(path: Path, images: ImageSet, job: ScoreFileJob, done: ImagesDone) -> SavedOutputs:
+def save_outputs(path: Path, images: ImageSet, job: ScoreFileJob, done: ImagesDone, host: Host) -> SavedOutputs:
     """Writes the outputs for each image as a result set.
 
     Args:
@@ -30,6 +27,7 @@ def save_outputs(path: Path, images: ImageSet, job: ScoreFileJob, done: ImagesDo
         images: With labels as their source has them, or without.
         job: That was carried out.
         done: What it found.
+        host: Machine that carried it out.
 
     Raises:
         UsageError: an image cannot be read.
@@ -53,7 +51,7 @@ def save_outputs(path: Path, images: ImageSet, job: ScoreFileJob, done: ImagesDo
             delegate=done.delegate,
             precision=done.precision,
             threads=done.threads,
-            host=host_fingerprint(done.threads).cpu,
+            host=host.cpu,
             edgevit_version=__version__,
         ),
     )

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from edgevit.artifacts.accuracy import Answers, accuracy_of, agreement, read_answers
-from edgevit.artifacts.evaluate import check_classifier, class_count, preprocessing_for, run_once
+from edgevit.artifacts.feed import check_classifier, class_count, preprocessing_for, run_once
 from edgevit.artifacts.usage import RecordedFile, Usage, candidate_of_file, usage_of
 from edgevit.backends import Backend, backend_of_file, get_backend
 from edgevit.commands.file_errors import blaming_file

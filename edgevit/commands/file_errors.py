@@ -21,13 +21,29 @@ def blaming_file(artifact: Path, there: Path | None = None) -> Iterator[None]:
         UsageError: the child crashed, ran out of time, or raised something of its own.
     """
     try:
-        yield
-    except UsageError as error:
-        if there is None or str(there) not in error.message:
-            raise
-        raise UsageError(error.message.replace(str(there), str(artifact)), error.hint) from error
+        with naming_file(artifact, there or artifact):
+            yield
     except CandidateFailed as error:
         raise UsageError(
             f"{artifact}: {error.message}",
             error.hint or "the runtime cannot cope with this file: export it again, or measure another one",
         ) from error
+
+
+@contextmanager
+def naming_file(artifact: Path, there: Path) -> Iterator[None]:
+    """Lets usage errors name a file as the user did.
+
+    Args:
+        artifact: The file, as the user named it.
+        there: Its place for the process that raises them.
+
+    Raises:
+        UsageError: one was raised, with that place in its message.
+    """
+    try:
+        yield
+    except UsageError as error:
+        if str(there) not in error.message:
+            raise
+        raise UsageError(error.message.replace(str(there), str(artifact)), error.hint) from error

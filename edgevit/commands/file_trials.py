@@ -10,11 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from edgevit.artifacts.embed import EmbedJob, embed_preprocessing
-from edgevit.artifacts.evaluate import (
-    InferenceJob,
-    LogitsFile,
-    run_images,
-)
+from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, run_images
 from edgevit.artifacts.layer_sensitivity import Sensitivity, SensitivityJob, layer_sensitivity
 from edgevit.artifacts.make import MadeArtifact, QuantizeJob, quantize
 from edgevit.backends import Backend

@@ -5,11 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgevit.artifacts.evaluate import (
-    check_takes_image,
-    class_count,
-    has_one_row,
-)
+from edgevit.artifacts.feed import check_takes_image, class_count, has_one_row
 from edgevit.artifacts.outputs import outputs_of_file
 from edgevit.backends import get_backend
 from edgevit.errors import UsageError

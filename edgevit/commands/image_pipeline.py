@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from edgevit.artifacts.evaluate import check_takes_image, preprocessing_for, run_once
+from edgevit.artifacts.feed import check_takes_image, preprocessing_for, run_once
 from edgevit.artifacts.usage import usage_of
 from edgevit.backends import backend_of_file, get_backend
 from edgevit.commands.eval import choose_samples

@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 from edgevit.artifacts.embed import check_embeddable
-from edgevit.artifacts.evaluate import (
-    preprocessing_for,
-)
+from edgevit.artifacts.feed import preprocessing_for
 from edgevit.artifacts.make import MadeArtifact
 from edgevit.artifacts.usage import Usage, usage_of
 from edgevit.backends import Backend, backend_of_file, check_scheme

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, check_takes_image, image_size, run_images
+from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, run_images
+from edgevit.artifacts.feed import check_takes_image, image_size
 from edgevit.artifacts.output_differences import compare_outputs
 from edgevit.artifacts.usage import usage_of
 from edgevit.artifacts.verify import FLOAT_TOLERANCE, compare, tolerance_of

@@ -14,7 +14,8 @@ import numpy as np
 
 from edgevit.data.images import ImageSet, Samples, open_samples
 from edgevit.data.in_order import map_in_order
-from edgevit.data.preprocess import normalizer, resize_and_crop
+from edgevit.data.normalize import normalizer
+from edgevit.data.preprocess import resize_and_crop
 from edgevit.data.row_file import read_rows, write_rows
 from edgevit.results.artifact import Preprocessing
 from edgevit.run.child_process import report_progress

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgevit.results.candidate import Accuracy, OutputDifference
+from edgevit.results.measurement import Host
 from edgevit.results.shift import ShiftRecord
 
 
@@ -15,6 +16,17 @@ class SavedOutputs:
     path: str
     """As the user gave it."""
     sha256: str
+
+
+@dataclass(frozen=True)
+class ComputedOn:
+    """Another machine that ran a file over the images; they were preprocessed, and its outputs scored, on this one."""
+
+    device: str
+    """Name of the board."""
+    host: Host
+    emulated: str
+    """Why it is known to be emulated; "" if nothing says so. An emulator computes what the processor would, only slower."""
 
 
 @dataclass(frozen=True)
@@ -35,3 +47,5 @@ class FileScore:
     """What it loses against its float parent on corrupted and on further images, where that is asked for."""
     saved_outputs: SavedOutputs | None = None
     """Where the outputs for each image are, where that is asked for and all images were run."""
+    computed_on: ComputedOn | None = None
+    """Where the file was run; None for this machine."""

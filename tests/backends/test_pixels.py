@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgevit.backends.pixels import free_name, no_float_image, offset_and_divisor
-from edgevit.data.preprocess import normalized_levels
+from edgevit.data.normalize import normalized_levels
 from edgevit.results.artifact import Preprocessing
 
 LEVELS = np.arange(256, dtype=np.float32)[None]

@@ -89,6 +89,11 @@ def lines() -> Iterator[ParameterSet]:
     yield pytest.param(
         f"bench {{model}} --min-seconds 0 --on board --python {PYTHON}", id="bench --on", marks=pytest.mark.slow
     )
+    yield pytest.param(
+        f"eval {{model}} --data digits --samples 5 --on board --python {PYTHON}",
+        id="eval --on",
+        marks=pytest.mark.slow,
+    )
     yield pytest.param("bench {model} --layers", id="bench --layers", marks=pytest.mark.slow)
     yield pytest.param("compress digits_cnn --export onnx --dry-run", id="compress --dry-run", marks=pytest.mark.slow)
 

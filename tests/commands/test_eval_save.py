@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 
 from edgevit.artifacts.result_set import read_result_set
-from edgevit.commands.eval import FileEvaluation, ScoreFileJob, evaluate_file, score_file
+from edgevit.commands.eval import FileEvaluation, evaluate_file
 from edgevit.commands.eval_save import save_outputs
 from edgevit.commands.parity import ParityQuestion, compare_results
+from edgevit.commands.score_file import ScoreFileJob, score_file
 from edgevit.data.images import Samples, open_samples
 from edgevit.errors import UsageError
+from edgevit.measure.host import host_fingerprint
 from edgevit.results.artifact import Preprocessing
 from edgevit.run.files import file_sha256
 from edgevit.run.progress import Silent
 from edgevit.spec.spec import PreprocessingOverrides
 from tests.data.pictures import save
-
-onnx = pytest.importorskip("onnx")
-pytest.importorskip("onnxruntime")
+from tests.small_classifier import write_small_classifier
 
 GIVEN = PreprocessingOverrides(mean=(0.5,), std=(0.5,))
 
@@ -29,16 +29,7 @@ GIVEN = PreprocessingOverrides(mean=(0.5,), std=(0.5,))
 @pytest.fixture
 def classifier(tmp_path: Path) -> Path:
     """A file that takes one image of 8 x 6 pixels and gives the mean of each channel."""
-    helper, FLOAT = onnx.helper, onnx.TensorProto.FLOAT
-    graph = helper.make_graph(
-        [helper.make_node("GlobalAveragePool", ["x"], ["p"]), helper.make_node("Flatten", ["p"], ["y"])],
-        "small",
-        [helper.make_tensor_value_info("x", FLOAT, [1, 3, 8, 6])],
-        [helper.make_tensor_value_info("y", FLOAT, [1, 3])],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    onnx.save(model, tmp_path / "m.onnx")
-    return tmp_path / "m.onnx"
+    return write_small_classifier(tmp_path / "m.onnx")
 
 
 @pytest.fixture
@@ -60,7 +51,7 @@ def test_each_image_has_its_name_digest_label_and_outputs(classifier: Path, tmp_
     samples = Samples(str(tmp_path / "images.npz"), ("2", "0"))
     asked = job(classifier, samples, tmp_path / "logits.npy")
     done = score_file(asked)
-    saved = save_outputs(tmp_path / "out" / "a.npz", open_samples(samples), asked, done)
+    saved = save_outputs(tmp_path / "out" / "a.npz", open_samples(samples), asked, done, host_fingerprint(1))
     found = read_result_set(tmp_path / "out" / "a.npz")
     assert saved.sha256 == file_sha256(tmp_path / "out" / "a.npz")
     assert found.names == ("2", "0")

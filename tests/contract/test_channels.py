@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from edgevit.api.load import load  # noqa: E402
-from edgevit.artifacts.evaluate import run_once  # noqa: E402
+from edgevit.artifacts.feed import run_once  # noqa: E402
 from edgevit.artifacts.use_script import USE_SCRIPT, use_script  # noqa: E402
 from edgevit.backends import get_backend  # noqa: E402
 from edgevit.data.preprocess import preprocess  # noqa: E402

@@ -13,7 +13,7 @@ from PIL import Image
 
 torch = pytest.importorskip("torch")
 
-from edgevit.artifacts.evaluate import run_once  # noqa: E402
+from edgevit.artifacts.feed import run_once  # noqa: E402
 from edgevit.artifacts.output_differences import compare_outputs  # noqa: E402
 from edgevit.artifacts.outputs import split_rows  # noqa: E402
 from edgevit.artifacts.use_script import USE_SCRIPT, use_script  # noqa: E402

@@ -21,7 +21,7 @@ pytest.importorskip("timm")
 
 from torch import Tensor, nn  # noqa: E402
 
-from edgevit.artifacts.evaluate import run_once  # noqa: E402
+from edgevit.artifacts.feed import run_once  # noqa: E402
 from edgevit.artifacts.verify import FLOAT_TOLERANCE, UNDECIDED_MARGIN, compare  # noqa: E402
 from edgevit.backends import Session, backend_names, get_backend  # noqa: E402
 from edgevit.model.program.capture import capture  # noqa: E402

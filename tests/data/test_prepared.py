@@ -12,8 +12,9 @@ from pydantic import TypeAdapter
 
 from edgevit.data import prepared
 from edgevit.data.images import open_images
+from edgevit.data.normalize import normalize, normalized_levels
 from edgevit.data.prepared import PreparedImages, PrepareImagesJob, prepare_images
-from edgevit.data.preprocess import normalize, normalized_levels, preprocess
+from edgevit.data.preprocess import preprocess
 from edgevit.errors import UsageError
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.document import to_document

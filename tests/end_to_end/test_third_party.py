@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgevit.artifacts.evaluate import image_size, run_once
+from edgevit.artifacts.feed import image_size, run_once
 from edgevit.backends import backend_of_file
 from edgevit.data.images import Samples
 from edgevit.data.prepared import PreparedImages

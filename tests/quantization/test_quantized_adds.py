@@ -12,7 +12,7 @@ pytest.importorskip("torch")
 pytest.importorskip("onnxruntime.quantization")
 
 from edgevit import compress
-from edgevit.artifacts.evaluate import run_once
+from edgevit.artifacts.feed import run_once
 from edgevit.backends import get_backend
 from edgevit.data.images import Samples, open_images
 from edgevit.data.prepared import PreparedImages

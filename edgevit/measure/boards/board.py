@@ -105,15 +105,38 @@ class Board:
         Raises:
             UsageError: the connection is lost, or the disk there is full.
         """
-        paths = backend_of_file(artifact).files_of(artifact)
+        files = backend_of_file(artifact).files_of(artifact)
+        return self._send(files, artifact.parent, artifact.name, on_progress) / artifact.name
+
+    def send_files(
+        self, files: Sequence[Path], what: str, on_progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> tuple[Path, ...]:
+        """Sends files that are not there already.
+
+        Args:
+            files: Of one folder of this machine.
+            what: They are, for errors.
+            on_progress: See :meth:`send`; first called before any byte is sent.
+
+        Returns:
+            The files there.
+
+        Raises:
+            UsageError: the connection is lost, or the disk there is full.
+        """
+        folder = self._send(files, files[0].parent, what, on_progress)
+        return tuple(folder / path.name for path in files)
+
+    def _send(self, files: Sequence[Path], folder: Path, what: str, on_progress: Callable[[int, int], None]) -> Path:
+        """Sends files; returns the folder there that stands for theirs."""
         sent = {
-            SentFile(path.relative_to(artifact.parent).as_posix(), file_sha256(path), path.stat().st_size): path
-            for path in paths
+            SentFile(path.relative_to(folder).as_posix(), file_sha256(path), path.stat().st_size): path
+            for path in files
         }
         session = Session(self.connection.remote, self.connection.command("store"), f"store-{next(self._numbers)}")
         try:
-            session.doing = f"sending {artifact.name}"
-            return Path(_store(session, self.address, sent, on_progress), artifact.name)
+            session.doing = f"sending {what}"
+            return Path(_store(session, self.address, sent, on_progress))
         finally:
             session.close()
 
@@ -208,6 +231,8 @@ def _store(
     if total > answer["free_bytes"]:
         room = f"{total} bytes are to be sent, and {answer['free_bytes']} are free"
         raise board_error(address, {"error": "disk full", "message": room}, session.doing)
+    if total:
+        on_progress(0, total)
     with suppress(OSError):
         done = 0
         for path in missing:

@@ -29,6 +29,8 @@ main(sys.argv[1:])
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 """Time of every file in it."""
 TASKS = (
+    "edgevit.artifacts.ports",
+    "edgevit.artifacts.run_rows",
     "edgevit.devices.calibration.quiet",
     "edgevit.devices.calibration.timing",
     "edgevit.measure.bench",

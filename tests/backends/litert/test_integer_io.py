@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("ai_edge_quantizer")
 
-from edgevit.artifacts.evaluate import run_once  # noqa: E402
+from edgevit.artifacts.feed import run_once  # noqa: E402
 from edgevit.backends.litert.export import export  # noqa: E402
 from edgevit.backends.litert.graph import read_graph  # noqa: E402
 from edgevit.backends.litert.quantize import quantize  # noqa: E402

@@ -197,6 +197,8 @@ def test_a_full_disk(loopback: Loopback, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="disk is full") as error:
             board.send(big(tmp_path))
         assert "--clean" in (error.value.hint or "")
+        with pytest.raises(UsageError, match=r"disk is full.* \(while sending images\)"):
+            board.send_files([big(tmp_path)], "images")
         assert board.send(PROBES / "probe.onnx").is_file(), "the connection is still there"
     assert all(path.stat().st_size < 1_000_000 for path in loopback.cache.rglob("*") if path.is_file())
 
