@@ -83,12 +83,9 @@ def artifact_latency(
         macs[arithmetic] += kernel.macs
     main = max(macs, key=lambda arithmetic: macs[arithmetic]) if macs else next(iter(unit.numerics.values()))
     chosen = {name: nearest_configuration(model, device, unit, runtime, name) for name in {main, *of_kernel}}
-    costs = {
-        name: np.exp(model.fitted.log_costs(configuration.groups())) / model.fitted.unit
-        for name, configuration in chosen.items()
-    }
+    costs = {name: model.costs(configuration) for name, configuration in chosen.items()}
     x = _vector(features(found))
-    factor = math.exp(model.like_graphs.correction(x, chosen[main].groups()))
+    factor = math.exp(model.correction(x, chosen[main]))
     by_feature = [
         _vector(kernel_features(kernel)) * costs[arithmetic]
         for kernel, arithmetic in zip(found, of_kernel, strict=True)

@@ -6,16 +6,17 @@ import json
 import math
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgevit.devices.anchors import AnchorModel
 from edgevit.devices.error_correlations import ErrorCorrelations
-from edgevit.devices.evidence import Configuration, Row
+from edgevit.devices.evidence import OF_DEVICE, Configuration, Row
 from edgevit.devices.features import for_batch
 from edgevit.devices.fitted import Array, Fitted
 from edgevit.devices.interval_table import IntervalTable, Regime
@@ -26,11 +27,25 @@ SHIPPED = Path(__file__).parent / "evidence" / "coefficients.npz"
 
 
 @dataclass(frozen=True)
-class CostModel:
-    """Coefficients, intervals, and how much evidence each group has."""
+class Coefficients:
+    """One fit: costs, and what it leaves unexplained of like graphs."""
 
     fitted: Fitted
     like_graphs: LikeGraphs
+
+    def shared(self) -> Coefficients:
+        """Returns them without those of single devices, which tell nothing of a unit that was not measured."""
+        offsets = {level: found for level, found in self.fitted.offsets.items() if level not in OF_DEVICE}
+        weights = {level: found for level, found in self.like_graphs.weights.items() if level not in OF_DEVICE}
+        return Coefficients(replace(self.fitted, offsets=offsets), replace(self.like_graphs, weights=weights))
+
+
+@dataclass(frozen=True)
+class CostModel:
+    """Coefficients, intervals, and how much evidence each group has."""
+
+    coefficients: Mapping[Regime, Coefficients]
+    """What units are predicted by that were measured, and those that never were."""
     intervals: IntervalTable
     anchors: Mapping[Regime, AnchorModel]
     """What anchors say of the predictions of a regime."""
@@ -45,6 +60,20 @@ class CostModel:
         """Returns the number of measurements that a configuration shares a group of a level with."""
         return self.counts.get(level, {}).get(configuration.groups()[level], 0)
 
+    def regime(self, configuration: Configuration) -> Regime:
+        """Returns whether a configuration's unit was measured, in whatever runtime and precision."""
+        return "measured" if self.count("unit device", configuration) else "not measured"
+
+    def costs(self, configuration: Configuration) -> Array:
+        """Returns the cost in ms of one of each feature on a configuration [features]."""
+        fitted = self.coefficients[self.regime(configuration)].fitted
+        costs: Array = np.exp(fitted.log_costs(configuration.groups())) / fitted.unit
+        return costs
+
+    def correction(self, x: Array, configuration: Configuration) -> float:
+        """Returns what measurements of like graphs add to ``log t`` of a graph with features ``x`` [features]."""
+        return self.coefficients[self.regime(configuration)].like_graphs.correction(x, configuration.groups())
+
     def log_ms(self, x: Array, configuration: Configuration) -> float:
         """Predicts the logarithm of the latency in ms of a graph.
 
@@ -52,10 +81,8 @@ class CostModel:
             x: Its features for one image [features].
             configuration: What it runs on.
         """
-        groups = configuration.groups()
-        costs = np.exp(self.fitted.log_costs(groups))
-        total = float((for_batch(x, configuration.batch) / self.fitted.unit * costs).sum())
-        return math.log(total) + self.like_graphs.correction(x, groups)
+        total = float((for_batch(x, configuration.batch) * self.costs(configuration)).sum())
+        return math.log(total) + self.correction(x, configuration)
 
 
 def evidence_counts(rows: Sequence[Row]) -> dict[str, dict[tuple[str, ...], int]]:
@@ -78,62 +105,81 @@ def devices_of_kernels(rows: Sequence[Row]) -> dict[tuple[str, ...], tuple[str, 
 
 def save_cost_model(path: Path, model: CostModel) -> None:
     """Writes a cost model; offsets are rounded to float16, which changes no prediction by more than 1 %."""
-    names = [
-        (level, cast("tuple[str, ...]", group)) for level, groups in model.fitted.offsets.items() for group in groups
-    ]
     index = {
-        "groups": [[level, *group] for level, group in names],
-        "counts": [model.counts.get(level, {}).get(group, 0) for level, group in names],
+        "coefficients": {regime: _index(found, model.counts) for regime, found in model.coefficients.items()},
         "devices": [[list(group), list(devices)] for group, devices in model.devices.items()],
         "intervals": model.intervals.document(),
         "anchors": {regime: found.document() for regime, found in model.anchors.items()},
         "correlations": model.correlations.document(),
-        "like": [
-            [level, list(cast("tuple[str, ...]", group)), at.tolist(), _rounded(weights[at])]
-            for level, groups in model.like_graphs.weights.items()
-            for group, weights in groups.items()
-            if len(at := np.flatnonzero(weights))
-        ],
     }
-    offsets = np.array([model.fitted.offsets[level][group] for level, group in names])
+    arrays = {
+        f"{regime} {name}": array
+        for regime, found in model.coefficients.items()
+        for name, array in _arrays(found).items()
+    }
     text = json.dumps(index, separators=(",", ":"), ensure_ascii=False)
-    np.savez_compressed(
-        path,
-        unit=model.fitted.unit,
-        base=model.fitted.base,
-        offsets=offsets.astype(np.float16),
-        places=model.like_graphs.places.astype(np.float32),
-        index=np.frombuffer(text.encode(), dtype=np.uint8),
-    )
+    np.savez_compressed(path, index=np.frombuffer(text.encode(), dtype=np.uint8), **arrays)  # type: ignore[arg-type]
 
 
 @cache
 def load_cost_model(path: Path = SHIPPED) -> CostModel:
     """Reads a cost model that :func:`save_cost_model` wrote."""
+    coefficients: dict[Regime, Coefficients] = {}
+    counts: dict[str, dict[tuple[str, ...], int]] = {}
     with np.load(path) as arrays:
         index = json.loads(arrays["index"].tobytes())
-        unit, base, table = arrays["unit"], arrays["base"], arrays["offsets"].astype(np.float64)
-        places = arrays["places"].astype(np.float64)
-    offsets: dict[str, dict[Hashable, Array]] = {}
-    counts: dict[str, dict[tuple[str, ...], int]] = {}
-    for (level, *group), count, offset in zip(index["groups"], index["counts"], table, strict=True):
-        offsets.setdefault(level, {})[tuple(group)] = offset
-        counts.setdefault(level, {})[tuple(group)] = count
-    counts["kernels"] = _of_all_devices(counts.get("kernels device", {}))
+        for regime, found in index["coefficients"].items():
+            named = {name: arrays[f"{regime} {name}"].astype(np.float64) for name in _ARRAYS}
+            coefficients[regime] = _read_coefficients(found, named)
+            for (level, *group), count in zip(found["groups"], found["counts"], strict=True):
+                counts.setdefault(level, {})[tuple(group)] = count
     devices = {tuple(group): tuple(names) for group, names in index["devices"]}
-    like = _read_like_graphs(index["like"], places)
     intervals = IntervalTable.from_document(index["intervals"])
     anchors = {regime: AnchorModel.from_document(found) for regime, found in index["anchors"].items()}
-    correlations = ErrorCorrelations.from_document(index.get("correlations", ()))
-    return CostModel(Fitted(unit, base, offsets), like, intervals, anchors, counts, devices, correlations)
+    correlations = ErrorCorrelations.from_document(index["correlations"])
+    return CostModel(coefficients, intervals, anchors, counts, devices, correlations)
 
 
-def _of_all_devices(counts: Mapping[tuple[str, ...], int]) -> dict[tuple[str, ...], int]:
-    """Returns the numbers of rows of kernels, which are no level of the fit, from those on each device."""
-    found: Counter[tuple[str, ...]] = Counter()
-    for (*group, _), count in counts.items():
-        found[tuple(group)] += count
-    return dict(found)
+_ARRAYS = ("unit", "base", "offsets", "places")
+
+
+def _groups(fitted: Fitted) -> list[tuple[str, tuple[str, ...]]]:
+    """Returns level and group of each row of the offsets."""
+    return [(level, cast("tuple[str, ...]", group)) for level, groups in fitted.offsets.items() for group in groups]
+
+
+def _arrays(coefficients: Coefficients) -> dict[str, NDArray[Any]]:
+    fitted = coefficients.fitted
+    offsets = np.array([fitted.offsets[level][group] for level, group in _groups(fitted)])
+    return {
+        "unit": fitted.unit,
+        "base": fitted.base,
+        "offsets": offsets.astype(np.float16),
+        "places": coefficients.like_graphs.places.astype(np.float32),
+    }
+
+
+def _index(coefficients: Coefficients, counts: Mapping[str, Mapping[tuple[str, ...], int]]) -> dict[str, list[Any]]:
+    """Returns the names of groups, with numbers of rows, and the weights of like graphs, as plain values."""
+    groups = _groups(coefficients.fitted)
+    return {
+        "groups": [[level, *group] for level, group in groups],
+        "counts": [counts.get(level, {}).get(group, 0) for level, group in groups],
+        "like": [
+            [level, list(cast("tuple[str, ...]", group)), at.tolist(), _rounded(weights[at])]
+            for level, found in coefficients.like_graphs.weights.items()
+            for group, weights in found.items()
+            if len(at := np.flatnonzero(weights))
+        ],
+    }
+
+
+def _read_coefficients(index: Mapping[str, Any], arrays: Mapping[str, Array]) -> Coefficients:
+    offsets: dict[str, dict[Hashable, Array]] = {}
+    for (level, *group), offset in zip(index["groups"], arrays["offsets"], strict=True):
+        offsets.setdefault(level, {})[tuple(group)] = offset
+    fitted = Fitted(arrays["unit"], arrays["base"], offsets)
+    return Coefficients(fitted, _read_like_graphs(index["like"], arrays["places"]))
 
 
 def _read_like_graphs(document: Sequence[Any], places: Array) -> LikeGraphs:

@@ -88,8 +88,8 @@ def cross_validate(
     part = np.empty(len(rows), dtype=np.int64)
     parts = list(_parts(rows, graphs, left_out, folds))
     for number, (inside, outside) in enumerate(parts):
-        model = fit_rows([rows[at] for at in outside], graphs)
         judged = [rows[at] for at in inside]
+        model = fit_rows([rows[at] for at in outside], graphs, {row.configuration for row in judged})
         part[inside], log_p[inside] = number, predict_rows(model, judged, graphs)
         times[inside] = feature_times(model, judged, graphs)
         for at in inside:

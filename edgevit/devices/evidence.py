@@ -61,6 +61,9 @@ _VARIANTS = (
 
 _PLACED = re.compile(r"layers npu/total (\d+)/(\d+)")
 
+OF_DEVICE = ("unit device", "kernels device", "configuration", "session")
+"""Levels whose groups are of one device."""
+
 _MIXED = frozenset({"w8a8_mixed_int16", "w8a16_mixed_int16", "w8a8_mixed_fp16"})
 
 
@@ -101,6 +104,7 @@ def _groups(configuration: Configuration) -> Mapping[str, tuple[str, ...]]:
     exact = (unit, device, *runtime, threads, batch, configuration.variant)
     return {
         "unit": (unit,),
+        "family": (unit, family),
         "kernels": kernels,
         "runtime": (unit, *runtime, batch),
         "threads": (*kernels, threads, batch, configuration.variant),

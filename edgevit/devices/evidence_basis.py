@@ -24,19 +24,19 @@ class Basis:
 
 def basis(model: CostModel, configuration: Configuration) -> Basis:
     """Returns what the prediction for a configuration rests on: its unit, its architecture, or its runtime alone."""
-    exact = model.count("kernels device", configuration)
-    if exact:
-        return Basis(f"fitted on {_measurements(exact)} of this unit", "measured")
-    unit = model.count("unit device", configuration)
-    if unit:
-        return Basis(f"fitted on {_measurements(unit)} of this unit in other runtimes or precisions", "measured", 1.5)
+    regime = model.regime(configuration)
+    if regime == "measured":
+        exact, unit = model.count("kernels device", configuration), model.count("unit device", configuration)
+        if exact:
+            return Basis(f"fitted on {_measurements(exact)} of this unit", regime)
+        return Basis(f"fitted on {_measurements(unit)} of this unit in other runtimes or precisions", regime, 1.5)
     devices = model.devices.get(configuration.groups()["kernels architecture"], ())
     if devices:
-        return Basis(f"scaled from {_names(devices)}", "not measured", 1.0, "architecture")
+        return Basis(f"scaled from {_names(devices)}", regime, 1.0, "architecture")
     kernels = model.count("kernels", configuration)
     if kernels:
-        return Basis(f"scaled from {_measurements(kernels)} of other architectures", "not measured", 1.5, "runtime")
-    return Basis("data sheet only: nothing was measured in this runtime and precision", "not measured", 2.0, "nothing")
+        return Basis(f"scaled from {_measurements(kernels)} of other architectures", regime, 1.5, "runtime")
+    return Basis("data sheet only: nothing was measured in this runtime and precision", regime, 2.0, "nothing")
 
 
 def _measurements(count: int) -> str:

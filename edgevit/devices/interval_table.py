@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from edgevit.devices.architectures import runtime_family
 from edgevit.devices.evidence import Configuration
 
 Regime = Literal["measured", "not measured"]
@@ -55,12 +54,12 @@ class IntervalTable:
 
 def interval_keys(configuration: Configuration) -> tuple[tuple[str, ...], ...]:
     """Returns the groups whose errors tell of a configuration's, narrowest first."""
-    groups, unit = configuration.groups(), configuration.unit
+    groups = configuration.groups()
     return (
         ("unit device", *groups["unit device"]),
         ("kernels", *groups["kernels"]),
-        ("family", unit, runtime_family(configuration.runtime)),
-        ("unit", unit),
+        ("family", *groups["family"]),
+        ("unit", *groups["unit"]),
         ("all",),
     )
 

@@ -1,19 +1,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from statistics import median
 
 import pytest
 
+from edgevit.devices import cost_model
 from edgevit.devices.cross_validation import (
     FEW_FOLDS,
     FOLDS,
     LEFT_OUT,
+    LeftOut,
     cross_validate,
     fold_of,
     group_names,
     row_prediction,
 )
+from edgevit.devices.fitted import Fitted
+from edgevit.devices.hierarchical import Level, Problem, fit
+from edgevit.devices.interval_table import Regime
 from tests.devices.rows import made_up
 
 
@@ -59,6 +65,21 @@ def test_a_device_that_was_left_out_says_so() -> None:
         "scaled from 6 published measurements of other architectures"
     }
     assert set(LEFT_OUT) == set(FOLDS) == set(FEW_FOLDS)
+
+
+@pytest.mark.parametrize(("left_out", "regime"), [("graph", "measured"), ("device", "not measured")])
+def test_each_fold_is_fitted_with_the_levels_that_its_rows_need(
+    left_out: LeftOut, regime: Regime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = []
+
+    def recorded(problem: Problem, levels: Sequence[Level], families: Sequence[int], iterations: int) -> Fitted:
+        used.append(levels)
+        return fit(problem, levels, families, iterations=iterations)
+
+    monkeypatch.setattr(cost_model, "fit", recorded)
+    assert set(cross_validate(*made_up(6), left_out, 2).regimes) == {regime}
+    assert used == [cost_model.LEVELS[regime]] * 2
 
 
 def test_a_graph_and_its_session_are_left_out_together() -> None:

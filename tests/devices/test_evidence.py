@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edgevit.devices.evidence import CARRIED, COLUMNS, read_rows, without_duplicates
+from edgevit.devices.evidence import CARRIED, COLUMNS, OF_DEVICE, read_rows, without_duplicates
 from edgevit.errors import UsageError
 
 CELLS = {
@@ -69,6 +69,11 @@ def test_tflite_on_a_processor_computes_fp16_weights_in_fp32(tmp_path: Path) -> 
 def test_versions_are_sessions_of_one_configuration(tmp_path: Path) -> None:
     first, second = (row.configuration.groups() for row in read_rows(table(tmp_path, {}, {"runtime_version": "2.6"})))
     assert {level for level in first if first[level] != second[level]} == {"session"}
+
+
+def test_levels_of_one_device_are_those_whose_groups_name_it(tmp_path: Path) -> None:
+    groups = read_rows(table(tmp_path, {"device": "Board"}))[0].configuration.groups()
+    assert {level for level, group in groups.items() if "Board" in group} == set(OF_DEVICE)
 
 
 def test_duplicates_but_for_the_id_are_dropped(tmp_path: Path) -> None:
