@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgevit.cli import render_bench
-from edgevit.commands import bench as command
-from edgevit.results.document import to_document
-from edgevit.results.machine_state import not_stable
 
 if TYPE_CHECKING:
     from edgevit.measure.machine import Machine
@@ -54,6 +51,8 @@ Way = Callable[["Machine", Question, "Progress"], Outcome]
 
 def one_file(machine: Machine, asked: Question, progress: Progress) -> Outcome:
     """Measures latency and memory of one file."""
+    from edgevit.commands import bench as command
+
     found = command.measure_file(machine, asked.artifact, asked.precision, asked.settings, asked.batch, progress)
     return _of_measurement(machine, asked, found)
 
@@ -68,6 +67,9 @@ def with_tensorrt(machine: Machine, asked: Question, progress: Progress) -> Outc
 
 def several_files(machine: Machine, asked: Question, progress: Progress) -> Outcome:
     """Times several files alternately, and ranks them."""
+    from edgevit.commands import bench as command
+    from edgevit.results.document import to_document
+
     found = command.compare_files(machine, asked.artifacts, asked.precision, asked.settings, asked.batch, progress)
     return Outcome(
         {"comparison": to_document(found), **_facts(machine, asked, found.threads)},
@@ -78,6 +80,8 @@ def several_files(machine: Machine, asked: Question, progress: Progress) -> Outc
 
 def sustained(seconds: float) -> Way:
     """Returns the way that runs one file for long."""
+    from edgevit.commands import bench as command
+    from edgevit.results.machine_state import not_stable
 
     def measure(machine: Machine, asked: Question, progress: Progress) -> Outcome:
         found = command.sustain_file(machine, asked.artifact, asked.precision, asked.settings, seconds, progress)
@@ -92,6 +96,9 @@ def sustained(seconds: float) -> Way:
 
 def op_times(_: Machine, asked: Question, progress: Progress) -> Outcome:
     """Measures the time of each op of one file."""
+    from edgevit.commands import bench as command
+    from edgevit.results.document import to_document
+
     found = command.profile_file(asked.artifact, asked.precision, asked.settings, progress)
     sums = {
         "sum_ms": found.sum_ms,
@@ -126,6 +133,8 @@ def layers(device: str | None, plot: Path | None, *, wide: bool) -> Way:
 def image_pipeline(images: str) -> Way:
     """Returns the way that times decoding, resizing and the model apart, on images."""
     from edgevit.commands.image_pipeline import time_file_pipeline
+    from edgevit.results.document import to_document
+    from edgevit.results.machine_state import not_stable
 
     def measure(_: Machine, asked: Question, progress: Progress) -> Outcome:
         found = time_file_pipeline(asked.artifact, asked.precision, asked.settings, images, progress)
@@ -137,6 +146,9 @@ def image_pipeline(images: str) -> Way:
 
 
 def _of_measurement(machine: Machine, asked: Question, found: Measurement) -> Outcome:
+    from edgevit.results.document import to_document
+    from edgevit.results.machine_state import not_stable
+
     return Outcome(
         {
             "artifact": str(asked.artifact),
@@ -150,4 +162,6 @@ def _of_measurement(machine: Machine, asked: Question, found: Measurement) -> Ou
 
 
 def _facts(machine: Machine, asked: Question, threads: int) -> dict[str, Any]:
+    from edgevit.commands import bench as command
+
     return command.machine_document(machine, asked.artifacts, threads) if asked.as_json else {}

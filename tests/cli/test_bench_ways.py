@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from edgevit.cli import bench_ways
 from edgevit.cli.bench_ways import Question, one_file
+from edgevit.commands import bench as command
 from edgevit.measure.machine import this_machine
 from edgevit.run.progress import Silent
 from edgevit.spec.spec import MeasureSpec
@@ -21,8 +21,8 @@ MODEL = Path("model.onnx")
 def test_one_file_gives_a_measurement_to_record_and_says_why_it_is_unstable(monkeypatch: pytest.MonkeyPatch) -> None:
     measured = make_measurement(9.0)
     measured = replace(measured, conditions=replace(measured.conditions, unstable="steal time 12 %"))
-    monkeypatch.setattr(bench_ways.command, "measure_file", lambda *_: measured)
-    monkeypatch.setattr(bench_ways.command, "machine_document", lambda *_: {"host": "a host"})
+    monkeypatch.setattr(command, "measure_file", lambda *_: measured)
+    monkeypatch.setattr(command, "machine_document", lambda *_: {"host": "a host"})
     found: dict[bool, Any] = {
         as_json: one_file(this_machine(1), Question((MODEL,), "fastest", MeasureSpec(), None, as_json), Silent())
         for as_json in (False, True)
