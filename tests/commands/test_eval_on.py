@@ -28,8 +28,9 @@ EMULATED = os.environ.get("EDGEVIT_ARM64_PYTHON")
 """Python of an emulated arm64 userland with numpy, LiteRT and ONNX Runtime."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def board(loopback: Loopback) -> Iterator[Board]:
+    """Locked for one test, for commands connect by themselves."""
     with opened() as board:
         yield board
 
@@ -153,7 +154,7 @@ def test_images_that_were_changed_there_are_refused(
 @pytest.mark.slow
 def test_the_command(loopback: Loopback, asked: FileEvaluation, capsys: pytest.CaptureFixture[str]) -> None:
     line = ["eval", str(asked.artifact), "--data", asked.data, "--mean", "0.5", "--std", "0.25"]
-    on = ["--on", "board", "--python", PYTHON]
+    on = ["--on", "board", "--python", PYTHON, "--wait", "0"]
     assert run([*line, *on, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert run([*line, "--json"]) == 0
