@@ -65,11 +65,11 @@ class Arm:
 
 ARMS = (
     Arm(0.0, 0.0, 200, FEW_MINUTES),
-    Arm(0.05, 0.0, 60, MOST_MINUTES),
-    Arm(0.03, 0.0, 60, MOST_MINUTES),
-    Arm(0.01, 0.0, 40, FEW_MINUTES),
-    Arm(0.02, 0.05, 60, MOST_MINUTES),
-    Arm(0.08, 0.05, 60, MOST_MINUTES),
+    Arm(0.05, 0.0, 50, MOST_MINUTES),
+    Arm(0.03, 0.0, 50, MOST_MINUTES),
+    Arm(0.01, 0.0, 30, FEW_MINUTES),
+    Arm(0.02, 0.05, 50, MOST_MINUTES),
+    Arm(0.08, 0.05, 50, MOST_MINUTES),
 )
 
 
