@@ -123,7 +123,9 @@ def calibrate_devices(
     wait: board_options.Wait = None,
     as_json: options.Json = False,
 ) -> None:
-    """Time small networks here, and write a device file of this host; with --on, of a board.
+    """Time small networks, and write a device file of this host.
+
+    With --on, of a board.
 
     Every time is divided by that of a reference network in the same rounds, since the clock of a machine drifts. No PyTorch is needed.
 

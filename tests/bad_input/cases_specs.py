@@ -185,7 +185,7 @@ _BUDGETS: tuple[tuple[str, ...], ...] = (
     ("[devices.host]\n", "no limit"),
     ("[devices.host]\nlatency_p50 = 3\n", "did you mean latency_p50_ms"),
     ("[devices.raspberry-pi-5]\npeak_rss_byte = 3\n", "did you mean peak_rss_bytes"),
-    ("[devices.host]\nlatency_p50_ms = '15 ms'\n", "latency_p50_ms"),
+    ("[devices.host]\nlatency_p50_ms = '15 apples'\n", "latency_p50_ms"),
     ("[devices.host]\nlatency_p50_ms = [15]\n", "latency_p50_ms"),
     ("[devices.host]\npeak_rss_bytes = 1\npeak_memory_bytes = 1\n", "older name"),
     ("devices = 'host'\n", "devices"),

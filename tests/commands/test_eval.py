@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgevit.backends import get_backend
 from edgevit.commands import eval as module
 from edgevit.commands.eval import FileEvaluation, choose_samples, evaluate_file
 from edgevit.errors import CandidateFailed, UsageError
@@ -81,7 +82,7 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def evaluate(session: Session, **changes: Any) -> Any:
         monkeypatch.setattr(module, "child_runner", runner)
-        monkeypatch.setattr(type(module.get_backend("onnxruntime")), "open_session", lambda *_: session)
+        monkeypatch.setattr(type(get_backend("onnxruntime")), "open_session", lambda *_: session)
         normalization = PreprocessingOverrides(mean=(0, 0, 0), std=(1, 1, 1))
         values: dict[str, Any] = {"artifact": tmp_path / "model.onnx", "data": str(tmp_path / "data")}
         rest = {"class_offset": None, "samples": None, "threads": 1, "precision": "f32"}

@@ -52,7 +52,6 @@ def assert_refused(done: subprocess.CompletedProcess[str], missing: str, extra: 
         ("openvino", "bench", ".xml", ("--op-times",), "openvino"),
         ("openvino", "profile", ".xml", _PROFILE, "openvino"),
         ("ai_edge_litert tflite_runtime", "bench", ".tflite", (), "tflite"),
-        ("ai_edge_litert", "inspect", ".tflite", (), "tflite"),
     ],
 )
 def test_a_missing_runtime(

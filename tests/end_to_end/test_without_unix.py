@@ -36,8 +36,8 @@ sys.platform = "unknown"
 _IMPORTS = """
 import importlib, pkgutil, edgevit
 PACKAGES = ("cli", "gate", "report", "results", "run", "spec", "data", "devices", "measure", "units", "errors")
-COMMANDS = ("bench", "classify", "clean", "doctor", "end_to_end", "eval", "file_errors", "inspect", "profile")
-NEED_PYTORCH = ("edgevit.devices.captured_graph", "edgevit.devices.published_models")  # to fit what predicts
+COMMANDS = ("bench", "classify", "clean", "doctor", "eval", "file_errors", "image_pipeline", "inspect", "profile")
+NEED_PYTORCH = ("edgevit.devices.captured_graph", "edgevit.devices.ncnn_models", "edgevit.devices.published_models")  # to fit what predicts
 names = [f"edgevit.{name}" for name in PACKAGES] + [f"edgevit.commands.{name}" for name in COMMANDS]
 names += [f"edgevit.backends.onnxruntime.{name}" for name in ("graph", "session", "op_times")]
 for name in names:

@@ -7,7 +7,6 @@ and that runs on while the board sleeps, together with the id of the boot; the w
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -132,6 +131,8 @@ def _seconds() -> float:
 @contextmanager
 def _guard(folder: Path) -> Iterator[None]:
     """Keeps every other process from taking or freeing the lock; the system ends it with the process."""
+    import fcntl  # boards have it; a host need not, which reads only how long a lease is
+
     path = folder / _GUARD
     while True:
         with path.open("ab") as stream:

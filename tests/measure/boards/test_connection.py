@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -209,17 +210,22 @@ def test_a_disk_that_is_too_full_for_the_runner(loopback: Loopback) -> None:
     assert loopback.files() == set()
 
 
-def clients() -> list[int]:
-    """Process ids of the ssh that this process has started."""
-    found = []
+def children(parent: int) -> dict[int, str]:
+    """Processes that one has started, by their process ids, with the names of their programs."""
+    found = {}
     for each in Path("/proc").glob("[0-9]*/stat"):
         try:
             name, _, rest = each.read_text().partition("(")[2].rpartition(")")
         except OSError:
             continue
-        if name == "ssh" and int(rest.split()[1]) == os.getpid():
-            found.append(int(each.parent.name))
-    return sorted(found)
+        if int(rest.split()[1]) == parent:
+            found[int(each.parent.name)] = name
+    return found
+
+
+def clients() -> list[int]:
+    """Process ids of the ssh that this process has started."""
+    return sorted(pid for pid, name in children(os.getpid()).items() if name == "ssh")
 
 
 def test_a_connection_that_is_cut_during_the_upload(loopback: Loopback, tmp_path: Path) -> None:
@@ -260,8 +266,11 @@ def test_a_connection_that_is_cut_during_the_run(loopback: Loopback, tmp_path: P
         thread = threading.Thread(target=measure)
         thread.start()
         wait_for(loopback.worker)
-        for pid in clients():
-            os.kill(pid, signal.SIGKILL)
+        sessions = children(loopback.server.pid)
+        of_users = {pid: name for each in sessions for pid, name in children(each).items() if name.startswith("sshd")}
+        for pid in (*of_users, *sessions):
+            with suppress(ProcessLookupError):  # it ended with another one
+                os.kill(pid, signal.SIGKILL)
         thread.join(30.0)
         assert not thread.is_alive()
         assert loopback.is_quiet(), "nothing runs on, and the lock is free"
