@@ -168,6 +168,8 @@ def compress(
         measure__threads=threads,
     )
     spec = resolve_spec(file, profile, options.with_settings(overrides, setting))
+    if not spec.boards.on:
+        options.refuse_without("--on", {"--python": python is not None, "--wait": wait is not None})
     check_run_folders()
     from edgevit.pipeline.compress import compress as run_compress  # heavy, so after what needs no PyTorch was refused
     from edgevit.pipeline.compress import plan
