@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,7 +31,7 @@ class BoardRounds:
     latencies: dict[str, RoundLatency]
     """By the id of a candidate."""
     measurements: dict[str, Measurement]
-    """Likewise, of usable ones, each by itself."""
+    """Likewise, each by itself."""
 
 
 def look_at_boards(inputs: Inputs, progress: Progress) -> None:
@@ -105,24 +105,23 @@ def _measure_on(context: RunContext, candidates: tuple[Candidate, ...], asked: B
         lacks = {backend.name: board.lacks(backend) for backend in inputs.backends}
         failures = {each.id: lacks[each.backend] for each in candidates if lacks[each.backend]}
         entries = [_sent(context, board, each) for each in candidates if each.id not in failures]
-        settings = RoundSettings(spec.measure.threads, rounds_for(len(entries)), at_once=board.at_once, seed=spec.seed)
+        measurements: dict[str, Measurement] = {}
         with Executor(board.at_once, spec.measure.timeout_seconds, log, start=board.start) as executor:
+            for entry in entries:  # what the runtime there refuses is found here, and has no part in the rounds
+                try:
+                    alone = executor.run_now(bench_task(_job(context, entry)), log)
+                except (CandidateFailed, UsageError) as error:
+                    board.connection.check(f"measuring {entry.name}")  # a lost connection is no fault of the candidate
+                    failures[entry.name] = error.message
+                else:
+                    measurements[entry.name] = replace(alone, device=board.name)
+            able = [entry for entry in entries if entry.name in measurements]
+            settings = RoundSettings(spec.measure.threads, rounds_for(len(able)), at_once=board.at_once, seed=spec.seed)
             rounds = measure_rounds(
-                entries, settings, partial(executor.run_in_turn, log=log), partial(progress.stage, stage)
+                able, settings, partial(executor.run_in_turn, log=log), partial(progress.stage, stage)
             )
-            measurements: dict[str, Measurement] = {}
-            usable = {each.id for each in candidates if each.status == "ok"}
-            for entry in entries:
-                if entry.name in usable and entry.name in rounds.latencies:
-                    try:
-                        alone = executor.run_now(bench_task(_job(context, entry)), log)
-                    except CandidateFailed as error:
-                        failures[entry.name] = error.message
-                    else:
-                        measurements[entry.name] = replace(alone, device=board.name)
-        latencies: Mapping[str, RoundLatency] = rounds.latencies
         record = BoardRecord(board.name, board.host, board.emulated, {**failures, **rounds.failures})
-    return BoardRounds(record, dict(latencies), measurements)
+    return BoardRounds(record, dict(rounds.latencies), measurements)
 
 
 def _open(inputs: Inputs, asked: BoardSpec, progress: Progress) -> AbstractContextManager[Board]:

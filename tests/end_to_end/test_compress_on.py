@@ -62,6 +62,28 @@ def test_a_board_that_fails_at_last_loses_nothing_and_is_tried_again(
     assert sorted(each.stat().st_mtime for each in (tmp_path / "run" / "artifacts").rglob("model.*")) == made
 
 
+def test_what_the_runtime_of_a_board_refuses_is_named_and_the_others_are_measured(
+    loopback: Loopback, tmp_path: Path
+) -> None:
+    fake = tmp_path / "site" / "ai_edge_litert"
+    fake.mkdir(parents=True)
+    (fake / "__init__.py").write_text("")
+    (fake / "interpreter.py").write_text(
+        "class Interpreter:\n def __init__(self, **_):\n  raise ValueError('no such op here')\n"
+    )
+    program = loopback.python(f"export PYTHONPATH={tmp_path / 'site'}")
+    assert run([*ASKED, "--on", "board", "--python", program, "--out", str(tmp_path / "run")]) == 0
+    found = load_run(tmp_path / "run")
+    (board,) = found.boards
+    assert sorted(board.failures) == ["litert/dynamic_wi8_afp32/dense", "litert/fp32/dense"]
+    assert all("no such op here" in reason for reason in board.failures.values())
+    assert found.selected == "onnxruntime/dynamic_wi8_afp32/dense"
+    assert {each.id for each in found.candidates if each.on_boards} == {
+        "onnxruntime/fp32/dense", "onnxruntime/dynamic_wi8_afp32/dense",
+    }  # fmt: skip
+    assert loopback.is_quiet()
+
+
 def test_a_board_that_is_not_there_is_refused_before_anything_is_made(
     loopback: Loopback, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
