@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from edgevit.distillation.augment import random_affine, to_float
+from edgevit.distillation.losses import soft_label_loss
 from edgevit.errors import UsageError
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 
@@ -101,28 +102,6 @@ class TrainingImages:
     """[n, h, w, c] at the student's input size: uint8, or float32 of arrays that are taken as they are."""
     labels: npt.NDArray[np.int64] | Tensor | None = None
     """int64 [n], 0 .. classes - 1; None only where ``hard_label_weight`` is 0."""
-
-
-def soft_label_loss(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
-    """Returns T² KL(teacher || student) of the predictions softened by T, mean over images.
-
-    The factor keeps the magnitude of the gradient about the same for every temperature (Hinton et al. 2015, section 2).
-
-    Args:
-        student_logits: float32 [b, classes].
-        teacher_logits: float32 [b, classes].
-        temperature: T > 0.
-
-    Returns:
-        float32 scalar ≥ 0, in nats; 0 for equal predictions.
-    """
-    divergence = F.kl_div(
-        F.log_softmax(student_logits / temperature, dim=1),
-        F.log_softmax(teacher_logits / temperature, dim=1),
-        reduction="batchmean",
-        log_target=True,
-    )
-    return divergence * temperature**2
 
 
 def normalize(pixels: Tensor, normalization: Normalization) -> Tensor:

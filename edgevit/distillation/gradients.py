@@ -6,14 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from edgevit.distillation.augment import mix, random_crops
-from edgevit.distillation.distill import normalize, soft_label_loss
+from edgevit.distillation.distill import normalize
 from edgevit.distillation.finetune_job import FinetuneJob
+from edgevit.distillation.losses import feature_loss, soft_label_loss
 from edgevit.distillation.views import MOST_AT_ONCE, read_pixels, resized
-from edgevit.model.program.trainable import Outputs, Trainable
+from edgevit.model.program.trainable import Trainable
 
 
 class Gradients:
@@ -73,20 +73,9 @@ class Gradients:
             expected = self._teacher(normalize(views, self._normalization))
         found = self._student(normalize(resized(views, self._student_size), self._normalization))
         loss = soft_label_loss(found.logits, expected.logits, 1.0)
-        loss = loss + self._settings.feature_weight * _feature_error(found, expected)
+        loss = loss + self._settings.feature_weight * feature_loss(found.features, expected.features)
         gradients = torch.autograd.grad(loss, self._trained, allow_unused=True, materialize_grads=True)
         return loss.detach(), gradients
-
-
-def _feature_error(found: Outputs, expected: Outputs) -> Tensor:
-    """Mean squared error of the features, of those that both models have in one shape."""
-    pairs = [
-        (mine, theirs)
-        for mine, theirs in zip(found.features, expected.features, strict=False)
-        if mine.shape == theirs.shape
-    ]
-    errors = [F.mse_loss(mine, theirs) for mine, theirs in pairs]
-    return torch.stack(errors).sum() if errors else found.logits.new_zeros(())
 
 
 @lru_cache(maxsize=2)
