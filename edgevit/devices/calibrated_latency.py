@@ -57,7 +57,7 @@ def calibrated_latency(graph: Graph, calibration: Calibration) -> CalibratedLate
     whole = sum(time for _, time in times)
     scale = shared / whole if whole else 0.0
     words = (
-        f"calibrated on this machine on {calibration.date}: {calibration.networks} small networks in"
+        f"calibrated on this machine on {calibration.date}: {calibration.networks} networks in"
         f" {calibration.runtime} {calibration.runtime_version}, {calibration.threads} thread"
         f"{'' if calibration.threads == 1 else 's'}; {calibration.median_error:.0%} off in the median"
     )

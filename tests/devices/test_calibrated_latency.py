@@ -59,7 +59,7 @@ def test_a_calibrated_runtime_is_predicted_from_it_and_the_basis_says_so() -> No
     prediction = predict_latency(LINEAR, device(calibration()))
     assert prediction.latency_ms is not None and prediction.latency_ms.p50 == pytest.approx(EXPECTED_MS)
     assert prediction.basis.startswith(
-        "calibrated on this machine on 2026-11-27: 50 small networks in litert 2.3.0, 1 thread"
+        "calibrated on this machine on 2026-11-27: 50 networks in litert 2.3.0, 1 thread"
     )
     assert "busy" not in prediction.basis
     busy = predict_latency(LINEAR, device(calibration(busy="other processes used 0.9 cores")))

@@ -51,16 +51,20 @@ class Costs:
         return float(np.log(total)), float(np.sqrt(variance))
 
 
-def fit_costs(rows: Sequence[Mapping[str, float]], times: Sequence[float]) -> Costs:
+def fit_costs(
+    rows: Sequence[Mapping[str, float]], times: Sequence[float], counts: Sequence[float] | None = None
+) -> Costs:
     """Fits costs.
 
     Args:
         rows: Features of each network.
         times: Of each network, in times of the reference network.
+        counts: How much each network counts; each as much as the others when None.
     """
     names = tuple(sorted({name for row in rows for name in row}))
     x = np.array([[row.get(name, 0.0) for name in names] for row in rows])
     y, prior = np.log(np.asarray(times, dtype=np.float64)), np.log([prior_cost(name) for name in names])
+    counted = np.ones(len(y)) if counts is None else np.asarray(counts, dtype=np.float64)
     d = np.zeros(len(names))
     weights = np.ones(len(y))
     hessian = np.eye(len(names))
@@ -68,7 +72,7 @@ def fit_costs(rows: Sequence[Mapping[str, float]], times: Sequence[float]) -> Co
         parts = x * np.exp(prior + d)
         total = parts.sum(axis=1)
         shares, error = parts / total[:, None], y - np.log(total)
-        weights = 1 / np.maximum(1.0, np.abs(error) / (_ROBUST * NOISE))
+        weights = counted / np.maximum(1.0, np.abs(error) / (_ROBUST * NOISE))
         scaled = shares * (weights / NOISE**2)[:, None]
         hessian = scaled.T @ shares + np.eye(len(names)) / SPREAD**2
         step = np.linalg.solve(hessian, scaled.T @ error - d / SPREAD**2)
