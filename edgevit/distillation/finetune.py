@@ -20,7 +20,8 @@ from edgevit.distillation.checkpoint import load_checkpoint, save_checkpoint
 from edgevit.distillation.finetune_job import Finetuned, FinetuneJob, Parameters
 from edgevit.distillation.gradients import Gradients
 from edgevit.distillation.judge import Judge
-from edgevit.distillation.training import Training, is_small
+from edgevit.distillation.parameters import is_small
+from edgevit.distillation.training import Training
 from edgevit.errors import UsageError
 from edgevit.model.program.capture import load_program
 from edgevit.model.program.trainable import Trainable

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from edgevit.distillation.finetune_job import FinetuneSettings
+from edgevit.distillation.parameters import is_small
 from edgevit.errors import CandidateFailed
 from edgevit.run.child_process import report_progress
 
@@ -149,15 +150,6 @@ class Training:
     def _set_weights(self, weights: dict[str, Tensor]) -> None:
         for name, value in self._trained.items():
             value.detach().copy_(weights[name])
-
-
-def is_small(parameter: Tensor) -> bool:
-    """Returns whether a parameter is no weight of a layer: a bias, a norm's gain, a token or a table of positions.
-
-    Args:
-        parameter: Of any shape: those have one dimension, or a first one of length 1 before two others.
-    """
-    return parameter.ndim <= 1 or (parameter.ndim >= 3 and parameter.shape[0] == 1)
 
 
 def _schedule(progress: float) -> float:

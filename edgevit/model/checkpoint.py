@@ -57,6 +57,8 @@ class StateDict:
     values: Mapping[str, Any]
     left_out: tuple[str, ...] = ()
     """Keys beside them that belong to something else."""
+    changes: tuple[str, ...] = ()
+    """What was made of them for a model that differs from the one that was saved."""
 
 
 def read_file(path: Path) -> Any:

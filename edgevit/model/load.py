@@ -144,6 +144,13 @@ def weights_sha256(module: nn.Module) -> str:
     return digest.hexdigest()
 
 
+def classifier_modules(module: nn.Module) -> tuple[str, ...]:
+    """Returns the names of the modules that are the classifier of a model of timm, which its ``pretrained_cfg`` states."""
+    config = getattr(module, "pretrained_cfg", None)
+    named = config.get("classifier") if isinstance(config, dict) else None
+    return (named,) if isinstance(named, str) else tuple(named or ())
+
+
 def sample_logits(model: Model) -> tuple[float, ...]:
     """Returns the outputs for a fixed random image, by which a model that computes something else is told.
 
@@ -234,7 +241,7 @@ def _load(spec: ModelSpec, seed: int) -> Model:
     refuse_quantized_module(module, spec.name)
     notes: tuple[str, ...] = ()
     if spec.weights:
-        without = _classifier_modules(module) if spec.num_classes == 0 else ()
+        without = classifier_modules(module) if spec.num_classes == 0 else ()
         notes = load_weights(module, spec.weights, no_ema=spec.no_ema, without=without)
     elif spec.name in BUNDLED_MODELS and not spec.random_weights:
         load_weights(module, BUNDLED_MODELS[spec.name].weights)
@@ -271,13 +278,6 @@ def _load(spec: ModelSpec, seed: int) -> Model:
         class_names=names,
         named_outputs=() if count else outputs,
     )
-
-
-def _classifier_modules(module: nn.Module) -> tuple[str, ...]:
-    """Names of the modules that are the classifier of timm's model, which one without classes lacks and a checkpoint has."""
-    config = getattr(module, "pretrained_cfg", None)
-    named = config.get("classifier") if isinstance(config, dict) else None
-    return (named,) if isinstance(named, str) else tuple(named or ())
 
 
 def _check_own_weights(name: str, module: nn.Module, again: nn.Module) -> None:

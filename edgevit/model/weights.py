@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import nn
@@ -14,9 +14,17 @@ from edgevit.errors import UsageError
 from edgevit.model.checkpoint import FORM, StateDict, read_file, state_dicts, without_counters
 from edgevit.model.quantized import refuse_quantized_file, shortened
 
+Adapt: TypeAlias = Callable[[StateDict], StateDict]
+"""Makes the tensors of a file fit a model that differs from the one that they were saved from."""
+
 
 def load_weights(
-    module: nn.Module, path: Path, *, no_ema: bool = False, without: tuple[str, ...] = ()
+    module: nn.Module,
+    path: Path,
+    *,
+    no_ema: bool = False,
+    without: tuple[str, ...] = (),
+    adapt: Adapt | None = None,
 ) -> tuple[str, ...]:
     """Loads the weights of a file, strictly: every tensor of the module, and none that it lacks.
 
@@ -26,6 +34,7 @@ def load_weights(
             :mod:`edgevit.model.checkpoint`.
         no_ema: Take the raw weights of a file that has averaged ones (EMA) too.
         without: Modules that the model does not have, such as the classifier of a backbone, and whose tensors are not read.
+        adapt: Applied to each state dict of the file before it is compared with the module's.
 
     Returns:
         What has to be known of the choice, one sentence each; empty for a file that holds nothing else.
@@ -36,11 +45,13 @@ def load_weights(
     """
     own = module.state_dict()
     found = tuple(_without(state, without) for state in state_dicts(read_file(path), own))
+    found = tuple(map(adapt, found)) if adapt else found
     if not found:
         raise UsageError(f"{path} does not hold a state dict of tensors", FORM)
     fitting = [state for state in found if not _complaints(without_counters(state, own), own)]
     if not fitting:
-        _refuse(found, module, path)
+        alike = "with the same width, depth and patches" if adapt else "with the same number of classes and input size"
+        _refuse(found, module, path, f"is it the same architecture, {alike}?")
     chosen = _choose(fitting, found, path, no_ema=no_ema)
     refuse_quantized_file(chosen.values, module, str(path))
     module.load_state_dict(without_counters(chosen, own))
@@ -94,9 +105,10 @@ def _notes(chosen: StateDict, found: Sequence[StateDict], path: Path) -> Iterato
     if chosen.left_out:
         beside = f" beside {chosen.place}" if chosen.place else ""
         yield f"{path}: {len(chosen.left_out)} tensors{beside} are not read: {shortened(chosen.left_out)}"
+    yield from (f"{path}: {change}" for change in chosen.changes)
 
 
-def _refuse(found: Sequence[StateDict], module: nn.Module, path: Path) -> None:
+def _refuse(found: Sequence[StateDict], module: nn.Module, path: Path, hint: str) -> None:
     """Says why the weights do not fit: those that come nearest.
 
     Raises:
@@ -111,7 +123,7 @@ def _refuse(found: Sequence[StateDict], module: nn.Module, path: Path) -> None:
     where = f" ({nearest.place})" if nearest.place else ""
     raise UsageError(
         f"{path}{where} does not fit the model:\n  " + "\n  ".join(_complaints(values, own)),
-        "is it the same architecture, with the same number of classes and input size?",
+        hint,
     )
 
 

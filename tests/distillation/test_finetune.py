@@ -19,7 +19,7 @@ from safetensors.torch import load_file  # noqa: E402
 
 from edgevit.distillation.finetune import finetune  # noqa: E402
 from edgevit.distillation.finetune_job import Finetuned, FinetuneJob  # noqa: E402
-from edgevit.distillation.training import is_small  # noqa: E402
+from edgevit.distillation.parameters import is_small  # noqa: E402
 from edgevit.errors import CandidateFailed, UsageError  # noqa: E402
 from edgevit.model.load import Model  # noqa: E402
 
