@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -62,8 +62,8 @@ def parameter_groups(module: nn.Module, weight_decay: float, layer_decay: float 
     if not any(parameter.requires_grad for parameter in module.parameters()):
         raise UsageError("the student has no parameter to train", "freeze fewer blocks, or name another student")
     without_decay = {name for name, parameter in module.named_parameters() if is_small(parameter)}
-    stated: Any = getattr(module, "no_weight_decay", set)
-    without_decay |= set(stated())
+    if hasattr(module, "no_weight_decay"):
+        without_decay |= set(cast(Any, module).no_weight_decay())
     if layer_decay is None:
         groups = param_groups_weight_decay(module, weight_decay, no_weight_decay_list=without_decay)
     else:
