@@ -95,4 +95,4 @@ def _layers(module: nn.Module, asked: str) -> dict[str, int]:
             f"{asked} needs a model whose layers are known, and {type(module).__name__} does not tell them",
             "leave it out, or name a model of timm",
         )
-    return dict(group_parameters(module, module.group_matcher(coarse=False), reverse=True))
+    return dict(group_parameters(module, cast(Any, module).group_matcher(coarse=False), reverse=True))
