@@ -38,6 +38,17 @@ from edgevit.results.measurement import (
 )
 from edgevit.results.parity import ResultOrigin
 from edgevit.results.run import Baseline, CalibrationRecord, Run, Stage
+from edgevit.results.search import (
+    AdditivityRecord,
+    Estimate,
+    LayerSingle,
+    PlanSingle,
+    PointSettings,
+    Search,
+    SearchBudget,
+    SearchedModel,
+    SearchPoint,
+)
 from edgevit.results.sensitivity import ComparedImages, LayerSensitivity, SensitivityReport
 from edgevit.results.statistics import median_interval
 from edgevit.run.progress import RunPlan
@@ -473,3 +484,86 @@ def make_result_set(
             edgevit_version="0.2",
         ),
     )
+
+
+def make_search_point(
+    scheme: str = "fp32",
+    tokens: str = "none",
+    *,
+    model: str = "digits_vit",
+    drop: float = 0.0,
+    ms: float = 16.0,
+    size: float = 22e6,
+    **changes: Any,
+) -> SearchPoint:
+    """A point of a search, measured unless ``status`` says otherwise."""
+    form = "none" if tokens.startswith(("none", "resolution")) else "gather"
+    settings = changes.pop("settings", PointSettings(model, "openvino", scheme, tokens, form))
+    source: Literal["measured", "predicted"] = (
+        "measured" if changes.get("status", "measured") in ("measured", "rejected") else "predicted"
+    )
+
+    def estimate(value: float, spread: float) -> Estimate:
+        return Estimate(value, value - spread, value + spread, source)
+
+    given = {
+        "id": f"{model}/{settings.id}",
+        "settings": settings,
+        "status": "measured",
+        "value": estimate(0.98 - drop / 100, 0.01),
+        "drop_points": estimate(drop, 0.5),
+        "p50_ms": estimate(ms, 0.2),
+        "size_bytes": estimate(size, 0.0),
+        "divergence": estimate(drop / 20, 0.001),
+        "on_front": False,
+        "candidate": settings.id if source == "measured" else None,
+        **changes,
+    }
+    return SearchPoint(**given)
+
+
+def make_search(*points: SearchPoint, **changes: Any) -> Search:
+    """A search on this host of one model; three of its points are the front unless others are given."""
+    points = points or (
+        make_search_point("static_wi8_ai8", "tome:8", drop=0.9, ms=6.0, size=6e6, on_front=True, order=3),
+        make_search_point("static_wi8_ai8", drop=0.4, ms=8.0, size=6e6, on_front=True, order=2),
+        make_search_point(on_front=True, order=1),
+        make_search_point("static_wi8_ai8", "evit:0.7", drop=1.5, ms=5.5, size=6e6, status="predicted"),
+        make_search_point("dynamic_wi8_afp32", "evit:0.7", drop=1.4, ms=9.0, size=6e6, status="not run"),
+    )
+    run = make_run()
+    model = SearchedModel(
+        name="digits_vit",
+        spec={"model": {"name": "digits_vit"}},
+        run="digits_vit",
+        baseline=0.98,
+        metric="top1",
+        samples=360,
+        max_drop=1.0,
+        space=58,
+        layers=16,
+        struck=(),
+        additivity=AdditivityRecord(20, 0.97, 1.08, holds=True),
+        singles=(PlanSingle("tome:8", 0.02, 0.7),),
+        layer_singles=(LayerSingle("blocks.0.mlp.fc1", 0.001, measured=True, fisher=0.0008, macs=1000, weights=400),),
+    )
+    given = {
+        "edgevit_version": "0.0",
+        "created_at": "2026-11-27T10:00:00+00:00",
+        "seed": 0,
+        "method": "proxy",
+        "objectives": ("top1", "p50_ms", "size"),
+        "target": HOST,
+        "models": (model,),
+        "points": points,
+        "front": tuple(point.id for point in points if point.on_front),
+        "hypervolume": 0.6,
+        "reference": {"top1": 5.0, "p50_ms": 16.0, "size": 22e6},
+        "budget": SearchBudget(30.0, None, 12.0, 3),
+        "ended": "no other point is expected to add to the front",
+        "infeasible": None,
+        "host": run.host,
+        "tool_versions": run.tool_versions,
+        **changes,
+    }
+    return Search(**given)

@@ -10,7 +10,9 @@ from edgevit.cli import options
 
 
 def schema(
-    kind: Annotated[Literal["run", "spec", "budget", "device"], typer.Argument(help="Which file.", show_default=False)],
+    kind: Annotated[
+        Literal["run", "search", "spec", "budget", "device"], typer.Argument(help="Which file.", show_default=False)
+    ],
     as_json: Annotated[
         bool,
         typer.Option(
@@ -20,7 +22,7 @@ def schema(
 ) -> None:
     """Print the JSON Schema of a file.
 
-    For run.json, and for the spec, budget and device files that users write.
+    For run.json and search.json, and for the spec, budget and device files that users write.
 
     \b
     Example:
@@ -36,6 +38,10 @@ def _schema(kind: str) -> dict[str, Any]:
         from edgevit.results.run import run_json_schema
 
         return run_json_schema()
+    if kind == "search":
+        from edgevit.results.search import search_json_schema
+
+        return search_json_schema()
     if kind == "spec":
         from edgevit.spec.spec import Spec
 

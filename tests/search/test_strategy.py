@@ -1,0 +1,79 @@
+"""Points that are chosen by prediction, and those that are left out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgevit.search.front import hypervolume
+from edgevit.search.loop import Loop
+from edgevit.search.network import Evaluation
+from edgevit.search.search_budget import Budget
+from edgevit.search.strategy import ByPrediction
+from tests.search.synthetic import SyntheticNetwork, axes
+
+
+def _all(network: SyntheticNetwork) -> np.ndarray:
+    return np.array([axes().measured("net", network.amounts(point)) for point in network.points])
+
+
+def _search(network: SyntheticNetwork, trials: int) -> tuple[Loop, ByPrediction]:
+    strategy = ByPrediction([network], axes(), 0)
+    loop = Loop([network], strategy, Budget(None, trials), lambda calls: [call() for call in calls])
+    loop.run(1)
+    return loop, strategy
+
+
+def test_the_dense_models_come_first() -> None:
+    """All else is predicted from them."""
+    proposed = ByPrediction([SyntheticNetwork()], axes(), 0).propose({}, 4, 1e9)
+    assert [point.id for point in proposed] == ["onnxruntime/fp32", "openvino/fp32", "litert/fp32"]
+
+
+def test_a_fifth_of_the_points_gives_the_front() -> None:
+    """A few candidates that were chosen well are worth nearly all of them."""
+    network = SyntheticNetwork()
+    loop, strategy = _search(network, len(network.points) // 5)
+    reference = axes().reference
+    share = hypervolume(strategy.front(loop.made), reference) / hypervolume(_all(network), reference)
+    assert share >= 0.95
+
+
+def test_what_is_dominated_by_prediction_would_not_have_been_on_the_front() -> None:
+    network = SyntheticNetwork()
+    loop, strategy = _search(network, 18)
+    left_out = [point for point, each in strategy.outlook(loop.made).items() if each.dominated]
+    assert left_out
+    front = strategy.front(loop.made)
+    beaten = [(front <= axes().measured("net", network.amounts(point))).all(axis=1).any() for point in left_out]
+    assert np.mean(beaten) >= 0.8
+
+
+def test_everything_is_made_where_nothing_adds_up() -> None:
+    network = SyntheticNetwork(adds_up=False)
+    loop, strategy = _search(network, 1000)
+    assert set(loop.made) == set(network.points)
+    assert loop.ended == "every point was made"
+    assert not any(each.dominated for each in strategy.outlook(loop.made).values())
+
+
+def test_nothing_is_made_from_what_failed() -> None:
+    network = SyntheticNetwork(fails=("openvino/fp32/tome-8-gather",), adds_up=False)
+    loop, _ = _search(network, 1000)
+    below = [point for point in network.points if point.backend == "openvino" and point.tokens == "tome:8"]
+    assert [point in loop.made for point in below] == [True] + [False] * (len(below) - 1)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_same_points_give_the_same_proposal(seed: int) -> None:
+    network = SyntheticNetwork()
+    loop, _ = _search(network, 6)
+    first, second = (ByPrediction([network], axes(), seed).propose(loop.made, 4, 1e9) for _ in range(2))
+    assert first == second
+
+
+def test_what_was_not_timed_is_not_on_the_front() -> None:
+    network = SyntheticNetwork()
+    point = network.points[0]
+    made = {point: Evaluation(point, network.amounts(point), "rejected", ("slower",))}
+    assert not len(ByPrediction([network], axes(), 0).front(made))
