@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from edgevit.artifacts.feed import check_classifier, class_count, preprocessing_for, run_once
+from edgevit.artifacts.tiled import reduce_logits
 from edgevit.artifacts.usage import Usage
 from edgevit.artifacts.use_script import USE_SCRIPT
 from edgevit.backends import Session, backend_of_file
-from edgevit.data.preprocess import fed_array
+from edgevit.data.preprocess import fed_views
 from edgevit.data.single_image import AnyImage, read_single_image
 from edgevit.errors import UsageError
 from edgevit.results.artifact import Preprocessing
@@ -49,21 +50,30 @@ class Classifier:
         Raises:
             UsageError: the image cannot be read, or the artifact answers with NaN or infinity.
         """
-        return self.answer(self.prepare(image))
+        return self.answer_views(self.views(image))
 
     def prepare(self, image: AnyImage) -> np.ndarray:
         """Reads and preprocesses an image; see :meth:`classify`.
 
         Returns:
-            float32 [1, channels, h, w]; for a file that normalizes by itself, uint8 [1, h, w, 3].
+            float32 [1, channels, h, w]; for a file that normalizes by itself, uint8 [1, h, w, 3]; of an image in tiles all of them
+            along the first axis.
         """
-        return fed_array(read_single_image(image, self.preprocessing), self.preprocessing)
+        return np.concatenate(list(self.views(image)))
+
+    def views(self, image: AnyImage) -> Iterator[np.ndarray]:
+        """Reads an image; then yields it preprocessed, or one of its tiles after the other.
+
+        Yields:
+            float32 [1, channels, h, w], or uint8 [1, h, w, 3], see :meth:`prepare`.
+        """
+        return fed_views(read_single_image(image, self.preprocessing), self.preprocessing)
 
     def answer(self, pixels: np.ndarray) -> list[tuple[str, float]]:
         """Runs the artifact on what :meth:`prepare` returned.
 
         Args:
-            pixels: float32 [1, channels, h, w], or uint8 [1, h, w, 3].
+            pixels: float32 [1, channels, h, w], or uint8 [1, h, w, 3]; of an image in tiles [tiles, …].
 
         Returns:
             See :meth:`classify`.
@@ -71,7 +81,23 @@ class Classifier:
         Raises:
             UsageError: the artifact answers with NaN or infinity.
         """
-        (logits,) = run_once(self._session, pixels)
+        return self.answer_views(view[None] for view in pixels)
+
+    def answer_views(self, views: Iterable[np.ndarray]) -> list[tuple[str, float]]:
+        """Runs the artifact on what :meth:`views` yields, one at a time.
+
+        Args:
+            views: float32 [1, channels, h, w], or uint8 [1, h, w, 3], at least one; of an image that is not in tiles one.
+
+        Returns:
+            See :meth:`classify`.
+
+        Raises:
+            UsageError: the artifact answers with NaN or infinity.
+        """
+        rows = np.concatenate([run_once(self._session, view) for view in views])
+        tiles = self.preprocessing.tiles
+        logits = rows[0] if tiles is None else reduce_logits(rows, tiles.reduce)
         if not np.isfinite(logits).all():
             raise UsageError("the artifact answers with NaN or infinity", "check it: edgevit eval FILE --data IMAGES")
         if len(logits) == 1:  # it decides between two classes by its sign

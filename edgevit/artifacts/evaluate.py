@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edgevit.artifacts.feed import run_once
+from edgevit.artifacts.tiled import check_one_size, merge_tiles
 from edgevit.backends import get_backend
 from edgevit.data.prepared import PreparedImages
 from edgevit.data.row_file import read_rows, write_rows
@@ -42,14 +43,18 @@ def run_images(job: InferenceJob) -> LogitsFile:
     """Runs an artifact over images, one at a time, and writes its logits, or all values of its outputs.
 
     Raises:
-        UsageError: the artifact does not take single RGB images.
+        UsageError: the artifact does not take single RGB images, or cannot be fed in the tiles that they are in.
     """
     backend = get_backend(job.backend)
     session = backend.open_session(job.artifact, job.threads, job.precision)
     contract = backend.read_contract(job.artifact)
     embeds = contract is not None and contract.embeds_preprocessing
     images = replace(job.images, preprocessing=contract.fed) if contract and embeds else job.images
-    write_logits(job.logits, len(images), (run_once(session, image) for image in images.batches()))
+    rows: Iterator[np.ndarray] = (run_once(session, image) for image in images.batches())
+    if images.sizes:
+        check_one_size(images.sizes, session)
+        rows = merge_tiles(rows, images.sizes, images.preprocessing.tiles, session)
+    write_logits(job.logits, len(images), rows)
     return LogitsFile(job.logits, len(job.images))
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from edgevit.backends import Session
+from edgevit.data.tiles import check_tiles
 from edgevit.errors import UsageError
 from edgevit.results.artifact import Preprocessing, TensorSpec
 from edgevit.spec.normalization import per_channel
@@ -119,7 +120,7 @@ def preprocessing_for(spec: TensorSpec, stated: Preprocessing) -> Preprocessing:
         stated: Its mean and standard deviation may have one value for all channels; the input size is not used.
 
     Raises:
-        UsageError: they are of another number of channels.
+        UsageError: they are of another number of channels, or its tiles do not fit.
     """
     channels = spec.shape[1] if spec.layout == "NCHW" else spec.shape[3]
     try:
@@ -129,7 +130,9 @@ def preprocessing_for(spec: TensorSpec, stated: Preprocessing) -> Preprocessing:
             f"{error} (it is {list(spec.shape)})",
             "give --mean and --std, each with a number for every channel or one for all",
         ) from error
-    return replace(stated, input_size=image_size(spec), mean=mean, std=std)
+    contract = replace(stated, input_size=image_size(spec), mean=mean, std=std)
+    check_tiles(contract)
+    return contract
 
 
 def to_input(spec: TensorSpec, images: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from torch import nn
 from torch._C._functorch import _set_vmap_fallback_warning_enabled  # type: ignore[attr-defined]
 
 from edgevit.artifacts.evaluate import LogitsFile, write_logits
+from edgevit.artifacts.tiled import reduce_images
 from edgevit.data.in_order import map_in_order
 from edgevit.data.prepared import PreparedImages
 from edgevit.errors import first_line
@@ -34,7 +35,7 @@ class ReferenceJob:
     program: Path
     images: PreparedImages
     logits: Path
-    """Where to write float32 [n, classes], as .npy; of named outputs all values, [n, values]."""
+    """Where to write float32 [n, classes], as .npy; of named outputs all values, [n, values], of images that are not in tiles."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,10 @@ def reference_logits(job: ReferenceJob) -> LogitsFile:
     """
     torch.set_num_threads(1)
     run = batched(cast(nn.Module, load_program(job.program).module()), next(job.images.batches(BATCH)))
-    write_logits(job.logits, len(job.images), map_in_order(run, job.images.batches(BATCH)))
+    rows = map_in_order(run, job.images.batches(BATCH))
+    write_logits(
+        job.logits, len(job.images), reduce_images(rows, job.images.tile_counts, job.images.preprocessing.tiles)
+    )
     return LogitsFile(job.logits, len(job.images))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgevit.backends import backend_of_file
+from edgevit.data.tiles import tiles_of
 from edgevit.errors import UsageError
 from edgevit.results.artifact import Artifact, Preprocessing
 from edgevit.results.candidate import Candidate
@@ -100,7 +101,9 @@ _AS_IT_IS: dict[str, Any] = {"mean": (0.0,), "std": (1.0,)}
 
 def _named(overrides: PreprocessingOverrides) -> dict[str, Any]:
     """What the user gave, but for what a file has itself."""
-    return overrides.model_dump(exclude_none=True, exclude={"input_size", "channels"})
+    given = overrides.model_dump(exclude_none=True, exclude={"input_size", "channels", "tiles"})
+    tiles = tiles_of(overrides.tiles)
+    return given if tiles is None else {**given, "tiles": tiles}
 
 
 def _given(overrides: PreprocessingOverrides, stated: Preprocessing) -> dict[str, Any]:

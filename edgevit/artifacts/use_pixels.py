@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgevit.artifacts.use_tiles import tile_lines
 from edgevit.data.preprocess import covering_size
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.contract import Contract
@@ -79,10 +80,20 @@ def pixel_lines(contract: Contract) -> str:
     crop = ("" if embeds else _LEVELS) + _CROP.format(resize=_resize(wanted))
     if wanted.channels not in (1, 3):
         return crop + _PLANES.format(channels=wanted.channels)
-    return crop + _IMAGE.format(
-        pixels=_RGB if wanted.channels == 3 else _GREY,
-        given="uint8 [1, height, width, 3]" if embeds else f"float32 [1, {wanted.channels}, height, width]",
-        returned="pixels[None]" if embeds else _NORMALIZED.format(channels=wanted.channels),
+    given = "uint8 [1, height, width, 3]" if embeds else f"float32 [1, {wanted.channels}, height, width]"
+    normalized = "pixels[None]" if embeds else _NORMALIZED.format(channels=wanted.channels)
+    if wanted.tiles is None:
+        pixels = _RGB if wanted.channels == 3 else _GREY
+        return crop + _IMAGE.format(pixels=pixels, given=given, returned=normalized)
+    views, last_axis = (_RGB, "") if wanted.channels == 3 else (_GREY.removesuffix("[..., None]"), "[..., None]")
+    return (
+        crop
+        + tile_lines(wanted, wanted.tiles)
+        + _IMAGE.format(
+            pixels=f"[pixels{last_axis} for pixels in {views.replace('crop', 'views')}]",
+            given=f"each of its tiles, {given}",
+            returned=f"[{normalized} for pixels in pixels]",
+        )
     )
 
 

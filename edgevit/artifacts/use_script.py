@@ -18,7 +18,7 @@ It needs {needs} (pip install numpy {pip_pillow}{runtime}), and the artifact bes
 made by edgevit {version}.
 """
 
-import sys
+{imports_math}import sys
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +79,7 @@ def use_script(backend: Backend, main: str, contract: Contract) -> str:
         version=contract.edgevit_version,
         imports=backend.use_imports,
         imports_pillow=imports_pillow(wanted),
+        imports_math="import math\n" if wanted.tiles else "",
         main=main,
         size=wanted.input_size,
         normalization="" if embeds else _NORMALIZATION.format(mean=wanted.mean, std=wanted.std, values=values),
@@ -86,6 +87,8 @@ def use_script(backend: Backend, main: str, contract: Contract) -> str:
     )
     loading = backend.output_lines(precision) if contract.outputs else backend.loading_lines(precision)
     tail = _OUTPUTS_TAIL if contract.outputs else _TAIL
+    if wanted.tiles:
+        tail = tail.replace("run(load_pixels(path))", "reduce_tiles([run(pixels) for pixels in load_pixels(path)])")
     return f"{head}{pixel_lines(contract)}\n\n{loading}\n\n{tail.replace('IMAGE...', given_files(wanted))}"
 
 

@@ -58,6 +58,7 @@ def bench(
             show_default=False,
         ),
     ] = None,
+    tiles: options.Tiles = None,
     sustained: Annotated[
         str | None,
         typer.Option(
@@ -167,6 +168,10 @@ def bench(
     )
     check_together(given)
     options.check_layers(layers, plot, wide)
+    if tiles is not None and pipeline is None:
+        raise UsageError(
+            "--tiles is for --pipeline, which times whole images", "add --pipeline IMAGES, or leave it out"
+        )
     if device is not None and not layers:
         raise UsageError("--device is for --layers", "add it, or leave out --device")
     if record:
@@ -200,7 +205,7 @@ def bench(
     elif layers:
         way = bench_ways.layers(device, plot, wide=wide)
     elif pipeline is not None:
-        way = bench_ways.image_pipeline(pipeline)
+        way = bench_ways.image_pipeline(pipeline, options.with_tiles(options.preprocessing(), tiles))
     else:
         way = bench_ways.one_file
     question = bench_ways.Question(artifacts, precision, settings, batch, as_json)

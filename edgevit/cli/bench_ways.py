@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from edgevit.measure.machine import Machine
     from edgevit.results.measurement import Measurement
     from edgevit.run.progress import Progress
-    from edgevit.spec.spec import MeasureSpec
+    from edgevit.spec.spec import MeasureSpec, PreprocessingOverrides
 
 
 @dataclass(frozen=True)
@@ -130,14 +130,14 @@ def layers(device: str | None, plot: Path | None, *, wide: bool) -> Way:
     return measure
 
 
-def image_pipeline(images: str) -> Way:
-    """Returns the way that times decoding, resizing and the model apart, on images."""
+def image_pipeline(images: str, overrides: PreprocessingOverrides) -> Way:
+    """Returns the way that times decoding, resizing and the model apart, on images, with what the user gave for tiles."""
     from edgevit.commands.image_pipeline import time_file_pipeline
     from edgevit.results.document import to_document
     from edgevit.results.machine_state import not_stable
 
     def measure(_: Machine, asked: Question, progress: Progress) -> Outcome:
-        found = time_file_pipeline(asked.artifact, asked.precision, asked.settings, images, progress)
+        found = time_file_pipeline(asked.artifact, asked.precision, asked.settings, images, overrides, progress)
         document = {"artifact": str(asked.artifact), "pipeline": to_document(found)}
         show = partial(render_bench.print_pipeline, asked.artifact, found)
         return Outcome(document, show, not_stable(found.unstable, found.machine))

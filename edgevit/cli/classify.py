@@ -26,6 +26,7 @@ def classify(
     crop_pct: options.CropPct = None,
     crop_mode: options.CropMode = None,
     input_kind: options.InputKind = None,
+    tiles: options.Tiles = None,
     threads: options.Threads = None,
     as_json: options.Json = False,
 ) -> None:
@@ -46,7 +47,9 @@ def classify(
     question = Question(
         artifact=artifact,
         images=tuple(images),
-        preprocessing=options.preprocessing(mean, std, interpolation, crop_pct, crop_mode, input_kind),
+        preprocessing=options.with_tiles(
+            options.preprocessing(mean, std, interpolation, crop_pct, crop_mode, input_kind), tiles
+        ),
         labels=labels,
         top=top,
         threads=threads or 1,

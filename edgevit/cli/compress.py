@@ -20,6 +20,7 @@ def compress(
     calibration: options.Calibration = None,
     samples: options.Samples = None,
     class_offset: options.ClassOffset = None,
+    tiles: options.Tiles = None,
     teacher: Annotated[
         str | None,
         typer.Option(rich_help_panel=options.ARTIFACTS, help="Distill from this model first; needs --train."),
@@ -139,6 +140,7 @@ def compress(
         model__pretrained=pretrained,
         model__random_weights=random_weights,
         model__no_ema=no_ema,
+        model__preprocessing__tiles=options.parse_tiles(tiles),
         data__evaluation=data[0] if data else None,
         data__also_evaluate=data[1:] if data else None,
         data__masks=masks and str(masks),

@@ -40,6 +40,7 @@ def evaluate(
     crop_pct: options.CropPct = None,
     crop_mode: options.CropMode = None,
     input_kind: options.InputKind = None,
+    tiles: options.Tiles = None,
     class_offset: options.ClassOffset = None,
     samples: options.Samples = None,
     metric: Annotated[
@@ -128,7 +129,9 @@ def evaluate(
     asked = FileEvaluation(
         artifact=artifact,
         data=data[0],
-        preprocessing=options.preprocessing(mean, std, interpolation, crop_pct, crop_mode, input_kind),
+        preprocessing=options.with_tiles(
+            options.preprocessing(mean, std, interpolation, crop_pct, crop_mode, input_kind), tiles
+        ),
         class_offset=class_offset,
         samples=samples,
         threads=threads or 1,

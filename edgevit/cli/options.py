@@ -205,6 +205,14 @@ InputKind = Annotated[
         help="image, or array: floats of an .npz or .npy as they are.",
     ),
 ]
+Tiles = Annotated[
+    str | None,
+    typer.Option(
+        metavar="size=S,overlap=O,reduce=R",
+        rich_help_panel=IMAGES,
+        help="Feed large images in tiles: pixels of a tile, least overlap 0..0.9, and mean, max or best of the tiles.",
+    ),
+]
 Labels = Annotated[
     Path | None,
     typer.Option(
@@ -423,12 +431,12 @@ def check_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
 
 
 def preprocessing(
-    mean: str | None,
-    std: str | None,
-    interpolation: str | None,
-    crop_pct: float | None,
-    crop_mode: str | None,
-    input_kind: str | None,
+    mean: str | None = None,
+    std: str | None = None,
+    interpolation: str | None = None,
+    crop_pct: float | None = None,
+    crop_mode: str | None = None,
+    input_kind: str | None = None,
 ) -> PreprocessingOverrides:
     """Returns what the command line says of preprocessing.
 
@@ -447,6 +455,40 @@ def preprocessing(
         input=input_kind,
     )
     return validate(PreprocessingOverrides, given, "command line")
+
+
+def with_tiles(overrides: PreprocessingOverrides, text: str | None) -> PreprocessingOverrides:
+    """Adds what ``--tiles`` says to the rest of preprocessing; see :func:`parse_tiles`.
+
+    Raises:
+        UsageError: it is not of its form, or a value is not one that is possible.
+    """
+    from edgevit.spec.spec import TilesSpec
+    from edgevit.spec.toml_files import validate
+
+    asked = parse_tiles(text)
+    return overrides if asked is None else overrides.model_copy(update={"tiles": validate(TilesSpec, asked, "--tiles")})
+
+
+def parse_tiles(text: str | None) -> dict[str, Any] | None:
+    """Parses "size=224,overlap=0.1,reduce=mean", as ``--tiles`` has it, into a document of a spec; None for None.
+
+    Raises:
+        UsageError: it is not of that form.
+    """
+    if text is None:
+        return None
+    form = "such as --tiles size=224,overlap=0.1,reduce=mean: all three, reduce mean, max or best; size also 224x320"
+    pairs = [part.partition("=") for part in text.split(",")]
+    given = {key.strip(): value.strip() for key, _, value in pairs}
+    if len(given) < len(pairs) or set(given) != {"size", "overlap", "reduce"}:
+        raise UsageError(f"--tiles {text!r} does not say size, overlap and reduce, each once", form)
+    try:
+        sides = [int(side) for side in given["size"].split("x")]
+        overlap = float(given["overlap"])
+    except ValueError as error:
+        raise UsageError(f"--tiles {text!r}: size is in pixels, overlap a share of a tile", form) from error
+    return {"size": sides[0] if len(sides) == 1 else sides, "overlap": overlap, "reduce": given["reduce"]}
 
 
 def channels(option: str, text: str | None) -> tuple[float, ...] | None:

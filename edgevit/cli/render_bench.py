@@ -136,6 +136,8 @@ def print_pipeline(artifact: Path, found: PipelineLatency) -> None:
     print_line(
         f"{times.images_per_second:.1f} images/s end to end ({rate.low:.1f} to {rate.high:.1f}), one after another"
     )
+    if found.inferences_per_image != 1:
+        print_line(f"{found.inferences_per_image:.4g} tiles an image, fed one by one")
     print_line(f"{times.runs} runs on images of {found.images}; threads: {found.threads}; measured on this host")
     _print_conditions(found.unstable, found.not_judged, found.machine)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -84,12 +85,13 @@ def classify_in_child(job: ClassifyJob) -> Classification:
     for image in job.images:
         begin = time.perf_counter()
         try:
-            pixels = classifier.prepare(image)
+            views = classifier.views(image)
         except UsageError as error:
             broken.append(error)
             continue
+        first = next(views)
         ready = time.perf_counter()
-        answers = classifier.answer(pixels)[: job.top]
+        answers = classifier.answer_views(chain((first,), views))[: job.top]
         end = time.perf_counter()
         named = tuple(ClassAnswer(label, probability) for label, probability in answers)
         found.append(ClassifiedImage(str(image), named, 1000 * (end - ready), 1000 * (end - begin)))

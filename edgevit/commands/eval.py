@@ -14,6 +14,7 @@ from edgevit.artifacts.metrics.judge import score_alone
 from edgevit.artifacts.metrics.metric import Metric, Predictions
 from edgevit.artifacts.metrics.segmentation import MIOU
 from edgevit.artifacts.plausibility import chance_warning
+from edgevit.artifacts.tiled import check_metric_of_tiles
 from edgevit.artifacts.usage import Usage, usage_of
 from edgevit.backends import backend_of_file
 from edgevit.commands.eval_on import board_runner, score_file_on
@@ -140,6 +141,8 @@ def check_evaluation(asked: FileEvaluation) -> tuple[Usage, Metric | None]:
     """
     metric = None if asked.metric is None else open_file_metric(asked.metric, beside=asked.reference is not None)
     usage = usage_of(asked.artifact, asked.preprocessing)
+    if asked.metric is not None and usage.preprocessing.tiles is not None:
+        check_metric_of_tiles(asked.metric, usage.preprocessing.tiles)
     named = usage.contract.outputs if usage.contract else ()
     if named and metric is None and asked.reference is None and asked.masks is None:
         raise UsageError(

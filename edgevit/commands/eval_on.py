@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from edgevit import units
-from edgevit.artifacts.feed import check_classifier, class_count, preprocessing_for
+from edgevit.artifacts.feed import check_classifier, class_count, has_one_row, preprocessing_for
 from edgevit.artifacts.ports import Ports, ReadPortsJob, read_ports
 from edgevit.artifacts.run_rows import Rows, RunRowsJob, run_rows
+from edgevit.artifacts.tiled import reduce_images
 from edgevit.backends import backend_of_file
 from edgevit.commands.file_errors import naming_file
 from edgevit.commands.score_file import ImagesDone, ScoreFileJob
@@ -22,6 +23,7 @@ from edgevit.data.images import Samples, open_samples
 from edgevit.data.output_labels import match_labels
 from edgevit.data.pixel_files import PackImagesJob, PixelFile, PixelFiles, pack_images
 from edgevit.data.row_file import write_rows_as_they_come
+from edgevit.errors import UsageError
 from edgevit.measure.boards.board import Board, open_board
 from edgevit.measure.boards.connection import BoardSpec
 from edgevit.results.artifact import Preprocessing
@@ -109,14 +111,21 @@ class BoardRunner:
             folder: Gets the images as they are sent; exists.
 
         Yields:
-            Outputs for some images, float32 [n, values], in the order of the images.
+            Outputs for some images, float32 [n, values], in the order of the images; logits of an image in tiles reduced.
 
         Raises:
-            UsageError: images cannot be read or sent, or the connection was lost.
+            UsageError: images cannot be read or sent, the connection was lost, or images are in tiles and the outputs no classes.
             CandidateFailed: the runtime there crashed, or ran out of time.
         """
         task = Task(pack_images, PackImagesJob(samples, wanted, folder, _MOST_FILE_BYTES), PixelFiles)
-        files = self._here.run("preprocess images", task).files
+        if wanted.tiles is not None and not has_one_row(file.ports):
+            raise UsageError(
+                f"{file.artifact} gives no classes, and maps of tiles are blended on this machine", "leave out --on"
+            )
+        packed = self._here.run("preprocess images", task)
+        yield from reduce_images(self._rows_of_all(file, packed.files, wanted), packed.tile_counts, wanted.tiles)
+
+    def _rows_of_all(self, file: FileThere, files: Sequence[PixelFile], wanted: Preprocessing) -> Iterator[np.ndarray]:
         places = self.board.send_files([each.path for each in files], "images", self._sending("images"))
         first = 0
         for each, place in zip(files, places, strict=True):

@@ -16,6 +16,7 @@ from edgevit.artifacts.metrics.segmentation import class_map
 from edgevit.artifacts.output_differences import compare_outputs
 from edgevit.artifacts.outputs import split_rows
 from edgevit.artifacts.ports import Ports, ReadPortsJob, read_ports
+from edgevit.artifacts.tiled import whole_image, whole_outputs
 from edgevit.artifacts.usage import Usage
 from edgevit.backends import backend_of_file
 from edgevit.commands.eval_on import board_runner
@@ -79,11 +80,15 @@ def score_outputs(asked: OutputsQuestion, progress: Progress, board: Board | Non
         if asked.reference:
             _check_alike(asked, ports, _ports(asked, asked.reference, run))
         named, wanted = _named(asked.usage, ports), preprocessing_for(ports.input, asked.usage.preprocessing)
-        labels = _labels(asked, named, wanted)
         images = PreparedImages(asked.images.samples, wanted)
         if runner is None or file is None:
-            prepare = PrepareImagesJob(images.samples, wanted, Path(folder, "images.npy"))
+            prepare = PrepareImagesJob(images.samples, wanted, Path(folder, "images.npy"), all_tiles=True)
             images = run.run("preprocess images", Task(prepare_images, prepare, PreparedImages))
+        if images.sizes:
+            named = whole_outputs(named, images.sizes[0], wanted.tiles)
+            wanted = wanted if asked.reference else whole_image(images.sizes[0], wanted)
+        labels = _labels(asked, named, wanted)
+        if runner is None or file is None:
             rows = reference = read_rows(_run(asked, asked.artifact, images, Path(folder, "rows.npy"), run))
         else:
             write_rows(Path(folder, "rows.npy"), len(images), runner.rows(file, images.samples, wanted, Path(folder)))

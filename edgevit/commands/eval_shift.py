@@ -12,6 +12,7 @@ from PIL import Image
 
 from edgevit.artifacts.accuracy import Answers, accuracy_of, agreement, read_answers
 from edgevit.artifacts.feed import check_classifier, class_count, preprocessing_for, run_once
+from edgevit.artifacts.tiled import reduce_images
 from edgevit.artifacts.usage import RecordedFile, Usage, candidate_of_file, usage_of
 from edgevit.backends import Backend, backend_of_file, get_backend
 from edgevit.commands.file_errors import blaming_file
@@ -20,7 +21,7 @@ from edgevit.data.corruptions import CORRUPTIONS, LEVELS, corrupt
 from edgevit.data.images import ImageSet, Samples, open_images, open_samples
 from edgevit.data.in_order import map_in_order
 from edgevit.data.output_labels import check_classes, match_labels
-from edgevit.data.preprocess import preprocess
+from edgevit.data.preprocess import fed_views
 from edgevit.data.row_file import read_rows, write_rows
 from edgevit.data.sampling import sample_images
 from edgevit.errors import UsageError
@@ -198,7 +199,7 @@ def score_shifted(job: ScoreShiftedJob) -> ShiftedDone:
     match_labels(images, class_count(session), job.class_offset, job.classes)
     variants = [(name, level) for name in job.corruptions for level in LEVELS]
 
-    def prepared(image_id: str) -> list[np.ndarray]:
+    def prepared(image_id: str) -> list[list[np.ndarray]]:
         image = images.picture(image_id, contract)
         if not isinstance(image, Image.Image):
             raise UsageError(
@@ -206,14 +207,17 @@ def score_shifted(job: ScoreShiftedJob) -> ShiftedDone:
                 "give a source of images, or --corruptions none",
             )
         corrupted = (corrupt(image, name, level, job.seed, image_id) for name, level in variants)
-        return [preprocess(each, contract) for each in (image, *corrupted)]
+        return [list(fed_views(each, contract)) for each in (image, *corrupted)]
 
-    def clean(image_id: str) -> list[np.ndarray]:
-        return [preprocess(images.picture(image_id, contract), contract)]
+    def clean(image_id: str) -> list[list[np.ndarray]]:
+        return [list(fed_views(images.picture(image_id, contract), contract))]
+
+    def logits(several: list[np.ndarray]) -> Iterator[np.ndarray]:
+        return reduce_images((run_once(session, view) for view in several), (len(several),), contract.tiles)
 
     def rows() -> Iterator[np.ndarray]:
         for done, pictures in enumerate(map_in_order(prepared if variants else clean, images.ids), 1):
-            yield np.concatenate([run_once(session, each[None]) for each in pictures])
+            yield np.concatenate([row for several in pictures for row in logits(several)])
             report_progress(done, len(images))
 
     write_rows(job.logits, len(images) * (1 + len(variants)), rows())

@@ -14,7 +14,7 @@ from edgevit.artifacts.decisions import class_logits
 from edgevit.artifacts.usage import Usage, usage_of
 from edgevit.commands.file_errors import blaming_file
 from edgevit.commands.given_images import open_given
-from edgevit.data.preprocess import fed_array
+from edgevit.data.preprocess import fed_views
 from edgevit.results.explanation import ModelAnswer
 from edgevit.run.progress import Progress
 from edgevit.run.stages import child_runner
@@ -74,7 +74,7 @@ def answer_in_child(job: AnswerJob) -> ArtifactAnswers:
     classifier = open_classifier(job.artifact, job.usage, None, 1)
     images, contract, found = open_given(job.images), classifier.preprocessing, []
     for name in images.ids:
-        label, probability = classifier.answer(fed_array(images.picture(name, contract), contract))[0]
+        label, probability = classifier.answer_views(fed_views(images.picture(name, contract), contract))[0]
         found.append(ModelAnswer("compressed", label, probability))
     return ArtifactAnswers(tuple(found))
 

@@ -50,12 +50,13 @@ def begin_trials(
         UsageError: the metric cannot be taken.
     """
 
-    def prepared(which: str, chosen: ImageSet) -> PreparedImages:
-        job = PrepareImagesJob(chosen.samples, contract.preprocessing, folder / f"{which}.npy")
+    def prepared(which: str, chosen: ImageSet, *, all_tiles: bool = False) -> PreparedImages:
+        pixels = folder / f"{which}.npy"
+        job = PrepareImagesJob(chosen.samples, contract.preprocessing, pixels, all_tiles=all_tiles)
         return children.run(f"preprocess {which} images", Task(prepare_images, job, PreparedImages))
 
     calibration = prepared("calibration", images.calibration)
-    judging = prepared("evaluation", images.judging) if images.judging else calibration
+    judging = prepared("evaluation", images.judging, all_tiles=True) if images.judging else calibration
     job = InferenceJob(
         backend=backend.name,
         artifact=asked.artifact.absolute(),

@@ -16,12 +16,14 @@ import numpy as np
 from PIL import Image
 
 from edgevit.artifacts.feed import check_takes_image, preprocessing_for, run_once
+from edgevit.artifacts.tiled import merge_tiles
 from edgevit.artifacts.usage import usage_of
 from edgevit.backends import backend_of_file, get_backend
 from edgevit.commands.eval import choose_samples
 from edgevit.commands.file_errors import blaming_file
 from edgevit.data.images import Picture, Samples, open_samples
-from edgevit.data.preprocess import fed_array, to_rgb
+from edgevit.data.preprocess import fed_views, size_of, to_rgb
+from edgevit.data.tiles import tiles_of
 from edgevit.errors import UsageError
 from edgevit.measure.bench import warm_up
 from edgevit.measure.burst import WARMUP_RUNS, WARMUP_SECONDS
@@ -78,10 +80,17 @@ class PipelineLatency:
     """Conditions that the system does not report; "" if it reports all of them."""
     machine: MachineConditions | None = None
     """The machine before, during and after."""
+    inferences_per_image: float = 1.0
+    """More than one where images are fed in tiles; the mean over the images."""
 
 
 def time_file_pipeline(
-    artifact: Path, precision: str, settings: MeasureSpec, images: str, progress: Progress
+    artifact: Path,
+    precision: str,
+    settings: MeasureSpec,
+    images: str,
+    overrides: PreprocessingOverrides,
+    progress: Progress,
 ) -> PipelineLatency:
     """Times an artifact file on images, in a child process.
 
@@ -90,6 +99,7 @@ def time_file_pipeline(
         precision: "f32", "bf16" or "fastest".
         settings: Threads, and how long to measure.
         images: Source of images, or ``GENERATED``.
+        overrides: Of what the file states: tiles, or nothing.
         progress: Progress callback.
 
     Raises:
@@ -101,7 +111,7 @@ def time_file_pipeline(
         backend=backend_of_file(artifact).name,
         artifact=artifact.absolute(),
         images=None if images == GENERATED else _some(choose_samples(images, None, _SEED)),
-        preprocessing=_preprocessing(artifact),
+        preprocessing=_preprocessing(artifact, overrides),
         threads=settings.threads,
         precision=precision,
         min_runs=settings.min_runs,
@@ -122,17 +132,22 @@ def time_pipeline(job: PipelineJob) -> PipelineLatency:
     check_takes_image(session)
     contract = preprocessing_for(session.inputs[0], job.preprocessing)
     readers = itertools.cycle(_readers(job.images, contract))
+    inferences: list[int] = []
 
     def step() -> tuple[float, ...]:
-        """Milliseconds of each step of the next image."""
-        moments = [time.perf_counter_ns()]
+        """Milliseconds of each step of the next image; of one in tiles, of all of them together."""
+        begin = time.perf_counter_ns()
         image = next(readers)()
-        moments.append(time.perf_counter_ns())
-        fed = fed_array(image, contract)
-        moments.append(time.perf_counter_ns())
-        run_once(session, fed)
-        moments.append(time.perf_counter_ns())
-        return tuple((after - before) / 1e6 for before, after in itertools.pairwise(moments))
+        decoded = ended = time.perf_counter_ns()
+        resizing, rows = 0, []
+        for view in fed_views(image, contract):
+            resizing += time.perf_counter_ns() - ended
+            rows.append(run_once(session, view))
+            ended = time.perf_counter_ns()
+        inferences.append(len(rows))
+        list(merge_tiles(rows, (size_of(image),), contract.tiles, session))
+        ended = time.perf_counter_ns()
+        return tuple(each / 1e6 for each in (decoded - begin, resizing, ended - decoded - resizing))
 
     warm_up(step, WARMUP_RUNS, WARMUP_SECONDS)
     steps: list[tuple[float, ...]] = []
@@ -154,6 +169,7 @@ def time_pipeline(job: PipelineJob) -> PipelineLatency:
         ),
         not_judged=not_judged(activity, span.after.unknown),
         machine=machine,
+        inferences_per_image=sum(inferences) / len(inferences),
     )
 
 
@@ -179,12 +195,12 @@ def generated_jpeg() -> bytes:
     return stream.getvalue()
 
 
-def _preprocessing(artifact: Path) -> Preprocessing:
+def _preprocessing(artifact: Path, overrides: PreprocessingOverrides) -> Preprocessing:
     """What the file or its run states; of any other, the simplest that is usual, for the time hardly depends on it."""
     try:
-        return usage_of(artifact, PreprocessingOverrides()).preprocessing
+        return usage_of(artifact, overrides).preprocessing
     except UsageError:
-        return Preprocessing((1, 1), (0.5,), (0.5,))
+        return Preprocessing((1, 1), (0.5,), (0.5,), tiles=tiles_of(overrides.tiles))
 
 
 def _some(samples: Samples) -> Samples:

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from edgevit.artifacts.feed import check_classifier, class_count, preprocessing_for, run_once
+from edgevit.artifacts.tiled import reduce_images
 from edgevit.backends import Session, get_backend
 from edgevit.data.array_form import check_form
 from edgevit.data.images import ImageSet, Samples, open_samples
+from edgevit.data.normalize import normalizer
 from edgevit.data.output_labels import match_labels
-from edgevit.data.preprocess import preprocess
+from edgevit.data.prepared import prepare_views
 from edgevit.data.row_file import write_rows_as_they_come
 from edgevit.data.unbroken import each_unbroken
 from edgevit.results.artifact import Preprocessing
@@ -76,5 +78,7 @@ def score_file(job: ScoreFileJob) -> ImagesDone:
 
 def _logits(session: Session, images: ImageSet, contract: Preprocessing) -> Iterator[np.ndarray]:
     """The logits of each image, float32 [1, outputs]."""
-    for image in each_unbroken(images, lambda image_id: preprocess(images.picture(image_id, contract), contract)):
-        yield run_once(session, image[None])
+    normalize = normalizer(contract)
+    for several in each_unbroken(images, lambda image_id: prepare_views(images, image_id, contract)):
+        rows = (run_once(session, normalize(view)[None]) for view in several)
+        yield from reduce_images(rows, (len(several),), contract.tiles)

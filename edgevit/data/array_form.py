@@ -90,11 +90,19 @@ def _steps_to_array(form: ArrayForm, contract: Preprocessing) -> list[str]:
     steps = []
     if not form.is_float:
         steps.append("give floats: images.astype(numpy.float32); they are not divided by 255")
-    if (form.size, form.channels) != (contract.input_size, contract.channels):
+    if form.channels != contract.channels or not _has_size(form, contract):
         is_first = form.size is not None and (*form.size, form.channels) == (contract.channels, *contract.input_size)
         first = _channels_first(form, contract.channels) if is_first else None
-        steps.append(first or "arrays are not resized: give the size and the channels that the model takes")
+        least = ", or with tiles a larger one" if contract.tiles else ""
+        steps.append(first or f"arrays are not resized: give the size{least} and the channels that the model takes")
     return steps
+
+
+def _has_size(form: ArrayForm, contract: Preprocessing) -> bool:
+    """Whether arrays are of the size that the model takes; larger ones can be fed in tiles."""
+    if contract.tiles is None or form.size is None:
+        return form.size == contract.input_size
+    return all(side >= least for side, least in zip(form.size, contract.input_size, strict=True))
 
 
 def _channels_first(form: ArrayForm, channels: int) -> str | None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+
 from edgevit.data.images import Samples, open_samples
-from edgevit.data.prepared import prepare_one
+from edgevit.data.prepared import prepare_views
 from edgevit.data.row_file import write_rows
 from edgevit.data.unbroken import each_unbroken
 from edgevit.results.artifact import Preprocessing
@@ -29,12 +32,13 @@ class PackImagesJob:
 
 @dataclass(frozen=True)
 class PixelFile:
-    """Some images of a set, one after another."""
+    """Some images of a set, or of their tiles, one after another."""
 
     path: Path
     """uint8 or float32 [images, h, w, channels], ``.npy``: resized and cropped, not normalized."""
     sha256: str
     images: int
+    """Of the file: each tile is one."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class PixelFiles:
     """All images of a set, in their order."""
 
     files: tuple[PixelFile, ...]
+    tile_counts: tuple[int, ...]
+    """Tiles of each image, one after another; 1 where it is fed as a whole."""
 
 
 def pack_images(job: PackImagesJob) -> PixelFiles:
@@ -54,10 +60,17 @@ def pack_images(job: PackImagesJob) -> PixelFiles:
     images, contract = open_samples(job.samples), job.preprocessing
     bytes_each = math.prod(contract.input_size) * contract.channels * (4 if contract.input == "array" else 1)
     at_once = max(1, job.most_bytes // bytes_each)
-    rows = each_unbroken(images, lambda image_id: prepare_one(images, image_id, contract))
-    files = []
-    for start in range(0, len(images), at_once):
-        path, count = job.folder / f"images-{start:06d}.npy", min(at_once, len(images) - start)
-        write_rows(path, count, (row[None] for row in islice(rows, count)))
-        files.append(PixelFile(path, file_sha256(path), count))
-    return PixelFiles(tuple(files))
+    counts: list[int] = []
+
+    def pictures() -> Iterator[np.ndarray]:
+        for several in each_unbroken(images, lambda image_id: prepare_views(images, image_id, contract)):
+            counts.append(len(several))
+            yield from several
+
+    rows, files, start = pictures(), [], 0
+    while some := list(islice(rows, at_once)):
+        path = job.folder / f"images-{start:06d}.npy"
+        write_rows(path, len(some), (row[None] for row in some))
+        files.append(PixelFile(path, file_sha256(path), len(some)))
+        start += len(some)
+    return PixelFiles(tuple(files), tuple(counts))

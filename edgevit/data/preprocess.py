@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 from PIL import ExifTags, Image
 
 from edgevit.data.normalize import normalizer
+from edgevit.data.tiles import Tile, enlarged_size, find_tiles, tile_count
 from edgevit.results.artifact import Preprocessing
 
 _RESAMPLING = {
@@ -61,8 +65,84 @@ def _upright(image: Image.Image) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
+def views(image: Image.Image | np.ndarray, contract: Preprocessing) -> Iterator[np.ndarray]:
+    """Yields what a model is fed of an image, before it is normalized: the image, or each of its tiles.
+
+    Args:
+        image: See :func:`preprocess`.
+        contract: See :func:`preprocess`.
+
+    Yields:
+        uint8 or float32 [height, width, channels], see :func:`resize_and_crop`; tiles row by row.
+    """
+    found = find_tiles(size_of(image), contract.tiles)
+    if contract.tiles is None or not found:
+        yield resize_and_crop(image, contract)
+        return
+    whole_tile = replace(contract, crop_pct=1.0, crop_mode="squash")
+    enlarged = _resized(image, enlarged_size(size_of(image), contract.tiles), _RESAMPLING[contract.interpolation])
+    for tile in found:
+        yield resize_and_crop(_cut(enlarged, tile), whole_tile)
+
+
+def fed_views(image: Image.Image | np.ndarray, contract: Preprocessing) -> Iterator[np.ndarray]:
+    """Yields an image as a model is fed with it, or each of its tiles.
+
+    Args:
+        image: See :func:`preprocess`.
+        contract: See :func:`preprocess`.
+
+    Yields:
+        float32 [1, channels, height, width]; where pixels are fed as they are, uint8 [1, height, width, channels].
+    """
+    normalize = normalizer(contract)
+    for view in views(image, contract):
+        yield np.array(view)[None] if _leaves_pixels(contract) else normalize(view)[None]  # writable, unlike Pillow's
+
+
+def one_view(image: Image.Image | np.ndarray, contract: Preprocessing, seed: int) -> np.ndarray:
+    """Returns an image as :func:`views` does, or one of its tiles, for what needs pictures like those that are fed.
+
+    Args:
+        image: See :func:`preprocess`.
+        contract: See :func:`preprocess`.
+        seed: Chooses the tile.
+
+    Returns:
+        uint8 or float32 [height, width, channels].
+    """
+    count = tile_count(size_of(image), contract.tiles)
+    return next(islice(views(image, contract), seed % count, None))
+
+
+def size_of(image: Image.Image | np.ndarray) -> tuple[int, int]:
+    """Returns height and width of an image in pixels."""
+    return (image.height, image.width) if isinstance(image, Image.Image) else (image.shape[0], image.shape[1])
+
+
+def _resized(
+    image: Image.Image | np.ndarray, size: tuple[int, int], resampling: Image.Resampling
+) -> Image.Image | np.ndarray:
+    """An image enlarged to height and width, if that is not its size."""
+    if size == size_of(image):
+        return image
+    if isinstance(image, Image.Image):
+        return image.resize((size[1], size[0]), resampling)
+    planes = [Image.fromarray(np.ascontiguousarray(image[..., channel])) for channel in range(image.shape[2])]
+    return np.stack([np.asarray(plane.resize((size[1], size[0]), resampling)) for plane in planes], axis=2)
+
+
+def _cut(image: Image.Image | np.ndarray, tile: Tile) -> Image.Image | np.ndarray:
+    bottom, right = tile.top + tile.height, tile.left + tile.width
+    if isinstance(image, Image.Image):
+        return image.crop((tile.left, tile.top, right, bottom))
+    return image[tile.top : bottom, tile.left : right]
+
+
 def preprocess(image: Image.Image | np.ndarray, contract: Preprocessing) -> np.ndarray:
     """Resizes, crops and normalizes an image as timm's evaluation transform does; an array that is taken as it is, only the last.
+
+    The image is taken as a whole: tiles are for :func:`fed_views`.
 
     Args:
         image: 8-bit RGB, see :func:`to_rgb`, or grey; or [h, w, channels], uint8, or float32 for a model that takes arrays.
@@ -72,21 +152,6 @@ def preprocess(image: Image.Image | np.ndarray, contract: Preprocessing) -> np.n
         float32 [channels, height, width], contiguous.
     """
     return normalizer(contract)(resize_and_crop(image, contract))
-
-
-def fed_array(image: Image.Image | np.ndarray, contract: Preprocessing) -> np.ndarray:
-    """Returns an image as a model is fed with it.
-
-    Args:
-        image: See :func:`preprocess`.
-        contract: See :func:`preprocess`.
-
-    Returns:
-        float32 [1, channels, height, width]; where pixels are fed as they are, uint8 [1, height, width, channels].
-    """
-    if _leaves_pixels(contract):
-        return np.array(resize_and_crop(image, contract))[None]
-    return preprocess(image, contract)[None]
 
 
 def _leaves_pixels(contract: Preprocessing) -> bool:

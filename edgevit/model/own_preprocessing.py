@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from edgevit.data.tiles import check_tiles, tiles_of
 from edgevit.errors import UsageError
 from edgevit.results.artifact import Preprocessing
 from edgevit.spec.normalization import normalization_problem, per_channel
@@ -68,7 +69,9 @@ def preprocessing_of(module: nn.Module, name: str, given: PreprocessingOverrides
         raise UsageError(
             f"{name}: {error}", "give one for each channel; the number of channels is model.preprocessing.channels"
         ) from error
-    return Preprocessing(**{**merged, **spread})
+    contract = Preprocessing(**{**merged, **spread, "tiles": tiles_of(given.tiles)})
+    check_tiles(contract)
+    return contract
 
 
 def _stated_channels(stated_size: tuple[int, ...]) -> int:

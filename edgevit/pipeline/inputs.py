@@ -27,6 +27,7 @@ from edgevit.pipeline.metric_inputs import check_metric, default_metric, open_me
 from edgevit.pipeline.model_inputs import open_model, open_teacher
 from edgevit.pipeline.output_names import output_names
 from edgevit.pipeline.requested_plans import RequestedPlan, check_plans
+from edgevit.pipeline.tiled_run import check_tiled_run
 from edgevit.quantization.policy import Target
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.contract import Contract
@@ -227,6 +228,7 @@ def open_inputs(spec: Spec, progress: Progress) -> Inputs:
         check_size(backend, model.params)
     if spec.export.embed_preprocessing:
         check_embeddable(model.preprocessing)
+    check_tiled_run(spec, model)
     data = with_masks(spec, model, open_data(spec, model, progress))
     check_metric(spec, model, data)
     teacher = open_teacher(spec, model)

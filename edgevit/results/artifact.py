@@ -10,12 +10,34 @@ from edgevit.results.document import LATER
 
 
 @dataclass(frozen=True)
+class Tiles:
+    """How a large image is cut into tiles that are fed one by one, and what is made of their outputs.
+
+    An image that is no larger than a tile is fed as a whole, see :class:`Preprocessing`.
+    """
+
+    size: tuple[int, int]
+    """Height and width of a tile, in pixels of the image; a tile is resized to the input size, and not cropped."""
+    overlap: float
+    """Share of a tile, 0..0.9, that neighbours have in common at least."""
+    reduce: Literal["mean", "max", "best"]
+    """Of the probabilities of the tiles: their mean; the largest of each class; or those of the most confident tile. Maps are blended
+    over the overlap, which is their mean."""
+
+    def __str__(self) -> str:
+        height, width = self.size
+        size = f"{height}" if height == width else f"{height}x{width}"
+        return f"size={size},overlap={self.overlap:g},reduce={self.reduce}"
+
+
+@dataclass(frozen=True)
 class Preprocessing:
     """Preprocessing of an image for the model, in timm's terms.
 
     The image is resized to ``floor(input_size / crop_pct)``, by its shorter side (``crop_mode`` "center") or by both
     sides whatever its aspect ratio ("squash"), and the centre is cropped; then ``(pixel / 255 - mean) / std`` per
     channel. An array (``input`` "array") is taken as it is: ``(value - mean) / std`` per channel, and nothing else.
+    With ``tiles`` this is done to each tile of a larger image, resized to the input size as a whole.
     """
 
     input_size: tuple[int, int]
@@ -29,6 +51,8 @@ class Preprocessing:
     crop_mode: Literal["center", "squash"] = "center"
     input: Annotated[Literal["image", "array"], LATER] = "image"
     """What is fed: images of 8 bits, or arrays of floats as they are."""
+    tiles: Annotated[Tiles | None, LATER] = None
+    """How a large image is fed; None where each is fed as a whole."""
 
     @property
     def channels(self) -> int:

@@ -53,6 +53,8 @@ def contract_to_text(contract: Contract) -> str:
             del document[name]
     if contract.preprocessing.input == "image":
         del document["preprocessing"]["input"]
+    if contract.preprocessing.tiles is None:
+        del document["preprocessing"]["tiles"]
     return json.dumps(document, ensure_ascii=False)
 
 

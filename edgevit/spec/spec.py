@@ -24,6 +24,7 @@ Positive = Annotated[int, Field(gt=0, lt=2**31)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Minutes = Annotated[float, Field(gt=0, le=100_000)]
 Pixels = Annotated[int, Field(gt=0, le=16_384)]
+TileSide = Annotated[int, Field(ge=16, le=16_384)]
 Given = TypeVar("Given")
 Checked = TypeVar("Checked")
 Rung = Literal["quick", "full"]
@@ -81,6 +82,23 @@ class Section(BaseModel):
         return {key: tuple(value) if isinstance(value, list) else value for key, value in document.items()}
 
 
+def _as_square(value: Any) -> Any:
+    """Takes a single number for height and width."""
+    return (value, value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class TilesSpec(Section):
+    """How a large image is cut into tiles that are fed one by one; all three have to be said."""
+
+    size: Annotated[tuple[TileSide, TileSide], BeforeValidator(_as_square)]
+    """Height and width of a tile in pixels of the image, or one number for both."""
+    overlap: Annotated[float, Field(ge=0, le=0.9)]
+    """Share of a tile that neighbours have in common at least."""
+    reduce: Literal["mean", "max", "best"]
+    """mean of the tiles' probabilities, max of each class, or best: those of the most confident tile; maps are blended by their
+    mean."""
+
+
 class PreprocessingOverrides(Section):
     """Replaces single values of the preprocessing that the model's own configuration gives."""
 
@@ -101,6 +119,8 @@ class PreprocessingOverrides(Section):
     """Share of the resized image that the crop keeps."""
     crop_mode: Literal["center", "squash"] | None = None
     """center: by the shorter side; squash: by both, whatever the aspect ratio."""
+    tiles: TilesSpec | None = None
+    """Tiles that a large image is fed in, such as {size = 224, overlap = 0.1, reduce = "mean"}; as a whole when not given."""
 
     @model_validator(mode="after")
     def _fits_the_input(self) -> PreprocessingOverrides:

@@ -18,7 +18,7 @@ from edgevit.backends import all_backends, backend_names, get_backend
 from edgevit.backends.litert import use as of_litert
 from edgevit.backends.onnxruntime import use as of_onnxruntime
 from edgevit.backends.openvino import use as of_openvino
-from edgevit.data.preprocess import fed_array, preprocess, to_rgb
+from edgevit.data.preprocess import fed_views, preprocess, to_rgb
 from edgevit.results.artifact import Preprocessing
 from tests.factories import make_contract
 
@@ -98,7 +98,7 @@ def test_pixels_that_the_model_normalizes_stay_as_they_are(tmp_path: Path) -> No
     pixels = np.random.default_rng(0).integers(0, 256, (40, 61, 3), dtype=np.uint8)
     path = tmp_path / "image.png"
     Image.fromarray(pixels).save(path)
-    found, expected = load_pixels(path), fed_array(to_rgb(Image.open(path)), contract.fed)
+    found, expected = load_pixels(path), next(fed_views(to_rgb(Image.open(path)), contract.fed))
     assert found.dtype == np.uint8
     np.testing.assert_array_equal(found, expected)
 

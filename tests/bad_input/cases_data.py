@@ -190,4 +190,17 @@ _ARRAYS = (
     case("eval m.tflite --data digits --input array --crop-mode squash", "crop_mode", "no effect", files={"m.tflite": b"x"}),
 )  # fmt: skip
 
-CASES: tuple[Case, ...] = (*_ARRAYS, *_FOLDERS, *_LABELS, *_SETS, *_NORMALIZATION, *_CHECKPOINTS, *_OWN)
+_TILES = (
+    case("compress digits_cnn --data digits --tiles size=32,overlap=0.1", "size, overlap and reduce", "reduce=mean"),
+    case("compress digits_cnn --data digits --tiles size=32,overlap=0.1,reduce=median", "reduce", "mean"),
+    case("compress digits_cnn --data digits --tiles size=32,overlap=1,reduce=mean", "overlap", "0.9"),
+    case("compress digits_cnn --data digits --tiles size=32,overlap=0.1,reduce=mean --tokens evit:0.7@1", "token plans", "--tokens none"),
+    case("compress digits_cnn --set 'model.preprocessing.tiles={size=32,overlap=0.1}'", "reduce"),
+    case("compress digits_cnn --set 'model.preprocessing.tiles={size=8,overlap=0.1,reduce=\"max\"}'", "size", "16"),
+    case("eval m.tflite --data digits --tiles 224", "size, overlap and reduce", "--tiles size=224", files={"m.tflite": b"x"}),
+    case("eval m.tflite --data digits --tiles size=big,overlap=0.1,reduce=max", "pixels", files={"m.tflite": b"x"}),
+    case("classify m.tflite a.png --tiles size=32,size=32,overlap=0.1,reduce=max", "each once", files={"m.tflite": b"x"}),
+    case("bench m.tflite --tiles size=32,overlap=0.1,reduce=max", "--tiles is for --pipeline", files={"m.tflite": b"x"}),
+)  # fmt: skip
+
+CASES: tuple[Case, ...] = (*_ARRAYS, *_FOLDERS, *_LABELS, *_SETS, *_NORMALIZATION, *_TILES, *_CHECKPOINTS, *_OWN)

@@ -22,7 +22,7 @@ from edgevit.results.layer_times import LayerTime
 from edgevit.results.machine_state import Energy, MachineConditions
 from edgevit.results.measurement import Interval, Measurement, RoundLatency
 from edgevit.results.op_times import OpTimes
-from edgevit.spec.spec import MeasureSpec
+from edgevit.spec.spec import MeasureSpec, PreprocessingOverrides, TilesSpec
 from tests.factories import make_machine, make_measurement
 
 NOISE = "other processes used 0.9 cores in 4 of 6 bursts"
@@ -203,13 +203,22 @@ def test_the_way_from_the_image_shows_its_steps(answer: Answer, capsys: pytest.C
     found = PipelineLatency(pipeline_times([(3.0, 1.0, 6.0)] * 60), "photos", 1, "", "")
     calls = answer("image_pipeline.time_file_pipeline", found)
     assert run(["bench", "a.onnx", "--pipeline", "photos"]) == 0
-    assert calls == [(Path("a.onnx"), "fastest", MeasureSpec(min_seconds=2.0), "photos")]
+    assert calls == [(Path("a.onnx"), "fastest", MeasureSpec(min_seconds=2.0), "photos", PreprocessingOverrides())]
     out = capsys.readouterr().out
     assert all(text in out for text in ("3.00 ms", "30.0 %", "10.0 ms", "100.0 images/s end to end", "photos"))
     assert run(["bench", "a.onnx", "--pipeline", "photos", "--json"]) == 0
     times = json.loads(capsys.readouterr().out)["pipeline"]["times"]
     assert [step["name"] for step in times["steps"]] == ["decode", "resize", "model"]
     assert times["images_per_second_interval"] == {"low": 100.0, "high": 100.0}
+
+
+def test_tiles_are_timed_together(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:
+    times = pipeline_times([(3.0, 1.0, 6.0)] * 60)
+    found = PipelineLatency(times, "photos", 1, "", "", inferences_per_image=9.0)
+    calls = answer("image_pipeline.time_file_pipeline", found)
+    assert run(["bench", "a.onnx", "--pipeline", "photos", "--tiles", "size=24x40,overlap=0.1,reduce=best"]) == 0
+    assert calls[0][-1] == PreprocessingOverrides(tiles=TilesSpec(size=(24, 40), overlap=0.1, reduce="best"))
+    assert "9 tiles an image, fed one by one" in capsys.readouterr().out
 
 
 def test_ops_are_shown_by_family_and_by_kernel(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:

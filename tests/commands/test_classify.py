@@ -7,13 +7,17 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from edgevit.api.load import load
 from edgevit.backends import get_backend
 from edgevit.cli.app import run
 from edgevit.commands import probes
 from edgevit.commands.classify import Question, classify_images
 from edgevit.errors import UsageError
+from edgevit.results.artifact import Tiles
 from edgevit.results.output import Output
 from edgevit.spec.spec import PreprocessingOverrides
 from tests.data.pictures import save
@@ -95,3 +99,43 @@ def test_an_embedding_names_no_classes(
         and f"{artifact.with_name('use.py')}" in caught.value.hint
         and "edgevit eval" in caught.value.hint
     )
+
+
+def test_an_artifact_of_tiles_is_used_with_tiles_everywhere(
+    digits_files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A digit in the corner of a large image: its own tile is sure, and a shrunken whole is not."""
+    from edgevit.data.images import open_images
+
+    backend = get_backend("onnxruntime")
+    shutil.copytree(digits_files["onnxruntime"].parent, tmp_path / "tiled")
+    path = tmp_path / "tiled" / digits_files["onnxruntime"].name
+    contract = backend.read_contract(path)
+    assert contract is not None
+    tiled = replace(contract, preprocessing=replace(contract.preprocessing, tiles=Tiles((32, 32), 0.25, "best")))
+    backend.write_contract(path, tiled)
+    digit = open_images("digits").image("digits-0010")
+    large = Image.new("RGB", (76, 54), digit.getpixel((0, 0)))
+    large.paste(digit, (76 - 32, 54 - 32))
+    large.save(tmp_path / "large.png")
+    digit.save(tmp_path / "alone.png")
+    (best, *_), (alone, *_) = (load(path).classify(tmp_path / name) for name in ("large.png", "alone.png"))
+    assert alone == load(digits_files["onnxruntime"]).classify(tmp_path / "alone.png")[0]
+    assert best[0] == alone[0] == "0"
+    assert best[1] >= alone[1] - 1e-6
+    answers = {}
+    for name, file, more in (
+        ("by the file", path, ()),
+        ("as given", digits_files["onnxruntime"], ("--tiles", "size=32,overlap=0.25,reduce=best")),
+    ):
+        assert run(("classify", str(file), str(tmp_path / "large.png"), *more, "--json")) == 0
+        answers[name] = json.loads(capsys.readouterr().out)
+    assert answers["by the file"]["images"][0]["answers"] == answers["as given"]["images"][0]["answers"]
+    assert answers["by the file"]["images"][0]["answers"][0]["probability"] == pytest.approx(best[1])
+    assert answers["as given"]["notes"] == [
+        "as given, in place of what the file states: tiles size=32,overlap=0.25,reduce=best (not None)"
+    ]
+    np.testing.assert_array_equal(
+        np.concatenate(list(load(path).views(tmp_path / "large.png"))), load(path).prepare(tmp_path / "large.png")
+    )
+    assert load(path).answer(load(path).prepare(tmp_path / "large.png"))[0] == best

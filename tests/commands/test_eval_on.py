@@ -19,7 +19,7 @@ from edgevit.errors import CandidateFailed, UsageError
 from edgevit.measure.boards.board import Board
 from edgevit.run.progress import Silent
 from edgevit.run.stages import ChildRunner
-from edgevit.spec.spec import PreprocessingOverrides
+from edgevit.spec.spec import PreprocessingOverrides, TilesSpec
 from tests.loopback import PYTHON, Loopback
 from tests.measure.boards.opened import opened
 from tests.small_classifier import write_small_classifier
@@ -191,3 +191,18 @@ def test_an_emulated_arm64_board_agrees_on_all_digits(
         assert json.loads(capsys.readouterr().out)["computed_on"]["emulated"]
         sets = [str(tmp_path / f"{file.stem}-{where}.npz") for where in ("here", "there")]
         assert run(["parity", *sets, "--min-agreement", least]) == 0, capsys.readouterr().out
+
+
+def test_tiles_are_run_there_and_reduced_here(asked: FileEvaluation, board: Board, tmp_path: Path) -> None:
+    tiles = TilesSpec(size=(16, 16), overlap=0.25, reduce="best")
+    large = np.random.default_rng(3).integers(0, 256, (4, 40, 16, 3), dtype=np.uint8)
+    np.savez(tmp_path / "large.npz", images=large, labels=np.array([2, 1, 0, 2]))
+    given = asked.preprocessing.model_copy(update={"tiles": tiles})
+    tiled = replace(asked, data=str(tmp_path / "large.npz"), preprocessing=given)
+    here, there = tmp_path / "here.npz", tmp_path / "there.npz"
+    evaluate_file(replace(tiled, save_outputs=here), Silent())
+    evaluate_file(replace(tiled, save_outputs=there), Silent(), board)
+    np.testing.assert_array_equal(results(there).logits, results(here).logits)
+    whole = tmp_path / "whole.npz"
+    evaluate_file(replace(tiled, save_outputs=whole, preprocessing=asked.preprocessing), Silent())
+    assert not np.array_equal(results(whole).logits, results(here).logits)

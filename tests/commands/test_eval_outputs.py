@@ -25,7 +25,7 @@ from edgevit.model.program.outputs import NamedOutputs  # noqa: E402
 from edgevit.results.artifact import Preprocessing  # noqa: E402
 from edgevit.results.output import Output  # noqa: E402
 from edgevit.run.progress import Silent  # noqa: E402
-from edgevit.spec.spec import PreprocessingOverrides  # noqa: E402
+from edgevit.spec.spec import PreprocessingOverrides, TilesSpec  # noqa: E402
 
 # isort: split
 from tests.factories import make_contract  # noqa: E402
@@ -144,3 +144,37 @@ def test_a_map_is_scored_by_masks(float_file: Path, tmp_path: Path) -> None:
     ):
         with pytest.raises(UsageError, match=said):
             evaluate_file(replace(asked, **changes), Silent())
+
+
+class _Map(torch.nn.Module):
+    """A map of two classes at half the resolution: which of red and green is brighter."""
+
+    def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"map": torch.nn.functional.avg_pool2d(images[:, :2], 2)}
+
+
+def test_maps_of_tiles_are_scored_by_whole_masks(tmp_path: Path) -> None:
+    """The mask of the whole image, of which a tile sees a quarter: all pixels are right, but only if maps lie where their tiles do."""
+    backend, out = get_backend("onnxruntime"), (Output("map", (2, 8, 8)),)
+    path = backend.export(capture(NamedOutputs(_Map().eval()), (SIDE, SIDE)), tmp_path)
+    wanted = Preprocessing((SIDE, SIDE), (0.5,) * 3, (0.5,) * 3, crop_pct=0.9)
+    backend.write_contract(path, make_contract(preprocessing=wanted, classes=(), scheme="fp32", outputs=out))
+    images, masks = tmp_path / "images", tmp_path / "masks"
+    for place, size in ((images, (28, 40)), (masks, (28, 40))):
+        place.mkdir()
+        classes = np.random.default_rng(0).integers(0, 2, (size[0] // 2, size[1] // 2)).repeat(2, 0).repeat(2, 1)
+        pixels = np.stack([255 * (classes == 0), 255 * (classes == 1), 0 * classes], axis=2).astype(np.uint8)
+        Image.fromarray(pixels if place == images else classes.astype(np.uint8)).save(place / "a.png")
+    tiles = TilesSpec(size=(SIDE, SIDE), overlap=0.25, reduce="mean")
+    asked = replace(question(path, None), data=str(images), samples=None, masks=masks)
+    tiled = replace(asked, preprocessing=PreprocessingOverrides(tiles=tiles))
+    metric = evaluate_file(tiled, Silent()).accuracy.metric
+    assert metric is not None
+    assert metric.value == 1.0
+    worst = tiles.model_copy(update={"reduce": "max"})
+    with pytest.raises(UsageError, match="maps are blended by their mean, and the tiles say reduce=max"):
+        evaluate_file(replace(asked, preprocessing=PreprocessingOverrides(tiles=worst)), Silent())
+    Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(images / "b.png")
+    Image.fromarray(np.zeros((20, 20), np.uint8)).save(masks / "b.png")
+    with pytest.raises(UsageError, match="of 2 sizes"):
+        evaluate_file(tiled, Silent())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,12 @@ from edgevit.commands.image_pipeline import (
 )
 from edgevit.data.images import Samples
 from edgevit.errors import UsageError
-from edgevit.results.artifact import Preprocessing
+from edgevit.results.artifact import Preprocessing, Tiles
 from edgevit.results.image_pipeline import pipeline_times
 from edgevit.run import stages
 from edgevit.run.progress import Silent
 from edgevit.run.task import Task
-from edgevit.spec.spec import MeasureSpec
+from edgevit.spec.spec import MeasureSpec, PreprocessingOverrides
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -84,7 +85,7 @@ def test_the_child_is_asked_for_what_the_user_asked(classifier: Path, monkeypatc
 
     monkeypatch.setattr(stages, "run_in_child", run)
     settings = MeasureSpec(threads=2, min_seconds=1.0)
-    assert time_file_pipeline(classifier, "f32", settings, GENERATED, Silent()) == answer
+    assert time_file_pipeline(classifier, "f32", settings, GENERATED, PreprocessingOverrides(), Silent()) == answer
     assert asked == [PipelineJob("onnxruntime", classifier.resolve(), None, NEUTRAL, 2, "f32", 50, 1.0)]
 
 
@@ -92,3 +93,9 @@ def test_what_takes_no_images_is_refused(tmp_path: Path) -> None:
     probe = Path(__file__).parents[2] / "edgevit" / "commands" / "probes" / "probe.onnx"
     with pytest.raises(UsageError, match="not a model of single images"):
         time_pipeline(job(probe, None))
+
+
+def test_an_image_in_tiles_is_timed_as_a_whole(classifier: Path) -> None:
+    tiled = replace(job(classifier, None), preprocessing=replace(NEUTRAL, tiles=Tiles((250, 200), 0.0, "mean")))
+    assert time_pipeline(job(classifier, None)).inferences_per_image == 1
+    assert time_pipeline(tiled).inferences_per_image == 6  # of 375 x 500 pixels

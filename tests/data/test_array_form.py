@@ -6,12 +6,13 @@ import pytest
 
 from edgevit.data.array_form import ArrayForm, check_form
 from edgevit.errors import UsageError
-from edgevit.results.artifact import Preprocessing
+from edgevit.results.artifact import Preprocessing, Tiles
 
 RGB = Preprocessing((4, 5), (0.5,) * 3, (0.5,) * 3)
 GREY = Preprocessing((4, 5), (0.5,), (0.5,))
 FOUR = Preprocessing((4, 5), (0.5,) * 4, (0.5,) * 4)
 ARRAY = Preprocessing((4, 5), (0.0,) * 2, (1.0,) * 2, input="array")
+TILED_ARRAY = Preprocessing((4, 5), (0.0,) * 2, (1.0,) * 2, input="array", tiles=Tiles((4, 5), 0.0, "mean"))
 FLAT_ARRAY = Preprocessing((4, 5), (0.0,), (1.0,), input="array")
 
 
@@ -31,6 +32,8 @@ def form(channels: int, *, is_float: bool = False, size: tuple[int, int] | None 
         (form(4, size=(9, 9)), FOUR),
         (form(2, is_float=True), ARRAY),
         (form(1, is_float=True), FLAT_ARRAY),
+        (form(2, is_float=True), TILED_ARRAY),
+        (form(2, is_float=True, size=(4, 50)), TILED_ARRAY),
     ],
 )
 def test_what_a_model_takes(given: ArrayForm | None, contract: Preprocessing) -> None:
@@ -75,3 +78,9 @@ def test_decoded_images_are_no_arrays(contract: Preprocessing, message: str) -> 
     with pytest.raises(UsageError, match=message) as caught:
         check_form(None, "photos", contract)
     assert caught.value.hint and ".npz" in caught.value.hint
+
+
+def test_an_array_smaller_than_a_tile_is_refused() -> None:
+    with pytest.raises(UsageError) as refused:
+        check_form(form(2, is_float=True, size=(3, 50)), "a.npz", TILED_ARRAY)
+    assert "give the size, or with tiles a larger one" in str(refused.value.hint)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edgevit.data.images import Samples
+from edgevit.data.images import Samples, open_samples
 from edgevit.data.normalize import normalizer
 from edgevit.data.pixel_files import PackImagesJob, pack_images
-from edgevit.data.prepared import PreparedImages
+from edgevit.data.prepared import PreparedImages, prepare_views
 from edgevit.errors import UsageError
-from edgevit.results.artifact import Preprocessing
+from edgevit.results.artifact import Preprocessing, Tiles
 from edgevit.run.files import file_sha256
 from tests.data.pictures import save
 
@@ -59,6 +60,15 @@ def test_one_that_is_larger_than_a_file_should_be_has_one_of_its_own(tmp_path: P
     arrays = packed(Samples(str(tmp_path / "f.npz"), ("0", "1")), contract, tmp_path / "a", 1)
     assert [array.shape for array in arrays] == [(1, 5, 4, 7)] * 2
     assert np.array_equal(np.concatenate(arrays), values)
+
+
+def test_tiles_are_sent_one_after_another(samples: Samples, tmp_path: Path) -> None:
+    """Of images of 9 x 9 pixels: two tiles along each side."""
+    contract = replace(IMAGES, tiles=Tiles((6, 6), 0.0, "mean"))
+    found = pack_images(PackImagesJob(samples, contract, tmp_path, 130))
+    assert (found.tile_counts, [each.images for each in found.files]) == ((4,) * 5, [2] * 10)
+    tiles = np.concatenate([prepare_views(open_samples(samples), name, contract) for name in samples.ids])
+    assert np.array_equal(np.concatenate([np.load(each.path) for each in found.files]), tiles)
 
 
 def test_broken_images_are_all_named(samples: Samples, tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from edgevit.data import prepared
 from edgevit.data.images import open_images
 from edgevit.data.normalize import normalize, normalized_levels
 from edgevit.data.prepared import PreparedImages, PrepareImagesJob, prepare_images
-from edgevit.data.preprocess import preprocess
+from edgevit.data.preprocess import fed_views, preprocess
 from edgevit.errors import UsageError
-from edgevit.results.artifact import Preprocessing
+from edgevit.results.artifact import Preprocessing, Tiles
 from edgevit.results.document import to_document
 
 CONTRACT = Preprocessing((5, 4), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "bilinear", 0.9)
@@ -148,3 +148,53 @@ def test_every_level_is_normalized_as_computed(tmp_path: Path) -> None:
     levels = prepare_images(job).array()[0]
     wanted = (np.arange(256)[:, None] / 255.0 - np.asarray(contract.mean)) / np.asarray(contract.std)
     np.testing.assert_array_equal(levels[:, 0, :], wanted.T.astype(np.float32))
+
+
+TILED = replace(CONTRACT, tiles=Tiles((16, 16), 0.25, "mean"))
+
+
+@pytest.fixture(params=["mapped", "streamed"])
+def tiled(request: pytest.FixtureRequest, tmp_path: Path) -> PreparedImages:
+    """Three images, of four, one and two tiles."""
+    for name, size in (("a", (28, 28)), ("b", (16, 9)), ("c", (16, 28))):
+        shape = (*size, 3)
+        save_pixels(
+            np.random.default_rng(len(name)).integers(0, 256, shape, np.uint8), tmp_path / "set" / f"{name}.png"
+        )
+    samples = open_images(str(tmp_path / "set")).samples
+    found = prepare_images(PrepareImagesJob(samples, TILED, tmp_path / "pixels.npy", all_tiles=True))
+    return found if request.param == "mapped" else replace(found, pixels=None)
+
+
+def save_pixels(pixels: np.ndarray, path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+def tiles_of(images: PreparedImages, name: str) -> np.ndarray:
+    return np.concatenate(list(fed_views(open_images(images.samples.source).image(name), TILED)))
+
+
+def test_tiles_follow_each_other(tiled: PreparedImages) -> None:
+    assert (len(tiled), tiled.tile_counts, tiled.sizes) == (3, (4, 1, 2), ((28, 28), (16, 9), (16, 28)))
+    found = np.concatenate(list(tiled.batches(4)))
+    np.testing.assert_array_equal(found, np.concatenate([tiles_of(tiled, name) for name in tiled.samples.ids]))
+
+
+def test_a_selection_takes_all_tiles_of_an_image(tiled: PreparedImages) -> None:
+    some = tiled.select((2, 0))
+    assert (len(some), some.tile_counts) == (2, (2, 4))
+    expected = np.concatenate([tiles_of(tiled, tiled.samples.ids[place]) for place in (2, 0)])
+    np.testing.assert_array_equal(np.concatenate(list(some.batches())), expected)
+    again = some.select((1,))
+    np.testing.assert_array_equal(np.concatenate(list(again.batches())), expected[2:])
+    assert TypeAdapter(PreparedImages).validate_python(to_document(some)) == some
+
+
+def test_what_needs_one_picture_of_each_image_gets_one_of_its_tiles(tiled: PreparedImages, tmp_path: Path) -> None:
+    found = prepare_images(PrepareImagesJob(tiled.samples, TILED, tmp_path / "one.npy"))
+    assert (found.sizes, found.tile_counts) == ((), (1, 1, 1))
+    pictures = found.array()
+    for picture, name in zip(pictures, tiled.samples.ids, strict=True):
+        assert any(np.array_equal(picture, tile) for tile in tiles_of(tiled, name))
+    np.testing.assert_array_equal(replace(found, pixels=None).array(), pictures)

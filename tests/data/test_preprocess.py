@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from edgevit.data.preprocess import fed_array, preprocess, resize_and_crop, to_rgb
-from edgevit.results.artifact import Preprocessing
+from edgevit.data.preprocess import fed_views, one_view, preprocess, resize_and_crop, size_of, to_rgb, views
+from edgevit.results.artifact import Preprocessing, Tiles
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -170,9 +170,56 @@ def test_a_damaged_tag_beside_the_orientation_does_not_matter() -> None:
 def test_pixels_are_fed_as_they_are_where_normalizing_leaves_them() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
     image, normalized = Image.fromarray(pixels), Preprocessing((9, 7), (0.5,) * 3, (0.5,) * 3)
-    np.testing.assert_array_equal(fed_array(image, normalized), preprocess(image, normalized)[None])
+    np.testing.assert_array_equal(next(fed_views(image, normalized)), preprocess(image, normalized)[None])
     as_they_are = Preprocessing((9, 7), (0.0,) * 3, (1 / 255,) * 3)
-    fed = fed_array(image, as_they_are)
+    fed = next(fed_views(image, as_they_are))
     assert (fed.dtype, fed.flags.writeable) == (np.uint8, True)  # OpenVINO shares the memory
     np.testing.assert_array_equal(fed[0], pixels)
     np.testing.assert_array_equal(preprocess(image, as_they_are), pixels.transpose(2, 0, 1))  # exactly
+
+
+TILED = Preprocessing((32, 32), MEAN, STD, "bilinear", 0.875, tiles=Tiles((32, 32), 0.25, "mean"))
+
+
+def test_tiles_of_the_input_size_are_the_pixels_themselves() -> None:
+    image = picture(60, 90)
+    pixels = np.asarray(image)
+    found = list(views(image, TILED))
+    places = [(top, left) for top in (0, 14, 28) for left in (0, 19, 38, 58)]
+    assert len(found) == 12
+    for view, (top, left) in zip(found, places, strict=True):
+        np.testing.assert_array_equal(view, pixels[top : top + 32, left : left + 32])
+    np.testing.assert_array_equal(one_view(image, TILED, 12 + 5), found[5])
+
+
+@pytest.mark.parametrize("size", [(32, 32), (20, 31)])
+def test_an_image_no_larger_than_a_tile_is_fed_as_ever(size: tuple[int, int]) -> None:
+    (view,) = views(picture(*size), TILED)
+    np.testing.assert_array_equal(view, resize_and_crop(picture(*size), TILED))
+    np.testing.assert_array_equal(one_view(picture(*size), TILED, 7), view)
+
+
+@pytest.mark.parametrize("size", [(64, 80), (10, 90), (33, 32)])
+def test_all_tiles_of_a_constant_image_are_equal(size: tuple[int, int]) -> None:
+    contract = Preprocessing((24, 40), MEAN, STD, tiles=Tiles((32, 48), 0.1, "max"))
+    found = list(fed_views(Image.new("RGB", (size[1], size[0]), (10, 200, 30)), contract))
+    assert len(found) > 1
+    assert found[0].shape == (1, 3, 24, 40)
+    for view in found:
+        np.testing.assert_array_equal(view, found[0])
+
+
+def test_planes_of_any_channels_are_cut_like_an_image() -> None:
+    """Known answer: three channels as an array are what the image is."""
+    image = picture(20, 70)
+    assert size_of(image) == size_of(np.asarray(image)) == (20, 70)
+    for of_image, of_array in zip(views(image, TILED), views(np.asarray(image), TILED), strict=True):
+        np.testing.assert_array_equal(of_image, of_array)
+
+
+def test_an_array_is_cut_and_stays_as_it_is() -> None:
+    values = np.random.default_rng(0).normal(size=(40, 32, 2)).astype(np.float32)
+    contract = Preprocessing((32, 32), (0.0,) * 2, (1.0,) * 2, input="array", tiles=Tiles((32, 32), 0.0, "mean"))
+    first, second = views(values, contract)
+    np.testing.assert_array_equal(first, values[:32])
+    np.testing.assert_array_equal(second, values[8:])

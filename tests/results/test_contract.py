@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from edgevit.errors import UsageError
+from edgevit.results.artifact import Tiles
 from edgevit.results.contract import contract_from_text, contract_to_text, names_by_output
 from edgevit.results.output import Output
 from tests.factories import make_contract
@@ -59,3 +60,12 @@ def test_only_a_file_that_normalizes_by_itself_says_so() -> None:
     assert plain.fed == plain.preprocessing
     assert (embedded.fed.mean, embedded.fed.std) == ((0.0,) * 3, (1 / 255,) * 3)
     assert replace(embedded.fed, mean=plain.preprocessing.mean, std=plain.preprocessing.std) == plain.preprocessing
+
+
+def test_tiles_are_told_where_there_are_some() -> None:
+    plain = make_contract()
+    assert "tiles" not in contract_to_text(plain)
+    tiled = replace(plain, preprocessing=replace(plain.preprocessing, tiles=Tiles((224, 224), 0.1, "best")))
+    assert '"tiles": {"size": [224, 224], "overlap": 0.1, "reduce": "best"}' in contract_to_text(tiled)
+    assert contract_from_text(contract_to_text(tiled), "model.onnx") == tiled
+    assert tiled.fed.tiles == tiled.preprocessing.tiles

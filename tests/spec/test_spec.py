@@ -225,7 +225,7 @@ def test_the_digest_of_a_known_spec_stays() -> None:
     assert resolve({"model": {"name": "a"}}).sha256 == DIGEST
 
 
-DIGEST = "34808cf2e9d180827fa046b86ccef5a95c6d5ead72c69bc232ed2fb03062c049"
+DIGEST = "6425b97abf16705d2d0c58ab7a00d0dbc90e76a0287fb752efbfce733c2cb41a"
 
 
 def test_weights_on_the_command_line_replace_those_of_the_file(tmp_path: Path) -> None:
