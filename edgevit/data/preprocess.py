@@ -116,7 +116,7 @@ def one_view(image: Image.Image | np.ndarray, contract: Preprocessing, seed: int
 
 
 def size_of(image: Image.Image | np.ndarray) -> tuple[int, int]:
-    """Returns height and width of an image in pixels."""
+    """Returns height and width in pixels of an image, or of an array [height, width, channels]."""
     return (image.height, image.width) if isinstance(image, Image.Image) else (image.shape[0], image.shape[1])
 
 
