@@ -74,6 +74,7 @@ OTHER_FILES: Mapping[str, str] = {
     "tests/cli/test_help.py": "the help of every command",
     "tests/cli/test_json.py": "--json of every command",
     "tests/contract/": "every backend, pass, token method and model family against one contract",
+    "tests/commands/recommend/offered.py": "made-up networks that are offered",
     "tests/data/pictures.py": "images to decode",
     "tests/devices/calibration/every_layer.py": "a small network with every kind of layer",
     "tests/devices/graphs.py": "small graphs to price",

@@ -27,6 +27,7 @@ from edgevit.version import __version__
 
 COMMANDS = (
     ("init", "init"),
+    ("recommend", "recommend"),
     ("compress", "compress"),
     ("export", "export"),
     ("finetune", "finetune"),

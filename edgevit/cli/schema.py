@@ -11,7 +11,8 @@ from edgevit.cli import options
 
 def schema(
     kind: Annotated[
-        Literal["run", "search", "spec", "budget", "device"], typer.Argument(help="Which file.", show_default=False)
+        Literal["run", "search", "spec", "budget", "device", "recommendation"],
+        typer.Argument(help="Which file.", show_default=False),
     ],
     as_json: Annotated[
         bool,
@@ -22,7 +23,7 @@ def schema(
 ) -> None:
     """Print the JSON Schema of a file.
 
-    For run.json and search.json, and for the spec, budget and device files that users write.
+    For run.json and search.json, the spec, budget and device files that users write, and `edgevit recommend --json`.
 
     \b
     Example:
@@ -50,6 +51,10 @@ def _schema(kind: str) -> dict[str, Any]:
         from edgevit.gate.budget import Budget
 
         return Budget.model_json_schema()
+    if kind == "recommendation":
+        from edgevit.results.recommendation import recommendation_json_schema
+
+        return recommendation_json_schema()
     from edgevit.devices.device import Device
 
     return Device.model_json_schema()

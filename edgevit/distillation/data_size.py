@@ -61,12 +61,12 @@ MEASURED = (
 """Of edgevit itself, from the smallest set to the largest."""
 
 
-def data_size_warning(images: int, classes: int, architecture: Family, pretrained: bool) -> str | None:
+def data_size_warning(images: int, classes: int | None, architecture: Family, pretrained: bool) -> str | None:
     """Says when a ViT from scratch is hopeless, or will stay behind, for want of images.
 
     Args:
         images: Training images, at least 1.
-        classes: At least 1.
+        classes: At least 1; None where not known.
         architecture: Family of the network that is trained, see :func:`edgevit.model.program.family.family_of`.
         pretrained: Whether it starts from weights that were trained on other images.
 
@@ -78,17 +78,17 @@ def data_size_warning(images: int, classes: int, architecture: Family, pretraine
         UsageError: a number is not positive.
     """
     for name, value in (("images", images), ("classes", classes)):
-        if value < 1:
+        if value is not None and value < 1:
             raise UsageError(f"{value} {name}", f"at least 1 of {name} is needed")
     if architecture != "vit" or pretrained or images >= BEHIND_BELOW:
         return None
-    each = f"{images:,} images ({images / classes:,.0f} a class)"
+    each = f"{images:,} images" + (f" ({images / classes:,.0f} a class)" if classes else "")
     if images < HOPELESS_BELOW:
         verdict = f"a ViT from scratch is hopeless with {each}"
-        findings = (_nearest(PUBLISHED, images), _nearest(MEASURED, images))
+        findings = [_nearest(PUBLISHED, images), _nearest(MEASURED, images)]
     else:
         verdict = f"a ViT from scratch stays behind with {each}: below {BEHIND_BELOW / 1e6:.2f} M"
-        findings = (_nearest(PUBLISHED, images),)
+        findings = [_nearest(PUBLISHED, images)]
     said = "; ".join(f"{finding.text} [{finding.source}]" for finding in findings)
     return f"{verdict}: {said}. {_INSTEAD}"
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgevit.model.names import kind_of
-from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 
 FIGURES = Path(__file__).with_name("published_top1.csv")
 """Name of the weights with timm's tag, top-1 in percent on the 50,000 images of ImageNet-1k's validation set, and the side of the
@@ -36,11 +35,16 @@ def published_top1(name: str) -> PublishedTop1 | None:
         name: Of a model; of timm with a tag, or without one, which means timm's default.
     """
     weights = _tagged(name)
+    return next((each for each in read_published() if each.weights == weights), None)
+
+
+def read_published() -> tuple[PublishedTop1, ...]:
+    """Returns all figures that are carried; neither timm nor PyTorch is needed."""
     with FIGURES.open(encoding="utf-8", newline="") as stream:
-        for row in csv.DictReader(stream):
-            if row["weights"] == weights:
-                return PublishedTop1(row["weights"], float(row["top1_percent"]) / 100, int(row["input_size"]), SOURCE)
-    return None
+        rows = tuple(csv.DictReader(stream))
+    return tuple(
+        PublishedTop1(row["weights"], float(row["top1_percent"]) / 100, int(row["input_size"]), SOURCE) for row in rows
+    )
 
 
 def _tagged(name: str) -> str | None:
@@ -48,6 +52,8 @@ def _tagged(name: str) -> str | None:
         return None
     if "." in name:
         return name
+    from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
+
     ensure_torchvision_schemas()
     from timm.models import get_pretrained_cfg
 

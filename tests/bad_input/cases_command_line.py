@@ -34,13 +34,14 @@ _COMMANDS = {
     "devices": "",
     "doctor": "",
     "schema": "run",
+    "recommend": "",
 }
 """Every command with arguments that are well formed."""
 _GROUPS = ("calibration", "devices", "profiles")
 """Those whose first argument is a command of their own."""
 _WITH_JSON = (
     "init", "compress", "export", "finetune", "quantize", "bench", "eval", "classify", "inspect", "profile", "reduce-tokens", "sensitivity", "explain", "compare", "card", "gate", "clean",
-    "doctor", "report", "models", "schemes", "schema",
+    "doctor", "report", "models", "schemes", "schema", "recommend",
 )  # fmt: skip
 _GATE = {"run.json": RUN, "budget.toml": BUDGET}
 _RUN = {"run/run.json": RUN, "budget.toml": BUDGET}

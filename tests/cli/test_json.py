@@ -40,6 +40,7 @@ FAST = {
     "devices list": "devices list",
     "devices show": "devices show raspberry-pi-5",
     "schema": "schema run",
+    "recommend": "recommend --images 5000 --device raspberry-pi-5 --max-latency 30ms",
 }
 SLOW = {
     "compress": "compress digits_cnn --data digits --samples 20 --calibration digits:calibration --export onnx --quick",
