@@ -93,7 +93,7 @@ def recommend(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Recommend which family of networks to start from: CNN, hybrid or ViT.
+    """Recommend a CNN, a hybrid or a ViT to start from.
 
     With networks to try first and a profile to compress them with. Reasons come from your own runs, from predictions for the device, and
     from published results, in this order; contradictions among them are named, and what would change the answer. Nothing is

@@ -464,6 +464,35 @@ _TOGETHER = (
     case("explain digits_vit digits-0010 --set data.samples=3", "data.samples"),
 )
 
+_RECOMMEND = (
+    *(
+        case(f"recommend {options}", *words)
+        for options, *words in (
+            ("--images=-5", "--images '-5' is no number of images", "50k"),
+            ("--images 0", "no number of images"),
+            ("--images many", "no number of images"),
+            ("--images ''", "--images", "empty"),
+            ("--device raspberry-pi-6", "unknown device", "raspberry-pi-5"),
+            ("--device nowhere.toml", "no such device file"),
+            ("--max-latency 10ms", "--max-latency is on a device", "--device NAME"),
+            ("--device rk3588 --max-latency=-10ms", "no latency", "10ms"),
+            ("--device rk3588 --max-latency 0", "no latency"),
+            ("--device rk3588 --max-latency soon", "no latency"),
+            ("--memory 8", "no amount of memory", "8MB"),
+            ("--memory=-8MB", "no amount of memory"),
+            ("--resolution 0x640", "no size in pixels", "4k"),
+            ("--resolution huge", "no size in pixels"),
+            ("--fine-detail", "--fine-detail is about the size", "--resolution"),
+            ("--pretraining imagenet", "imagenet-1k"),
+            ("--task segmentation", "dense"),
+            ("--run nowhere", "cannot read a run at nowhere", "edgevit compress --out DIR"),
+            ("--device rk3588 --device rk3588", "--device is given 2 times"),
+        )
+    ),
+    case("recommend --run run --run run", "--run run is given twice", files={"run/run.json": RUN}),
+    case("recommend --run run", "is not a run", files={"run/run.json": "{}"}),
+)
+
 _PLANS = tuple(
     case(f"compress digits_vit --tokens {text}", "token", *words)
     for text, *words in (
@@ -475,4 +504,4 @@ _PLANS = tuple(
     )
 )  # fmt: skip
 
-CASES: tuple[Case, ...] = (*_NAMES, *_MISSING, *_EMPTY, *_TWICE, *_NUMBERS, *_CHOICES, *_TOGETHER, *_PLANS)
+CASES: tuple[Case, ...] = (*_NAMES, *_MISSING, *_EMPTY, *_TWICE, *_NUMBERS, *_CHOICES, *_TOGETHER, *_RECOMMEND, *_PLANS)
