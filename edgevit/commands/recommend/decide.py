@@ -7,13 +7,14 @@ family has built in.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
 from edgevit import units
-from edgevit.commands.recommend.own_runs import OwnRun, best_family, run_reasons
+from edgevit.commands.recommend.own_runs import OwnRun, run_reasons, verdict
 from edgevit.commands.recommend.published import published_reasons
 from edgevit.distillation.data_size import BEHIND_BELOW, data_size_warning
 from edgevit.results.family import FAMILY_TITLES, Family
@@ -30,6 +31,7 @@ _STRENGTHS = {
     "rule": "a rule of thumb",
 }
 """The strongest first."""
+_CARRIED = "the graphs that edgevit carries"
 _BASES: tuple[Basis, ...] = ("your run", "predicted", "published")
 """The strongest first."""
 
@@ -89,41 +91,40 @@ def _exclusions(
     if images is not None and situation.from_scratch:
         warning = data_size_warning(images, None, "vit", pretrained=False)
         if warning is not None:
-            yield Reason("data size", warning, "published", "excludes", ("vit",), "edgevit/distillation/data_size.py")
+            yield Reason("data size", warning, "published", "excludes", ("vit",), "the sources named")
     for family in FAMILIES:
         if not possible[family]:
             yield _why_impossible(family, offered, situation)
 
 
 def _why_impossible(family: Family, offered: Sequence[OfferedNetwork], situation: Situation) -> Reason:
+    """What of the device, the memory or the latency no network of a family meets, in this order."""
     title = FAMILY_TITLES[family]
     own = [network for network in offered if network.family == family]
-    running = [network for network in own if network.unit is not None]
+    running = [network for network in own if situation.device is None or network.unit is not None]
+    memory = situation.memory_bytes
+    small = [network for network in running if memory is None or network.weights_bytes <= memory]
+
+    def reason(topic: str, text: str, source: str) -> Reason:
+        return Reason(topic, text, "predicted", "excludes", (family,), source)
+
     if not own:
-        text, topic, source = (
-            f"no {title} whose figures are carried takes images of another size",
-            "resolution",
-            "carried graphs",
-        )
-    elif situation.device is not None and not running:
-        text, topic, source = f"no {title} runs there: {own[0].basis}", "device", f"device file {situation.device}"
-    else:
-        fastest = min(
-            running or own, key=lambda network: network.latency_ms.p50 if network.latency_ms else network.macs
-        )
-        smallest = min(running or own, key=lambda network: network.weights_bytes)
-        if situation.memory_bytes is not None and smallest.weights_bytes > situation.memory_bytes:
-            text = f"every {title} takes more: the weights of {smallest.name} are {units.size(smallest.weights_bytes)}"
-            topic, source = "memory", "carried graphs"
-        else:
-            text = f"no {title} is fast enough: {fastest.name} is predicted at {_latency_words(fastest)}"
-            topic, source = "latency", fastest.basis
-    return Reason(topic, text, "predicted", "excludes", (family,), source)
+        return reason("resolution", f"no {title} that is carried takes images of that size for such a task", _CARRIED)
+    if not running:
+        return reason("device", f"no {title} runs there: {own[0].basis}", f"device file {situation.device}")
+    if not small:
+        least = min(running, key=lambda network: network.weights_bytes)
+        text = f"every {title} takes more: the weights of {least.name} are {units.size(least.weights_bytes)}"
+        return reason("memory", text, _CARRIED)
+    fastest = min(small, key=lambda network: network.latency_ms.p50 if network.latency_ms else math.inf)
+    text = f"no {title} is fast enough: {fastest.name} is predicted at {_latency_words(fastest)}"
+    return reason("latency", text, fastest.basis)
 
 
 def _latency_words(network: OfferedNetwork) -> str:
-    assert network.latency_ms is not None
     interval = network.latency_ms
+    if interval is None:
+        return "no latency"
     words = (
         f"{units.milliseconds(interval.p50)} ({units.milliseconds(interval.low)} to {units.milliseconds(interval.high)},"
         f" {network.arithmetic})"
@@ -175,9 +176,9 @@ def _choose(
         return None, "no family is possible"
     if len(left) == 1:
         return left[0], "no other family is possible"
-    of_runs = best_family(runs, situation)
-    if of_runs in left:
-        return of_runs, "your own runs, on your images"
+    of_runs = verdict(runs, situation)
+    if of_runs is not None and of_runs.family in left:
+        return of_runs.family, "your own runs, on your images"
     trained = not situation.from_scratch or (situation.images or 0) >= BEHIND_BELOW
     leader = _leader(possible)
     predicted = any(networks and networks[0].latency_ms for networks in possible.values())
@@ -198,9 +199,8 @@ def _choose(
         left = [family for family in left if votes[family] == most]
         if len(left) == 1:
             return left[0], f"{words}: {_tally(votes)}"
-    return left[
-        0
-    ], f"a tie: {FAMILY_TITLES[left[0]]} has more of the structure of images built in than {_named(left[1:])}"
+    first, *rest = left
+    return first, f"a tie: {FAMILY_TITLES[first]} has more of the structure of images built in than {_named(rest)}"
 
 
 def _tally(votes: Mapping[Family, int]) -> str:
@@ -233,14 +233,14 @@ def _spoken_for(reason: Reason) -> tuple[Family, ...]:
 
 
 def _resolution(reasons: Sequence[Reason], family: Family | None) -> str:
-    """What the answer goes by among reasons of one topic."""
+    """What the answer goes by among reasons of one topic: the strongest ones, if some family satisfies them all."""
     strength = min((reason.strength for reason in reasons), key=list(_STRENGTHS).index)
     basis = min((reason.basis for reason in reasons if reason.strength == strength), key=_BASES.index)
     strongest = [reason for reason in reasons if (reason.strength, reason.basis) == (strength, basis)]
-    left = set(FAMILIES).intersection(*map(_spoken_for, strongest))
-    weaker = next((other for other in reasons if (other.strength, other.basis) != (strength, basis)), None)
-    if left and weaker is not None:
-        over = _STRENGTHS[weaker.strength] if weaker.strength != strength else f"what is {weaker.basis}"
-        return f"{_STRENGTHS[strength] if weaker.strength != strength else f'what is {basis}'} comes before {over}"
+    weaker = next((other for other in reasons if other not in strongest), None)
+    if weaker is not None and set(FAMILIES).intersection(*map(_spoken_for, strongest)):
+        if weaker.strength == strength:
+            return f"what is {basis} comes before what is {weaker.basis}"
+        return f"{_STRENGTHS[strength]} comes before {_STRENGTHS[weaker.strength]}"
     answer = FAMILY_TITLES[family] if family else "that none is possible"
     return f"not resolved by itself; the answer, {answer}, comes from all considerations"

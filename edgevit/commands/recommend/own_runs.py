@@ -18,6 +18,8 @@ from edgevit.results.recommendation import Reason, Situation
 from edgevit.results.run import Run, load_run
 
 _TOPIC = "your runs"
+_CLEARLY_FASTER = 1.25
+"""How many times faster a family has to be where accuracy does not tell; runs are measured at different times."""
 
 
 @dataclass(frozen=True)
@@ -63,18 +65,28 @@ def read_runs(paths: Sequence[Path], device: Device | None) -> tuple[OwnRun, ...
 def run_reasons(runs: Sequence[OwnRun], situation: Situation) -> tuple[Reason, ...]:
     """Returns what each run says, and what they say together."""
     each = tuple(_reason(run, situation) for run in runs)
-    best = best_family(runs, situation)
-    if best is None:
+    found = verdict(runs, situation)
+    if found is None:
         return each
-    text = f"of your runs within the budget, those of a {FAMILY_TITLES[best]} are the most accurate, beyond their intervals"
-    return (*each, Reason(_TOPIC, text, "your run", "measured", (best,), ", ".join(run.path for run in runs)))
+    together = Reason(_TOPIC, found.words, "your run", "measured", (found.family,), ", ".join(run.path for run in runs))
+    return (*each, together)
 
 
-def best_family(runs: Sequence[OwnRun], situation: Situation) -> Family | None:
+@dataclass(frozen=True)
+class Verdict:
+    """The family that runs decide for."""
+
+    family: Family
+    words: str
+    """Why."""
+
+
+def verdict(runs: Sequence[OwnRun], situation: Situation) -> Verdict | None:
     """Returns the family that the runs decide for; None where they do not.
 
-    Several families have to have a run that was scored on the same images. Of the runs within the budget the best has to be more
-    accurate than those of other families beyond the intervals of both; one family alone within the budget decides too.
+    Several families have to have a run that was scored on the same images. Of the runs within the budget, the most accurate one and
+    those of which that cannot be told beyond both intervals are equal; where they are of several families, the fastest decides if its
+    family is clearly faster on the same machine.
     """
     known = [run for run in runs if run.family is not None and run.top1 is not None and run.interval is not None]
     if len({run.family for run in known}) < 2 or len({run.images for run in known}) > 1:
@@ -83,10 +95,26 @@ def best_family(runs: Sequence[OwnRun], situation: Situation) -> Family | None:
     if not within:
         return None
     best = max(within, key=lambda run: run.top1 or 0.0)
-    others = [run for run in within if run.family != best.family]
-    assert best.interval is not None
-    clear = all(run.interval is not None and run.interval.high < best.interval.low for run in others)
-    return best.family if clear else None
+    equal = [run for run in within if run.interval and best.interval and _overlap(run.interval, best.interval)]
+    if best.family is not None and all(run.family == best.family for run in equal):
+        words = (
+            f"of your runs within the budget, {best.model} is the most accurate, beyond the intervals of other families"
+        )
+        return Verdict(best.family, words)
+    timed = sorted((run.latency_ms, at) for at, run in enumerate(equal) if run.latency_ms is not None)
+    if len(timed) < len(equal) or len({run.latency_words for run in equal}) > 1:
+        return None
+    fastest = equal[timed[0][1]]
+    other = next(run for run in (equal[at] for _, at in timed) if run.family != fastest.family)
+    ratio = (other.latency_ms or 0.0) / timed[0][0]
+    if ratio < _CLEARLY_FASTER or fastest.family is None:
+        return None
+    words = f"your runs are equally accurate within their intervals, and {fastest.model} is {units.ratio(ratio)} as fast as {other.model}"
+    return Verdict(fastest.family, words)
+
+
+def _overlap(one: Interval, other: Interval) -> bool:
+    return one.high >= other.low and other.high >= one.low
 
 
 def _own(path: str, run: Run, device: Device | None) -> OwnRun:

@@ -139,6 +139,18 @@ def test_memory_rules_out_what_does_not_fit() -> None:
     assert any("the weights of vit are 20.0 MB" in reason.text for reason in found.reasons)
 
 
+def test_what_is_in_memory_and_what_is_in_time_has_to_be_one_network() -> None:
+    offered = (
+        make_offered("cnn", "cnn", 0.75, 9, megabytes=4),
+        make_offered("fast", "vit", 0.80, 5, megabytes=20),
+        make_offered("small", "vit", 0.80, 50, megabytes=4),
+    )
+    found = decided(offered, memory_bytes=8e6, max_latency_ms=10.0, **DEVICE)
+    assert found.family == "cnn"
+    (reason,) = [each for each in found.reasons if each.strength == "excludes" and each.families == ("vit",)]
+    assert "no ViT is fast enough: small is predicted at 50.0 ms" in reason.text
+
+
 def test_a_device_that_runs_only_cnns_decides() -> None:
     offered = (make_offered("cnn", "cnn", 0.75, 9), make_offered("vit", "vit", 0.80))
     found = decided(offered, images=20_000_000, device="coral-edge-tpu", device_kind="accelerator")
@@ -155,7 +167,7 @@ def test_own_runs_on_the_same_images_decide_before_anything_published() -> None:
 @pytest.mark.parametrize(
     "runs",
     [
-        (own("cnn", 0.900), own("vit", 0.915)),  # intervals overlap
+        (own("cnn", 0.900), own("vit", 0.915)),  # intervals overlap, and both take as long
         (own("vit", 0.95),),  # nothing beside it
         (own("cnn", 0.90), own("vit", 0.95, images="80 others")),  # other images
         (own(None, 0.90), own("vit", 0.95)),  # of an unknown family

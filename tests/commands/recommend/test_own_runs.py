@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edgevit.commands.recommend.own_runs import best_family, read_runs, run_reasons
+from edgevit.commands.recommend.own_runs import OwnRun, read_runs, run_reasons, verdict
 from edgevit.devices.device import load_device
 from edgevit.errors import UsageError
 from edgevit.results.candidate import Accuracy
@@ -90,7 +90,8 @@ def test_the_better_family_decides(tmp_path: Path) -> None:
         ),
         None,
     )
-    assert best_family(runs, Situation()) == "cnn"
+    found = verdict(runs, Situation())
+    assert found is not None and found.family == "cnn"
     last = run_reasons(runs, Situation())[-1]
     assert last.families == ("cnn",) and last.basis == "your run"
 
@@ -108,3 +109,30 @@ def test_what_is_no_run_is_refused(tmp_path: Path, what: str) -> None:
         paths = [folder, folder]
     with pytest.raises(UsageError):
         read_runs(paths, None)
+
+
+def own(model: str, family: str, top1: float, ms: float | None, words: str = "measured on a Pi") -> OwnRun:
+    return OwnRun(model, model, family, "val", top1, Interval(top1 - 0.01, top1 + 0.01), ms, words)  # type: ignore[arg-type]
+
+
+def test_of_equal_accuracy_the_clearly_faster_family_decides() -> None:
+    found = verdict((own("a", "cnn", 0.90, 2.0), own("b", "vit", 0.905, 5.0)), Situation())
+    assert found is not None and found.family == "cnn"
+    assert "a is 2.50 × as fast as b" in found.words
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        own("b", "vit", 0.905, 2.2),  # hardly slower
+        own("b", "vit", 0.905, None),  # not timed
+        own("b", "vit", 0.905, 5.0, "measured elsewhere"),
+    ],
+)
+def test_speed_decides_only_where_it_is_clear(other: OwnRun) -> None:
+    assert verdict((own("a", "cnn", 0.90, 2.0), other), Situation()) is None
+
+
+def test_accuracy_comes_before_speed() -> None:
+    found = verdict((own("a", "cnn", 0.90, 2.0), own("b", "vit", 0.95, 5.0)), Situation())
+    assert found is not None and found.family == "vit"

@@ -78,6 +78,10 @@ def test_a_budget_within_the_interval_is_unsure() -> None:
 
 @pytest.mark.slow
 def test_it_is_what_edgevit_profile_predicts_of_the_captured_model() -> None:
+    pytest.importorskip("torch")
+    from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
+
+    ensure_torchvision_schemas()
     pytest.importorskip("timm")
     from edgevit.commands.profile import Asked, profile_targets
     from edgevit.run.progress import Progress
