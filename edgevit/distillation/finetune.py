@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
@@ -17,17 +18,22 @@ from safetensors.torch import save_file
 from torch import nn
 
 from edgevit.distillation.checkpoint import load_checkpoint, save_checkpoint
-from edgevit.distillation.finetune_job import Finetuned, FinetuneJob, Parameters
+from edgevit.distillation.finetune_job import Finetuned, FinetuneJob, FinetuneSettings, Parameters
 from edgevit.distillation.gradients import Gradients
 from edgevit.distillation.judge import Judge
 from edgevit.distillation.parameters import is_small
-from edgevit.distillation.training import Training
+from edgevit.distillation.training import Groups, Training, TrainingPlan
 from edgevit.errors import UsageError
 from edgevit.model.program.capture import load_program
 from edgevit.model.program.trainable import Trainable
 from edgevit.quantization.simulate import simulate
 from edgevit.results.document import to_document
 from edgevit.results.finetune import FinetunePoint
+
+_WEIGHT_DECAY = 0.01
+_WARMUP_SHARE = 0.05
+_LOOKS = 10
+"""At the images kept apart, after equal numbers of steps."""
 
 
 def finetune(job: FinetuneJob) -> Finetuned:
@@ -54,34 +60,46 @@ def _finetune(job: FinetuneJob, pool: ThreadPoolExecutor) -> Finetuned:
     teacher.move_to(settings.device)
     student.move_to(settings.device)
     trained = _choose_parameters(student, settings.parameters)
-    judge = Judge(teacher, student, job, pool)
-    training = Training(trained, settings)
+    judge, training = Judge(teacher, student, job, pool), Training(trained, _groups(trained), _plan(settings))
     key = hashlib.sha256(json.dumps(to_document(job), sort_keys=True).encode()).hexdigest()
-    if (state := load_checkpoint(checkpoint, key)) is not None:
-        training.load(state)
-        if ranges:
-            ranges.measure()
-    else:
-        training.look(judge.divergence())
-    gradients = Gradients(teacher, student, list(trained.values()), job, pool)
-    while not training.note and training.done < training.total:
-        training.step(gradients)
-        if not training.note and training.looks_now:
-            if ranges:
-                ranges.measure()
-            went_back = training.look(judge.divergence())
-            if ranges and went_back:
-                ranges.measure()
-            save_checkpoint(checkpoint, key, training.state())
+    training.run(
+        Gradients(teacher, student, list(trained.values()), job, pool),
+        lambda: (judge.divergence(),),
+        lambda state: save_checkpoint(checkpoint, key, state),
+        load_checkpoint(checkpoint, key),
+        ranges.measure if ranges else lambda: None,
+    )
     save_file(training.best, job.weights)
     checkpoint.unlink(missing_ok=True)
     return Finetuned(
         weights=job.weights,
         images_seen=training.best_step * settings.batch_size,
         seconds=training.seconds,
-        curve=tuple(FinetunePoint(step * settings.batch_size, divergence) for step, divergence in training.curve),
+        curve=tuple(FinetunePoint(look.step * settings.batch_size, look.score[0]) for look in training.curve),
         note=training.note,
     )
+
+
+def _plan(settings: FinetuneSettings) -> TrainingPlan:
+    return TrainingPlan(
+        what="fine-tuning",
+        steps=math.ceil(settings.images_seen / settings.batch_size),
+        looks=_LOOKS,
+        learning_rate=settings.learning_rate,
+        weight_decay=_WEIGHT_DECAY,
+        warmup_share=_WARMUP_SHARE,
+        patience=settings.patience,
+        describe=lambda score: f"divergence on images kept apart {score[0]:.4f}",
+        no_better="the divergence no longer fell",
+        max_seconds=settings.max_seconds,
+        goes_back=True,
+    )
+
+
+def _groups(trained: dict[str, nn.Parameter]) -> Groups:
+    weights = [value for value in trained.values() if not is_small(value)]
+    small = [value for value in trained.values() if is_small(value)]
+    return [{"params": weights}, {"params": small, "weight_decay": 0.0}]
 
 
 def _choose_parameters(student: Trainable, which: Parameters) -> dict[str, nn.Parameter]:

@@ -79,7 +79,7 @@ def test_the_cheap_rung_leaves_the_weights_of_layers_as_they_are(job: FinetuneJo
 
 
 def test_predictions_that_are_infinite_at_once_are_an_error(job: FinetuneJob, programs: dict[str, Path]) -> None:
-    with pytest.raises(CandidateFailed, match="the predictions of the untuned model are not finite"):
+    with pytest.raises(CandidateFailed, match="the predictions are not finite before its first step"):
         finetune(replace(job, student=programs["infinite"]))
 
 
