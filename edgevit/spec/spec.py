@@ -22,6 +22,7 @@ from edgevit.spec.toml_files import find, read_toml, validate
 
 Positive = Annotated[int, Field(gt=0, lt=2**31)]
 PositiveFloat = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Minutes = Annotated[float, Field(gt=0, le=100_000)]
 Pixels = Annotated[int, Field(gt=0, le=16_384)]
 TileSide = Annotated[int, Field(ge=16, le=16_384)]
@@ -193,24 +194,107 @@ class DataSpec(Section):
     """Output of class 0: 1 if output 0 is a background class, -1 if labels count from 1; 0 when not given."""
 
 
-class DistillSpec(Section):
-    """Soft-label distillation from a teacher before anything else."""
+class AugmentationSpec(Section):
+    """Random views of the training images, which student and teacher see alike."""
 
-    teacher: ModelSpec
-    """The model whose predictions are learned."""
+    views: Literal["auto", "affine", "crop", "none"] = "auto"
+    """affine: turned, shifted and scaled a little; crop: random parts, mirrored and recoloured; none: as they are. auto: crop of
+    photos, affine of arrays and of images that the models take in 32 pixels or fewer."""
+    least_area: Annotated[float, Field(gt=0, le=1)] = 0.2
+    """Smallest share of an image that a crop may have."""
+    horizontal_flip: Share = 0.5
+    """Share of the crops that are mirrored; 0 where left and right have a meaning."""
+    color_jitter: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    """By which brightness, contrast and saturation of crops vary; without effect with rand_augment."""
+    rand_augment: str | None = None
+    """timm's RandAugment of crops, such as "rand-m9-mstd0.5-inc1"; none when not given."""
+    random_erasing: Share = 0.0
+    """Share of the crops that a rectangle is erased from."""
+    mixup: Annotated[float, Field(ge=0)] = 0.0
+    """Alpha of Mixup, which blends images of a batch and their labels; 0 for none."""
+    cutmix: Annotated[float, Field(ge=0)] = 0.0
+    """Alpha of CutMix, which puts a part of one image into another; 0 for none, with Mixup one of both by turns."""
+
+    @model_validator(mode="after")
+    def _every_key_has_an_effect(self) -> AugmentationSpec:
+        fields = type(self).model_fields
+        for_crops = ("least_area", "horizontal_flip", "color_jitter", "rand_augment", "random_erasing")
+        given = [name for name in for_crops if getattr(self, name) != fields[name].default]
+        if given and self.views in ("affine", "none"):
+            raise ValueError(f'{", ".join(given)}: no effect with views = "{self.views}"; give views = "crop"')
+        return self
+
+
+class DistillSpec(Section):
+    """Training of the model before anything else: on the predictions of a teacher, on labels, or on both."""
+
+    teacher: ModelSpec | None = None
+    """The model whose predictions are learned; labels alone when not given."""
     epochs: Positive = 1
     """Times that each training image is seen."""
-    learning_rate: Annotated[float, Field(gt=0)] | None = None
-    """Largest of the schedule; 3e-5 when not given."""
-    temperature: Annotated[float, Field(gt=0)] | None = None
-    """By which logits are divided before they are compared; 4 when not given."""
+    loss: Literal["kl", "hard", "nkd", "dist"] = "kl"
+    """kl: the teacher's probabilities (Hinton et al. 2015); hard: its best class (DeiT); nkd: normalised, target and others apart
+    (NKD); dist: correlations of classes and of images (DIST)."""
+    temperature: PositiveFloat = 3.0
+    """By which logits are divided before they are compared; without effect on "hard"."""
+    use_labels: Literal["auto", "never"] = "auto"
+    """auto: used beside the teacher where the images have them."""
+    label_weight: Share = 0.5
+    """Of the cross entropy with the labels in the loss; the rest is the teacher's."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of a label that is spread over all classes."""
+    feature_weight: Annotated[float, Field(ge=0)] = 0.0
+    """Of the squared error of the features, where student and teacher have equally wide ones; 0 for none."""
+    learning_rate: PositiveFloat | None = None
+    """Largest of the schedule; 3e-5, or 1e-3 of a student without weights, when not given."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    """Of AdamW; none of norms, biases, tokens and position tables."""
+    warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Of all steps, in which the learning rate rises; then it falls as a cosine."""
+    batch_size: Annotated[int, Field(ge=2, le=65_536)] = 64
+    """Images in each step, of all processes together."""
+    augmentation: AugmentationSpec = AugmentationSpec()
+    """Random views of the training images."""
+    freeze: Annotated[int, Field(ge=0)] = 0
+    """Blocks from the input on, with all before them, that are not trained."""
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Factor of the learning rate from each layer to the one before; none when not given."""
+    drop_path: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of residual branches that a step leaves out at random, rising to this one towards the output."""
+    token: bool = False
+    """Gives a plain vision transformer DeiT's distillation token, with a head of its own that learns from the teacher."""
+    teacher_cache: GivenPath | None = None
+    """Folder that keeps the teacher's predictions, so that a later run need not make them again."""
+    patience: Positive | None = None
+    """Looks at the images kept apart (one an epoch, at most 100 in all) without a better result, after which it stops; all epochs
+    when not given."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Of the forward pass on a GPU; auto: bfloat16 where the GPU has it, else float16; on a processor float32."""
+    accelerator: Accelerator = "auto"
+    """What to train on; auto takes a GPU where there is one."""
+    processes: Annotated[int, Field(ge=1, le=1024)] = 1
+    """On this machine, each with a GPU, or a share of the processors, of its own; needs the extra train."""
+
+    @model_validator(mode="after")
+    def _every_key_has_an_effect(self) -> DistillSpec:
+        fields = type(self).model_fields
+        taught = ("loss", "temperature", "use_labels", "label_weight", "feature_weight", "token", "teacher_cache")
+        given = [name for name in taught if getattr(self, name) != fields[name].default]
+        if given and self.teacher is None:
+            raise ValueError(f"{', '.join(given)}: no effect without a teacher; give distill.teacher (--teacher)")
+        if self.teacher_cache is not None and (self.augmentation.mixup or self.augmentation.cutmix):
+            raise ValueError(
+                "teacher_cache: it keeps what the teacher says to each image by itself, and mixup and cutmix blend images;"
+                " leave out one of them"
+            )
+        if self.batch_size < 2 * self.processes:
+            raise ValueError(f"batch_size = {self.batch_size} is less than 2 images for each of {self.processes} processes")
+        return self
 
 
 class PassesSpec(Section):
-    """What is done to the model before export, in this order."""
+    """What is done to the model before export."""
 
-    distill: DistillSpec | None = None
-    """Distillation from a teacher; none when not given."""
     tokens: str = NONE
     """Token plans separated by commas, each for a candidate of its own, such as "evit:0.7@4,7,10,tome:8,auto"; none, or
     auto, which searches for one."""
@@ -226,6 +310,13 @@ class PassesSpec(Section):
     def _known_plans(cls, value: str) -> str:
         _as_value_error(parse_plans, value)
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _distill_has_moved(cls, document: Any) -> Any:
+        if isinstance(document, dict) and "distill" in document:
+            raise ValueError("distill is a section of its own now: write [distill] and [distill.teacher]")
+        return document
 
     @model_validator(mode="after")
     def _every_key_has_an_effect(self) -> PassesSpec:
@@ -243,6 +334,9 @@ class FinetuneSpec(Section):
     mode: Literal["none", "quick", "full", "auto"] = "none"
     """quick: norms, biases, class token and position table; full: all weights; auto: what exceeds the budget without,
     quick first."""
+    teacher: Literal["student", "teacher"] = "student"
+    """Whose predictions are learned: those of the model itself in float, after distillation, or of the teacher that it was distilled
+    from."""
     images_seen: Positive | None = None
     """Views of images in all steps together; 3,200 for quick and 32,000 for full when not given."""
     learning_rate: Annotated[float | None, Field(gt=0)] = None
@@ -369,6 +463,8 @@ class Spec(Section):
     """The network and its weights."""
     data: DataSpec = DataSpec()
     """Images to judge, calibrate and train with."""
+    distill: DistillSpec | None = None
+    """Training of the model before anything else; none when not given."""
     passes: PassesSpec = PassesSpec()
     """What is done to the model before export."""
     finetune: FinetuneSpec = FinetuneSpec()
@@ -429,11 +525,13 @@ class Spec(Section):
             raise ValueError(
                 "boards.python (--python) and boards.wait_minutes (--wait) have no effect without boards.on (--on)"
             )
-        if data.train is not None and self.passes.distill is None and not self.finetune.rungs:
+        if data.train is not None and self.distill is None and not self.finetune.rungs:
+            raise ValueError("data.train (--train) has no effect without [distill] (--teacher) or --finetune")
+        if self.finetune.teacher == "teacher" and (self.distill is None or self.distill.teacher is None):
             raise ValueError(
-                "data.train (--train) has no effect without a teacher to distill from (--teacher) or --finetune"
+                'finetune.teacher = "teacher" (--finetune-teacher) needs a teacher: distill.teacher (--teacher)'
             )
-        if data.train is None and self.passes.distill is not None:
+        if data.train is None and self.distill is not None:
             raise ValueError("distillation needs images to train on: data.train (--train), apart from all others")
         return self
 
@@ -549,7 +647,7 @@ def _with_absolute_paths(document: dict[str, Any], folder: Path) -> dict[str, An
             anchored[key] = [_anchored_source(each, folder) for each in value]
         elif value == "" or not isinstance(value, str):
             continue
-        elif key in ("weights", "labels", "class_embeddings") or (key == "name" and value.endswith(".pt2")):
+        elif key in ("weights", "labels", "class_embeddings", "teacher_cache") or (key == "name" and value.endswith(".pt2")):
             anchored[key] = str(folder / expand_user(value))
         elif key == "name" and value.startswith(("local-dir:", "transformers:")):
             start, _, path = value.partition(":")
