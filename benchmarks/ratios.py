@@ -32,16 +32,16 @@ from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.spec import Spec, resolve_spec
 
 PASSES = {
-    "digits_vit": {"tokens": "evit:0.7@2,4", "distill": {"teacher": {"name": "digits_cnn"}}},
-    "vit_tiny_patch16_224": {"tokens": "evit:0.8@4,7,10"},
+    "digits_vit": {"passes": {"tokens": "evit:0.7@2,4"}, "distill": {"teacher": {"name": "digits_cnn"}}},
+    "vit_tiny_patch16_224": {"passes": {"tokens": "evit:0.8@4,7,10"}},
 }
 
 
 def cases(data: Path | None) -> Iterator[Case]:
     """Yields the models whose images are there, with the passes that are measured on them."""
     for case in (digits(), *(real(data) if data else ())):
-        document = {**case.document, "passes": PASSES.get(case.name, {})}
-        if "distill" in document["passes"]:
+        document = {**case.document, **PASSES.get(case.name, {})}
+        if "distill" in document:
             document["data"] = {**document["data"], "train": "digits:train"}
         yield Case(case.name, document)
 

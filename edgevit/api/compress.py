@@ -94,7 +94,7 @@ def compress(
         tokens: Token plans, see :mod:`edgevit.spec.token_plan`; "auto" searches for one.
         form: How graphs select tokens: "auto", "gather" or "arithmetic".
         search_minutes: That the token searches of one backend may take.
-        distill: Distillation from a teacher before anything else.
+        distill: Training before anything else: on the predictions of a teacher, on labels, or on both.
         finetune: "quick", "full" or "auto", or all settings.
         quantize: How far quantization may go to keep the accuracy drop.
         devices: Names of devices to predict latency and memory for.
@@ -137,7 +137,8 @@ def compress(
             masks=str(masks) if masks else None,
         ),
         settings=given(
-            passes=given(tokens=tokens, form=form, search_minutes=search_minutes, distill=distill) or None,
+            distill=distill,
+            passes=given(tokens=tokens, form=form, search_minutes=search_minutes) or None,
             finetune={"mode": finetune} if isinstance(finetune, str) else finetune,
             export=given(
                 backends=export and list(export),

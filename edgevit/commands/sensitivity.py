@@ -121,10 +121,10 @@ def _check(spec: Spec, out: Path) -> Backend:
         for scheme in spec.export.schemes:
             check_scheme(backend, scheme)
         _first_integer_scheme(backend, spec.export.schemes)
-    if spec.passes.distill:
+    if spec.distill:
         raise UsageError(
             "layers of a model that is yet to be distilled cannot be compared",
-            "leave out [passes.distill], or give the distilled weights with --weights FILE",
+            "leave out [distill], or give the distilled weights with --weights FILE",
         )
     if spec.data.calibration is None:
         raise UsageError("layers are compared on calibration images, and there are none", "give --calibration IMAGES")

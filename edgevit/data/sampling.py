@@ -22,6 +22,7 @@ LEAST_TUNING_IMAGES = 96
 _MOST_TUNING_IMAGES = 1024
 """More would hardly help, and take longer to check and decode."""
 _LEAST_KEPT = 32
+_MOST_KEPT = 2_048
 _KEPT_SHARE = 0.1
 
 
@@ -89,7 +90,7 @@ def choose_data(
 
 @dataclass(frozen=True)
 class TuningImages:
-    """Images to fine-tune with; the two sets share none."""
+    """Images to train with; the two sets share none."""
 
     train: ImageSet
     kept: ImageSet
@@ -109,13 +110,29 @@ def split_for_tuning(images: ImageSet, seed: int) -> TuningImages:
         UsageError: they are fewer than 96 different ones.
     """
     images = _draw(images, min(len(images), _MOST_TUNING_IMAGES), seed, "fine-tuning")
+    return _kept_apart(images, seed, "fine-tuning", "give a source of more with --train or --calibration")
+
+
+def split_for_training(images: ImageSet, seed: int) -> TuningImages:
+    """Keeps a tenth of images apart, but at least 32 and at most 2,048; identical images go to one part together.
+
+    Args:
+        images: To train with.
+        seed: Of the random draw.
+
+    Raises:
+        UsageError: they are fewer than 96 different ones.
+    """
+    return _kept_apart(images, seed, "training", "give a source of more with --train")
+
+
+def _kept_apart(images: ImageSet, seed: int, what: str, hint: str) -> TuningImages:
     same = _identical(images)
     if len(same) < LEAST_TUNING_IMAGES:
         raise UsageError(
-            f"fine-tuning needs at least {LEAST_TUNING_IMAGES} different images, {images.source} gives {len(same)}",
-            "give a source of more with --train or --calibration",
+            f"{what} needs at least {LEAST_TUNING_IMAGES} different images, {images.source} gives {len(same)}", hint
         )
-    wanted = max(_LEAST_KEPT, int(_KEPT_SHARE * len(images)))
+    wanted = min(_MOST_KEPT, max(_LEAST_KEPT, int(_KEPT_SHARE * len(images))))
     kept: set[int] = set()
     for place in np.random.default_rng(seed).permutation(len(same)):
         if len(kept) >= wanted:

@@ -14,27 +14,22 @@ _JITTER = 0.3
 """Of brightness, contrast and saturation, which vary by ± this share."""
 
 
-def random_affine(
-    pixels: Tensor,
-    generator: torch.Generator,
-    *,
-    max_degrees: float = 12.0,
-    max_shift: float = 0.1,
-    max_zoom: float = 0.1,
+def moved(
+    pixels: Tensor, draws: Tensor, *, max_degrees: float = 12.0, max_shift: float = 0.1, max_zoom: float = 0.1
 ) -> Tensor:
-    """Rotates, shifts and scales each image by its own random amount, padding with black.
+    """Rotates, shifts and scales each image by an amount of its own, padding with black.
 
     Args:
         pixels: float32 [b, c, h, w], in 0..1; stays as it is.
-        generator: The only source of randomness.
-        max_degrees: Rotations are uniform in ± this many degrees.
-        max_shift: Shifts along each axis are uniform in ± this share of the image's side.
-        max_zoom: The scale is uniform in 1 ± this.
+        draws: Uniform in 0..1, [4, b]: how far each image is turned, shifted to the right and down, and scaled.
+        max_degrees: Rotations are in ± this many degrees.
+        max_shift: Shifts along each axis are in ± this share of the image's side.
+        max_zoom: The scale is in 1 ± this.
 
     Returns:
         float32 [b, c, h, w], in 0..1.
     """
-    turn, right, down, zoom = torch.rand(4, pixels.shape[0], generator=generator).to(pixels).mul(2).sub(1)
+    turn, right, down, zoom = draws.to(pixels).mul(2).sub(1)
     angle, scale = torch.deg2rad(turn * max_degrees), 1 / (1 + zoom * max_zoom)
     # grid_sample's axes run from -1 to 1: a side is 2, and a pixel is not square where h != w.
     aspect = pixels.shape[2] / pixels.shape[3]

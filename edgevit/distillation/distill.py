@@ -1,286 +1,292 @@
-"""Knowledge distillation: trains a student to match its teacher's predictions.
+"""Trains a model on the predictions of a teacher, on labels, or on both.
 
-The loss is that of Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015. Teacher and student
-see the same augmented view of each image, without which long training does not help: Beyer et al., "Knowledge
-distillation: A good teacher is patient and consistent", CVPR 2022.
+Teacher and student see the same augmented view of each image, without which long training does not help: Beyer et al.,
+"Knowledge distillation: A good teacher is patient and consistent", CVPR 2022. The losses are in
+:mod:`edgevit.distillation.losses`. The weights of the look that is best on images kept apart are taken.
 """
 
 from __future__ import annotations
 
-import copy
+import hashlib
+import json
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from edgevit.distillation.augment import random_affine, to_float
-from edgevit.distillation.losses import soft_label_loss
-from edgevit.errors import UsageError
-from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
+from edgevit.data.images import open_samples
+from edgevit.distillation.checkpoint import load_checkpoint, save_checkpoint
+from edgevit.distillation.distill_job import Distilled, DistillJob, LabelledImages
+from edgevit.distillation.kept_images import Images, KeptImages
+from edgevit.distillation.processes import Group, join_group, launched, run_in_processes
+from edgevit.distillation.student_gradients import StudentGradients
+from edgevit.distillation.teacher import Teacher
+from edgevit.distillation.train_data import Batches, TrainingViews
+from edgevit.distillation.training import Look, Score, Training, TrainingPlan
+from edgevit.distillation.training_log import LOG, TrainingLog
+from edgevit.errors import CandidateFailed, UsageError
+from edgevit.model.load import Model, load_model
+from edgevit.model.save import save_weights
+from edgevit.model.user_code import user_code
+from edgevit.results.artifact import Preprocessing
+from edgevit.results.distillation import DistillPoint, Evaluated, TopOne
+from edgevit.results.document import to_document
+from edgevit.results.proportions import PairedCounts, paired_difference_interval, proportion_interval
+from edgevit.spec.spec import DistillSpec
+from edgevit.spec.token_plan import NONE, parse_plan
+from edgevit.tokens.plan import carry_out
+from edgevit.tokens.reduction import ReducedModel
 
-Normalization: TypeAlias = tuple[Sequence[float], Sequence[float]]
-"""Mean and standard deviation per channel, for pixels in 0..1."""
-
-Augment: TypeAlias = Callable[[Tensor, torch.Generator], Tensor]
-"""Augmentation: pixels float32 [b, c, h, w] in 0..1 and a random generator, to pixels of the same shape and range."""
-
-OnStep: TypeAlias = Callable[[int, int], None]
-"""Progress callback: steps done, and in all."""
-
-_WEIGHT_DECAY = 0.05  # AdamW for vision transformers: Touvron et al., DeiT, 2021, table 9
-_GRADIENT_NORM = 1.0  # gradients of a larger norm are clipped to it
-_WARMUP_SHARE = 0.1  # of all steps, in which the learning rate rises linearly; then a cosine to zero
+RATE, RATE_FROM_SCRATCH = 3e-5, 1e-3
+"""Largest of the schedule where none is given."""
+LAST_GOOD = "last-good.safetensors"
+"""The best weights of a training that failed, beside where its weights would have been."""
+_MOST_LOOKS = 100
+_MOST_WORKERS = 8
 
 
-@dataclass(frozen=True)
-class DistillSettings:
-    """Hyperparameters. The defaults fine-tune a student that is already trained; from scratch takes many more epochs.
+def distill(job: DistillJob) -> Distilled:
+    """Trains a student; one seed gives equal weights on one machine, as long as the numbers of threads and processes stay.
+
+    One that was stopped goes on where its checkpoint is, beside ``job.weights``.
 
     Raises:
-        UsageError: a value is out of its range.
+        UsageError: models or images cannot be read, or there is nothing to train.
+        CandidateFailed: the loss, the gradients or the predictions are not finite; the best weights before are kept.
     """
+    if job.settings.processes > 1 and launched()[1] == 1:
+        threads = max(1, job.threads // job.settings.processes)
+        found: Distilled = run_in_processes(_distill, replace(job, threads=threads), job.settings.processes)
+        return found
+    return _distill(job)
 
-    epochs: int = 1
-    """Passes over the images, ≥ 1."""
-    learning_rate: float = 3e-5
-    """Maximum of the schedule, > 0."""
-    temperature: float = 4.0
-    """T > 0, softens both models' predictions; a higher one gives more weight to the wrong classes."""
-    hard_label_weight: float = 0.0
-    """Share 0..1 of the cross entropy with the labels in the loss; the rest is the soft-label loss."""
-    batch_size: int = 64
-    """Most images in one step, ≥ 1."""
-    seed: int = 0
-    """Of order, augmentation and dropout, ≥ 0."""
 
-    def __post_init__(self) -> None:
-        for name, value, holds, expected in (
-            ("epochs", self.epochs, self.epochs >= 1, "at least 1"),
-            ("learning_rate", self.learning_rate, 0 < self.learning_rate < math.inf, "greater than 0"),
-            ("temperature", self.temperature, 0 < self.temperature < math.inf, "greater than 0"),
-            ("hard_label_weight", self.hard_label_weight, 0 <= self.hard_label_weight <= 1, "from 0 to 1"),
-            ("batch_size", self.batch_size, self.batch_size >= 1, "at least 1"),
-            ("seed", self.seed, self.seed >= 0, "at least 0"),
-        ):
-            if not holds:
-                raise UsageError(f"distill: {name} = {value}", hint=f"{name} must be {expected}")
+def _distill(job: DistillJob) -> Distilled:
+    sys.path.extend(place for place in job.search_path if place not in sys.path)
+    torch.set_num_threads(job.threads)
+    group = join_group(job.device)
+    student = open_student(job)
+    module = student.module.to(group.device)
+    teacher = Teacher(load_model(job.settings.teacher), group.device) if job.settings.teacher else None
+    with user_code(f"training {student.model.name}"):
+        return _Distillation(job, group, student.model, module, student.preprocessing, teacher).carry_out()
 
 
 @dataclass(frozen=True)
 class Student:
     """A model to train."""
 
+    model: Model
+    """As it begins."""
     module: nn.Module
-    """float32 [b, c, h, w] to logits float32 [b, classes]; a copy is trained."""
-    normalization: Normalization
-    """That the model was trained with."""
+    """What is trained: ``model.module`` itself, or in it one that reduces its tokens."""
+    preprocessing: Preprocessing
+    """Of ``module``."""
+
+
+def open_student(job: DistillJob) -> Student:
+    """Loads the student of a job with all its parameters to be trained, and carries out its token plan."""
+    model = load_model(job.student, job.seed, as_initialized=True)
+    module, size = model.module, model.preprocessing.input_size
+    if job.tokens != NONE:
+        reduced = carry_out(module, parse_plan(job.tokens), "gather", size)
+        module, size = reduced.module, reduced.input_size
+    return Student(model, module.requires_grad_(True), replace(model.preprocessing, input_size=size))
 
 
 @dataclass(frozen=True)
-class Teacher:
-    """A model to learn from."""
+class _Distillation:
+    """See :func:`distill`."""
 
+    job: DistillJob
+    group: Group
+    model: Model
     module: nn.Module
-    """float32 [b, c, h, w] to logits float32 [b, classes], the student's classes in the same order."""
-    normalization: Normalization
-    """That the model was trained with."""
-    input_size: tuple[int, int] | None = None
-    """Height and width in pixels that it takes, reached by bilinear interpolation; None for the student's."""
+    contract: Preprocessing
+    """Of ``module``."""
+    teacher: Teacher | None
 
-
-@dataclass(frozen=True)
-class TrainingImages:
-    """Images, with labels where there are any."""
-
-    pixels: npt.NDArray[np.uint8] | npt.NDArray[np.float32] | Tensor
-    """[n, h, w, c] at the student's input size: uint8, or float32 of arrays that are taken as they are."""
-    labels: npt.NDArray[np.int64] | Tensor | None = None
-    """int64 [n], 0 .. classes - 1; None only where ``hard_label_weight`` is 0."""
-
-
-def normalize(pixels: Tensor, normalization: Normalization) -> Tensor:
-    """Returns pixels float32 [b, c, h, w] in 0..1 minus the mean and divided by the standard deviation per channel."""
-    mean, std = (torch.tensor(values).to(pixels).view(1, -1, 1, 1) for values in normalization)
-    return (pixels - mean) / std
-
-
-def train(
-    model: nn.Module,
-    images: npt.NDArray[np.uint8] | npt.NDArray[np.float32] | Tensor,
-    loss: Callable[[nn.Module, Tensor, Tensor], Tensor],
-    *,
-    settings: DistillSettings,
-    augment: Augment | None = random_affine,
-    on_progress: OnStep | None = None,
-) -> nn.Module:
-    """Trains a copy of a model with AdamW, warm-up and cosine decay; the same result for the same seed.
-
-    Args:
-        model: Copied, and trained on the device where it is.
-        images: uint8 or float32 [n, h, w, c]; converted to float one batch at a time, so that memory stays bounded.
-        loss: Returns the scalar to minimize from the copy, pixels float32 [b, c, h, w] in 0..1 and the images' indices
-            int64 [b].
-        settings: Epochs, learning rate, batch size and seed are used here, the others in the loss alone.
-        augment: Augmentation of each batch, or None.
-        on_progress: Progress callback, called after each step.
-
-    Returns:
-        The trained copy, in eval mode. The caller's random state is as before.
-
-    Raises:
-        UsageError: no images, no trainable parameter, or a loss that is NaN or infinite.
-    """
-    ensure_torchvision_schemas()
-    from timm.optim import create_optimizer_v2  # type: ignore[attr-defined]
-    from timm.scheduler import CosineLRScheduler  # type: ignore[attr-defined]
-
-    pixels = _as_image_tensor(images)
-    if not any(parameter.requires_grad for parameter in model.parameters()):
-        raise UsageError("the model to train has no trainable parameter", hint="call requires_grad_(True) on it first")
-    trained = copy.deepcopy(model).train()
-    device = next(trained.parameters()).device
-    optimizer = create_optimizer_v2(trained, opt="adamw", lr=settings.learning_rate, weight_decay=_WEIGHT_DECAY)
-    batches = math.ceil(len(pixels) / settings.batch_size)
-    total = batches * settings.epochs
-    schedule = CosineLRScheduler(
-        optimizer,
-        t_initial=total,
-        warmup_t=round(total * _WARMUP_SHARE),
-        warmup_prefix=False,
-        t_in_epochs=False,
-    )
-    generator = torch.Generator().manual_seed(settings.seed)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(settings.seed)
-        for step in range(total):
-            if step % batches == 0:
-                order = torch.randperm(len(pixels), generator=generator).tensor_split(batches)
-            chosen = order[step % batches]
-            batch = to_float(pixels[chosen].to(device).permute(0, 3, 1, 2))
-            schedule.step_update(step)
-            value = loss(trained, augment(batch, generator) if augment else batch, chosen)
-            if not torch.isfinite(value):
-                raise UsageError(
-                    f"training stopped at step {step + 1} of {total}: the loss is {value.item()}",
-                    hint=f"try a learning_rate below {settings.learning_rate:g}",
-                )
-            optimizer.zero_grad()
-            value.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(trained.parameters(), _GRADIENT_NORM)
-            optimizer.step()
-            if on_progress:
-                on_progress(step + 1, total)
-    return trained.eval()
-
-
-def distill(
-    student: Student,
-    teacher: Teacher,
-    images: TrainingImages,
-    *,
-    settings: DistillSettings,
-    augment: Augment | None = random_affine,
-    on_progress: OnStep | None = None,
-) -> nn.Module:
-    """Trains a copy of the student to match the teacher's predictions on these images.
-
-    The loss is (1 - w) T² KL(teacher || student) + w CE(student, labels), with w = ``hard_label_weight``.
-
-    Args:
-        student: Its module stays as it is.
-        teacher: A copy is used, in eval mode.
-        images: With labels unless ``hard_label_weight`` is 0.
-        settings: Hyperparameters.
-        augment: Augmentation of each batch before both models see it, or None. One that mixes images (mixup) needs
-            ``hard_label_weight`` 0, since labels are not mixed.
-        on_progress: Progress callback, called after each step.
-
-    Returns:
-        A new trained module in eval mode, the same for the same seed, number of threads and machine.
-
-    Raises:
-        UsageError: no images, images that are not uint8 or float32 [n, h, w, c], models of different classes, labels missing, of
-            another number than the images or outside the classes, or a loss that is NaN or infinite.
-    """
-    pixels = _as_image_tensor(images.pixels)
-    frozen = copy.deepcopy(teacher.module).eval().requires_grad_(False)
-
-    def teach(views: Tensor) -> Tensor:
-        size = teacher.input_size
-        if size is not None and tuple(views.shape[2:]) != size:
-            views = F.interpolate(views, size=size, mode="bilinear", align_corners=False, antialias=True)
-        logits: Tensor = frozen(normalize(views, teacher.normalization))
-        return logits
-
-    classes = _common_classes(student, teach, pixels)
-    targets = _checked_labels(images.labels, len(pixels), classes, settings)
-    share = settings.hard_label_weight
-
-    def loss(model: nn.Module, views: Tensor, chosen: Tensor) -> Tensor:
-        logits: Tensor = model(normalize(views, student.normalization))
-        value = logits.new_zeros(())
-        if share < 1:
-            with torch.no_grad():
-                answers = teach(views)
-            value = value + (1 - share) * soft_label_loss(logits, answers, settings.temperature)
-        if targets is not None and share > 0:
-            value = value + share * F.cross_entropy(logits, targets[chosen].to(logits.device))
-        return value
-
-    return train(student.module, pixels, loss, settings=settings, augment=augment, on_progress=on_progress)
-
-
-def _as_image_tensor(images: npt.NDArray[np.uint8] | npt.NDArray[np.float32] | Tensor) -> Tensor:
-    """Returns the images as a tensor uint8 or float32 [n, h, w, c], without a copy where possible; refuses others."""
-    tensor = images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))
-    if tensor.dtype not in (torch.uint8, torch.float32) or tensor.ndim != 4:
-        raise UsageError(
-            f"training images are {str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}",
-            hint="give uint8 [n, height, width, channels], values 0..255, not normalised; or float32 of arrays",
+    def carry_out(self) -> Distilled:
+        job, group = self.job, self.group
+        labels = self._labels
+        kept = KeptImages(self.module, self._kept, self.contract, group, self._taught)
+        batches = Batches(
+            len(job.images), job.settings.batch_size, job.settings.epochs, job.seed, group.rank, group.size
         )
-    if len(tensor) == 0:
-        raise UsageError("no images to train on", hint="give at least one; a few hundred are a useful minimum")
-    return tensor
-
-
-def _common_classes(student: Student, teach: Callable[[Tensor], Tensor], pixels: Tensor) -> int:
-    """Number of classes of both models, found by running each on the first image."""
-    view = to_float(pixels[:1].to(next(student.module.parameters()).device).permute(0, 3, 1, 2))
-    with torch.no_grad():
-        mine = copy.deepcopy(student.module).eval()(normalize(view, student.normalization)).shape
-        theirs = teach(view).shape
-    if mine != theirs:
-        raise UsageError(
-            f"the student returns shape {list(mine)} and the teacher {list(theirs)} for one image",
-            hint="choose a teacher of the same classes in the same order",
+        views = TrainingViews(job.images.samples, self._view, job.settings.augmentation, job.seed)
+        gradients = StudentGradients(
+            self.module,
+            self.contract,
+            self.teacher,
+            views,
+            batches,
+            labels,
+            classes=self.model.num_classes,
+            settings=job.settings,
+            seed=job.seed,
+            group=group,
+            workers=min(_MOST_WORKERS, job.threads),
         )
-    return int(mine[1])
+        before = self._correct(job.evaluation)
+        values = self.module.state_dict(keep_vars=True)
+        training = Training(values, self._groups(), self._plan(batches), gradients.scaler)
+        checkpoint, key = job.weights.with_suffix(".checkpoint"), _key(job)
+        log = TrainingLog(job.weights.with_name(LOG), job.tensorboard)
 
+        def looked() -> None:
+            if group.rank == 0:
+                log.write(_points(training.curve, batches.steps_per_epoch))
 
-def _checked_labels(
-    labels: npt.NDArray[np.int64] | Tensor | None, count: int, classes: int, settings: DistillSettings
-) -> Tensor | None:
-    """Returns the labels as int64 [count], each in 0 .. classes - 1; None if there are none and none are needed."""
-    if labels is None:
-        if settings.hard_label_weight > 0:
-            raise UsageError(
-                f"hard_label_weight is {settings.hard_label_weight:g} but there are no labels",
-                hint="give labels, or set hard_label_weight to 0 to learn from the teacher alone",
+        training.run(
+            gradients,
+            kept.score,
+            lambda state: save_checkpoint(checkpoint, key, state) if group.rank == 0 else None,
+            load_checkpoint(checkpoint, key),
+            on_look=looked,
+        )
+        self._set(training.best)
+        if training.failed:
+            if group.rank == 0:
+                self._save(job.weights.with_name(LAST_GOOD))
+            raise CandidateFailed(
+                f"training stopped: {training.note}; the best weights before, of step {training.best_step}, are in"
+                f" {job.weights.with_name(LAST_GOOD)}",
+                f"try a learning rate below {self._rate:g}: --set distill.learning_rate={self._rate / 3:.1g}",
             )
-        return None
-    targets = torch.as_tensor(labels).long()
-    if tuple(targets.shape) != (count,):
-        raise UsageError(f"{count} images but labels of shape {list(targets.shape)}", hint="give one label per image")
-    low, high = int(targets.min()), int(targets.max())
-    if low < 0 or high >= classes:
-        raise UsageError(
-            f"labels run from {low} to {high} but the models have the classes 0..{classes - 1}",
-            hint="number the labels in the models' class order, starting at 0",
+        if group.rank == 0:
+            self._save(job.weights)
+        evaluated = self._evaluated(before)
+        group.wait()
+        checkpoint.unlink(missing_ok=True)
+        return Distilled(
+            weights=job.weights,
+            steps=training.done,
+            best_step=training.best_step,
+            seconds=training.seconds,
+            curve=_points(training.curve, batches.steps_per_epoch),
+            evaluated=evaluated,
+            notes=(*self.model.notes, *([training.note] if training.note else [])),
         )
-    return targets
+
+    @property
+    def _labels(self) -> Tensor | None:
+        """int64 [n] of the training images; None where they are not used."""
+        given = self.job.images.labels
+        return None if given is None or not self._uses_labels else torch.tensor(given)
+
+    @property
+    def _uses_labels(self) -> bool:
+        return self.teacher is None or self.job.settings.use_labels == "auto"
+
+    @property
+    def _kept(self) -> LabelledImages:
+        return self.job.kept if self._uses_labels else replace(self.job.kept, labels=None)
+
+    @property
+    def _view(self) -> Preprocessing:
+        """Views are as large as the larger of the two models needs them."""
+        mine = self.contract.input_size
+        theirs = self.teacher.preprocessing.input_size if self.teacher else mine
+        return replace(self.contract, input_size=(max(mine[0], theirs[0]), max(mine[1], theirs[1])))
+
+    @property
+    def _rate(self) -> float:
+        from_scratch = self.model.random_weights
+        return self.job.settings.learning_rate or (RATE_FROM_SCRATCH if from_scratch else RATE)
+
+    def _plan(self, batches: Batches) -> TrainingPlan:
+        settings, kept = self.job.settings, self._kept
+        has_labels = kept.labels is not None
+
+        def describe(score: Score) -> str:
+            on_kept = f"of {len(kept)} images kept apart"
+            return f"top-1 {1 - score[0]:.1%} {on_kept}" if has_labels else f"KL {score[0]:.4f} {on_kept}"
+
+        return TrainingPlan(
+            what="training",
+            steps=batches.steps_per_epoch * settings.epochs,
+            looks=min(settings.epochs, _MOST_LOOKS),
+            learning_rate=self._rate,
+            weight_decay=settings.weight_decay,
+            warmup_share=settings.warmup_share,
+            patience=settings.patience,
+            describe=describe,
+            no_better=f"no better on the images kept apart in {settings.patience} looks",
+        )
+
+    def _groups(self) -> list[dict[str, object]]:
+        from timm.optim import param_groups_weight_decay  # type: ignore[attr-defined]
+
+        trained = [value for value in self.module.parameters() if value.requires_grad]
+        if not trained:
+            raise UsageError(f"{self.model.name} has nothing to train", "freeze fewer blocks")
+        groups: list[dict[str, object]] = param_groups_weight_decay(self.module, self.job.settings.weight_decay)
+        return groups
+
+    def _set(self, weights: dict[str, Tensor]) -> None:
+        self.module.load_state_dict(weights)
+
+    def _save(self, file: Path) -> None:
+        save_weights(self.module.original if isinstance(self.module, ReducedModel) else self.module, file)
+
+    def _taught(self, images: LabelledImages) -> Tensor:
+        assert self.teacher is not None  # without a teacher images have labels
+        return Images(images, self.teacher.preprocessing).logits(self.teacher.module, self.group.device)
+
+    def _correct(self, images: LabelledImages | None, *, of_teacher: bool = False) -> Tensor | None:
+        """Whether each image is recognized, bool [n]; None where nothing is to be evaluated, or by another process."""
+        if images is None or images.labels is None or self.group.rank:
+            return None
+        if of_teacher:
+            logits = self._taught(images)
+        else:
+            logits = Images(images, self.contract).logits(self.module, self.group.device)
+        return logits.argmax(dim=1) == torch.tensor(images.labels)
+
+    def _evaluated(self, before: Tensor | None) -> Evaluated | None:
+        after = self._correct(self.job.evaluation)
+        if before is None or after is None:
+            return None
+        teacher = self._correct(self.job.evaluation, of_teacher=True) if self.teacher else None
+        counts = PairedCounts(
+            both=int((before & after).sum()),
+            first_only=int((after & ~before).sum()),
+            second_only=int((before & ~after).sum()),
+            neither=int((~before & ~after).sum()),
+        )
+        gain = paired_difference_interval(counts)
+        return Evaluated(
+            images=len(after),
+            before=_top_one(before),
+            after=_top_one(after),
+            gain=replace(gain, low=100 * gain.low, high=100 * gain.high),
+            teacher=None if teacher is None else _top_one(teacher),
+        )
+
+
+def _top_one(correct: Tensor) -> TopOne:
+    found, count = int(correct.sum()), len(correct)
+    return TopOne(found / count, proportion_interval(found, count))
+
+
+def _points(curve: Sequence[Look], steps_per_epoch: int) -> tuple[DistillPoint, ...]:
+    return tuple(
+        DistillPoint(
+            step=look.step,
+            epoch=look.step / steps_per_epoch,
+            loss=None if math.isnan(look.loss) else look.loss,
+            learning_rate=look.learning_rate,
+            kept_loss=look.score[-1],
+            kept_top1=1 - look.score[0] if len(look.score) == 2 else None,
+        )
+        for look in curve
+    )
+
+
+def _key(job: DistillJob) -> str:
+    """Of all that the weights depend on."""
+    return hashlib.sha256(json.dumps(to_document(job), sort_keys=True).encode()).hexdigest()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgevit.data.images import Samples
-from edgevit.results.distillation import DistillPoint, Score
+from edgevit.results.distillation import DistillPoint, Evaluated
 from edgevit.spec.spec import DistillSpec, ModelSpec
 
 
@@ -61,9 +61,7 @@ class Distilled:
     """0 where none was better than the student as it began."""
     seconds: float
     curve: tuple[DistillPoint, ...]
-    before: Score | None
-    """Of the student on the images to evaluate on; None without labels."""
-    after: Score | None
-    teacher: Score | None
+    evaluated: Evaluated | None
+    """None without images with labels to evaluate on."""
     notes: tuple[str, ...] = ()
     """Why it ended early, and what has to be known of the start."""

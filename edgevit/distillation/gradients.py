@@ -9,10 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from edgevit.distillation.augment import mix, random_crops
-from edgevit.distillation.distill import normalize
 from edgevit.distillation.finetune_job import FinetuneJob
 from edgevit.distillation.losses import feature_loss, soft_label_loss
-from edgevit.distillation.views import MOST_AT_ONCE, read_pixels, resized
+from edgevit.distillation.views import MOST_AT_ONCE, as_taken, normalize, read_pixels
 from edgevit.model.program.trainable import Trainable
 
 
@@ -35,9 +34,7 @@ class Gradients:
         self._settings, self._images, self._pool = job.settings, job.images, pool
         on_processor = job.settings.device == "cpu"
         self._part_size = part_size(job.settings.batch_size) if on_processor else job.settings.batch_size
-        contract = job.images.preprocessing
-        self._normalization = contract.mean, contract.std
-        self._student_size = job.kept_for_student.preprocessing.input_size
+        self._for_teacher, self._for_student = job.images.preprocessing, job.kept_for_student.preprocessing
         self._ready: tuple[int, list[Tensor]] = (-1, [])
         """Number of a step, and its views."""
 
@@ -70,8 +67,8 @@ class Gradients:
 
     def _of_part(self, views: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         with torch.no_grad():
-            expected = self._teacher(normalize(views, self._normalization))
-        found = self._student(normalize(resized(views, self._student_size), self._normalization))
+            expected = self._teacher(normalize(views, self._for_teacher))
+        found = self._student(as_taken(views, self._for_student))
         loss = soft_label_loss(found.logits, expected.logits, 1.0)
         loss = loss + self._settings.feature_weight * feature_loss(found.features, expected.features)
         gradients = torch.autograd.grad(loss, self._trained, allow_unused=True, materialize_grads=True)

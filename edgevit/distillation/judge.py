@@ -10,9 +10,8 @@ from torch import Tensor
 
 from edgevit.data.prepared import PreparedImages
 from edgevit.distillation.augment import random_crops, to_float
-from edgevit.distillation.distill import normalize
 from edgevit.distillation.finetune_job import FinetuneJob
-from edgevit.distillation.views import MOST_AT_ONCE, read_pixels, resized
+from edgevit.distillation.views import MOST_AT_ONCE, as_taken, read_pixels
 from edgevit.model.program.trainable import Trainable
 
 _LEAST_JUDGED = 240
@@ -42,9 +41,9 @@ class Judge:
         firsts = range(0, len(images), MOST_AT_ONCE)
 
         def answer(pixels: Tensor) -> Tensor:
-            views = resized(to_float(pixels.to(self._job.settings.device)), contract.input_size)
+            views = as_taken(to_float(pixels.to(self._job.settings.device)), contract)
             with torch.no_grad():  # holds for the thread that enters it
-                return model(normalize(views, (contract.mean, contract.std))).logits.cpu()
+                return model(views).logits.cpu()
 
         def answer_from(first: int) -> Tensor:
             return answer(read_pixels(images, range(first, min(first + MOST_AT_ONCE, len(images)))))

@@ -9,7 +9,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,7 +59,7 @@ class TrainingViews(Dataset[tuple[np.ndarray, np.ndarray]]):
         """
         self._images, self._contract, self._seed = open_samples(samples), contract, seed
         self._kind = kind_of(augmentation, contract)
-        self._crop = _crop_of(augmentation, contract) if self._kind == "crop" else None
+        self._crop = _Crop(augmentation, contract) if self._kind == "crop" else None
         height, width = contract.input_size
         bytes_each = height * width * contract.channels * (4 if contract.input == "array" else 1)
         self._decoded: np.ndarray | None = None
@@ -99,7 +100,7 @@ class TrainingViews(Dataset[tuple[np.ndarray, np.ndarray]]):
         return (found.mul(255).round().byte() if pixels.dtype == np.uint8 else found).numpy()
 
     def _cropped(self, crop: _Crop, view: View) -> np.ndarray:
-        return crop(self._images, self._images.ids[view[1]], _seed_of(self._seed, *view))
+        return crop(self._images, self._images.ids[view[1]], seed_of(self._seed, *view))
 
 
 def kind_of(augmentation: AugmentationSpec, contract: Preprocessing) -> str:
@@ -147,10 +148,6 @@ class _Crop:
         return view.numpy()
 
 
-def _crop_of(augmentation: AugmentationSpec, contract: Preprocessing) -> _Crop:
-    return _Crop(augmentation, contract)
-
-
 def _grey(view: Tensor) -> Tensor:
     """uint8 [3, h, w] to [1, h, w] by ITU-R 601-2, as Pillow does it."""
     shares = torch.tensor([299, 587, 114]).view(3, 1, 1)
@@ -182,7 +179,7 @@ class Batches(Sampler[list[View]]):
     def __iter__(self) -> Iterator[list[View]]:
         for step in range(self.first_step, self.steps_per_epoch * self._epochs):
             epoch, number = divmod(step, self.steps_per_epoch)
-            order = _order(self._count, _seed_of(self._seed, epoch))
+            order = _order(self._count, seed_of(self._seed, epoch))
             part = order.tensor_split(self.steps_per_epoch)[number].tensor_split(self._processes)[self._rank]
             yield [(epoch, place) for place in part.tolist()]
 
@@ -202,13 +199,13 @@ def load_views(dataset: TrainingViews, batches: Batches, workers: int) -> Iterat
     """
     number = 0 if dataset.in_memory else workers
     loader = DataLoader(
-        dataset, batch_sampler=batches, num_workers=number, collate_fn=_as_it_is, worker_init_fn=partial(_begin_worker)
+        dataset, batch_sampler=batches, num_workers=number, collate_fn=_as_it_is, worker_init_fn=_begin_worker
     )
     for places, pixels in loader:
         yield Views(torch.from_numpy(places), torch.from_numpy(pixels))
 
 
-def _as_it_is(batch: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _as_it_is(batch: Any) -> Any:
     return batch
 
 
@@ -225,9 +222,9 @@ def _order(count: int, seed: int) -> Tensor:
 @lru_cache(maxsize=2)
 def _draws(seed: int, epoch: int, count: int) -> Tensor:
     """What :func:`edgevit.distillation.augment.moved` takes for each image in an epoch, [4, count]."""
-    return torch.rand(4, count, generator=torch.Generator().manual_seed(_seed_of(seed, epoch)))
+    return torch.rand(4, count, generator=torch.Generator().manual_seed(seed_of(seed, epoch)))
 
 
-def _seed_of(*numbers: int) -> int:
-    """A seed of 32 bits, different for different numbers."""
+def seed_of(*numbers: int) -> int:
+    """Returns a seed of 32 bits, different for different numbers."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])

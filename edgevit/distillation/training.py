@@ -81,7 +81,21 @@ class Look:
 class Training:
     """The steps, and the weights of the best one."""
 
-    def __init__(self, values: Mapping[str, Tensor], groups: Groups, plan: TrainingPlan) -> None:
+    def __init__(
+        self,
+        values: Mapping[str, Tensor],
+        groups: Groups,
+        plan: TrainingPlan,
+        scaler: torch.amp.GradScaler | None = None,
+    ) -> None:
+        """Begins nothing yet.
+
+        Args:
+            values: All that is kept of a model, by name: what is trained, and statistics that change with it.
+            groups: What is trained.
+            plan: How.
+            scaler: That gradients are scaled by; None for gradients as they are.
+        """
         ensure_torchvision_schemas()
         from timm.optim import create_optimizer_v2  # type: ignore[attr-defined]
 
@@ -90,6 +104,7 @@ class Training:
         self._optimizer = create_optimizer_v2(
             groups, opt="adamw", lr=plan.learning_rate, weight_decay=plan.weight_decay
         )
+        self._scaler = scaler or torch.amp.GradScaler(enabled=False)
         self.total = plan.steps
         self._schedule = self._scheduled()
         self.done = 0
@@ -126,6 +141,7 @@ class Training:
         save: Callable[[dict[str, Any]], None],
         state: dict[str, Any] | None = None,
         after_change: Callable[[], None] = lambda: None,
+        on_look: Callable[[], None] = lambda: None,
     ) -> None:
         """Makes all steps.
 
@@ -135,12 +151,14 @@ class Training:
             save: Gets what it takes to go on, after each look, and every ten minutes.
             state: That of an earlier call, to go on from there; None to begin.
             after_change: Called where the weights have changed and are about to be used for a look.
+            on_look: Called after each look.
 
         Raises:
             CandidateFailed: the first loss, or the score before, is not finite.
         """
         if state is None:
             self.look(judge())
+            on_look()
         else:
             self.load(state)
             after_change()
@@ -153,6 +171,7 @@ class Training:
                 after_change()
                 if self.look(judge()):
                     after_change()
+                on_look()
             if self.looks_now or time.monotonic() - saved > _SAVED_S:
                 if not self.failed:
                     save(self.state())
@@ -178,11 +197,13 @@ class Training:
             self._fail(f"the loss was {loss} at step {self.done + 1} of {self.total}")
             return
         self._losses.append(loss)
+        self._scaler.unscale_(self._optimizer)
         if torch.isfinite(nn.utils.clip_grad_norm_(self._parameters, _GRADIENT_NORM)):
-            self._optimizer.step()
+            self._scaler.step(self._optimizer)
             self._skipped = 0
         else:
             self._skipped += 1
+        self._scaler.update()
         self.done += 1
         if self._skipped == _MOST_SKIPPED:
             self._fail(f"the gradients were not finite in {_MOST_SKIPPED} steps up to {self.done} of {self.total}")
@@ -263,6 +284,7 @@ class Training:
             "skipped": self._skipped,
             "weights": {name: value.detach() for name, value in self._values.items()},
             "optimizer": self._optimizer.state_dict(),
+            "scaler": self._scaler.state_dict(),
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -274,6 +296,7 @@ class Training:
         self._seconds_before, self._share = state["seconds"], state["share"]
         self._set_weights(state["weights"])
         self._optimizer.load_state_dict(state["optimizer"])
+        self._scaler.load_state_dict(state["scaler"])
         self._schedule = self._scheduled()
 
     def _set_weights(self, weights: dict[str, Tensor]) -> None:

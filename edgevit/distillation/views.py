@@ -1,4 +1,4 @@
-"""Prepared images as training sees them, before augmentation."""
+"""Images as training sees them: before augmentation, and as a model takes them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from edgevit.data.prepared import PreparedImages
+from edgevit.results.artifact import Preprocessing
 
 MOST_AT_ONCE = 16
 """Images: so many share the cost of the calls, and still fit the caches."""
@@ -24,3 +25,19 @@ def resized(views: Tensor, size: tuple[int, int]) -> Tensor:
     if tuple(views.shape[2:]) == size:
         return views
     return F.interpolate(views, size, mode="bicubic", antialias=True).clamp(0, 1)
+
+
+def normalize(views: Tensor, contract: Preprocessing) -> Tensor:
+    """Returns views float32 [n, c, h, w] in 0..1 minus the mean and divided by the standard deviation per channel."""
+    mean, std = (torch.tensor(values).to(views).view(1, -1, 1, 1) for values in (contract.mean, contract.std))
+    return (views - mean) / std
+
+
+def as_taken(views: Tensor, contract: Preprocessing) -> Tensor:
+    """Returns views as a model takes them: in its size, and normalized.
+
+    Args:
+        views: float32 [n, c, h, w]: pixels in 0..1, or arrays as they are.
+        contract: Of the model.
+    """
+    return normalize(resized(views, contract.input_size), contract)

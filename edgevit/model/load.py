@@ -84,7 +84,7 @@ class Loaded:
     num_classes: int
 
 
-def load_model(spec: ModelSpec, seed: int = 0) -> Model:
+def load_model(spec: ModelSpec, seed: int = 0, *, as_initialized: bool = False) -> Model:
     """Builds the module, loads its weights and reads its preprocessing.
 
     A factory is called in a child process first, with a time limit: what it may do there, crash or never end, cannot
@@ -93,6 +93,8 @@ def load_model(spec: ModelSpec, seed: int = 0) -> Model:
     Args:
         spec: Which model, and where its weights come from.
         seed: Of random weights, so that a run can be repeated.
+        as_initialized: Leaves random weights as the module initializes them, for training; else what begins as zeros or ones
+            is random, too, for verification.
 
     Returns:
         The model in eval mode, float32, on the CPU, without gradients.
@@ -105,7 +107,7 @@ def load_model(spec: ModelSpec, seed: int = 0) -> Model:
     _check_source(spec)
     if kind_of(spec.name) == "factory":
         _try_in_child(LoadJob(spec, seed, tuple(filter(None, sys.path))))
-    return _load(spec, seed)
+    return _load(spec, seed, as_initialized)
 
 
 def load_on_trial(job: LoadJob) -> Loaded:
@@ -233,7 +235,7 @@ def _make(spec: ModelSpec, classes: ClassEmbeddings | None) -> nn.Module:
             return timm_model(spec, classes.width if classes else None)
 
 
-def _load(spec: ModelSpec, seed: int) -> Model:
+def _load(spec: ModelSpec, seed: int, as_initialized: bool = False) -> Model:
     classes = None if spec.class_embeddings is None else read_class_embeddings(spec.class_embeddings)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -263,7 +265,7 @@ def _load(spec: ModelSpec, seed: int) -> Model:
     else:
         module, outputs = _by_kind(module, given, is_embedding=spec.num_classes == 0)
     count = outputs[0].shape[0] if is_classifier(outputs) else 0
-    if spec.random_weights:
+    if spec.random_weights and not as_initialized:
         with user_code(f"running {spec.name}"):
             randomize(module, preprocessing.input_size, seed, preprocessing.channels)
         refuse_non_finite(module, spec.name)

@@ -30,11 +30,11 @@ def check_kind(spec: Spec, model: Model) -> None:
 
 def _classifier_only(spec: Spec) -> Iterator[tuple[str, str, str]]:
     """What is asked for and only classifiers can have, why, and what to do."""
-    if spec.passes.distill is not None:
+    if spec.distill is not None:
         yield (
             "distillation is asked for",
             "it teaches the predictions of classes",
-            "leave out [passes.distill], or train the model by your own loss first",
+            "leave out [distill], or train the model by your own loss first",
         )
     if spec.finetune.rungs:
         yield (

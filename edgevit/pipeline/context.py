@@ -180,7 +180,7 @@ def open_context(inputs: Inputs, stages: Stages, steps: Steps, deadline: Deadlin
     calls: list[Callable[[], object]] = [
         partial(take_snapshot, stages, inputs, "original", model.module, model.preprocessing)
     ]
-    if inputs.teacher is None:
+    if inputs.training_images is None:
         images = evaluation_images(stages, inputs, model.preprocessing)
         contract = inputs.contract(model.preprocessing, FLOAT)
         export = FloatExport(DENSE, captured.program, images, inputs.spec.measure.threads, contract)
@@ -190,7 +190,7 @@ def open_context(inputs: Inputs, stages: Stages, steps: Steps, deadline: Deadlin
     accuracy = Accuracy(None, None, len(logits), None)
     if model.num_classes:
         answers = read_answers(logits, inputs.labels)
-        if inputs.teacher is None and steps.measuring:  # a student may know nothing before it is taught
+        if inputs.training_images is None and steps.measuring:  # a student may know nothing before it is taught
             check_answers(inputs, answers)
         accuracy = accuracy_of(answers, None)
     baseline = Baseline(

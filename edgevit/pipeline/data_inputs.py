@@ -17,6 +17,7 @@ from edgevit.data.sampling import (
     choose_data,
     refuse_overlap,
     sample_images,
+    split_for_training,
     split_for_tuning,
 )
 from edgevit.errors import UsageError
@@ -89,26 +90,43 @@ def _quick_part(images: ImageSet, seed: int) -> ImageSet:
     return sample_images(images, count, seed, "evaluation")
 
 
-def open_training_images(spec: Spec, model: Model, data: RunData) -> ImageSet | None:
-    """Opens the images to distill with, where the spec asks for it.
+def open_training_images(spec: Spec, model: Model, data: RunData, progress: Progress) -> TuningImages | None:
+    """Opens the images to distill with, where the spec asks for it, and decodes each once to see that it can be.
 
     Args:
         spec: What to do.
         model: That is trained with them.
         data: The images to evaluate on and to calibrate with.
+        progress: Progress callback.
 
     Raises:
-        UsageError: the source does not exist, its images are of another kind than the model takes, or one is in ``data`` too.
+        UsageError: the source does not exist, its images are of another kind than the model takes, one is in ``data`` too, they
+            are too few or all of one class, their labels do not fit the model, or there are none and no teacher either.
     """
-    if spec.passes.distill is None or spec.quick:
+    if spec.distill is None or spec.quick:
         return None
-    assert spec.data.train is not None  # a spec with a teacher has it
+    assert spec.data.train is not None  # a spec with [distill] has it
     images = open_images(spec.data.train, "training")
     check_form(images.form, images.source, model.preprocessing)
+    names = model.class_names if spec.model.class_embeddings else ()
+    images = match_labels(images, model.num_classes, spec.data.class_offset, names)
+    if images.labels is None and spec.distill.teacher is None:
+        raise UsageError(
+            f"{images.source} has no labels to train with, and there is no teacher",
+            "give a teacher (--teacher), or a folder of class sub-folders, or one with labels.csv",
+        )
+    if images.labels is not None and len(set(images.labels)) < 2:
+        raise UsageError(
+            f"the {len(images)} training images of {images.source} are all of one class",
+            "give images of several classes",
+        )
     for other in (data.evaluation, *data.others, data.calibration):
         if other is not None:
             refuse_overlap(other, images, "training")
-    return images
+    check_images(
+        images, model.num_classes, model.preprocessing, functools.partial(progress.stage, "check training images")
+    )
+    return split_for_training(images, spec.seed)
 
 
 def open_tuning_images(spec: Spec, model: Model, data: RunData, progress: Progress) -> TuningImages | None:

@@ -60,12 +60,12 @@ class Inputs:
     """As the user brought it; its module is left untouched."""
     teacher: Model | None
     """To distill from; None where the spec does not ask for it."""
-    training_images: ImageSet | None
-    """To distill with."""
+    training_images: TuningImages | None
+    """To distill with; None where the spec does not ask for it."""
     tuning_images: TuningImages | None
     """To fine-tune with; None where the spec does not ask for it."""
     training_device: str
-    """What fine-tuning runs on, as torch names it."""
+    """What fine-tuning runs on, as torch names it; distillation has its own."""
     data: RunData
     calibration_record: CalibrationRecord | None
     plans: tuple[RequestedPlan, ...]
@@ -242,7 +242,7 @@ def open_inputs(spec: Spec, progress: Progress) -> Inputs:
         host=host,
         model=model,
         teacher=teacher,
-        training_images=open_training_images(spec, model, data),
+        training_images=open_training_images(spec, model, data, progress),
         tuning_images=open_tuning_images(spec, model, data, progress),
         training_device=find_device(spec.finetune.accelerator) if spec.finetune.rungs else "cpu",
         data=data,

@@ -34,15 +34,18 @@ def open_teacher(spec: Spec, model: Model) -> Model | None:
     Raises:
         UsageError: the teacher cannot be loaded, it has other classes than the student or takes other images, or one of them cannot be trained.
     """
-    if spec.passes.distill is None or spec.quick:
+    if spec.distill is None or spec.quick:
         return None
-    for role, name in (("student", spec.model.name), ("teacher", spec.passes.distill.teacher.name)):
+    given = spec.distill.teacher
+    for role, name in (("student", spec.model.name), ("teacher", given.name if given else "")):
         if is_captured(name):
             raise UsageError(
                 f"the {role} {name} is a captured program, which takes one image at a time: it cannot be in a distillation",
                 "name the model that it was captured from: timm's name, or package.module:factory",
             )
-    teacher = open_model(spec.passes.distill.teacher, seed=0)
+    if given is None:
+        return None
+    teacher = open_model(given, seed=0)
     if teacher.num_classes != model.num_classes:
         raise UsageError(
             f"the teacher has {teacher.num_classes} classes, the model {model.num_classes}",
@@ -52,14 +55,14 @@ def open_teacher(spec: Spec, model: Model) -> Model | None:
     if (mine.input, mine.channels) != (theirs.input, theirs.channels):
         raise UsageError(
             f"the teacher takes {theirs.channels} channels ({theirs.input}), the model {mine.channels} ({mine.input})",
-            "give a teacher that takes the same images: passes.distill.teacher.preprocessing has channels and input",
+            "give a teacher that takes the same images: distill.teacher.preprocessing has channels and input",
         )
     return teacher
 
 
 def input_files(spec: Spec) -> tuple[Path, ...]:
     """Returns the files that hold the weights of a run, or its classes; they must not change while it goes on."""
-    models = [spec.model, *([spec.passes.distill.teacher] if spec.passes.distill else [])]
+    models = [spec.model, *([spec.distill.teacher] if spec.distill and spec.distill.teacher else [])]
     bundled = [BUNDLED_MODELS[model.name].weights for model in models if model.name in BUNDLED_MODELS]
     programs = [Path(model.name) for model in models if is_captured(model.name)]
     weights = [file for model in models for file in (model.weights, model.class_embeddings) if file]

@@ -32,7 +32,7 @@ def plan_run(inputs: Inputs, jobs: int, *, measures: bool = True) -> RunPlan:
     takes = inputs.model.preprocessing
     cost = forward_cost(inputs.model.module, takes.input_size, takes.channels)
     target = inputs.target(cost.has_attention)
-    settings = inputs.spec.passes.distill if inputs.teacher else None
+    settings = inputs.spec.distill if inputs.training_images else None
     backends = tuple(_backend(inputs, backend, target) for backend in inputs.backends)
     untuned = (PlannedVariant(("dense",)), *_reduced(inputs))
     variants = (*untuned, *_tuned(inputs, untuned[1:] or untuned))
@@ -95,9 +95,9 @@ def _tuned(inputs: Inputs, variants: tuple[PlannedVariant, ...]) -> tuple[Planne
 
 
 def _training_macs(inputs: Inputs, settings: DistillSpec, macs: int) -> int:
-    """Of one forward pass of the student over all training images, times the epochs; the teacher is taken as large."""
-    images = len(inputs.training_images.ids) if inputs.training_images else 0
-    return 2 * macs * images * settings.epochs
+    """Of one forward pass of the student over all training images, times the epochs; a teacher is taken as large."""
+    images = len(inputs.training_images.train) if inputs.training_images else 0
+    return (1 + (settings.teacher is not None)) * macs * images * settings.epochs
 
 
 def _may_add(inputs: Inputs, target: Target) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ from edgevit.backends import get_backend
 from edgevit.data.prepared import PreparedImages, PrepareImagesJob, prepare_images
 from edgevit.devices.order import OrderJob, Orders, order_artifacts
 from edgevit.devices.predict import PredictDevicesJob, Predictions, predict_for_devices
+from edgevit.distillation.distill import distill
+from edgevit.distillation.distill_job import Distilled, DistillJob
 from edgevit.distillation.finetune import finetune
 from edgevit.distillation.finetune_job import Finetuned, FinetuneJob
 from edgevit.measure.bench import BenchJob, bench
@@ -39,6 +41,11 @@ def reference_task(job: ReferenceJob) -> Task[ReferenceJob, LogitsFile]:
     """Runs a captured program over images."""
     inputs = (job.program, *_pixels(job.images))
     return Task(reference_logits, job, LogitsFile, _logits, inputs, PYTORCH)
+
+
+def distill_task(job: DistillJob) -> Task[DistillJob, Distilled]:
+    """Trains a model; in a process that starts cold, for libraries that servers import compute in one thread."""
+    return Task(distill, job, Distilled, lambda made: (made.weights,))
 
 
 def finetune_task(job: FinetuneJob) -> Task[FinetuneJob, Finetuned]:

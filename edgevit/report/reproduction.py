@@ -19,7 +19,8 @@ _OPTIONS = {
     "data.calibration": "--calibration",
     "data.train": "--train",
     "data.samples": "--samples",
-    "passes.distill.teacher.name": "--teacher",
+    "distill.teacher.name": "--teacher",
+    "distill.teacher.weights": "--teacher-weights",
     "passes.tokens": "--tokens",
     "passes.form": "--form",
     "export.backends": "--export",
@@ -69,8 +70,8 @@ def script_command(candidate: Candidate) -> str:
 def _defaults() -> dict[str, Any]:
     """The keys that a spec has by itself, those of a teacher among them; names, which have no default, are none."""
     found = Spec.model_validate({"model": {"name": "x"}}).model_dump(mode="json")
-    found["passes"]["distill"] = DistillSpec(teacher=ModelSpec(name="x")).model_dump(mode="json")
-    found["passes"]["distill"]["teacher"]["name"] = None
+    found["distill"] = DistillSpec(teacher=ModelSpec(name="x")).model_dump(mode="json")
+    found["distill"]["teacher"]["name"] = None
     return found
 
 

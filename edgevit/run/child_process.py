@@ -163,8 +163,20 @@ def report_progress(done: int, total: int, note: str = "") -> None:
         total: Steps in all.
         note: For people: what the last step gave, such as a loss.
     """
-    if _CHANNEL is not None:
+    if _RELAY is not None:
+        _RELAY(done, total, note)
+    elif _CHANNEL is not None:
         _send({"done": done, "total": total, "note": note})
+
+
+def relay_progress(send: OnProgress) -> None:
+    """Sends what this process reports another way from now on, such as to a child that started this process and passes it on.
+
+    Args:
+        send: Gets what :func:`report_progress` gets.
+    """
+    global _RELAY
+    _RELAY = send
 
 
 def wait_for_turn() -> None:
@@ -266,6 +278,8 @@ def _send(document: dict[str, Any]) -> None:
 
 _CHANNEL: IO[str] | None = None
 """The child's way to its parent; None in any other process."""
+_RELAY: OnProgress | None = None
+"""See :func:`relay_progress`."""
 
 
 def serve(

@@ -235,8 +235,8 @@ class DistillSpec(Section):
     loss: Literal["kl", "hard", "nkd", "dist"] = "kl"
     """kl: the teacher's probabilities (Hinton et al. 2015); hard: its best class (DeiT); nkd: normalised, target and others apart
     (NKD); dist: correlations of classes and of images (DIST)."""
-    temperature: PositiveFloat = 3.0
-    """By which logits are divided before they are compared; without effect on "hard"."""
+    temperature: PositiveFloat | None = None
+    """By which logits are divided before they are compared; when not given 3 for kl, 1 for nkd and dist; hard has none."""
     use_labels: Literal["auto", "never"] = "auto"
     """auto: used beside the teacher where the images have them."""
     label_weight: Share = 0.5
@@ -287,6 +287,8 @@ class DistillSpec(Section):
                 "teacher_cache: it keeps what the teacher says to each image by itself, and mixup and cutmix blend images;"
                 " leave out one of them"
             )
+        if self.temperature is not None and self.loss == "hard":
+            raise ValueError('temperature: no effect with loss = "hard", which takes the best class of the teacher')
         if self.batch_size < 2 * self.processes:
             raise ValueError(f"batch_size = {self.batch_size} is less than 2 images for each of {self.processes} processes")
         return self

@@ -32,7 +32,7 @@ def test_what_is_written_is_the_spec(tmp_path: Path) -> None:
 def test_every_default_that_is_shown_is_the_default(tmp_path: Path) -> None:
     spec = Spec.model_validate(ASKED)
     text = spec_text(spec, tmp_path)
-    before, _, rest = text.partition("# [passes.distill]")
+    before, _, rest = text.partition("# [distill]")
     distill, _, after = rest.partition("\n[finetune]")
     default = r"^# (\w+ = [^…\n]+)$"
     whole = f"{before}\n[finetune]{after}"

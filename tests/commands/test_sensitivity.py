@@ -206,7 +206,7 @@ def test_a_part_of_the_evaluation_images_will_do(children: Children, tmp_path: P
         ({"passes": {"tokens": "evit:0.5@2"}}, "token reduction needs an encoder of softmax-attention blocks"),
         (
             {
-                "passes": {"distill": {"teacher": {"name": "digits_cnn"}}},
+                "distill": {"teacher": {"name": "digits_cnn"}},
                 "data": {"calibration": "calibration:digits", "train": "digits:train"},
             },
             "yet to be distilled",

@@ -11,27 +11,30 @@ from edgevit.model.torchvision_schemas import ensure_torchvision_schemas  # noqa
 ensure_torchvision_schemas()
 pytest.importorskip("torchvision")
 
-from edgevit.distillation.augment import mix, random_affine, random_crops  # noqa: E402
+from edgevit.distillation.augment import mix, moved, random_crops  # noqa: E402
 
 
-def test_random_affine_keeps_range_input_and_seed() -> None:
+def draws(count: int, seed: int) -> torch.Tensor:
+    return torch.rand(4, count, generator=torch.Generator().manual_seed(seed))
+
+
+def test_images_that_are_moved_keep_their_range_and_follow_what_is_drawn() -> None:
     pixels = torch.rand(8, 3, 12, 20, generator=torch.Generator().manual_seed(0))
     before = pixels.clone()
-    moved = random_affine(pixels, torch.Generator().manual_seed(5))
+    found = moved(pixels, draws(8, 5))
     assert torch.equal(pixels, before)
-    assert moved.shape == pixels.shape
-    assert moved.min() >= 0
-    assert moved.max() <= 1 + 1e-6
-    assert torch.equal(moved, random_affine(pixels, torch.Generator().manual_seed(5)))
-    assert not torch.equal(moved, random_affine(pixels, torch.Generator().manual_seed(6)))
-    still = random_affine(pixels, torch.Generator(), max_degrees=0, max_shift=0, max_zoom=0)
-    assert torch.allclose(still, pixels, atol=1e-5)
+    assert found.shape == pixels.shape
+    assert found.min() >= 0
+    assert found.max() <= 1 + 1e-6
+    assert torch.equal(found[2:5], moved(pixels[2:5], draws(8, 5)[:, 2:5]))  # each image by itself
+    assert not torch.equal(found, moved(pixels, draws(8, 6)))
+    assert torch.allclose(moved(pixels, torch.full((4, 8), 0.5)), pixels, atol=1e-5)
 
 
-def test_random_affine_turns_without_stretching_a_wide_image() -> None:
+def test_turning_does_not_stretch_a_wide_image() -> None:
     pixels = torch.zeros(64, 1, 40, 80)
     pixels[:, :, 19:21, 30:50] = 1  # a bar 20 long in the middle; turning must not change its ink
-    turned = random_affine(pixels, torch.Generator().manual_seed(0), max_degrees=90, max_shift=0, max_zoom=0)
+    turned = moved(pixels, draws(64, 0), max_degrees=90, max_shift=0, max_zoom=0)
     assert torch.allclose(turned.sum(dim=(1, 2, 3)), pixels.sum(dim=(1, 2, 3)), rtol=0.05)
 
 

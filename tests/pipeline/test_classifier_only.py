@@ -35,7 +35,7 @@ CASES: list[tuple[dict[str, Any], str, str]] = [
     ({"data": {"evaluation": "digits"}, "budget": {"expect_top1": 80.0}}, "--expect-top1 is given", "leave it out"),
     (
         {
-            "passes": {"distill": {"teacher": {"name": "digits_cnn"}}},
+            "distill": {"teacher": {"name": "digits_cnn"}},
             "data": {"train": "digits-train", "evaluation": "digits"},
         },
         "distillation is asked for",

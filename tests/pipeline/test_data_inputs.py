@@ -89,7 +89,7 @@ def test_a_part_of_images_whose_labels_count_from_one_may_calibrate(tmp_path: Pa
     ("sections", "message"),
     [
         (
-            {"passes": {"distill": {"teacher": {"name": "digits_cnn"}}}, "data": {**DIGITS, "train": "digits"}},
+            {"distill": {"teacher": {"name": "digits_cnn"}}, "data": {**DIGITS, "train": "digits"}},
             "training",
         ),
         ({**TUNED, "data": {}}, "fine-tuning needs images"),

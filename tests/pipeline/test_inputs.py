@@ -32,7 +32,8 @@ def test_every_name_is_resolved_once(monkeypatch: pytest.MonkeyPatch) -> None:
         digits_spec(
             data={**DIGITS, "train": "digits:train"},
             devices=["raspberry-pi-5", "galaxy-s24-npu"],
-            passes={"distill": {"teacher": {"name": "digits_cnn"}}, "tokens": "evit:0.7,resolution:24"},
+            distill={"teacher": {"name": "digits_cnn"}},
+            passes={"tokens": "evit:0.7,resolution:24"},
             export={"backends": ["tflite", "onnx", "litert"]},
         ),
         Silent(),
@@ -91,8 +92,8 @@ def test_schemes_are_those_asked_for_or_of_the_policy() -> None:
 
 def test_a_quick_run_has_a_fifth_of_the_images_and_nothing_but_the_dense_model() -> None:
     asked = {"data": {**DIGITS, "samples": 200, "train": "digits:train"}, "quick": True}
-    passes = {"tokens": "evit:0.5@2", "distill": {"teacher": {"name": "digits_cnn"}}}
-    quick = open_inputs(digits_spec(**asked, passes=passes), Silent())
+    sections = {"passes": {"tokens": "evit:0.5@2"}, "distill": {"teacher": {"name": "digits_cnn"}}}
+    quick = open_inputs(digits_spec(**asked, **sections), Silent())
     assert len(quick.images.ids) == 40
     assert quick.labels is not None
     assert len(quick.labels) == 40

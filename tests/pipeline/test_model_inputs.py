@@ -28,7 +28,7 @@ def test_files_of_weights_are_what_a_run_reads(tmp_path: Path) -> None:
     weights.write_bytes(b"x")
     given = digits_spec(
         model={"name": "vit_tiny_patch16_224", "weights": str(weights)},
-        passes={"distill": {"teacher": {"name": "digits_cnn"}}},
+        distill={"teacher": {"name": "digits_cnn"}},
         data={"train": "digits:train"},
     )
     assert input_files(given) == (BUNDLED_MODELS["digits_cnn"].weights, weights)
@@ -48,16 +48,16 @@ def test_an_exported_file_is_neither_a_model_nor_weights(tmp_path: Path, name: s
 @pytest.mark.parametrize(
     ("sections", "message"),
     [
-        ({"passes": {"distill": {"teacher": {"name": "digits_cnn"}}}}, "distillation needs images to train on"),
+        ({"distill": {"teacher": {"name": "digits_cnn"}}}, "distillation needs images to train on"),
         (
             {
-                "passes": {"distill": {"teacher": {"name": "resnet18", "random_weights": True}}},
+                "distill": {"teacher": {"name": "resnet18", "random_weights": True}},
                 "data": {"train": "digits:train"},
             },
             "the teacher has 1000 classes, the model 10",
         ),
         (
-            {"passes": {"distill": {"teacher": {"name": "net.pt2"}}}, "data": {"train": "digits:train"}},
+            {"distill": {"teacher": {"name": "net.pt2"}}, "data": {"train": "digits:train"}},
             r"the teacher .*net\.pt2 is a captured program, which takes one image at a time",
         ),
     ],

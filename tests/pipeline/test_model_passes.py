@@ -28,7 +28,7 @@ def test_a_full_disk_is_an_error_of_the_system(tmp_path: Path) -> None:
     """The writer of safetensors raises an error of its own for it, which would pass for a bug."""
     program = (
         "import errno, resource; from pathlib import Path; from torch import nn\n"
-        "from edgevit.pipeline.model_passes import save_weights\n"
+        "from edgevit.model.save import save_weights\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "try: save_weights(nn.Linear(192, 500), Path('f'))\n"
         "except OSError as error: print(error.errno == errno.EFBIG)"

@@ -13,7 +13,8 @@ from tests.factories import make_candidate, make_run
 GIVEN = {
     "model": {"name": "digits_vit", "preprocessing": {"crop_pct": 0.9}},
     "data": {"evaluation": "digits", "calibration": "my images/", "train": "digits:train"},
-    "passes": {"distill": {"teacher": {"name": "digits_cnn"}, "epochs": 2}, "tokens": "evit:0.7@2,4", "form": "gather"},
+    "distill": {"teacher": {"name": "digits_cnn"}, "epochs": 2},
+    "passes": {"tokens": "evit:0.7@2,4", "form": "gather"},
     "export": {"backends": ["onnx", "tflite"]},
     "devices": ["raspberry-pi-5", "raspberry-pi-4b"],
     "budget": {"max_drop": 1.5},
@@ -32,7 +33,7 @@ def test_the_command_says_all_that_is_not_a_default() -> None:
         ("--calibration", "my images/"),
         ("--train", "digits:train"),
         ("--teacher", "digits_cnn"),
-        ("--set", "passes.distill.epochs=2"),
+        ("--set", "distill.epochs=2"),
         ("--tokens", "evit:0.7@2,4"),
         ("--form", "gather"),
         ("--export", "onnx,tflite"),

@@ -157,8 +157,8 @@ def test_a_value_of_another_version_is_refused(stages: Stages) -> None:
         ({"budget": {"max_drop": 2.0}}, "differs in budget.max_drop$"),
         ({"model": {"name": "digits_cnn"}, "devices": ["raspberry-pi-5"]}, "differs in devices, model.name$"),
         (
-            {"passes": {"distill": {"teacher": {"name": "digits_cnn"}}}, "data": {"train": "digits:train"}},
-            "differs in data.train, passes.distill$",
+            {"distill": {"teacher": {"name": "digits_cnn"}}, "data": {"train": "digits:train"}},
+            "differs in data.train, distill$",
         ),
     ],
 )

@@ -83,8 +83,8 @@ def test_every_error_is_told_at_once_with_its_path_and_the_nearest_key(tmp_path:
         ({"model": {"name": "a"}, "passes": {"tokens": "evit:0.7@4,4"}}, "blocks are counted from 1 and must rise"),
         ({"model": {"name": "a"}, "passes": {"tokens": "resolution:0"}}, "passes.tokens: not a token plan"),
         (
-            {"model": {"name": "a"}, "passes": {"distill": {"teacher": {"name": "b"}, "epochs": 0}}},
-            "passes.distill.epochs",
+            {"model": {"name": "a"}, "distill": {"teacher": {"name": "b"}, "epochs": 0}},
+            "distill.epochs",
         ),
     ],
 )
@@ -177,7 +177,7 @@ def test_paths_in_a_file_start_at_its_folder_and_others_at_the_present_one(
     (here / "others").mkdir(parents=True)
     monkeypatch.chdir(here)
     file = write(home, '[model]\nname = "a"\nweights = "w.pt"\n[data]\nevaluation = "images"\ncalibration = "20%"\n')
-    spec = resolve_spec(file, None, {"data": {"train": "others"}, "passes": {"distill": {"teacher": {"name": "t"}}}})
+    spec = resolve_spec(file, None, {"data": {"train": "others"}, "distill": {"teacher": {"name": "t"}}})
     assert spec.model.weights == home / "w.pt"
     assert spec.data.evaluation == str(home / "images")
     assert spec.data.train == str(here / "others")
@@ -278,7 +278,7 @@ def test_nothing_is_converted_empty_or_out_of_bounds(document: dict[str, Any], w
         ),
         ({"finetune": {"images_seen": 3}}, "images_seen: no effect without finetune.mode"),
         ({"passes": {"search_minutes": 3}}, "search_minutes has no effect"),
-        ({"passes": {"distill": {"teacher": {"name": "t"}}}}, "distillation needs images to train on"),
+        ({"distill": {"teacher": {"name": "t"}}}, "distillation needs images to train on"),
     ],
 )
 def test_a_key_without_effect_is_refused(document: dict[str, Any], message: str) -> None:

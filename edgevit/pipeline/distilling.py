@@ -1,0 +1,57 @@
+"""The job that trains the model of a spec, on its teacher's predictions, on labels or on both."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from edgevit.data.images import ImageSet
+from edgevit.data.sampling import TuningImages
+from edgevit.distillation.accelerator import find_device
+from edgevit.distillation.distill_job import DistillJob, LabelledImages
+from edgevit.run.executor import processors
+from edgevit.spec.spec import Spec
+from edgevit.spec.token_plan import NONE
+
+
+def distill_job(
+    spec: Spec,
+    images: TuningImages,
+    weights: Path,
+    *,
+    tokens: str = NONE,
+    evaluation: ImageSet | None = None,
+    tensorboard: Path | None = None,
+) -> DistillJob:
+    """Returns the job that trains a model.
+
+    Args:
+        spec: What to do; it has a section ``distill``.
+        images: To train with.
+        weights: Where to write the weights.
+        tokens: Token plan that the model has while it is trained.
+        evaluation: Images to evaluate on before and after.
+        tensorboard: Folder for a log that TensorBoard reads.
+
+    Raises:
+        UsageError: there is no such device here.
+    """
+    assert spec.distill is not None
+    return DistillJob(
+        student=spec.model,
+        tokens=tokens,
+        settings=spec.distill,
+        images=_labelled(images.train),
+        kept=_labelled(images.kept),
+        evaluation=_labelled(evaluation) if evaluation else None,
+        device=find_device(spec.distill.accelerator),
+        threads=processors(),
+        seed=spec.seed,
+        weights=weights,
+        tensorboard=tensorboard,
+        search_path=tuple(filter(None, sys.path)),
+    )
+
+
+def _labelled(images: ImageSet) -> LabelledImages:
+    return LabelledImages(images.samples, images.labels)
