@@ -30,6 +30,7 @@ COMMANDS = (
     ("recommend", "recommend"),
     ("compress", "compress"),
     ("export", "export"),
+    ("distill", "distill"),
     ("finetune", "finetune"),
     ("quantize", "quantize"),
     ("bench", "bench"),

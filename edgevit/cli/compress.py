@@ -25,6 +25,7 @@ def compress(
         str | None,
         typer.Option(rich_help_panel=options.ARTIFACTS, help="Distill from this model first; needs --train."),
     ] = None,
+    teacher_weights: options.TeacherWeights = None,
     train: Annotated[
         str | None,
         typer.Option(
@@ -39,6 +40,13 @@ def compress(
             rich_help_panel=options.ARTIFACTS,
             help="Train without labels what compression lost: none, quick, full, or auto, which tunes what exceeds"
             " --max-drop.",
+        ),
+    ] = None,
+    finetune_teacher: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=options.ARTIFACTS,
+            help="Whom --finetune learns from: student, the model itself in float, or teacher, that of --teacher.",
         ),
     ] = None,
     accelerator: options.Accelerator = None,
@@ -148,10 +156,12 @@ def compress(
         data__train=train,
         data__samples=samples,
         data__class_offset=class_offset,
-        passes__distill__teacher__name=teacher,
+        distill__teacher__name=teacher,
+        distill__teacher__weights=teacher_weights and str(teacher_weights),
         passes__tokens=tokens,
         passes__form=form,
         finetune__mode=finetune,
+        finetune__teacher=finetune_teacher,
         finetune__accelerator=accelerator,
         export__backends=options.split(export),
         export__schemes=options.split(scheme),

@@ -35,6 +35,10 @@ Precision = Annotated[
 Weights = Annotated[
     Path | None, typer.Option(rich_help_panel=MODEL, help="safetensors, or a torch file that holds a state dict.")
 ]
+TeacherWeights = Annotated[
+    Path | None,
+    typer.Option(rich_help_panel=MODEL, help="Weights of the teacher; a bundled one has its own.", show_default=False),
+]
 Pretrained = Annotated[
     bool,
     typer.Option(

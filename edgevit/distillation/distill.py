@@ -16,30 +16,30 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from edgevit.data.images import open_samples
 from edgevit.distillation.checkpoint import load_checkpoint, save_checkpoint
 from edgevit.distillation.distill_job import Distilled, DistillJob, LabelledImages
+from edgevit.distillation.features import check_features
 from edgevit.distillation.kept_images import Images, KeptImages
+from edgevit.distillation.parameters import parameter_groups
 from edgevit.distillation.processes import Group, join_group, launched, run_in_processes
+from edgevit.distillation.student import Student, open_student, prepare_student
 from edgevit.distillation.student_gradients import StudentGradients
 from edgevit.distillation.teacher import Teacher
+from edgevit.distillation.teacher_cache import MOST_KEPT, CacheKey, TeacherCache
 from edgevit.distillation.train_data import Batches, TrainingViews
 from edgevit.distillation.training import Look, Score, Training, TrainingPlan
 from edgevit.distillation.training_log import LOG, TrainingLog
-from edgevit.errors import CandidateFailed, UsageError
-from edgevit.model.load import Model, load_model
+from edgevit.errors import CandidateFailed
+from edgevit.model.load import Model, load_model, weights_sha256
+from edgevit.model.program.outputs import unwrapped
 from edgevit.model.save import save_weights
 from edgevit.model.user_code import user_code
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.distillation import DistillPoint, Evaluated, TopOne
 from edgevit.results.document import to_document
 from edgevit.results.proportions import PairedCounts, paired_difference_interval, proportion_interval
-from edgevit.spec.spec import DistillSpec
-from edgevit.spec.token_plan import NONE, parse_plan
-from edgevit.tokens.plan import carry_out
-from edgevit.tokens.reduction import ReducedModel
 
 RATE, RATE_FROM_SCRATCH = 3e-5, 1e-3
 """Largest of the schedule where none is given."""
@@ -69,33 +69,59 @@ def _distill(job: DistillJob) -> Distilled:
     sys.path.extend(place for place in job.search_path if place not in sys.path)
     torch.set_num_threads(job.threads)
     group = join_group(job.device)
-    student = open_student(job)
-    module = student.module.to(group.device)
-    teacher = Teacher(load_model(job.settings.teacher), group.device) if job.settings.teacher else None
-    with user_code(f"training {student.model.name}"):
-        return _Distillation(job, group, student.model, module, student.preprocessing, teacher).carry_out()
+    model = open_student(job.student, job.settings, job.seed)
+    teacher = load_model(job.settings.teacher) if job.settings.teacher else None
+    with user_code(f"training {model.name}"):
+        return train_student(job, prepare_student(model, job.settings, job.tokens), teacher, group)
 
 
-@dataclass(frozen=True)
-class Student:
-    """A model to train."""
+def train_student(job: DistillJob, student: Student, teacher: Model | None, group: Group) -> Distilled:
+    """Trains a student that is loaded, in place; see :func:`distill`.
 
-    model: Model
-    """As it begins."""
-    module: nn.Module
-    """What is trained: ``model.module`` itself, or in it one that reduces its tokens."""
-    preprocessing: Preprocessing
-    """Of ``module``."""
+    Args:
+        job: What to train it on, and how.
+        student: Its parameters that ask for gradients are trained.
+        teacher: To learn from; None for labels alone.
+        group: The processes that train together.
+    """
+    cache = open_cache(job, student, teacher) if teacher else None
+    key = _key(job, student, teacher)
+    student.module.to(group.device)
+    taught_by = Teacher(teacher, group.device) if teacher else None
+    if taught_by and job.settings.feature_weight:
+        check_features(student, taught_by, group.device)
+    return _Distillation(job, group, student, taught_by, _view(student, teacher), cache, key).carry_out()
 
 
-def open_student(job: DistillJob) -> Student:
-    """Loads the student of a job with all its parameters to be trained, and carries out its token plan."""
-    model = load_model(job.student, job.seed, as_initialized=True)
-    module, size = model.module, model.preprocessing.input_size
-    if job.tokens != NONE:
-        reduced = carry_out(module, parse_plan(job.tokens), "gather", size)
-        module, size = reduced.module, reduced.input_size
-    return Student(model, module.requires_grad_(True), replace(model.preprocessing, input_size=size))
+def open_cache(job: DistillJob, student: Student, teacher: Model) -> TeacherCache | None:
+    """Opens the folder that keeps the predictions of a teacher, or makes it; None where the job asks for none.
+
+    Raises:
+        DiskFull: the disk does not have the room.
+        UsageError: there is a folder of another kind in its place.
+    """
+    settings = job.settings
+    if settings.teacher_cache is None:
+        return None
+    views = [to_document(_view(student, teacher)), settings.augmentation.model_dump(mode="json"), job.seed]
+    key = CacheKey(
+        teacher=teacher.name,
+        teacher_sha256=weights_sha256(teacher.module),
+        preprocessing=teacher.preprocessing,
+        images_sha256=job.images_sha256,
+        images=len(job.images),
+        views=json.dumps(views, sort_keys=True),
+        classes=teacher.num_classes,
+        kept=min(MOST_KEPT, teacher.num_classes),
+    )
+    return TeacherCache(settings.teacher_cache, key, settings.epochs)
+
+
+def _view(student: Student, teacher: Model | None) -> Preprocessing:
+    """Views are as large as the larger of the two models needs them."""
+    mine = student.preprocessing.input_size
+    theirs = teacher.preprocessing.input_size if teacher else mine
+    return replace(student.preprocessing, input_size=(max(mine[0], theirs[0]), max(mine[1], theirs[1])))
 
 
 @dataclass(frozen=True)
@@ -104,37 +130,34 @@ class _Distillation:
 
     job: DistillJob
     group: Group
-    model: Model
-    module: nn.Module
-    contract: Preprocessing
-    """Of ``module``."""
+    student: Student
     teacher: Teacher | None
+    view: Preprocessing
+    cache: TeacherCache | None
+    key: str
+    """Of all that the weights depend on."""
 
     def carry_out(self) -> Distilled:
-        job, group = self.job, self.group
-        labels = self._labels
-        kept = KeptImages(self.module, self._kept, self.contract, group, self._taught)
-        batches = Batches(
-            len(job.images), job.settings.batch_size, job.settings.epochs, job.seed, group.rank, group.size
-        )
-        views = TrainingViews(job.images.samples, self._view, job.settings.augmentation, job.seed)
+        job, group, student = self.job, self.group, self.student
+        settings = job.settings
+        kept = KeptImages(student.module, self._kept, student.preprocessing, group, self._taught)
+        batches = Batches(len(job.images), settings.batch_size, settings.epochs, job.seed, group.rank, group.size)
         gradients = StudentGradients(
-            self.module,
-            self.contract,
+            student,
             self.teacher,
-            views,
+            TrainingViews(job.images.samples, self.view, settings.augmentation, job.seed),
             batches,
-            labels,
-            classes=self.model.num_classes,
-            settings=job.settings,
+            self._labels,
+            settings=settings,
             seed=job.seed,
             group=group,
             workers=min(_MOST_WORKERS, job.threads),
+            cache=self.cache,
         )
         before = self._correct(job.evaluation)
-        values = self.module.state_dict(keep_vars=True)
-        training = Training(values, self._groups(), self._plan(batches), gradients.scaler)
-        checkpoint, key = job.weights.with_suffix(".checkpoint"), _key(job)
+        groups = parameter_groups(unwrapped(student.original), settings.weight_decay, settings.layer_decay)
+        training = Training(student.module.state_dict(keep_vars=True), groups, self._plan(batches), gradients.scaler)
+        checkpoint, key = job.weights.with_suffix(".checkpoint"), self.key
         log = TrainingLog(job.weights.with_name(LOG), job.tensorboard)
 
         def looked() -> None:
@@ -148,17 +171,17 @@ class _Distillation:
             load_checkpoint(checkpoint, key),
             on_look=looked,
         )
-        self._set(training.best)
+        student.module.load_state_dict(training.best)
         if training.failed:
             if group.rank == 0:
-                self._save(job.weights.with_name(LAST_GOOD))
+                save_weights(student.original, job.weights.with_name(LAST_GOOD))
             raise CandidateFailed(
                 f"training stopped: {training.note}; the best weights before, of step {training.best_step}, are in"
                 f" {job.weights.with_name(LAST_GOOD)}",
                 f"try a learning rate below {self._rate:g}: --set distill.learning_rate={self._rate / 3:.1g}",
             )
         if group.rank == 0:
-            self._save(job.weights)
+            save_weights(student.original, job.weights)
         evaluated = self._evaluated(before)
         group.wait()
         checkpoint.unlink(missing_ok=True)
@@ -169,7 +192,7 @@ class _Distillation:
             seconds=training.seconds,
             curve=_points(training.curve, batches.steps_per_epoch),
             evaluated=evaluated,
-            notes=(*self.model.notes, *([training.note] if training.note else [])),
+            notes=(*student.notes, *([training.note] if training.note else [])),
         )
 
     @property
@@ -187,16 +210,9 @@ class _Distillation:
         return self.job.kept if self._uses_labels else replace(self.job.kept, labels=None)
 
     @property
-    def _view(self) -> Preprocessing:
-        """Views are as large as the larger of the two models needs them."""
-        mine = self.contract.input_size
-        theirs = self.teacher.preprocessing.input_size if self.teacher else mine
-        return replace(self.contract, input_size=(max(mine[0], theirs[0]), max(mine[1], theirs[1])))
-
-    @property
     def _rate(self) -> float:
-        from_scratch = self.model.random_weights
-        return self.job.settings.learning_rate or (RATE_FROM_SCRATCH if from_scratch else RATE)
+        start = RATE_FROM_SCRATCH if self.job.student.random_weights else RATE
+        return self.job.settings.learning_rate or start
 
     def _plan(self, batches: Batches) -> TrainingPlan:
         settings, kept = self.job.settings, self._kept
@@ -218,21 +234,6 @@ class _Distillation:
             no_better=f"no better on the images kept apart in {settings.patience} looks",
         )
 
-    def _groups(self) -> list[dict[str, object]]:
-        from timm.optim import param_groups_weight_decay  # type: ignore[attr-defined]
-
-        trained = [value for value in self.module.parameters() if value.requires_grad]
-        if not trained:
-            raise UsageError(f"{self.model.name} has nothing to train", "freeze fewer blocks")
-        groups: list[dict[str, object]] = param_groups_weight_decay(self.module, self.job.settings.weight_decay)
-        return groups
-
-    def _set(self, weights: dict[str, Tensor]) -> None:
-        self.module.load_state_dict(weights)
-
-    def _save(self, file: Path) -> None:
-        save_weights(self.module.original if isinstance(self.module, ReducedModel) else self.module, file)
-
     def _taught(self, images: LabelledImages) -> Tensor:
         assert self.teacher is not None  # without a teacher images have labels
         return Images(images, self.teacher.preprocessing).logits(self.teacher.module, self.group.device)
@@ -244,7 +245,7 @@ class _Distillation:
         if of_teacher:
             logits = self._taught(images)
         else:
-            logits = Images(images, self.contract).logits(self.module, self.group.device)
+            logits = Images(images, self.student.preprocessing).logits(self.student.module, self.group.device)
         return logits.argmax(dim=1) == torch.tensor(images.labels)
 
     def _evaluated(self, before: Tensor | None) -> Evaluated | None:
@@ -287,6 +288,8 @@ def _points(curve: Sequence[Look], steps_per_epoch: int) -> tuple[DistillPoint, 
     )
 
 
-def _key(job: DistillJob) -> str:
-    """Of all that the weights depend on."""
-    return hashlib.sha256(json.dumps(to_document(job), sort_keys=True).encode()).hexdigest()
+def _key(job: DistillJob, student: Student, teacher: Model | None) -> str:
+    """Of all that the weights depend on, but for the number of threads."""
+    alike = replace(job, weights=Path(), tensorboard=None, search_path=(), evaluation=None, threads=1)
+    models = [weights_sha256(student.module), weights_sha256(teacher.module) if teacher else ""]
+    return hashlib.sha256(json.dumps([to_document(alike), models], sort_keys=True).encode()).hexdigest()

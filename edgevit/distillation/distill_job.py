@@ -33,6 +33,8 @@ class DistillJob:
     settings: DistillSpec
     images: LabelledImages
     """To train on."""
+    images_sha256: str
+    """Of these, see :func:`edgevit.data.images.order_sha256`."""
     kept: LabelledImages
     """Kept apart: the step that is best on them is taken."""
     evaluation: LabelledImages | None

@@ -6,7 +6,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
+from edgevit.distillation.student import Student
+from edgevit.distillation.teacher import Teacher
 from edgevit.errors import UsageError
 
 
@@ -16,17 +19,23 @@ class Features:
     def __init__(self, module: nn.Module) -> None:
         """Begins to keep what each call of a module computes, until the next one."""
         self._found: dict[str, Tensor] = {}
+        self._hooks: list[RemovableHandle] = []
         blocks = getattr(module, "blocks", None)
         if isinstance(blocks, nn.Sequential | nn.ModuleList) and len(blocks):
-            blocks[-1].register_forward_hook(self._keep_output)
+            self._hooks.append(blocks[-1].register_forward_hook(self._keep_output))
         layers = [part for part in module.modules() if isinstance(part, nn.Linear)]
         if layers:
-            layers[-1].register_forward_pre_hook(self._keep_input)
+            self._hooks.append(layers[-1].register_forward_pre_hook(self._keep_input))
 
     @property
     def last(self) -> tuple[Tensor, ...]:
         """Of the last call: float32 [b, tokens, width] of the block, and [b, width] of the layer."""
         return tuple(self._found.get(name, torch.empty(0)) for name in ("block", "layer"))
+
+    def close(self) -> None:
+        """Keeps nothing any more."""
+        for hook in self._hooks:
+            hook.remove()
 
     def _keep_output(self, part: nn.Module, given: Any, found: Any) -> None:
         if isinstance(found, Tensor):
@@ -36,16 +45,28 @@ class Features:
         self._found["layer"] = given[0]
 
 
-def check_comparable(student: Features, teacher: Features) -> None:
-    """Refuses two models that have no features of one shape, after each was called with the same images.
+def check_features(student: Student, teacher: Teacher, device: str) -> None:
+    """Refuses two models that have no features of one shape.
+
+    Args:
+        student: On the device.
+        teacher: On the device.
+        device: Of torch.
 
     Raises:
         UsageError: says which shapes they have.
     """
-    pairs = list(zip(student.last, teacher.last, strict=True))
-    if not any(mine.numel() and mine.shape == theirs.shape for mine, theirs in pairs):
-        shapes = [[list(each.shape[1:]) for each in (mine, theirs)] for mine, theirs in pairs if mine.numel()]
-        told = ", ".join(f"{mine} and {theirs}" for mine, theirs in shapes) or "none that are known"
+    mine, theirs = Features(student.original), Features(teacher.module)
+    contract = student.preprocessing
+    image = torch.zeros(2, contract.channels, *contract.input_size, device=device)
+    with torch.no_grad():
+        student.module(image)
+        teacher(image)
+    pairs = list(zip(mine.last, theirs.last, strict=True))
+    mine.close()
+    theirs.close()
+    if not any(one.numel() and one.shape == other.shape for one, other in pairs):
+        told = " and ".join(f"{list(one.shape[1:])} to {list(other.shape[1:])}" for one, other in pairs)
         raise UsageError(
             f"distill.feature_weight: student and teacher have no features of one shape: {told}",
             "leave it out, or give a teacher as wide as the student",

@@ -95,8 +95,10 @@ class KeptImages:
         self._expected = teach(mine).log_softmax(dim=1) if mine.labels is None else None
 
     def score(self) -> Score:
-        """Returns the share of images that are not recognized and the mean cross entropy, in nats; or the mean KL(teacher ||
-        student) alone."""
+        """Returns how bad the student is: the share of images not recognized, and the mean cross entropy in nats.
+
+        Without labels it is the mean KL(teacher || student) alone, in nats.
+        """
         logits = self._images.logits(self._student, self._group.device)
         if self._labels is not None:
             wrong = (logits.argmax(dim=1) != self._labels).double().sum()

@@ -10,18 +10,21 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from edgevit.distillation.augment import to_float
+from edgevit.distillation.distillation_token import train_both_heads
 from edgevit.distillation.features import Features
 from edgevit.distillation.losses import DEFAULT_TEMPERATURE, distillation_loss, feature_loss, label_loss
+from edgevit.distillation.parameters import to_train_mode
 from edgevit.distillation.processes import Group
+from edgevit.distillation.student import Student
 from edgevit.distillation.teacher import Teacher
 from edgevit.distillation.teacher_cache import TeacherCache
 from edgevit.distillation.train_data import Batches, TrainingViews, Views, load_views, seed_of
 from edgevit.distillation.views import as_taken
 from edgevit.errors import UsageError
-from edgevit.results.artifact import Preprocessing
+from edgevit.model.program.outputs import unwrapped
 from edgevit.spec.spec import DistillSpec
 
 
@@ -30,14 +33,12 @@ class StudentGradients:
 
     def __init__(
         self,
-        student: nn.Module,
-        contract: Preprocessing,
+        student: Student,
         teacher: Teacher | None,
         views: TrainingViews,
         batches: Batches,
         labels: Tensor | None,
         *,
-        classes: int,
         settings: DistillSpec,
         seed: int,
         group: Group,
@@ -47,28 +48,27 @@ class StudentGradients:
         """Begins nothing yet.
 
         Args:
-            student: On the device of the group; its parameters that are trained ask for gradients.
-            contract: Preprocessing of the student.
+            student: On the device of the group.
             teacher: None to learn from labels alone.
             views: Of the training images.
             batches: Which views a step has.
             labels: int64 [n] of the training images; None to learn from the teacher alone.
-            classes: Of student and teacher.
             settings: Loss, precision and what is mixed.
             seed: Of dropout and of what is mixed.
             group: The processes that train together.
             workers: Processes that decode images.
             cache: Keeps the teacher's predictions; None to ask it each time.
         """
-        self._student, self._contract, self._teacher = student, contract, teacher
+        self._student, self._contract, self._teacher = student.module, student.preprocessing, teacher
         self._views, self._batches, self._labels, self._workers = views, batches, labels, workers
         self._settings, self._seed, self._group, self._cache = settings, seed, group, cache
-        self._wrapped = group.wrap(student)
-        self._features = (
-            (Features(student), Features(teacher.module)) if teacher and settings.feature_weight else None
-        )
+        train_both_heads(unwrapped(student.original))
+        self._wrapped = group.wrap(student.module)
+        compares = teacher is not None and settings.feature_weight > 0
+        self._features = (Features(student.original), Features(teacher.module)) if teacher and compares else None
         mixes = settings.augmentation.mixup > 0 or settings.augmentation.cutmix > 0
-        self._mix, self._classes = _Mixer(settings, classes) if mixes else None, classes
+        self._classes = student.classes
+        self._mix = _Mixer(settings, student.classes) if mixes else None
         self._precision = find_precision(settings.precision, group.device)
         self.scaler = torch.amp.GradScaler(group.device, enabled=self._precision is torch.float16)
         """Of gradients that float16 would round to 0."""
@@ -80,8 +80,8 @@ class StudentGradients:
         """Sets the gradients for a step; returns the loss, the mean of all processes."""
         views = self._views_of(step)
         torch.manual_seed(seed_of(self._seed, step, self._group.rank))  # dropout as in a training that was not stopped
-        np.random.seed(seed_of(self._seed, step))  # noqa: NPY002  timm's Mixup draws from it
-        self._student.train()
+        np.random.seed(seed_of(self._seed, step))
+        to_train_mode(self._student)
         self._student.zero_grad()
         # processes have parts of a batch that differ by an image: each counts by its share, and gradients are averaged
         share = len(views.places) * self._group.size / self._batches.images_of(step)

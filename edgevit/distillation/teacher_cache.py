@@ -119,7 +119,9 @@ class TeacherCache:
         self._key, self._record = key, _record(key)
         self.folder = folder / hashlib.sha256(document).hexdigest()[:16]
         """Of this key."""
-        _check_room(self.folder, size_bytes(key, epochs))
+        self.bytes = size_bytes(key, epochs)
+        """That all epochs take."""
+        _check_room(self.folder, self.bytes)
         stated = self.folder / _KEY_FILE
         if not stated.exists():
             write_atomically(stated, document)

@@ -137,7 +137,7 @@ class _Crop:
     def __call__(self, images: ImageSet, name: str, seed: int) -> np.ndarray:
         """Returns a view of an image, uint8 [c, h, w]."""
         random.seed(seed)
-        np.random.seed(seed)  # noqa: NPY002  timm draws from it
+        np.random.seed(seed)
         torch.manual_seed(seed)
         view: Tensor = self._view(images.image(name))
         if self._grey:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from edgevit.data.images import ImageSet
+from edgevit.data.images import ImageSet, order_sha256
 from edgevit.data.sampling import TuningImages
 from edgevit.distillation.accelerator import find_device
 from edgevit.distillation.distill_job import DistillJob, LabelledImages
@@ -42,6 +42,7 @@ def distill_job(
         tokens=tokens,
         settings=spec.distill,
         images=_labelled(images.train),
+        images_sha256=order_sha256(images.train),
         kept=_labelled(images.kept),
         evaluation=_labelled(evaluation) if evaluation else None,
         device=find_device(spec.distill.accelerator),

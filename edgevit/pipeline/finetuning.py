@@ -18,8 +18,8 @@ from edgevit.distillation.finetune_job import (
     SimulatedInt8,
 )
 from edgevit.model.program.capture import save_program
-from edgevit.model.save import save_weights
 from edgevit.model.program.trainable import capture_for_training
+from edgevit.model.save import save_weights
 from edgevit.pipeline.context import RunContext, Variant
 from edgevit.pipeline.images import calibration_images, tuning_images
 from edgevit.pipeline.model_passes import TrainedModel, load_trained

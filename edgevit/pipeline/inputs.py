@@ -24,7 +24,7 @@ from edgevit.pipeline.classifier_only import check_kind
 from edgevit.pipeline.data_inputs import open_data, open_training_images, open_tuning_images, record_calibration
 from edgevit.pipeline.export_inputs import check_schemes, fits_integer_io, open_backends, target_of
 from edgevit.pipeline.metric_inputs import check_metric, default_metric, open_metric, with_masks
-from edgevit.pipeline.model_inputs import open_model, open_teacher
+from edgevit.pipeline.model_inputs import open_model_of, open_teacher
 from edgevit.pipeline.output_names import output_names
 from edgevit.pipeline.requested_plans import RequestedPlan, check_plans
 from edgevit.pipeline.tiled_run import check_tiled_run
@@ -216,12 +216,12 @@ def open_inputs(spec: Spec, progress: Progress) -> Inputs:
     asked = spec.boards
     boards = tuple(board.spec for board in fleet_of(asked.on, asked.python, 60 * asked.wait_minutes))
     backends, host = open_backends(spec, devices), host_fingerprint(spec.measure.threads)
-    if spec.model.random_weights and spec.data.evaluation:
+    if spec.model.random_weights and spec.data.evaluation and (spec.distill is None or spec.quick):
         raise UsageError("accuracy of random weights is not reported", "leave out --data, or give weights")
     check_schemes(spec, host)
     check_form(spec.passes.form, parse_plans(spec.passes.tokens))
     metric = open_metric(spec)
-    model = open_model(spec.model, spec.seed)
+    model = open_model_of(spec)
     check_kind(spec, model)
     metric = metric or default_metric(spec, model)
     for backend in backends:

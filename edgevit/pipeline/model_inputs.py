@@ -5,11 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgevit.backends import all_backends
+from edgevit.distillation.student import open_student
 from edgevit.errors import UsageError
 from edgevit.model.bundled import BUNDLED_MODELS
 from edgevit.model.load import Model, load_model
 from edgevit.model.names import is_captured
 from edgevit.spec.spec import ModelSpec, Spec
+
+
+def open_model_of(spec: Spec) -> Model:
+    """Loads the model of a spec; one that is to be trained may begin with weights that do not quite fit.
+
+    Raises:
+        UsageError: see :func:`open_model`, and :func:`edgevit.distillation.student.open_student`.
+    """
+    if spec.distill is None or spec.quick:
+        return open_model(spec.model, spec.seed)
+    _refuse_artifacts(spec.model)
+    return open_student(spec.model, spec.distill, spec.seed)
 
 
 def open_model(spec: ModelSpec, seed: int) -> Model:
@@ -18,9 +31,7 @@ def open_model(spec: ModelSpec, seed: int) -> Model:
     Raises:
         UsageError: they are, or the model cannot be loaded; see :func:`edgevit.model.load.load_model`.
     """
-    for given in (spec.name, spec.weights):
-        if given is not None:
-            _refuse_artifact(Path(given))
+    _refuse_artifacts(spec)
     return load_model(spec, seed)
 
 
@@ -67,6 +78,12 @@ def input_files(spec: Spec) -> tuple[Path, ...]:
     programs = [Path(model.name) for model in models if is_captured(model.name)]
     weights = [file for model in models for file in (model.weights, model.class_embeddings) if file]
     return (*bundled, *(file for file in (*programs, *weights) if file.is_file()))
+
+
+def _refuse_artifacts(spec: ModelSpec) -> None:
+    for given in (spec.name, spec.weights):
+        if given is not None:
+            _refuse_artifact(Path(given))
 
 
 def _refuse_artifact(file: Path) -> None:

@@ -35,7 +35,8 @@ def pin_inputs(folder: RunFolder, inputs: Inputs) -> None:
     sets: dict[str, ImageSet | None] = {
         "evaluation": inputs.data.evaluation,
         "calibration": inputs.data.calibration,
-        "training": inputs.training_images,
+        "training": inputs.training_images.train if inputs.training_images else None,
+        "training, kept apart": inputs.training_images.kept if inputs.training_images else None,
         "fine-tuning": tuning.train if tuning else None,
         "kept-apart": tuning.kept if tuning else None,
     }

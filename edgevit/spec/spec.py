@@ -255,8 +255,8 @@ class DistillSpec(Section):
     """Images in each step, of all processes together."""
     augmentation: AugmentationSpec = AugmentationSpec()
     """Random views of the training images."""
-    freeze: Annotated[int, Field(ge=0)] = 0
-    """Blocks from the input on, with all before them, that are not trained."""
+    freeze: Annotated[int, Field(ge=0)] | None = None
+    """Blocks from the input on that are not trained, nor what is before them; 0 for the embedding alone; none when not given."""
     layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None
     """Factor of the learning rate from each layer to the one before; none when not given."""
     drop_path: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -290,7 +290,9 @@ class DistillSpec(Section):
         if self.temperature is not None and self.loss == "hard":
             raise ValueError('temperature: no effect with loss = "hard", which takes the best class of the teacher')
         if self.batch_size < 2 * self.processes:
-            raise ValueError(f"batch_size = {self.batch_size} is less than 2 images for each of {self.processes} processes")
+            raise ValueError(
+                f"batch_size = {self.batch_size} is less than 2 images for each of {self.processes} processes"
+            )
         return self
 
 
@@ -649,7 +651,9 @@ def _with_absolute_paths(document: dict[str, Any], folder: Path) -> dict[str, An
             anchored[key] = [_anchored_source(each, folder) for each in value]
         elif value == "" or not isinstance(value, str):
             continue
-        elif key in ("weights", "labels", "class_embeddings", "teacher_cache") or (key == "name" and value.endswith(".pt2")):
+        elif key in ("weights", "labels", "class_embeddings", "teacher_cache") or (
+            key == "name" and value.endswith(".pt2")
+        ):
             anchored[key] = str(folder / expand_user(value))
         elif key == "name" and value.startswith(("local-dir:", "transformers:")):
             start, _, path = value.partition(":")

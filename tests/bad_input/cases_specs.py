@@ -117,7 +117,11 @@ _WRONG: tuple[tuple[str, ...], ...] = (
     ("[distill]\nloss = 'mse'\n", "distill.loss"),
     ("[distill]\nloss = 'dist'\n[data]\ntrain = 'digits:train'\n", "no effect without a teacher"),
     ("[distill]\nloss = 'hard'\ntemperature = 2.0\n[distill.teacher]\nname = 'digits_cnn'\n", "no effect", "hard"),
-    ("[distill]\nteacher_cache = 'c'\naugmentation.mixup = 0.2\n[distill.teacher]\nname = 'digits_cnn'\n", "teacher_cache", "mixup"),
+    (
+        "[distill]\nteacher_cache = 'c'\naugmentation.mixup = 0.2\n[distill.teacher]\nname = 'digits_cnn'\n",
+        "teacher_cache",
+        "mixup",
+    ),
     ("[distill]\nbatch_size = 4\nprocesses = 3\n", "batch_size", "processes"),
     ("[distill]\naugmentation.views = 'affine'\naugmentation.random_erasing = 0.5\n", "no effect", "crop"),
     ("[finetune]\nmode = 'quick'\nteacher = 'teacher'\n", "finetune.teacher", "distill.teacher"),

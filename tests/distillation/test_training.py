@@ -132,7 +132,9 @@ def test_what_went_on_from_a_state_is_as_if_it_had_not_stopped() -> None:
     def judge(parameter: torch.nn.Parameter) -> tuple[float, ...]:
         return (float(parameter.detach().abs().sum()),)
 
-    whole.run(gradient_of(parameters[0]), lambda: judge(parameters[0]), lambda state: states.append(copy.deepcopy(state)))
+    whole.run(
+        gradient_of(parameters[0]), lambda: judge(parameters[0]), lambda state: states.append(copy.deepcopy(state))
+    )
     assert [state["done"] for state in states] == [6, 12, 18, 24, 30]
     rest.run(gradient_of(parameters[1]), lambda: judge(parameters[1]), states.append, states[1])
     assert torch.equal(*parameters)
