@@ -1,7 +1,7 @@
 """Retrains the bundled digit models: ``python -m benchmarks.train_digits``.
 
 The teacher is a CNN, trained by cross entropy with the labels. The student, a ViT, is trained twice on the same
-augmented images with the same schedules and initial weights: by ``edgevit.distillation.distill`` from the teacher,
+augmented images with the same schedules and initial weights: by :mod:`edgevit.distillation.distill` from the teacher,
 which gives the bundled weights, and by cross entropy with the labels alone, as a reference that shows what distillation
 gains; its weights are not kept. ``digits_vit.json`` states both scores.
 
@@ -16,48 +16,52 @@ versions of torch round differently.
 
 from __future__ import annotations
 
-import dataclasses
+import copy
 import hashlib
 import importlib.metadata
 import json
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Final
 
 import torch
-import torch.nn.functional as F
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import nn
 
 from edgevit.data.digits import SPLITS, DigitsSplit, load_split
-from edgevit.distillation.distill import (
-    DistillSettings,
-    Normalization,
-    OnStep,
-    Student,
-    Teacher,
-    TrainingImages,
-    distill,
-    normalize,
-    train,
-)
+from edgevit.data.images import open_images, order_sha256
+from edgevit.distillation.distill import train_student
+from edgevit.distillation.distill_job import DistillJob, LabelledImages
+from edgevit.distillation.processes import Group
+from edgevit.distillation.student import prepare_student
+from edgevit.distillation.views import normalize
 from edgevit.model.bundled import BUNDLED_MODELS
 from edgevit.model.bundled.digits import digits_cnn, digits_vit
+from edgevit.model.load import Model
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
+from edgevit.results.artifact import Preprocessing
+from edgevit.run.child_process import OnProgress, relay_progress
+from edgevit.spec.spec import AugmentationSpec, DistillSpec, ModelSpec
 
 SEED: Final = 0
-NORMALIZATION: Final[Normalization] = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-CNN_RECIPE: Final = DistillSettings(epochs=25, learning_rate=3e-3, hard_label_weight=1.0, seed=SEED)
+CONTRACT: Final = Preprocessing((32, 32), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+_AFFINE: Final = AugmentationSpec(views="affine")
+CNN_RECIPE: Final = DistillSpec(epochs=25, learning_rate=3e-3, augmentation=_AFFINE)
 COARSE_PATCH_SIZE: Final = 4
-COARSE_RECIPE: Final = DistillSettings(epochs=80, learning_rate=2e-3, temperature=4.0, seed=SEED)
+COARSE_RECIPE: Final = DistillSpec(epochs=80, learning_rate=2e-3, augmentation=_AFFINE)
 """First with 64 patches …"""
-VIT_RECIPE: Final = DistillSettings(epochs=15, learning_rate=1e-3, temperature=4.0, seed=SEED)
+VIT_RECIPE: Final = DistillSpec(epochs=15, learning_rate=1e-3, augmentation=_AFFINE)
 """… then with 256."""
+TAUGHT: Final = {"teacher": ModelSpec(name="digits_cnn"), "use_labels": "never", "temperature": 4.0}
+"""What is learned beside that, where a teacher is: its predictions, and no labels."""
 
 
 def train_bundled(folder: Path) -> dict[str, float]:
     """Trains all three from random weights and writes the two bundled ones with their cards.
+
+    The images of "train" are trained on; the look that is best on those of "calibration" is taken.
 
     Args:
         folder: Where ``digits_cnn.safetensors``, ``digits_cnn.json``, ``digits_vit.safetensors`` and
@@ -66,29 +70,17 @@ def train_bundled(folder: Path) -> dict[str, float]:
     Returns:
         Test top-1, 0..1, of "digits_cnn", "digits_vit_reference" and "digits_vit".
     """
-    train_part, test_part = load_split("train"), load_split("test")
-    labels = torch.from_numpy(train_part.labels)
-
-    def cross_entropy(model: nn.Module, views: Tensor, chosen: Tensor) -> Tensor:
-        return F.cross_entropy(model(normalize(views, NORMALIZATION)), labels[chosen])
-
-    def taught(student: nn.Module, recipe: DistillSettings, hard_label_weight: float, title: str) -> nn.Module:
-        return distill(
-            Student(student, NORMALIZATION), Teacher(cnn, NORMALIZATION),
-            TrainingImages(train_part.images, train_part.labels),
-            settings=dataclasses.replace(recipe, hard_label_weight=hard_label_weight), on_progress=_progress(title),
-        )  # fmt: skip
-
-    def student(hard_label_weight: float, title: str) -> nn.Module:
-        coarse = taught(start_vit, COARSE_RECIPE, hard_label_weight, f"{title}, 64 patches")
-        return taught(refined(coarse), VIT_RECIPE, hard_label_weight, f"{title}, 256 patches")
-
+    test_part = load_split("test")
     torch.manual_seed(SEED)
     start_cnn, start_vit = digits_cnn(), digits_vit(COARSE_PATCH_SIZE)
-    cnn = train(start_cnn, train_part.images, cross_entropy, settings=CNN_RECIPE, on_progress=_progress("CNN teacher"))
-    vit = student(0.0, "ViT, distilled")
-    reference = student(1.0, "ViT, labels alone")
+    cnn = _trained(start_cnn, CNN_RECIPE, None, "CNN teacher")
 
+    def student(teacher: nn.Module | None, title: str) -> nn.Module:
+        coarse = _trained(start_vit, COARSE_RECIPE, teacher, f"{title}, 64 patches")
+        return _trained(refined(coarse), VIT_RECIPE, teacher, f"{title}, 256 patches")
+
+    vit = student(cnn, "ViT, distilled")
+    reference = student(None, "ViT, labels alone")
     scores = {
         "digits_cnn": top1(cnn, test_part),
         "digits_vit_reference": top1(reference, test_part),
@@ -99,7 +91,8 @@ def train_bundled(folder: Path) -> dict[str, float]:
         folder, "digits_vit", vit, VIT_RECIPE, scores["digits_vit"],
         {
             "loss": "soft labels of digits_cnn (Hinton et al. 2015)",
-            "before": {"patch_size": COARSE_PATCH_SIZE, **dataclasses.asdict(COARSE_RECIPE)},
+            "temperature": TAUGHT["temperature"],
+            "before": {"patch_size": COARSE_PATCH_SIZE, **_recipe(COARSE_RECIPE)},
             "reference": {
                 "loss": "cross entropy with labels, all else equal",
                 "test_top1": scores["digits_vit_reference"],
@@ -107,6 +100,36 @@ def train_bundled(folder: Path) -> dict[str, float]:
         },
     )  # fmt: skip
     return scores
+
+
+def _trained(start: nn.Module, recipe: DistillSpec, teacher: nn.Module | None, title: str) -> nn.Module:
+    """A trained copy of a model of the digits."""
+    settings = recipe if teacher is None else DistillSpec.model_validate({**dict(recipe), **TAUGHT})
+    parts = [open_images(f"digits:{name}") for name in ("train", "calibration")]
+    images, kept = (LabelledImages(part.samples, part.labels) for part in parts)
+    models = [
+        None if module is None else Model(title, copy.deepcopy(module), CONTRACT, 10, random_weights=False)
+        for module in (start, teacher)
+    ]
+    assert models[0] is not None
+    student = prepare_student(models[0], settings)
+    relay_progress(_progress(title))
+    with tempfile.TemporaryDirectory() as folder:
+        job = DistillJob(
+            student=ModelSpec(name="digits_vit"),
+            tokens="none",
+            settings=settings,
+            images=images,
+            images_sha256=order_sha256(parts[0]),
+            kept=kept,
+            evaluation=None,
+            device="cpu",
+            threads=1,
+            seed=SEED,
+            weights=Path(folder) / "weights.safetensors",
+        )
+        train_student(job, student, models[1], Group("cpu"))
+    return student.module.eval()
 
 
 def refined(coarse: nn.Module) -> nn.Module:
@@ -128,24 +151,23 @@ def top1(model: nn.Module, part: DigitsSplit) -> float:
     model.eval()
     images = torch.from_numpy(part.images).permute(0, 3, 1, 2).float().div(255)
     with torch.no_grad():
-        batches = torch.split(normalize(images, NORMALIZATION), 100)
+        batches = torch.split(normalize(images, CONTRACT), 100)
         answers = torch.cat([model(batch).argmax(dim=1) for batch in batches])
     return float((answers == torch.from_numpy(part.labels)).double().mean())
 
 
 def _write(
-    folder: Path, name: str, model: nn.Module, recipe: DistillSettings, score: float, more: dict[str, object]
+    folder: Path, name: str, model: nn.Module, recipe: DistillSpec, score: float, more: dict[str, object]
 ) -> None:
     """Writes ``name``.safetensors (float32 state dict) and its card ``name``.json."""
     weights = folder / f"{name}.safetensors"
-    unused = {"temperature"} if recipe.hard_label_weight == 1 else set()
     weights.write_bytes(save({key: value.contiguous() for key, value in model.state_dict().items()}))
     card = {
         "name": name,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "seed": recipe.seed,
+        "seed": SEED,
         "epochs": recipe.epochs,
-        "recipe": {key: value for key, value in dataclasses.asdict(recipe).items() if key not in unused},
+        "recipe": _recipe(recipe),
         "train_samples": SPLITS["train"],
         "test_samples": SPLITS["test"],
         "test_top1": score,
@@ -156,11 +178,16 @@ def _write(
     (folder / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
 
 
-def _progress(title: str) -> OnStep:
+def _recipe(recipe: DistillSpec) -> dict[str, object]:
+    """What of a recipe is not as by default."""
+    return recipe.model_dump(mode="json", exclude_defaults=True)
+
+
+def _progress(title: str) -> OnProgress:
     """A callback that prints the steps and the seconds left on stderr."""
     start = time.monotonic()
 
-    def show(done: int, total: int) -> None:
+    def show(done: int, total: int, note: str) -> None:
         left = (time.monotonic() - start) / done * (total - done)
         if sys.stderr.isatty():
             print(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgevit import units
 from edgevit.cli.terminal import print_line
-from edgevit.results.distillation import DistillReport, TopOne
+
+if TYPE_CHECKING:
+    from edgevit.results.distillation import DistillReport, TopOne
 
 
 def print_distillation(report: DistillReport, folder: Path) -> None:

@@ -28,7 +28,7 @@ from edgevit.distillation.student import Student, open_student, prepare_student
 from edgevit.distillation.student_gradients import StudentGradients
 from edgevit.distillation.teacher import Teacher
 from edgevit.distillation.teacher_cache import MOST_KEPT, CacheKey, TeacherCache
-from edgevit.distillation.train_data import Batches, TrainingViews
+from edgevit.distillation.train_data import Batches, TrainingData, TrainingViews
 from edgevit.distillation.training import Look, Score, Training, TrainingPlan
 from edgevit.distillation.training_log import LOG, TrainingLog
 from edgevit.errors import CandidateFailed
@@ -87,10 +87,10 @@ def train_student(job: DistillJob, student: Student, teacher: Model | None, grou
     cache = open_cache(job, student, teacher) if teacher else None
     key = _key(job, student, teacher)
     student.module.to(group.device)
-    taught_by = Teacher(teacher, group.device) if teacher else None
+    taught_by = Teacher(teacher, group.device, cache) if teacher else None
     if taught_by and job.settings.feature_weight:
         check_features(student, taught_by, group.device)
-    return _Distillation(job, group, student, taught_by, _view(student, teacher), cache, key).carry_out()
+    return _Distillation(job, group, student, taught_by, _view(student, teacher), key).carry_out()
 
 
 def open_cache(job: DistillJob, student: Student, teacher: Model) -> TeacherCache | None:
@@ -133,7 +133,7 @@ class _Distillation:
     student: Student
     teacher: Teacher | None
     view: Preprocessing
-    cache: TeacherCache | None
+    """Of the views that both see."""
     key: str
     """Of all that the weights depend on."""
 
@@ -142,18 +142,13 @@ class _Distillation:
         settings = job.settings
         kept = KeptImages(student.module, self._kept, student.preprocessing, group, self._taught)
         batches = Batches(len(job.images), settings.batch_size, settings.epochs, job.seed, group.rank, group.size)
-        gradients = StudentGradients(
-            student,
-            self.teacher,
-            TrainingViews(job.images.samples, self.view, settings.augmentation, job.seed),
-            batches,
-            self._labels,
-            settings=settings,
-            seed=job.seed,
-            group=group,
+        data = TrainingData(
+            views=TrainingViews(job.images.samples, self.view, settings.augmentation, job.seed),
+            batches=batches,
+            labels=self._labels,
             workers=min(_MOST_WORKERS, job.threads),
-            cache=self.cache,
         )
+        gradients = StudentGradients(student, self.teacher, data, settings, job.seed, group)
         before = self._correct(job.evaluation)
         groups = parameter_groups(unwrapped(student.original), settings.weight_decay, settings.layer_decay)
         training = Training(student.module.state_dict(keep_vars=True), groups, self._plan(batches), gradients.scaler)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from edgevit.distillation.losses import feature_loss
 from edgevit.distillation.student import Student
 from edgevit.distillation.teacher import Teacher
 from edgevit.errors import UsageError
@@ -27,11 +28,6 @@ class Features:
         if layers:
             self._hooks.append(layers[-1].register_forward_pre_hook(self._keep_input))
 
-    @property
-    def last(self) -> tuple[Tensor, ...]:
-        """Of the last call: float32 [b, tokens, width] of the block, and [b, width] of the layer."""
-        return tuple(self._found.get(name, torch.empty(0)) for name in ("block", "layer"))
-
     def close(self) -> None:
         """Keeps nothing any more."""
         for hook in self._hooks:
@@ -43,6 +39,19 @@ class Features:
 
     def _keep_input(self, part: nn.Module, given: tuple[Any, ...]) -> None:
         self._found["layer"] = given[0]
+
+    def error(self, others: Features) -> Tensor:
+        """Returns how far what the last call computed is from what that of another model did.
+
+        Returns:
+            Scalar, float32 [], see :func:`edgevit.distillation.losses.feature_loss`.
+        """
+        names = [name for name in self._found if name in others._found]
+        return feature_loss([self._found[name].float() for name in names], [others._found[name] for name in names])
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Returns the shape of what the last call computed for one image, by where."""
+        return {name: tuple(value.shape[1:]) for name, value in self._found.items()}
 
 
 def check_features(student: Student, teacher: Teacher, device: str) -> None:
@@ -62,12 +71,15 @@ def check_features(student: Student, teacher: Teacher, device: str) -> None:
     with torch.no_grad():
         student.module(image)
         teacher(image)
-    pairs = list(zip(mine.last, theirs.last, strict=True))
     mine.close()
     theirs.close()
-    if not any(one.numel() and one.shape == other.shape for one, other in pairs):
-        told = " and ".join(f"{list(one.shape[1:])} to {list(other.shape[1:])}" for one, other in pairs)
+    own, others = mine.shapes(), theirs.shapes()
+    if not any(own[name] == others.get(name) for name in own):
         raise UsageError(
-            f"distill.feature_weight: student and teacher have no features of one shape: {told}",
+            f"distill.feature_weight: student and teacher have no features of one shape: {_told(own)}, and {_told(others)}",
             "leave it out, or give a teacher as wide as the student",
         )
+
+
+def _told(shapes: dict[str, tuple[int, ...]]) -> str:
+    return ", ".join(f"{list(shape)} of the last {name}" for name, shape in shapes.items()) or "none that are known"

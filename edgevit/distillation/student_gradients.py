@@ -15,13 +15,12 @@ from torch import Tensor
 from edgevit.distillation.augment import to_float
 from edgevit.distillation.distillation_token import train_both_heads
 from edgevit.distillation.features import Features
-from edgevit.distillation.losses import DEFAULT_TEMPERATURE, distillation_loss, feature_loss, label_loss
+from edgevit.distillation.losses import DEFAULT_TEMPERATURE, distillation_loss, label_loss
 from edgevit.distillation.parameters import to_train_mode
 from edgevit.distillation.processes import Group
 from edgevit.distillation.student import Student
 from edgevit.distillation.teacher import Teacher
-from edgevit.distillation.teacher_cache import TeacherCache
-from edgevit.distillation.train_data import Batches, TrainingViews, Views, load_views, seed_of
+from edgevit.distillation.train_data import TrainingData, Views, seed_of
 from edgevit.distillation.views import as_taken
 from edgevit.errors import UsageError
 from edgevit.model.program.outputs import unwrapped
@@ -35,33 +34,23 @@ class StudentGradients:
         self,
         student: Student,
         teacher: Teacher | None,
-        views: TrainingViews,
-        batches: Batches,
-        labels: Tensor | None,
-        *,
+        data: TrainingData,
         settings: DistillSpec,
         seed: int,
         group: Group,
-        workers: int,
-        cache: TeacherCache | None = None,
     ) -> None:
         """Begins nothing yet.
 
         Args:
             student: On the device of the group.
             teacher: None to learn from labels alone.
-            views: Of the training images.
-            batches: Which views a step has.
-            labels: int64 [n] of the training images; None to learn from the teacher alone.
+            data: Which views each step has.
             settings: Loss, precision and what is mixed.
             seed: Of dropout and of what is mixed.
             group: The processes that train together.
-            workers: Processes that decode images.
-            cache: Keeps the teacher's predictions; None to ask it each time.
         """
         self._student, self._contract, self._teacher = student.module, student.preprocessing, teacher
-        self._views, self._batches, self._labels, self._workers = views, batches, labels, workers
-        self._settings, self._seed, self._group, self._cache = settings, seed, group, cache
+        self._data, self._settings, self._seed, self._group = data, settings, seed, group
         train_both_heads(unwrapped(student.original))
         self._wrapped = group.wrap(student.module)
         compares = teacher is not None and settings.feature_weight > 0
@@ -84,22 +73,21 @@ class StudentGradients:
         to_train_mode(self._student)
         self._student.zero_grad()
         # processes have parts of a batch that differ by an image: each counts by its share, and gradients are averaged
-        share = len(views.places) * self._group.size / self._batches.images_of(step)
+        share = len(views.places) * self._group.size / self._data.batches.images_of(step)
         loss = self._loss(step, views) * share
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         return self._group.mean(loss.detach())
 
     def _views_of(self, step: int) -> Views:
         if step != self._next:
-            self._batches.first_step = step
-            self._stream = load_views(self._views, self._batches, self._workers)
+            self._stream = self._data.views_from(step)
         self._next = step + 1
         return next(self._stream)
 
     def _loss(self, step: int, views: Views) -> Tensor:
         device = self._group.device
         pixels = to_float(views.pixels.to(device))
-        labels = None if self._labels is None else self._labels[views.places].to(device)
+        labels = None if self._data.labels is None else self._data.labels[views.places].to(device)
         if self._mix is not None:
             pixels, labels = self._mix(pixels, labels)
         elif labels is not None and self._settings.label_smoothing:
@@ -110,22 +98,15 @@ class StudentGradients:
         if self._teacher is None:
             assert labels is not None
             return label_loss(logits, labels)
-        expected = self._expected(step, views, pixels)
+        epoch = step // self._data.batches.steps_per_epoch
+        expected = self._teacher.expected(epoch, views.places, pixels)
         kind, weight = self._settings.loss, self._settings.label_weight
         temperature = self._settings.temperature or DEFAULT_TEMPERATURE[kind]
         loss = distillation_loss(kind, logits, expected, labels, temperature, 1 - weight)
         if self._features:
-            mine, theirs = (each.last for each in self._features)
-            loss = loss + self._settings.feature_weight * feature_loss([each.float() for each in mine], theirs)
+            mine, theirs = self._features
+            loss = loss + self._settings.feature_weight * mine.error(theirs)
         return loss
-
-    def _expected(self, step: int, views: Views, pixels: Tensor) -> Tensor:
-        teacher = self._teacher
-        assert teacher is not None
-        if self._cache is None:
-            return teacher(pixels)
-        epoch = step // self._batches.steps_per_epoch
-        return self._cache.predictions(epoch, views.places.numpy(), lambda: teacher(pixels)).to(pixels.device)
 
     def _autocast(self) -> AbstractContextManager[Any]:
         if self._precision is torch.float32:

@@ -189,20 +189,33 @@ class Batches(Sampler[list[View]]):
         return self._count // self.steps_per_epoch + (number < self._count % self.steps_per_epoch)
 
 
-def load_views(dataset: TrainingViews, batches: Batches, workers: int) -> Iterator[Views]:
-    """Yields the views of each step.
+@dataclass(frozen=True)
+class TrainingData:
+    """What each step of a training has."""
 
-    Args:
-        dataset: The images.
-        batches: Which ones.
-        workers: Processes that decode; none for images in memory.
-    """
-    number = 0 if dataset.in_memory else workers
-    loader = DataLoader(
-        dataset, batch_sampler=batches, num_workers=number, collate_fn=_as_it_is, worker_init_fn=_begin_worker
-    )
-    for places, pixels in loader:
-        yield Views(torch.from_numpy(places), torch.from_numpy(pixels))
+    views: TrainingViews
+    batches: Batches
+    labels: Tensor | None
+    """int64 [n] of all images; None where they are not used."""
+    workers: int
+    """Processes that decode images; none are started for images in memory."""
+
+    def views_from(self, step: int) -> Iterator[Views]:
+        """Yields the views of each step from one on.
+
+        Raises:
+            UsageError: an image cannot be read.
+        """
+        self.batches.first_step = step
+        loader = DataLoader(
+            self.views,
+            batch_sampler=self.batches,
+            num_workers=0 if self.views.in_memory else self.workers,
+            collate_fn=_as_it_is,
+            worker_init_fn=_begin_worker,
+        )
+        for places, pixels in loader:
+            yield Views(torch.from_numpy(places), torch.from_numpy(pixels))
 
 
 def _as_it_is(batch: Any) -> Any:

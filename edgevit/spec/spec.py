@@ -287,6 +287,10 @@ class DistillSpec(Section):
                 "teacher_cache: it keeps what the teacher says to each image by itself, and mixup and cutmix blend images;"
                 " leave out one of them"
             )
+        if self.teacher_cache is not None and self.feature_weight:
+            raise ValueError(
+                "teacher_cache: it keeps predictions, and feature_weight asks for features; leave out one of them"
+            )
         if self.temperature is not None and self.loss == "hard":
             raise ValueError('temperature: no effect with loss = "hard", which takes the best class of the teacher')
         if self.batch_size < 2 * self.processes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -22,8 +23,15 @@ from torch import Tensor, nn  # noqa: E402
 
 from edgevit.artifacts.verify import FLOAT_TOLERANCE  # noqa: E402
 from edgevit.backends import get_backend  # noqa: E402
-from edgevit.distillation.distill import DistillSettings, Student, Teacher, TrainingImages, distill  # noqa: E402
+from edgevit.data.images import Samples, open_images  # noqa: E402
+from edgevit.distillation.distill import train_student  # noqa: E402
+from edgevit.distillation.distill_job import DistillJob, LabelledImages  # noqa: E402
+from edgevit.distillation.processes import Group  # noqa: E402
+from edgevit.distillation.student import prepare_student  # noqa: E402
+from edgevit.model.load import Model  # noqa: E402
 from edgevit.model.program.capture import capture, count_macs  # noqa: E402
+from edgevit.results.artifact import Preprocessing  # noqa: E402
+from edgevit.spec.spec import DistillSpec, ModelSpec  # noqa: E402
 from edgevit.spec.token_plan import FORMS, METHODS, RESIZINGS, Form, ResizePlan, TokenPlan, parse_plans  # noqa: E402
 from edgevit.tokens.reduce import reduce_tokens  # noqa: E402
 from edgevit.tokens.resize import Resized, resize  # noqa: E402
@@ -32,21 +40,27 @@ from edgevit.tokens.resize import Resized, resize  # noqa: E402
 from tests.models import small_vit  # noqa: E402
 
 CLASSES, SIDE, IMAGES = 5, 32, 6
-PLAIN = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+PLAIN = Preprocessing((SIDE, SIDE), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 SIZES = {"resolution": 24}
 """Pixels for each resizing; for one that is not here, twice the patch."""
 Pass = Callable[[nn.Module], Resized]
 
 
 def _distilled(module: nn.Module) -> Resized:
-    generator = np.random.default_rng(0)
-    student = distill(
-        Student(module, PLAIN),
-        Teacher(small_vit(depth=1), PLAIN),
-        TrainingImages(generator.integers(0, 256, (8, SIDE, SIDE, 3), dtype=np.uint8)),
-        settings=DistillSettings(epochs=1, batch_size=4),
+    student, teacher = (
+        Model(name, net, PLAIN, CLASSES, random_weights=False)
+        for name, net in (("student", copy.deepcopy(module)), ("teacher", small_vit(depth=1)))
     )
-    return Resized(student, (SIDE, SIDE))
+    ids = open_images("digits:train").ids
+    images, kept = (LabelledImages(Samples("digits:train", part), None) for part in (ids[:8], ids[8:16]))
+    settings = DistillSpec(teacher=ModelSpec(name="teacher"), epochs=1, batch_size=4, learning_rate=1e-3)
+    with tempfile.TemporaryDirectory() as folder:
+        job = DistillJob(
+            ModelSpec(name="student"), "none", settings, images, "8 digits", kept, None, "cpu", 1, 0, Path(folder) / "w"
+        )
+        trained = prepare_student(student, settings)
+        train_student(job, trained, teacher, Group("cpu"))
+    return Resized(trained.module.eval().requires_grad_(False), (SIDE, SIDE))
 
 
 def _planned(text: str, form: Form, module: nn.Module) -> Resized:

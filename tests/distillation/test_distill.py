@@ -1,12 +1,13 @@
-"""What the pass promises its callers."""
+"""Training on a teacher, on labels, or on both: what it changes, what it keeps, and where it goes on."""
 
 from __future__ import annotations
 
-import copy
+import csv
 import math
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -16,163 +17,194 @@ from edgevit.model.torchvision_schemas import ensure_torchvision_schemas  # noqa
 ensure_torchvision_schemas()
 pytest.importorskip("timm")
 
-from torch import Tensor, nn  # noqa: E402
+from safetensors.torch import load_file  # noqa: E402
 
-from edgevit.distillation.distill import (  # noqa: E402
-    DistillSettings,
-    Student,
-    Teacher,
-    TrainingImages,
-    distill,
-    normalize,
-    train,
-)
-from edgevit.distillation.losses import soft_label_loss  # noqa: E402
-from edgevit.errors import UsageError  # noqa: E402
+from edgevit.distillation import distill as distilling  # noqa: E402
+from edgevit.distillation.distill import LAST_GOOD  # noqa: E402
+from edgevit.distillation.distill_job import DistillJob  # noqa: E402
+from edgevit.errors import CandidateFailed, UsageError  # noqa: E402
+from tests.distillation.small import elsewhere, run_small, small_job, small_model  # noqa: E402
 
-GREY = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-SHIFTED = ((0.1, 0.2, 0.3), (1.0, 2.0, 4.0))
+TEACHER = {"name": "net1"}
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def _net(seed: int, classes: int = 4) -> nn.Module:
-    torch.manual_seed(seed)
-    return nn.Sequential(
-        nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.GELU(), nn.Dropout(0.1),
-        nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(24, classes),
-    )  # fmt: skip
+def weights_of(job: DistillJob) -> dict[str, Any]:
+    return load_file(job.weights)
 
 
-def _linear(seed: int) -> nn.Module:
-    torch.manual_seed(seed)
-    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 4))
+def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-IMAGES = np.random.RandomState(0).randint(0, 256, (20, 8, 8, 3)).astype(np.uint8)
-LABELS = np.arange(20) % 4
+def test_labels_alone_are_learned(tmp_path: Path) -> None:
+    job = small_job(tmp_path, epochs=40)
+    found, student = run_small(job)
+    assert found.evaluated is not None
+    assert found.evaluated.after.top1 > found.evaluated.before.top1 + 0.3
+    assert found.evaluated.teacher is None
+    assert found.evaluated.gain.low > 0
+    assert (found.steps, len(found.curve)) == (120, 41)
+    best = max(point.kept_top1 for point in found.curve)  # type: ignore[type-var]
+    assert next(point.kept_top1 for point in found.curve if point.step == found.best_step) == best
+    assert same(weights_of(job), dict(student.module.state_dict()))
+    rows = list(csv.DictReader((tmp_path / "log.csv").open()))
+    assert [int(row["step"]) for row in rows] == [point.step for point in found.curve]
+    assert not job.weights.with_suffix(".checkpoint").exists()
 
 
-def _distill(student: nn.Module, teacher: nn.Module | Teacher, **changes: Any) -> nn.Module:
-    """Distills with settings for a test; ``images`` and ``labels`` replace those of the test."""
-    images = TrainingImages(changes.pop("images", IMAGES), changes.pop("labels", LABELS))
-    settings = changes.pop("settings", DistillSettings(epochs=2, batch_size=8, learning_rate=1e-2))
-    taught_by = teacher if isinstance(teacher, Teacher) else Teacher(teacher, GREY)
-    return distill(Student(student, GREY), taught_by, images, settings=settings, **changes)
+@pytest.mark.parametrize("loss", ["kl", "hard", "nkd", "dist"])
+def test_the_teacher_alone_is_learned_without_labels(tmp_path: Path, loss: str) -> None:
+    job = small_job(tmp_path, teacher=TEACHER, loss=loss, use_labels="never", epochs=20)
+    found, _ = run_small(job, teacher=small_model(1))
+    assert found.curve[-1].kept_top1 is None
+    first, last = found.curve[1].loss, found.curve[-1].loss
+    assert first is not None and last is not None and last < first
+    if loss == "kl":
+        assert min(point.kept_loss for point in found.curve) < 0.7 * found.curve[0].kept_loss
 
 
-def _same(left: nn.Module, right: nn.Module) -> bool:
-    pairs = zip(left.state_dict().values(), right.state_dict().values(), strict=True)
-    return all(torch.equal(one, other) for one, other in pairs)
+def test_labels_that_are_not_used_change_nothing(tmp_path: Path) -> None:
+    job = small_job(tmp_path, teacher=TEACHER, use_labels="never")
+    run_small(job, teacher=small_model(1))
+    before = weights_of(job)
+    job = elsewhere(replace(job, images=replace(job.images, labels=None)), tmp_path / "again")
+    run_small(job, teacher=small_model(1))
+    assert same(before, weights_of(job))
+    job = elsewhere(small_job(tmp_path, teacher=TEACHER), tmp_path / "labels")
+    run_small(job, teacher=small_model(1))
+    assert not same(before, weights_of(job))
 
 
-def test_a_student_that_equals_its_teacher_learns_nothing() -> None:
-    seen: list[float] = []
-    model = _linear(0)
-
-    def loss(student: nn.Module, views: Tensor, chosen: Tensor) -> Tensor:
-        value = soft_label_loss(student(views), copy.deepcopy(model)(views), 4.0)
-        seen.append(value.item())
-        return value
-
-    train(model, IMAGES, loss, settings=DistillSettings(learning_rate=1e-9, batch_size=8))
-    assert seen == pytest.approx([0.0] * 3, abs=1e-5)
+def test_the_teacher_stays_as_it_is_and_so_does_its_batch_normalization(tmp_path: Path) -> None:
+    teacher = small_model(1, norm=True)
+    before = {name: value.clone() for name, value in teacher.module.state_dict().items()}
+    run_small(small_job(tmp_path, teacher=TEACHER), small_model(0, norm=True), teacher)
+    assert same(before, dict(teacher.module.state_dict()))
+    assert not teacher.module.training
 
 
-def test_distilling_brings_the_student_to_its_teacher() -> None:
-    student, teacher = _linear(0), _linear(1)
-    views = normalize(torch.from_numpy(IMAGES).permute(0, 3, 1, 2).float() / 255, GREY)
-
-    def distance(model: nn.Module) -> float:
-        with torch.no_grad():
-            return soft_label_loss(model(views), teacher(views), 2.0).item()
-
-    settings = DistillSettings(epochs=30, batch_size=8, learning_rate=1e-2)
-    trained = _distill(student, teacher, labels=None, settings=settings, augment=None)
-    assert distance(trained) < 0.1 * distance(student)
+def test_one_seed_gives_one_result(tmp_path: Path) -> None:
+    jobs = [elsewhere(small_job(tmp_path), tmp_path / name) for name in "ab"]
+    jobs.append(elsewhere(replace(small_job(tmp_path), seed=1), tmp_path / "c"))
+    for job in jobs:
+        run_small(job)
+    assert same(weights_of(jobs[0]), weights_of(jobs[1]))
+    assert not same(weights_of(jobs[0]), weights_of(jobs[2]))
 
 
-def test_only_the_hard_labels_count_at_weight_one() -> None:
-    settings = DistillSettings(epochs=2, batch_size=8, learning_rate=1e-2, hard_label_weight=1.0)
-    assert _same(_distill(_net(0), _net(1), settings=settings), _distill(_net(0), _net(2), settings=settings))
+@pytest.mark.parametrize("stop_at", [4, 6])
+def test_one_that_was_stopped_goes_on_to_the_weights_of_an_unbroken_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_at: int
+) -> None:
+    """Dropout, batch statistics, the order of the images and their views included."""
+    job = small_job(tmp_path, epochs=3, augmentation={"views": "affine", "mixup": 0.2})
+    unbroken, _ = run_small(job, small_model(0, norm=True))
+    again = elsewhere(job, tmp_path / "again")
+    steps: list[int] = []
+
+    def report(done: int, total: int, note: str) -> None:
+        steps.append(done)
+        if steps.count(stop_at) == 1 and done == stop_at:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("edgevit.distillation.training.report_progress", report)
+    with pytest.raises(KeyboardInterrupt):
+        run_small(again, small_model(0, norm=True))
+    assert again.weights.with_suffix(".checkpoint").exists()
+    found, _ = run_small(again, small_model(0, norm=True))
+    began = 3 * ((stop_at - 1) // 3)
+    assert steps == [*range(1, stop_at + 1), *range(began + 1, 10)]
+    assert found.curve == unbroken.curve
+    assert same(weights_of(again), weights_of(job))
 
 
-def test_callers_models_modes_and_random_state_are_untouched() -> None:
-    student, teacher = _net(0), _net(1)
-    before = copy.deepcopy(student), copy.deepcopy(teacher), torch.get_rng_state()
-    trained = _distill(student, teacher)
-    assert _same(student, before[0])
-    assert _same(teacher, before[1])
-    assert torch.equal(torch.get_rng_state(), before[2])
-    assert student.training
-    assert teacher.training
-    assert all(parameter.requires_grad for parameter in teacher.parameters())
-    assert not trained.training
-    assert not _same(trained, student)
+def test_a_checkpoint_of_another_teacher_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = small_job(tmp_path, teacher=TEACHER, epochs=3)
+    with monkeypatch.context() as patched:
+
+        def stop(done: int, total: int, note: str) -> None:
+            if done == 7:
+                raise KeyboardInterrupt
+
+        patched.setattr("edgevit.distillation.training.report_progress", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run_small(job, teacher=small_model(1))
+    steps: list[int] = []
+    monkeypatch.setattr("edgevit.distillation.training.report_progress", lambda done, *_: steps.append(done))
+    run_small(job, teacher=small_model(2))
+    assert steps[0] == 1
 
 
-def test_the_same_seed_gives_the_same_student() -> None:
-    assert _same(_distill(_net(0), _net(1)), _distill(_net(0), _net(1)))
-    other = DistillSettings(epochs=2, batch_size=8, learning_rate=1e-2, seed=1)
-    assert not _same(_distill(_net(0), _net(1)), _distill(_net(0), _net(1), settings=other))
+def test_a_loss_that_is_not_finite_stops_it_and_leaves_the_last_good_weights_and_checkpoint(tmp_path: Path) -> None:
+    job = small_job(tmp_path, epochs=3, learning_rate=1e30, warmup_share=0.5)
+    with pytest.raises(CandidateFailed, match="training stopped: the loss was nan") as caught:
+        run_small(job)
+    assert "learning rate" in str(caught.value.hint)
+    assert not job.weights.exists()
+    kept = load_file(tmp_path / LAST_GOOD)
+    assert all(value.isfinite().all() for value in kept.values())
+    assert LAST_GOOD in caught.value.message
 
 
-def test_progress_counts_every_step() -> None:
-    calls: list[tuple[int, int]] = []
-    _distill(_net(0), _net(1), on_progress=lambda done, total: calls.append((done, total)))
-    assert calls == [(done, 6) for done in range(1, 7)]
+def test_it_stops_when_nothing_is_gained_any_more(tmp_path: Path) -> None:
+    found, _ = run_small(small_job(tmp_path, epochs=50, learning_rate=1e-9, patience=2))
+    assert len(found.curve) == 3 + (found.best_step > 0)
+    assert found.notes == ("no better on the images kept apart in 2 looks",)
 
 
-def test_the_teacher_gets_its_own_size_and_normalization() -> None:
-    seen: list[Tensor] = []
-
-    class Recorder(nn.Module):
-        def forward(self, images: Tensor) -> Tensor:
-            seen.append(images)
-            logits: Tensor = images.mean(dim=(2, 3)) @ torch.ones(3, 4)
-            return logits
-
-    white = np.full((6, 8, 8, 3), 255, np.uint8)
-    _distill(_net(0), Teacher(Recorder(), SHIFTED, (12, 16)), images=white, labels=None, augment=None)
-    expected = torch.tensor([0.9, 0.4, 0.175]).view(1, 3, 1, 1)
-    assert all(images.shape[1:] == (3, 12, 16) for images in seen)
-    assert all(torch.allclose(images, expected.expand_as(images), atol=1e-6) for images in seen)
+def test_branches_are_not_scored_on_what_is_evaluated(tmp_path: Path) -> None:
+    """The images to evaluate on choose nothing."""
+    job = small_job(tmp_path)
+    run_small(job)
+    other = elsewhere(replace(job, evaluation=None), tmp_path / "none")
+    found, _ = run_small(other)
+    assert found.evaluated is None
+    assert same(weights_of(job), weights_of(other))
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"images": IMAGES[:0], "labels": LABELS[:0]}, "no images"),
-        ({"images": IMAGES.astype(np.float64)}, "float64"),
-        ({"images": IMAGES[0]}, "8, 8, 3"),
-        ({"labels": LABELS[:5]}, "20 images"),
-        ({"labels": LABELS + 1}, "1 to 4 but the models have the classes 0..3"),
-        ({"labels": LABELS - 1}, "-1 to 2"),
-        ({"labels": None, "settings": DistillSettings(hard_label_weight=0.5)}, "no labels"),
-        ({"settings": DistillSettings(learning_rate=1e30, epochs=3)}, "the loss is"),
-    ],
-)
-def test_bad_input_is_refused_with_what_to_do(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(UsageError, match=message) as caught:
-        _distill(_net(0), _net(1), **changes)
-    assert caught.value.hint
+def test_a_student_with_nothing_to_train_is_refused(tmp_path: Path) -> None:
+    job = small_job(tmp_path)
+    student = distilling.prepare_student(small_model(0), job.settings)
+    student.module.requires_grad_(False)
+    with pytest.raises(UsageError, match="no parameter to train"):
+        distilling.train_student(job, student, None, distilling.Group("cpu"))
 
 
-def test_a_teacher_of_other_classes_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"\[1, 4\].*\[1, 5\]"):
-        _distill(_net(0), _net(1, classes=5))
+def test_the_teacher_cache_is_replayed_exactly(tmp_path: Path) -> None:
+    job = small_job(tmp_path, teacher=TEACHER, teacher_cache=str(tmp_path / "cache"), augmentation={"views": "affine"})
+    teacher = small_model(1)
+    run_small(job, teacher=teacher)
+    first, again = weights_of(job), elsewhere(job, tmp_path / "again")
+
+    class Silenced(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            if len(images) == 32:
+                raise AssertionError("the teacher is asked again")
+            return teacher.module(images)  # type: ignore[no-any-return]
+
+    silenced = Silenced()
+    silenced.state_dict = teacher.module.state_dict  # type: ignore[method-assign]
+    run_small(again, teacher=replace(teacher, module=silenced))
+    assert same(first, weights_of(again))
 
 
-def test_a_student_with_nothing_to_train_is_refused() -> None:
-    with pytest.raises(UsageError, match="no trainable parameter"):
-        _distill(_net(0).requires_grad_(False), _net(1))
+def test_features_are_matched_where_they_are_equally_wide(tmp_path: Path) -> None:
+    job = small_job(tmp_path, teacher=TEACHER, feature_weight=1.0)
+    run_small(job, teacher=small_model(1))
+    with_features = weights_of(job)
+    job = elsewhere(small_job(tmp_path, teacher=TEACHER), tmp_path / "without")
+    run_small(job, teacher=small_model(1))
+    assert not same(with_features, weights_of(job))
+    with pytest.raises(UsageError, match=r"no features of one shape: \[12\] of the last layer, and \[20\]"):
+        run_small(small_job(tmp_path, teacher=TEACHER, feature_weight=1.0), teacher=small_model(1, width=20))
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("epochs", 0), ("learning_rate", 0.0), ("learning_rate", math.nan), ("temperature", -1.0),
-        ("hard_label_weight", 1.5), ("hard_label_weight", math.nan), ("batch_size", 0), ("seed", -1),
-    ],
-)  # fmt: skip
-def test_settings_refuse_values_out_of_range(name: str, value: float) -> None:
-    with pytest.raises(UsageError, match=name):
-        DistillSettings(**{name: value})  # type: ignore[arg-type]
+def test_the_curve_begins_before_the_first_step(tmp_path: Path) -> None:
+    found, _ = run_small(small_job(tmp_path))
+    first, last = found.curve[0], found.curve[-1]
+    assert (first.step, first.epoch, first.loss, first.learning_rate) == (0, 0.0, None, 0.0)
+    assert (last.step, last.epoch) == (6, 2.0)
+    assert last.loss is not None
+    assert math.isfinite(last.loss)

@@ -25,8 +25,11 @@ from tests.pipeline.contexts import DIGITS, digits_spec, make_inputs, noise  # n
 
 def test_every_name_is_resolved_once(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[str] = []
-    load, load_device = model_inputs.load_model, inputs.load_device
+    load, load_device, open_student = model_inputs.load_model, inputs.load_device, model_inputs.open_student
     monkeypatch.setattr(model_inputs, "load_model", lambda given, seed: loaded.append(given.name) or load(given, seed))
+    monkeypatch.setattr(
+        model_inputs, "open_student", lambda given, *rest: loaded.append(given.name) or open_student(given, *rest)
+    )
     monkeypatch.setattr(inputs, "load_device", lambda name: loaded.append(name) or load_device(name))
     opened = open_inputs(
         digits_spec(
@@ -42,7 +45,8 @@ def test_every_name_is_resolved_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [backend.name for backend in opened.backends] == ["litert", "onnxruntime"]
     assert [device.name for device in opened.devices] == ["raspberry-pi-5", "galaxy-s24-npu"]
     assert opened.teacher is not None and opened.teacher.name == "digits_cnn"
-    assert opened.training_images is not None and len(opened.training_images) == 1097
+    assert opened.training_images is not None
+    assert (len(opened.training_images.train), len(opened.training_images.kept)) == (988, 109)
     assert (opened.plans, opened.forms) == (parse_plans("evit:0.7,resolution:24"), FORMS)
     assert len(opened.images.ids) == 20 and opened.labels is not None and opened.has_real_images
     assert opened.calibration is not None and opened.calibration_record is not None
