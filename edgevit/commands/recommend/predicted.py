@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edgevit.commands.recommend.networks import Network, macs, weights
 from edgevit.devices.coefficients import load_cost_model
 from edgevit.devices.device import Arithmetic, Device, Unit
+from edgevit.devices.evidence import Configuration
 from edgevit.devices.evidence_basis import basis
 from edgevit.devices.features import FEATURES
 from edgevit.devices.op_support import unsupported_ops
@@ -52,7 +53,8 @@ def offer(
         if (size is None or network.architecture.any_size)
         and (task == "classification" or network.architecture.pyramid)
     ]
-    return tuple(_offer(network, size, device) for network in able)
+    targets = [_target(device, unit) for unit in device.units] if device is not None else []
+    return tuple(_offer(network, size, device, targets) for network in able)
 
 
 def with_fit(network: OfferedNetwork, budget_ms: float | None) -> OfferedNetwork:
@@ -63,7 +65,55 @@ def with_fit(network: OfferedNetwork, budget_ms: float | None) -> OfferedNetwork
     return replace(network, fits="yes" if latency.high <= budget_ms else "no" if latency.low > budget_ms else "unsure")
 
 
-def _offer(network: Network, size: tuple[int, int] | None, device: Device | None) -> OfferedNetwork:
+@dataclass(frozen=True)
+class _Price:
+    """What a unit is priced as in one arithmetic."""
+
+    configuration: Configuration
+    half_width: float | None
+    """Of the interval of the logarithm of a latency; None where too little is published for a prediction."""
+    words: str
+    """What a prediction rests on."""
+
+    def latency(self, x: NDArray[np.float64]) -> LatencyInterval | None:
+        """Returns the predicted latency of a graph with features ``x`` [features]."""
+        if self.half_width is None:
+            return None
+        log_ms = load_cost_model().log_ms(x, self.configuration)
+        p50, low, high = (math.exp(log_ms + side * self.half_width) for side in (0, -1, 1))
+        return LatencyInterval(p50, low, high)
+
+
+@dataclass(frozen=True)
+class _Target:
+    """A unit with its prices."""
+
+    unit: Unit
+    prices: Mapping[Numerics, _Price]
+    """In floats and in static int8, where it has them."""
+
+
+def _target(device: Device, unit: Unit) -> _Target:
+    numerics: tuple[Numerics, ...] = ("float", "int8_static")
+    return _Target(
+        unit, {each: _price(device, unit, unit.numerics[each]) for each in numerics if each in unit.numerics}
+    )
+
+
+def _price(device: Device, unit: Unit, arithmetic: Arithmetic) -> _Price:
+    model = load_cost_model()
+    configuration = nearest_configuration(model, device, unit, unit.runtimes[0], arithmetic)
+    rests_on = basis(model, configuration)
+    if rests_on.nearest == "nothing" and unit.roofline is None:
+        runtime = RUNTIMES[unit.runtimes[0]].title
+        return _Price(configuration, None, f"no latency: too little is published of {runtime} on {unit.title}")
+    half_width = rests_on.widening * model.intervals.half_width(rests_on.regime, configuration)
+    return _Price(configuration, half_width, f"{rests_on.words} ({configuration.runtime}, {configuration.precision})")
+
+
+def _offer(
+    network: Network, size: tuple[int, int] | None, device: Device | None, targets: Sequence[_Target]
+) -> OfferedNetwork:
     own = network.published.input_size
     taken = size or (own, own)
     features = network.features(size)
@@ -80,9 +130,10 @@ def _offer(network: Network, size: tuple[int, int] | None, device: Device | None
     if device is None:
         return offered
     x = np.array([features[name] for name in FEATURES])
-    predictions = [found for unit in device.units if (found := _predict(offered, network, x, unit, device))]
+    predictions = [found for target in targets if (found := _predict(offered, network, x, target))]
     if not predictions:
-        lacking = ", ".join(_lacking(network, device.units[0]))
+        first = targets[0]
+        lacking = ", ".join(_lacking(network, first.unit, next(iter(first.prices), "float")))
         return replace(offered, basis=f"does not run on {device.title}: it has no {lacking}")
     best = min(predictions, key=lambda found: found.latency_ms.p50 if found.latency_ms else math.inf)
     words = [best.basis]
@@ -94,46 +145,26 @@ def _offer(network: Network, size: tuple[int, int] | None, device: Device | None
 
 
 def _predict(
-    offered: OfferedNetwork, network: Network, x: NDArray[np.float64], unit: Unit, device: Device
+    offered: OfferedNetwork, network: Network, x: NDArray[np.float64], target: _Target
 ) -> OfferedNetwork | None:
     """The latency on a unit, in floats where it has them; None where it does not run."""
-    in_float = _runs(network, unit, "float")
-    if not in_float and not _runs(network, unit, "int8_static"):
+    able = [each for each in target.prices if not _lacking(network, target.unit, each)]
+    if not able:
         return None
-    arithmetic = unit.numerics["float" if in_float else "int8_static"]
-    latency, words = _latency(x, unit, device, arithmetic)
-    int8 = _runs(network, unit, "int8_static") and in_float
+    first, *then = able
+    price, arithmetic = target.prices[first], target.unit.numerics[first]
     return replace(
         offered,
-        unit=unit.name,
+        unit=target.unit.name,
         arithmetic=arithmetic,
-        latency_ms=latency,
-        int8_latency_ms=_latency(x, unit, device, unit.numerics["int8_static"])[0] if int8 else None,
+        latency_ms=price.latency(x),
+        int8_latency_ms=target.prices[then[0]].latency(x) if then else None,
         weights_bytes=offered.weights_bytes // 4 * _BYTES[arithmetic],
-        basis=words,
+        basis=price.words,
     )
 
 
-def _latency(
-    x: NDArray[np.float64], unit: Unit, device: Device, arithmetic: Arithmetic
-) -> tuple[LatencyInterval | None, str]:
-    """The predicted latency of a graph with features ``x`` [features], and what it rests on; None where too little is known."""
-    model = load_cost_model()
-    configuration = nearest_configuration(model, device, unit, unit.runtimes[0], arithmetic)
-    rests_on = basis(model, configuration)
-    if rests_on.nearest == "nothing" and unit.roofline is None:
-        return None, f"no latency: too little is published of {RUNTIMES[unit.runtimes[0]].title} on {unit.title}"
-    half_width = rests_on.widening * model.intervals.half_width(rests_on.regime, configuration)
-    log_ms = model.log_ms(x, configuration)
-    p50, low, high = (math.exp(log_ms + side * half_width) for side in (0, -1, 1))
-    return LatencyInterval(p50, low, high), f"{rests_on.words} ({configuration.runtime}, {configuration.precision})"
-
-
-def _runs(network: Network, unit: Unit, numerics: Numerics) -> bool:
-    return numerics in unit.numerics and not _lacking(network, unit, numerics)
-
-
-def _lacking(network: Network, unit: Unit, numerics: Numerics = "int8_static") -> tuple[str, ...]:
+def _lacking(network: Network, unit: Unit, numerics: Numerics) -> tuple[str, ...]:
     """Ops of a network that a unit does not run, as a graph with one of each tells."""
     format = RUNTIMES[unit.runtimes[0]].formats[0]
     place = {"tflite": None, "onnx": 1, "openvino": 2}[format]

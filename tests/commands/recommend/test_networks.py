@@ -43,6 +43,24 @@ def test_weights_of_larger_sets_are_offered_where_they_are_at_hand() -> None:
     assert all(many[name].top1 >= figure.top1 for name, figure in few.items())
 
 
+@pytest.mark.parametrize("each", networks("larger"), ids=lambda each: each.name)
+def test_families_are_those_of_the_graphs(each: Network) -> None:
+    """A ViT has no convolution but its stem, a CNN no product of activations, a hybrid both."""
+    features = each.features()
+    attends = features["macs_attention"] > 0
+    dense = (
+        "macs_conv_kxk",
+        "macs_conv_3x3",
+        "macs_conv_1x1",
+        "macs_grouped",
+        "macs_depthwise_3",
+        "macs_depthwise_large",
+    )
+    convolves = any(features[name] > 0 for name in dense)
+    assert (attends, convolves) == {"cnn": (False, True), "hybrid": (True, True), "vit": (True, False)}[each.family]
+    assert (each.architecture.attention == "none") == (not attends)
+
+
 def test_every_architecture_offers_something() -> None:
     names = [each.name for each in networks("larger")]
     assert [each.prefix for each in ARCHITECTURES if not any(name.startswith(each.prefix) for name in names)] == []

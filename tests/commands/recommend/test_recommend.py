@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from edgevit.commands.recommend.decide import decide
+from edgevit.commands.recommend.networks import networks
+from edgevit.commands.recommend.predicted import offer
 from edgevit.commands.recommend.recommend import choose_profile, recommend
 from edgevit.devices.device import load_device
 from edgevit.errors import UsageError
@@ -50,12 +53,14 @@ def test_nothing_is_possible_and_it_is_said_what_would_be() -> None:
     assert above and above[0].then.startswith("CNN")
 
 
-@pytest.mark.parametrize("device", names("devices"))
-def test_every_device_gets_an_answer(device: str) -> None:
-    found = recommend(Situation(images=20_000, device=device, max_latency_ms=1000.0))
-    assert found.family is not None
-    known = device not in ("intel-core-ultra-200v", "stm32mp25")  # as `edgevit profile` says of them
-    assert all((network.latency_ms is not None) == known for network in found.networks)
+@pytest.mark.parametrize("name", names("devices"))
+def test_every_device_gets_an_answer(name: str) -> None:
+    device = load_device(name)
+    situation = Situation(images=20_000, device=name, device_kind=device.kind, max_latency_ms=1000.0)
+    decision = decide(situation, offer(networks("imagenet-1k"), None, "classification", device), ())
+    assert decision.family is not None
+    known = name not in ("intel-core-ultra-200v", "stm32mp25")  # as `edgevit profile` says of them
+    assert all((network.latency_ms is not None) == known for network in decision.offers[decision.family])
 
 
 def test_a_device_of_which_nothing_is_published_is_answered_without_latency() -> None:
