@@ -22,16 +22,18 @@ CONTRACT = Preprocessing((8, 8), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), crop_mode="sq
 
 
 class SmallNet(nn.Module):
-    """Two layers, with dropout, and batch normalization if it is asked for."""
+    """Three layers, with dropout, and batch normalization if it is asked for."""
 
-    def __init__(self, seed: int, classes: int = 10, *, norm: bool = False, width: int = 12) -> None:
+    def __init__(
+        self, seed: int, classes: int = 10, *, norm: bool = False, width: int = 12, dropout: float = 0.1
+    ) -> None:
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.conv = nn.Conv2d(3, 6, 3, stride=2)
             self.norm = nn.BatchNorm2d(6) if norm else nn.Identity()
             self.hidden = nn.Linear(54, width)
-            self.drop = nn.Dropout(0.1)
+            self.drop = nn.Dropout(dropout)
             self.head = nn.Linear(width, classes)
 
     def forward(self, images: Tensor) -> Tensor:
