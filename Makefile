@@ -8,6 +8,7 @@
 # make bench-tokens   every way to have fewer tokens: table and picture
 # make bench-engine   what runs cost, beside a plain script of the same library calls
 # make bench-compress   the fastest file of each runtime within a drop, on images that nothing was chosen on
+# make bench-distill   what a teacher gives a student trained from random weights, and the memory of training
 # make bench-finetune   what label-free fine-tuning regains, on images that nothing was chosen on
 # make bench-host   predictions of a calibrated host against measurements, on networks that it did not see
 # make bench-latency   whether latencies repeat, under changing load: docs/latency-protocol.md
@@ -19,7 +20,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test test-all test-kill lint bench bench-quantize bench-tokens bench-engine bench-latency bench-gate bench-host bench-compress bench-finetune resolve families digits docs demo-page
+.PHONY: install demo test test-all test-kill lint bench bench-quantize bench-tokens bench-engine bench-latency bench-gate bench-host bench-compress bench-distill bench-finetune resolve families digits docs demo-page
 .DELETE_ON_ERROR:
 
 install: $(STAMP)
@@ -68,6 +69,9 @@ bench-gate: $(STAMP)
 
 bench-host: $(STAMP)
 	$(BIN)/python -m benchmarks.host_predictions
+
+bench-distill: $(STAMP)
+	$(BIN)/python -m benchmarks.distill
 
 bench-finetune: $(STAMP)
 	$(BIN)/python -m benchmarks.finetune

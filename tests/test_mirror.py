@@ -111,6 +111,7 @@ OTHER_FILES: Mapping[str, str] = {
     "tests/small_classifier.py": "a file that gives the mean of each channel",
     "tests/test_benchmarks.py": "benchmarks/",
     "tests/test_ci_files.py": "action.yml, examples/ci/ and .pre-commit-hooks.yaml",
+    "tests/test_distill_benchmark.py": "benchmarks/distill.py and its models",
     "tests/test_docs.py": "docs/ and what its reference pages are made by",
     "tests/test_docstrings.py": "rules for docstrings and signatures",
     "tests/test_examples.py": "examples/",
