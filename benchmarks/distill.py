@@ -27,14 +27,14 @@ from statistics import fmean
 from typing import Any, TypeAlias
 
 import numpy as np
-from edgevit.commands.distill import DOCUMENT, WEIGHTS, distill_model
-from edgevit.results.distillation import DistillReport
 from PIL import Image
 
 from benchmarks.models import default_data
 from benchmarks.process_tree import run_measured
 from edgevit import units
 from edgevit.cli.terminal import make_progress, print_message, print_table
+from edgevit.commands.distill import DOCUMENT, WEIGHTS, distill_model
+from edgevit.results.distillation import DistillReport
 from edgevit.results.document import from_json
 from edgevit.spec.spec import resolve_spec
 
