@@ -20,6 +20,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "spec": "errors",
         "results": "errors spec",
         "run": "errors results spec units",
+        "store": "errors results run spec",
+        "cluster": "errors version store results run spec",
         "data": "errors results run spec",
         "model": "errors data results run spec",
         "tokens": "errors model data results run spec",
@@ -31,15 +33,15 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "artifacts": "errors backends measure quantization tokens model data results run spec",
         "gate": "errors measure results run spec units",
         "report": "errors gate results run spec units",
-        "pipeline": "errors units version spec results run data model tokens quantization distillation backends"
+        "pipeline": "errors units version spec results run store cluster data model tokens quantization distillation backends"
         " measure devices artifacts gate report",
-        "search": "errors units version spec results run data model tokens quantization distillation backends"
+        "search": "errors units version spec results run store cluster data model tokens quantization distillation backends"
         " measure devices artifacts gate report pipeline",
-        "commands": "errors units version spec results run data model tokens quantization distillation backends"
+        "commands": "errors units version spec results run store cluster data model tokens quantization distillation backends"
         " measure devices artifacts gate report pipeline",
-        "cli": "errors units version spec results run data model tokens quantization distillation backends"
+        "cli": "errors units version spec results run store cluster data model tokens quantization distillation backends"
         " measure devices artifacts gate report pipeline search commands",
-        "api": "errors units version spec results run data model tokens quantization distillation backends"
+        "api": "errors units version spec results run store cluster data model tokens quantization distillation backends"
         " measure devices artifacts gate report pipeline commands",
         "__main__": "cli",
         "__init__": "version errors spec results gate pipeline api",
@@ -55,6 +57,8 @@ PURE = (
 HEAVY = frozenset(
     [
         "torch",
+        "distributed",
+        "fsspec",
         "numpy",
         "onnx",
         "onnxruntime",
@@ -68,7 +72,7 @@ HEAVY = frozenset(
         "sklearn",
     ]
 )
-MOST_ENTRIES = 24
+MOST_ENTRIES = 27
 """Packages and files at the top of edgevit."""
 
 

@@ -18,6 +18,8 @@ COVERED_BY: Mapping[str, str] = {
     "edgevit/backends/openvino/use.py": "tests/artifacts/test_use_script.py",
     "edgevit/cli/card.py": "tests/commands/test_card.py",
     "edgevit/cli/classify.py": "tests/commands/test_classify.py",
+    "edgevit/cli/worker.py": "tests/cluster/test_engine.py",
+    "edgevit/cli/cluster.py": "tests/cluster/test_engine.py",
     "edgevit/cli/clean.py": "tests/commands/test_clean.py",
     "edgevit/cli/compress.py": "tests/end_to_end/test_compress.py",
     "edgevit/cli/devices.py": "tests/cli/test_app.py",
@@ -78,6 +80,8 @@ COVERED_BY: Mapping[str, str] = {
 
 OTHER_FILES: Mapping[str, str] = {
     "tests/bad_input/": "command lines and files that are wrong, and how each has to end",
+    "tests/cluster/clusters.py": "clusters on loopback",
+    "tests/cluster/file_jobs.py": "functions with files for child processes",
     "tests/cli/test_help.py": "the help of every command",
     "tests/cli/test_json.py": "--json of every command",
     "tests/distillation/small.py": "trainings that take a moment",

@@ -13,6 +13,7 @@ from edgevit.api.asked import Asked, as_document, carry_out, given, model_settin
 from edgevit.api.metric_name import OwnMetric, metric_name
 from edgevit.api.progress import ProgressCallback, told
 from edgevit.api.stored_images import Images
+from edgevit.cluster.execution import Where
 from edgevit.errors import UsageError
 from edgevit.pipeline import compress as pipeline
 from edgevit.results.artifact import Preprocessing
@@ -157,7 +158,7 @@ def compress(
     )
     tells = told("compress", progress)
     return carry_out(
-        asked, out, partial(pipeline.compress, resume=resume, jobs=jobs, keep_work=keep_work, progress=tells)
+        asked, out, partial(pipeline.compress, resume=resume, where=Where(jobs), keep_work=keep_work, progress=tells)
     )
 
 

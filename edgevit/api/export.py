@@ -11,6 +11,7 @@ from torch import nn
 from edgevit.api.asked import Asked, carry_out, given, model_settings
 from edgevit.api.progress import ProgressCallback, told
 from edgevit.api.stored_images import Images
+from edgevit.cluster.execution import Where
 from edgevit.pipeline import compress as pipeline
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.run import Run
@@ -94,5 +95,5 @@ def export(
     )
     tells = told("export", progress)
     return carry_out(
-        asked, out, partial(pipeline.export, resume=resume, jobs=jobs, keep_work=keep_work, progress=tells)
+        asked, out, partial(pipeline.export, resume=resume, where=Where(jobs), keep_work=keep_work, progress=tells)
     )

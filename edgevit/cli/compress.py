@@ -99,6 +99,10 @@ def compress(
     out: options.Out = None,
     resume: options.Resume = False,
     jobs: options.Jobs = None,
+    cluster: options.Cluster = None,
+    store: options.Store = None,
+    tls: options.Tls = None,
+    reuse_measurements: options.ReuseMeasurements = False,
     keep_work: options.KeepWork = False,
     require_stable: options.RequireStable = False,
     dry_run: Annotated[
@@ -126,6 +130,7 @@ def compress(
     from edgevit import units
     from edgevit.cli import render, terminal
     from edgevit.cli.plan_text import plan_lines
+    from edgevit.cluster.execution import Where
     from edgevit.errors import ExitCode
     from edgevit.results.document import to_document
     from edgevit.results.run import run_to_json
@@ -137,7 +142,8 @@ def compress(
     options.check_resume(resume, out)
     if dry_run:
         ineffective = {
-            "--out": out, "--keep-work": keep_work, "--require-stable": require_stable, "--wide": wide,
+            "--out": out, "--keep-work": keep_work, "--require-stable": require_stable, "--wide": wide, "--cluster": cluster,
+            "--store": store, "--tls": tls, "--reuse-measurements": reuse_measurements,
         }  # fmt: skip
         options.refuse_with("--dry-run", ineffective, "it only says what would be made")
     file, name = options.spec_file_or_model(target)
@@ -183,6 +189,7 @@ def compress(
     if not spec.boards.on:
         options.refuse_without("--on", {"--python": python is not None, "--wait": wait is not None})
     check_run_folders()
+    where = Where(jobs, cluster or "", store or "", tls, reuse_measurements)
     from edgevit.pipeline.compress import compress as run_compress  # heavy, so after what needs no PyTorch was refused
     from edgevit.pipeline.compress import plan
 
@@ -196,7 +203,7 @@ def compress(
             terminal.print_line(line)
         return
     with out_folder(out, spec.model.name) as folder, terminal.make_progress(verbose=verbose) as progress:
-        run = run_compress(spec, folder, resume=resume, jobs=jobs, keep_work=keep_work, progress=progress)
+        run = run_compress(spec, folder, resume=resume, where=where, keep_work=keep_work, progress=progress)
     if as_json:
         terminal.print_line(run_to_json(run).decode().rstrip())
     else:

@@ -110,10 +110,11 @@ def finetune(
     spec = resolve_spec(file, None, options.with_settings(overrides, setting))
     check_single_tuning(spec)
     check_run_folders()
+    from edgevit.cluster.execution import Where
     from edgevit.pipeline.compress import finetune as run_finetune  # heavy, so after what needs no PyTorch was refused
 
     with out_folder(out, spec.model.name) as folder, terminal.make_progress(verbose=verbose) as progress:
-        run = run_finetune(spec, folder, resume=resume, jobs=jobs, keep_work=keep_work, progress=progress)
+        run = run_finetune(spec, folder, resume=resume, where=Where(jobs), keep_work=keep_work, progress=progress)
     if as_json:
         terminal.print_line(run_to_json(run).decode().rstrip())
     else:

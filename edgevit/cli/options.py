@@ -164,6 +164,33 @@ Jobs = Annotated[
         min=1, rich_help_panel=RUN, help="Tasks side by side; as many as there are processors when not given."
     ),
 ]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        rich_help_panel=RUN,
+        help="Carry tasks out on the workers of this scheduler, such as tls://desk:8786: see `edgevit worker`.",
+    ),
+]
+Store = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        rich_help_panel=RUN,
+        help="Keep what tasks make in this folder or bucket (s3://…), where further runs find it.",
+    ),
+]
+Tls = Annotated[
+    Path | None, typer.Option(rich_help_panel=RUN, help="Folder with the certificate and key of the cluster.")
+]
+ReuseMeasurements = Annotated[
+    bool,
+    typer.Option(
+        "--reuse-measurements",
+        rich_help_panel=RUN,
+        help="Take over from --store also what another run has timed on the same machine.",
+    ),
+]
 KeepWork = Annotated[
     bool, typer.Option("--keep-work", rich_help_panel=RUN, help="Leave the working files in the run folder at the end.")
 ]

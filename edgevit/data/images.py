@@ -42,6 +42,11 @@ Picture: TypeAlias = Image.Image | np.ndarray
 """Upright 8-bit RGB or grey, or an array [h, w, channels], uint8 or float32."""
 
 
+def is_self_contained(source: str) -> bool:
+    """Returns whether a source needs no files, so that any machine has the same images of it."""
+    return bool(_SELF_CONTAINED.match(source))
+
+
 @dataclass(frozen=True)
 class Samples:
     """Names of chosen images of a source, by which any process can open the same images again."""

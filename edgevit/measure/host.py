@@ -69,13 +69,17 @@ def threads_note(asked: int, used: int, cores: int) -> str:
     return f"{used} threads on {cores} core{'' if cores == 1 else 's'}" if used > cores else ""
 
 
-def check_threads(threads: int) -> None:
-    """Checks that this machine can run so many threads in any sensible way.
+def check_threads(threads: int, cores: int | None = None) -> None:
+    """Checks that a machine can run so many threads in any sensible way.
+
+    Args:
+        threads: Asked for.
+        cores: Of the machine; those of this one when None.
 
     Raises:
         UsageError: there are more than four for each of its processors.
     """
-    cores = os.cpu_count() or 1
+    cores = cores or os.cpu_count() or 1
     if threads > THREADS_PER_CORE * cores:
         raise UsageError(
             f"{threads} threads are more than this machine can use: it has {cores} processor{'' if cores == 1 else 's'}",

@@ -49,6 +49,8 @@ class RoundEntry:
     artifact: Path
     precision: str
     """"f32", "bf16" or "fastest"."""
+    files: tuple[Path, ...] = ()
+    """All of the artifact, as far as this machine has them."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,7 @@ def _task(entry: RoundEntry, settings: RoundSettings, most_wait_seconds: float) 
         most_wait_seconds=most_wait_seconds,
         batch=settings.batch,
     )
-    return Task(time_burst, job, Burst, timing=True)
+    return Task(time_burst, job, Burst, inputs=entry.files, timing=True)
 
 
 def _judge(burst: Burst, threads: int, highest_clock_mhz: float | None = None) -> tuple[Disturbance, ...]:

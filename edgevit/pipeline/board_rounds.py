@@ -133,7 +133,7 @@ def _open(inputs: Inputs, asked: BoardSpec, progress: Progress) -> AbstractConte
 
 def _sent(context: RunContext, board: Board, candidate: Candidate) -> RoundEntry:
     entry = round_entry(context, candidate)
-    return replace(entry, artifact=board.send(entry.artifact))
+    return replace(entry, artifact=board.send(entry.artifact), files=())
 
 
 def _job(context: RunContext, entry: RoundEntry) -> BenchJob:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from edgevit.cluster.execution import HERE, Compute, Where, open_compute
 from edgevit.data.images import manifest
 from edgevit.data.output_place import check_output_place
 from edgevit.pipeline.backend_candidates import make_candidates
@@ -31,7 +32,7 @@ from edgevit.report import write_report
 from edgevit.results.class_outputs import outputs_text
 from edgevit.results.run import Run
 from edgevit.run.deadline import Deadline
-from edgevit.run.executor import Executor, processors
+from edgevit.run.executor import processors
 from edgevit.run.files import disk_errors, out_folder
 from edgevit.run.folder import RESUME, RunFolder
 from edgevit.run.leftovers import remove_leftovers
@@ -48,7 +49,7 @@ class _Settings:
     """How a run is carried out."""
 
     resume: bool
-    jobs: int
+    where: Where
     keep_work: bool
     steps: Steps
 
@@ -58,7 +59,7 @@ def compress(
     out: Path | None = None,
     *,
     resume: bool = False,
-    jobs: int | None = None,
+    where: Where = HERE,
     keep_work: bool = False,
     progress: Progress | None = None,
 ) -> Run:
@@ -68,7 +69,7 @@ def compress(
         spec: What to do; see :class:`edgevit.spec.spec.Spec`.
         out: Folder of the run; ``runs/<model>-<time>`` when None.
         resume: Continue the run in ``out``, whatever stopped it; of one that has ended, check the artifacts and report.
-        jobs: Tasks side by side; as many as there are processors when None. The artifacts do not depend on it.
+        where: Where its tasks are carried out, and how many side by side. The artifacts do not depend on it.
         keep_work: Leave the working files in the folder when the run has ended.
         progress: Progress callback.
 
@@ -79,7 +80,7 @@ def compress(
         UsageError: the spec asks for something that does not exist or does not fit; nothing heavy was started.
         DiskFull: there was no space left; ``resume`` continues.
     """
-    settings = _Settings(resume, jobs or processors(), keep_work, COMPRESS_STEPS)
+    settings = _Settings(resume, where, keep_work, COMPRESS_STEPS)
     return _run(spec, out, settings, progress or Silent())
 
 
@@ -88,12 +89,12 @@ def export(
     out: Path | None = None,
     *,
     resume: bool = False,
-    jobs: int | None = None,
+    where: Where = HERE,
     keep_work: bool = False,
     progress: Progress | None = None,
 ) -> Run:
     """Makes and verifies the artifacts of a spec, without evaluating, measuring or choosing; see :func:`compress`."""
-    settings = _Settings(resume, jobs or processors(), keep_work, EXPORT_STEPS)
+    settings = _Settings(resume, where, keep_work, EXPORT_STEPS)
     return _run(spec, out, settings, progress or Silent())
 
 
@@ -102,12 +103,12 @@ def finetune(
     out: Path | None = None,
     *,
     resume: bool = False,
-    jobs: int | None = None,
+    where: Where = HERE,
     keep_work: bool = False,
     progress: Progress | None = None,
 ) -> Run:
     """Makes, fine-tunes, verifies and evaluates the artifacts of a spec, without measuring or choosing; see :func:`compress`."""
-    settings = _Settings(resume, jobs or processors(), keep_work, FINETUNE_STEPS)
+    settings = _Settings(resume, where, keep_work, FINETUNE_STEPS)
     return _run(spec, out, settings, progress or Silent())
 
 
@@ -144,16 +145,26 @@ def _run_in(path: Path, spec: Spec, settings: _Settings, progress: Progress) -> 
     check_output_place(path, (spec.data.evaluation, *spec.data.also_evaluate, spec.data.calibration, spec.data.train))
     kept = stored_spec(spec, path)
     folder = RunFolder(path, kept, input_files(spec), settings.resume)
-    deadline, inputs = Deadline(spec.max_minutes), replace(open_inputs(spec, progress), spec=kept)
-    executor = Executor(settings.jobs, spec.measure.timeout_seconds, folder.log("servers"))
+    deadline = Deadline(spec.max_minutes)
+    with open_compute(settings.where, folder) as compute:
+        inputs = replace(open_inputs(spec, progress, compute.host), spec=kept)
+        return _carry_out(folder, inputs, compute, deadline, settings, progress)
+
+
+def _carry_out(
+    folder: RunFolder, inputs: Inputs, compute: Compute, deadline: Deadline, settings: _Settings, progress: Progress
+) -> Run:
+    spec = inputs.spec
     with (
         folder,
         disk_errors(folder.path, RESUME),
-        executor,
+        compute.executor(folder, spec.measure.timeout_seconds, inputs.host) as executor,
         RunLog(folder.log("run"), progress) as progress,
         _tells_how_to_go_on(folder.path, progress),
     ):
         progress.message(f"run folder: {folder.path}; details in {folder.relative(folder.log('run'))}")
+        if compute.description:
+            progress.message(compute.description)
         pin_inputs(folder, inputs)
         for warning in inputs.warnings:
             progress.message(f"warning: {warning}")
@@ -166,7 +177,7 @@ def _run_in(path: Path, spec: Spec, settings: _Settings, progress: Progress) -> 
             return run
         look_at_boards(inputs, progress)
         executor.warm_up([PYTORCH, *(backend.preload for backend in inputs.backends)])
-        progress.begin(plan_run(inputs, settings.jobs, measures=bool(settings.steps.measuring)))
+        progress.begin(plan_run(inputs, compute.jobs, measures=bool(settings.steps.measuring)))
         run = _make_run(inputs, Stages(folder, executor, progress), settings.steps, deadline)
         if inputs.data.calibration:
             about = f"Calibration images of {spec.model.name}"

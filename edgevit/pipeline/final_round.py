@@ -7,6 +7,7 @@ from functools import partial
 from edgevit.measure.rounds import RoundEntry, Rounds, RoundSettings, measure_rounds, rounds_for
 from edgevit.pipeline.choose import mark_failed, rank_by_rounds
 from edgevit.pipeline.context import RunContext
+from edgevit.pipeline.tasks import artifact_files
 from edgevit.results.candidate import Candidate
 from edgevit.run.stages import TimedRunner
 from edgevit.spec.schemes import SCHEMES
@@ -35,7 +36,7 @@ def time_in_rounds(context: RunContext, candidates: tuple[Candidate, ...]) -> tu
     settings = RoundSettings(
         threads=spec.measure.threads,
         rounds=rounds_for(len(entries)),
-        at_once=stages.executor.jobs,
+        at_once=stages.executor.at_once,
         seed=spec.seed,
     )
 
@@ -61,4 +62,5 @@ def round_entry(context: RunContext, candidate: Candidate) -> RoundEntry:
     """Returns a candidate that was measured as rounds take it, with its artifact in the folder of the run."""
     assert candidate.artifact is not None  # it was measured
     artifact = context.stages.folder.path / candidate.artifact.path
-    return RoundEntry(candidate.id, candidate.backend, artifact, SCHEMES[candidate.scheme].precision)
+    precision = SCHEMES[candidate.scheme].precision
+    return RoundEntry(candidate.id, candidate.backend, artifact, precision, artifact_files(artifact))

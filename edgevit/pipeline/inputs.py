@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -201,21 +201,23 @@ class Inputs:
         return tuple(notes)
 
 
-def open_inputs(spec: Spec, progress: Progress) -> Inputs:
+def open_inputs(spec: Spec, progress: Progress, host: Host | None = None) -> Inputs:
     """Resolves every name of a spec, opens its images, and loads its models.
 
     Args:
         spec: What to do.
         progress: Progress callback.
+        host: The machine that candidates are measured on; this one when None.
 
     Raises:
         UsageError: the spec asks for something that does not exist or does not fit together.
     """
-    check_threads(spec.measure.threads)
+    check_threads(spec.measure.threads, host.cores if host else None)
     devices = tuple(map(load_device, spec.devices))
     asked = spec.boards
     boards = tuple(board.spec for board in fleet_of(asked.on, asked.python, 60 * asked.wait_minutes))
-    backends, host = open_backends(spec, devices), host_fingerprint(spec.measure.threads)
+    backends = open_backends(spec, devices)
+    host = replace(host, threads=spec.measure.threads) if host else host_fingerprint(spec.measure.threads)
     if spec.model.random_weights and spec.data.evaluation and (spec.distill is None or spec.quick):
         raise UsageError("accuracy of random weights is not reported", "leave out --data, or give weights")
     check_schemes(spec, host)

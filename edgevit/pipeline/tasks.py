@@ -13,6 +13,7 @@ from edgevit.artifacts.pytorch_reference import LatencyJob, ReferenceJob, pytorc
 from edgevit.artifacts.unseen_layers import UnseenJob, UnseenLayers, find_unseen_layers
 from edgevit.artifacts.use_script import USE_SCRIPT
 from edgevit.backends import get_backend
+from edgevit.data.images import is_self_contained
 from edgevit.data.prepared import PreparedImages, PrepareImagesJob, prepare_images
 from edgevit.devices.order import OrderJob, Orders, order_artifacts
 from edgevit.devices.predict import PredictDevicesJob, Predictions, predict_for_devices
@@ -33,14 +34,14 @@ PYTORCH = ("edgevit.artifacts.pytorch_reference", "edgevit.artifacts.unseen_laye
 def images_task(job: PrepareImagesJob) -> Task[PrepareImagesJob, PreparedImages]:
     """Decodes and preprocesses images."""
     return Task(
-        prepare_images, job, PreparedImages, lambda made: () if made.pixels is None else (made.pixels,), preload=PYTORCH
+        prepare_images, job, PreparedImages, _pixels, preload=PYTORCH, here=not is_self_contained(job.samples.source)
     )
 
 
 def reference_task(job: ReferenceJob) -> Task[ReferenceJob, LogitsFile]:
     """Runs a captured program over images."""
     inputs = (job.program, *_pixels(job.images))
-    return Task(reference_logits, job, LogitsFile, _logits, inputs, PYTORCH)
+    return Task(reference_logits, job, LogitsFile, _logits, inputs, PYTORCH, here=_decode(job.images))
 
 
 def distill_task(job: DistillJob) -> Task[DistillJob, Distilled]:
@@ -52,7 +53,8 @@ def finetune_task(job: FinetuneJob) -> Task[FinetuneJob, Finetuned]:
     """Fine-tunes a captured program."""
     images = (job.images, job.kept, job.kept_for_student, *((job.int8.calibration,) if job.int8 else ()))
     inputs = (job.student, job.teacher, *(path for each in images for path in _pixels(each)))
-    return Task(finetune, job, Finetuned, lambda made: (made.weights,), inputs, PYTORCH)
+    here = _decode(*images) or job.settings.device != "cpu"  # another machine need not have that accelerator
+    return Task(finetune, job, Finetuned, lambda made: (made.weights,), inputs, PYTORCH, here=here)
 
 
 def int8_scheme_task(job: ReadInt8Job) -> Task[ReadInt8Job, Int8Scheme]:
@@ -63,7 +65,8 @@ def int8_scheme_task(job: ReadInt8Job) -> Task[ReadInt8Job, Int8Scheme]:
 
 def unseen_layers_task(job: UnseenJob) -> Task[UnseenJob, UnseenLayers]:
     """Finds the layers that comparing logits cannot check."""
-    return Task(find_unseen_layers, job, UnseenLayers, inputs=(job.program, *_pixels(job.images)), preload=PYTORCH)
+    inputs = (job.program, *_pixels(job.images))
+    return Task(find_unseen_layers, job, UnseenLayers, inputs=inputs, preload=PYTORCH, here=_decode(job.images))
 
 
 def pytorch_latency_task(job: LatencyJob) -> Task[LatencyJob, LatencyMs]:
@@ -74,33 +77,38 @@ def pytorch_latency_task(job: LatencyJob) -> Task[LatencyJob, LatencyMs]:
 def export_task(job: ExportJob) -> Task[ExportJob, MadeArtifact]:
     """Prepares a captured program, if the job says so, and exports it as a float artifact."""
     inputs = (job.program, *_pixels(job.calibration))
-    return Task(export_float, job, MadeArtifact, lambda made: made.files, inputs, get_backend(job.backend).preload)
+    preload = get_backend(job.backend).preload
+    return Task(
+        export_float, job, MadeArtifact, lambda made: made.files, inputs, preload, here=_decode(job.calibration)
+    )
 
 
 def quantize_task(job: QuantizeJob) -> Task[QuantizeJob, MadeArtifact]:
     """Quantizes a float artifact."""
     inputs = (*artifact_files(job.parent), *_pixels(job.calibration))
-    return Task(quantize, job, MadeArtifact, lambda made: made.files, inputs, get_backend(job.backend).preload)
+    preload, here = get_backend(job.backend).preload, _decode(job.calibration)
+    return Task(quantize, job, MadeArtifact, lambda made: made.files, inputs, preload, here=here, by_isa=True)
 
 
 def embed_task(job: EmbedJob) -> Task[EmbedJob, MadeArtifact]:
     """Puts the preprocessing of an artifact into the graph of a copy."""
     inputs = (*artifact_files(job.plain), *_pixels(job.images))
-    return Task(
-        embed_preprocessing, job, MadeArtifact, lambda made: made.files, inputs, get_backend(job.backend).preload
-    )
+    preload, here = get_backend(job.backend).preload, _decode(job.images)
+    return Task(embed_preprocessing, job, MadeArtifact, lambda made: made.files, inputs, preload, here=here)
 
 
 def sensitivity_task(job: SensitivityJob) -> Task[SensitivityJob, Sensitivity]:
     """Ranks the layers of a float artifact by what quantizing them loses."""
     inputs = (*artifact_files(job.parent), *_pixels(job.calibration))
-    return Task(layer_sensitivity, job, Sensitivity, inputs=inputs, preload=get_backend(job.backend).preload)
+    preload, here = get_backend(job.backend).preload, _decode(job.calibration)
+    return Task(layer_sensitivity, job, Sensitivity, inputs=inputs, preload=preload, here=here, by_isa=True)
 
 
 def inference_task(job: InferenceJob) -> Task[InferenceJob, LogitsFile]:
     """Runs an artifact over images."""
     inputs = (*artifact_files(job.artifact), *_pixels(job.images))
-    return Task(run_images, job, LogitsFile, _logits, inputs, get_backend(job.backend).preload)
+    preload, here = get_backend(job.backend).preload, _decode(job.images)
+    return Task(run_images, job, LogitsFile, _logits, inputs, preload, here=here, by_isa=True)
 
 
 def bench_task(job: BenchJob) -> Task[BenchJob, Measurement]:
@@ -138,3 +146,8 @@ def _logits(made: LogitsFile) -> tuple[Path, ...]:
 
 def _pixels(images: PreparedImages | None) -> tuple[Path, ...]:
     return () if images is None or images.pixels is None else (images.pixels,)
+
+
+def _decode(*images: PreparedImages | None) -> bool:
+    """Whether a task decodes images from files that only this machine has."""
+    return any(each and each.pixels is None and not is_self_contained(each.samples.source) for each in images)

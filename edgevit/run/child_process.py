@@ -18,7 +18,7 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar
 
@@ -26,7 +26,7 @@ from edgevit.errors import CandidateFailed, DiskFull, EdgevitError, ExitCode, Pr
 from edgevit.results.document import from_document, to_document
 from edgevit.run.files import disk_full, is_full_disk, open_to_append
 from edgevit.run.packages import import_failure
-from edgevit.run.task import Task
+from edgevit.run.task import AnyTask
 from edgevit.run.time_limit import TimeLimit
 
 Answer = TypeVar("Answer")
@@ -51,6 +51,8 @@ _WHEN_KILLED = -signal.SIGKILL if hasattr(signal, "SIGKILL") else 1
 """Exit code of a child after :meth:`Child.kill`; Windows has no signals, and Python's own ``kill`` ends a process with 1 there."""
 _PR_SET_PDEATHSIG = 1
 """Of prctl(2)."""
+THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+"""Variables by which numerical libraries are told how many threads they use."""
 
 
 class Child(Protocol):
@@ -69,15 +71,16 @@ class Child(Protocol):
         """Waits until the process has ended and returns its exit code, that of a signal negative."""
 
 
-def start_cold(log: IO[bytes]) -> Child:
+def start_cold(log: IO[bytes], threads: Mapping[str, str] | None = None) -> Child:
     """Starts a child as a new interpreter that has imported nothing.
 
     Args:
         log: Gets what it prints.
+        threads: See :func:`child_environment`.
     """
     return subprocess.Popen(  # unbuffered, or what it printed would be lost with os._exit and in a crash
         [sys.executable, "-u", "-c", _SERVE, str(os.getpid())],
-        env=child_environment(),
+        env=child_environment(threads),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
@@ -88,7 +91,7 @@ def start_cold(log: IO[bytes]) -> Child:
 
 
 def run_in_child(
-    task: Task[Any, Answer],
+    task: AnyTask[Answer],
     *,
     timeout_seconds: float,
     log: Path,
@@ -132,7 +135,7 @@ def run_in_child(
             child.kill()
             child.wait()
             _close(child)
-    name = task.function.__name__.replace("_", " ")
+    name = task.name
     if reply is None:
         if shutil.disk_usage(log.parent).free < _FREE_BYTES_NEEDED:
             raise _disk_full(log.parent)
@@ -148,11 +151,23 @@ def run_in_child(
     return answer
 
 
-def child_environment() -> dict[str, str]:
-    """Returns the environment of a child, which lets it import this very edgevit, installed or not."""
+def child_environment(threads: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Returns the environment of a child, which lets it import this very edgevit, installed or not.
+
+    Args:
+        threads: All of ``THREAD_VARIABLES`` that it has; those of this process when None.
+    """
     given = os.environ.get("PYTHONPATH", "").split(os.pathsep)  # Python takes an empty entry for the current folder
     found = [str(Path(__file__).parents[2]), *filter(None, given)]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(found), "PYTHONSAFEPATH": "1"}
+    own = {**os.environ, "PYTHONPATH": os.pathsep.join(found), "PYTHONSAFEPATH": "1"}
+    if threads is None:
+        return own
+    return {**{name: value for name, value in own.items() if name not in THREAD_VARIABLES}, **threads}
+
+
+def thread_variables() -> dict[str, str]:
+    """Returns those of ``THREAD_VARIABLES`` that this process has."""
+    return {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ}
 
 
 def report_progress(done: int, total: int, note: str = "") -> None:

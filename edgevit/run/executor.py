@@ -19,8 +19,8 @@ from typing import IO, Any, TypeVar
 
 from edgevit.errors import CandidateFailed, ProcessKilled
 from edgevit.run.child_process import Child, OnProgress, run_in_child, start_cold
-from edgevit.run.fork_server import ForkServer
-from edgevit.run.task import Task
+from edgevit.run.fork_server import ForkServers
+from edgevit.run.task import AnyTask, Task
 
 Answer = TypeVar("Answer")
 
@@ -56,6 +56,10 @@ class Executor:
     """Gets what servers print while they import."""
     start: Callable[[IO[bytes]], Child] | None = None
     """How a child starts that runs elsewhere, as on a board; None for children of this machine."""
+    cold: Callable[[IO[bytes]], Child] = start_cold
+    """How a child of this machine starts that has imported nothing."""
+    servers: ForkServers | None = None
+    """Of warm children; its own when None, which it closes."""
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _busy: int = 1
     """Threads that work, or wait for work only: those that wait to time something, or for other threads, are not."""
@@ -66,20 +70,27 @@ class Executor:
     """Of the present batch; they go on together."""
     _children: set[Child] = field(default_factory=set)
     _cancelled: bool = False
-    _servers: dict[tuple[str, ...], ForkServer] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._servers = self.servers or ForkServers(self.log)
 
     def __enter__(self) -> Executor:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for server in self._servers.values():
-            server.close()
+        if self.servers is None:
+            self._servers.close()
+
+    @property
+    def at_once(self) -> int:
+        """Processes that load side by side before they time something one after the other."""
+        return self.jobs
 
     def warm_up(self, preloads: Sequence[tuple[str, ...]]) -> None:
         """Starts the servers that tasks will need, so that they import while other things are done."""
         if sys.platform == "linux":
             for preload in preloads:
-                self._server(preload)
+                self._servers.server(preload)
 
     def run(self, task: Task[Any, Answer], log: Path, on_progress: OnProgress | None = None) -> Answer:
         """Carries out a task in a child process, when it is its turn.
@@ -99,17 +110,20 @@ class Executor:
         """Returns what holds the place of a task: alone for one that times something, else beside others."""
         return self.alone() if task.timing else self.beside_others()
 
-    def run_now(
-        self,
-        task: Task[Any, Answer],
-        log: Path,
-        on_progress: OnProgress | None = None,
-        on_ready: Callable[[], None] = lambda: None,
-    ) -> Answer:
+    def run_now(self, task: AnyTask[Answer], log: Path, on_progress: OnProgress | None = None) -> Answer:
         """Carries out a task without waiting, for a caller that is :meth:`alone` or :meth:`beside_others`.
 
         Where its process is killed from outside, as the kernel does when memory is short, it is tried once more.
         """
+        return self._run_here(task, log, on_progress)
+
+    def _run_here(
+        self,
+        task: AnyTask[Answer],
+        log: Path,
+        on_progress: OnProgress | None = None,
+        on_ready: Callable[[], None] = lambda: None,
+    ) -> Answer:
         try:
             return self._run_once(task, log, on_progress, on_ready)
         except ProcessKilled:
@@ -117,7 +131,7 @@ class Executor:
 
     def _run_once(
         self,
-        task: Task[Any, Answer],
+        task: AnyTask[Answer],
         log: Path,
         on_progress: OnProgress | None,
         on_ready: Callable[[], None],
@@ -148,7 +162,7 @@ class Executor:
             with self._changed:
                 self._children.difference_update(started)
 
-    def run_in_turn(self, tasks: Sequence[Task[Any, Answer]], log: Path) -> list[Answer | CandidateFailed]:
+    def run_in_turn(self, tasks: Sequence[AnyTask[Answer]], log: Path) -> list[Answer | CandidateFailed]:
         """Carries out tasks whose processes load side by side, and then time something one after the other.
 
         For a caller that is :meth:`alone`. No process times anything before all of them are ready; where memory is short,
@@ -165,7 +179,7 @@ class Executor:
         answers = self._run_together(tasks[:room], log)
         return answers + self.run_in_turn(tasks[room:], log) if room < len(tasks) else answers
 
-    def _run_together(self, tasks: Sequence[Task[Any, Answer]], log: Path) -> list[Answer | CandidateFailed]:
+    def _run_together(self, tasks: Sequence[AnyTask[Answer]], log: Path) -> list[Answer | CandidateFailed]:
         ready: set[int] = set()
         ended: set[int] = set()
 
@@ -177,7 +191,7 @@ class Executor:
 
         def carry_out(place: int) -> Answer | CandidateFailed:
             try:
-                return self.run_now(tasks[place], log, on_ready=partial(wait, place))
+                return self._run_here(tasks[place], log, on_ready=partial(wait, place))
             except CandidateFailed as error:
                 return error
             finally:
@@ -188,7 +202,7 @@ class Executor:
         return self._in_threads([partial(carry_out, place) for place in range(len(tasks))])
 
     def run_alternately(
-        self, tasks: Sequence[Task[Any, Answer]], order: Sequence[int], log: Path
+        self, tasks: Sequence[AnyTask[Answer]], order: Sequence[int], log: Path
     ) -> list[Answer | CandidateFailed]:
         """Carries out tasks that live side by side and time something in short turns, one of them at a time.
 
@@ -225,7 +239,7 @@ class Executor:
 
         def carry_out(place: int) -> Answer | CandidateFailed:
             try:
-                return self.run_now(tasks[place], log, on_ready=partial(wait, place))
+                return self._run_here(tasks[place], log, on_ready=partial(wait, place))
             except CandidateFailed as error:
                 return error
             finally:
@@ -240,7 +254,7 @@ class Executor:
     def beside_others(self) -> Iterator[None]:
         """Holds one of the places for work that may be done side by side."""
         with self._changed:
-            while self._running >= self.jobs or (self._running and _available_bytes() < _MEMORY_PER_TASK):
+            while self._running >= self.jobs or (self._running and not self._has_memory()):
                 self._check()
                 self._changed.wait(_LOOK_AGAIN_S)
             self._check()
@@ -269,6 +283,10 @@ class Executor:
                     self._end_batch()
                 self._changed.notify_all()
                 self._wait(lambda: ticket.done)
+
+    def _has_memory(self) -> bool:
+        """Whether there is room for another task beside those that run."""
+        return _available_bytes() >= _MEMORY_PER_TASK
 
     def _end_batch(self) -> None:
         self._busy += len(self._timed)
@@ -359,23 +377,8 @@ class Executor:
         if self.start:
             return self.start(stream)
         if not preload or sys.platform != "linux":
-            return start_cold(stream)
-        try:
-            return self._server(preload).fork(stream)
-        except OSError:
-            if not self._server_has_ended(preload):
-                raise
-            return self._server(preload).fork(stream)  # it was killed between the look and the fork
-
-    def _server_has_ended(self, preload: tuple[str, ...]) -> bool:
-        """Whether the server ends, or has ended; one whose socket is closed is about to."""
-        self._servers[preload].close()
-        return self._servers[preload].has_ended
-
-    def _server(self, preload: tuple[str, ...]) -> ForkServer:
-        if preload not in self._servers or self._servers[preload].has_ended:
-            self._servers[preload] = ForkServer(preload, self.log)
-        return self._servers[preload]
+            return self.cold(stream)
+        return self._servers.fork(preload, stream)
 
 
 def processors() -> int:

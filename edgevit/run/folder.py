@@ -202,9 +202,17 @@ class RunFolder:
         if not same:
             raise self._changed(f"the {what}")
 
+    def noted(self, what: str) -> str | None:
+        """Returns what :meth:`pin` noted when the run began; None where nothing was noted yet."""
+        file = self._pin_file(what)
+        return file.read_text(encoding="utf-8", errors="surrogateescape") if file.is_file() else None
+
+    def _pin_file(self, what: str) -> Path:
+        return self.path / "pins" / f"{_file_name(what.replace(' ', '-'))}.txt"
+
     def _pinned(self, what: str, value: str) -> str:
         """What was noted when the run began, which is now where nothing was."""
-        file = self.path / "pins" / f"{_file_name(what.replace(' ', '-'))}.txt"
+        file = self._pin_file(what)
         if not file.exists():
             self._write(file, value.encode(errors="surrogateescape"))
         return file.read_bytes().decode(errors="surrogateescape")

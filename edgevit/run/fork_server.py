@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO
 
 from edgevit.errors import ExitCode
-from edgevit.run.child_process import SAFE_PATH, child_environment, serve
+from edgevit.run.child_process import SAFE_PATH, THREAD_VARIABLES, child_environment, serve
 from edgevit.run.files import open_to_append
 
 _SERVE = (
@@ -36,7 +36,7 @@ _MESSAGE = struct.Struct("ci")
 _STATUS = struct.Struct("i")
 _LOOK_EVERY_S = 0.2
 """For the parent, while modules are imported."""
-_SINGLE_THREADED = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+_SINGLE_THREADED = dict.fromkeys(THREAD_VARIABLES, "1")
 """Libraries start their threads while they are imported, and no child would have them after a fork; and what a child
 computes must not depend on how many others run beside it."""
 
@@ -57,7 +57,7 @@ class ForkServer:
         with theirs, open_to_append(log) as stream:
             self._process = subprocess.Popen(
                 [sys.executable, "-u", "-c", _SERVE, str(theirs.fileno()), str(os.getpid()), *modules],
-                env={**child_environment(), **dict.fromkeys(_SINGLE_THREADED, "1")},
+                env=child_environment(_SINGLE_THREADED),
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=stream,
@@ -136,6 +136,47 @@ class ForkedChild:
                         with contextlib.suppress(BrokenPipeError):
                             stream.close()
             return self._code
+
+
+class ForkServers:
+    """A server for each set of modules that tasks want imported; may be used by several threads at once."""
+
+    def __init__(self, log: Path) -> None:
+        """Starts none yet.
+
+        Args:
+            log: Gets what servers print while they import.
+        """
+        self._log = log
+        self._lock = threading.Lock()
+        self._servers: dict[tuple[str, ...], ForkServer] = {}
+
+    def server(self, modules: tuple[str, ...]) -> ForkServer:
+        """Returns the server that has imported some modules, or is about to; one that has ended is replaced."""
+        with self._lock:
+            if modules not in self._servers or self._servers[modules].has_ended:
+                self._servers[modules] = ForkServer(modules, self._log)
+            return self._servers[modules]
+
+    def fork(self, modules: tuple[str, ...], log: IO[bytes]) -> ForkedChild:
+        """Starts a child of a server.
+
+        Args:
+            modules: That it has imported.
+            log: Gets what the child prints.
+        """
+        server = self.server(modules)
+        try:
+            return server.fork(log)
+        except OSError:
+            server.close()  # one whose socket is closed is about to end
+            return self.server(modules).fork(log)  # it was killed between the look and the fork
+
+    def close(self) -> None:
+        """Ends all servers and their children."""
+        with self._lock:
+            for server in self._servers.values():
+                server.close()
 
 
 def serve_forks(number: int, parent: int, modules: list[str]) -> None:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from edgevit.results.document import to_document
 
@@ -33,11 +33,20 @@ class Task(Generic[Argument, Answer]):
     """Modules that its process may have imported before; none for a process that starts cold."""
     timing: bool = False
     """Whether it times something, so that nothing else may run meanwhile."""
+    here: bool = False
+    """Whether it reads what only this machine has and ``inputs`` do not name, such as images of the user's."""
+    by_isa: bool = False
+    """Whether its answer depends on the instruction sets of the processor, as the logits of int8 do."""
 
     @property
     def target(self) -> str:
         """The function as "module:name"."""
         return f"{self.function.__module__}:{self.function.__qualname__}"
+
+    @property
+    def name(self) -> str:
+        """What people are told that it is."""
+        return self.function.__name__.replace("_", " ")
 
     @property
     def question(self) -> str:
@@ -68,6 +77,28 @@ class Task(Generic[Argument, Answer]):
             "inputs": {name: digest(path) if path.is_file() else None for name, path in sorted(inputs.items())},
         }
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class WrittenTask(Generic[Answer]):
+    """A task whose question is written already, for a process that has not imported its function."""
+
+    target: str
+    """See :attr:`Task.target`."""
+    question: str
+    """See :attr:`Task.question`."""
+    answer: type[Answer]
+    """``object`` for an answer that stays plain values."""
+    preload: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What people are told that it is."""
+        return self.target.rpartition(":")[2].replace("_", " ")
+
+
+AnyTask: TypeAlias = Task[Any, Answer] | WrittenTask[Answer]
+"""What a process can be asked."""
 
 
 def _inside_json(path: Path) -> str:

@@ -41,6 +41,10 @@ FAST = {
     "devices show": "devices show raspberry-pi-5",
     "schema": "schema run",
     "recommend": "recommend --images 5000 --device raspberry-pi-5 --max-latency 30ms",
+    "cluster certificate": "cluster certificate new",
+    "store ls": "store ls kept",
+    "store gc": "store gc kept --keep-runs 1",
+    "store verify": "store verify kept",
 }
 SLOW = {
     "compress": "compress digits_cnn --data digits --samples 20 --calibration digits:calibration --export onnx --quick",
@@ -65,6 +69,8 @@ SLOW = {
 """Commands that run a model, or a cost model."""
 TAKES_MINUTES = {"devices fit"}
 """For developers; see ``tests/commands/test_devices.py``."""
+ENDLESS = {"worker", "cluster start", "cluster status"}
+"""They serve, or look at what serves; see ``tests/cluster/test_engine.py``."""
 
 
 def commands() -> dict[str, Any]:
@@ -109,7 +115,7 @@ def test_every_command_has_the_option() -> None:
 
 
 def test_every_command_is_tried() -> None:
-    assert {*FAST, *SLOW} == set(commands()) - TAKES_MINUTES
+    assert {*FAST, *SLOW} == set(commands()) - TAKES_MINUTES - ENDLESS
 
 
 @pytest.mark.parametrize("line", list(lines()))

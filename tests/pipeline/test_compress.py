@@ -14,6 +14,7 @@ pytest.importorskip("torch")
 
 from edgevit.artifacts.unseen_layers import UnseenLayers
 from edgevit.backends import Backend
+from edgevit.cluster.execution import Where
 from edgevit.data.sampling import RunData
 from edgevit.errors import UsageError
 from edgevit.pipeline import compress as page
@@ -22,6 +23,7 @@ from edgevit.pipeline.candidate import COMPRESS_STEPS, EXPORT_STEPS
 from edgevit.pipeline.inputs import Inputs
 from edgevit.results.candidate import Candidate
 from edgevit.results.run import CalibrationRecord, load_run
+from edgevit.run.executor import Executor
 from edgevit.run.progress import PlannedStages, RunPlan
 from edgevit.run.stages import Stages
 from edgevit.spec.spec import Spec
@@ -53,7 +55,7 @@ def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
         return BackendCandidates((candidate,), (), (f"note of {backend.name}", "the same note"), (make_finetune(),))
 
     monkeypatch.setattr(
-        page, "open_inputs", lambda spec, progress: make_inputs(spec, data=data, calibration_record=record)
+        page, "open_inputs", lambda spec, progress, host=None: make_inputs(spec, data=data, calibration_record=record)
     )
     monkeypatch.setattr(page, "plan_run", lambda inputs, jobs, measures=True: replace(PLAN, jobs=jobs))
     monkeypatch.setattr(page, "open_context", opened)
@@ -62,13 +64,13 @@ def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
     monkeypatch.setattr(page, "make_candidates", made)
     monkeypatch.setattr(page, "time_in_rounds", lambda context, candidates: candidates)
     monkeypatch.setattr(page, "time_original", lambda context: context.baseline)
-    monkeypatch.setattr(page.Executor, "warm_up", lambda *_: None)
+    monkeypatch.setattr(Executor, "warm_up", lambda *_: None)
     return asked
 
 
 def test_a_run_is_all_that_its_stages_found(steps: list[Any], tmp_path: Path) -> None:
     heard = KeptProgress()
-    run = page.compress(SPEC, tmp_path / "out", jobs=2, progress=heard)
+    run = page.compress(SPEC, tmp_path / "out", where=Where(jobs=2), progress=heard)
     assert steps == [COMPRESS_STEPS]
     assert [candidate.id for candidate in run.candidates] == ["onnxruntime/fp32/dense", "litert/fp32/dense"]
     assert run.selected == "litert/fp32/dense"

@@ -276,8 +276,9 @@ def test_a_server_that_was_killed_is_started_again(tmp_path: Path) -> None:
     with Executor(1, 60.0, tmp_path / "servers.log") as executor:
         task = Task(jobs.add, Question(numbers=(1.0,)), Answer, preload=WARM)
         executor.run(task, tmp_path / "log")
-        executor._servers[WARM]._process.kill()
-        executor._servers[WARM].wait()
+        server = executor._servers.server(WARM)
+        server._process.kill()
+        server.wait()
         assert executor.run(task, tmp_path / "log").total == 1.0
 
 

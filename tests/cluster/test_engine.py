@@ -1,0 +1,75 @@
+"""The engine itself: TLS, a board of another worker, and Dask that is missing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgevit.cli.app import run
+from edgevit.cluster.execution import Where
+from tests.cluster.clusters import ROOT, cluster, opened
+from tests.cluster.test_cluster_executor import number
+
+
+def test_a_certificate_is_for_its_owner_alone_and_is_not_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("distributed")
+    assert run(["cluster", "certificate", str(tmp_path / "tls")]) == 0
+    for name in ("cert.pem", "key.pem"):
+        assert (tmp_path / "tls" / name).stat().st_mode & 0o777 == 0o600
+    assert run(["cluster", "certificate", str(tmp_path / "tls")]) == 2
+    assert "has a cert.pem already" in capsys.readouterr().err
+
+
+def test_a_run_over_tls_and_nobody_without_the_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("distributed")
+    for name in ("tls", "stranger"):
+        assert run(["cluster", "certificate", str(tmp_path / name)]) == 0
+    with cluster(tmp_path, "--tls", str(tmp_path / "tls"), workers={"one": 1}) as local:
+        assert local.url.startswith("tls://127.0.0.1:")
+        where = Where(cluster=local.url, store=str(tmp_path / "store"), tls=tmp_path / "tls")
+        with opened(tmp_path / "run", where) as executor:
+            assert executor.run_now(number(1), tmp_path / "run" / "logs" / "log").end
+        capsys.readouterr()
+        assert run(["cluster", "status", local.url, "--tls", str(tmp_path / "stranger")]) == 2
+        assert "there is no scheduler" in capsys.readouterr().err
+        assert run(["cluster", "status", f"tcp{local.url[3:]}"]) == 2
+
+
+def test_a_board_belongs_to_one_worker(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    with cluster(tmp_path, workers={}) as local:
+        local.worker("one", "--board", "pi@board")
+        second = subprocess.run(
+            [sys.executable, "-m", "edgevit", "worker", local.url, "--name", "two", "--board", "pi@board"],
+            capture_output=True, text=True, check=False, cwd=ROOT, env={"XDG_CACHE_HOME": str(tmp_path / "two"), "PATH": "/usr/bin:/bin"},
+        )  # fmt: skip
+    assert second.returncode == 2
+    assert "the board pi@board belongs to the worker one already" in second.stderr
+
+
+def test_a_port_that_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("distributed")
+    with cluster(tmp_path, workers={}) as local:
+        port = local.url.rpartition(":")[2]
+        assert run(["cluster", "start", "--port", port]) == 2
+        assert f"cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err
+
+
+def test_an_address_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["worker", "desk:8786"]) == 2
+    assert "is no address of a scheduler" in capsys.readouterr().err
+
+
+def test_without_dask_the_extra_is_named(tmp_path: Path) -> None:
+    code = (
+        "import sys\nsys.modules['distributed'] = None\nfrom edgevit.cli.app import run\n"
+        "sys.exit(run(['cluster', 'status', 'tcp://127.0.0.1:1']))"
+    )
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert child.returncode == 2
+    assert "pip install 'edgevit[cluster]'" in child.stderr
