@@ -31,8 +31,13 @@ cluster = typer.Typer(
 
 @cluster.command("start", cls=StrictCommand)
 def start(
-    host: Annotated[str, typer.Option(help="Name or address by which the other machines know this one.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8786,
+    host: Annotated[
+        str,
+        typer.Option(rich_help_panel=options.RUN, help="Name or address by which the other machines know this one."),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, rich_help_panel=options.RUN, help="0: any that is free.")
+    ] = 8786,
     tls: options.Tls = None,
     as_json: options.Json = False,
 ) -> None:
@@ -93,7 +98,7 @@ def status(
     tls: options.Tls = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show the machines of a cluster, with their versions and boards, and who holds what.
+    """Show machines, versions and boards, and who holds what.
 
     Exit 1 if a machine has other versions than this one, so that runs refuse the cluster.
 

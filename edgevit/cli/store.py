@@ -14,7 +14,7 @@ Url = Annotated[
 ]
 
 store = typer.Typer(
-    help="""List, clean up or check a store of tasks, the --store of runs.
+    help="""List, clean up or check what runs store.
 
     \b
     Examples:
@@ -29,7 +29,7 @@ store = typer.Typer(
 
 @store.command("ls", cls=StrictCommand)
 def list_runs(url: Url, as_json: options.Json = False) -> None:
-    """List the runs that use a store, the newest first, and what it holds.
+    """List the runs that use a store, and what it holds.
 
     \b
     Example:
@@ -54,9 +54,14 @@ def list_runs(url: Url, as_json: options.Json = False) -> None:
 @store.command("gc", cls=StrictCommand)
 def collect(
     url: Url,
-    keep_runs: Annotated[int, typer.Option(min=0, help="Keep what so many of the newest runs use.")],
+    keep_runs: Annotated[
+        int, typer.Option(min=0, rich_help_panel=options.RUN, help="Keep what so many of the newest runs use.")
+    ],
     min_age_hours: Annotated[
-        float, typer.Option(min=0, help="Keep what is younger, for a run that goes on may need it.")
+        float,
+        typer.Option(
+            min=0, rich_help_panel=options.RUN, help="Keep what is younger, for a run that goes on may need it."
+        ),
     ] = 24.0,
     as_json: options.Json = False,
 ) -> None:
@@ -82,9 +87,9 @@ def collect(
 
 @store.command("verify", cls=StrictCommand)
 def verify(url: Url, as_json: options.Json = False) -> None:
-    """Read all of a store and compare it with its checksums; changes nothing.
+    """Compare all of a store with its checksums.
 
-    What is damaged counts as absent, and is made anew when a run needs it. Exit 1 if anything is.
+    Changes nothing. What is damaged counts as absent, and is made anew when a run needs it. Exit 1 if anything is.
 
     \b
     Example:

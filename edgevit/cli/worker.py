@@ -16,16 +16,23 @@ def worker(
         str, typer.Argument(metavar="URL", help="Of the scheduler, such as tls://desk:8786.", show_default=False)
     ],
     name: Annotated[
-        str | None, typer.Option(help="Of this machine in the cluster; its host name when not given.")
+        str | None,
+        typer.Option(rich_help_panel=options.RUN, help="Of this machine in the cluster; its host name when not given."),
     ] = None,
     jobs: options.Jobs = None,
     board: Annotated[
         list[str] | None,
-        typer.Option(help="Address of a board that belongs to this machine, as for --on; may be repeated."),
+        typer.Option(
+            rich_help_panel=options.RUN,
+            help="Address of a board that belongs to this machine, as for --on; may be repeated.",
+        ),
     ] = None,
     tls: options.Tls = None,
     scratch: Annotated[
-        Path | None, typer.Option(help="Folder for the files of tasks; in the user's cache when not given.")
+        Path | None,
+        typer.Option(
+            rich_help_panel=options.RUN, help="Folder for the files of tasks; in the user's cache when not given."
+        ),
     ] = None,
     as_json: options.Json = False,
 ) -> None:

@@ -15,8 +15,10 @@ from _pytest.mark.structures import ParameterSet
 from edgevit.artifacts.result_set import write_result_set
 from edgevit.cli import app as app_module
 from edgevit.results.run import run_to_json
+from edgevit.store.store import open_store
 from tests.factories import make_realistic_run, make_result_set
 from tests.loopback import PYTHON
+from tests.store.test_upkeep import used
 
 FAST = {
     "init": "init digits_cnn --out new.toml",
@@ -142,6 +144,8 @@ def test_stdout_is_one_document(
     for name in ("a.npz", "b.npz"):
         write_result_set(tmp_path / name, make_result_set(("x",), [[1.0, 0.0]]))
     Image.new("RGB", (32, 32)).save(tmp_path / "photo.png")
+    if line.startswith("store"):
+        used(open_store("kept"), tmp_path, "1", b"content")
     if "--on board" in line:
         request.getfixturevalue("loopback")
     model = request.getfixturevalue("digits_files")["onnxruntime"] if "{model}" in line else None
