@@ -21,7 +21,7 @@ _TITLES = (
     "weights",
     "predicted p50",
     "80 % interval",
-    "int8 p50",
+    "otherwise",
     "fits",
 )
 
@@ -69,7 +69,7 @@ def _print_networks(found: Recommendation) -> None:
 
 
 def _row(place: str, network: OfferedNetwork) -> tuple[str, ...]:
-    latency, int8 = network.latency_ms, network.int8_latency_ms
+    latency, other = network.latency_ms, network.other_latency_ms
     height, width = network.input_size
     return (
         place,
@@ -81,7 +81,7 @@ def _row(place: str, network: OfferedNetwork) -> tuple[str, ...]:
         units.size(network.weights_bytes),
         f"{units.milliseconds(latency.p50)} ({network.arithmetic})" if latency else "–",
         f"{units.milliseconds(latency.low)} to {units.milliseconds(latency.high)}" if latency else "–",
-        units.milliseconds(int8.p50 if int8 else None),
+        f"{units.milliseconds(other.p50)} ({network.other_arithmetic})" if other else "–",
         network.fits if network.fits != "unknown" else "–",
     )
 

@@ -76,11 +76,12 @@ class OfferedNetwork:
     unit: str | None = None
     """Compute unit of the device that runs it, and that ``latency_ms`` is for; None without a device, or where none does."""
     arithmetic: str | None = None
-    """That ``latency_ms`` is for, such as "float32" or, on units without floats, "int8"."""
+    """That ``latency_ms`` is for, such as "float32" or "int8": of those that the profile exports, the fastest."""
     latency_ms: LatencyInterval | None = None
     """Predicted; None without a device, where it does not run, or where too little is published of the device."""
-    int8_latency_ms: LatencyInterval | None = None
-    """Predicted in static int8; None where the unit has none, or ``latency_ms`` is that already."""
+    other_arithmetic: str | None = None
+    other_latency_ms: LatencyInterval | None = None
+    """Predicted in another arithmetic of the unit; None where it has none."""
     fits: Fit = "unknown"
     """Whether the predicted latency is within the budget; "unknown" without one."""
     basis: str = ""

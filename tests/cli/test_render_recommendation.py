@@ -19,7 +19,7 @@ def test_everything_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     text = printed(situation, capsys)
     assert text.startswith("start from: CNN\ndecided by: ")
     assert "profile: jetson-orin-nano (it is for jetson-orin-nano)" in text
-    for title in ("published top-1", "predicted p50", "80 % interval", "int8 p50", "to try first"):
+    for title in ("published top-1", "predicted p50", "80 % interval", "otherwise", "to try first"):
         assert title in text
     assert "[published: arXiv 2406.05612]" in text and "[predicted: " in text
     assert "contradictions among them:\n" in text

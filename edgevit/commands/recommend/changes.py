@@ -78,7 +78,7 @@ def _latency(
     budget = situation.max_latency_ms
     if budget is None:
         return
-    both = (latency for network in offered for latency in (network.latency_ms, network.int8_latency_ms))
+    both = (latency for network in offered for latency in (network.latency_ms, network.other_latency_ms))
     values = sorted({latency.p50 for latency in both if latency is not None})
     below = [value * (1 - 1e-9) for value in reversed(values) if value <= budget]
     above = [value for value in values if value > budget]

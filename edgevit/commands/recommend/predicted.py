@@ -37,7 +37,11 @@ _NATIVES: dict[str, tuple[OpKind, str, str]] = {
 
 
 def offer(
-    networks: Sequence[Network], size: tuple[int, int] | None, task: Task, device: Device | None
+    networks: Sequence[Network],
+    size: tuple[int, int] | None,
+    task: Task,
+    device: Device | None,
+    exported: Sequence[Numerics] = ("float",),
 ) -> tuple[OfferedNetwork, ...]:
     """Returns what each network costs, in their order.
 
@@ -46,6 +50,8 @@ def offer(
         size: Height and width that they have to take, and then only those are returned that take any size; their own when None.
         task: For dense ones, only those are returned with feature maps of several sizes.
         device: That latency is predicted for; without one, nothing is.
+        exported: Numerics that artifacts for the device have, of which each network gets the fastest; where a unit runs none of them,
+            the first that it runs.
     """
     able = [
         network
@@ -53,7 +59,7 @@ def offer(
         if (size is None or network.architecture.any_size)
         and (task == "classification" or network.architecture.pyramid)
     ]
-    targets = [_target(device, unit) for unit in device.units] if device is not None else []
+    targets = [_target(device, unit, exported) for unit in device.units] if device is not None else []
     return tuple(_offer(network, size, device, targets) for network in able)
 
 
@@ -91,13 +97,13 @@ class _Target:
     unit: Unit
     prices: Mapping[Numerics, _Price]
     """In floats and in static int8, where it has them."""
+    exported: Sequence[Numerics]
 
 
-def _target(device: Device, unit: Unit) -> _Target:
+def _target(device: Device, unit: Unit, exported: Sequence[Numerics]) -> _Target:
     numerics: tuple[Numerics, ...] = ("float", "int8_static")
-    return _Target(
-        unit, {each: _price(device, unit, unit.numerics[each]) for each in numerics if each in unit.numerics}
-    )
+    prices = {each: _price(device, unit, unit.numerics[each]) for each in numerics if each in unit.numerics}
+    return _Target(unit, prices, exported)
 
 
 def _price(device: Device, unit: Unit, arithmetic: Arithmetic) -> _Price:
@@ -147,20 +153,29 @@ def _offer(
 def _predict(
     offered: OfferedNetwork, network: Network, x: NDArray[np.float64], target: _Target
 ) -> OfferedNetwork | None:
-    """The latency on a unit, in floats where it has them; None where it does not run."""
-    able = [each for each in target.prices if not _lacking(network, target.unit, each)]
-    if not able:
+    """The latency on a unit; None where it does not run."""
+    latency = {
+        each: price.latency(x) for each, price in target.prices.items() if not _lacking(network, target.unit, each)
+    }
+    if not latency:
         return None
-    first, *then = able
-    price, arithmetic = target.prices[first], target.unit.numerics[first]
+
+    def rank(numerics: Numerics) -> tuple[bool, float]:
+        found = latency[numerics]
+        return numerics not in target.exported, found.p50 if found else math.inf
+
+    first, *rest = sorted(latency, key=rank)
+    other = rest[0] if rest else None
+    arithmetic = target.unit.numerics[first]
     return replace(
         offered,
         unit=target.unit.name,
         arithmetic=arithmetic,
-        latency_ms=price.latency(x),
-        int8_latency_ms=target.prices[then[0]].latency(x) if then else None,
+        latency_ms=latency[first],
+        other_arithmetic=target.unit.numerics[other] if other else None,
+        other_latency_ms=latency[other] if other else None,
         weights_bytes=offered.weights_bytes // 4 * _BYTES[arithmetic],
-        basis=price.words,
+        basis=target.prices[first].words,
     )
 
 

@@ -191,7 +191,7 @@ RULES = tuple(
         ),
         (
             "under-1k-cnn", _SIZE, When(images_below=1_000), ("cnn",),
-            "low-data regimes: CNNs; with 500 images ResNet-50 was 18 points of mAP ahead of ViT-B/16", _KHJ,
+            "low-data regimes: CNNs; with 500 images ResNet-50 was 18 % of mAP ahead of ViT-B/16", _KHJ,
         ),
         (
             "under-10k", _SIZE, When(images_below=10_000), ("cnn",),

@@ -16,11 +16,13 @@ from edgevit.commands.recommend.situation import check_situation
 from edgevit.devices.device import Device, load_device
 from edgevit.results.family import Family
 from edgevit.results.recommendation import OfferedNetwork, Pretraining, Recommendation, Situation, Task
+from edgevit.spec.schemes import Numerics
 from edgevit.spec.toml_files import find, names, read_toml
 
 _FIRST = 3
 """Networks to be tried first."""
 _HOST_PROFILE = "intel-cpu"
+_STATIC = "static_wi8_ai8"
 
 
 def recommend(situation: Situation, runs: Sequence[Path] = ()) -> Recommendation:
@@ -37,10 +39,12 @@ def recommend(situation: Situation, runs: Sequence[Path] = ()) -> Recommendation
     device = load_device(situation.device) if situation.device is not None else None
     asked = replace(situation, device=device.name, device_kind=device.kind) if device is not None else situation
     own = read_runs(runs, device)
+    profile, profile_reason = choose_profile(device)
+    exported = exported_numerics(profile)
 
     @cache
     def priced(pretraining: Pretraining, size: tuple[int, int] | None, task: Task) -> tuple[OfferedNetwork, ...]:
-        return offer(networks(pretraining), size, task, device)
+        return offer(networks(pretraining), size, task, device, exported)
 
     def offered(situation: Situation) -> tuple[OfferedNetwork, ...]:
         return priced(situation.pretraining, situation.full_size, situation.task)
@@ -54,7 +58,6 @@ def recommend(situation: Situation, runs: Sequence[Path] = ()) -> Recommendation
     of_family = {family: _first_networks(decision, asked, family) for family in FAMILIES}
     others = (found[0] for family, found in of_family.items() if found and family != decision.family)
     first = of_family[decision.family] if decision.family else ()
-    profile, profile_reason = choose_profile(device)
     return Recommendation(
         situation=asked,
         family=decision.family,
@@ -82,6 +85,15 @@ def choose_profile(device: Device | None) -> tuple[str | None, str]:
     if device.kind == "computer":
         return _HOST_PROFILE, "it is for processors that artifacts are measured on"
     return None, f"no shipped profile is for {device.name}: give --device alone, or a profile of your own"
+
+
+def exported_numerics(profile: str | None) -> tuple[Numerics, ...]:
+    """Returns the numerics of the artifacts that a profile makes.
+
+    Where it leaves int8 to the policy ("auto"), as on processors, artifacts are taken to be in floats, which is the slower case.
+    """
+    schemes = read_toml(find("profiles", profile))["export"]["schemes"] if profile is not None else ["fp32"]
+    return tuple("int8_static" if scheme == _STATIC else "float" for scheme in schemes)
 
 
 def _first_networks(decision: Decision, situation: Situation, family: Family | None) -> tuple[OfferedNetwork, ...]:
@@ -134,7 +146,7 @@ def _advice(situation: Situation, runs: Sequence[OwnRun], offered: Sequence[Offe
         found.append("no latency budget is given, so that predictions did not decide: --max-latency 20ms")
     else:
         found.append(
-            "predictions are of float networks as published; `edgevit compress` measures, and int8 and fewer tokens come on top"
+            "predictions are of networks as published; `edgevit compress` measures, and makes them faster by int8 and fewer tokens"
         )
     if situation.resolution is not None and situation.full_size is None:
         found.append("images are made as small as the network takes them; --fine-detail if that loses what counts")

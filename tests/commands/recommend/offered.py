@@ -27,6 +27,7 @@ def make_offered(
         unit=None if ms is None else "cpu",
         arithmetic=None if ms is None else "float32",
         latency_ms=None if ms is None else interval(ms),
-        int8_latency_ms=None if int8_ms is None else interval(int8_ms),
+        other_arithmetic=None if int8_ms is None else "int8",
+        other_latency_ms=None if int8_ms is None else interval(int8_ms),
         basis="" if ms is None else "made up",
     )

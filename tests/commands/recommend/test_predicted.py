@@ -29,7 +29,11 @@ def test_without_a_device_nothing_is_predicted() -> None:
 def test_every_network_is_predicted_with_an_interval_in_floats_and_in_int8() -> None:
     found = by_name("raspberry-pi-5")
     for network in found.values():
-        assert network.latency_ms is not None and network.int8_latency_ms is not None
+        assert (
+            network.latency_ms is not None
+            and network.other_latency_ms is not None
+            and network.other_arithmetic == "int8"
+        )
         assert 0 < network.latency_ms.low < network.latency_ms.p50 < network.latency_ms.high
         assert network.arithmetic == "float32" and network.basis.startswith("fitted on")
     assert found["resnet50"].latency_ms.p50 > found["mobilenetv3_small_100"].latency_ms.p50  # type: ignore[union-attr]
@@ -37,8 +41,19 @@ def test_every_network_is_predicted_with_an_interval_in_floats_and_in_int8() -> 
 
 def test_a_unit_without_floats_is_predicted_in_int8_and_weights_are_a_quarter() -> None:
     board, accelerator = by_name("raspberry-pi-5")["resnet18"], by_name("coral-edge-tpu")["resnet18"]
-    assert accelerator.arithmetic == "int8" and accelerator.int8_latency_ms is None
+    assert accelerator.arithmetic == "int8" and accelerator.other_latency_ms is None
     assert 4 * accelerator.weights_bytes == board.weights_bytes
+
+
+def test_what_is_exported_is_priced_and_of_two_the_faster() -> None:
+    floats, int8 = by_name("rk3588"), by_name("rk3588", exported=("int8_static",))
+    both = by_name("rk3588", exported=("float", "int8_static"))
+    for name in ("resnet50", "deit_tiny_patch16_224"):
+        assert (floats[name].arithmetic, floats[name].other_arithmetic) == ("float16", "int8")
+        assert (int8[name].arithmetic, int8[name].other_arithmetic) == ("int8", "float16")
+        assert floats[name].latency_ms == int8[name].other_latency_ms
+        p50 = both[name].latency_ms.p50  # type: ignore[union-attr]
+        assert p50 == min(each[name].latency_ms.p50 for each in (floats, int8))  # type: ignore[union-attr]
 
 
 def test_networks_do_not_run_where_an_op_is_lacking() -> None:

@@ -9,7 +9,7 @@ import pytest
 from edgevit.commands.recommend.decide import decide
 from edgevit.commands.recommend.networks import networks
 from edgevit.commands.recommend.predicted import offer
-from edgevit.commands.recommend.recommend import choose_profile, recommend
+from edgevit.commands.recommend.recommend import choose_profile, exported_numerics, recommend
 from edgevit.devices.device import load_device
 from edgevit.errors import UsageError
 from edgevit.results.recommendation import Situation
@@ -64,9 +64,9 @@ def test_every_device_gets_an_answer(name: str) -> None:
 
 
 def test_a_device_of_which_nothing_is_published_is_answered_without_latency() -> None:
-    found = recommend(Situation(images=20_000, device="intel-core-ultra-200v", max_latency_ms=1.0))
-    assert found.family == "cnn" and found.profile == "intel-npu"
-    assert any("no latency is predicted for intel-core-ultra-200v" in line for line in found.advice)
+    found = recommend(Situation(images=20_000, device="stm32mp25", max_latency_ms=1.0))
+    assert found.family == "cnn" and found.profile is None
+    assert any("no latency is predicted for stm32mp25" in line for line in found.advice)
 
 
 def test_every_device_of_a_profile_gets_it() -> None:
@@ -78,6 +78,26 @@ def test_every_device_of_a_profile_gets_it() -> None:
         "no shipped profile is for stm32mp25: give --device alone, or a profile of your own",
     )
     assert choose_profile(None)[0] is None
+
+
+@pytest.mark.parametrize(
+    ("profile", "numerics"),
+    [
+        ("rknn", ("int8_static",)),
+        ("hexagon-npu", ("float", "int8_static")),
+        ("raspberry-pi-5", ("float",)),
+        ("apple", ("float",)),
+        (None, ("float",)),
+    ],
+)
+def test_latency_is_that_of_what_the_profile_exports(profile: str | None, numerics: tuple[str, ...]) -> None:
+    assert exported_numerics(profile) == numerics
+
+
+def test_an_npu_is_judged_in_int8_where_its_profile_exports_that() -> None:
+    found = recommend(Situation(images=5_000, device="rk3588", max_latency_ms=10.0))
+    assert {network.arithmetic for network in found.networks} == {"int8"}
+    assert any("networks run in int8 there" in reason.text for reason in found.reasons)
 
 
 def test_a_very_small_set_is_told_to_freeze() -> None:
