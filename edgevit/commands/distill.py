@@ -12,14 +12,21 @@ from pathlib import Path
 from edgevit import units
 from edgevit.data.images import set_sha256
 from edgevit.data.output_place import check_output_place
+from edgevit.data.sampling import TuningImages
+from edgevit.distillation.data_size import data_size_warning
 from edgevit.distillation.distill import distill, open_cache
 from edgevit.distillation.distill_job import Distilled
+from edgevit.distillation.parameters import parameter_groups
 from edgevit.distillation.processes import check_accelerate, launched
 from edgevit.distillation.student import prepare_student
 from edgevit.distillation.student_gradients import find_precision
 from edgevit.distillation.training_log import check_tensorboard
 from edgevit.errors import UsageError
 from edgevit.measure.host import host_fingerprint
+from edgevit.model.load import Model
+from edgevit.model.program.capture import capture
+from edgevit.model.program.family import family_of
+from edgevit.model.program.outputs import unwrapped
 from edgevit.pipeline.classifier_only import check_kind
 from edgevit.pipeline.data_inputs import open_data, open_training_images
 from edgevit.pipeline.distilling import distill_job
@@ -85,11 +92,13 @@ def distill_model(
             tensorboard=folder / EVENTS if tensorboard else None,
         )
         find_precision(spec.distill.precision, job.device)
+        doubts = _doubts(spec, model, images)
+        for note in (*model.notes, *doubts):
+            progress.message(note)
         student = prepare_student(model, spec.distill, tokens)
+        parameter_groups(unwrapped(student.original), spec.distill.weight_decay, spec.distill.layer_decay)
         if teacher and (cache := open_cache(job, student, teacher)):
             progress.message(f"the teacher's predictions: up to {units.size(cache.bytes)} in {cache.folder}")
-        for note in model.notes:
-            progress.message(note)
         children = ChildRunner(spec.measure.timeout_seconds, folder / LOG, progress)
         found = children.run(f"train {model.name}", Task(distill, job, Distilled))
         report = DistillReport(
@@ -115,7 +124,7 @@ def distill_model(
             curve=found.curve,
             host=host_fingerprint(spec.measure.threads),
             tool_versions=tool_versions(),
-            notes=found.notes,
+            notes=(*found.notes, *doubts),
         )
         if importlib.util.find_spec("matplotlib") is None:
             progress.message(f"no {PICTURE}: matplotlib is not installed; pip install 'edgevit[report]'")
@@ -125,10 +134,24 @@ def distill_model(
     return report
 
 
+def _doubts(spec: Spec, model: Model, images: TuningImages) -> tuple[str, ...]:
+    """Why the training may come to nothing: too few images for such a model from scratch."""
+    if not spec.model.random_weights:
+        return ()
+    takes = model.preprocessing
+    family = family_of(capture(model.module, takes.input_size, takes.channels))
+    warning = data_size_warning(len(images.train), model.num_classes, family, pretrained=False)
+    return (warning,) if warning else ()
+
+
 def _finished(spec: Spec, out: Path, *, resume: bool) -> DistillReport | None:
     """What a run that has ended found; None where there is none."""
     document = out / DOCUMENT
-    if launched()[0] or not document.exists():
+    if launched()[0]:
+        return None
+    if not resume and (out / WEIGHTS).with_suffix(".checkpoint").exists():
+        raise UsageError(f"{out} holds the checkpoint of a training", "add --resume to go on, or choose another --out")
+    if not document.exists():
         return None
     if not resume:
         raise UsageError(f"{out} holds a {DOCUMENT} already", "choose another --out")
