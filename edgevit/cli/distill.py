@@ -125,7 +125,7 @@ def distill(
     verbose: options.Verbose = False,
     as_json: options.Json = False,
 ) -> None:
-    """Train on the predictions of a teacher, on labels, or on both.
+    """Train on a teacher's predictions, labels, or both.
 
     Writes weights.safetensors, distill.json, log.csv and a picture of the learning curve. A tenth of the images is kept apart: the weights
     that are best on it are taken; --data chooses nothing. Exit 0 when trained, 1 if the loss is not finite, 2 for wrong input.

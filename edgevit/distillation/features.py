@@ -44,7 +44,7 @@ class Features:
         """Returns how far what the last call computed is from what that of another model did.
 
         Returns:
-            Scalar, float32 [], see :func:`edgevit.distillation.losses.feature_loss`.
+            float32 of shape [], see :func:`edgevit.distillation.losses.feature_loss`.
         """
         names = [name for name in self._found if name in others._found]
         return feature_loss([self._found[name].float() for name in names], [others._found[name] for name in names])

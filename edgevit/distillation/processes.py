@@ -42,11 +42,11 @@ class Group:
         return module if self.accelerator is None else self.accelerator.prepare_model(module)
 
     def mean(self, value: Tensor) -> float:
-        """Returns the mean of a number over all processes."""
+        """Returns the mean of a number, of shape [], over all processes."""
         return float(value) if self.accelerator is None else float(self.sum(value)) / self.size
 
     def sum(self, values: Tensor) -> Tensor:
-        """Returns the sums of values over all processes."""
+        """Returns the sums of values, of shape [n], over all processes."""
         if self.accelerator is None:
             return values
         found: Tensor = self.accelerator.reduce(values.to(self.device), reduction="sum")

@@ -1,4 +1,4 @@
-"""Fine-tunes a variant of the model, in the numbers that it will run in; the dense float model teaches."""
+"""Fine-tunes a variant of the model, in the numbers that it will run in; the dense float model teaches, or its own teacher."""
 
 from __future__ import annotations
 
@@ -86,6 +86,16 @@ class Student:
 
 
 @dataclass(frozen=True)
+class TuningTeacher:
+    """A model whose predictions fine-tuning learns."""
+
+    name: str
+    """"" for the dense model itself."""
+    program: Path
+    preprocessing: Preprocessing
+
+
+@dataclass(frozen=True)
 class Untuned:
     """A candidate to fine-tune, and what it was made from."""
 
@@ -98,7 +108,7 @@ def tune(context: RunContext, trained: TrainedModel, backend: Backend, untuned: 
 
     Args:
         context: The run; its spec asks for fine-tuning.
-        trained: The model after the passes before; it is the teacher.
+        trained: The model after the passes before; see :func:`tuning_teacher`.
         backend: Of the candidate.
         untuned: What to tune.
         rung: How much is trained.
@@ -132,14 +142,14 @@ def tuning_job(
         recipe: How.
         weights: Where to write the parameters that were trained.
     """
-    inputs, stages, dense = context.inputs, context.stages, trained.dense.preprocessing
+    inputs, stages, teacher = context.inputs, context.stages, tuning_teacher(context, trained)
     spec, images = inputs.spec.finetune, inputs.tuning_images
     assert images is not None
     return FinetuneJob(
         student=_captured(stages, student),
-        teacher=trained.dense.program,
-        images=tuning_images(stages, images.train.samples, dense),
-        kept=tuning_images(stages, images.kept.samples, dense),
+        teacher=teacher.program,
+        images=tuning_images(stages, images.train.samples, teacher.preprocessing),
+        kept=tuning_images(stages, images.kept.samples, teacher.preprocessing),
         kept_for_student=tuning_images(stages, images.kept.samples, student.preprocessing),
         settings=FinetuneSettings(
             parameters=recipe.parameters,
@@ -156,6 +166,20 @@ def tuning_job(
         ),
         weights=weights,
     )
+
+
+def tuning_teacher(context: RunContext, trained: TrainedModel) -> TuningTeacher:
+    """Returns the model whose predictions fine-tuning learns: the dense one in float, or that which it was distilled from.
+
+    Args:
+        context: The run; its spec asks for fine-tuning.
+        trained: The model after the passes before.
+    """
+    model = context.inputs.teacher
+    if context.inputs.spec.finetune.teacher == "student" or model is None:
+        return TuningTeacher("", trained.dense.program, trained.dense.preprocessing)
+    program = _captured(context.stages, Student("teacher", model.module, model.preprocessing))
+    return TuningTeacher(model.name, program, model.preprocessing)
 
 
 def tuned_name(untuned: Untuned, rung: Rung) -> str:

@@ -16,7 +16,7 @@ from edgevit.errors import CandidateFailed, UsageError
 from edgevit.pipeline.candidate import build
 from edgevit.pipeline.choose import mark_rejected
 from edgevit.pipeline.context import Alternatives, RunContext, Variant
-from edgevit.pipeline.finetuning import Untuned, keep_weights, tune, tuned_variant
+from edgevit.pipeline.finetuning import Untuned, keep_weights, tune, tuned_variant, tuning_teacher
 from edgevit.pipeline.images import tuning_images
 from edgevit.pipeline.model_passes import TrainedModel
 from edgevit.pipeline.tasks import inference_task, reference_task
@@ -155,20 +155,21 @@ class _Tuning:
             note=found.note,
             untuned=self.untuned.candidate.id,
             tuned=tuned,
+            teacher=tuning_teacher(self.context, self.trained).name,
         )
 
     def _divergences(self, candidate: Candidate, variant: Variant) -> np.ndarray:
-        """KL(dense || candidate) of each image kept apart, in nats, float64 [n]: of PyTorch's answers and the file's."""
+        """KL(teacher || candidate) of each image kept apart, in nats, float64 [n]: of PyTorch's answers and the file's."""
         stages, images = self.context.stages, self.context.inputs.tuning_images
         assert images is not None
         assert candidate.artifact is not None
-        dense = self.trained.dense
+        teacher = tuning_teacher(self.context, self.trained)
         job = ReferenceJob(
-            dense.program,
-            tuning_images(stages, images.kept.samples, dense.preprocessing),
+            teacher.program,
+            tuning_images(stages, images.kept.samples, teacher.preprocessing),
             stages.folder.work("kept-apart.logits.npy"),
         )
-        stage = "evaluate dense on the images kept apart"
+        stage = f"evaluate {teacher.name or 'dense'} on the images kept apart"
         expected = stages.run_in_child(stage, "pytorch-kept-apart", reference_task(job))
         inference = InferenceJob(
             backend=self.backend.name,

@@ -13,8 +13,8 @@ _TITLES = (
     "outcome",
 )  # fmt: skip
 _LEGEND = (
-    "Trained without labels, to answer like the dense float model, in the numbers of the candidate's file. KL is the mean"
-    " divergence of the file's predictions from that model's on the images kept apart, in nats, with the 95 % interval of the"
+    "Trained without labels, to answer like the dense float model, or like the teacher that is named, in the numbers of the"
+    " candidate's file. KL is the mean divergence of the file's predictions from that model's on the images kept apart, in nats, with the 95 % interval of the"
     " paired change; the step was chosen on these images, so that it flatters a little. Accuracy (its change against the"
     " dense model, with the interval after) and agreement with the dense model, before and after, are from the images of"
     " the tables above, which had no part in it. Views counts an image each time it was seen, up to the step that was taken."
@@ -26,7 +26,7 @@ def finetune_line(finetune: Finetune) -> str:
     outcome = "" if finetune.better else ": not better, left out"
     note = f" ({finetune.note})" if finetune.note else ""
     return (
-        f"fine-tuning of {finetune.untuned or finetune.variant} ({finetune.rung}): KL divergence {finetune.before:.4f} → {finetune.after:.4f}"
+        f"fine-tuning of {finetune.untuned or finetune.variant} ({finetune.rung}{_from(finetune)}): KL divergence {finetune.before:.4f} → {finetune.after:.4f}"
         f" on {finetune.kept} images kept apart, {units.seconds(finetune.seconds)}{note}{outcome}"
     )
 
@@ -52,7 +52,7 @@ def _row(run: Run, finetune: Finetune) -> tuple[str, ...]:
     outcome = "better" if finetune.better else "not better: left out"
     return (
         finetune.untuned or finetune.variant,
-        f"{finetune.rung}: {_WHAT.get(finetune.rung, '')}",
+        f"{finetune.rung}{_from(finetune)}: {_WHAT.get(finetune.rung, '')}",
         str(finetune.images),
         str(finetune.kept),
         units.count(finetune.images_seen),
@@ -63,6 +63,11 @@ def _row(run: Run, finetune: Finetune) -> tuple[str, ...]:
         *_regained(run, finetune),
         f"{outcome}; {finetune.note}" if finetune.note else outcome,
     )
+
+
+def _from(finetune: Finetune) -> str:
+    """Whose predictions were learned, where that is not the dense model."""
+    return f", from {finetune.teacher}" if finetune.teacher else ""
 
 
 def _regained(run: Run, finetune: Finetune) -> tuple[str, str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
+from edgevit.results.document import LATER
 from edgevit.results.measurement import Interval
 
 
@@ -19,7 +21,7 @@ class FinetunePoint:
 
 @dataclass(frozen=True)
 class Finetune:
-    """One fine-tuning of a variant of the model, by self-distillation from the dense float model."""
+    """One fine-tuning of a variant of the model, on the predictions of the dense float model or of the teacher that it was distilled from."""
 
     variant: str
     """Slug of the variant that was tuned; that of the tuned one ends in the rung."""
@@ -48,6 +50,9 @@ class Finetune:
     """Id of the candidate that was tuned; "" in runs of before 0.2, which tuned variants."""
     tuned: str = ""
     """Id of the candidate with the tuned weights; "" where no step was better than the first."""
+    teacher: Annotated[str, LATER] = ""
+    """Model whose predictions were learned; "" for the dense float model itself. ``before`` and ``after`` are then the divergences
+    from it."""
 
     @property
     def better(self) -> bool:

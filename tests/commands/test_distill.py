@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ pytest.importorskip("timm")
 
 from safetensors.torch import load_file  # noqa: E402
 
-from edgevit.cli.render_distill import compress_command, print_distillation  # noqa: E402
 from edgevit.commands import distill as command  # noqa: E402
 from edgevit.commands.distill import distill_model  # noqa: E402
 from edgevit.distillation import distill as distilling  # noqa: E402
@@ -148,20 +146,6 @@ def test_a_teacher_of_other_classes_is_refused(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(UsageError, match="the teacher has 7 classes, the model 10"):
         distill_model(spec_of(), tmp_path / "out", Silent())
     assert not (tmp_path / "out").exists()
-
-
-def test_what_is_printed_ends_with_the_command_that_compresses_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    report = distill_model(spec_of(), tmp_path / "out", Silent())
-    print_distillation(report, tmp_path / "out")
-    lines = capsys.readouterr().out
-    assert "net0: trained on net1 and labels" in lines
-    assert "32 images kept apart" in lines
-    assert "40 other images" in lines
-    words = shlex.split(compress_command(report, tmp_path / "out"))
-    assert words[:5] == ["edgevit", "compress", "net0", "--weights", str(tmp_path / "out" / "weights.safetensors")]
-    assert words[5:] == ["--data", "digits"]
 
 
 def test_curves_with_and_without_labels_are_drawn(tmp_path: Path) -> None:

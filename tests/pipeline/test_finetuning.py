@@ -26,7 +26,17 @@ from edgevit.model.program.capture import load_program  # noqa: E402
 from edgevit.pipeline import finetuning  # noqa: E402
 from edgevit.pipeline.candidate import COMPRESS_STEPS  # noqa: E402
 from edgevit.pipeline.context import RunContext, open_context  # noqa: E402
-from edgevit.pipeline.finetuning import RECIPES, Untuned, keep_weights, tune, tuned_name, tuned_variant  # noqa: E402
+from edgevit.pipeline.finetuning import (  # noqa: E402
+    RECIPES,
+    Student,
+    Untuned,
+    keep_weights,
+    tune,
+    tuned_name,
+    tuned_variant,
+    tuning_job,
+    tuning_teacher,
+)
 from edgevit.pipeline.model_passes import TrainedModel, run_model_passes  # noqa: E402
 from edgevit.pipeline.token_passes import make_variants  # noqa: E402
 from edgevit.results.artifact import Preprocessing  # noqa: E402
@@ -162,6 +172,34 @@ def test_int8_of_each_backend_is_tuned_by_itself_and_float_once(world: Callable[
 def test_networks_without_attention_are_tuned_in_smaller_steps_unless_the_spec_says_how_large() -> None:
     full = RECIPES["full"]
     assert full.rate_for("cnn") < full.rate_for("transformer")
+
+
+def test_the_teacher_of_the_distillation_teaches_where_that_is_asked_for(world: Callable[..., World]) -> None:
+    made = world()
+    big = Model("big", small_vit(depth=3), replace(CONTRACT, mean=(0.1,) * 3), 5, random_weights=False)
+    itself = tuning_teacher(made.context, made.trained)
+    assert (itself.name, itself.program) == ("", made.trained.dense.program)
+    spec = made.context.inputs.spec
+    taught = replace(
+        made.context,
+        inputs=replace(
+            made.context.inputs,
+            teacher=big,
+            spec=spec.model_copy(update={"finetune": spec.finetune.model_copy(update={"teacher": "teacher"})}),
+        ),
+    )
+    found = tuning_teacher(taught, made.trained)
+    assert (found.name, found.preprocessing) == ("big", big.preprocessing)
+    image = torch.zeros(1, 3, 32, 32)
+    assert torch.allclose(load_program(found.program).module()(image), big.module(image), atol=1e-5)
+    assert tuning_teacher(replace(taught, inputs=replace(taught.inputs, spec=spec)), made.trained) == itself
+    variant = made.untuned().variant
+    job = tuning_job(
+        taught, made.trained, Student(variant.slug, small_vit(depth=2), CONTRACT), RECIPES["quick"], Path("w")
+    )
+    assert job.teacher == found.program
+    assert job.images.preprocessing == job.kept.preprocessing == big.preprocessing
+    assert job.kept_for_student.preprocessing == CONTRACT
 
 
 @pytest.mark.slow

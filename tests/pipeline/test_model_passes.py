@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -27,22 +24,6 @@ from tests.models import small_vit  # noqa: E402
 from tests.pipeline.contexts import make_context, make_inputs, noise, run_here  # noqa: E402
 
 CONTRACT = Preprocessing((32, 32), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-
-
-def test_a_full_disk_is_an_error_of_the_system(tmp_path: Path) -> None:
-    """The writer of safetensors raises an error of its own for it, which would pass for a bug."""
-    program = (
-        "import errno, resource; from pathlib import Path; from torch import nn\n"
-        "from edgevit.model.save import save_weights\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-        "try: save_weights(nn.Linear(192, 500), Path('f'))\n"
-        "except OSError as error: print(error.errno == errno.EFBIG)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-    )  # fmt: skip
-    assert done.stdout.strip() == "True"
 
 
 def test_distillation_changes_a_copy_and_is_done_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,7 +64,8 @@ class Negated(nn.Module):
         ({"data": RunData(noise(3, (0, 1, 1)), noise(2))}, "the evaluation images changed"),
         ({"data": RunData(noise(3, (0, 1, 0)).select(("1", "0", "2")), noise(2))}, "the evaluation images changed"),
         ({"data": RunData(noise(3, (0, 1, 0)), noise(2).select(("1", "0")))}, "the calibration images changed"),
-        ({"training_images": noise(4, (1, 0, 0, 0))}, "the training images changed"),
+        ({"training_images": TuningImages(noise(4, (1, 0, 0, 0)), noise(2))}, "the training images changed"),
+        ({"training_images": TuningImages(noise(4, (0, 0, 0, 0)), noise(3))}, "the training, kept apart images changed"),
         ({"tuning_images": TuningImages(noise(3), noise(2))}, "the fine-tuning images changed"),
         ({"tuning_images": TuningImages(noise(2), noise(3))}, "the kept-apart images changed"),
         ({"model": linear(2.0)}, "the (output|weights) of the model changed"),
@@ -80,7 +81,7 @@ def test_a_run_is_tied_to_all_that_its_stages_read(tmp_path: Path, changes: dict
     given = digits_spec()
     before: dict[str, Any] = {
         "data": RunData(noise(3, (0, 1, 0)), noise(2)),
-        "training_images": noise(4, (0, 0, 0, 0)),
+        "training_images": TuningImages(noise(4, (0, 0, 0, 0)), noise(2)),
         "tuning_images": TuningImages(noise(2), noise(2)),
         "model": linear(1.0),
         "teacher": linear(1.0),

@@ -17,7 +17,7 @@ from edgevit.distillation.finetune_job import Finetuned  # noqa: E402
 from edgevit.errors import CandidateFailed  # noqa: E402
 from edgevit.pipeline import tuned_candidates  # noqa: E402
 from edgevit.pipeline.context import Variant  # noqa: E402
-from edgevit.pipeline.finetuning import Untuned  # noqa: E402
+from edgevit.pipeline.finetuning import TuningTeacher, Untuned  # noqa: E402
 from edgevit.pipeline.tuned_candidates import Tuned, candidate_to_tune, divergences, make_tuned  # noqa: E402
 from edgevit.results.candidate import Candidate  # noqa: E402
 from edgevit.results.finetune import FinetunePoint  # noqa: E402
@@ -45,6 +45,8 @@ class World:
         monkeypatch.setattr(tuned_candidates, "tune", self._tune)
         monkeypatch.setattr(tuned_candidates, "tuned_variant", lambda *_: replace(VARIANT, slug="tome-8-quick"))
         monkeypatch.setattr(tuned_candidates, "build", self._build)
+        teacher = TuningTeacher("big", folder / "big.pt2", VARIANT.preprocessing)
+        monkeypatch.setattr(tuned_candidates, "tuning_teacher", lambda *_: teacher)
         monkeypatch.setattr(tuned_candidates, "keep_weights", lambda *_: self.context.stages.folder.path / "w")
         monkeypatch.setattr(tuned_candidates._Tuning, "_divergences", lambda _, *given: self._divergences(*given))
         spec = Spec.model_validate({"model": {"name": "m"}, "finetune": {"mode": "quick"}})
@@ -94,7 +96,7 @@ def test_a_better_file_takes_the_place_of_the_untuned_by_the_recipe_for_tuned_we
     assert (record.untuned, record.tuned) == (UNTUNED.id, f"openvino/{INT8}/tome-8-quick")
     assert (record.before, record.after) == (pytest.approx(0.1), pytest.approx(0.05))
     assert record.change.low <= record.after - record.before <= record.change.high < 0
-    assert (record.images, record.kept, record.weights) == (3, 5, "w")
+    assert (record.images, record.kept, record.weights, record.teacher) == (3, 5, "w", "big")
 
 
 def test_a_scheme_that_is_not_simulated_keeps_its_recipe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

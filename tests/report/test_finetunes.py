@@ -48,6 +48,9 @@ def test_a_line_for_the_terminal() -> None:
     assert finetune_line(QUICK) == (
         "fine-tuning of tome-8-gather (quick): KL divergence 0.1000 → 0.0700 on 32 images kept apart, 61.0 s"
     )
+    taught = make_finetune(teacher="digits_cnn")
+    assert finetune_line(taught).startswith("fine-tuning of tome-8-gather (quick, from digits_cnn): KL")
+    assert "| quick, from digits_cnn: norms" in finetunes_section(make_run(finetunes=(taught,)), None)
     assert finetune_line(VAIN).endswith("(the divergence no longer fell): not better, left out")
 
 

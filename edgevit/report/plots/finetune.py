@@ -47,7 +47,7 @@ def draw_finetunes(run: Run, path: Path) -> None:
         axes.plot([finetune.images_seen] * len(taken), taken, marker="o", ms=11, mfc="none", mec=colour, mew=1.5)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("views of images")
-    axes.set_ylabel("KL divergence from the dense model (nats)")
+    axes.set_ylabel("KL divergence from the model that is learned from (nats)")
     axes.set_title(
         "Fine-tuning as trained (int8 simulated), on the images kept apart; a ring marks the step taken",
         loc="left",
