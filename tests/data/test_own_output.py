@@ -11,7 +11,9 @@ from edgevit.data.own_output import is_own_output
 from tests.data.pictures import save
 
 
-@pytest.mark.parametrize("name", ["begin.json", "run.json", "report.md", "sensitivity.json", "attention_distance.png"])
+@pytest.mark.parametrize(
+    "name", ["begin.json", "run.json", "distill.json", "report.md", "sensitivity.json", "attention_distance.png"]
+)
 def test_a_folder_of_results_is_no_class(tmp_path: Path, name: str) -> None:
     for folder in ("Abyss", "Bee", "Cat"):
         save(tmp_path / folder / "a.png", 0)
