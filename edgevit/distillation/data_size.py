@@ -87,7 +87,7 @@ def data_size_warning(images: int, classes: int | None, architecture: Family, pr
         verdict = f"a ViT from scratch is hopeless with {each}"
         findings = [_nearest(PUBLISHED, images), _nearest(MEASURED, images)]
     else:
-        verdict = f"a ViT from scratch stays behind with {each}: below {BEHIND_BELOW / 1e6:.2f} M"
+        verdict = f"a ViT from scratch stays behind with {each}, fewer than ImageNet-1k's {BEHIND_BELOW / 1e6:.2f} M"
         findings = [_nearest(PUBLISHED, images)]
     said = "; ".join(f"{finding.text} [{finding.source}]" for finding in findings)
     return f"{verdict}: {said}. {_INSTEAD}"

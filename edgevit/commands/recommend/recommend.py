@@ -69,7 +69,7 @@ def recommend(situation: Situation, runs: Sequence[Path] = ()) -> Recommendation
         reasons=decision.reasons,
         contradictions=decision.contradictions,
         changes=changes(asked, offered(asked), answer),
-        advice=tuple(_advice(asked, own, offered(asked))),
+        advice=(*_advice(asked, own, offered(asked)), *_next_steps(first, asked, profile)),
     )
 
 
@@ -122,6 +122,20 @@ def _front(candidates: Sequence[OfferedNetwork]) -> tuple[OfferedNetwork, ...]:
 
 def _cost(network: OfferedNetwork) -> float:
     return network.latency_ms.p50 if network.latency_ms else network.macs
+
+
+def _next_steps(first: Sequence[OfferedNetwork], situation: Situation, profile: str | None) -> list[str]:
+    """The commands that train and compress the first network."""
+    if not first:
+        return []
+    name, found = first[0].name, []
+    weights = "--weights FILE"
+    if situation.task == "classification":
+        start = "--random-weights" if situation.from_scratch else weights
+        found.append(f"to train it: edgevit distill {name} {start} --classes N --train IMAGES --out taught")
+        weights = "--weights taught/weights.safetensors --set model.num_classes=N"
+    with_profile = f" --profile {profile}" if profile else ""
+    return [*found, f"to compress it: edgevit compress {name} {weights} --data IMAGES{with_profile} --out run"]
 
 
 def _advice(situation: Situation, runs: Sequence[OwnRun], offered: Sequence[OfferedNetwork]) -> list[str]:

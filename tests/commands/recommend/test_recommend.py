@@ -115,6 +115,35 @@ def test_a_4k_image_with_small_details_is_priced_whole() -> None:
     assert any("--fine-detail" in line for line in smaller.advice)
 
 
+def test_the_next_commands_are_told_and_parse() -> None:
+    found = recommend(Situation(images=5_000, device="raspberry-pi-5", max_latency_ms=30.0))
+    train, compress = found.advice[-2:]
+    assert (
+        train
+        == f"to train it: edgevit distill {found.networks[0].name} --weights FILE --classes N --train IMAGES --out taught"
+    )
+    assert compress.endswith("--profile raspberry-pi-5 --out run")
+    scratch = recommend(Situation(images=5_000, pretraining="none"))
+    assert "--random-weights" in scratch.advice[-2] and "--profile" not in scratch.advice[-1]
+    assert not any("distill" in line for line in recommend(Situation(task="dense")).advice)
+    assert (
+        recommend(Situation(device="raspberry-pi-zero-2-w", max_latency_ms=0.5)).advice[-1].startswith("a run of two")
+    )
+
+
+@pytest.mark.parametrize("images", [5_000, 50_000])
+def test_options_of_the_next_commands_are_options_of_the_commands(images: int) -> None:
+    import typer
+
+    from edgevit.cli.app import make_app
+
+    root = typer.main.get_command(make_app())
+    for line in recommend(Situation(images=images, device="rk3588")).advice[-2:]:
+        name, *words = line.partition("edgevit ")[2].split()
+        known = {option for parameter in root.commands[name].params for option in parameter.opts}  # type: ignore[attr-defined]
+        assert {word for word in words if word.startswith("--")} <= known
+
+
 def test_unknown_devices_and_what_is_no_run_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as error:
         recommend(Situation(device="raspbery-pi-5"))
