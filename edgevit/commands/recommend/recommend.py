@@ -164,6 +164,11 @@ def _advice(situation: Situation, runs: Sequence[OwnRun], offered: Sequence[Offe
         )
     if situation.resolution is not None and situation.full_size is None:
         found.append("images are made as small as the network takes them; --fine-detail if that loses what counts")
+    if situation.fine_detail:
+        found.append(
+            "`--tiles size=224,overlap=0.1,reduce=max` feeds large images in tiles instead: the cost then grows with the pixels alone,"
+            " that of a ViT too, and a tile sees nothing of the others"
+        )
     if situation.explanations:
         found.append(
             "`edgevit explain` shows attention of a ViT and Grad-CAM of a CNN alike: neither family is ruled out by it"

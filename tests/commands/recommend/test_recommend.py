@@ -110,6 +110,7 @@ def test_a_4k_image_with_small_details_is_priced_whole() -> None:
     found = recommend(situation)
     assert found.family == "cnn"
     assert all(network.input_size == (2160, 3840) for network in found.networks)
+    assert any("--tiles" in line for line in found.advice)
     smaller = recommend(Situation(resolution=(2160, 3840), device="jetson-agx-orin", max_latency_ms=100.0))
     assert all(network.input_size[0] < 400 for network in smaller.networks)
     assert any("--fine-detail" in line for line in smaller.advice)
