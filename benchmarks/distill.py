@@ -169,15 +169,14 @@ def memory(asked: Asked) -> list[Row]:
     spec.write_text(
         f"""
 [model]
-name = "mobilenetv3_small_050"
+name = "{_MODELS}:photo_vit"
 random_weights = true
-num_classes = {_CLASSES}
 [data]
 train = "{many}"
 evaluation = "{few}"
 [distill]
 accelerator = "{asked.accelerator}"
-teacher = {{name = "mobilenetv3_small_050", random_weights = true, num_classes = {_CLASSES}}}
+teacher = {{name = "{_MODELS}:photo_vit", random_weights = true}}
 """,
         encoding="utf-8",
     )

@@ -49,6 +49,16 @@ def cifar_vit(num_classes: int = 10) -> nn.Module:
     return _with_config(vit, num_classes)
 
 
-def _with_config(net: nn.Module, num_classes: int) -> nn.Module:
-    net.pretrained_cfg = net.default_cfg = {**_CIFAR, "num_classes": num_classes}  # type: ignore[assignment]
+def photo_vit(num_classes: int = 10) -> nn.Module:
+    """Returns a vision transformer that costs less than the decoding of a photo: 49 patches of 32 x 32 pixels, 4 blocks of width 96."""
+    ensure_torchvision_schemas()
+    from timm.models import VisionTransformer
+
+    vit = VisionTransformer(img_size=224, patch_size=32, num_classes=num_classes, embed_dim=96, depth=4, num_heads=3)
+    return _with_config(vit, num_classes, 224)
+
+
+def _with_config(net: nn.Module, num_classes: int, side: int = 32) -> nn.Module:
+    config = {**_CIFAR, "input_size": (3, side, side), "num_classes": num_classes}
+    net.pretrained_cfg = net.default_cfg = config  # type: ignore[assignment]
     return net
