@@ -10,7 +10,7 @@ from typing import Literal
 
 from edgevit.devices.features import FEATURES
 from edgevit.devices.graph_table import by_name, read_graphs
-from edgevit.model.published import SOURCE, PublishedTop1, read_published
+from edgevit.model.published import PublishedTop1, read_published
 from edgevit.results.family import Family
 from edgevit.results.recommendation import Pretraining
 
@@ -194,16 +194,3 @@ def _graphs() -> Iterator[tuple[str, tuple[int, int], tuple[float, ...]]]:
         name, _, size = graph.rpartition("@")
         height, _, width = size.partition("x")
         yield name, (int(height), int(width)), values
-
-
-__all__ = [
-    "SOURCE",
-    "Architecture",
-    "Network",
-    "architecture_of",
-    "family_of_name",
-    "macs",
-    "networks",
-    "scaled",
-    "weights",
-]

@@ -31,7 +31,7 @@ class OwnRun:
     family: Family | None
     """None where it is not known by the name of the model."""
     images: str
-    """That it was scored on."""
+    """That it was scored on; of a run that does not say, the run's own, equal to no other's."""
     top1: float | None
     interval: Interval | None
     """Of ``top1``."""
@@ -129,7 +129,7 @@ def _own(path: str, run: Run, device: Device | None) -> OwnRun:
         path=path,
         model=model,
         family=family_of_name(model),
-        images=f"{accuracy.samples} images of {run.evaluation.source if run.evaluation else '?'}" if accuracy else "",
+        images=f"{accuracy.samples} images of {run.evaluation.source if run.evaluation else path}" if accuracy else "",
         top1=accuracy.top1 if accuracy else None,
         interval=accuracy.top1_interval if accuracy else None,
         latency_ms=_latency(candidate, place, device),

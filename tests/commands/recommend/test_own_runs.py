@@ -96,6 +96,12 @@ def test_the_better_family_decides(tmp_path: Path) -> None:
     assert last.families == ("cnn",) and last.basis == "your run"
 
 
+def test_runs_that_do_not_say_what_they_were_scored_on_are_not_compared(tmp_path: Path) -> None:
+    made = (scored("vit_tiny_patch16_224", 0.90), scored("mobilenetv2_100", 0.95))
+    folders = [write(tmp_path / str(at), replace(run, evaluation=None)) for at, run in enumerate(made)]
+    assert verdict(read_runs(folders, None), Situation()) is None
+
+
 @pytest.mark.parametrize("what", ["missing", "empty", "no_choice", "twice"])
 def test_what_is_no_run_is_refused(tmp_path: Path, what: str) -> None:
     folder = tmp_path / "run"
