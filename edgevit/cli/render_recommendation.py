@@ -87,12 +87,12 @@ def _row(place: str, network: OfferedNetwork) -> tuple[str, ...]:
 
 
 def _mark(reason: Reason, family: Family | None) -> str:
-    """Whether a reason speaks for the answer."""
+    """Which families a reason speaks for, and whether the answer is among them."""
     if reason.strength == "excludes":
         return f"rules out {_named(reason.families)}"
     if not reason.families:
         return "known"
-    return f"{'for' if family in reason.families else 'against'} ({_named(reason.families)})"
+    return f"for {_named(reason.families)}{'' if family in reason.families else ' instead'}"
 
 
 def _named(families: tuple[Family, ...]) -> str:

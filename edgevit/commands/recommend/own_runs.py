@@ -39,6 +39,8 @@ class OwnRun:
     """On the device of the situation, or, where none is named, on the run's host; None where it is not known there."""
     latency_words: str
     """Such as "measured on raspberrypi" or "predicted"."""
+    unstable: str = ""
+    """Why a measured latency cannot be relied on; it decides nothing then."""
 
     def is_within(self, situation: Situation) -> bool:
         """Returns whether it meets the latency budget; without one, all do."""
@@ -86,7 +88,7 @@ def verdict(runs: Sequence[OwnRun], situation: Situation) -> Verdict | None:
 
     Several families have to have a run that was scored on the same images. Of the runs within the budget, the most accurate one and
     those of which that cannot be told beyond both intervals are equal; where they are of several families, the fastest decides if its
-    family is clearly faster on the same machine.
+    family is clearly faster on the same machine, by times that can be relied on.
     """
     known = [run for run in runs if run.family is not None and run.top1 is not None and run.interval is not None]
     if len({run.family for run in known}) < 2 or len({run.images for run in known}) > 1:
@@ -103,6 +105,8 @@ def verdict(runs: Sequence[OwnRun], situation: Situation) -> Verdict | None:
         return Verdict(best.family, words)
     timed = sorted((run.latency_ms, at) for at, run in enumerate(equal) if run.latency_ms is not None)
     if len(timed) < len(equal) or len({run.latency_words for run in equal}) > 1:
+        return None
+    if any(run.unstable for run in equal):
         return None
     fastest = equal[timed[0][1]]
     other = next(run for run in (equal[at] for _, at in timed) if run.family != fastest.family)
@@ -134,6 +138,7 @@ def _own(path: str, run: Run, device: Device | None) -> OwnRun:
         interval=accuracy.top1_interval if accuracy else None,
         latency_ms=_latency(candidate, place, device),
         latency_words=words,
+        unstable=_unstable(candidate, place),
     )
 
 
@@ -160,9 +165,17 @@ def _latency(candidate: Candidate, place: str, device: Device | None) -> float |
     return prediction.latency_ms.p50 if prediction and prediction.latency_ms else None
 
 
+def _unstable(candidate: Candidate, place: str) -> str:
+    rounds, measurement = candidate.latency_on(place), candidate.measurement(place)
+    if rounds is not None:
+        return rounds.unstable
+    return measurement.conditions.unstable if measurement is not None else ""
+
+
 def _reason(run: OwnRun, situation: Situation) -> Reason:
     accuracy = f"{units.percent(run.top1)} on {run.images}" if run.top1 is not None else "no accuracy"
     latency = f"{units.milliseconds(run.latency_ms)}, {run.latency_words}" if run.latency_ms else run.latency_words
+    latency += f", not stable ({run.unstable})" if run.unstable else ""
     budget = situation.max_latency_ms
     verdict = "" if budget is None else ", within the budget" if run.is_within(situation) else ", not within the budget"
     family = FAMILY_TITLES[run.family] if run.family else "family not known by its name"

@@ -142,3 +142,14 @@ def test_speed_decides_only_where_it_is_clear(other: OwnRun) -> None:
 def test_accuracy_comes_before_speed() -> None:
     found = verdict((own("a", "cnn", 0.90, 2.0), own("b", "vit", 0.95, 5.0)), Situation())
     assert found is not None and found.family == "vit"
+
+
+def test_times_that_cannot_be_relied_on_decide_nothing() -> None:
+    interval = Interval(0.89, 0.91)
+    slow = OwnRun("a", "vit_tiny_patch16_224", "vit", "val", 0.9, interval, 9.0, "measured on board")
+    fast = replace(slow, path="b", model="mobilenetv2_100", family="cnn", latency_ms=3.0)
+    found = verdict((slow, fast), Situation())
+    assert found is not None and found.family == "cnn"
+    drifting = replace(fast, unstable="the clock fell by 30 %")
+    assert verdict((slow, drifting), Situation()) is None
+    assert "not stable (the clock fell by 30 %)" in run_reasons((slow, drifting), Situation())[1].text
