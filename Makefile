@@ -13,6 +13,7 @@
 # make bench-host   predictions of a calibrated host against measurements, on networks that it did not see
 # make bench-latency   whether latencies repeat, under changing load: docs/latency-protocol.md
 # make bench-gate   how often gate --measure is right, under changing load: docs/regression-gate-trials.md
+# make bench-scale   what it costs to carry tasks out on workers, and how it scales
 # make resolve   which extra resolves where, and its size: docs/installing.md
 # make test-kill   runs ended at 50 random moments in every way, resumed, and compared with an unbroken one
 
@@ -20,7 +21,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test test-all test-kill lint bench bench-quantize bench-tokens bench-engine bench-latency bench-gate bench-host bench-compress bench-distill bench-finetune resolve families digits docs demo-page
+.PHONY: install demo test test-all test-kill lint bench bench-quantize bench-tokens bench-engine bench-latency bench-gate bench-host bench-compress bench-distill bench-finetune bench-scale resolve families digits docs demo-page
 .DELETE_ON_ERROR:
 
 install: $(STAMP)
@@ -78,6 +79,9 @@ bench-finetune: $(STAMP)
 
 bench-compress: $(STAMP)
 	$(BIN)/python -m benchmarks.compress
+
+bench-scale: $(STAMP)
+	$(BIN)/python -m benchmarks.scale_out
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.prediction_speed

@@ -78,6 +78,7 @@ COVERED_BY: Mapping[str, str] = {
 OTHER_FILES: Mapping[str, str] = {
     "tests/bad_input/": "command lines and files that are wrong, and how each has to end",
     "tests/cluster/clusters.py": "clusters on loopback",
+    "tests/cluster/test_resume.py": "drivers that are killed",
     "tests/cluster/file_jobs.py": "functions with files for child processes",
     "tests/cli/test_help.py": "the help of every command",
     "tests/cli/test_json.py": "--json of every command",

@@ -48,7 +48,9 @@ def worker(
     """
     from edgevit.cli.cluster import tell_ready
     from edgevit.cluster.worker import WorkerSettings, run_worker
+    from edgevit.measure.boards.address import parse_address
     from edgevit.measure.host import host_fingerprint
 
-    settings = WorkerSettings(scheduler, host_fingerprint(1), name, jobs, tuple(board or ()), tls, scratch)
+    boards = tuple(str(parse_address(each)) for each in board or ())
+    settings = WorkerSettings(scheduler, host_fingerprint(1), name, jobs, boards, tls, scratch)
     run_worker(settings, partial(tell_ready, as_json=as_json))

@@ -30,16 +30,21 @@ class Cluster:
     """All times of a run on hosts are from this one."""
 
     @property
+    def slots(self) -> int:
+        """Tasks that are carried out side by side."""
+        return sum(machine.slots for machine in self.machines)
+
+    @property
     def window(self) -> int:
         """Tasks that are asked for side by side."""
-        return _TASKS_PER_SLOT * sum(machine.slots for machine in self.machines)
+        return _TASKS_PER_SLOT * self.slots
 
     @property
     def description(self) -> str:
         """For people."""
-        machines, slots = len(self.machines), sum(machine.slots for machine in self.machines)
+        machines = len(self.machines)
         return (
-            f"cluster {self.url}: {machines} machine{'s' if machines > 1 else ''}, {slots} tasks side by side;"
+            f"cluster {self.url}: {machines} machine{'s' if machines > 1 else ''}, {self.slots} tasks side by side;"
             f" times are from {self.ruler.name}"
         )
 

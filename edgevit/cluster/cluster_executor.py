@@ -12,7 +12,7 @@ from typing import Any
 from edgevit.cluster.client import Cluster
 from edgevit.cluster.engine import Submitted
 from edgevit.cluster.parcel import RUN, Outcome, Parcel, digests, moved_text, write_question
-from edgevit.cluster.resources import Needs, check_met, task_needs, timing_needs
+from edgevit.cluster.resources import Needs, board_needs, check_met, task_needs, timing_needs
 from edgevit.cluster.stored_executor import StoredExecutor
 from edgevit.cluster.task_store import Keys
 from edgevit.errors import CandidateFailed, DiskFull, UsageError
@@ -34,6 +34,11 @@ class ClusterExecutor(StoredExecutor):
     """As its base, on other machines. Tasks that read what only this machine has are carried out here."""
 
     cluster: Cluster = field(kw_only=True)
+
+    @property
+    def boards_elsewhere(self) -> bool:
+        """See :attr:`edgevit.run.executor.Executor.boards_elsewhere`."""
+        return True
 
     @property
     def at_once(self) -> int:
@@ -102,6 +107,8 @@ class ClusterExecutor(StoredExecutor):
 
     def _needs(self, tasks: Sequence[Task[Any, Any]], timing: bool) -> Needs:
         basis = self.tasks.basis
+        if tasks[0].board:
+            return board_needs(basis.versions, tasks[0].board)
         if timing:
             return timing_needs(basis.versions, self.cluster.ruler)
         return task_needs(basis.versions, basis.isa if any(task.by_isa for task in tasks) else None)

@@ -53,7 +53,9 @@ class Compute:
     """What carries out tasks, before it is known which run they belong to."""
 
     jobs: int
-    """Tasks side by side."""
+    """Tasks that a run asks for side by side."""
+    slots: int
+    """Tasks that are carried out side by side."""
     _where: Where
     _store: Store | None
     _cluster: Cluster | None
@@ -119,7 +121,8 @@ def open_compute(where: Where, folder: RunFolder) -> Iterator[Compute]:
             raise UsageError("--tls is for a cluster", "add --cluster tls://HOST:PORT")
         if where.reuse_measurements and not where.store:
             raise UsageError("--reuse-measurements looks into a store", "add --store, or --cluster")
-        yield Compute(where.jobs or processors(), where, open_store(where.store) if where.store else None, None)
+        jobs = where.jobs or processors()
+        yield Compute(jobs, jobs, where, open_store(where.store) if where.store else None, None)
         return
     if where.jobs is not None:
         raise UsageError(
@@ -134,7 +137,7 @@ def open_compute(where: Where, folder: RunFolder) -> Iterator[Compute]:
     from edgevit.cluster.client import open_cluster
 
     with open_cluster(where.cluster, where.tls, folder.noted(_RULER)) as cluster:
-        yield Compute(cluster.window, replace(where, store=store.url), store, cluster)
+        yield Compute(cluster.window, cluster.slots, replace(where, store=store.url), store, cluster)
 
 
 def default_store() -> Path:

@@ -2,50 +2,52 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
-from edgevit.errors import CandidateFailed, EdgevitError, UsageError
-from edgevit.measure.bench import BenchJob
-from edgevit.measure.boards.board import Board, open_board
+from edgevit.errors import EdgevitError, UsageError
 from edgevit.measure.boards.connection import BoardSpec
-from edgevit.measure.rounds import RoundEntry, RoundSettings, measure_rounds, rounds_for
+from edgevit.pipeline.board_job import (
+    BoardJob,
+    BoardRounds,
+    LookJob,
+    look_at_board,
+    look_task,
+    measure_on_board,
+    rounds_task,
+)
 from edgevit.pipeline.context import RunContext
 from edgevit.pipeline.final_round import round_entry, takes_part
 from edgevit.pipeline.inputs import Inputs
-from edgevit.pipeline.tasks import bench_task
 from edgevit.results.board import BoardRecord
 from edgevit.results.candidate import Candidate
-from edgevit.results.measurement import Measurement, RoundLatency
 from edgevit.run.executor import Executor
 from edgevit.run.progress import Progress
 
 
-@dataclass(frozen=True)
-class BoardRounds:
-    """What was found on one board."""
-
-    record: BoardRecord
-    latencies: dict[str, RoundLatency]
-    """By the id of a candidate."""
-    measurements: dict[str, Measurement]
-    """Likewise, each by itself."""
-
-
-def look_at_boards(inputs: Inputs, progress: Progress) -> None:
+def look_at_boards(inputs: Inputs, executor: Executor, log: Path, progress: Progress) -> None:
     """Connects to each board, so that one that cannot be used is found before anything heavy starts.
+
+    Args:
+        inputs: Of the run.
+        executor: Carries it out where a board belongs to another machine.
+        log: Gets what that machine prints.
+        progress: Progress callback.
 
     Raises:
         UsageError: a board cannot be reached, or has none of the runtimes of the run.
     """
     for asked in inputs.boards:
-        with _open(inputs, asked, progress) as board:
-            runtimes = [backend.title for backend in inputs.backends if not board.lacks(backend)]
-            progress.message(f"{asked.address}: {board.host.cpu}, {board.host.cores} cores, {', '.join(runtimes)}")
-            for reason in filter(None, map(board.lacks, inputs.backends)):
-                progress.message(f"{asked.address}: {reason}; its candidates are not measured on it")
+        job = LookJob(asked, tuple(backend.name for backend in inputs.backends), inputs.spec.measure, time.time())
+        if executor.boards_elsewhere:
+            found = executor.run_now(look_task(job), log)
+        else:
+            found = look_at_board(job, progress.message)
+        for line in found.lines:
+            progress.message(f"{asked.address}: {line}")
 
 
 def time_on_boards(
@@ -90,59 +92,20 @@ def with_boards(candidate: Candidate, boards: Sequence[BoardRounds]) -> Candidat
 
 
 def _time_on(context: RunContext, candidates: tuple[Candidate, ...], asked: BoardSpec) -> BoardRounds | EdgevitError:
-    stage = f"time candidates on {asked.address}"
+    stages, stage = context.stages, f"time candidates on {asked.address}"
+    job = BoardJob(
+        board=asked,
+        backends=tuple(backend.name for backend in context.inputs.backends),
+        entries=tuple(round_entry(context, each) for each in candidates),
+        measure=context.inputs.spec.measure,
+        seed=context.inputs.spec.seed,
+        log=stages.folder.log(f"board-{asked.name}"),
+    )
     try:
-        return context.stages.run_elsewhere(stage, BoardRounds, partial(_measure_on, context, candidates, asked, stage))
+        if stages.executor.boards_elsewhere:
+            return stages.run_in_child_elsewhere(stage, f"worker-{asked.name}", rounds_task(job))
+        measure = partial(measure_on_board, job, stages.progress.message, partial(stages.progress.stage, stage))
+        return stages.run_elsewhere(stage, BoardRounds, measure)
     except UsageError as error:
-        context.stages.progress.message(f"{asked.address}: {error.message}")
+        stages.progress.message(f"{asked.address}: {error.message}")
         return error
-
-
-def _measure_on(context: RunContext, candidates: tuple[Candidate, ...], asked: BoardSpec, stage: str) -> BoardRounds:
-    inputs, progress, spec = context.inputs, context.stages.progress, context.inputs.spec
-    log = context.stages.folder.log(f"board-{asked.name}")
-    with _open(inputs, asked, progress) as board:
-        lacks = {backend.name: board.lacks(backend) for backend in inputs.backends}
-        failures = {each.id: lacks[each.backend] for each in candidates if lacks[each.backend]}
-        entries = [_sent(context, board, each) for each in candidates if each.id not in failures]
-        measurements: dict[str, Measurement] = {}
-        with Executor(board.at_once, spec.measure.timeout_seconds, log, start=board.start) as executor:
-            for entry in entries:  # what the runtime there refuses is found here, and has no part in the rounds
-                try:
-                    alone = executor.run_now(bench_task(_job(context, entry)), log)
-                except (CandidateFailed, UsageError) as error:
-                    board.connection.check(f"measuring {entry.name}")  # a lost connection is no fault of the candidate
-                    failures[entry.name] = error.message
-                else:
-                    measurements[entry.name] = replace(alone, device=board.name)
-            able = [entry for entry in entries if entry.name in measurements]
-            settings = RoundSettings(spec.measure.threads, rounds_for(len(able)), at_once=board.at_once, seed=spec.seed)
-            rounds = measure_rounds(
-                able, settings, partial(executor.run_in_turn, log=log), partial(progress.stage, stage)
-            )
-        record = BoardRecord(board.name, board.host, board.emulated, {**failures, **rounds.failures})
-    return BoardRounds(record, dict(rounds.latencies), measurements)
-
-
-def _open(inputs: Inputs, asked: BoardSpec, progress: Progress) -> AbstractContextManager[Board]:
-    measure = inputs.spec.measure
-    return open_board(
-        asked, inputs.backends, measure.threads, measure.timeout_seconds, progress.message, need_all=False
-    )
-
-
-def _sent(context: RunContext, board: Board, candidate: Candidate) -> RoundEntry:
-    entry = round_entry(context, candidate)
-    return replace(entry, artifact=board.send(entry.artifact), files=())
-
-
-def _job(context: RunContext, entry: RoundEntry) -> BenchJob:
-    settings = context.inputs.spec.measure
-    return BenchJob(
-        backend=entry.backend,
-        artifact=entry.artifact,
-        threads=settings.threads,
-        precision=entry.precision,
-        min_runs=settings.min_runs,
-        min_seconds=settings.min_seconds,
-    )

@@ -175,9 +175,9 @@ def _carry_out(
         if run is not None:
             write_report(run, folder.path)
             return run
-        look_at_boards(inputs, progress)
+        look_at_boards(inputs, executor, folder.log("boards"), progress)
         executor.warm_up([PYTORCH, *(backend.preload for backend in inputs.backends)])
-        progress.begin(plan_run(inputs, compute.jobs, measures=bool(settings.steps.measuring)))
+        progress.begin(plan_run(inputs, compute.slots, measures=bool(settings.steps.measuring)))
         run = _make_run(inputs, Stages(folder, executor, progress), settings.steps, deadline)
         if inputs.data.calibration:
             about = f"Calibration images of {spec.model.name}"

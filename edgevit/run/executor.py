@@ -82,6 +82,11 @@ class Executor:
             self._servers.close()
 
     @property
+    def boards_elsewhere(self) -> bool:
+        """Whether boards belong to other machines, which tasks have to be carried out on."""
+        return False
+
+    @property
     def at_once(self) -> int:
         """Processes that load side by side before they time something one after the other."""
         return self.jobs

@@ -152,6 +152,14 @@ class Stages:
         """
         return self._once(stage, kind, make, turn=self.executor.waiting())
 
+    def run_in_child_elsewhere(self, stage: str, log: str, task: Task[Any, Answer]) -> Answer:
+        """As :meth:`run_in_child`, for a task that takes no time of this machine: see :meth:`run_elsewhere`."""
+        make = functools.partial(
+            self.executor.run_now, task, self.folder.log(log), functools.partial(self.progress.stage, stage)
+        )
+        key = task.key(self.folder.path, self.folder.digest)
+        return self._once(stage, task.answer, make, task.files, key=key, turn=self.executor.waiting())
+
     def side_by_side(self, calls: Sequence[Callable[[], Answer]]) -> list[Answer]:
         """Makes calls that carry out stages, side by side; see :meth:`edgevit.run.executor.Executor.side_by_side`."""
         return self.executor.side_by_side(calls)

@@ -35,6 +35,8 @@ class Task(Generic[Argument, Answer]):
     """Whether it times something, so that nothing else may run meanwhile."""
     here: bool = False
     """Whether it reads what only this machine has and ``inputs`` do not name, such as images of the user's."""
+    board: str = ""
+    """Address of a board that it uses, which one machine of a cluster has; "" for none."""
     by_isa: bool = False
     """Whether its answer depends on the instruction sets of the processor, as the logits of int8 do."""
 

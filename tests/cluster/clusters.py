@@ -17,6 +17,8 @@ from edgevit.cluster.execution import Where, open_compute
 from edgevit.measure.host import host_fingerprint
 from edgevit.run.executor import Executor
 from edgevit.run.folder import RunFolder
+from edgevit.run.progress import Silent
+from edgevit.run.stages import Stages
 from edgevit.spec.spec import Spec
 
 ROOT = Path(__file__).parents[2]
@@ -84,9 +86,17 @@ def cluster(folder: Path, *arguments: str, workers: Mapping[str, int]) -> Iterat
 @contextmanager
 def opened(path: Path, where: Where, *, resume: bool = False, timeout_seconds: float = 60.0) -> Iterator[Executor]:
     """Gives what carries out the tasks of a run in a folder."""
+    with stages_in(path, where, resume=resume, timeout_seconds=timeout_seconds) as stages:
+        yield stages.executor
+
+
+@contextmanager
+def stages_in(path: Path, where: Where, *, resume: bool = True, timeout_seconds: float = 60.0) -> Iterator[Stages]:
+    """Gives what carries out the stages of a run in a folder."""
     folder = RunFolder(path, Spec.model_validate({"model": {"name": "digits_vit"}}), (), resume)
     host = host_fingerprint(1)
     with ExitStack() as stack:
         compute = stack.enter_context(open_compute(where, folder))
         stack.enter_context(folder)
-        yield stack.enter_context(compute.executor(folder, timeout_seconds, compute.host or host))
+        executor = stack.enter_context(compute.executor(folder, timeout_seconds, compute.host or host))
+        yield Stages(folder, executor, Silent())

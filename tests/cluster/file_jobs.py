@@ -65,12 +65,38 @@ def sleep(job: Number) -> Span:
     return Span(begin, time.time(), os.environ.get("XDG_CACHE_HOME", ""))
 
 
+@dataclass(frozen=True)
+class Numbered:
+    """An answer that is the same whenever and wherever it is given."""
+
+    number: int
+    square: int
+
+
+def numbered(job: Number) -> Numbered:
+    note(f"numbered {job.number}")
+    time.sleep(job.seconds)
+    return Numbered(job.number, job.number**2)
+
+
 def sleep_in_turn(job: Number) -> Span:
     note("sleep in turn")
     wait_for_turn()
     begin = time.time()
     time.sleep(job.seconds)
     return Span(begin, time.time(), os.environ.get("XDG_CACHE_HOME", ""))
+
+
+def nothing(job: Number) -> Span:
+    return Span(0, 0, "")
+
+
+def spin(job: Number) -> Span:
+    """Computes for so many seconds of this process's own."""
+    begin = time.time()
+    while time.process_time() < job.seconds:
+        sum(range(1000))
+    return Span(begin, time.time(), "")
 
 
 def tell_progress(job: Number) -> Span:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from edgevit.cluster.execution import Where
+from edgevit.cluster.status import cluster_status
 from edgevit.errors import CandidateFailed, UsageError
 from edgevit.run.executor import Cancelled, Executor
 from edgevit.run.task import Task
@@ -163,16 +164,10 @@ def children(process: int) -> list[int]:
     return found[1:]
 
 
-def sleeping(local: LocalCluster, text: str = "sleep") -> int:
-    """How many tasks the workers hold, by what they tell."""
-    told = subprocess.run(
-        [sys.executable, "-m", "edgevit", "cluster", "status", local.url],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=ROOT,
-    ).stdout
-    return told.count(f":{text}, for ")
+def sleeping(local: LocalCluster) -> int:
+    """How many tasks the workers carry out."""
+    status = cluster_status(local.url, None)
+    return sum(len(each.machine.holds) for each in status.machines if each.machine)
 
 
 def test_cancelling_ends_the_children(two_workers: LocalCluster, tmp_path: Path) -> None:
@@ -200,6 +195,7 @@ _DRIVER = """
 import sys
 from pathlib import Path
 from edgevit.cluster.execution import Where
+from edgevit.cluster.status import cluster_status
 from tests.cluster.clusters import opened
 from tests.cluster.test_cluster_executor import number
 folder = Path(sys.argv[1])
@@ -208,6 +204,7 @@ with opened(folder / "run", Where(cluster=sys.argv[2], store=str(folder / "store
 """
 
 
+@pytest.mark.slow
 def test_a_driver_that_is_killed_leaves_no_child_on_the_workers(two_workers: LocalCluster, tmp_path: Path) -> None:
     driver = subprocess.Popen([sys.executable, "-c", _DRIVER, str(tmp_path), two_workers.url], cwd=ROOT)
     wait_until(lambda: sleeping(two_workers) == 1)
@@ -223,6 +220,7 @@ def wait_until(condition: Any, seconds: float = 60.0) -> None:
         time.sleep(0.2)
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_goes_away_ends_the_run(tmp_path: Path) -> None:
     with cluster(tmp_path, workers={"one": 1}) as local, opened(tmp_path / "run", where(local, tmp_path)) as executor:
         threading.Timer(3.0, local.processes["scheduler"].kill).start()
@@ -273,6 +271,7 @@ def test_200_mixed_tasks_with_no_timing_overlapped(two_workers: LocalCluster, tm
     assert not any(itertools.starmap(overlaps, itertools.combinations(timed.values(), 2)))
 
 
+@pytest.mark.slow
 def test_the_children_of_a_worker_that_is_killed_end_with_it(tmp_path: Path) -> None:
     with cluster(tmp_path, workers={"one": 1}) as local, opened(tmp_path / "run", where(local, tmp_path)) as executor:
         pool = ThreadPoolExecutor(1)

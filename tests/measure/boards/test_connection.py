@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -327,3 +328,34 @@ def test_the_folder_is_removed_and_its_size_said(loopback: Loopback) -> None:
     assert not loopback.cache.exists()
     assert clean_board(BoardSpec(parse_address("board"), PYTHON, 0.0), print) == (folder, 0)
     assert not loopback.cache.exists()
+
+
+_DRIVER = """
+import sys, time
+from tests.measure.boards.opened import opened
+for _ in range(25):
+    with opened(wait=600.0):
+        begin = time.time()
+        time.sleep(0.05)
+        print(begin, time.time(), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_two_drivers_never_use_a_board_at_the_same_time(loopback: Loopback) -> None:
+    command = [sys.executable, "-c", _DRIVER]
+    drivers = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]) for _ in range(2)
+    ]
+    spans = []
+    for driver in drivers:
+        out, _ = driver.communicate(timeout=500)
+        spans.append([tuple(map(float, line.split())) for line in out.splitlines()])
+    assert [len(each) for each in spans] == [25, 25]
+    wrong = sum(a < d and c < b for a, b in spans[0] for c, d in spans[1])
+    switches = sum(
+        one[2] != other[2] for one, other in pairwise(sorted((a, b, n) for n in (0, 1) for a, b in spans[n]))
+    )
+    print(f"50 uses by two drivers: {wrong} overlaps, the board changed hands {switches} times")
+    assert wrong == 0
+    assert loopback.is_quiet()
