@@ -11,7 +11,7 @@ from edgevit.cli import options
 
 def schema(
     kind: Annotated[
-        Literal["run", "search", "spec", "budget", "device", "recommendation"],
+        Literal["run", "search", "distill", "spec", "budget", "device", "recommendation"],
         typer.Argument(help="Which file.", show_default=False),
     ],
     as_json: Annotated[
@@ -23,7 +23,7 @@ def schema(
 ) -> None:
     """Print the JSON Schema of a file.
 
-    For run.json and search.json, the spec, budget and device files that users write, and `edgevit recommend --json`.
+    For run.json, search.json and distill.json, the spec, budget and device files that users write, and `edgevit recommend --json`.
 
     \b
     Example:
@@ -43,6 +43,10 @@ def _schema(kind: str) -> dict[str, Any]:
         from edgevit.results.search import search_json_schema
 
         return search_json_schema()
+    if kind == "distill":
+        from edgevit.results.distillation import distill_json_schema
+
+        return distill_json_schema()
     if kind == "spec":
         from edgevit.spec.spec import Spec
 

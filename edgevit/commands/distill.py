@@ -20,6 +20,7 @@ from edgevit.distillation.parameters import parameter_groups
 from edgevit.distillation.processes import check_accelerate, launched
 from edgevit.distillation.student import prepare_student
 from edgevit.distillation.student_gradients import find_precision
+from edgevit.distillation.train_data import check_augmentation
 from edgevit.distillation.training_log import check_tensorboard
 from edgevit.errors import UsageError
 from edgevit.measure.host import host_fingerprint
@@ -34,7 +35,7 @@ from edgevit.pipeline.model_inputs import open_model_of, open_teacher
 from edgevit.report.plots.distillation import draw_distillation
 from edgevit.results.distillation import DistillReport, TrainingImages
 from edgevit.results.document import from_json, to_json
-from edgevit.run.files import file_sha256, write_atomically
+from edgevit.run.files import file_sha256, new_folder, write_atomically
 from edgevit.run.packages import tool_versions
 from edgevit.run.progress import Progress
 from edgevit.run.stages import ChildRunner
@@ -96,6 +97,7 @@ def distill_model(
         for note in (*model.notes, *doubts):
             progress.message(note)
         student = prepare_student(model, spec.distill, tokens)
+        check_augmentation(spec.distill.augmentation, student.preprocessing)
         parameter_groups(unwrapped(student.original), spec.distill.weight_decay, spec.distill.layer_decay)
         if teacher and (cache := open_cache(job, student, teacher)):
             progress.message(f"the teacher's predictions: up to {units.size(cache.bytes)} in {cache.folder}")
@@ -192,5 +194,5 @@ def _own_folder(out: Path) -> Iterator[Path]:
         with tempfile.TemporaryDirectory() as folder:
             yield Path(folder)
     else:
-        out.mkdir(parents=True, exist_ok=True)
-        yield out.resolve()
+        with new_folder(out):
+            yield out.resolve()

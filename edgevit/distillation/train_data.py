@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from edgevit.data.images import ImageSet, Samples, open_samples
 from edgevit.data.prepared import prepare_one
 from edgevit.distillation.augment import moved, to_float
+from edgevit.errors import UsageError
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 from edgevit.results.artifact import Preprocessing
 from edgevit.spec.spec import AugmentationSpec
@@ -111,6 +112,26 @@ def kind_of(augmentation: AugmentationSpec, contract: Preprocessing) -> str:
     return "affine" if contract.input == "array" or contract.channels not in (1, 3) or small else "crop"
 
 
+def check_augmentation(augmentation: AugmentationSpec, contract: Preprocessing) -> None:
+    """Refuses an augmentation that the images cannot have.
+
+    Args:
+        augmentation: What is asked for.
+        contract: Of the views.
+
+    Raises:
+        UsageError: crops of what is no grey or RGB image, or a RandAugment that timm does not have.
+    """
+    if kind_of(augmentation, contract) != "crop":
+        return
+    if contract.input == "array" or contract.channels not in (1, 3):
+        raise UsageError(
+            "distill.augmentation.views = crop is for grey and RGB images, and the model takes others",
+            "give affine or none",
+        )
+    _Crop(augmentation, contract)
+
+
 class _Crop:
     """timm's training transform, with all that is random drawn anew from the seed of a view."""
 
@@ -120,17 +141,23 @@ class _Crop:
         from timm.data.transforms_factory import transforms_imagenet_train
 
         colours = (contract.mean * 3)[:3]
-        self._view = transforms_imagenet_train(
-            contract.input_size,
-            scale=(augmentation.least_area, 1.0),
-            ratio=_ASPECT,
-            hflip=augmentation.horizontal_flip,
-            color_jitter=augmentation.color_jitter,
-            auto_augment=augmentation.rand_augment,
-            interpolation=contract.interpolation,
-            mean=colours,
-            use_prefetcher=True,
-        )
+        try:
+            self._view = transforms_imagenet_train(
+                contract.input_size,
+                scale=(augmentation.least_area, 1.0),
+                ratio=_ASPECT,
+                hflip=augmentation.horizontal_flip,
+                color_jitter=augmentation.color_jitter,
+                auto_augment=augmentation.rand_augment,
+                interpolation=contract.interpolation,
+                mean=colours,
+                use_prefetcher=True,
+            )
+        except (AssertionError, ValueError, KeyError) as error:  # timm does not know the text
+            raise UsageError(
+                f"distill.augmentation.rand_augment = {augmentation.rand_augment!r} is no RandAugment of timm",
+                'such as "rand-m9-mstd0.5-inc1"',
+            ) from error
         self._erase = RandomErasing(augmentation.random_erasing, device="cpu") if augmentation.random_erasing else None
         self._grey = contract.channels == 1
 

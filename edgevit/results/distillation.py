@@ -95,3 +95,10 @@ class DistillReport:
     notes: tuple[str, ...] = ()
     """Why it ended early, and what has to be known of images and start."""
     schema_version: Literal[1] = SCHEMA_VERSION
+
+
+def distill_json_schema() -> dict[str, Any]:
+    """Returns the JSON Schema of ``distill.json``."""
+    from pydantic import TypeAdapter  # not where documents are only read
+
+    return TypeAdapter(DistillReport).json_schema(mode="serialization")

@@ -10,6 +10,7 @@ _COMMANDS = {
     "init": "digits_cnn",
     "compress": "digits_cnn",
     "export": "digits_cnn",
+    "distill": "digits_cnn --train digits:train",
     "finetune": "digits_cnn --export onnx",
     "quantize": "m.onnx --calibration digits:train",
     "bench": "m.onnx",
@@ -47,7 +48,7 @@ _COMMANDS = {
 _GROUPS = ("calibration", "devices", "profiles")
 """Those whose first argument is a command of their own."""
 _WITH_JSON = (
-    "init", "compress", "export", "finetune", "quantize", "bench", "eval", "classify", "inspect", "profile", "reduce-tokens", "sensitivity", "explain", "compare", "card", "gate", "clean",
+    "init", "compress", "export", "distill", "finetune", "quantize", "bench", "eval", "classify", "inspect", "profile", "reduce-tokens", "sensitivity", "explain", "compare", "card", "gate", "clean",
     "doctor", "report", "models", "schemes", "schema", "recommend",
 )  # fmt: skip
 _GATE = {"run.json": RUN, "budget.toml": BUDGET}
@@ -537,4 +538,66 @@ _PLANS = tuple(
     )
 )  # fmt: skip
 
-CASES: tuple[Case, ...] = (*_NAMES, *_MISSING, *_EMPTY, *_TWICE, *_NUMBERS, *_CHOICES, *_TOGETHER, *_RECOMMEND, *_PLANS)
+_DISTILL = (
+    case("distill digits_vit --teacher digits_cnn", "needs images to train on", "--train"),
+    case("distill digits_vit --teacher digits_cnn --train digits --data digits", "training images", "digits too"),
+    case("distill digits_vit --train noise:100", "no labels to train with", "--teacher"),
+    case("distill digits_vit --teacher digits_cnn --train noise:95", "at least 96", "gives 95"),
+    case("distill digits_vit --train nowhere", "no such image source"),
+    case("distill digits_vit --teacher digits_cn --train digits:train", "digits_cn", "did you mean digits_cnn"),
+    case("distill digits_vit --teacher-weights w.safetensors --train digits:train", "distill.teacher.name"),
+    case("distill digits_vit --loss mse --teacher digits_cnn --train digits:train", "distill.loss", "dist"),
+    case("distill digits_vit --loss dist --train digits:train", "no effect without a teacher", "--teacher"),
+    case("distill digits_vit --token --train digits:train", "no effect without a teacher"),
+    case("distill digits_vit --temperature 0 --teacher digits_cnn --train digits:train", "temperature"),
+    case("distill digits_vit --epochs 0 --train digits:train", "--epochs"),
+    case("distill digits_vit --batch-size 4 --processes 3 --train digits:train", "batch_size", "processes"),
+    case("distill digits_vit --freeze -1 --train digits:train", "--freeze"),
+    case("distill digits_vit --layer-decay 1.5 --train digits:train", "layer_decay"),
+    case("distill digits_vit --drop-path 1 --train digits:train", "drop_path"),
+    case("distill digits_vit --mixup -1 --train digits:train", "mixup"),
+    case(
+        "distill digits_vit --teacher digits_cnn --teacher-cache c --mixup 0.2 --train digits:train",
+        "teacher_cache",
+        "blend",
+    ),
+    case(
+        "distill digits_vit --augmentation affine --rand-augment rand-m9 --train digits:train", "rand_augment", "crop"
+    ),
+    case(
+        "distill digits_vit --augmentation crop --rand-augment strong --train digits:train", "rand_augment", "rand-m9"
+    ),
+    case("distill digits_vit --augmentation flip --train digits:train", "augmentation.views", "affine"),
+    case("distill digits_vit --tokens auto --train digits:train", "one token plan"),
+    case("distill digits_vit --tokens tome:8,tome:4 --train digits:train", "one token plan"),
+    case("distill digits_vit --accelerator gpu --train digits:train", "accelerator", "cuda"),
+    case("distill digits_vit --resume --train digits:train", "--resume needs --out"),
+    case("distill digits_vit --train digits:train --out out", "holds a distill.json", files={"out/distill.json": "{}"}),
+    case("distill digits_vit --train digits:train --out out", "--resume", files={"out/weights.checkpoint": b""}),
+    case("distill net.pt2 --train digits:train", "net.pt2"),
+    slow_case("distill digits_vit --freeze 9 --train digits:train --out out", "--freeze 9", "6 blocks"),
+    slow_case("distill digits_cnn --teacher digits_vit --token --train digits:train", "distillation token"),
+    slow_case("distill digits_cnn --drop-path 0.1 --train digits:train", "no residual branches"),
+    slow_case(
+        "distill digits_vit --teacher resnet10t --set distill.teacher.random_weights=true --train digits:train",
+        "the teacher has 1000 classes, the model 10",
+    ),
+    slow_case("distill digits_vit --set distill.precision=float16 --train digits:train", "float16", "CUDA"),
+    case(
+        "compress digits_vit --finetune quick --finetune-teacher teacher --calibration digits:train", "distill.teacher"
+    ),
+    case("compress digits_vit --finetune quick --finetune-teacher big --calibration digits:train", "finetune.teacher"),
+)
+
+CASES: tuple[Case, ...] = (
+    *_NAMES,
+    *_MISSING,
+    *_EMPTY,
+    *_TWICE,
+    *_NUMBERS,
+    *_CHOICES,
+    *_TOGETHER,
+    *_RECOMMEND,
+    *_PLANS,
+    *_DISTILL,
+)

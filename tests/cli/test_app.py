@@ -385,7 +385,7 @@ def test_the_gate_takes_the_rank_that_the_report_shows(
     assert "there is no rank 12" in err and "did you mean 10, openvino/dynamic_wi8_afp32?" in err
 
 
-@pytest.mark.parametrize("kind", ["run", "search", "spec", "budget", "device"])
+@pytest.mark.parametrize("kind", ["run", "search", "distill", "spec", "budget", "device"])
 def test_schema_is_json(kind: str, call: Call) -> None:
     assert json.loads(call("schema", kind)[1])["type"] == "object"
 

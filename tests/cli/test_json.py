@@ -51,6 +51,7 @@ FAST = {
 SLOW = {
     "compress": "compress digits_cnn --data digits --samples 20 --calibration digits:calibration --export onnx --quick",
     "export": "export digits_cnn --export onnx",
+    "distill": "distill digits_cnn --train digits:calibration --set distill.augmentation.views=none",
     "finetune": "finetune digits_cnn --data digits --samples 40 --calibration digits:train --export onnx"
     " --set finetune.images_seen=64 --set data.calibration_samples=32",
     "quantize": "quantize {model} --calibration digits:calibration --out small.onnx",

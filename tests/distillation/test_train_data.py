@@ -21,7 +21,8 @@ pytest.importorskip("torchvision")
 
 from edgevit.data.images import Samples, open_images  # noqa: E402
 from edgevit.distillation import train_data  # noqa: E402
-from edgevit.distillation.train_data import Batches, TrainingData, TrainingViews, kind_of  # noqa: E402
+from edgevit.distillation.train_data import Batches, TrainingData, TrainingViews, check_augmentation, kind_of  # noqa: E402
+from edgevit.errors import UsageError  # noqa: E402
 from edgevit.results.artifact import Preprocessing  # noqa: E402
 from edgevit.spec.spec import AugmentationSpec  # noqa: E402
 
@@ -88,6 +89,15 @@ def test_auto_means_crops_of_photos_and_small_moves_of_all_else() -> None:
     array = replace(CONTRACT, mean=(0.0,) * 4, std=(1.0,) * 4, input_size=(224, 224), input="array")
     assert kind_of(auto, array) == "affine"
     assert kind_of(AugmentationSpec(views="none"), array) == "none"
+
+
+def test_crops_of_what_is_no_image_and_an_unknown_rand_augment_are_refused() -> None:
+    crop = AugmentationSpec(views="crop")
+    check_augmentation(crop, CONTRACT)
+    with pytest.raises(UsageError, match="for grey and RGB images"):
+        check_augmentation(crop, replace(CONTRACT, mean=(0.0,) * 5, std=(1.0,) * 5))
+    with pytest.raises(UsageError, match="'strong' is no RandAugment"):
+        check_augmentation(AugmentationSpec(views="crop", rand_augment="strong"), CONTRACT)
 
 
 def test_every_epoch_has_all_images_once_in_an_order_of_its_own() -> None:
