@@ -14,8 +14,7 @@ from edgevit.data.images import set_sha256
 from edgevit.data.output_place import check_output_place
 from edgevit.data.sampling import TuningImages
 from edgevit.distillation.data_size import data_size_warning
-from edgevit.distillation.distill import distill, open_cache
-from edgevit.distillation.distill_job import Distilled
+from edgevit.distillation.distill import open_cache
 from edgevit.distillation.parameters import parameter_groups
 from edgevit.distillation.processes import check_accelerate, launched
 from edgevit.distillation.student import prepare_student
@@ -32,6 +31,7 @@ from edgevit.pipeline.classifier_only import check_kind
 from edgevit.pipeline.data_inputs import open_data, open_training_images
 from edgevit.pipeline.distilling import distill_job
 from edgevit.pipeline.model_inputs import open_model_of, open_teacher
+from edgevit.pipeline.tasks import distill_task
 from edgevit.report.plots.distillation import draw_distillation
 from edgevit.results.distillation import DistillReport, TrainingImages
 from edgevit.results.document import from_json, to_json
@@ -39,7 +39,6 @@ from edgevit.run.files import file_sha256, new_folder, write_atomically
 from edgevit.run.packages import tool_versions
 from edgevit.run.progress import Progress
 from edgevit.run.stages import ChildRunner
-from edgevit.run.task import Task
 from edgevit.spec.spec import Spec
 from edgevit.spec.token_plan import AUTO, NONE, parse_plans
 from edgevit.version import __version__
@@ -102,7 +101,7 @@ def distill_model(
         if teacher and (cache := open_cache(job, student, teacher)):
             progress.message(f"the teacher's predictions: up to {units.size(cache.bytes)} in {cache.folder}")
         children = ChildRunner(spec.measure.timeout_seconds, folder / LOG, progress)
-        found = children.run(f"train {model.name}", Task(distill, job, Distilled))
+        found = children.run(f"train {model.name}", distill_task(job))
         report = DistillReport(
             edgevit_version=__version__,
             created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),

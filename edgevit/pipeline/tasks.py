@@ -17,8 +17,8 @@ from edgevit.data.images import is_self_contained
 from edgevit.data.prepared import PreparedImages, PrepareImagesJob, prepare_images
 from edgevit.devices.order import OrderJob, Orders, order_artifacts
 from edgevit.devices.predict import PredictDevicesJob, Predictions, predict_for_devices
-from edgevit.distillation.distill import distill
 from edgevit.distillation.distill_job import Distilled, DistillJob
+from edgevit.distillation.distill_process import distill
 from edgevit.distillation.finetune import finetune
 from edgevit.distillation.finetune_job import Finetuned, FinetuneJob
 from edgevit.measure.bench import BenchJob, bench

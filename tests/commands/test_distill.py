@@ -54,6 +54,7 @@ def networks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distilling, "load_model", lambda spec: small_model(1))
     monkeypatch.setattr("edgevit.pipeline.model_inputs.open_model", lambda spec, seed: small_model(1))
     monkeypatch.setattr(ChildRunner, "run", lambda self, name, task: task.function(task.argument))
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def test_it_writes_weights_a_document_a_log_and_a_picture(tmp_path: Path) -> None:
