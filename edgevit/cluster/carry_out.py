@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -47,6 +48,8 @@ class Workplace:
             folder.mkdir(parents=True)
         self._cache = BlobCache(blobs)
         self._servers = ForkServers(scratch / "servers.log")
+        self._memory = Executor(sys.maxsize, 0.0, scratch / "servers.log")
+        """Holds up what there is no memory for; how many may run, Dask knows."""
         self._lock = threading.Lock()
         self._running: dict[str, tuple[Executor, Holding]] = {}
         self._stores: dict[str, Store] = {}
@@ -96,9 +99,10 @@ class Workplace:
             servers=self._servers,
         )
         with self._lock:
-            self._running[name] = (executor, Holding(parcel.targets[0], parcel.owner, time.time()))
+            self._running[name] = (executor, Holding(parcel.targets[0], parcel.owner, time.time(), parcel.board))
         try:
-            return self._in_folder(folder, store, parcel, executor, on_progress)
+            with self._memory.beside_others():
+                return self._in_folder(folder, store, parcel, executor, on_progress)
         finally:
             with self._lock:
                 del self._running[name]

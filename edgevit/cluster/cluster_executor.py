@@ -18,7 +18,7 @@ from edgevit.cluster.task_store import Keys
 from edgevit.errors import CandidateFailed, DiskFull, UsageError
 from edgevit.run.child_process import OnProgress
 from edgevit.run.files import open_to_append
-from edgevit.run.task import Task
+from edgevit.run.task import BoardUse, Task
 from edgevit.store.record import Record
 
 _MOST_PLACES = 3
@@ -68,7 +68,7 @@ class ClusterExecutor(StoredExecutor):
             parcel = self._parcel(tasks, keys, log, in_turn)
             name = _name(tasks[0], f"{keys.own} {self.tasks.store.url} {attempt} {place}")
             try:
-                outcome = self._outcome(name, parcel, needs, avoided, on_progress)
+                outcome = self._outcome(name, parcel, needs, avoided, on_progress, tasks[0].board)
             except CandidateFailed as error:
                 failed = CandidateFailed(f"{tasks[0].name}: {error.message}", error.hint)
                 self.tasks.fail(keys, failed)
@@ -108,7 +108,7 @@ class ClusterExecutor(StoredExecutor):
     def _needs(self, tasks: Sequence[Task[Any, Any]], timing: bool) -> Needs:
         basis = self.tasks.basis
         if tasks[0].board:
-            return board_needs(basis.versions, tasks[0].board)
+            return board_needs(basis.versions, tasks[0].board.address)
         if timing:
             return timing_needs(basis.versions, self.cluster.ruler)
         return task_needs(basis.versions, basis.isa if any(task.by_isa for task in tasks) else None)
@@ -127,10 +127,17 @@ class ClusterExecutor(StoredExecutor):
             threads=dict(self.tasks.basis.threads),
             store=self.tasks.store.url,
             owner=self.tasks.run.name,
+            board=tasks[0].board.address if tasks[0].board else "",
         )
 
     def _outcome(
-        self, name: str, parcel: Parcel, needs: Needs, avoided: set[str], on_progress: OnProgress | None
+        self,
+        name: str,
+        parcel: Parcel,
+        needs: Needs,
+        avoided: set[str],
+        on_progress: OnProgress | None,
+        board: BoardUse | None,
     ) -> Outcome:
         """Submits a parcel and waits for what comes of it.
 
@@ -146,7 +153,7 @@ class ClusterExecutor(StoredExecutor):
         submitted = engine.submit(name, parcel, needs, elsewhere if avoided and elsewhere else None, on_progress)
         try:
             submitted.when_done(self._tell_threads)
-            self._wait_for(submitted, needs, parcel.targets[0])
+            self._wait_for(submitted, needs, parcel.targets[0], board)
             return submitted.outcome()
         finally:
             submitted.drop()
@@ -155,8 +162,8 @@ class ClusterExecutor(StoredExecutor):
         with self._changed:
             self._changed.notify_all()
 
-    def _wait_for(self, submitted: Submitted, needs: Needs, what: str) -> None:
-        seen = time.monotonic()
+    def _wait_for(self, submitted: Submitted, needs: Needs, what: str, board: BoardUse | None) -> None:
+        begin = seen = time.monotonic()
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._cancelled or submitted.is_done, _LOOK_EVERY_S)
@@ -168,6 +175,21 @@ class ClusterExecutor(StoredExecutor):
                 seen = time.monotonic()
             elif time.monotonic() - seen > _GRACE_S:
                 check_met(needs, supplies, what)
+            if board is not None and time.monotonic() - begin > board.wait_seconds:
+                self._check_board(board)
+
+    def _check_board(self, board: BoardUse) -> None:
+        """Ends the wait for a board that another run holds.
+
+        Raises:
+            UsageError: names whose.
+        """
+        holding = self.cluster.engine.board_holder(board.address)
+        if holding is not None and holding.owner != self.tasks.run.name:
+            raise UsageError(
+                f"{board.address} is in use by {holding.owner} for {time.time() - holding.since:.0f} s",
+                "wait for that run to end, or give --wait a longer time",
+            )
 
     def _write_log(self, log: Path, outcome: Outcome) -> None:
         with open_to_append(log) as stream:

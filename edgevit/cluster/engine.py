@@ -26,11 +26,11 @@ from edgevit.cluster.address import (
     no_scheduler,
 )
 from edgevit.cluster.carry_out import Workplace
-from edgevit.cluster.machine import Machine
+from edgevit.cluster.machine import Holding, Machine
 from edgevit.cluster.parcel import Outcome, Parcel
 from edgevit.cluster.resources import BOARD, Needs, supply_of
 from edgevit.errors import CandidateFailed, UsageError, first_line
-from edgevit.results.document import to_json
+from edgevit.results.document import from_json, to_json
 from edgevit.store.store import open_store
 
 try:
@@ -270,6 +270,7 @@ class Submitted:
     """A parcel that the scheduler has."""
 
     _future: Any
+    _forget: Callable[[], None]
 
     def when_done(self, call: Callable[[], None]) -> None:
         """Calls a function, in some thread, once :attr:`is_done`."""
@@ -301,6 +302,7 @@ class Submitted:
 
     def drop(self) -> None:
         """Lets the scheduler know that nobody waits for it any more."""
+        self._forget()
         self._future.release()
 
 
@@ -335,6 +337,11 @@ class Engine:
         """Returns what each worker tells of itself, as JSON, by its address; None for one that is not edgevit's."""
         found = self._client.run(_describe, on_error="return")
         return {address: told if isinstance(told, str) else None for address, told in found.items()}
+
+    def board_holder(self, board: str) -> Holding | None:
+        """Returns what holds a board now; None where nothing of this cluster does."""
+        told = [from_json(Machine, text.encode()) for text in self.describe().values() if text]
+        return next((each for machine in told for each in machine.holds if each.board == board), None)
 
     def check_store(self, url: str, run_id: str) -> dict[str, str]:
         """Returns why workers cannot use a store that a run has begun in, by their address; "" for those that can."""
@@ -371,7 +378,10 @@ class Engine:
             priority=needs.priority,
             pure=False,
         )
-        return Submitted(future)
+        return Submitted(future, lambda: self._forget(name))
+
+    def _forget(self, name: str) -> None:
+        self._listeners.pop(name, None)
 
     def _hear(self, event: tuple[float, Mapping[str, Any]]) -> None:
         _, told = event

@@ -33,6 +33,8 @@ class Holding:
     """Whose run it is for: "ann@laptop: runs/vit"."""
     since: float
     """Seconds since 1970."""
+    board: str
+    """Address of the board that it uses; "" for none."""
 
 
 @dataclass(frozen=True)

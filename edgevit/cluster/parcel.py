@@ -42,6 +42,8 @@ class Parcel:
     """URL."""
     owner: str
     """See :class:`edgevit.cluster.machine.Holding`."""
+    board: str
+    """Likewise."""
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,8 @@ def status_lines(status: ClusterStatus) -> Iterator[str]:
         for board in machine.boards:
             yield f"  board: {board}"
         for holding in machine.holds:
-            yield f"  {holding.target}, for {time.time() - holding.since:.0f} s, of {holding.owner}"
+            on = f", on the board {holding.board}" if holding.board else ""
+            yield f"  {holding.target}, for {time.time() - holding.since:.0f} s, of {holding.owner}{on}"
         if not machine.holds:
             yield "  idle"
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from edgevit.cluster.parcel import read_answers
 from edgevit.errors import CandidateFailed
+from edgevit.run.files import leaves_folder
 from edgevit.run.folder import RunFolder
 from edgevit.run.task import Task
 from edgevit.store.record import Blob, Failure, Record, StoredRun
@@ -117,7 +118,7 @@ class TaskStore:
         """
         for name, blob in record.files.items():
             path = self.folder.path / name
-            if ".." in path.parts or not path.is_relative_to(self.folder.path):
+            if leaves_folder(name):
                 raise CandidateFailed(f"a record in {self.store.url} names a file outside the run folder: {name}")
             is_there = path.is_file() and self.folder.digest(path) == blob.sha256
             if not is_there and not self.store.fetch(blob, path):

@@ -19,7 +19,7 @@ from edgevit.results.board import BoardRecord
 from edgevit.results.measurement import Measurement, RoundLatency
 from edgevit.run.child_process import report_progress
 from edgevit.run.executor import Executor
-from edgevit.run.task import Task
+from edgevit.run.task import BoardUse, Task
 from edgevit.spec.spec import MeasureSpec
 
 
@@ -71,13 +71,13 @@ class BoardRounds:
 
 def look_task(job: LookJob) -> Task[LookJob, Look]:
     """Looks at a board from the machine that it belongs to."""
-    return Task(look_at_board_in_child, job, Look, timing=True, board=str(job.board.address))
+    return Task(look_at_board_in_child, job, Look, timing=True, board=_use(job.board))
 
 
 def rounds_task(job: BoardJob) -> Task[BoardJob, BoardRounds]:
     """Times artifacts on a board from the machine that it belongs to."""
     files = tuple(path for entry in job.entries for path in entry.files)
-    return Task(measure_on_board_in_child, job, BoardRounds, inputs=files, timing=True, board=str(job.board.address))
+    return Task(measure_on_board_in_child, job, BoardRounds, inputs=files, timing=True, board=_use(job.board))
 
 
 def look_at_board_in_child(job: LookJob) -> Look:
@@ -161,6 +161,10 @@ def _bench_job(entry: RoundEntry, measure: MeasureSpec) -> BenchJob:
         min_runs=measure.min_runs,
         min_seconds=measure.min_seconds,
     )
+
+
+def _use(board: BoardSpec) -> BoardUse:
+    return BoardUse(str(board.address), board.wait_seconds)
 
 
 def _tell(line: str) -> None:

@@ -16,6 +16,14 @@ Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
+class BoardUse:
+    """A board, and how long to wait while others use it."""
+
+    address: str
+    wait_seconds: float
+
+
+@dataclass(frozen=True)
 class Task(Generic[Argument, Answer]):
     """A call for another process: plain values and files in, plain values and files out."""
 
@@ -35,8 +43,8 @@ class Task(Generic[Argument, Answer]):
     """Whether it times something, so that nothing else may run meanwhile."""
     here: bool = False
     """Whether it reads what only this machine has and ``inputs`` do not name, such as images of the user's."""
-    board: str = ""
-    """Address of a board that it uses, which one machine of a cluster has; "" for none."""
+    board: BoardUse | None = None
+    """That it uses, which one machine of a cluster has."""
     by_isa: bool = False
     """Whether its answer depends on the instruction sets of the processor, as the logits of int8 do."""
 

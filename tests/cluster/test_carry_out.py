@@ -49,6 +49,7 @@ def parcel(store: Store, tasks: list[Task[Any, Any]], root: Path, **changes: Any
         threads={},
         store=store.url,
         owner="ann@laptop: run",
+        board="",
     )
     return replace(made, **changes)
 

@@ -13,7 +13,12 @@ from edgevit.measure.host import host_fingerprint
 from tests.cluster.clusters import LocalCluster
 
 MACHINE = Machine(
-    "desk", host_fingerprint(1), 4, {"edgevit": "1"}, ("pi@board",), (Holding("m:f", "ann@laptop: run", 0.0),)
+    "desk",
+    host_fingerprint(1),
+    4,
+    {"edgevit": "1"},
+    ("pi@board",),
+    (Holding("m:f", "ann@laptop: run", 0.0, "pi@board"),),
 )
 
 
@@ -37,7 +42,7 @@ def test_what_is_held_and_what_is_refused() -> None:
     assert "dask (tcp://127.0.0.1:2): not a worker of edgevit" in lines
     assert "  board: pi@board" in lines
     assert "  m:f, for " in lines
-    assert "of ann@laptop: run" in lines
+    assert "of ann@laptop: run, on the board pi@board" in lines
     assert "old (tcp://127.0.0.1:1): edgevit is 2 here and 1 there" in lines
     assert ClusterStatus("", (known, foreign)).is_usable
     assert not ClusterStatus("", (known, refused)).is_usable

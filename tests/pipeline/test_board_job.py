@@ -13,6 +13,7 @@ from edgevit.measure.rounds import RoundEntry
 from edgevit.pipeline.board_job import BoardJob, LookJob, look_task, rounds_task
 from edgevit.results.document import from_document, to_document
 from edgevit.results.run import load_run
+from edgevit.run.task import BoardUse
 from edgevit.spec.spec import MeasureSpec
 from tests.cluster.clusters import cluster
 from tests.loopback import PYTHON, Loopback
@@ -24,13 +25,13 @@ ENTRY = RoundEntry("litert/fp32/dense", "litert", Path("/run/a.tflite"), "f32", 
 def test_a_task_on_a_board_names_it_with_the_files_that_it_sends() -> None:
     job = BoardJob(BOARD, ("litert",), (ENTRY,), MeasureSpec(threads=2), 7, Path("/run/logs/log"))
     task = rounds_task(job)
-    assert (task.board, task.inputs, task.timing) == ("pi@board:2222", ENTRY.files, True)
+    assert (task.board, task.inputs, task.timing) == (BoardUse("pi@board:2222", 600.0), ENTRY.files, True)
     assert from_document(BoardJob, to_document(job)) == job
 
 
 def test_each_look_is_one_of_its_own() -> None:
     one, other = (look_task(LookJob(BOARD, ("litert",), MeasureSpec(), at)) for at in (1.0, 2.0))
-    assert one.board == "pi@board:2222"
+    assert one.board == BoardUse("pi@board:2222", 600.0)
     assert one.question != other.question
 
 
