@@ -41,15 +41,15 @@ def executions(folder: Path) -> Counter[str]:
 
 def test_one_worker_and_two_workers_make_what_this_machine_makes(in_line: Path, tmp_path: Path) -> None:
     with cluster(tmp_path, workers={"one": 1}) as local:
-        done = edgevit(*COMMAND, *on(local, tmp_path / "1"), "--out", tmp_path / "one", cwd=tmp_path)
+        done = edgevit(*COMMAND, *on(local, tmp_path / "1"), "--out", tmp_path / "by-one", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         local.worker("two", "--jobs", "1")
-        done = edgevit(*COMMAND, *on(local, tmp_path / "2"), "--out", tmp_path / "two", cwd=tmp_path)
+        done = edgevit(*COMMAND, *on(local, tmp_path / "2"), "--out", tmp_path / "by-two", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
     assert len(outcome(in_line)) == 4
-    assert outcome(tmp_path / "one") == outcome(tmp_path / "two") == outcome(in_line)
-    assert set(executions(tmp_path / "one")) == {"one"}
-    assert set(executions(tmp_path / "two")) == {"one", "two"}
+    assert outcome(tmp_path / "by-one") == outcome(tmp_path / "by-two") == outcome(in_line)
+    assert set(executions(tmp_path / "by-one")) == {"one"}
+    assert set(executions(tmp_path / "by-two")) == {"one", "two"}
 
 
 def test_a_second_run_executes_nothing(in_line: Path, tmp_path: Path) -> None:
