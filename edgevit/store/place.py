@@ -15,6 +15,8 @@ from edgevit.run.files import TEMPORARY, whole_file
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _FILE = "file://"
+_BUCKETS = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oci", "oss", "obs"}
+"""Schemes of object stores."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ class RemotePlace:
     def write(self, name: str, content: bytes) -> None:
         """See :class:`Place`."""
         with _reached(self.url):
-            self.system.makedirs(self._path(name).rpartition("/")[0], exist_ok=True)
+            self._make_folder(name)
             self.system.pipe_file(self._path(name), content)
 
     def size(self, name: str) -> int | None:
@@ -147,7 +149,7 @@ class RemotePlace:
     def upload(self, source: Path, name: str) -> None:
         """See :class:`Place`."""
         with _reached(self.url):
-            self.system.makedirs(self._path(name).rpartition("/")[0], exist_ok=True)
+            self._make_folder(name)
             self.system.put_file(str(source), self._path(name))
 
     def download(self, name: str, target: Path) -> bool:
@@ -176,6 +178,12 @@ class RemotePlace:
             modified = facts.get("LastModified") or facts.get("mtime") or facts.get("created")
             stamp = modified.timestamp() if hasattr(modified, "timestamp") else float(modified or 0.0)
             yield Entry(path[len(self.root) :].lstrip("/"), int(facts["size"]), stamp)
+
+    def _make_folder(self, name: str) -> None:
+        """Makes the folder of an object where there are folders; in a bucket there are none, and the bucket itself might be made."""
+        protocols = self.system.protocol
+        if not _BUCKETS & set((protocols,) if isinstance(protocols, str) else protocols):
+            self.system.makedirs(self._path(name).rpartition("/")[0], exist_ok=True)
 
     def _path(self, name: str) -> str:
         return f"{self.root}/{name}"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-import signal
 import subprocess
 import sys
-import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -161,44 +161,36 @@ from edgevit.store.store import open_store
 store, scratch, first = open_store(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 for number in range(first, 1000):
     path = scratch / "file"
-    path.write_bytes(str(number).encode() * (1 + number % 7) * 100)
+    own = scratch.name if number % 2 else "both"
+    path.write_bytes(f"{own} {number} ".encode() * (1 + number % 7) * 100)
     store.put(path)
     print(number, flush=True)
 """
 
 
 @pytest.mark.slow
-def test_two_processes_put_the_same_files_while_they_are_killed(tmp_path: Path) -> None:
-    """Each puts 1000 files, the same ones, and is killed at random moments: what is in the store is whole."""
-    store, chance, kills = open_store(str(tmp_path / "store")), random.Random(0), 0
-    begun, running = [0, 0], []
+def test_two_processes_put_equal_and_different_files_while_they_are_killed(tmp_path: Path) -> None:
+    """Each puts 1000 files, every second one that the other puts too, and is killed ten times: what is there is whole."""
+    store = open_store(str(tmp_path / "store"))
 
-    def start(place: int) -> subprocess.Popen[str]:
-        scratch = tmp_path / str(place)
-        scratch.mkdir(exist_ok=True)
-        command = [sys.executable, "-c", _PUTS, store.url, str(scratch), str(begun[place])]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    def put_all(name: str) -> int:
+        chance, scratch, next_number, kills = random.Random(name), tmp_path / name, 0, 0
+        scratch.mkdir()
+        while next_number < 1000:
+            command = [sys.executable, "-c", _PUTS, store.url, str(scratch), str(next_number)]
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            assert process.stdout is not None
+            most = chance.randint(1, 150) if kills < 10 else 1000
+            for line in islice(process.stdout, most):
+                next_number = int(line) + 1
+            process.kill()
+            kills += process.wait() != 0
+            process.stdout.close()
+        return kills
 
-    running = [start(0), start(1)]
-    while any(begun[place] < 999 for place in (0, 1)):
-        time.sleep(chance.uniform(0.5, 1.5))
-        place = kills % 2
-        running[place].send_signal(signal.SIGKILL)
-        out, _ = running[place].communicate()
-        kills += 1
-        begun[place] = max([begun[place], *map(int, out.split())])
-        for other in (0, 1):
-            if running[other].poll() is not None and begun[other] < 999:
-                running[other] = start(other)
-        if kills > 10:
-            break
-    for process in running:
-        out, _ = process.communicate()
-    for place in (0, 1):
-        final = start(place)
-        final.communicate()
-        assert final.returncode == 0
-    names = [entry for entry in store.place.entries("blobs") if not entry.partial]
-    assert len(names) == 1000
-    assert all(store.is_whole(entry.name.rpartition("/")[2]) for entry in names)
-    print(f"1000 files by two processes, killed {kills} times: {len(names)} blobs, all whole")
+    with ThreadPoolExecutor(2) as pool:
+        kills = list(pool.map(put_all, ("one", "two")))
+    names = [entry.name.rpartition("/")[2] for entry in store.place.entries("blobs") if not entry.partial]
+    whole = sum(map(store.is_whole, names))
+    print(f"2 x 1000 files by two processes, killed {sum(kills)} times: {len(names)} blobs, {whole} of them whole")
+    assert len(names) == whole == 1500
