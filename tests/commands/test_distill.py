@@ -46,23 +46,35 @@ def spec_of(**sections: Any) -> Spec:
     )
 
 
+def stand_in(patched: pytest.MonkeyPatch) -> None:
+    """Small networks in place of those that a name means, trained in this process."""
+    patched.setattr(command, "open_model_of", lambda spec: small_model(0))
+    patched.setattr(distilling, "open_student", lambda *_: small_model(0))
+    patched.setattr(distilling, "load_model", lambda spec: small_model(1))
+    patched.setattr("edgevit.pipeline.model_inputs.open_model", lambda spec, seed: small_model(1))
+    patched.setattr(ChildRunner, "run", lambda self, name, task: task.function(task.argument))
+    patched.setenv("OMP_WAIT_POLICY", "PASSIVE")
+
+
 @pytest.fixture(autouse=True)
 def networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small networks in place of those that a name means, trained in this process."""
-    monkeypatch.setattr(command, "open_model_of", lambda spec: small_model(0))
-    monkeypatch.setattr(distilling, "open_student", lambda *_: small_model(0))
-    monkeypatch.setattr(distilling, "load_model", lambda spec: small_model(1))
-    monkeypatch.setattr("edgevit.pipeline.model_inputs.open_model", lambda spec, seed: small_model(1))
-    monkeypatch.setattr(ChildRunner, "run", lambda self, name, task: task.function(task.argument))
-    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+    stand_in(monkeypatch)
 
 
-def test_it_writes_weights_a_document_a_log_and_a_picture(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DistillReport]:
+    out = tmp_path_factory.mktemp("distill") / "out"
+    with pytest.MonkeyPatch.context() as patched:
+        stand_in(patched)
+        return out, distill_model(spec_of(), out, Silent())
+
+
+def test_it_writes_weights_a_document_a_log_and_a_picture(finished: tuple[Path, DistillReport]) -> None:
     pytest.importorskip("matplotlib")
-    report = distill_model(spec_of(), tmp_path / "out", Silent())
-    names = {path.name for path in (tmp_path / "out").iterdir()}
+    out, report = finished
+    names = {path.name for path in out.iterdir()}
     assert names == {"weights.safetensors", "distill.json", "log.csv", "curve.png"}
-    assert from_json(DistillReport, (tmp_path / "out" / "distill.json").read_bytes()) == report
+    assert from_json(DistillReport, (out / "distill.json").read_bytes()) == report
     assert (report.student, report.teacher, report.weights) == ("net0", "net1", "weights.safetensors")
     assert (report.images.source, report.images.images, report.images.kept) == ("digits:calibration", 168, 32)
     assert report.images.labels
@@ -72,23 +84,24 @@ def test_it_writes_weights_a_document_a_log_and_a_picture(tmp_path: Path) -> Non
     assert (
         [point.step for point in report.curve]
         == [0, 3, 6]
-        == [int(row["step"]) for row in csv.DictReader((tmp_path / "out" / "log.csv").open())]
+        == [int(row["step"]) for row in csv.DictReader((out / "log.csv").open())]
     )
-    assert load_file(tmp_path / "out" / "weights.safetensors").keys() == small_model(0).module.state_dict().keys()
+    assert load_file(out / "weights.safetensors").keys() == small_model(0).module.state_dict().keys()
 
 
-def test_what_is_finished_is_read_back_and_nothing_else_takes_its_place(tmp_path: Path) -> None:
-    report = distill_model(spec_of(), tmp_path, Silent())
+def test_what_is_finished_is_read_back_and_nothing_else_takes_its_place(finished: tuple[Path, DistillReport]) -> None:
+    out, report = finished
     with pytest.raises(UsageError, match=r"holds a distill\.json already"):
-        distill_model(spec_of(), tmp_path, Silent())
-    assert distill_model(spec_of(), tmp_path, Silent(), resume=True) == report
+        distill_model(spec_of(), out, Silent())
+    assert distill_model(spec_of(), out, Silent(), resume=True) == report
     with pytest.raises(UsageError, match="is of another training"):
-        distill_model(spec_of(distill={"epochs": 3}), tmp_path, Silent(), resume=True)
+        distill_model(spec_of(distill={"epochs": 3}), out, Silent(), resume=True)
 
 
-def test_one_that_was_stopped_is_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = distill_model(spec_of(), tmp_path / "whole", Silent())
-    steps: list[int] = []
+def test_one_that_was_stopped_is_resumed(
+    finished: tuple[Path, DistillReport], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, steps = finished[1], list[int]()
 
     def report(done: int, total: int, note: str) -> None:
         steps.append(done)
@@ -149,18 +162,22 @@ def test_a_teacher_of_other_classes_is_refused(tmp_path: Path, monkeypatch: pyte
     assert not (tmp_path / "out").exists()
 
 
-def test_curves_with_and_without_labels_are_drawn(tmp_path: Path) -> None:
+def test_curves_with_and_without_labels_are_drawn(finished: tuple[Path, DistillReport], tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    report = distill_model(spec_of(), tmp_path / "out", Silent())
+    report = finished[1]
     unlabelled = replace(report, curve=tuple(replace(each, kept_top1=None) for each in report.curve), evaluation=None)
-    for number, each in enumerate((report, unlabelled)):
-        draw_distillation(each, tmp_path / f"{number}.png")
-        assert (tmp_path / f"{number}.png").read_bytes().startswith(b"\x89PNG")
+    draw_distillation(unlabelled, tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_document_is_json_that_says_what_was_asked(tmp_path: Path) -> None:
-    distill_model(spec_of(), tmp_path, Silent())
-    document = json.loads((tmp_path / "distill.json").read_text())
+def test_the_document_is_json_that_says_what_was_asked(finished: tuple[Path, DistillReport]) -> None:
+    document = json.loads((finished[0] / "distill.json").read_text())
     assert document["schema_version"] == 1
     assert document["spec"]["distill"]["teacher"]["name"] == "net1"
     assert document["curve"][0]["loss"] is None
+
+
+def test_of_several_processes_the_first_alone_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "launched", lambda: (1, 2))
+    distill_model(spec_of(), tmp_path / "out", Silent())
+    assert not (tmp_path / "out").exists()
