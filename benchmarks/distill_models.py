@@ -17,11 +17,6 @@ _CIFAR = {
 """Statistics of the 50,000 training images of CIFAR-10."""
 
 
-def digits_vit_of_16_patches() -> nn.Module:
-    """Returns ``digits_vit`` with patches of 8 x 8 pixels: float32 [n, 3, 32, 32] to logits [n, 10]."""
-    return digits_vit(8)
-
-
 def digits_vit_of_64_patches() -> nn.Module:
     """Returns ``digits_vit`` with patches of 4 x 4 pixels: float32 [n, 3, 32, 32] to logits [n, 10]."""
     return digits_vit(4)

@@ -12,7 +12,7 @@ from PIL import Image
 
 pytest.importorskip("torch")
 
-from benchmarks.distill import Asked, Pair, Stage, digits, with_and_without, write_images
+from benchmarks.distill import Asked, Pair, digits, with_and_without, write_images
 
 
 @dataclass(frozen=True)
@@ -43,34 +43,25 @@ def _asked(out: Path, **changes: Any) -> Recorded:
     )
 
 
-def test_students_differ_in_their_teacher_alone(tmp_path: Path) -> None:
+def test_students_differ_in_their_teacher_and_its_loss_alone(tmp_path: Path) -> None:
     asked = _asked(tmp_path)
     digits(asked)
-    without, taught = asked.calls[:9], asked.calls[9:]
-    assert len(taught) == len(without) == 9  # three stages for each of three seeds
-    for mine, theirs in zip(without, taught, strict=True):
-        assert theirs[2].pop("teacher") == {"name": "digits_cnn"}
-        assert mine[2:] == theirs[2:]
-        assert mine[1]["name"] == theirs[1]["name"]
-    assert [call[1]["name"] for call in taught[2::3]] == ["digits_vit"] * 3
-    assert [call[3] for call in taught[::3]] == [0, 1, 2]
+    without, taught = asked.calls[:3], asked.calls[3:]
+    assert [call[3] for call in without] == [call[3] for call in taught] == [0, 1, 2]
+    for (_, student, settings, _), (_, same, theirs, _) in zip(without, taught, strict=True):
+        assert student == same
+        assert {key: value for key, value in theirs.items() if key not in ("teacher", "loss")} == settings
 
 
-def test_each_stage_begins_with_the_weights_of_the_one_before(tmp_path: Path) -> None:
+def test_the_gain_is_that_of_the_means(tmp_path: Path) -> None:
     asked = _asked(tmp_path)
-    stages = Stage({"name": "coarse"}, {"epochs": 2}), Stage({"name": "fine"}, {"epochs": 1})
-    pair = Pair("pair", stages, {"batch_size": 8}, {"name": "teacher"}, {}, range(2))
+    pair = Pair("pair", {"name": "student"}, {"name": "teacher"}, {}, {"epochs": 2}, {"loss": "nkd"}, range(2))
     rows = with_and_without(asked, pair, "≥ 2 pt")
-    assert [call[:2] for call in asked.calls[:4]] == [
-        ("pair-labels-0-1", {"name": "coarse", "random_weights": True}),
-        ("pair-labels-0-2", {"name": "fine", "weights": str(tmp_path / "pair-labels-0-1" / "weights.safetensors")}),
-        ("pair-labels-1-1", {"name": "coarse", "random_weights": True}),
-        ("pair-labels-1-2", {"name": "fine", "weights": str(tmp_path / "pair-labels-1-1" / "weights.safetensors")}),
-    ]
-    assert asked.calls[0][2] == {"batch_size": 8, "epochs": 2}
+    assert asked.calls[0] == ("pair-labels-0", {"name": "student", "random_weights": True}, {"epochs": 2}, 0)
+    assert asked.calls[3][2] == {"epochs": 2, "loss": "nkd", "teacher": {"name": "teacher"}}
     assert rows == [
-        ("pair", "labels alone", "50.5 % (50.0 %, 51.0 %)", "4 min 00 s", ""),
-        ("pair", "teacher and labels: +10.0 pt", "60.5 % (60.0 %, 61.0 %)", "4 min 00 s", "≥ 2 pt"),
+        ("pair", "labels alone", "50.5 % (50.0 %, 51.0 %)", "2 min 00 s", ""),
+        ("pair", "teacher and labels: +10.0 pt", "60.5 % (60.0 %, 61.0 %)", "2 min 00 s", "≥ 2 pt"),
     ]
 
 
@@ -92,7 +83,7 @@ def test_models_of_the_benchmark_take_what_they_are_trained_on() -> None:
     from benchmarks import distill_models
 
     for factory, tokens in (
-        (distill_models.digits_vit_of_16_patches, 17), (distill_models.digits_vit_of_64_patches, 65),
+        (distill_models.digits_vit_of_64_patches, 65),
         (distill_models.cifar_vit, 65), (distill_models.cifar_cnn, None),
     ):  # fmt: skip
         net: Any = factory().eval()
