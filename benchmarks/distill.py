@@ -76,7 +76,9 @@ class Asked:
         spec = resolve_spec(None, None, {"model": model, "data": images, "distill": settings, "seed": seed})
         print_message(f"{name}: {spec.distill.epochs} epochs" if spec.distill else name)
         with make_progress(verbose=False) as progress:
-            return distill_model(spec, folder, progress, resume=folder.is_dir())
+            report = distill_model(spec, folder, progress, resume=folder.is_dir())
+        assert report is not None  # one process
+        return report
 
 
 @dataclass(frozen=True)

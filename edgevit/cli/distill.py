@@ -181,11 +181,10 @@ def distill(
     document.setdefault("distill", {})
     spec = resolve_spec(file, None, document)
     from edgevit.commands.distill import distill_model  # heavy, so after what needs no PyTorch was refused
-    from edgevit.distillation.processes import launched
 
     with out_folder(out, spec.model.name, "distill") as folder, terminal.make_progress(verbose=True) as progress:
         report = distill_model(spec, folder, progress, resume=resume, tensorboard=tensorboard)
-    if launched()[0]:
+    if report is None:
         return  # the first of several processes tells it
     if as_json:
         terminal.print_line(to_json(report).decode().rstrip())

@@ -37,7 +37,7 @@ from edgevit.results.distillation import DistillReport, TrainingImages
 from edgevit.results.document import from_json, to_json
 from edgevit.run.files import file_sha256, new_folder, write_atomically
 from edgevit.run.packages import tool_versions
-from edgevit.run.progress import Progress
+from edgevit.run.progress import Progress, Silent
 from edgevit.run.stages import ChildRunner
 from edgevit.spec.spec import Spec
 from edgevit.spec.token_plan import AUTO, NONE, parse_plans
@@ -54,10 +54,11 @@ DOCUMENT, WEIGHTS, PICTURE, LOG, EVENTS = (
 
 def distill_model(
     spec: Spec, out: Path, progress: Progress, *, resume: bool = False, tensorboard: bool = False
-) -> DistillReport:
+) -> DistillReport | None:
     """Trains the model of a spec and writes what came out.
 
-    Started by ``torchrun`` or ``accelerate launch``, the processes train together; the first alone writes into ``out``.
+    Started by ``torchrun`` or ``accelerate launch``, the processes train together; the first alone writes into ``out``, and
+    returns what was found.
 
     Args:
         spec: With a section ``distill``, training images, and at most one token plan.
@@ -72,6 +73,7 @@ def distill_model(
             trained.
         CandidateFailed: the loss is not finite, or the process of the training failed.
     """
+    progress = Silent() if launched()[0] else progress
     if (finished := _finished(spec, out, resume=resume)) is not None:
         return finished
     tokens = _check(spec, out, tensorboard=tensorboard)
@@ -102,6 +104,8 @@ def distill_model(
             progress.message(f"the teacher's predictions: up to {units.size(cache.bytes)} in {cache.folder}")
         children = ChildRunner(spec.measure.timeout_seconds, folder / LOG, progress)
         found = children.run(f"train {model.name}", distill_task(job))
+        if launched()[0]:
+            return None
         report = DistillReport(
             edgevit_version=__version__,
             created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),

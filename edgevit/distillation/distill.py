@@ -23,7 +23,7 @@ from edgevit.distillation.distill_job import Distilled, DistillJob, LabelledImag
 from edgevit.distillation.features import check_features
 from edgevit.distillation.kept_images import Images, KeptImages
 from edgevit.distillation.parameters import parameter_groups
-from edgevit.distillation.processes import Group, join_group, launched, run_in_processes
+from edgevit.distillation.processes import Group, join_group, launched, processes_here, run_in_processes
 from edgevit.distillation.student import Student, open_student, prepare_student
 from edgevit.distillation.student_gradients import StudentGradients
 from edgevit.distillation.teacher import Teacher
@@ -59,14 +59,14 @@ def distill(job: DistillJob) -> Distilled:
         CandidateFailed: the loss, the gradients or the predictions are not finite; the best weights before are kept.
     """
     if job.settings.processes > 1 and launched()[1] == 1:
-        threads = max(1, job.threads // job.settings.processes)
-        found: Distilled = run_in_processes(_distill, replace(job, threads=threads), job.settings.processes)
+        found: Distilled = run_in_processes(_distill, job, job.settings.processes)
         return found
     return _distill(job)
 
 
 def _distill(job: DistillJob) -> Distilled:
     sys.path.extend(place for place in job.search_path if place not in sys.path)
+    job = replace(job, threads=max(1, job.threads // processes_here()))
     torch.set_num_threads(job.threads)
     group = join_group(job.device)
     model = open_student(job.student, job.settings, job.seed)

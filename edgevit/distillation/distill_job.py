@@ -42,7 +42,7 @@ class DistillJob:
     device: str
     """Of torch: "cpu", "cuda" or "mps"."""
     threads: int
-    """Of this process."""
+    """Of all processes on this machine together."""
     seed: int
     weights: Path
     """Where to write all weights of the student, as safetensors; a log and a checkpoint are written beside it."""

@@ -63,6 +63,11 @@ def launched() -> tuple[int, int]:
     return int(os.environ.get(_RANK, 0)), int(os.environ.get(_COUNT, 1))
 
 
+def processes_here() -> int:
+    """Returns how many of the processes that train together are on this machine, and share its processors."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+
+
 def join_group(device: str) -> Group:
     """Joins the other processes that a launcher started, if there are any.
 

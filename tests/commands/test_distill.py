@@ -66,7 +66,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DistillRep
     out = tmp_path_factory.mktemp("distill") / "out"
     with pytest.MonkeyPatch.context() as patched:
         stand_in(patched)
-        return out, distill_model(spec_of(), out, Silent())
+        report = distill_model(spec_of(), out, Silent())
+    assert report is not None
+    return out, report
 
 
 def test_it_writes_weights_a_document_a_log_and_a_picture(finished: tuple[Path, DistillReport]) -> None:
@@ -115,6 +117,7 @@ def test_one_that_was_stopped_is_resumed(
         distill_model(spec_of(), tmp_path / "out", Silent())
     found = distill_model(spec_of(), tmp_path / "out", Silent(), resume=True)
     assert steps == [1, 2, 3, 4, 4, 5, 6]
+    assert found is not None
     assert (found.weights_sha256, found.curve) == (whole.weights_sha256, whole.curve)
 
 
@@ -158,7 +161,7 @@ def test_what_does_not_fit_is_refused_before_it_trains(
 def test_a_teacher_of_other_classes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgevit.pipeline.model_inputs.open_model", lambda spec, seed: small_model(1, classes=7))
     with pytest.raises(UsageError, match="the teacher has 7 classes, the model 10"):
-        distill_model(spec_of(), tmp_path / "out", Silent())
+        assert distill_model(spec_of(), tmp_path / "out", Silent()) is None
     assert not (tmp_path / "out").exists()
 
 
@@ -179,5 +182,5 @@ def test_the_document_is_json_that_says_what_was_asked(finished: tuple[Path, Dis
 
 def test_of_several_processes_the_first_alone_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "launched", lambda: (1, 2))
-    distill_model(spec_of(), tmp_path / "out", Silent())
+    assert distill_model(spec_of(), tmp_path / "out", Silent()) is None
     assert not (tmp_path / "out").exists()
