@@ -25,6 +25,8 @@ HEAVY = (
     "tflite_runtime",
     "timm",
     "matplotlib",
+    "distributed",
+    "fsspec",
 )
 _PROGRAM = """
 import sys

@@ -228,3 +228,10 @@ def test_backends_do_not_know_each_other(name: str) -> None:
 
 def test_tomllib_is_read_in_one_place() -> None:
     assert [name for name in MODULES if outside(name) & {"tomllib", "tomli"}] == ["edgevit.spec.toml_files"]
+
+
+@pytest.mark.parametrize(
+    ("packages", "module"), [({"distributed", "dask"}, "edgevit.cluster.engine"), ({"fsspec"}, "edgevit.store.place")]
+)
+def test_engines_are_known_to_one_file_each(packages: set[str], module: str) -> None:
+    assert [name for name in MODULES if outside(name) & packages] == [module]

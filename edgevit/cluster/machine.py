@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import json
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from edgevit.results.measurement import Host
+from edgevit.run.files import file_sha256
 from edgevit.run.packages import tool_versions
 from edgevit.version import __version__
 
@@ -67,10 +71,19 @@ def computing_versions() -> dict[str, str]:
     """Returns the versions of what answers of tasks depend on, edgevit and Python among them, with local tags ("+cpu")."""
     installed = tool_versions()
     return {
-        "edgevit": __version__,
+        "edgevit": f"{__version__}+{source_digest()}" if "dev" in __version__ else __version__,
         "python": ".".join(platform.python_version_tuple()[:2]),
         **{name: installed[name] for name in _COMPUTING if name in installed},
     }
+
+
+@functools.cache
+def source_digest() -> str:
+    """Returns a short name for the code of edgevit as it is now: between two releases a version says little."""
+    package = Path(__file__).parents[1]
+    files = sorted(package.rglob("*.py"))
+    names = "\n".join(path.relative_to(package).as_posix() for path in files)
+    return hashlib.sha256(f"{names}\n{file_sha256(*files)}".encode()).hexdigest()[:8]
 
 
 def version_differences(here: Mapping[str, str], there: Mapping[str, str]) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ EXTRAS: dict[str, str] = {
     "torchao": "compress-tflite",
     "transformers": "transformers",
     "huggingface-hub": "card",
+    "distributed": "cluster",
 }
 """Optional distributions, and the pip extra that installs each."""
 

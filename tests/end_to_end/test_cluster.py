@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("distributed", reason="Dask distributed is not installed")
 
+from edgevit.cluster.status import cluster_status
 from tests.cluster.clusters import LocalCluster, cluster
 from tests.end_to_end.test_compress import edgevit, outcome, start, wait_for
 from tests.end_to_end.test_jobs import COMMAND
@@ -77,3 +78,23 @@ def test_a_driver_that_was_killed_goes_on_with_what_the_workers_have_done(in_lin
         resumed = edgevit(*arguments, "--resume", cwd=tmp_path)
         assert resumed.returncode == 0, resumed.stderr
     assert outcome(folder) == outcome(in_line)
+
+
+def test_an_interrupt_ends_the_run_and_the_children_on_the_workers(tmp_path: Path) -> None:
+    with cluster(tmp_path, workers={"one": 2}) as local:
+        process = start((*COMMAND, *on(local, tmp_path), "--out", tmp_path / "run"), tmp_path)
+        wait_for(process, lambda: bool(list((tmp_path / "store" / "results").rglob("*.json"))))
+        wait_for(
+            process,
+            lambda: any(each.machine and each.machine.holds for each in cluster_status(local.url, None).machines),
+        )
+        begin = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        seconds = time.monotonic() - begin
+        print(f"interrupted: ended after {seconds:.1f} s")
+        assert process.returncode == 130
+        assert "--resume" in said
+        assert seconds < 10  # two on a quiet machine
+        time.sleep(2)
+        assert not any(each.machine and each.machine.holds for each in cluster_status(local.url, None).machines)
