@@ -60,50 +60,49 @@ class ClusterExecutor(StoredExecutor):
         in_turn: bool,
         attempt: int,
     ) -> Record:
-        timing = in_turn or tasks[0].timing
-        needs = self._needs(tasks, timing)
+        needs = self._needs(tasks, in_turn or tasks[0].timing)
         avoided: set[str] = set()
-        outcome: Outcome | None = None
         for place in range(_MOST_PLACES):
             parcel = self._parcel(tasks, keys, log, in_turn)
             name = _name(tasks[0], f"{keys.own} {self.tasks.store.url} {attempt} {place}")
             try:
                 outcome = self._outcome(name, parcel, needs, avoided, on_progress, tasks[0].board)
+                self._write_log(log, outcome)
+                if outcome.record is not None:
+                    self.tasks.keep(outcome.record, keys)
+                    return outcome.record
+                self._judge(outcome, tasks[0].name, is_last=place == _MOST_PLACES - 1)
             except CandidateFailed as error:
-                failed = CandidateFailed(f"{tasks[0].name}: {error.message}", error.hint)
-                self.tasks.fail(keys, failed)
-                raise failed from error
-            self._write_log(log, outcome)
-            if outcome.record is not None:
-                self.tasks.keep(outcome.record, keys)
-                return outcome.record
-            message, hint = self._here(outcome.message), outcome.hint and self._here(outcome.hint)
-            if outcome.failure == "usage":
-                raise UsageError(message, hint)
-            if outcome.failure == "failed":
-                candidates_own = CandidateFailed(message, hint)
-                self.tasks.fail(keys, candidates_own)
-                raise candidates_own
+                self.tasks.fail(keys, error)
+                raise
             if outcome.failure == "missing inputs":
                 self.tasks.forget()
-            elif outcome.failure != "cancelled":  # killed, or its disk is full: the place's fault, not the task's
+            elif outcome.failure != "cancelled":
                 avoided.add(outcome.machine)
-        assert outcome is not None
-        return self._give_up(outcome, tasks[0], keys)
+        raise AssertionError("the last place was judged")
 
-    def _give_up(self, outcome: Outcome, task: Task[Any, Any], keys: Keys) -> Record:
-        """Ends a task that failed at several places."""
+    def _judge(self, outcome: Outcome, name: str, is_last: bool) -> None:
+        """Ends a task whose failure is its own or the user's, or that has failed at the last place too.
+
+        Raises:
+            CandidateFailed: its own.
+            UsageError: the user's, or that of every place.
+        """
         message, hint = self._here(outcome.message), outcome.hint and self._here(outcome.hint)
+        if outcome.failure == "usage":
+            raise UsageError(message, hint)
+        if outcome.failure == "failed" or (outcome.failure == "killed" and is_last):
+            raise CandidateFailed(message, hint)
+        if not is_last:
+            return
         if outcome.failure == "disk full":
             raise DiskFull(f"{message} (on {outcome.machine})", "free some space there, then go on with --resume")
         if outcome.failure == "missing inputs":
             raise UsageError(
-                f"{task.name}: its input files are lost in {self.tasks.store.url} again and again: {message}",
+                f"{name}: its input files are lost in {self.tasks.store.url} again and again: {message}",
                 f"`edgevit store verify {self.tasks.store.url}` looks for damage",
             )
-        error = CandidateFailed(message or f"{task.name}: it was cancelled", hint)
-        self.tasks.fail(keys, error)
-        raise error
+        raise UsageError(f"{name} was cancelled on {outcome.machine} again and again", "go on with --resume")
 
     def _needs(self, tasks: Sequence[Task[Any, Any]], timing: bool) -> Needs:
         basis = self.tasks.basis

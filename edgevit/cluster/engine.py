@@ -269,6 +269,8 @@ class Offer:
 class Submitted:
     """A parcel that the scheduler has."""
 
+    name: str
+    """What it is, for people."""
     _future: Any
     _forget: Callable[[], None]
 
@@ -292,7 +294,7 @@ class Submitted:
             outcome: Outcome = self._future.result()
         except KilledWorker as error:
             raise CandidateFailed(
-                f"workers of {_ALLOWED_DEATHS + 1} machines died while they carried it out"
+                f"{self.name}: workers of {_ALLOWED_DEATHS + 1} machines died while they carried it out"
             ) from error
         except (FutureCancelledError, asyncio.CancelledError) as error:
             raise LostScheduler(
@@ -378,7 +380,7 @@ class Engine:
             priority=needs.priority,
             pure=False,
         )
-        return Submitted(future, lambda: self._forget(name))
+        return Submitted(parcel.targets[0], future, lambda: self._forget(name))
 
     def _forget(self, name: str) -> None:
         self._listeners.pop(name, None)
