@@ -41,6 +41,7 @@ from edgevit.results.run import Baseline, CalibrationRecord, Run, Stage
 from edgevit.results.search import (
     AdditivityRecord,
     Estimate,
+    Forecasts,
     LayerSingle,
     PlanSingle,
     PointSettings,
@@ -559,6 +560,7 @@ def make_search(*points: SearchPoint, **changes: Any) -> Search:
         "front": tuple(point.id for point in points if point.on_front),
         "hypervolume": 0.6,
         "reference": {"top1": 5.0, "p50_ms": 16.0, "size": 22e6},
+        "forecasts": Forecasts(6, 0.83, 0.94, 0.91),
         "budget": SearchBudget(30.0, None, 12.0, 3),
         "ended": "no other point is expected to add to the front",
         "infeasible": None,

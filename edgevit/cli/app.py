@@ -29,6 +29,7 @@ COMMANDS = (
     ("init", "init"),
     ("recommend", "recommend"),
     ("compress", "compress"),
+    ("search", "search"),
     ("export", "export"),
     ("distill", "distill"),
     ("finetune", "finetune"),

@@ -73,6 +73,8 @@ class CandidateDraft:
     candidate: Candidate
     recipe: Recipe | None = None
     """To quantize by; None to find one."""
+    float_modules: tuple[str, ...] | None = None
+    """Whose layers stay in float in the first recipe of the runtime, which is then taken as it is; None to find a recipe."""
 
 
 Step: TypeAlias = Callable[["RunContext", CandidateDraft], Candidate]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from edgevit.backends import Backend, check_makers, check_scheme, get_backend
 from edgevit.devices.device import Device
 from edgevit.devices.runtimes import RUNTIMES
-from edgevit.errors import UsageError
+from edgevit.errors import UsageError, unknown_name
 from edgevit.measure.host import has_precision
+from edgevit.model.load import Model
 from edgevit.quantization.policy import Target
 from edgevit.results.measurement import Host
 from edgevit.spec.recipe import IntegerIo
@@ -63,6 +64,19 @@ def check_schemes(spec: Spec, host: Host) -> None:
                 f"{name} needs images to calibrate with",
                 "give --calibration: a source, or a part of --data such as 20%",
             )
+
+
+def check_float_layers(spec: Spec, model: Model) -> None:
+    """Refuses names of modules to keep in float that the model does not have.
+
+    Raises:
+        UsageError: names the first, and those that are like it.
+    """
+    paths = [name.split(".")[:-1] for name, _ in model.module.named_parameters()]
+    known = {".".join(path[:length]) for path in paths for length in range(1, len(path) + 1)}
+    for name in spec.quantize.float_layers or ():
+        if name not in known:
+            raise unknown_name("module in quantize.float_layers", name, sorted(known))
 
 
 def target_of(transformer: bool, devices: tuple[Device, ...], host: Host, integer_io: IntegerIo = "none") -> Target:

@@ -22,7 +22,7 @@ from edgevit.measure.host import check_threads, has_precision, host_fingerprint
 from edgevit.model.load import Model
 from edgevit.pipeline.classifier_only import check_kind
 from edgevit.pipeline.data_inputs import open_data, open_training_images, open_tuning_images, record_calibration
-from edgevit.pipeline.export_inputs import check_schemes, fits_integer_io, open_backends, target_of
+from edgevit.pipeline.export_inputs import check_float_layers, check_schemes, fits_integer_io, open_backends, target_of
 from edgevit.pipeline.metric_inputs import check_metric, default_metric, open_metric, with_masks
 from edgevit.pipeline.model_inputs import open_model_of, open_teacher
 from edgevit.pipeline.output_names import output_names
@@ -225,6 +225,7 @@ def open_inputs(spec: Spec, progress: Progress, host: Host | None = None) -> Inp
     metric = open_metric(spec)
     model = open_model_of(spec)
     check_kind(spec, model)
+    check_float_layers(spec, model)
     metric = metric or default_metric(spec, model)
     for backend in backends:
         check_size(backend, model.params)

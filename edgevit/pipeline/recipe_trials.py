@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from edgevit import units
 from edgevit.artifacts.embed import EmbedJob
 from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, merge_logits
+from edgevit.artifacts.float_layers import FloatLayersJob
 from edgevit.artifacts.layer_sensitivity import SensitivityJob
 from edgevit.artifacts.make import ExportJob, MadeArtifact, QuantizeJob
 from edgevit.data.row_file import read_rows
@@ -19,7 +20,14 @@ from edgevit.errors import CandidateFailed, CheckFailed, UsageError
 from edgevit.pipeline.choose import counted_drop, may_keep_budget
 from edgevit.pipeline.context import CandidateDraft, RunContext
 from edgevit.pipeline.images import calibration_images, evaluation_images
-from edgevit.pipeline.tasks import embed_task, export_task, inference_task, quantize_task, sensitivity_task
+from edgevit.pipeline.tasks import (
+    embed_task,
+    export_task,
+    float_layers_task,
+    inference_task,
+    quantize_task,
+    sensitivity_task,
+)
 from edgevit.quantization.ladder import FIRST, Rung, best, climb, rungs
 from edgevit.quantization.policy import first_guess, first_recipe
 from edgevit.results.candidate import Accuracy, Attempt, within_budget
@@ -64,8 +72,11 @@ def quantize_candidate(context: RunContext, draft: CandidateDraft) -> QuantizedA
         raise CandidateFailed("there is no float artifact to start from")
     if scheme.calibrated and inputs.calibration is None:
         raise CandidateFailed(f"{scheme.name} needs calibration images: give --calibration")
+    modules = inputs.spec.quantize.float_layers if draft.float_modules is None else draft.float_modules
     if draft.recipe is not None:
         attempts: tuple[Attempt, ...] = (trials.attempt(FIRST, draft.recipe),)
+    elif modules is not None:
+        attempts = (trials.attempt(FIRST, trials.exact(modules)),)
     else:
         attempts = _climb(context, draft, trials)
     chosen = best(attempts)
@@ -194,6 +205,21 @@ class RecipeTrials:
         in_order = sorted(layers, key=lambda layer: layer.position)
         in_float = recipe.resolved(in_order).float_layers
         return tuple(layer.name for layer in layers if layer.name not in in_float)
+
+    def exact(self, modules: tuple[str, ...]) -> Recipe:
+        """Returns the policy's recipe with the layers of some modules in float.
+
+        Raises:
+            CandidateFailed: the layers of the artifact cannot be matched with modules, or there is no such module.
+        """
+        recipe = first_recipe(self.draft.backend.policy, self.draft.candidate.scheme, self.context.target)
+        if not modules:
+            return recipe
+        job = FloatLayersJob(
+            self.draft.backend.name, self._parent(recipe.preparations), self.draft.variant.program, modules
+        )
+        found = self._timed(f"find layers in float of {self._id}", float_layers_task(job))
+        return replace(recipe, float_layers=found.layers)
 
     def has_time(self) -> bool:
         """Returns whether there is time for another rung."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edgevit.artifacts.embed import EmbedJob, embed_preprocessing
 from edgevit.artifacts.evaluate import InferenceJob, LogitsFile, run_images
+from edgevit.artifacts.float_layers import FloatLayers, FloatLayersJob, find_float_layers
 from edgevit.artifacts.int8_scheme import ReadInt8Job, read_int8_scheme
 from edgevit.artifacts.layer_sensitivity import Sensitivity, SensitivityJob, layer_sensitivity
 from edgevit.artifacts.make import ExportJob, MadeArtifact, QuantizeJob, export_float, quantize
@@ -61,6 +62,13 @@ def int8_scheme_task(job: ReadInt8Job) -> Task[ReadInt8Job, Int8Scheme]:
     """Reads how an int8 artifact computes."""
     preload = get_backend(job.backend).preload
     return Task(read_int8_scheme, job, Int8Scheme, inputs=artifact_files(job.artifact), preload=preload)
+
+
+def float_layers_task(job: FloatLayersJob) -> Task[FloatLayersJob, FloatLayers]:
+    """Finds the layers of a float artifact that belong to some modules."""
+    return Task(
+        find_float_layers, job, FloatLayers, inputs=(job.program, *artifact_files(job.artifact)), preload=PYTORCH
+    )
 
 
 def unseen_layers_task(job: UnseenJob) -> Task[UnseenJob, UnseenLayers]:

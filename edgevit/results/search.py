@@ -187,6 +187,19 @@ class SearchedModel:
 
 
 @dataclass(frozen=True)
+class Forecasts:
+    """What predictions were worth: points that were predicted before they were made."""
+
+    points: int
+    in_interval: float | None
+    """Share of the measured latencies and drops that lay in their 80 % intervals; None without any."""
+    latency_correlation: float | None
+    """Spearman's, of predicted and measured latency; None for fewer than 4 points."""
+    drop_correlation: float | None
+    """The same of the drops."""
+
+
+@dataclass(frozen=True)
 class SearchBudget:
     """What a search was allowed, and what it took."""
 
@@ -230,6 +243,7 @@ class Search:
     """Of the front over ``reference``, as a share of the box that ``reference`` spans; None without a front."""
     reference: dict[Objective, float]
     """The worst value of each objective that counts."""
+    forecasts: Forecasts
     budget: SearchBudget
     ended: str
     """Why the search ended; "" while it goes on."""

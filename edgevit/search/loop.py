@@ -44,12 +44,18 @@ class Loop:
         self._side_by_side, self._on_made = side_by_side, on_made
         self._lock = threading.Lock()
 
-    def run(self, at_once: int, reserve: Callable[[], float] = lambda: 0.0) -> None:
+    def run(
+        self,
+        at_once: int,
+        reserve: Callable[[], float] = lambda: 0.0,
+        learn: Callable[[], None] = lambda: None,
+    ) -> None:
         """Searches.
 
         Args:
             at_once: Candidates that are made side by side.
             reserve: Tells the seconds that have to be left when it ends.
+            learn: Called after each batch, to find out more about the models.
         """
         while not self.ended:
             most = min(max(_LEAST_BATCH, 2 * at_once), self._budget.trials_left)
@@ -60,6 +66,7 @@ class Loop:
             points = self._strategy.propose(self.made, most, seconds)
             if points:
                 self._make(points)
+                learn()
             else:
                 self.ended = self._strategy.ended + (
                     self._limits(most, seconds) if self._is_short(most, seconds) else ""

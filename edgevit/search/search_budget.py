@@ -6,6 +6,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+_TUNING_SHARE = 0.25
+"""Of the minutes of a search that one fine-tuning may take."""
+
+
+def tuning_minutes(own: float, max_minutes: float | None) -> float:
+    """Returns how long one fine-tuning may take in a search.
+
+    Args:
+        own: Minutes that the spec allows for it.
+        max_minutes: Of the search; None without limit.
+    """
+    return own if max_minutes is None else min(own, _TUNING_SHARE * max_minutes)
+
 
 @dataclass
 class Budget:

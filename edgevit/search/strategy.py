@@ -57,6 +57,8 @@ class ByPrediction:
             by_time: Whether candidates cost their seconds; otherwise all cost the same.
         """
         self._networks, self._axes, self._seed, self._by_time = tuple(networks), axes, seed, by_time
+        self.forecasts: dict[PointSettings, Predicted] = {}
+        """Of the points that were proposed, before they were made."""
 
     @property
     def ended(self) -> str:
@@ -74,6 +76,9 @@ class ByPrediction:
         options = self._options(made)
         proposals = Proposals(self._axes, options, self._seed + len(made))
         ranked = proposals.batch(self.front(made), most, seconds, everything=everything)
+        predicted = {option.point: option.predicted for option in options}
+        for each in ranked:
+            self.forecasts |= {point: predicted[point] for point in each.option.seconds if point in predicted}
         return tuple(each.option.point for each in ranked)
 
     def front(self, made: Made) -> np.ndarray:

@@ -407,6 +407,10 @@ class QuantizeSpec(Section):
     """Minutes for each candidate after which no further rung of the repair ladder is tried."""
     integer_io: IntegerIo = "none"
     """int8 or uint8: integers from input to output, as some NPUs need it; TFLite only."""
+    float_layers: Names | None = None
+    """Modules such as "blocks.7.mlp.fc2" whose layers stay in float. Each scheme that is named is then made by exactly the first
+    recipe of its runtime and these layers, without repair, as a point of ``edgevit search`` was; a list that is empty keeps no
+    layer in float. The runtime's first recipe and the repair choose when not given."""
 
 
 class BudgetSpec(Section):
@@ -528,6 +532,10 @@ class Spec(Section):
             raise ValueError(
                 "finetune (--finetune) has no effect where nothing is compressed; give a token plan (--tokens) or an int8"
                 " scheme (--scheme)"
+            )
+        if self.quantize.float_layers is not None and (floats_only or AUTO in self.export.schemes):
+            raise ValueError(
+                "quantize.float_layers is for schemes that are named, and not float ones: give --scheme static_wi8_ai8, or leave it out"
             )
         if not self.boards.on and self.boards != BoardsSpec():
             raise ValueError(

@@ -73,6 +73,40 @@ def modules_of(graph: Graph, known: Sequence[ModuleLayer]) -> tuple[str, ...]:
     return tuple(paths[size].pop() for size in sizes)
 
 
+def aligned_modules(weights: Sequence[int], known: Sequence[ModuleLayer]) -> tuple[str, ...]:
+    """Returns the module path of each layer of a graph in which rewrites may have split layers.
+
+    A layer that was split, such as query, key and value, keeps its place and its number of weights.
+
+    Args:
+        weights: Number of weights of each layer, in execution order.
+        known: The layers of the program before the rewrites.
+
+    Returns:
+        One path for each layer; all "" where the numbers do not follow each other so.
+    """
+    found: list[str] = []
+    waiting = list(weights)[::-1]
+    for layer in known:
+        left = layer.weights
+        while waiting and left > 0:
+            left -= waiting.pop()
+            found.append(layer.module)
+        if left:
+            break
+    return tuple(found) if len(found) == len(weights) and not left else ("",) * len(weights)
+
+
+def is_in_module(path: str, module: str) -> bool:
+    """Returns whether a layer belongs to a module of the original model, which others may be wrapped around.
+
+    Args:
+        path: Of the layer's module, such as "vit.blocks.7.mlp.fc2".
+        module: Such as "blocks.7.mlp.fc2", or "blocks.7" for all in it.
+    """
+    return f".{module}." in f".{path}."
+
+
 def _path(layer: Layer) -> str:
     """From the name of the weight; for a weight made by folding, from the module that computed the layer."""
     from edgevit.model.program.layers import argument

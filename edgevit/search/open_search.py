@@ -1,0 +1,141 @@
+"""Opens the runs of a search, one for each model, and measures what single changes cost before points are made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edgevit.data.output_place import check_output_place
+from edgevit.pipeline.candidate import COMPRESS_STEPS
+from edgevit.pipeline.context import RunContext, open_context
+from edgevit.pipeline.inputs import Inputs, open_inputs
+from edgevit.pipeline.model_inputs import input_files
+from edgevit.pipeline.model_passes import run_model_passes
+from edgevit.pipeline.pins import pin_inputs
+from edgevit.pipeline.stored_spec import stored_spec
+from edgevit.pipeline.tasks import PYTORCH
+from edgevit.run.deadline import Deadline
+from edgevit.run.executor import Executor
+from edgevit.run.files import disk_errors
+from edgevit.run.folder import RESUME, RunFolder
+from edgevit.run.progress import Progress
+from edgevit.run.run_log import RunLog
+from edgevit.run.stages import Stages
+from edgevit.search.make_points import PointMaker
+from edgevit.search.plans import find_plans
+from edgevit.search.request import SearchRequest, reach_of
+from edgevit.search.search_budget import tuning_minutes
+from edgevit.search.searched_network import SearchedNetwork
+from edgevit.search.single_changes import measure_dense, measure_plans
+from edgevit.spec.spec import Spec
+from edgevit.spec.token_plan import FORMS, NONE
+
+_TOKEN_SHARE = 0.08
+"""Of the minutes of a search that each search for a token plan may take."""
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """A model whose inputs were checked; nothing heavy was done."""
+
+    name: str
+    spec: Spec
+    """As the user asked for it."""
+    inputs: Inputs
+    """For candidates that lose up to the reach of the search; without token plans, which the search chooses."""
+
+
+def open_models(request: SearchRequest, progress: Progress) -> tuple[OpenedModel, ...]:
+    """Resolves the specs of a search, and loads the models.
+
+    Raises:
+        UsageError: a spec asks for something that does not exist or does not fit.
+    """
+    opened = []
+    for name, spec in zip(request.names, request.specs, strict=True):
+        plain = _updated(spec, "passes", tokens=NONE, form="auto", search_minutes=None)
+        inputs = open_inputs(plain, progress)
+        forms = FORMS if spec.passes.form == "auto" else (spec.passes.form,)
+        inputs = replace(inputs, spec=_searched(spec, request.max_minutes), forms=forms)
+        opened.append(OpenedModel(name, spec, inputs))
+    return tuple(opened)
+
+
+def _searched(spec: Spec, max_minutes: float | None) -> Spec:
+    """The spec that candidates are made by: a larger drop is looked at, and no part may take all of the time."""
+    found = _updated(spec, "budget", max_drop=reach_of(spec))
+    if max_minutes is None:
+        return found
+    search_minutes = min(_TOKEN_SHARE * max_minutes, spec.passes.search_minutes or max_minutes)
+    found = _updated(found, "passes", search_minutes=search_minutes)
+    return _updated(found, "finetune", max_minutes=tuning_minutes(spec.finetune.max_minutes, max_minutes))
+
+
+def _updated(spec: Spec, section: str, **values: object) -> Spec:
+    return spec.model_copy(update={section: getattr(spec, section).model_copy(update=values)})
+
+
+@contextmanager
+def open_contexts(
+    models: tuple[OpenedModel, ...], out: Path, executor: Executor, progress: Progress, *, resume: bool
+) -> Iterator[tuple[RunContext, ...]]:
+    """Begins or resumes the run of each model, in a folder of its name.
+
+    Args:
+        models: See :func:`open_models`.
+        out: Folder of the search.
+        executor: Carries out all tasks.
+        progress: Progress callback.
+        resume: Whether the runs go on.
+
+    Raises:
+        UsageError: a folder is another search's, or holds one already.
+    """
+    with ExitStack() as held:
+        begun = []
+        for model in models:
+            data = model.spec.data
+            check_output_place(out, (data.evaluation, *data.also_evaluate, data.calibration, data.train))
+            path = out / model.name
+            kept = stored_spec(model.spec, path)
+            folder = held.enter_context(RunFolder(path, kept, input_files(model.spec), resume and path.exists()))
+            held.enter_context(disk_errors(folder.path, RESUME))
+            log = held.enter_context(RunLog(folder.log("run"), progress))
+            pin_inputs(folder, model.inputs)
+            for warning in model.inputs.warnings:
+                log.message(f"warning: {warning}")
+            begun.append((model.inputs, Stages(folder, executor, log)))
+        executor.warm_up([PYTORCH, *(backend.preload for backend in models[0].inputs.backends)])
+        yield tuple(open_context(inputs, stages, COMPRESS_STEPS, Deadline(None)) for inputs, stages in begun)
+
+
+def open_network(model: OpenedModel, context: RunContext) -> SearchedNetwork:
+    """Finds the plans of a model, and measures what each costs alone.
+
+    Args:
+        model: The model.
+        context: Its run.
+
+    Raises:
+        CheckFailed: the float model does not recognize the images.
+    """
+    trained = run_model_passes(context)
+    near = replace(
+        context,
+        inputs=replace(
+            context.inputs, spec=_updated(context.inputs.spec, "budget", max_drop=model.spec.budget.max_drop)
+        ),
+    )
+    found = find_plans(near, trained, model.spec.passes.tokens)
+    return SearchedNetwork(
+        name=model.name,
+        spec=model.spec,
+        context=context,
+        trained=trained,
+        found=found,
+        plan_singles=measure_plans(context, trained, found.plans),
+        maker=PointMaker(model.name, context, trained),
+        dense_ms=measure_dense(context, trained),
+    )

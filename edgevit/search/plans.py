@@ -1,0 +1,107 @@
+"""The token plans and input sizes of a search: those that a spec names, and for "auto" those that a token search finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from edgevit.errors import CandidateFailed, UsageError
+from edgevit.pipeline.context import RunContext
+from edgevit.pipeline.model_passes import TrainedModel
+from edgevit.pipeline.token_search.effort import SearchEffort
+from edgevit.pipeline.token_search.find import find_plan
+from edgevit.results.artifact import Preprocessing
+from edgevit.results.token_search import TokenSearch
+from edgevit.spec.token_plan import AUTO, Plan, ResizePlan, parse_any_plan, parse_plans
+from edgevit.tokens.plan import check_plan
+from edgevit.tokens.resize import smaller_sizes
+
+_REACHES = (0.7, 1.5, 4.0)
+"""Multiples of the drop allowed for which a plan is searched for: int8 follows, or fine-tuning."""
+SEARCHED_PLANS = len(_REACHES)
+_SIZES = 3
+"""Smaller images that are looked at."""
+_EFFORT = SearchEffort(trial_images=400, most_trials=6, most_later_trials=3, most_choices=2)
+"""Less than ``compress`` spends on its one plan: here every plan is measured again, and several are wanted."""
+
+
+@dataclass(frozen=True)
+class SearchedPlans:
+    """Plans of one model."""
+
+    plans: tuple[Plan, ...]
+    refused: dict[str, str]
+    """Plans that the spec names and the model cannot carry out, each with the reason."""
+    searches: tuple[TokenSearch, ...]
+    """That proposed plans."""
+    notes: tuple[str, ...]
+
+
+def find_plans(context: RunContext, trained: TrainedModel, tokens: str) -> SearchedPlans:
+    """Returns the plans to search among.
+
+    Args:
+        context: The run of the model; its limit is the drop that the user allows.
+        trained: The model after the passes that change its weights.
+        tokens: As ``passes.tokens`` of the spec has it.
+    """
+    takes = context.inputs.model.preprocessing
+    named, refused, is_searched = named_plans(trained.module, tokens, takes.input_size)
+    if not is_searched:
+        return SearchedPlans(named, refused, (), ())
+    sizes = tuple(ResizePlan("resolution", size) for size in searched_sizes(trained.module, takes))
+    searches, failure = _search(context, trained)
+    found = tuple(parse_any_plan(search.plan) for search in searches if search.plan)
+    return SearchedPlans(
+        tuple(dict.fromkeys((*named, *sizes, *found))), refused, searches, (failure,) if failure else ()
+    )
+
+
+def named_plans(
+    module: nn.Module, tokens: str, input_size: tuple[int, int]
+) -> tuple[tuple[Plan, ...], dict[str, str], bool]:
+    """Returns the plans that a spec names, those that the model cannot carry out with the reason, and whether others are searched for.
+
+    Args:
+        module: As it would be exported, in eval mode.
+        tokens: As ``passes.tokens`` of the spec has it.
+        input_size: Height and width in pixels.
+    """
+    plans, refused, is_searched = list[Plan](), dict[str, str](), False
+    for plan in parse_plans(tokens):
+        if plan == AUTO:
+            is_searched = True
+            continue
+        try:
+            check_plan(module, plan, input_size)
+        except UsageError as error:
+            refused[str(plan)] = error.message
+        else:
+            plans.append(plan)
+    return tuple(plans), refused, is_searched
+
+
+def searched_sizes(module: nn.Module, takes: Preprocessing) -> tuple[int, ...]:
+    """Returns the smaller sides of square images that are looked at, falling; none where arrays are fed.
+
+    Args:
+        module: As it would be exported, in eval mode.
+        takes: What its images go through.
+    """
+    return () if takes.input == "array" else smaller_sizes(module, takes.input_size)[:_SIZES]
+
+
+def _search(context: RunContext, trained: TrainedModel) -> tuple[tuple[TokenSearch, ...], str]:
+    """One search for each reach, for the first runtime; plans of one serve all, and what they cost in each is measured."""
+    inputs = context.inputs
+    if not inputs.searches_tokens:
+        return (), ""
+    device = inputs.devices[0] if inputs.devices else None
+    limit, found = inputs.spec.budget.max_drop, list[TokenSearch]()
+    try:
+        for reach in _REACHES:
+            found.append(find_plan(context, trained.module, inputs.backends[0], device, reach * limit, _EFFORT))
+    except CandidateFailed as error:
+        return tuple(found), f"token plans were not searched for any further: {error.message}"
+    return tuple(found), ""
