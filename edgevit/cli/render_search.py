@@ -19,7 +19,7 @@ def print_search(search: Search, folder: Path) -> None:
 
     rows = [list(point_row(search, point)) for point in search.on_front]
     if rows:
-        terminal.print_table(["point", "status", "change", "p50", "size"], rows, numeric={2, 3, 4})
+        terminal.print_table(["point", "status", "change", "p50", "size"], rows, numeric=(2, 3, 4))
     counts = {status: sum(point.status == status for point in search.points) for status in ("predicted", "not run")}
     terminal.print_line(
         f"{search.budget.trials} candidates made in {search.budget.minutes:.1f} min, {len(search.front)} on the front;"

@@ -26,7 +26,7 @@ from edgevit.run.stages import Stages
 from edgevit.search.make_points import PointMaker
 from edgevit.search.plans import find_plans
 from edgevit.search.request import SearchRequest, reach_of
-from edgevit.search.search_budget import tuning_minutes
+from edgevit.search.search_budget import Budget, tuning_minutes
 from edgevit.search.searched_network import SearchedNetwork
 from edgevit.search.single_changes import measure_dense, measure_plans
 from edgevit.spec.spec import Spec
@@ -34,6 +34,8 @@ from edgevit.spec.token_plan import FORMS, NONE
 
 _TOKEN_SHARE = 0.08
 """Of the minutes of a search that each search for a token plan may take."""
+_AFTER_SINGLES = 0.7
+"""Of the minutes of a search that have to be left for another single change to be timed."""
 
 
 @dataclass(frozen=True)
@@ -111,31 +113,31 @@ def open_contexts(
         yield tuple(open_context(inputs, stages, COMPRESS_STEPS, Deadline(None)) for inputs, stages in begun)
 
 
-def open_network(model: OpenedModel, context: RunContext) -> SearchedNetwork:
+def open_network(model: OpenedModel, context: RunContext, budget: Budget) -> SearchedNetwork:
     """Finds the plans of a model, and measures what each costs alone.
 
     Args:
         model: The model.
         context: Its run.
+        budget: Of the search.
 
     Raises:
         CheckFailed: the float model does not recognize the images.
+        CandidateFailed: it runs in no runtime.
     """
     trained = run_model_passes(context)
-    near = replace(
-        context,
-        inputs=replace(
-            context.inputs, spec=_updated(context.inputs.spec, "budget", max_drop=model.spec.budget.max_drop)
-        ),
-    )
-    found = find_plans(near, trained, model.spec.passes.tokens)
+    dense_ms = measure_dense(context, trained)
+    near = _updated(context.inputs.spec, "budget", max_drop=model.spec.budget.max_drop)
+    found = find_plans(replace(context, inputs=replace(context.inputs, spec=near)), trained, model.spec.passes.tokens)
+    fastest = min(dense_ms, key=lambda name: dense_ms[name])
+    backend = next(each for each in context.inputs.backends if each.name == fastest)
     return SearchedNetwork(
         name=model.name,
         spec=model.spec,
         context=context,
         trained=trained,
         found=found,
-        plan_singles=measure_plans(context, trained, found.plans),
+        plan_singles=measure_plans(context, trained, found.plans, backend, lambda: budget.has_left(_AFTER_SINGLES)),
         maker=PointMaker(model.name, context, trained),
-        dense_ms=measure_dense(context, trained),
+        dense_ms=dense_ms,
     )

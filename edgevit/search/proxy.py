@@ -196,7 +196,7 @@ class Proxy:
         """Product of the speeds of the single changes; layers in float give back what int8 gained on them."""
         ms, change = self._float_ms(point.backend), Change(point.tokens, point.form)
         if change.tokens != NONE:
-            ms *= self._singles.speeds.get((point.backend, change), self._singles.changes[change.tokens].mac_share)
+            ms *= self._change_speed(point.backend, change)
         if point.prune != NONE:
             ms *= self._singles.changes[point.prune].mac_share
         speed = self._numerics_speed(point.backend, point.scheme)
@@ -204,6 +204,12 @@ class Proxy:
         macs = sum(layer.macs for layer in layers if layer.module in point.float_layers)
         in_float = macs / max(1, sum(layer.macs for layer in layers))
         return ms * (speed + (1 - speed) * in_float)
+
+    def _change_speed(self, backend: str, change: Change) -> float:
+        """As measured in this runtime, else in another one, else by the MACs."""
+        elsewhere = [speed for (_, other), speed in self._singles.speeds.items() if other.tokens == change.tokens]
+        assumed = min(elsewhere, default=self._singles.changes[change.tokens].mac_share)
+        return self._singles.speeds.get((backend, change), assumed)
 
     def _float_ms(self, backend: str) -> float:
         dense = self._dense(backend, FLOAT)

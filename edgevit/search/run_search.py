@@ -70,7 +70,7 @@ def search(
         open_contexts(models, out, opened, progress, resume=resume) as contexts,
         _ends_in_time(opened, budget),
     ):
-        networks = tuple(open_network(model, context) for model, context in zip(models, contexts, strict=True))
+        networks = tuple(open_network(model, context, budget) for model, context in zip(models, contexts, strict=True))
         check_space(tuple((network.name, len(network.points)) for network in networks))
         return _Searching(request, budget, out, models, networks, opened).run()
 
@@ -81,7 +81,7 @@ def _ends_in_time(executor: Executor, budget: Budget) -> Iterator[None]:
     if budget.max_minutes is None:
         yield
         return
-    timer = threading.Timer(60 * _OVERTIME * budget.max_minutes, executor.cancel)
+    timer = threading.Timer(60 * (_OVERTIME * budget.max_minutes - budget.minutes), executor.cancel)
     timer.daemon = True
     timer.start()
     try:
@@ -136,7 +136,7 @@ class _Searching:
     def _learn(self) -> None:
         """Measures the layers of a model one by one, as soon as one of its runtimes has been quantized."""
         for network in self._networks:
-            if network.precision.additivity is not None or not self._has_time_for_layers():
+            if network.precision.additivity is not None or not self._budget.has_left(_PRECISION_SHARE):
                 continue
             for point, each in self._loop.made.items():
                 candidate = network.maker.candidates.get(point)
@@ -146,10 +146,6 @@ class _Searching:
                         network.context, network.trained, backend, candidate, each.amounts.divergence
                     )
                     break
-
-    def _has_time_for_layers(self) -> bool:
-        most = self._budget.max_minutes
-        return most is None or self._budget.seconds_left >= 60 * _PRECISION_SHARE * most
 
     def _time_front(self) -> None:
         front = self._recorder.front(self._loop.made)

@@ -52,6 +52,10 @@ class Budget:
         """Until the last minute is over; infinite without limit."""
         return float("inf") if self.max_minutes is None else 60 * (self.max_minutes - self.minutes)
 
+    def has_left(self, share: float) -> bool:
+        """Returns whether more than a share of the minutes, 0..1, is left."""
+        return self.max_minutes is None or self.seconds_left > 60 * share * self.max_minutes
+
     def usable_seconds(self, reserve: float) -> float:
         """Returns what may be expected to take how long, as things were expected before the experience of this search.
 

@@ -18,7 +18,7 @@ from edgevit.search.model_space import LAYER_SCHEME, NOT_SEARCHED, Asked, model_
 from edgevit.search.network import Evaluation
 from edgevit.search.plans import SearchedPlans
 from edgevit.search.proxy import Singles
-from edgevit.search.single_changes import NOT_MEASURED, PlanSingles, PrecisionSingles, slower_forms
+from edgevit.search.single_changes import NOT_MEASURED, PlanSingles, PrecisionSingles, slower_form
 from edgevit.search.space import Change, Space
 from edgevit.spec.spec import Spec
 
@@ -67,13 +67,13 @@ class SearchedNetwork:
     def space(self) -> Space:
         """All points but for choices of layers."""
         impossible = {struck.what: struck.reason for struck in self.plan_singles.struck}
-        slower = slower_forms(self.plan_singles.speeds)
+        slower = slower_form(self.plan_singles.speeds)
 
         def unsupported(backend: str, change: Change) -> str:
             if backend not in self.dense_ms:
                 return "the float model does not run there"
             reason = impossible.get(f"{backend} × {change.tokens} ({change.form})", "")
-            return reason or slower.get((backend, change), "")
+            return reason or ("the other form computes the same faster" if change.form == slower != "" else "")
 
         asked = Asked(self.name, self.spec, self.context.inputs, self.context.target)
         plans = tuple(map(str, self.found.plans))

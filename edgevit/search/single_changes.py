@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -100,43 +100,59 @@ class PlanSingles:
     """Changes that a backend cannot run, or that compute the same as another more slowly."""
 
 
-def measure_plans(context: RunContext, trained: TrainedModel, plans: Sequence[Plan]) -> PlanSingles:
-    """Measures the divergence of each plan in PyTorch, and its latency in float in each runtime.
+def measure_plans(
+    context: RunContext,
+    trained: TrainedModel,
+    plans: Sequence[Plan],
+    backend: Backend,
+    has_time: Callable[[], bool] = lambda: True,
+) -> PlanSingles:
+    """Measures the divergence of each plan in PyTorch, and its latency in float in one runtime.
+
+    Both forms of a graph are timed for the first plan that has them; for the others the faster one of these is.
 
     Args:
         context: The run.
         trained: The model after the passes that change its weights.
         plans: That the model can carry out.
+        backend: To time in; in the others, the share of the latency that a plan leaves is taken to be the same.
+        has_time: After it says no, no further plan is timed.
     """
     measuring = _Plans(context, trained)
     stages, inputs = context.stages, context.inputs
     singles = stages.side_by_side([partial(measuring.single, plan) for plan in plans]) if plans else []
-    pairs = [
-        (backend, plan, form) for plan in plans for backend in inputs.backends for form in _forms(plan, inputs.forms)
-    ]
-    found = stages.side_by_side([partial(measuring.speed, *pair) for pair in pairs]) if pairs else []
-    speeds, struck = dict[tuple[str, Change], float](), list[Struck]()
-    for (backend, plan, form), answer in zip(pairs, found, strict=True):
-        change = Change(str(plan), form)
-        if isinstance(answer, str):
-            struck.append(Struck(f"{backend.name} × {plan} ({form})", answer, 0))
-        else:
-            speeds[backend.name, change] = answer
-    return PlanSingles(tuple(singles), speeds, tuple(struck))
+    reducing = [plan for plan in plans if not isinstance(plan, ResizePlan)]
+    first = [(plan, form) for plan in reducing[:1] for form in inputs.forms]
+    found = dict(
+        zip(first, stages.side_by_side([partial(measuring.speed, backend, *each) for each in first]), strict=True)
+    )
+    timed = {form: speed for (_, form), speed in found.items() if isinstance(speed, float)}
+    form = min(timed, key=lambda each: timed[each], default=inputs.forms[0])
+    others = [(plan, form) for plan in reducing[1:]]
+    others += [(plan, NONE) for plan in plans if isinstance(plan, ResizePlan)]
+    calls = [partial(measuring.speed_in_time, backend, *each, has_time) for each in others]
+    found |= zip(others, stages.side_by_side(calls) if calls else [], strict=True)
+    speeds = {(backend.name, Change(str(plan), form)): s for (plan, form), s in found.items() if isinstance(s, float)}
+    struck = tuple(
+        Struck(f"{backend.name} × {plan} ({form})", why, 0)
+        for (plan, form), why in found.items()
+        if isinstance(why, str)
+    )
+    return PlanSingles(tuple(singles), speeds, struck)
 
 
-def slower_forms(speeds: dict[tuple[str, Change], float]) -> dict[tuple[str, Change], str]:
-    """Returns the forms of plans that are clearly slower than the other form in a backend, each with the reason.
+def slower_form(speeds: Mapping[tuple[str, Change], float]) -> str:
+    """Returns the form of graphs that is clearly slower than the other one, in the plan that both were timed for; "" for none.
 
     Args:
         speeds: See :class:`PlanSingles`.
     """
-    found = {}
-    for (backend, change), speed in speeds.items():
-        others = [s for (name, c), s in speeds.items() if (name, c.tokens) == (backend, change.tokens)]
-        if speed > _AS_FAST * min(others):
-            found[backend, change] = f"the other form computes the same {speed / min(others):.2f} × as fast"
-    return found
+    by_plan: dict[str, dict[str, float]] = {}
+    for (_, change), speed in speeds.items():
+        by_plan.setdefault(change.tokens, {})[change.form] = speed
+    both = next((forms for forms in by_plan.values() if len(forms) > 1), {})
+    slowest = max(both, key=lambda form: both[form], default="")
+    return slowest if both and both[slowest] > _AS_FAST * min(both.values()) else ""
 
 
 def _forms(plan: Plan, forms: Sequence[str]) -> Sequence[str]:
@@ -163,7 +179,13 @@ class _Plans:
         divergence = divergence_from_original(self._context, self._trained, logits)
         return PlanSingle(str(plan), divergence, macs / self._trained.snapshot.captured.macs)
 
-    def speed(self, backend: Backend, plan: Plan, form: str) -> float | str:
+    def speed_in_time(
+        self, backend: Backend, plan: Plan, form: str, has_time: Callable[[], bool]
+    ) -> float | str | None:
+        """As :meth:`speed`; None where there was no time."""
+        return self.speed(backend, plan, form) if has_time() else None
+
+    def speed(self, backend: Backend, plan: Plan, form: str) -> float | str | None:
         """Latency over that of the dense model, both in float; or why there is none."""
         try:
             return self._speed(backend, plan, form)

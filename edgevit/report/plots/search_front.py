@@ -88,9 +88,8 @@ def _draw_model(axes: Axes, search: Search, points: list[SearchPoint], name: str
         shown = [(p, _height(search, p)) for p in several]
         drawn = [(p.p50_ms.value, height) for p, height in shown if p.p50_ms and height is not None]
         if drawn:
-            axes.scatter(
-                *zip(*drawn, strict=True), s=size, c=face, marker=marker, edgecolors=colour, label=label, zorder=3
-            )
+            times, heights = zip(*drawn, strict=True)
+            axes.scatter(times, heights, s=size, c=face, marker=marker, edgecolors=colour, label=label, zorder=3)
 
 
 def _draw_front(axes: Axes, search: Search) -> None:
