@@ -85,7 +85,7 @@ def search(
         str,
         typer.Option(
             rich_help_panel=SEARCH,
-            help="proxy, which predicts from single changes; or a black-box sampler: tpe, nsga2, random.",
+            help="proxy, which predicts from single changes; exhaustive; or a black-box sampler: tpe, nsga2, random.",
         ),
     ] = "proxy",
     pick: Annotated[

@@ -82,14 +82,14 @@ def _latency(estimate: Estimate | None) -> str:
     if estimate is None:
         return "–"
     low, high = (f"{value:.3g}" for value in (estimate.low, estimate.high))
-    mark = "" if estimate.source == "measured" else "~"
+    mark = "" if estimate.source == "measured" else "≈ "
     return f"{mark}{units.milliseconds(estimate.value)} ({low} to {high})"
 
 
 def _size(estimate: Estimate | None) -> str:
     if estimate is None:
         return "–"
-    return ("" if estimate.source == "measured" else "~") + units.size(estimate.value)
+    return ("" if estimate.source == "measured" else "≈ ") + units.size(estimate.value)
 
 
 def _model(model: SearchedModel) -> str:

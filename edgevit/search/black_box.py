@@ -18,8 +18,8 @@ from edgevit.search.strategy import Made
 if TYPE_CHECKING:
     from optuna import Trial
 
-METHODS: Final = ("proxy", "tpe", "nsga2", "random")
-"""How points may be chosen: by prediction, or by a sampler."""
+METHODS: Final = ("proxy", "exhaustive", "tpe", "nsga2", "random")
+"""How points may be chosen: by prediction, all of them, or by a sampler."""
 _MOST_ASKED = 500
 """Times that a sampler is asked for a point that is possible and new."""
 

@@ -29,6 +29,7 @@ from edgevit.search.request import SearchRequest, reach_of
 from edgevit.search.search_budget import Budget, tuning_minutes
 from edgevit.search.searched_network import SearchedNetwork
 from edgevit.search.single_changes import measure_dense, measure_plans
+from edgevit.spec.schemes import AUTO
 from edgevit.spec.spec import Spec
 from edgevit.spec.token_plan import FORMS, NONE
 
@@ -57,7 +58,9 @@ def open_models(request: SearchRequest, progress: Progress) -> tuple[OpenedModel
     """
     opened = []
     for name, spec in zip(request.names, request.specs, strict=True):
+        # what does not fit together is struck out of the space, with its reason, and refuses no search
         plain = _updated(spec, "passes", tokens=NONE, form="auto", search_minutes=None)
+        plain = _updated(plain, "export", schemes=(AUTO,))
         inputs = open_inputs(plain, progress)
         forms = FORMS if spec.passes.form == "auto" else (spec.passes.form,)
         inputs = replace(inputs, spec=_searched(spec, request.max_minutes), forms=forms)

@@ -29,7 +29,7 @@ from edgevit.search.request import SearchRequest, check_request, reach_of
 from edgevit.search.search_budget import Budget
 from edgevit.search.searched_network import SearchedNetwork
 from edgevit.search.single_changes import measure_precision
-from edgevit.search.strategy import ByPrediction, Strategy
+from edgevit.search.strategy import ByPrediction, InOrder, Strategy
 
 REPORT, PICTURE = "report.md", "front.png"
 _OVERTIME = 1.08
@@ -105,11 +105,15 @@ class _Searching:
         self._budget, self._out, self._networks, self._executor = budget, out, networks, executor
         self._axes = _axes(request.objectives, models, networks)
         self._by_prediction = ByPrediction(networks, self._axes, request.seed, by_time=request.max_minutes is not None)
-        strategy: Strategy = self._by_prediction
-        if request.method != "proxy":
-            strategy = BlackBox(networks, self._axes, request.method, request.seed)
-        self._loop = Loop(networks, strategy, budget, executor.side_by_side, self._save)
+        self._loop = Loop(networks, self._strategy(request), budget, executor.side_by_side, self._save)
         self._recorder = Recorder(request, networks, self._axes, self._by_prediction, budget)
+
+    def _strategy(self, request: SearchRequest) -> Strategy:
+        if request.method == "proxy":
+            return self._by_prediction
+        if request.method == "exhaustive":
+            return InOrder(self._networks)
+        return BlackBox(self._networks, self._axes, request.method, request.seed)
 
     def run(self) -> Search:
         """Searches until the end, and measures the front."""

@@ -122,14 +122,13 @@ def measure_plans(
     stages, inputs = context.stages, context.inputs
     singles = stages.side_by_side([partial(measuring.single, plan) for plan in plans]) if plans else []
     reducing = [plan for plan in plans if not isinstance(plan, ResizePlan)]
-    first = [(plan, form) for plan in reducing[:1] for form in inputs.forms]
-    found = dict(
-        zip(first, stages.side_by_side([partial(measuring.speed, backend, *each) for each in first]), strict=True)
-    )
+    first: list[tuple[Plan, str]] = [(plan, form) for plan in reducing[:1] for form in inputs.forms]
+    answers = stages.side_by_side([partial(measuring.speed, backend, *each) for each in first]) if first else []
+    found: dict[tuple[Plan, str], float | str | None] = dict(zip(first, answers, strict=True))
     timed = {form: speed for (_, form), speed in found.items() if isinstance(speed, float)}
-    form = min(timed, key=lambda each: timed[each], default=inputs.forms[0])
-    others = [(plan, form) for plan in reducing[1:]]
-    others += [(plan, NONE) for plan in plans if isinstance(plan, ResizePlan)]
+    form: str = min(timed, key=lambda each: timed[each], default=inputs.forms[0])
+    resizing = [plan for plan in plans if isinstance(plan, ResizePlan)]
+    others: list[tuple[Plan, str]] = [*((plan, form) for plan in reducing[1:]), *((plan, NONE) for plan in resizing)]
     calls = [partial(measuring.speed_in_time, backend, *each, has_time) for each in others]
     found |= zip(others, stages.side_by_side(calls) if calls else [], strict=True)
     speeds = {(backend.name, Change(str(plan), form)): s for (plan, form), s in found.items() if isinstance(s, float)}

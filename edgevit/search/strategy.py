@@ -13,7 +13,7 @@ from edgevit.search.axes import Axes
 from edgevit.search.network import Evaluation, Network
 from edgevit.search.propose import Option, Proposals, is_dominated
 from edgevit.search.proxy import Predicted, Proxy
-from edgevit.search.space import FLOAT, to_make
+from edgevit.search.space import FLOAT, parents, to_make
 
 Made = Mapping[PointSettings, Evaluation]
 
@@ -33,6 +33,30 @@ class Strategy(Protocol):
     @property
     def ended(self) -> str:
         """Why nothing is worth making."""
+
+
+class InOrder:
+    """Proposes every point, in the order of the spaces."""
+
+    ended = "every point was made"
+
+    def __init__(self, networks: Sequence[Network]) -> None:
+        self._networks = tuple(networks)
+
+    def propose(self, made: Made, most: int, seconds: float) -> tuple[PointSettings, ...]:
+        """See :class:`Strategy`."""
+        chosen, planned = list[PointSettings](), dict[PointSettings, None]()
+        for network in self._networks:
+            for point in network.points:
+                if point in made or any(parent in made and made[parent].amounts is None for parent in parents(point)):
+                    continue
+                new = [each for each in to_make(point, made) if each not in planned]
+                cost = sum(map(network.seconds, new))
+                if new and len(planned) + len(new) <= most and cost <= seconds:
+                    chosen.append(point)
+                    planned |= dict.fromkeys(new)
+                    seconds -= cost
+        return tuple(chosen)
 
 
 @dataclass(frozen=True)
@@ -117,7 +141,7 @@ class ByPrediction:
                 if point in made:
                     continue
                 makes = to_make(point, made)
-                if any(parent in made and made[parent].amounts is None for parent in to_make(point, ())):
+                if any(parent in made and made[parent].amounts is None for parent in parents(point)):
                     continue  # what it would be made from failed
                 seconds = {each: network.seconds(each) for each in makes}
                 found.append(Option(point, proxy.predict(point), seconds, by_time=self._by_time))
