@@ -9,6 +9,7 @@ _WITH_MODEL = ("compress", "export", "reduce-tokens", "sensitivity")
 _COMMANDS = {
     "init": "digits_cnn",
     "compress": "digits_cnn",
+    "search": "digits_cnn --trials 3",
     "export": "digits_cnn",
     "distill": "digits_cnn --train digits:train",
     "finetune": "digits_cnn --export onnx",
@@ -48,7 +49,7 @@ _COMMANDS = {
 _GROUPS = ("calibration", "devices", "profiles")
 """Those whose first argument is a command of their own."""
 _WITH_JSON = (
-    "init", "compress", "export", "distill", "finetune", "quantize", "bench", "eval", "classify", "inspect", "profile", "reduce-tokens", "sensitivity", "explain", "compare", "card", "gate", "clean",
+    "init", "compress", "search", "export", "distill", "finetune", "quantize", "bench", "eval", "classify", "inspect", "profile", "reduce-tokens", "sensitivity", "explain", "compare", "card", "gate", "clean",
     "doctor", "report", "models", "schemes", "schema", "recommend",
 )  # fmt: skip
 _GATE = {"run.json": RUN, "budget.toml": BUDGET}
@@ -485,6 +486,25 @@ _TOGETHER = (
     case("calibration make nowhere --out set.toml", "no such image source"),
     case("calibration check calibration:flowers", "flowers5"),
     case("calibration check calibration:flowers5", "are not there", "@FOLDER"),
+    case("search", "no model is given", "--pick"),
+    case("search digits_cnn --data digits", "needs a limit", "--max-minutes"),
+    case("search digits_cnn --trials 3", "needs images", "--data"),
+    case("search digits_cnn --data digits --trials 0", "--trials"),
+    case("search digits_cnn --data digits --max-minutes 0", "--max-minutes"),
+    case("search digits_cnn --data digits --trials 3 --objectives p50_ms,size", "needs top1"),
+    case("search digits_cnn --data digits --trials 3 --objectives top1,speed", "unknown objective", "p50_ms"),
+    case("search digits_cnn --data digits --trials 3 --method genetic", "unknown method", "nsga2"),
+    case("search digits_cnn --data digits --trials 3 --device raspberry-pi-9", "raspberry-pi-5"),
+    case("search digits_cnn digits_vit --data digits --trials 3 --weights w.safetensors", "--weights is for one model"),
+    case("search digits_cnn digits_vit --calibration calibration:digits --trials 3", "labels"),
+    case("search digits_cnn --random-weights --data digits --trials 3", "--random-weights"),
+    case("search --out nowhere --pick 'p50_ms<=8'", "cannot read a search", "--out"),
+    case("search --pick 'p50_ms<=8'", "needs the folder of a search"),
+    case("search digits_cnn --data digits --trials 3 --pick p50_ms=8", "is no limit", "p50_ms<=8"),
+    slow_case(
+        "search digits_cnn --data digits --export onnx --scheme fp32 --tokens none --trials 3", "nothing to search"
+    ),
+    case("compress digits_vit --set quantize.float_layers=['head']", "schemes that are named", "static_wi8_ai8"),
     case("sensitivity digits_cnn", "calibration"),
     case("sensitivity digits_cnn --calibration calibration:digits --export onnx,tflite", "exactly one"),
     case("sensitivity digits_cnn --calibration calibration:digits --scheme fp32,fp16", "exactly one"),

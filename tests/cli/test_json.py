@@ -50,6 +50,8 @@ FAST = {
 }
 SLOW = {
     "compress": "compress digits_cnn --data digits --samples 20 --calibration digits:calibration --export onnx --quick",
+    "search": "search digits_cnn --data digits --samples 20 --calibration digits:calibration --export onnx --tokens none"
+    " --finetune none --trials 2 --max-drop 100",
     "export": "export digits_cnn --export onnx",
     "distill": "distill digits_cnn --train digits:calibration --set distill.augmentation.views=none",
     "finetune": "finetune digits_cnn --data digits --samples 40 --calibration digits:train --export onnx"

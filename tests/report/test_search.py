@@ -16,7 +16,10 @@ def test_every_point_says_what_is_known_of_it() -> None:
     front, _, rest = text.partition("## Predicted")
     assert "| openvino/static_wi8_ai8/tome-8-gather | measured |" in front
     assert "Not run: dominated by prediction" in rest
-    assert "| openvino/dynamic_wi8_afp32/evit-0.7-gather | not run | -1.4 (-1.9 to -0.9) | ≈ 9.00 ms (8.8 to 9.2) | ≈ 6.0 MB |" in rest
+    assert (
+        "| openvino/dynamic_wi8_afp32/evit-0.7-gather | not run | -1.4 (-1.9 to -0.9) | ≈ 9.00 ms (8.8 to 9.2) | ≈ 6.0 MB |"
+        in rest
+    )
 
 
 def test_the_front_has_intervals() -> None:
@@ -28,7 +31,9 @@ def test_the_front_has_intervals() -> None:
 
 def test_what_does_not_hold_is_said() -> None:
     search = make_search()
-    record = AdditivityRecord(24, 0.5, 1.4, holds=False, note="divergences of single layers do not add up on this model")
+    record = AdditivityRecord(
+        24, 0.5, 1.4, holds=False, note="divergences of single layers do not add up on this model"
+    )
     models = (replace(search.models[0], additivity=record),)
     limit = Infeasible("max_drop 1", "digits_vit/openvino/fp32", "no compressed point keeps max_drop 1")
     text = search_report(replace(search, models=models, infeasible=limit))

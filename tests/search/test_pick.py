@@ -76,7 +76,9 @@ def test_an_empty_front_has_nothing_to_pick() -> None:
     [
         (PointSettings("digits_vit", "openvino", "fp32"), {"tokens": "none", "mode": "none", "layers": None}),
         (
-            PointSettings("digits_vit", "onnxruntime", "static_wi8_ai8", "tome:8", "arithmetic", float_layers=("head",)),
+            PointSettings(
+                "digits_vit", "onnxruntime", "static_wi8_ai8", "tome:8", "arithmetic", float_layers=("head",)
+            ),
             {"tokens": "tome:8", "mode": "none", "layers": ("head",)},
         ),
         (

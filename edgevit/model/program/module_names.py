@@ -94,7 +94,7 @@ def aligned_modules(weights: Sequence[int], known: Sequence[ModuleLayer]) -> tup
             found.append(layer.module)
         if left:
             break
-    return tuple(found) if len(found) == len(weights) and not left else ("",) * len(weights)
+    return tuple(found) if len(found) == len(weights) and known and not left else ("",) * len(weights)
 
 
 def is_in_module(path: str, module: str) -> bool:

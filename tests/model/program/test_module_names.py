@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgevit.model.program.module_names import ModuleLayer, module_layers, modules_of
+from edgevit.model.program.module_names import ModuleLayer, aligned_modules, is_in_module, module_layers, modules_of
 from edgevit.results.graph import Graph, Op, Tensor
 
 torch = pytest.importorskip("torch")
@@ -130,3 +130,36 @@ def test_no_name_is_guessed(sizes: list[tuple[int, int]]) -> None:
 
 def test_nothing_known_is_no_names() -> None:
     assert modules_of(artifact((100, 10)), ()) == ("",)
+
+
+KNOWN = (ModuleLayer("stem", 9, 10), ModuleLayer("qkv", 9, 30), ModuleLayer("head", 9, 5))
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [
+        ([10, 30, 5], ("stem", "qkv", "head")),
+        ([10, 10, 10, 10, 5], ("stem", "qkv", "qkv", "qkv", "head")),
+        ([10, 20, 20, 5], ("", "", "", "")),
+        ([10, 30], ("", "")),
+        ([10, 30, 5, 5], ("", "", "", "")),
+        ([], ()),
+    ],
+)
+def test_layers_that_were_split_keep_their_place(weights: list[int], expected: tuple[str, ...]) -> None:
+    assert aligned_modules(weights, KNOWN) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "module", "expected"),
+    [
+        ("blocks.7.mlp.fc2", "blocks.7.mlp.fc2", True),
+        ("vit.blocks.7.mlp.fc2", "blocks.7.mlp.fc2", True),
+        ("blocks.7.mlp.fc2", "blocks.7", True),
+        ("blocks.17.mlp.fc2", "blocks.1", False),
+        ("blocks.7.mlp.fc2", "fc", False),
+        ("", "head", False),
+    ],
+)
+def test_a_layer_is_in_a_module_by_whole_names(path: str, module: str, *, expected: bool) -> None:
+    assert is_in_module(path, module) is expected
