@@ -100,6 +100,10 @@ def search(
     out: options.Out = None,
     resume: options.Resume = False,
     jobs: options.Jobs = None,
+    cluster: options.Cluster = None,
+    store: options.Store = None,
+    tls: options.Tls = None,
+    reuse_measurements: options.ReuseMeasurements = False,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -157,26 +161,30 @@ def search(
         limits = parse_limits(pick)
     specs = tuple(_spec(target, model, profile, setting) for target in targets)
     if dry_run:
-        options.refuse_with("--dry-run", {"--out": out, "--pick": pick}, "it only says what would be looked at")
-    from edgevit.run.executor import Executor, processors
+        ineffective = {
+            "--out": out, "--pick": pick, "--cluster": cluster, "--store": store, "--tls": tls,
+            "--reuse-measurements": reuse_measurements,
+        }  # fmt: skip
+        options.refuse_with("--dry-run", ineffective, "it only says what would be looked at")
+    from edgevit.cluster.execution import Where
+    from edgevit.run.executor import processors
     from edgevit.run.files import out_folder
     from edgevit.search.dry_run import plan_search
     from edgevit.search.request import SearchRequest, parse_objectives
     from edgevit.search.run_search import search as run_search
 
     request = SearchRequest(specs, parse_objectives(objectives), max_minutes, trials, method)
-    count = jobs or processors()
     if dry_run:
         with terminal.make_progress(verbose=verbose) as progress:
-            planned = plan_search(request, count, progress)
+            planned = plan_search(request, jobs or processors(), progress)
         if as_json:
             terminal.print_json(to_document(planned))
         else:
             render_search.print_plan(planned)
         return
     with out_folder(out, specs[0].model.name, "search") as folder, terminal.make_progress(verbose=verbose) as progress:
-        seconds = specs[0].measure.timeout_seconds
-        found = run_search(request, folder, lambda log: Executor(count, seconds, log), progress, resume=resume)
+        where = Where(jobs, cluster or "", store or "", tls, reuse_measurements)
+        found = run_search(request, folder, where, progress, resume=resume)
     if as_json:
         terminal.print_line(to_json(found).decode().rstrip())
     else:

@@ -23,14 +23,22 @@ def rounds_seconds(points: Sequence[PointSettings]) -> float:
     return rounds_for(len(points)) * once
 
 
+def sharing_executors(networks: Sequence[SearchedNetwork]) -> tuple[tuple[SearchedNetwork, ...], ...]:
+    """Returns the models in groups of one executor, which can time their points in the same rounds."""
+    groups: dict[int, list[SearchedNetwork]] = {}
+    for network in networks:
+        groups.setdefault(id(network.context.stages.executor), []).append(network)
+    return tuple(map(tuple, groups.values()))
+
+
 def time_front(
     networks: Sequence[SearchedNetwork], evaluations: Sequence[Evaluation]
 ) -> tuple[dict[PointSettings, Evaluation], tuple[str, ...]]:
     """Times points of all models in the same rounds.
 
     Args:
-        networks: Models.
-        evaluations: Points to time, all of which were measured before.
+        networks: Models that share an executor.
+        evaluations: Their points to time, all of which were measured before.
 
     Returns:
         The points with the latency of the rounds, and why it is not to be relied on, if so, for each.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from edgevit.results.search import PointSettings
 from edgevit.search.network import Evaluation, Network
@@ -14,7 +13,6 @@ from edgevit.search.strategy import Strategy
 
 _LEAST_BATCH = 4
 """Candidates: a tuned point may need three others before it."""
-SideBySide = Callable[[Sequence[Callable[[], None]]], object]
 
 
 class Loop:
@@ -25,7 +23,6 @@ class Loop:
         networks: Sequence[Network],
         strategy: Strategy,
         budget: Budget,
-        side_by_side: SideBySide,
         on_made: Callable[[], None] = lambda: None,
     ) -> None:
         """Begins with nothing made.
@@ -34,14 +31,13 @@ class Loop:
             networks: Models.
             strategy: Chooses points.
             budget: What may be spent.
-            side_by_side: Makes calls side by side.
             on_made: Called after each candidate.
         """
         self.made: dict[PointSettings, Evaluation] = {}
         self.ended = ""
         self._networks = {network.name: network for network in networks}
         self._strategy, self._budget = strategy, budget
-        self._side_by_side, self._on_made = side_by_side, on_made
+        self._on_made = on_made
         self._lock = threading.Lock()
 
     def run(
@@ -74,7 +70,13 @@ class Loop:
 
     def _make(self, points: Sequence[PointSettings]) -> None:
         expected, begin, before = self._seconds(points), self._budget.clock(), len(self.made)
-        self._side_by_side([partial(self._networks[point.model].make, point, self._tell) for point in points])
+        for (
+            name,
+            network,
+        ) in self._networks.items():  # each may have an executor of its own: nothing else while one times
+            of_model = [point for point in points if point.model == name]
+            if of_model:
+                network.make_together(of_model, self._tell)
         self._budget.spend(len(self.made) - before, expected, self._budget.clock() - begin)
         if len(self.made) == before:
             raise RuntimeError(f"{', '.join(point.id for point in points)}: proposed, and neither made nor failed")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -58,5 +58,5 @@ class Network(Protocol):
     def seconds(self, point: PointSettings) -> float:
         """Returns about how long a point takes, once its parents are made."""
 
-    def make(self, point: PointSettings, on_made: Callable[[Evaluation], None]) -> None:
-        """Makes a point and its parents, each once, and tells of each as soon as it is measured."""
+    def make_together(self, points: Sequence[PointSettings], on_made: Callable[[Evaluation], None]) -> None:
+        """Makes points and their parents side by side, each once, and tells of each as soon as it is measured."""

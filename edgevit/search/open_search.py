@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from edgevit.cluster.execution import Compute
 from edgevit.data.output_place import check_output_place
 from edgevit.pipeline.candidate import COMPRESS_STEPS
 from edgevit.pipeline.context import RunContext, open_context
@@ -16,8 +17,8 @@ from edgevit.pipeline.model_passes import run_model_passes
 from edgevit.pipeline.pins import pin_inputs
 from edgevit.pipeline.stored_spec import stored_spec
 from edgevit.pipeline.tasks import PYTORCH
+from edgevit.results.measurement import Host
 from edgevit.run.deadline import Deadline
-from edgevit.run.executor import Executor
 from edgevit.run.files import disk_errors
 from edgevit.run.folder import RESUME, RunFolder
 from edgevit.run.progress import Progress
@@ -50,8 +51,13 @@ class OpenedModel:
     """For candidates that lose up to the reach of the search; without token plans, which the search chooses."""
 
 
-def open_models(request: SearchRequest, progress: Progress) -> tuple[OpenedModel, ...]:
+def open_models(request: SearchRequest, progress: Progress, host: Host | None = None) -> tuple[OpenedModel, ...]:
     """Resolves the specs of a search, and loads the models.
+
+    Args:
+        request: What to search.
+        progress: Progress callback.
+        host: The machine that times are from; None for this one.
 
     Raises:
         UsageError: a spec asks for something that does not exist or does not fit.
@@ -61,7 +67,7 @@ def open_models(request: SearchRequest, progress: Progress) -> tuple[OpenedModel
         # what does not fit together is struck out of the space, with its reason, and refuses no search
         plain = _updated(spec, "passes", tokens=NONE, form="auto", search_minutes=None)
         plain = _updated(plain, "export", schemes=(AUTO,))
-        inputs = open_inputs(plain, progress)
+        inputs = open_inputs(plain, progress, host)
         forms = FORMS if spec.passes.form == "auto" else (spec.passes.form,)
         inputs = replace(inputs, spec=_searched(spec, request.max_minutes), forms=forms)
         opened.append(OpenedModel(name, spec, inputs))
@@ -82,37 +88,61 @@ def _updated(spec: Spec, section: str, **values: object) -> Spec:
     return spec.model_copy(update={section: getattr(spec, section).model_copy(update=values)})
 
 
-@contextmanager
-def open_contexts(
-    models: tuple[OpenedModel, ...], out: Path, executor: Executor, progress: Progress, *, resume: bool
-) -> Iterator[tuple[RunContext, ...]]:
-    """Begins or resumes the run of each model, in a folder of its name.
+def run_folders(request: SearchRequest, out: Path, *, resume: bool) -> tuple[RunFolder, ...]:
+    """Returns the run folder of each model, which is not entered: in that of the search, by the name of the model.
 
     Args:
-        models: See :func:`open_models`.
-        out: Folder of the search.
-        executor: Carries out all tasks.
-        progress: Progress callback.
+        request: What to search.
+        out: Folder of the search, absolute.
         resume: Whether the runs go on.
 
     Raises:
         UsageError: a folder is another search's, or holds one already.
     """
+    folders = []
+    for name, spec in zip(request.names, request.specs, strict=True):
+        data, path = spec.data, out / name
+        check_output_place(out, (data.evaluation, *data.also_evaluate, data.calibration, data.train))
+        folders.append(RunFolder(path, stored_spec(spec, path), input_files(spec), resume and path.exists()))
+    return tuple(folders)
+
+
+@contextmanager
+def open_contexts(
+    models: tuple[OpenedModel, ...],
+    folders: tuple[RunFolder, ...],
+    compute: Compute,
+    progress: Progress,
+    *,
+    one_executor: bool,
+) -> Iterator[tuple[RunContext, ...]]:
+    """Begins or resumes the run of each model.
+
+    Args:
+        models: See :func:`open_models`.
+        folders: See :func:`run_folders`.
+        compute: Carries out all tasks.
+        progress: Progress callback.
+        one_executor: Whether one executor serves all runs; else each has its own, whose store holds what it makes.
+
+    Raises:
+        UsageError: a folder cannot be written, or belongs to other inputs.
+    """
     with ExitStack() as held:
-        begun = []
-        for model in models:
-            data = model.spec.data
-            check_output_place(out, (data.evaluation, *data.also_evaluate, data.calibration, data.train))
-            path = out / model.name
-            kept = stored_spec(model.spec, path)
-            folder = held.enter_context(RunFolder(path, kept, input_files(model.spec), resume and path.exists()))
+        begun: list[tuple[Inputs, Stages]] = []
+        for model, folder in zip(models, folders, strict=True):
+            held.enter_context(folder)
             held.enter_context(disk_errors(folder.path, RESUME))
             log = held.enter_context(RunLog(folder.log("run"), progress))
             pin_inputs(folder, model.inputs)
             for warning in model.inputs.warnings:
                 log.message(f"warning: {warning}")
+            seconds, host = model.spec.measure.timeout_seconds, model.inputs.host
+            executor = begun[0][1].executor if begun and one_executor else None
+            if executor is None:
+                executor = held.enter_context(compute.executor(folder, seconds, host))
+                executor.warm_up([PYTORCH, *(backend.preload for backend in model.inputs.backends)])
             begun.append((model.inputs, Stages(folder, executor, log)))
-        executor.warm_up([PYTORCH, *(backend.preload for backend in models[0].inputs.backends)])
         yield tuple(open_context(inputs, stages, COMPRESS_STEPS, Deadline(None)) for inputs, stages in begun)
 
 

@@ -96,7 +96,7 @@ def _check_spec(spec: Spec, *, several: bool) -> None:
     for wrong, what in (
         (spec.quick, "quick"),
         (bool(spec.boards.on), "boards.on"),
-        (spec.passes.distill is not None, "passes.distill"),
+        (spec.distill is not None, "distill"),
         (spec.max_minutes is not None, "max_minutes in the spec"),
         (spec.quantize.float_layers is not None, "quantize.float_layers"),
     ):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
+from edgevit.cluster.execution import Where, open_compute
 from edgevit.errors import UsageError
 from edgevit.report.plots.search_front import can_draw, draw_search
 from edgevit.report.search import search_report
@@ -21,9 +22,9 @@ from edgevit.run.progress import Progress
 from edgevit.search.axes import Axes
 from edgevit.search.black_box import BlackBox
 from edgevit.search.dry_run import check_space
-from edgevit.search.front_rounds import rounds_seconds, time_front
+from edgevit.search.front_rounds import rounds_seconds, sharing_executors, time_front
 from edgevit.search.loop import Loop
-from edgevit.search.open_search import OpenedModel, open_contexts, open_models, open_network
+from edgevit.search.open_search import OpenedModel, open_contexts, open_models, open_network, run_folders
 from edgevit.search.record import Recorder
 from edgevit.search.request import SearchRequest, check_request, reach_of
 from edgevit.search.search_budget import Budget
@@ -42,15 +43,13 @@ _PRECISION_SHARE = 0.25
 """Of the time that has to be left for measuring layers one by one."""
 
 
-def search(
-    request: SearchRequest, out: Path, executor: Callable[[Path], Executor], progress: Progress, *, resume: bool = False
-) -> Search:
+def search(request: SearchRequest, out: Path, where: Where, progress: Progress, *, resume: bool = False) -> Search:
     """Searches for a front; ``search.json``, a report and a picture are in ``out`` after every candidate, and at the end.
 
     Args:
         request: What to search.
         out: Folder of the search.
-        executor: Opens what carries out the tasks, given the file that its servers log to.
+        where: Where its tasks are carried out, and how many side by side.
         progress: Progress callback.
         resume: Whether a search that was stopped goes on: what it made is read back.
 
@@ -64,24 +63,33 @@ def search(
     out = out.resolve()
     if (out / SEARCH_FILE).exists() and not resume:
         raise UsageError(f"{out} holds a search already", "add --resume to continue it, or choose another --out")
-    models = open_models(request, progress)
-    with (
-        executor(out / "servers.log") as opened,
-        open_contexts(models, out, opened, progress, resume=resume) as contexts,
-        _ends_in_time(opened, budget),
-    ):
-        networks = tuple(open_network(model, context, budget) for model, context in zip(models, contexts, strict=True))
-        check_space(tuple((network.name, len(network.points)) for network in networks))
-        return _Searching(request, budget, out, models, networks, opened).run()
+    folders = run_folders(request, out, resume=resume)
+    alone = not (where.cluster or where.store)
+    with open_compute(where, folders[0]) as compute:
+        models = open_models(request, progress, compute.host)
+        if compute.description:
+            progress.message(compute.description)
+        with (
+            open_contexts(models, folders, compute, progress, one_executor=alone) as contexts,
+            _ends_in_time([context.stages.executor for context in contexts], budget),
+        ):
+            networks = tuple(open_network(*each, budget) for each in zip(models, contexts, strict=True))
+            check_space(tuple((network.name, len(network.points)) for network in networks))
+            return _Searching(request, budget, out, models, networks, compute.slots).run()
 
 
 @contextmanager
-def _ends_in_time(executor: Executor, budget: Budget) -> Iterator[None]:
+def _ends_in_time(executors: Sequence[Executor], budget: Budget) -> Iterator[None]:
     """Ends whatever still runs when the time is over."""
+
+    def end() -> None:
+        for executor in executors:
+            executor.cancel()
+
     if budget.max_minutes is None:
         yield
         return
-    timer = threading.Timer(60 * (_OVERTIME * budget.max_minutes - budget.minutes), executor.cancel)
+    timer = threading.Timer(60 * (_OVERTIME * budget.max_minutes - budget.minutes), end)
     timer.daemon = True
     timer.start()
     try:
@@ -100,12 +108,12 @@ class _Searching:
         out: Path,
         models: tuple[OpenedModel, ...],
         networks: tuple[SearchedNetwork, ...],
-        executor: Executor,
+        slots: int,
     ) -> None:
-        self._budget, self._out, self._networks, self._executor = budget, out, networks, executor
+        self._budget, self._out, self._networks, self._slots = budget, out, networks, slots
         self._axes = _axes(request.objectives, models, networks)
         self._by_prediction = ByPrediction(networks, self._axes, request.seed, by_time=request.max_minutes is not None)
-        self._loop = Loop(networks, self._strategy(request), budget, executor.side_by_side, self._save)
+        self._loop = Loop(networks, self._strategy(request), budget, self._save)
         self._recorder = Recorder(request, networks, self._axes, self._by_prediction, budget)
 
     def _strategy(self, request: SearchRequest) -> Strategy:
@@ -118,7 +126,7 @@ class _Searching:
     def run(self) -> Search:
         """Searches until the end, and measures the front."""
         try:
-            self._loop.run(self._executor.jobs, self._reserve, self._learn)
+            self._loop.run(self._slots, self._reserve, self._learn)
             self._time_front()
         except Cancelled:
             self._loop.ended = "the time was over; what was being made then is left out"
@@ -157,8 +165,12 @@ class _Searching:
             return
         dense = [each for point, each in self._loop.made.items() if point.changes == 0 and each.counts]
         entries = list({each.point: each for each in (*front, *dense)}.values())
-        timed, self._recorder.notes = time_front(self._networks, entries)
-        self._loop.made.update(timed)
+        for networks in sharing_executors(self._networks):
+            names = {network.name for network in networks}
+            own = [each for each in entries if each.point.model in names]
+            timed, notes = time_front(networks, own) if own else ({}, ())
+            self._loop.made.update(timed)
+            self._recorder.notes += notes
 
     def _save(self) -> None:
         write_atomically(self._out / SEARCH_FILE, to_json(self._recorder.document(self._loop)))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from edgevit.pipeline.context import RunContext
 from edgevit.pipeline.model_passes import TrainedModel
@@ -123,6 +123,6 @@ class SearchedNetwork:
         share = next((each.mac_share for each in self.plan_singles.singles if each.settings == point.tokens), 1.0)
         return candidate_seconds(point, self.context.inputs, self.singles.macs, share)
 
-    def make(self, point: PointSettings, on_made: Callable[[Evaluation], None]) -> None:
-        """Makes a point and its parents, each once, and tells of each as soon as it is measured."""
-        self.maker.make(point, on_made)
+    def make_together(self, points: Sequence[PointSettings], on_made: Callable[[Evaluation], None]) -> None:
+        """Makes points and their parents side by side, each once, and tells of each as soon as it is measured."""
+        self.context.stages.side_by_side([partial(self.maker.make, point, on_made) for point in points])

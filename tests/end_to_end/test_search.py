@@ -12,9 +12,9 @@ import pytest
 
 pytest.importorskip("torch")
 
+from edgevit.cluster.execution import Where
 from edgevit.results.run import load_run
 from edgevit.results.search import Search, load_search
-from edgevit.run.executor import Executor
 from edgevit.run.progress import Silent
 from edgevit.search.make_points import DIVERGENCE_IMAGES
 from edgevit.search.open_search import open_models
@@ -107,7 +107,7 @@ def test_two_models_have_one_front(tmp_path: Path) -> None:
     specs = tuple(_spec(name) for name in ("digits_cnn", "digits_vit"))
     request = SearchRequest(specs, max_trials=4)
     assert [model.name for model in open_models(request, Silent())] == ["digits_cnn", "digits_vit"]
-    found = search(request, tmp_path / "s", lambda log: Executor(2, 600.0, log), Silent())
+    found = search(request, tmp_path / "s", Where(jobs=2), Silent())
     assert {point.settings.model for point in found.points if point.order} == {"digits_cnn", "digits_vit"}
     assert found.budget.trials <= 4
     assert (tmp_path / "s/front.png").is_file()

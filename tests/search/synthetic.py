@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -75,7 +75,11 @@ class SyntheticNetwork:
     def seconds(self, point: PointSettings) -> float:
         return 40.0 + 200.0 * (point.finetune != NONE)
 
-    def make(self, point: PointSettings, on_made: Callable[[Evaluation], None]) -> None:
+    def make_together(self, points: Sequence[PointSettings], on_made: Callable[[Evaluation], None]) -> None:
+        for point in points:
+            self._make(point, on_made)
+
+    def _make(self, point: PointSettings, on_made: Callable[[Evaluation], None]) -> None:
         for each in to_make(point, self.made):
             self.made.append(each)
             if each.id in self.fails:

@@ -15,7 +15,7 @@ pytest.importorskip("optuna")
 def _search(method: str, seed: int = 0, trials: int = 24) -> tuple[Loop, SyntheticNetwork]:
     network = SyntheticNetwork()
     strategy = BlackBox([network], axes(), method, seed)
-    loop = Loop([network], strategy, Budget(None, trials), lambda calls: [call() for call in calls])
+    loop = Loop([network], strategy, Budget(None, trials))
     loop.run(2)
     return loop, network
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from edgevit.search.loop import Loop
 from edgevit.search.search_budget import Budget
@@ -10,14 +10,9 @@ from edgevit.search.strategy import ByPrediction
 from tests.search.synthetic import SyntheticNetwork, axes
 
 
-def _one_by_one(calls: Sequence[Callable[[], None]]) -> None:
-    for call in calls:
-        call()
-
-
 def _loop(*networks: SyntheticNetwork, budget: Budget, on_made: Callable[[], None] = lambda: None) -> Loop:
     strategy = ByPrediction(networks, axes(*(network.name for network in networks)), 0)
-    return Loop(networks, strategy, budget, _one_by_one, on_made)
+    return Loop(networks, strategy, budget, on_made)
 
 
 def test_no_more_candidates_are_made_than_allowed() -> None:

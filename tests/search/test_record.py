@@ -61,7 +61,7 @@ def _document(folder: Path, trials: int, *, ended: str = "enough", limit: float 
     )
     request = SearchRequest((network.spec,), max_trials=trials)
     strategy, budget = ByPrediction([numbers], axes(), 0), Budget(None, trials)
-    loop = Loop([numbers], strategy, budget, lambda calls: [call() for call in calls])
+    loop = Loop([numbers], strategy, budget)
     loop.run(1)
     loop.ended = ended
     return Recorder(request, [network], axes(), strategy, budget).document(loop)

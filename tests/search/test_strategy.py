@@ -19,7 +19,7 @@ def _all(network: SyntheticNetwork) -> np.ndarray:
 
 def _search(network: SyntheticNetwork, trials: int) -> tuple[Loop, ByPrediction]:
     strategy = ByPrediction([network], axes(), 0)
-    loop = Loop([network], strategy, Budget(None, trials), lambda calls: [call() for call in calls])
+    loop = Loop([network], strategy, Budget(None, trials))
     loop.run(1)
     return loop, strategy
 
