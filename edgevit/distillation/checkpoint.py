@@ -28,6 +28,6 @@ def load_checkpoint(path: Path, key: str) -> dict[str, Any] | None:
     """Returns what :func:`save_checkpoint` wrote; None where nothing was, or for another key."""
     if not path.is_file():
         return None
-    document = torch.load(path, weights_only=True)
+    document = torch.load(path, map_location="cpu", weights_only=True)
     state: dict[str, Any] = document["state"]
     return state if document["key"] == key else None

@@ -163,7 +163,7 @@ class _Distillation:
             gradients,
             kept.score,
             lambda state: save_checkpoint(checkpoint, key, state) if group.rank == 0 else None,
-            load_checkpoint(checkpoint, key),
+            group.share(load_checkpoint(checkpoint, key) if group.rank == 0 else None),
             on_look=looked,
         )
         student.module.load_state_dict(training.best)

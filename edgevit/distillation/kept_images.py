@@ -46,7 +46,7 @@ class Images:
         module.eval()
         with torch.no_grad():
             found = [
-                module(normalize(to_float(pixels.to(device)), self._contract)).double().cpu()
+                module(normalize(to_float(pixels.to(device)), self._contract)).cpu().double()
                 for pixels in self._batches()
             ]
         module.train(mode)
@@ -106,4 +106,4 @@ class KeptImages:
         else:
             assert self._expected is not None
             sums = (self._expected.exp() * (self._expected - logits.log_softmax(dim=1))).sum().view(1)
-        return tuple(self._group.sum(sums.float() if self._group.device == "mps" else sums).div(self._count).tolist())
+        return tuple(self._group.sum(sums.float() if self._group.kind == "mps" else sums).div(self._count).tolist())

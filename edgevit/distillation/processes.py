@@ -37,6 +37,19 @@ class Group:
     accelerator: Any = None
     """accelerate's; None for one process."""
 
+    @property
+    def kind(self) -> str:
+        """ "cuda" for any of its devices."""
+        return self.device.partition(":")[0]
+
+    def share(self, value: Any) -> Any:
+        """Returns what the first process has, in each of them."""
+        if self.accelerator is None:
+            return value
+        from accelerate.utils import broadcast_object_list
+
+        return broadcast_object_list([value])[0]
+
     def wrap(self, module: nn.Module) -> nn.Module:
         """Returns a module that computes the same, and whose gradients are the mean of all processes."""
         return module if self.accelerator is None else self.accelerator.prepare_model(module)

@@ -58,8 +58,8 @@ class StudentGradients:
         mixes = settings.augmentation.mixup > 0 or settings.augmentation.cutmix > 0
         self._classes = student.classes
         self._mix = _Mixer(settings, student.classes) if mixes else None
-        self._precision = find_precision(settings.precision, group.device)
-        self.scaler = torch.amp.GradScaler(group.device, enabled=self._precision is torch.float16)
+        self._precision = find_precision(settings.precision, group.kind)
+        self.scaler = torch.amp.GradScaler(group.kind, enabled=self._precision is torch.float16)
         """Of gradients that float16 would round to 0."""
         self._stream: Iterator[Views] = iter(())
         self._next = -1
@@ -111,7 +111,7 @@ class StudentGradients:
     def _autocast(self) -> AbstractContextManager[Any]:
         if self._precision is torch.float32:
             return contextlib.nullcontext()
-        return torch.autocast(self._group.device, self._precision)
+        return torch.autocast(self._group.kind, self._precision)
 
 
 def find_precision(asked: str, device: str) -> torch.dtype:
@@ -119,7 +119,7 @@ def find_precision(asked: str, device: str) -> torch.dtype:
 
     Args:
         asked: As in the spec.
-        device: Of torch.
+        device: Kind of it: "cpu", "cuda" or "mps".
 
     Raises:
         UsageError: a processor is to compute in float16, for which it has no scaled gradients.

@@ -14,6 +14,8 @@ from edgevit.model.torchvision_schemas import ensure_torchvision_schemas  # noqa
 ensure_torchvision_schemas()
 pytest.importorskip("timm")
 
+from safetensors.torch import load_file  # noqa: E402
+
 from edgevit.data.prepared import PreparedImages  # noqa: E402
 from edgevit.distillation.losses import distillation_loss, label_loss  # noqa: E402
 from edgevit.distillation.processes import Group  # noqa: E402
@@ -21,11 +23,13 @@ from edgevit.distillation.student import prepare_student  # noqa: E402
 from edgevit.distillation.student_gradients import StudentGradients, find_precision  # noqa: E402
 from edgevit.distillation.teacher import Teacher  # noqa: E402
 from edgevit.distillation.train_data import Batches, TrainingData, TrainingViews  # noqa: E402
+from edgevit.distillation.training import Training, TrainingPlan  # noqa: E402
 from edgevit.errors import UsageError  # noqa: E402
-from tests.distillation.small import CONTRACT, small_job, small_model  # noqa: E402
+from tests.distillation.small import CONTRACT, run_small, small_job, small_model  # noqa: E402
 
 NONE = {"views": "none"}
 TEACHER = {"name": "net1"}
+PLAN = TrainingPlan("training", 10, 1, 0.1, 0.0, 0.1, None, lambda score: "", "no better")
 
 
 def gradients_of(folder: Path, batch: int = 96, **settings: Any) -> tuple[StudentGradients, torch.nn.Module]:
@@ -98,3 +102,29 @@ def test_bfloat16_rounds_the_forward_pass_alone(tmp_path: Path) -> None:
     assert one != other
     assert one == pytest.approx(other, rel=0.02)
     assert gradient(module).dtype == torch.float32
+
+
+def test_gradients_of_float16_are_scaled_and_steps_that_overflow_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU, with the same classes of torch."""
+    monkeypatch.setattr("edgevit.distillation.student_gradients.find_precision", lambda *_: torch.float16)
+    job = small_job(tmp_path, epochs=3)
+    run_small(job)
+    half = load_file(job.weights)
+    monkeypatch.undo()
+    run_small(job)
+    exact = load_file(job.weights)
+    assert all(torch.allclose(half[name], exact[name], atol=0.05) for name in exact)
+    assert any(not torch.equal(half[name], exact[name]) for name in exact)
+    gradients, module = gradients_of(tmp_path)
+    gradients.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127)
+    training = Training(
+        module.state_dict(keep_vars=True), [{"params": list(module.parameters())}], PLAN, gradients.scaler
+    )
+    training.look((1.0,))
+    before = module.head.weight.detach().clone()  # type: ignore[union-attr, operator]
+    training.step(gradients)
+    assert torch.equal(module.head.weight, before)  # type: ignore[arg-type]
+    assert gradients.scaler.get_scale() == 2.0**126
+    assert training.done == 1
