@@ -124,7 +124,7 @@ def digits(asked: Asked) -> list[Row]:
         {"name": f"{_MODELS}:digits_vit_of_64_patches"},
         {"name": "digits_cnn"},
         {"train": "digits:train", "evaluation": "digits:test"},
-        {"epochs": asked.epochs or 24, "batch_size": 32, "learning_rate": 2e-3},
+        {"epochs": asked.epochs or 28, "batch_size": 32, "learning_rate": 2e-3},
         {"loss": "dist"},
         range(asked.seeds or 3),
     )
