@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Generator, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor
 
+from edgevit.model.over_batches import over_batches
 from edgevit.pipeline.token_search.parts import Parts
 from edgevit.pipeline.token_search.site_divergence import DivergencePoint
 from edgevit.spec.token_plan import Site
 
-Batch = TypeVar("Batch")
-Answer = TypeVar("Answer")
 Shares = Mapping[str, tuple[float, ...]]
 
 SHARES: Shares = {"squeeze": (0.85, 0.6, 0.35), "tome": (0.8, 0.5)}
@@ -81,24 +77,3 @@ def _divergence(dense: Tensor, reduced: Tensor) -> Tensor:
     """KL(dense || reduced) of logits [n, classes] in nats, at most ``MOST_NATS``, float64 [n]."""
     expected, actual = dense.double().log_softmax(dim=1), reduced.double().log_softmax(dim=1)
     return (expected.exp() * (expected - actual)).sum(dim=1).clamp_max(MOST_NATS)
-
-
-def over_batches(function: Callable[[Batch], Answer], batches: Iterable[Batch]) -> Generator[Answer, None, None]:
-    """Yields what a function makes of each batch, in their order, without gradients.
-
-    Whoever stops asking leaves the rest undone.
-
-    Each batch has one thread: PyTorch's own threads wait for each other in every op, which on busy cores takes longer
-    than one of them alone.
-
-    Args:
-        function: Called with each batch, in a thread.
-        batches: What it is called with.
-    """
-
-    def run(batch: Batch) -> Answer:
-        with torch.inference_mode():  # holds for the thread that enters it
-            return function(batch)
-
-    with ThreadPoolExecutor(os.cpu_count() or 1, initializer=lambda: torch.set_num_threads(1)) as pool:
-        yield from pool.map(run, batches)

@@ -15,10 +15,10 @@ from edgevit.artifacts.decisions import class_logits
 from edgevit.artifacts.metrics.judge import score_with_drop
 from edgevit.artifacts.metrics.metric import Metric, Predictions
 from edgevit.data.prepared import PreparedImages
+from edgevit.model.over_batches import over_batches
 from edgevit.pipeline.context import RunContext
 from edgevit.pipeline.images import evaluation_images
 from edgevit.pipeline.model_passes import load_trained
-from edgevit.pipeline.token_search.divergence import over_batches
 from edgevit.pipeline.token_search.early_answer import Seen, margins
 from edgevit.pipeline.token_search.parts import Parts, parts_of
 from edgevit.pipeline.token_search.tried_plans import PlanDrop

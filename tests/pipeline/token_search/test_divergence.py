@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgevit.pipeline.token_search import divergence  # noqa: E402
-from edgevit.pipeline.token_search.divergence import over_batches, site_divergences  # noqa: E402
+from edgevit.pipeline.token_search.divergence import site_divergences  # noqa: E402
 from edgevit.pipeline.token_search.parts import parts_of  # noqa: E402
 from edgevit.spec.token_plan import parse_plan  # noqa: E402
 from edgevit.tokens.reduce import reduce_tokens  # noqa: E402
@@ -48,18 +48,3 @@ def test_progress_counts_batches(vit: Any, pixels: Any) -> None:
     seen: list[int] = []
     site_divergences(parts_of(vit, SIZE), pixels.split(10), (3,), {"squeeze": (0.5,)}, seen.append)
     assert seen == [1, 2, 3]
-
-
-def test_batches_come_back_in_order_and_without_gradients() -> None:
-    weight = torch.ones(1, requires_grad=True)
-    found = list(over_batches(lambda batch: batch * weight, [torch.full((2,), float(place)) for place in range(9)]))
-    assert [int(each[0]) for each in found] == list(range(9))
-    assert not any(each.requires_grad for each in found)
-
-
-def test_whoever_stops_asking_leaves_the_rest_undone() -> None:
-    seen: list[int] = []
-    answers = over_batches(lambda place: seen.append(place) or place, range(1000))
-    assert next(answers) == 0
-    answers.close()
-    assert len(seen) < 1000
