@@ -10,6 +10,7 @@
 # make bench-compress   the fastest file of each runtime within a drop, on images that nothing was chosen on
 # make bench-distill   what a teacher gives a student trained from random weights, and the memory of training
 # make bench-finetune   what label-free fine-tuning regains, on images that nothing was chosen on
+# make bench-prune   what structured pruning costs without training, beside a smaller image
 # make bench-host   predictions of a calibrated host against measurements, on networks that it did not see
 # make bench-latency   whether latencies repeat, under changing load: docs/latency-protocol.md
 # make bench-gate   how often gate --measure is right, under changing load: docs/regression-gate-trials.md
@@ -21,7 +22,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test test-all test-kill lint bench bench-quantize bench-tokens bench-engine bench-latency bench-gate bench-host bench-compress bench-distill bench-finetune bench-scale resolve families digits docs demo-page
+.PHONY: install demo test test-all test-kill lint bench bench-quantize bench-tokens bench-engine bench-latency bench-gate bench-host bench-compress bench-distill bench-finetune bench-prune bench-scale resolve families digits docs demo-page
 .DELETE_ON_ERROR:
 
 install: $(STAMP)
@@ -76,6 +77,9 @@ bench-distill: $(STAMP)
 
 bench-finetune: $(STAMP)
 	$(BIN)/python -m benchmarks.finetune
+
+bench-prune: $(STAMP)
+	$(BIN)/python -m benchmarks.prune
 
 bench-compress: $(STAMP)
 	$(BIN)/python -m benchmarks.compress

@@ -75,7 +75,9 @@ ROWS = {
         (208, 192),
     ),
     "mobilenet": Row(
-        "mobilenetv2_100", {"channels=0.1": Required(divergence=0.065, agreement=0.92), "channels=0.2": Required()}, (208,)
+        "mobilenetv2_100",
+        {"channels=0.1": Required(divergence=0.065, agreement=0.92), "channels=0.2": Required()},
+        (208,),
     ),
 }
 
@@ -128,7 +130,9 @@ class Judge:
 def main() -> None:
     """Runs the rows, and prints a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=default_data(), help="holds imagenet_val, imagenet_samples and weights")
+    parser.add_argument(
+        "--data", type=Path, default=default_data(), help="holds imagenet_val, imagenet_samples and weights"
+    )
     parser.add_argument("--images", type=int, default=855, help="of imagenet_val")
     parser.add_argument("--calibration", type=int, default=810, help="of imagenet_samples")
     parser.add_argument("--only", default=",".join(ROWS), help="rows, separated by commas")
@@ -136,7 +140,9 @@ def main() -> None:
     table: list[tuple[str, ...]] = []
     for name in given.only.split(","):
         table += _row(ROWS[name], given.data, given.images, given.calibration)
-    print_table(("model", "change", "MACs", "points", "agreement", "KL", "required", "seconds"), table, numeric=(2, 3, 4, 5))
+    print_table(
+        ("model", "change", "MACs", "points", "agreement", "KL", "required", "seconds"), table, numeric=(2, 3, 4, 5)
+    )
 
 
 def _row(row: Row, data: Path, count: int, calibration: int) -> list[tuple[str, ...]]:

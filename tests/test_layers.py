@@ -25,6 +25,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "data": "errors results run spec",
         "model": "errors data results run spec",
         "tokens": "errors model data results run spec",
+        "pruning": "errors model data results run spec",
         "quantization": "errors tokens model data results run spec",
         "distillation": "errors quantization tokens model data results run spec",
         "backends": "errors quantization tokens data run results spec",
@@ -33,15 +34,15 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "artifacts": "errors backends measure quantization tokens model data results run spec",
         "gate": "errors measure results run spec units",
         "report": "errors gate results run spec units",
-        "pipeline": "errors units version spec results run store cluster data model tokens quantization distillation backends"
+        "pipeline": "errors units version spec results run store cluster data model tokens pruning quantization distillation backends"
         " measure devices artifacts gate report",
-        "search": "errors units version spec results run store cluster data model tokens quantization distillation backends"
+        "search": "errors units version spec results run store cluster data model tokens pruning quantization distillation backends"
         " measure devices artifacts gate report pipeline",
-        "commands": "errors units version spec results run store cluster data model tokens quantization distillation backends"
+        "commands": "errors units version spec results run store cluster data model tokens pruning quantization distillation backends"
         " measure devices artifacts gate report pipeline",
-        "cli": "errors units version spec results run store cluster data model tokens quantization distillation backends"
+        "cli": "errors units version spec results run store cluster data model tokens pruning quantization distillation backends"
         " measure devices artifacts gate report pipeline search commands",
-        "api": "errors units version spec results run store cluster data model tokens quantization distillation backends"
+        "api": "errors units version spec results run store cluster data model tokens pruning quantization distillation backends"
         " measure devices artifacts gate report pipeline commands",
         "__main__": "cli",
         "__init__": "version errors spec results gate pipeline api",

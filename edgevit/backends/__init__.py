@@ -73,6 +73,8 @@ class Backend:
     """Whether its static artifacts can have integers as input and output."""
     makers_platforms: tuple[tuple[str, str], ...] = ()
     """``sys.platform`` and machine of the systems that the makers have wheels for; empty where they have them for all."""
+    width_step: int = 8
+    """What it computes of channels at once, so that widths between its multiples cost as much as the next."""
     arithmetic: Int8Arithmetic = field(default_factory=Int8Arithmetic)
     """How its int8 layers compute; read from what its artifacts contain, and tested against their logits."""
 

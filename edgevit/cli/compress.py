@@ -33,6 +33,7 @@ def compress(
         ),
     ] = None,
     tokens: options.Tokens = None,
+    prune: options.Prune = None,
     form: options.Form = None,
     finetune: Annotated[
         str | None,
@@ -165,6 +166,7 @@ def compress(
         distill__teacher__name=teacher,
         distill__teacher__weights=teacher_weights and str(teacher_weights),
         passes__tokens=tokens,
+        passes__prune=prune,
         passes__form=form,
         finetune__mode=finetune,
         finetune__teacher=finetune_teacher,

@@ -133,6 +133,14 @@ Tokens = Annotated[
         help="none, auto, or plans such as evit:0.7, tome:8, squeeze:0.8@4,7, resolution:192.",
     ),
 ]
+Prune = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PLAN",
+        rich_help_panel=ARTIFACTS,
+        help="Remove units as a whole and refit the rest: mlp=0.25, heads=4, channels=0.2, several with commas, auto, or none.",
+    ),
+]
 Form = Annotated[
     str | None,
     typer.Option(

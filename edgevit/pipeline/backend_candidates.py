@@ -80,7 +80,7 @@ def make_candidates(context: RunContext, trained: TrainedModel, backend: Backend
 def _quantize_dense(context: RunContext, trained: TrainedModel, backend: Backend, dense: Candidate) -> _Made:
     """Candidates with all tokens besides the float one, and what fine-tuning makes of them where no plan is to be tuned."""
     made = _quantize(context, backend, trained.dense, dense)
-    if context.inputs.plans and context.inputs.spec.finetune.mode != "auto":
+    if (context.inputs.plans or trained.pruned) and context.inputs.spec.finetune.mode != "auto":
         return _Made(made)
     return _tune(context, trained, backend, (trained.dense,), dense, made)
 

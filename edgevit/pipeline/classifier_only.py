@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from edgevit.errors import UsageError
 from edgevit.model.load import Model
 from edgevit.results.output import outputs_line
+from edgevit.spec.pruning_plan import parse_pruning
 from edgevit.spec.spec import Spec
 from edgevit.spec.token_plan import parse_plans
 
@@ -47,6 +48,12 @@ def _classifier_only(spec: Spec) -> Iterator[tuple[str, str, str]]:
             f"--tokens {spec.passes.tokens} is given",
             "token plans are for what a classifier decides, and a smaller input would change the shape of maps",
             "give --tokens none",
+        )
+    if parse_pruning(spec.passes.prune) is not None:
+        yield (
+            f"--prune {spec.passes.prune} is given",
+            "what leaves is chosen by the divergence of predictions of classes",
+            "give --prune none",
         )
     if spec.export.labels is not None:
         yield "labels name its classes", "it has none", "leave out --labels"

@@ -26,6 +26,8 @@ from edgevit.pipeline.model_passes import run_model_passes, unseen_layers
 from edgevit.pipeline.other_sets import original_on_other_sets
 from edgevit.pipeline.pins import pin_inputs
 from edgevit.pipeline.plan_run import plan_run
+from edgevit.pipeline.pruning_notes import pruning_notes
+from edgevit.pipeline.pruning_pass import with_pruned
 from edgevit.pipeline.stored_spec import stored_spec
 from edgevit.pipeline.tasks import PYTORCH
 from edgevit.report import write_report
@@ -192,7 +194,7 @@ def _carry_out(
 def _make_run(inputs: Inputs, stages: Stages, steps: Steps, deadline: Deadline) -> Run:
     """The main path itself."""
     context = open_context(inputs, stages, steps, deadline)
-    trained = run_model_passes(context)
+    trained = with_pruned(context, run_model_passes(context))
     calls = [partial(make_candidates, context, trained, backend) for backend in inputs.backends]
     make_all = partial(stages.both, partial(stages.side_by_side, calls), partial(unseen_layers, context, trained))
     (made, unseen), baseline = stages.both(make_all, partial(time_original, context))
@@ -203,7 +205,8 @@ def _make_run(inputs: Inputs, stages: Stages, steps: Steps, deadline: Deadline) 
     choice = choose(
         candidates, tuple(device.name for device in inputs.devices), order, tuple(board.name for board in boards)
     )
-    notes = (*inputs.notes, unseen.note, *(note for each in made for note in each.notes), *choice.notes)
+    pruning = pruning_notes(candidates)
+    notes = (*inputs.notes, unseen.note, *(note for each in made for note in each.notes), *pruning, *choice.notes)
     return Run(
         edgevit_version=__version__,
         created_at=stages.folder.created_at,

@@ -56,6 +56,17 @@ class Variant:
     """By which it has fewer tokens."""
     margins: Path | None = None
     """Captured program that tells how close an image's token selection was; None where all tokens stay."""
+    is_pruned: bool = False
+    """Whether it is made from the pruned model."""
+
+    def slug_with(self, plan_slug: str) -> str:
+        """Returns the slug of what a plan makes of this variant: that of the plan alone where this is the dense model."""
+        return plan_slug if self.slug == DENSE else f"{self.slug}-{plan_slug}"
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether it is compared with the dense float model of its backend."""
+        return self.plan is not None or self.is_pruned
 
 
 Alternatives: TypeAlias = tuple[Variant, ...]

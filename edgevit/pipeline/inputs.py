@@ -26,7 +26,7 @@ from edgevit.pipeline.export_inputs import check_float_layers, check_schemes, fi
 from edgevit.pipeline.metric_inputs import check_metric, default_metric, open_metric, with_masks
 from edgevit.pipeline.model_inputs import open_model_of, open_teacher
 from edgevit.pipeline.output_names import output_names
-from edgevit.pipeline.requested_plans import RequestedPlan, check_plans
+from edgevit.pipeline.requested_plans import RequestedPlan, RequestedPruning, check_plans, check_pruning
 from edgevit.pipeline.tiled_run import check_tiled_run
 from edgevit.quantization.policy import Target
 from edgevit.results.artifact import Preprocessing
@@ -34,6 +34,7 @@ from edgevit.results.contract import Contract
 from edgevit.results.measurement import Host
 from edgevit.results.run import CalibrationRecord, EvaluationRecord
 from edgevit.run.progress import Progress
+from edgevit.spec.pruning_plan import parse_pruning
 from edgevit.spec.schemes import AUTO as AUTO_SCHEME
 from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.spec import Spec
@@ -70,6 +71,8 @@ class Inputs:
     calibration_record: CalibrationRecord | None
     plans: tuple[RequestedPlan, ...]
     """Token plans, each for a candidate of its own."""
+    pruning: RequestedPruning | None
+    """What leaves the model as a whole."""
     forms: tuple[Form, ...]
     """How graphs may select tokens."""
     class_names: tuple[str, ...] = ()
@@ -237,6 +240,8 @@ def open_inputs(spec: Spec, progress: Progress, host: Host | None = None) -> Inp
     teacher = open_teacher(spec, model)
     plans = () if spec.quick else parse_plans(spec.passes.tokens)
     check_plans(plans, model, data)
+    pruning = None if spec.quick else parse_pruning(spec.passes.prune)
+    check_pruning(pruning, model, data)
     return Inputs(
         spec=spec,
         backends=backends,
@@ -251,6 +256,7 @@ def open_inputs(spec: Spec, progress: Progress, host: Host | None = None) -> Inp
         data=data,
         calibration_record=record_calibration(data, spec.seed, progress),
         plans=plans,
+        pruning=pruning,
         forms=FORMS if spec.passes.form == "auto" else (spec.passes.form,),
         class_names=output_names(spec, model, data),
         metric=metric,

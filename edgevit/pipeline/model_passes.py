@@ -31,6 +31,12 @@ class TrainedModel:
     """Of ``module``."""
     dense: Variant
     """``module`` with all its tokens."""
+    pruned: TrainedModel | None = None
+    """A smaller model that was made of ``module``, and is not fine-tuned yet; None where the spec asks for none."""
+
+    def of(self, variant: Variant) -> nn.Module:
+        """Returns the module that a variant is made from."""
+        return self.pruned.module if self.pruned and variant.is_pruned else self.module
 
 
 def run_model_passes(context: RunContext) -> TrainedModel:

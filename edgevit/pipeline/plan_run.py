@@ -12,6 +12,7 @@ from edgevit.pipeline.inputs import Inputs
 from edgevit.pipeline.plan import PlannedBackend, PlannedScheme, PlannedVariant, RunFacts, make_plan
 from edgevit.quantization.policy import Target, first_guess, first_recipe
 from edgevit.run.progress import RunPlan
+from edgevit.spec.pruning_plan import PruningPlan
 from edgevit.spec.spec import DistillSpec
 from edgevit.spec.token_plan import AUTO, ResizePlan
 
@@ -67,13 +68,18 @@ def _backend(inputs: Inputs, backend: Backend, target: Target) -> PlannedBackend
 
 def _reduced(inputs: Inputs) -> tuple[PlannedVariant, ...]:
     """The variants that the spec names, and one for a search; twice the same is made once."""
-    variants = []
+    variants, pruned = [], inputs.pruning.slug if isinstance(inputs.pruning, PruningPlan) else inputs.pruning
+    if pruned:
+        variants.append(PlannedVariant((pruned,)))
     for plan in inputs.plans:
         slug = _FOUND if plan == AUTO else plan.slug
         if isinstance(plan, ResizePlan) or (plan == AUTO and not inputs.searches_tokens):
-            variants.append(PlannedVariant((slug,), _REDUCED_SHARE))
+            slugs: tuple[str, ...] = (slug,)
         else:
-            variants.append(PlannedVariant(tuple(f"{slug}-{form}" for form in inputs.forms), _REDUCED_SHARE))
+            slugs = tuple(f"{slug}-{form}" for form in inputs.forms)
+        variants.append(PlannedVariant(slugs, _REDUCED_SHARE))
+        if pruned and plan != AUTO:
+            variants.append(PlannedVariant(tuple(f"{pruned}-{each}" for each in slugs), _REDUCED_SHARE))
     return tuple(variants)
 
 

@@ -7,10 +7,13 @@ from typing import Literal
 from edgevit.data.sampling import RunData
 from edgevit.errors import UsageError
 from edgevit.model.load import Model
+from edgevit.pruning.units import KINDS, Kind, find_groups, require_groups
+from edgevit.spec.pruning_plan import PruningPlan
 from edgevit.spec.token_plan import AUTO, Plan, ResizePlan
 from edgevit.tokens.plan import check_plan, check_searchable, check_tokens
 
 RequestedPlan = Plan | Literal["auto"]
+RequestedPruning = PruningPlan | Literal["auto"]
 
 
 def check_plans(plans: tuple[RequestedPlan, ...], model: Model, data: RunData) -> None:
@@ -42,3 +45,36 @@ def _check_named(plan: Plan, model: Model) -> None:
 def _check_search(model: Model) -> None:
     check = check_tokens if model.preprocessing.input == "array" else check_searchable
     check(model.module, model.preprocessing.input_size)
+
+
+def check_pruning(pruning: RequestedPruning | None, model: Model, data: RunData) -> None:
+    """Refuses a pruning plan that a model cannot carry out.
+
+    Raises:
+        UsageError: the model has no such units, or so few heads, or there are no images to refit with.
+    """
+    if pruning is None:
+        return
+    if data.calibration is None:
+        raise UsageError(
+            "--prune refits what is left on images, which need no labels",
+            "give --calibration: a source, or a part such as 20%",
+        )
+    if pruning == AUTO:
+        if not pruned_by_auto(model):
+            require_groups(model.module, "mlp")  # says what there is
+        return
+    for kind in KINDS:
+        if getattr(pruning, kind) is not None:
+            groups = require_groups(model.module, kind)
+            most = sum(group.units - 1 for group in groups)
+            if kind == "heads" and pruning.heads is not None and pruning.heads > most:
+                raise UsageError(
+                    f"--prune heads={pruning.heads}: at most {most} can leave, as one of each part stays", "give fewer"
+                )
+
+
+def pruned_by_auto(model: Model) -> Kind | None:
+    """Returns the units that "auto" prunes: hidden units of MLPs, else expanded channels; None where there are none."""
+    kinds: tuple[Kind, ...] = ("mlp", "channels")
+    return next((kind for kind in kinds if find_groups(model.module, kind)), None)

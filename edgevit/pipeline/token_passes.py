@@ -48,12 +48,19 @@ class ReducedVariants:
 def reduce_for(context: RunContext, trained: TrainedModel, backend: Backend) -> ReducedVariants:
     """Makes the variants that the spec asks for; what does not depend on the backend is made once.
 
+    The pruned model is one, and each plan that the spec names is carried out on it, too.
+
     Args:
         context: The run.
         trained: The model after the passes before.
         backend: Searches look for the fastest plan in it.
     """
-    return _reduce(context, trained, backend, context.inputs.plans, _INT8_SHARE)
+    found = _reduce(context, trained, backend, context.inputs.plans, _INT8_SHARE)
+    if trained.pruned is None:
+        return found
+    named = tuple(plan for plan in context.inputs.plans if plan != AUTO)
+    both = tuple(make_variants(context, trained.pruned, plan) for plan in named)
+    return replace(found, variants=((trained.pruned.dense,), *found.variants, *both))
 
 
 def reduce_conservatively_for(context: RunContext, trained: TrainedModel, backend: Backend) -> ReducedVariants:
@@ -104,12 +111,13 @@ def _with_fewer_tokens(context: RunContext, trained: TrainedModel, plan: TokenPl
     made = carry_out(trained.module, plan, first, before.input_size)
     reduced, preprocessing = made.module, replace(before, input_size=made.input_size)
     assert isinstance(reduced, ReducedModel)
-    snapshot = take_snapshot(stages, inputs, f"{plan.slug}-{first}", reduced, preprocessing)
-    margins = capture_module(stages, f"{plan.slug}-margins", CutMargins(reduced), preprocessing)
+    name = trained.dense.slug_with(plan.slug)
+    snapshot = take_snapshot(stages, inputs, f"{name}-{first}", reduced, preprocessing)
+    margins = capture_module(stages, f"{name}-margins", CutMargins(reduced), preprocessing)
     record = pass_record("reduce_tokens", str(plan), trained.snapshot, snapshot)
     variants = [
         Variant(
-            slug=f"{plan.slug}-{first}",
+            slug=f"{name}-{first}",
             program=snapshot.captured.program,
             preprocessing=preprocessing,
             passes=(*trained.dense.passes, record),
@@ -117,10 +125,11 @@ def _with_fewer_tokens(context: RunContext, trained: TrainedModel, plan: TokenPl
             form=first,
             plan=plan,
             margins=margins.program,
+            is_pruned=trained.dense.is_pruned,
         )
     ]
     for form in others:
-        slug = f"{plan.slug}-{form}"
+        slug = f"{name}-{form}"
         module = carry_out(trained.module, plan, form, before.input_size).module
         captured = capture_module(stages, slug, module, preprocessing)
         passes = (*trained.dense.passes, replace(record, macs_after=captured.macs))
@@ -132,9 +141,20 @@ def _with_resized_input(context: RunContext, trained: TrainedModel, plan: Resize
     before = context.inputs.model.preprocessing
     resized = resize(trained.module, plan, before.input_size)
     preprocessing = replace(before, input_size=resized.input_size)
-    snapshot = take_snapshot(context.stages, context.inputs, plan.slug, resized.module, preprocessing)
-    passes = (*trained.dense.passes, pass_record("resize", str(plan), trained.snapshot, snapshot))
-    return (Variant(plan.slug, snapshot.captured.program, preprocessing, passes, snapshot.logits, plan=plan),)
+    slug = trained.dense.slug_with(plan.slug)
+    snapshot = take_snapshot(context.stages, context.inputs, slug, resized.module, preprocessing)
+    record = pass_record("resize", str(plan), trained.snapshot, snapshot)
+    return (
+        replace(
+            trained.dense,
+            slug=slug,
+            program=snapshot.captured.program,
+            preprocessing=preprocessing,
+            passes=(*trained.dense.passes, record),
+            reference=snapshot.logits,
+            plan=plan,
+        ),
+    )
 
 
 def _search(

@@ -112,7 +112,7 @@ class _Tuning:
     def _make(self, variant: Variant, dense: Candidate) -> tuple[Candidate, ...]:
         """The float candidate with the tuned weights and, unless that failed or is what was tuned, the quantized one."""
         before = self.untuned.candidate
-        parent = build(self.context, self.backend, "fp32", variant, dense if variant.plan else None)
+        parent = build(self.context, self.backend, "fp32", variant, dense if variant.is_compressed else None)
         if before.scheme == "fp32" or parent.status == "failed":
             return (parent,)
         recipe = before.recipe

@@ -25,7 +25,10 @@ class Moments:
 
 
 def input_moments(
-    module: nn.Module, names: Sequence[str], batches: Iterable[Tensor], on_batch: Callable[[int], None] = lambda done: None
+    module: nn.Module,
+    names: Sequence[str],
+    batches: Iterable[Tensor],
+    on_batch: Callable[[int], None] = lambda done: None,
 ) -> dict[str, Moments]:
     """Returns the moments of what some layers read.
 

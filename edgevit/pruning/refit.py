@@ -26,7 +26,7 @@ class Reader:
 def damped(moments: Moments) -> np.ndarray:
     """Returns the covariance of inputs with the ridge on its diagonal, float64 [inputs, inputs]; never singular."""
     variances = moments.covariance.diagonal()
-    ridge = RIDGE * max(float(variances.mean()), np.finfo(np.float64).tiny)
+    ridge = RIDGE * float(variances.mean()) or 1.0  # inputs that are all constant are as good as any
     return moments.covariance + ridge * np.eye(len(variances))
 
 

@@ -14,9 +14,13 @@ _DENSE = "dense"
 
 
 def plan_of(candidate: Candidate) -> str:
-    """Returns the token plan as a user writes it, the export form and fine-tuning: "evit:0.7@2,4 gather", or "dense"."""
+    """Returns the token plan as a user writes it, the export form and fine-tuning: "evit:0.7@2,4 gather", or "dense".
+
+    What was pruned stands before: "mlp=0.25 tome:8 gather".
+    """
     settings = {record.name: record.settings for record in candidate.passes}
-    plan = settings.get("reduce_tokens") or settings.get("resize") or _DENSE
+    tokens = settings.get("reduce_tokens") or settings.get("resize")
+    plan = " ".join(filter(None, (settings.get("prune"), tokens))) or _DENSE
     words = candidate.id.rpartition("/")[2].split("-")
     form = next((form for form in FORMS if form in words), "")
     tuned = f"tuned {settings['finetune']}" if "finetune" in settings else ""

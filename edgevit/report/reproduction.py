@@ -22,6 +22,7 @@ _OPTIONS = {
     "distill.teacher.name": "--teacher",
     "distill.teacher.weights": "--teacher-weights",
     "passes.tokens": "--tokens",
+    "passes.prune": "--prune",
     "passes.form": "--form",
     "export.backends": "--export",
     "export.schemes": "--scheme",

@@ -12,7 +12,7 @@ AUTO: Final = "auto"
 """Means the most that keeps the drop allowed, of several amounts."""
 NONE: Final = "none"
 EXAMPLES = "such as mlp=0.25, heads=4, channels=0.2, mlp=0.25,heads=4, auto, or none"
-_MOST_SHARE = 0.75
+_MOST_SHARE = 0.5
 _NUMBER = "[0-9]{1,4}(?:[.][0-9]{1,6})?"
 
 
@@ -21,11 +21,11 @@ class PruningPlan:
     """What leaves; at least one of them."""
 
     mlp: float | None = None
-    """Share of the hidden units of all MLPs, each of which gives as much as costs least; 0 < share <= 0.75."""
+    """Share of the hidden units of all MLPs, each of which gives as much as costs least; 0 < share <= 0.5."""
     heads: int | None = None
     """Attention heads in all."""
     channels: float | None = None
-    """Share of the MACs of all inverted residuals, by their expanded channels; 0 < share <= 0.75."""
+    """Share of the MACs of all inverted residuals, by their expanded channels; 0 < share <= 0.5."""
 
     def __str__(self) -> str:
         return ",".join(f"{name}={value:g}" for name, value in self._given())

@@ -14,6 +14,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from edgevit.errors import EdgevitError, UsageError
 from edgevit.spec.input_file import expand_user
 from edgevit.spec.normalization import normalization_problem
+from edgevit.spec.pruning_plan import NONE as NO_PRUNING
+from edgevit.spec.pruning_plan import parse_pruning
 from edgevit.spec.recipe import IntegerIo
 from edgevit.spec.schemes import AUTO, SCHEMES, parse_schemes
 from edgevit.spec.token_plan import AUTO as SEARCHED_PLAN
@@ -310,6 +312,9 @@ class PassesSpec(Section):
     """How a graph selects tokens; auto makes both, and continues with the one that the devices of the spec support, or
     that measures faster."""
 
+    prune: str = NO_PRUNING
+    """What leaves the model as a whole, such as "mlp=0.25,heads=4" or "channels=0.2"; none, or auto, the most that keeps the drop
+    allowed."""
     search_minutes: Minutes | None = None
     """Minutes that the token searches of one backend may take; as long as they need when not given."""
 
@@ -325,6 +330,12 @@ class PassesSpec(Section):
         if isinstance(document, dict) and "distill" in document:
             raise ValueError("distill is a section of its own now: write [distill] and [distill.teacher]")
         return document
+
+    @field_validator("prune")
+    @classmethod
+    def _known_pruning(cls, value: str) -> str:
+        _as_value_error(parse_pruning, value)
+        return value
 
     @model_validator(mode="after")
     def _every_key_has_an_effect(self) -> PassesSpec:
@@ -528,9 +539,9 @@ class Spec(Section):
                 " is: with integers from input to output, normalization is in the scale of the input; leave one of them out"
             )
         floats_only = all(name != AUTO and SCHEMES[name].is_float for name in self.export.schemes)
-        if self.finetune.rungs and self.passes.tokens == NONE and floats_only:
+        if self.finetune.rungs and self.passes.tokens == NONE and self.passes.prune == NO_PRUNING and floats_only:
             raise ValueError(
-                "finetune (--finetune) has no effect where nothing is compressed; give a token plan (--tokens) or an int8"
+                "finetune (--finetune) has no effect where nothing is compressed; give a token plan (--tokens), --prune or an int8"
                 " scheme (--scheme)"
             )
         if self.quantize.float_layers is not None and (floats_only or AUTO in self.export.schemes):

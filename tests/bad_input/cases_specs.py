@@ -236,7 +236,19 @@ _MANIFESTS: tuple[tuple[str, ...], ...] = (
     ("sorce = 'digits'\nids = ['a']\n", "source"),
 )
 
+_PRUNING = (
+    case("compress digits_vit --prune mlps=0.25", "what to prune", "did you mean mlp"),
+    case("compress digits_vit --prune mlp=25%", "mlp needs a number", "mlp=0.25"),
+    case("compress digits_vit --prune mlp=0.9", "mlp is a share above 0, up to 0.5"),
+    case("compress digits_vit --prune heads=0.5", "heads is how many leave in all"),
+    case("compress digits_vit --prune mlp=0.1,mlp=0.2", "given twice"),
+    case("compress digits_vit --prune auto", "--prune refits what is left on images", "--calibration"),
+    case("compress digits_vit --calibration digits:calibration --prune heads=99", "can leave", "give fewer"),
+    case("compress digits_cnn --calibration digits:calibration --prune mlp=0.25", "DigitsCnn has no MLP"),
+)  # fmt: skip
+
 CASES: tuple[Case, ...] = (
+    *_PRUNING,
     *(_spec(text, word) for text, word in _NOT_TOML),
     *(_budget(text, word) for text, word in _NOT_TOML),
     *(_device(text, word) for text, word in _NOT_TOML),

@@ -27,6 +27,7 @@ from edgevit.run.folder import RunFolder
 from edgevit.run.progress import Silent
 from edgevit.run.stages import Stages
 from edgevit.run.task import Task
+from edgevit.spec.pruning_plan import parse_pruning
 from edgevit.spec.spec import Spec, resolve_spec
 from edgevit.spec.token_plan import FORMS, parse_plans
 from tests.factories import make_run
@@ -63,6 +64,7 @@ def make_inputs(spec: Spec, **changes: Any) -> Inputs:
         "tuning_images": None,
         "training_device": "cpu",
         "plans": parse_plans(spec.passes.tokens),
+        "pruning": parse_pruning(spec.passes.prune),
         "forms": FORMS if spec.passes.form == "auto" else (spec.passes.form,),
         "boards": (),
     }

@@ -17,7 +17,8 @@ from edgevit.data.sampling import RunData  # noqa: E402
 from edgevit.errors import UsageError  # noqa: E402
 from edgevit.model.bundled.digits import digits_cnn  # noqa: E402
 from edgevit.model.load import Model  # noqa: E402
-from edgevit.pipeline.requested_plans import check_plans  # noqa: E402
+from edgevit.pipeline.requested_plans import check_plans, check_pruning, pruned_by_auto  # noqa: E402
+from edgevit.spec.pruning_plan import parse_pruning  # noqa: E402
 from edgevit.spec.token_plan import parse_plans  # noqa: E402
 from tests.models import small_vit  # noqa: E402
 from tests.pipeline.contexts import CONTRACT_32, noise  # noqa: E402
@@ -91,3 +92,32 @@ def test_plans_that_it_can_are_not_and_the_model_stays_as_it_is(
     after = model.module.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+CALIBRATED = RunData(None, noise(4))
+
+
+def test_what_can_be_pruned_passes() -> None:
+    for text in ("mlp=0.25", "heads=1", "auto", "none"):
+        check_pruning(parse_pruning(text), vit(), CALIBRATED)
+    assert (pruned_by_auto(vit()), pruned_by_auto(cnn())) == ("mlp", None)
+
+
+@pytest.mark.parametrize(
+    ("make", "text", "message"),
+    [
+        (vit, "channels=0.2", "--prune channels: VisionTransformer has no inverted residual"),
+        (vit, "heads=99", "at most .* can leave"),
+        (cnn, "mlp=0.25", "--prune mlp: DigitsCnn has no MLP"),
+        (cnn, "auto", "--prune mlp: DigitsCnn has no MLP"),
+    ],
+)
+def test_pruning_that_is_not_possible_is_refused(make: Callable[[], Model], text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        check_pruning(parse_pruning(text), make(), CALIBRATED)
+
+
+def test_pruning_needs_images() -> None:
+    with pytest.raises(UsageError, match="--prune refits what is left on images") as refused:
+        check_pruning(parse_pruning("mlp=0.25"), vit(), RunData(noise(4), None))
+    assert "--calibration" in str(refused.value.hint)

@@ -225,7 +225,7 @@ def test_the_digest_of_a_known_spec_stays() -> None:
     assert resolve({"model": {"name": "a"}}).sha256 == DIGEST
 
 
-DIGEST = "ef08a61eda56395d7de7748b59b7ab7eab7b31dde25bdab9309bd3d4870c912d"
+DIGEST = "bd037b0a36b8ff24c02de83db64893c744ae492d14d634298ebecc949e027b5e"
 
 
 def test_weights_on_the_command_line_replace_those_of_the_file(tmp_path: Path) -> None:

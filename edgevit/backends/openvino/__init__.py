@@ -46,6 +46,7 @@ BACKEND = Backend(
     makers=("torch", "nncf"),
     schemes=SCHEMES,
     policy=POLICY,
+    width_step=16,
     gptq_schemes=("weight_only_wi4_afp32",),
     arithmetic=Int8Arithmetic(
         folded_into_linear="shift",
