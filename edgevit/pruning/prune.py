@@ -72,12 +72,20 @@ class PruningImages:
         return tuple(place * len(self.images) // count for place in range(count))
 
     def batches(self) -> Iterator[Tensor]:
-        """Yields those to refit on, float32 [n, channels, h, w]."""
+        """Yields those to refit on.
+
+        Yields:
+            float32 [n, channels, h, w].
+        """
         judged = set(self._judged)
         return self._read(tuple(place for place in range(len(self.images)) if place not in judged))
 
     def judged(self) -> Iterator[Tensor]:
-        """Yields those to measure on, evenly spaced, as :meth:`batches` does."""
+        """Yields those to measure on, evenly spaced.
+
+        Yields:
+            float32 [n, channels, h, w].
+        """
         return self._read(self._judged)
 
     def _read(self, places: tuple[int, ...]) -> Iterator[Tensor]:

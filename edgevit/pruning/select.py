@@ -84,12 +84,12 @@ def single_divergences(removed: tuple[int, ...], errors: np.ndarray, at: int, na
 
     Args:
         removed: How many leave.
-        errors: See :class:`Elimination`.
+        errors: float64 [removed + 1], see :class:`Elimination`.
         at: How many had left when it was measured.
         nats: What was measured.
 
     Returns:
-        KL divergence in nats for each of ``removed``, float64.
+        KL divergence in nats for each of ``removed``, float64 [len(removed)].
     """
     measured = float(errors[at])
     shares = errors[list(removed)] / measured if measured > 0 else np.zeros(len(removed))
