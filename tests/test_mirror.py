@@ -90,6 +90,7 @@ OTHER_FILES: Mapping[str, str] = {
     "tests/contract/": "every backend, pass, token method and model family against one contract",
     "tests/commands/recommend/offered.py": "made-up networks that are offered",
     "tests/data/pictures.py": "images to decode",
+    "tests/pruning/networks.py": "small networks with units to prune",
     "tests/devices/calibration/every_layer.py": "a small network with every kind of layer",
     "tests/devices/graphs.py": "small graphs to price",
     "tests/devices/rows.py": "made-up measurements",

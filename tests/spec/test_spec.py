@@ -225,7 +225,7 @@ def test_the_digest_of_a_known_spec_stays() -> None:
     assert resolve({"model": {"name": "a"}}).sha256 == DIGEST
 
 
-DIGEST = "bd037b0a36b8ff24c02de83db64893c744ae492d14d634298ebecc949e027b5e"
+DIGEST = "c07b6448570c59860e44712bb4821ab531dafa696b068ea6a8ded06dee954271"
 
 
 def test_weights_on_the_command_line_replace_those_of_the_file(tmp_path: Path) -> None:
