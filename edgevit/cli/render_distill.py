@@ -44,7 +44,13 @@ def print_distillation(report: DistillReport, folder: Path) -> None:
     for note in report.notes:
         print_line(f"note: {note}")
     print_line(f"written: {folder}")
-    print_line(f"compress it: {compress_command(report, folder)}")
+    if report.spec["distill"]["token"]:
+        print_line(
+            f"compress it: the weights have a distillation token, which {report.student} lacks; `edgevit compress` with the same"
+            " [distill] trains and compresses in one run"
+        )
+    else:
+        print_line(f"compress it: {compress_command(report, folder)}")
 
 
 def compress_command(report: DistillReport, folder: Path) -> str:

@@ -17,6 +17,7 @@ SPEC = {
     "model": {"name": "net", "num_classes": 5},
     "data": {"evaluation": "flowers/val"},
     "passes": {"tokens": "tome:8"},
+    "distill": {"token": False},
 }
 REPORT = DistillReport(
     edgevit_version="0.1",
@@ -68,5 +69,7 @@ def test_without_labels_or_teacher(capsys: pytest.CaptureFixture[str], tmp_path:
     assert "trained on big, 900" in lines
     assert "KL divergence 0.412 on 100 images kept apart" in lines
     assert "other images" not in lines
+    print_distillation(replace(REPORT, spec={**SPEC, "distill": {"token": True}}), tmp_path)
+    assert "have a distillation token, which net lacks" in capsys.readouterr().out
     print_distillation(replace(REPORT, teacher=None), tmp_path)
     assert "trained on labels alone" in capsys.readouterr().out

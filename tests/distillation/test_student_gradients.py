@@ -118,13 +118,21 @@ def test_gradients_of_float16_are_scaled_and_steps_that_overflow_left_out(
     assert all(torch.allclose(half[name], exact[name], atol=0.05) for name in exact)
     assert any(not torch.equal(half[name], exact[name]) for name in exact)
     gradients, module = gradients_of(tmp_path)
-    gradients.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127)
+    gradients.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**16)
     training = Training(
         module.state_dict(keep_vars=True), [{"params": list(module.parameters())}], PLAN, gradients.scaler
     )
     training.look((1.0,))
     before = module.head.weight.detach().clone()  # type: ignore[union-attr, operator]
-    training.step(gradients)
+
+    def overflowing(step: int) -> float:
+        loss = gradients(step)
+        for parameter in module.parameters():
+            assert parameter.grad is not None
+            parameter.grad[...] = torch.inf
+        return loss
+
+    training.step(overflowing)
     assert torch.equal(module.head.weight, before)  # type: ignore[arg-type]
-    assert gradients.scaler.get_scale() == 2.0**126
+    assert gradients.scaler.get_scale() == 2.0**15
     assert training.done == 1
