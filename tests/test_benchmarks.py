@@ -34,6 +34,7 @@ from benchmarks.resolve import (
     extras_table,
     requirements_of,
 )
+from benchmarks.scale_out import Figure, ratio
 from benchmarks.tokens import DIGITS_PLANS, PLANS, PROMISING, groups
 from benchmarks.torch_build import chosen_file, warning
 from benchmarks.watch_cost import write_machine
@@ -413,3 +414,10 @@ def test_the_machine_that_looks_are_taken_at_has_more_than_boards_have(tmp_path:
 def test_what_ssh_adds_is_the_ratio_of_the_same_rounds() -> None:
     latencies = {HERE: make_latency(10.0, 20.0, 30.0), THERE: make_latency(10.1, 20.2, 30.3)}
     assert slower_over_ssh(Rounds(latencies, {})).median == pytest.approx(1.01)
+
+
+def test_scale_out_says_what_holds() -> None:
+    assert ratio("tasks", 20.0, 11.0, 1.7) == Figure("tasks", "20.0 s and 11.0 s: 1.82 ×", "≥ 1.7 ×", True)
+    slow = ratio("tasks", 20.0, 15.0, 1.7)
+    assert slow.holds is False
+    assert "DOES NOT HOLD" in slow.line
