@@ -17,7 +17,8 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
-    """A cluster of the workers "one" and "two", with two tasks side by side each."""
+    """A cluster of the workers "one" and "two", with two tasks side by side each; a board belongs to "two"."""
     pytest.importorskip("distributed", reason="Dask distributed is not installed")
-    with cluster(tmp_path_factory.mktemp("cluster"), workers={"one": 2, "two": 2}) as local:
+    with cluster(tmp_path_factory.mktemp("cluster"), workers={"one": 2}) as local:
+        local.worker("two", "--jobs", "2", "--board", "pi@board")
         yield local

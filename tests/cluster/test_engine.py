@@ -14,7 +14,7 @@ from edgevit.cli.app import run
 from edgevit.cluster.execution import Where
 from edgevit.errors import UsageError
 from edgevit.run.task import BoardUse, Task
-from tests.cluster.clusters import ROOT, cluster, opened
+from tests.cluster.clusters import ROOT, LocalCluster, cluster, opened
 from tests.cluster.file_jobs import Number, Span, sleep
 from tests.cluster.test_cluster_executor import number
 
@@ -45,38 +45,26 @@ def test_a_run_over_tls_and_nobody_without_the_key(tmp_path: Path, capsys: pytes
         assert run(["cluster", "status", f"tcp{local.url[3:]}"]) == 2
 
 
-def test_a_board_belongs_to_one_worker(tmp_path: Path) -> None:
-    pytest.importorskip("distributed")
-    with cluster(tmp_path, workers={}) as local:
-        local.worker("one", "--board", "pi@board")
-        second = subprocess.run(
-            [sys.executable, "-m", "edgevit", "worker", local.url, "--name", "two", "--board", "pi@board"],
-            capture_output=True, text=True, check=False, cwd=ROOT, env={"XDG_CACHE_HOME": str(tmp_path / "two"), "PATH": "/usr/bin:/bin"},
-        )  # fmt: skip
-    assert second.returncode == 2
-    assert "the board pi@board belongs to the worker one already" in second.stderr
+@pytest.mark.slow
+def test_two_runs_on_one_board_take_turns_and_one_that_does_not_wait_is_told_whose_it_is(
+    two_workers: LocalCluster, tmp_path: Path
+) -> None:
+    where = Where(cluster=two_workers.url, store=str(tmp_path / "store"))
+    with (
+        opened(tmp_path / "a", where) as first,
+        opened(tmp_path / "b", where) as second,
+        ThreadPoolExecutor(1) as pool,
+    ):
 
+        def use(number: int, seconds: float, wait_seconds: float) -> Task[Number, Span]:
+            return Task(sleep, Number(number, seconds), Span, timing=True, board=BoardUse("pi@board", wait_seconds))
 
-def test_two_runs_on_one_board_take_turns_and_one_that_does_not_wait_is_told_whose_it_is(tmp_path: Path) -> None:
-    pytest.importorskip("distributed")
-    with cluster(tmp_path, workers={}) as local:
-        local.worker("one", "--jobs", "2", "--board", "pi@board")
-        where = Where(cluster=local.url, store=str(tmp_path / "store"))
-        with (
-            opened(tmp_path / "a", where) as first,
-            opened(tmp_path / "b", where) as second,
-            ThreadPoolExecutor(1) as pool,
-        ):
-
-            def use(number: int, seconds: float, wait_seconds: float) -> Task[Number, Span]:
-                return Task(sleep, Number(number, seconds), Span, timing=True, board=BoardUse("pi@board", wait_seconds))
-
-            slow = pool.submit(first.run_now, use(1, 8.0, 0.0), tmp_path / "a" / "logs" / "log")
-            time.sleep(1.5)
-            with pytest.raises(UsageError, match=rf"pi@board is in use by .*: {tmp_path / 'a'} for \d+ s"):
-                second.run_now(use(2, 0.0, 0.0), tmp_path / "b" / "logs" / "log")
-            waited = second.run_now(use(3, 0.0, 60.0), tmp_path / "b" / "logs" / "log")
-            assert waited.begin >= slow.result().end
+        slow = pool.submit(first.run_now, use(1, 8.0, 0.0), tmp_path / "a" / "logs" / "log")
+        time.sleep(1.5)
+        with pytest.raises(UsageError, match=rf"pi@board is in use by .*: {tmp_path / 'a'} for \d+ s"):
+            second.run_now(use(2, 0.0, 0.0), tmp_path / "b" / "logs" / "log")
+        waited = second.run_now(use(3, 0.0, 60.0), tmp_path / "b" / "logs" / "log")
+        assert waited.begin >= slow.result().end
 
 
 def test_a_port_that_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,6 +35,7 @@ def test_a_second_worker_of_a_machine_is_refused_with_the_name_of_the_first() ->
     ("changes", "says"),
     [
         ({"name": "one"}, "has a worker named one already"),
+        ({"name": "three", "boards": ("pi@board",)}, "the board pi@board belongs to the worker two already"),
         ({"name": "three", "boards": ("a", "a")}, "named twice"),
         ({"name": "three", "url": "tcp://127.0.0.1:9"}, "there is no scheduler"),
         ({"name": "three", "url": "tcp://desk:8786"}, "is on another machine"),
