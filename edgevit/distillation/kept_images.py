@@ -15,6 +15,7 @@ from edgevit.distillation.processes import Group
 from edgevit.distillation.training import Score
 from edgevit.distillation.views import normalize, read_pixels
 from edgevit.results.artifact import Preprocessing
+from edgevit.run.child_process import report_alive
 
 _BATCH = 64
 MOST_IN_MEMORY = 256 << 20
@@ -44,11 +45,12 @@ class Images:
         """
         mode = module.training
         module.eval()
+        found: list[Tensor] = []
         with torch.no_grad():
-            found = [
-                module(normalize(to_float(pixels.to(device)), self._contract)).cpu().double()
-                for pixels in self._batches()
-            ]
+            for number, pixels in enumerate(self._batches()):
+                found.append(module(normalize(to_float(pixels.to(device)), self._contract)).cpu().double())
+                if number:
+                    report_alive(f"{number * _BATCH} of {len(self._images)} images evaluated")
         module.train(mode)
         return torch.cat(found)
 

@@ -39,7 +39,7 @@ class Group:
 
     @property
     def kind(self) -> str:
-        """ "cuda" for any of its devices."""
+        """Kind of the device: "cuda" for any GPU of that."""
         return self.device.partition(":")[0]
 
     def share(self, value: Any) -> Any:

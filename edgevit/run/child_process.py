@@ -178,10 +178,21 @@ def report_progress(done: int, total: int, note: str = "") -> None:
         total: Steps in all.
         note: For people: what the last step gave, such as a loss.
     """
+    global _LAST
+    _LAST = done, total
     if _RELAY is not None:
         _RELAY(done, total, note)
     elif _CHANNEL is not None:
         _send({"done": done, "total": total, "note": note})
+
+
+def report_alive(note: str) -> None:
+    """Tells the parent that this child goes on at the step that it reported last, so that its time does not run out.
+
+    Args:
+        note: For people: what it does.
+    """
+    report_progress(*_LAST, note)
 
 
 def relay_progress(send: OnProgress) -> None:
@@ -293,6 +304,8 @@ def _send(document: dict[str, Any]) -> None:
 
 _CHANNEL: IO[str] | None = None
 """The child's way to its parent; None in any other process."""
+_LAST = (0, 1)
+"""What this process reported last: steps done, and in all."""
 _RELAY: OnProgress | None = None
 """See :func:`relay_progress`."""
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from edgevit.errors import CandidateFailed, DiskFull, ProcessKilled, UsageError
+from edgevit.run import child_process
 from edgevit.run.child_process import run_in_child
 from edgevit.run.task import Task
 from tests.run import child_jobs as jobs
@@ -54,6 +55,17 @@ def test_what_is_printed_goes_to_the_log_and_spoils_nothing(ask: Ask, log: Path)
     assert text.startswith("--- tests.run.child_jobs:chatter\n")
     for said in ("forged", "no end of line", "native code", "a grandchild"):
         assert said in text
+
+
+def test_progress_can_go_another_way_also_where_only_the_note_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, int, str]] = []
+    monkeypatch.setattr(child_process, "_RELAY", None)
+    monkeypatch.setattr(child_process, "_LAST", (0, 1))
+    child_process.relay_progress(lambda *told: seen.append(told))
+    child_process.report_alive("begins")
+    child_process.report_progress(2, 5, "a step")
+    child_process.report_alive("looks")
+    assert seen == [(0, 1, "begins"), (2, 5, "a step"), (2, 5, "looks")]
 
 
 def test_progress_arrives_in_order(ask: Ask) -> None:
