@@ -29,7 +29,8 @@ from edgevit.spec.toml_files import read_toml
 PAGE = DOCS / "installing.md"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 EXTRAS = (
-    "", "onnx", "openvino", "tflite", "report", "compress-onnx", "compress-openvino", "compress-tflite", "compress", "all",
+    "", "onnx", "openvino", "tflite", "report", "compress-onnx", "compress-openvino", "compress-tflite", "compress",
+    "train", "search", "cluster", "all",
 )  # fmt: skip
 """In the order of the table; "" is the base install."""
 

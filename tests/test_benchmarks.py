@@ -343,7 +343,7 @@ def test_every_extra_for_users_is_resolved_and_all_has_every_requirement() -> No
     everything = set(requirements_of("all", PROJECT))
     for extra in EXTRAS[1:]:
         assert set(requirements_of(extra, PROJECT)) <= everything
-    assert requirements_of("all", PROJECT) == requirements_of("compress", PROJECT)
+    assert set(requirements_of("compress", PROJECT)) < everything
 
 
 @pytest.mark.parametrize(("platform", "can_convert"), [*zip(PLATFORMS, (True, False, True, False), strict=True)])
