@@ -14,6 +14,7 @@
 # make bench-host   predictions of a calibrated host against measurements, on networks that it did not see
 # make bench-latency   whether latencies repeat, under changing load: docs/latency-protocol.md
 # make bench-gate   how often gate --measure is right, under changing load: docs/regression-gate-trials.md
+# make bench-search   whether a search finds more in less: replayed on a table, and on real models
 # make bench-scale   what it costs to carry tasks out on workers, and how it scales
 # make resolve   which extra resolves where, and its size: docs/installing.md
 # make test-kill   runs ended at 50 random moments in every way, resumed, and compared with an unbroken one
@@ -22,7 +23,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test test-all test-kill lint bench bench-quantize bench-tokens bench-engine bench-latency bench-gate bench-host bench-compress bench-distill bench-finetune bench-prune bench-scale resolve families digits docs demo-page
+.PHONY: install demo test test-all test-kill lint bench bench-search bench-quantize bench-tokens bench-engine bench-latency bench-gate bench-host bench-compress bench-distill bench-finetune bench-prune bench-scale resolve families digits docs demo-page
 .DELETE_ON_ERROR:
 
 install: $(STAMP)
@@ -83,6 +84,9 @@ bench-prune: $(STAMP)
 
 bench-compress: $(STAMP)
 	$(BIN)/python -m benchmarks.compress
+
+bench-search: $(STAMP)
+	$(BIN)/python -m benchmarks.search
 
 bench-scale: $(STAMP)
 	$(BIN)/python -m benchmarks.scale_out

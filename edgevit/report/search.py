@@ -74,8 +74,8 @@ def _with_reasons(search: Search) -> list[tuple[str, ...]]:
 def _change(drop: Estimate | None) -> str:
     if drop is None:
         return "–"
-    low, high = -drop.high, -drop.low
-    return f"{-drop.value:+.1f} ({low:+.1f} to {high:+.1f})"
+    change, low, high = (units.accuracy_change(each) for each in (drop.value, drop.high, drop.low))
+    return f"{change} ({low.removesuffix(' pt')} to {high.removesuffix(' pt')})"
 
 
 def _latency(estimate: Estimate | None) -> str:

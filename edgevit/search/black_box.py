@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 METHODS: Final = ("proxy", "exhaustive", "tpe", "nsga2", "random")
 """How points may be chosen: by prediction, all of them, or by a sampler."""
-_MOST_ASKED = 500
+_MOST_ASKED = 200
 """Times that a sampler is asked for a point that is possible and new."""
 
 

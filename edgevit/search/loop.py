@@ -69,7 +69,7 @@ class Loop:
                 )
 
     def _make(self, points: Sequence[PointSettings]) -> None:
-        expected, begin, before = self._seconds(points), self._budget.clock(), len(self.made)
+        expected, begin, before = self._seconds(points), self._budget.clock(), tuple(self.made)
         for (
             name,
             network,
@@ -77,8 +77,10 @@ class Loop:
             of_model = [point for point in points if point.model == name]
             if of_model:
                 network.make_together(of_model, self._tell)
-        self._budget.spend(len(self.made) - before, expected, self._budget.clock() - begin)
-        if len(self.made) == before:
+        new = sorted(point for point in self.made if point not in before)  # whatever ended first
+        self.made = {point: self.made[point] for point in (*before, *new)}
+        self._budget.spend(len(new), expected, self._budget.clock() - begin)
+        if not new:
             raise RuntimeError(f"{', '.join(point.id for point in points)}: proposed, and neither made nor failed")
 
     def _is_short(self, most: int, seconds: float) -> bool:

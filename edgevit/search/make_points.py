@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,7 +53,7 @@ class PointMaker:
         """
         self._model, self._context, self._trained = model, context, trained
         self._backends = {backend.name: backend for backend in context.inputs.backends}
-        self._locks: defaultdict[object, threading.Lock] = defaultdict(threading.Lock)
+        self._locks: dict[object, threading.Lock] = {}
         self.candidates: dict[PointSettings, Candidate] = {}
         self._variants: dict[str, tuple[Variant, ...]] = {}
 
@@ -64,12 +64,24 @@ class PointMaker:
             point: What to make.
             on_made: Called with each that is new.
         """
-        with self._locks[point]:
+        with self._made_by_one(point):
             if point not in self.candidates:
                 candidate = self._build(point, on_made)
                 self.candidates[point] = candidate
                 on_made(self._evaluation(point, candidate))
             return self.candidates[point]
+
+    @contextmanager
+    def _made_by_one(self, what: object) -> Iterator[None]:
+        """Holds others up that want the same; while they wait, something may be timed."""
+        lock = self._locks.setdefault(what, threading.Lock())
+        if not lock.acquire(blocking=False):
+            with self._context.stages.executor.waiting():
+                lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _build(self, point: PointSettings, on_made: Callable[[Evaluation], None]) -> Candidate:
         backend = self._backends[point.backend]
@@ -110,7 +122,7 @@ class PointMaker:
     def _variant(self, point: PointSettings) -> Variant:
         if point.tokens == NONE:
             return self._trained.dense
-        with self._locks[point.tokens]:
+        with self._made_by_one(point.tokens):
             if point.tokens not in self._variants:
                 plan = parse_any_plan(point.tokens)
                 self._variants[point.tokens] = make_variants(self._context, self._trained, plan)

@@ -23,6 +23,7 @@ from edgevit.search.axes import Axes
 from edgevit.search.black_box import BlackBox
 from edgevit.search.dry_run import check_space
 from edgevit.search.front_rounds import rounds_seconds, sharing_executors, time_front
+from edgevit.search.interrupt import ends_soon_after_interrupt
 from edgevit.search.loop import Loop
 from edgevit.search.open_search import OpenedModel, open_contexts, open_models, open_network, run_folders
 from edgevit.search.record import Recorder
@@ -73,7 +74,8 @@ def search(request: SearchRequest, out: Path, where: Where, progress: Progress, 
             open_contexts(models, folders, compute, progress, one_executor=alone) as contexts,
             _ends_in_time([context.stages.executor for context in contexts], budget),
         ):
-            networks = tuple(open_network(*each, budget) for each in zip(models, contexts, strict=True))
+            with ends_soon_after_interrupt(lambda: None):  # nothing was made yet
+                networks = tuple(open_network(*each, budget) for each in zip(models, contexts, strict=True))
             check_space(tuple((network.name, len(network.points)) for network in networks))
             return _Searching(request, budget, out, models, networks, compute.slots).run()
 
@@ -126,17 +128,21 @@ class _Searching:
     def run(self) -> Search:
         """Searches until the end, and measures the front."""
         try:
-            self._loop.run(self._slots, self._reserve, self._learn)
-            self._time_front()
+            with ends_soon_after_interrupt(self._save_interrupted):
+                self._loop.run(self._slots, self._reserve, self._learn)
+                self._time_front()
         except Cancelled:
             self._loop.ended = "the time was over; what was being made then is left out"
         except KeyboardInterrupt:
-            self._loop.ended = "interrupted"
-            self._write(self._recorder.document(self._loop), picture=False)
+            self._save_interrupted()
             raise
         found = self._recorder.document(self._loop)
         self._write(found, picture=True)
         return found
+
+    def _save_interrupted(self) -> None:
+        self._loop.ended = "interrupted"
+        self._write(self._recorder.document(self._loop), picture=False)
 
     def _reserve(self) -> float:
         """Seconds to measure the front in rounds."""

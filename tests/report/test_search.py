@@ -17,7 +17,7 @@ def test_every_point_says_what_is_known_of_it() -> None:
     assert "| openvino/static_wi8_ai8/tome-8-gather | measured |" in front
     assert "Not run: dominated by prediction" in rest
     assert (
-        "| openvino/dynamic_wi8_afp32/evit-0.7-gather | not run | -1.4 (-1.9 to -0.9) | ≈ 9.00 ms (8.8 to 9.2) | ≈ 6.0 MB |"
+        "| openvino/dynamic_wi8_afp32/evit-0.7-gather | not run | -1.4 pt (-1.9 to -0.9) | ≈ 9.00 ms (8.8 to 9.2) | ≈ 6.0 MB |"
         in rest
     )
 
@@ -25,7 +25,7 @@ def test_every_point_says_what_is_known_of_it() -> None:
 def test_the_front_has_intervals() -> None:
     search = make_search()
     assert point_row(search, search.on_front[0]) == (
-        "openvino/static_wi8_ai8/tome-8-gather", "measured", "-0.9 (-1.4 to -0.4)", "6.00 ms (5.8 to 6.2)", "6.0 MB",
+        "openvino/static_wi8_ai8/tome-8-gather", "measured", "-0.9 pt (-1.4 to -0.4)", "6.00 ms (5.8 to 6.2)", "6.0 MB",
     )  # fmt: skip
 
 

@@ -1,0 +1,246 @@
+"""Whether a search finds more in less: ``make bench-search``.
+
+- ``replay``: every point of a space of digits_vit was made once; searches by prediction and by black-box samplers are replayed on that table at
+  equal cost, single changes included, and compared by the hypervolume of accuracy, latency and size up to a drop of 5 points and the fastest float model.
+- ``vit_tiny``, ``mobilenetv2``: 30 minutes on the real models, choosing on the first 445 images of imagenet_val by name. The best point within 1.0 point
+  is timed in the same rounds as the fastest file that ``edgevit compress --tokens auto --finetune auto`` finds within it (ViT-Tiny), or in each
+  runtime as int8 alone (MobileNetV2).
+- ``table``: makes the table of the replay anew, which takes about 15 minutes; only when asked for.
+
+    python -m benchmarks.search [--only replay,vit_tiny,mobilenetv2] [--data DIR] [--out DIR] [--minutes 30]
+
+A search that was stopped goes on with the same --out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.imagenet import first_images
+from benchmarks.models import default_data
+from benchmarks.search_replay import TABLE, compare, keep_table, read_table
+from edgevit.cli.terminal import make_progress, print_line, print_table
+from edgevit.cluster.execution import Where
+from edgevit.measure.rounds import RoundEntry, RoundSettings, measure_rounds, rounds_for
+from edgevit.pipeline.compress import compress
+from edgevit.results.ranking import fastest_first
+from edgevit.results.run import Run
+from edgevit.results.search import Search, SearchPoint
+from edgevit.results.statistics import Ratio, paired_ratio
+from edgevit.run.executor import Executor, processors
+from edgevit.search.request import SearchRequest
+from edgevit.search.run_search import search
+from edgevit.spec.schemes import SCHEMES
+from edgevit.spec.spec import Spec, resolve_spec
+
+TIMEOUT_S = 900.0
+MODELS = {"vit_tiny": "vit_tiny_patch16_224", "mobilenetv2": "mobilenetv2_100"}
+ROWS = ("replay", *MODELS)
+LIMIT = 1.0
+"""Points that the best point may lose."""
+_TABLE_SPEC: dict[str, Any] = {
+    "model": {"name": "digits_vit"},
+    "data": {"evaluation": "digits", "calibration": "calibration:digits"},
+    "passes": {"tokens": "evit:0.7,tome:8,squeeze:0.6,resolution:26,resolution:22"},
+    "export": {
+        "backends": ["onnx", "openvino"],
+        "schemes": ["static_wi8_ai8", "dynamic_wi8_afp32", "bf16", "fp16"],
+    },
+}
+
+
+@dataclass(frozen=True)
+class File:
+    """An artifact to time."""
+
+    name: str
+    backend: str
+    artifact: Path
+    scheme: str
+
+
+def main() -> None:
+    """Runs what is asked for, and prints the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=default_data(), help="folder with imagenet_val, weights …")
+    parser.add_argument("--out", type=Path, default=Path("runs") / f"bench-search-{time.strftime('%Y%m%d-%H%M%S')}")
+    parser.add_argument("--only", default=",".join(ROWS), help="rows, separated by commas")
+    parser.add_argument("--minutes", type=float, default=30.0, help="of each search on a real model")
+    given = parser.parse_args()
+    names = given.only.split(",")
+    unknown = set(names) - {*ROWS, "table"}
+    if unknown:
+        parser.error(f"no row {', '.join(sorted(unknown))}")
+    if given.data is None and set(names) & set(MODELS):
+        parser.error("no data folder: give --data DIR")
+    rows: list[tuple[str, str, str]] = []
+    for name in names:
+        if name == "table":
+            _make_table(given.out)
+        elif name == "replay":
+            rows += replay_rows()
+        else:
+            rows += _real_rows(name, given.data, given.out.resolve(), given.minutes)
+    print_table(("figure", "found", "required"), rows)
+
+
+def replay_rows(seeds: int = 5) -> Iterator[tuple[str, str, str]]:
+    """Yields the figures of the replay."""
+    table = read_table()
+    found = compare(table, seeds)
+    best = max(found.rivals.values())
+    yield (
+        "replay: share of the front's hypervolume",
+        f"{100 * found.share:.1f} % by {found.candidates} of {found.points} points",
+        "≥ 95 % by ≤ 20 %",
+    )
+    for name, share in found.rivals.items():
+        yield (
+            f"replay: {name} with {found.rival_candidates} candidates",
+            f"{100 * share:.1f} % (search: {found.share / share:.2f} ×)",
+            "search ≥ 1.2 ×" if best < 0.95 else "found ≥ 95 %: search no less",
+        )
+    yield "replay: measurements in their 80 % intervals", f"{100 * found.in_interval:.0f} %", "70 to 95 %"
+    yield "replay: rank correlation of predicted and measured p50", f"{found.latency_correlation:.2f}", "≥ 0.9"
+
+
+def _make_table(out: Path) -> None:
+    spec = resolve_spec(None, None, _TABLE_SPEC)
+    request = SearchRequest((spec,), max_trials=1000, method="exhaustive")
+    with make_progress(verbose=False) as progress:
+        found = search(request, out / "table", Where(), progress, resume=(out / "table").exists())
+    keep_table(found, TABLE)
+    print_line(f"{TABLE}: {sum(point.order is not None for point in found.points)} points")
+
+
+def real_spec(name: str, data: Path, out: Path, **sections: Any) -> Spec:
+    """Returns the spec of a real model, searched in everything, or with other sections.
+
+    Args:
+        name: See ``MODELS``.
+        data: With images and weights.
+        out: For the first images of imagenet_val.
+        sections: Of the spec.
+    """
+    model = {
+        "name": MODELS[name],
+        "weights": str(data / "weights" / f"{MODELS[name]}.safetensors"),
+        "preprocessing": {"crop_pct": 1.0},
+    }
+    images = {"evaluation": str(first_images(data, out)), "calibration": str(data / "imagenet_samples")}
+    everything = {"passes": {"tokens": "auto"}, "finetune": {"mode": "quick"}, **sections}
+    return resolve_spec(None, None, {"model": model, "data": images, **everything})
+
+
+def _real_rows(name: str, data: Path, out: Path, minutes: float) -> Iterator[tuple[str, str, str]]:
+    folder = out / name
+    request = SearchRequest((real_spec(name, data, out),), max_minutes=minutes)
+    with make_progress(verbose=False) as progress:
+        found = search(request, folder, Where(), progress, resume=folder.exists())
+    for point in found.on_front:
+        print_line(f"{name}: {point.id}: {_figures(point)}")
+    yield f"{name}: minutes", f"{found.budget.minutes:.1f}, {found.budget.trials} candidates", f"≤ {1.1 * minutes:.0f}"
+    yield f"{name}: ended", found.ended, "–"
+    if found.forecasts.in_interval is not None:
+        yield f"{name}: in 80 % intervals", f"{100 * found.forecasts.in_interval:.0f} %", "70 to 95 %"
+    yield from (_against_compress if name == "vit_tiny" else _against_int8)(name, found, data, out)
+
+
+def _figures(point: SearchPoint) -> str:
+    drop, ms, size = (
+        each.value if each else float("nan") for each in (point.drop_points, point.p50_ms, point.size_bytes)
+    )
+    return f"drop {drop:.2f}, {ms:.2f} ms, {size / 1e6:.1f} MB"
+
+
+def _against_compress(name: str, found: Search, data: Path, out: Path) -> Iterator[tuple[str, str, str]]:
+    spec = real_spec(name, data, out, finetune={"mode": "auto"})
+    with make_progress(verbose=False) as progress:
+        run = compress(spec, out / f"{name}-compress", resume=(out / f"{name}-compress").exists(), progress=progress)
+    best = _best(found, found.on_front)
+    theirs = _usable(run)
+    if best is None or theirs is None:
+        yield f"{name}: best point within {LIMIT:g} point", "none" if best is None else best.id, "a point"
+        return
+    pair = (_file(best, out / name), theirs)
+    yield (
+        f"{name}: best point against compress --tokens auto --finetune auto ({theirs.name})",
+        f"{best.id}: {_ratio_text(_ratio(*pair))}",
+        "≥ 1 ×",
+    )
+    tried = {candidate.id for candidate in run.candidates}
+    new = [point.id for point in found.on_front if point.candidate not in tried]
+    yield f"{name}: points of the front that compress does not try", f"{len(new)}: {', '.join(new[:3])}", "≥ 1"
+
+
+def _usable(run: Run) -> File | None:
+    kept = [
+        candidate
+        for candidate in fastest_first(run.candidates)
+        if candidate.status == "ok" and candidate.artifact and candidate.file
+    ]
+    best = kept[0] if kept else None
+    return File(best.id, best.backend, best.file, best.scheme) if best and best.file else None
+
+
+def _against_int8(name: str, found: Search, data: Path, out: Path) -> Iterator[tuple[str, str, str]]:
+    made = [point for point in found.points if point.status == "measured"]
+    for backend in dict.fromkeys(point.settings.backend for point in made):
+        of_backend = [point for point in made if point.settings.backend == backend]
+        alone = [p for p in of_backend if p.settings.changes == 1 and SCHEMES[p.settings.scheme].is_int8]
+        best, int8 = _best(found, of_backend), _best(found, alone) or next(iter(alone), None)
+        if best is None or int8 is None:
+            yield (
+                f"{name}: {backend}",
+                "no int8 candidate was made" if int8 is None else "no point within the limit",
+                "–",
+            )
+            continue
+        ratio = _ratio(_file(best, out / name), _file(int8, out / name))
+        yield (
+            f"{name}: {backend}: best point within {LIMIT:g} point against int8 alone",
+            f"{best.id}: {_ratio_text(ratio)}",
+            "≥ 1.15 × on two runtimes, or the front above",
+        )
+
+
+def _best(found: Search, points: Sequence[SearchPoint]) -> SearchPoint | None:
+    """The fastest one that loses no more than the limit."""
+    kept = [p for p in points if p.p50_ms and p.drop_points and p.drop_points.value <= LIMIT]
+    return min(kept, key=lambda p: p.p50_ms.value if p.p50_ms else 0.0, default=None)
+
+
+def _file(point: SearchPoint, folder: Path) -> File:
+    """The artifact of a point that was made."""
+    artifacts = folder / point.settings.model / "artifacts" / str(point.candidate)
+    suffixes = {"onnxruntime": ".onnx", "openvino": ".xml", "litert": ".tflite"}
+    main = next(artifacts.glob(f"*{suffixes[point.settings.backend]}"))
+    return File(point.id, point.settings.backend, main, point.settings.scheme)
+
+
+def _ratio(one: File, other: File) -> Ratio | None:
+    """How many times faster the first one is, in the same rounds; None where they are the same file."""
+    if one.artifact.read_bytes() == other.artifact.read_bytes():
+        return None
+    entries = [RoundEntry(n, f.backend, f.artifact, SCHEMES[f.scheme].precision) for n, f in (("a", one), ("b", other))]
+    log = one.artifact.parents[3] / "rounds.log"
+    with Executor(processors(), TIMEOUT_S, log) as executor:
+        settings = RoundSettings(rounds=rounds_for(2))
+        times = measure_rounds(entries, settings, functools.partial(executor.run_in_turn, log=log)).latencies
+    return paired_ratio(times["b"].bursts_ms, times["a"].bursts_ms)
+
+
+def _ratio_text(ratio: Ratio | None) -> str:
+    if ratio is None:
+        return "the same file"
+    return f"{ratio.median:.2f} × ({ratio.interval.low:.2f} to {ratio.interval.high:.2f})"
+
+
+if __name__ == "__main__":
+    main()
