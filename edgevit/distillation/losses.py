@@ -18,11 +18,11 @@ StudentLogits: TypeAlias = Tensor | tuple[Tensor, Tensor]
 """Logits float32 [b, classes]; or a pair of these, of a class head and a distillation head."""
 
 DEFAULT_TEMPERATURE: Mapping[Loss, float] = {"kl": 3.0, "hard": 1.0, "nkd": 1.0, "dist": 1.0}
-"""T of each loss: those of ``nkd`` and ``dist`` are their papers' for ImageNet; ``hard`` has none."""
+"""T of each loss where none is given; ``hard`` has none."""
 DEFAULT_TEACHER_SHARE = 0.5
-"""Of the loss, where labels have the rest (Touvron et al. 2021, eq. 3)."""
-_NKD_GAMMA = 1.5  # weight of the other classes: Yang et al. 2023, section 4
-_DIST_WEIGHT = 2.0  # of both relations, where cross entropy has 1: Huang et al. 2022, section 5
+"""Of the loss, where labels have the rest, as in DeiT (Touvron et al. 2021)."""
+_NKD_GAMMA = 1.5  # weight of the other classes, where the target has 1: Yang et al. 2023 for ImageNet
+_DIST_WEIGHT = 2.0  # of both relations (β = γ), where cross entropy has 1
 
 
 def distillation_loss(
@@ -158,7 +158,7 @@ def _normalized_loss(student: Tensor, teacher: Tensor, target: Tensor, temperatu
 
     -t_k log s_k - γ T² Σ_{i≠k} N(t)_i log N(s)_i, with the target class k and N the probabilities of the other classes at
     temperature T, which add up to 1: Yang et al., "From Knowledge Distillation to Self-Knowledge Distillation: A Unified
-    Approach with Normalized Loss and Customized Soft Labels", 2023, eq. 6.
+    Approach with Normalized Loss and Customized Soft Labels", 2023.
     """
     chosen = target[:, None]
     of_target = -teacher.softmax(dim=1).gather(1, chosen) * student.log_softmax(dim=1).gather(1, chosen)
@@ -172,8 +172,8 @@ def _normalized_loss(student: Tensor, teacher: Tensor, target: Tensor, temperatu
 def _relation_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """1 - the correlation of probabilities over the classes of each image, and over the images of each class.
 
-    Huang et al., "Knowledge Distillation from A Stronger Teacher", 2022, eq. 8 to 10. A correlation does not change with
-    the scale of what is correlated, so that its gradient needs no factor T².
+    Huang et al., "Knowledge Distillation from A Stronger Teacher", 2022. A correlation does not change with the scale of what
+    is correlated, so that its gradient needs no factor T².
     """
     mine, theirs = (student / temperature).softmax(dim=1), (teacher / temperature).softmax(dim=1)
     between_classes = 1 - correlation(mine, theirs).mean()

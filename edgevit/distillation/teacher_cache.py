@@ -1,7 +1,7 @@
 """A teacher's predictions, stored once for each view of each image, and replayed exactly.
 
 The largest logits are stored, and the probability of all other classes together, which they share evenly when they are
-read: Wu et al., "TinyViT: Fast Pretraining Distillation for Small Vision Transformers", 2022, section 3.1.
+read: Wu et al., "TinyViT: Fast Pretraining Distillation for Small Vision Transformers", 2022.
 """
 
 from __future__ import annotations
