@@ -17,12 +17,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from statistics import fmean
 from typing import Any, TypeAlias
 
@@ -32,11 +35,11 @@ from PIL import Image
 from benchmarks.models import default_data
 from benchmarks.process_tree import run_measured
 from edgevit import units
-from edgevit.cli.terminal import make_progress, print_message, print_table
-from edgevit.commands.distill import DOCUMENT, WEIGHTS, distill_model
+from edgevit.cli.terminal import print_message, print_table
+from edgevit.commands.distill import DOCUMENT, WEIGHTS
 from edgevit.results.distillation import DistillReport
 from edgevit.results.document import from_json
-from edgevit.spec.spec import resolve_spec
+from edgevit.spec.write_toml import to_toml
 
 Section: TypeAlias = dict[str, Any]
 """Of a spec."""
@@ -46,6 +49,21 @@ _MODELS = "benchmarks.distill_models"
 _MANY, _DIFFERENT, _FEW = 50_000, 500, 100
 """Images to train on; so many of them are different, and the others are links to these. Images to evaluate on."""
 _SIDE, _CLASSES = 224, 10
+
+
+@dataclass(frozen=True)
+class Training:
+    """A model to train."""
+
+    name: str
+    """Of a folder for it."""
+    model: Section
+    sources: Section
+    """Section ``data``."""
+    settings: Section
+    """Section ``distill``."""
+    seed: int = 0
+    """Of initial weights, order and views."""
 
 
 @dataclass(frozen=True)
@@ -59,26 +77,41 @@ class Asked:
     teacher_epochs: int | None
     accelerator: str
 
-    def train(self, name: str, model: Section, images: Section, settings: Section, seed: int = 0) -> DistillReport:
-        """Trains a model in a folder of its own, or reads what was found there before.
+    def train(self, trainings: Sequence[Training]) -> list[DistillReport]:
+        """Trains models side by side, each by a command on an equal part of the processors; one after the other on a GPU.
 
-        Args:
-            name: Of the folder.
-            model: Section ``model``.
-            images: Section ``data``.
-            settings: Section ``distill``.
-            seed: Of initial weights, order and views.
+        What an earlier benchmark with this folder found is read.
         """
-        folder = self.out / name
-        if (folder / DOCUMENT).is_file():
-            return from_json(DistillReport, (folder / DOCUMENT).read_bytes())
-        settings = {**settings, "accelerator": self.accelerator}
-        spec = resolve_spec(None, None, {"model": model, "data": images, "distill": settings, "seed": seed})
-        print_message(f"{name}: {spec.distill.epochs} epochs" if spec.distill else name)
-        with make_progress(verbose=False) as progress:
-            report = distill_model(spec, folder, progress, resume=folder.is_dir())
-        assert report is not None  # one process
-        return report
+        cores = sorted(os.sched_getaffinity(0))
+        number = min(len(trainings), len(cores)) if self.accelerator == "cpu" else 1
+        parts: SimpleQueue[set[int]] = SimpleQueue()
+        for part in range(number):
+            parts.put(set(cores[part::number]))
+
+        def one(training: Training) -> DistillReport:
+            part = parts.get()
+            os.sched_setaffinity(0, part)  # of this thread, and of what it starts
+            try:
+                return self._train(training)
+            finally:
+                parts.put(part)
+
+        with ThreadPoolExecutor(number) as pool:
+            return list(pool.map(one, trainings))
+
+    def _train(self, training: Training) -> DistillReport:
+        folder, settings = self.out / training.name, {**training.settings, "accelerator": self.accelerator}
+        spec, log = self.out / f"{training.name}.toml", self.out / f"{training.name}.log"
+        document = {"seed": training.seed, "model": training.model, "data": training.sources, "distill": settings}
+        if not (folder / DOCUMENT).is_file():
+            print_message(f"{training.name}: {log}")
+            spec.write_text(to_toml(document), encoding="utf-8")
+            command = [sys.executable, "-m", "edgevit", "distill", str(spec), "--out", str(folder)]
+            with log.open("ab") as stream:
+                subprocess.run(
+                    [*command, *(["--resume"] if folder.is_dir() else [])], stdout=stream, stderr=stream, check=True
+                )
+        return from_json(DistillReport, (folder / DOCUMENT).read_bytes())
 
 
 @dataclass(frozen=True)
@@ -99,14 +132,14 @@ class Pair:
 def with_and_without(asked: Asked, pair: Pair, required: str) -> list[Row]:
     """Trains students from the same random weights without a teacher and with it."""
     student = {**pair.student, "random_weights": True}
-
-    def train(title: str, settings: Section) -> list[DistillReport]:
-        return [
-            asked.train(f"{pair.name}-{title}-{seed}", student, pair.sources, settings, seed) for seed in pair.seeds
-        ]
-
-    without = train("labels", pair.recipe)
-    taught = train("taught", {**pair.recipe, **pair.taught, "teacher": pair.teacher})
+    taught_by = {**pair.taught, "teacher": pair.teacher}
+    trainings = [
+        Training(f"{pair.name}-{title}-{seed}", student, pair.sources, {**pair.recipe, **more}, seed)
+        for title, more in (("labels", {}), ("taught", taught_by))
+        for seed in pair.seeds
+    ]
+    reports = asked.train(trainings)
+    without, taught = reports[: len(pair.seeds)], reports[len(pair.seeds) :]
     gain = 100 * (fmean(map(_top1, taught)) - fmean(map(_top1, without)))
     return [
         (pair.name, "labels alone", *_cells(without), ""),
@@ -124,7 +157,7 @@ def digits(asked: Asked) -> list[Row]:
         {"name": f"{_MODELS}:digits_vit_of_64_patches"},
         {"name": "digits_cnn"},
         {"train": "digits:train", "evaluation": "digits:test"},
-        {"epochs": asked.epochs or 28, "batch_size": 32, "learning_rate": 2e-3},
+        {"epochs": asked.epochs or 26, "batch_size": 32, "learning_rate": 2e-3},
         {"loss": "dist"},
         range(asked.seeds or 3),
     )
@@ -142,7 +175,7 @@ def cifar10(asked: Asked) -> list[Row]:
     recipe = {"batch_size": 128, "augmentation": {"views": "crop", "least_area": 0.5}}
     cnn = f"{_MODELS}:cifar_cnn"
     of_cnn = {**recipe, "epochs": asked.teacher_epochs or 25, "learning_rate": 2e-3}
-    teacher = asked.train("cifar10-teacher", {"name": cnn, "random_weights": True}, sources, of_cnn)
+    (teacher,) = asked.train([Training("cifar10-teacher", {"name": cnn, "random_weights": True}, sources, of_cnn)])
     row = ("cifar10", "teacher, labels alone", units.percent(_top1(teacher)), units.seconds(teacher.seconds), "")
     pair = Pair(
         "cifar10",
@@ -162,20 +195,10 @@ def memory(asked: Asked) -> list[Row]:
     write_images(many, _MANY, _DIFFERENT, seed=0)
     write_images(few, _FEW, _FEW, seed=1)
     spec = asked.out / "memory.toml"
-    spec.write_text(
-        f"""
-[model]
-name = "{_MODELS}:photo_vit"
-random_weights = true
-[data]
-train = "{many}"
-evaluation = "{few}"
-[distill]
-accelerator = "{asked.accelerator}"
-teacher = {{name = "{_MODELS}:photo_vit", random_weights = true}}
-""",
-        encoding="utf-8",
-    )
+    model = {"name": f"{_MODELS}:photo_vit", "random_weights": True}
+    sources = {"train": str(many), "evaluation": str(few)}
+    document = {"model": model, "data": sources, "distill": {"teacher": model, "accelerator": asked.accelerator}}
+    spec.write_text(to_toml(document), encoding="utf-8")
     folder = asked.out / time.strftime("memory-%H%M%S")
     command = [sys.executable, "-m", "edgevit", "distill", str(spec), "--out", str(folder)]
     cost = run_measured(command, asked.out / "memory.log")
@@ -246,6 +269,8 @@ def main() -> None:
     if unknown := set(names) - set(BENCHMARKS):
         parser.error(f"no benchmark {', '.join(sorted(unknown))}: known are {', '.join(BENCHMARKS)}")
     given.out.mkdir(parents=True, exist_ok=True)
+    root = str(Path(__file__).parents[1])  # where commands find the models of this benchmark
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     asked = Asked(given.out.resolve(), given.data, given.seeds, given.epochs, given.teacher_epochs, given.accelerator)
     titles = ("benchmark", "training", "top-1 or memory", "time", "required")
     print_table(titles, [row for name in names for row in BENCHMARKS[name](asked)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,57 +13,59 @@ from PIL import Image
 
 pytest.importorskip("torch")
 
-from benchmarks.distill import Asked, Pair, digits, with_and_without, write_images
+from benchmarks.distill import Asked, Pair, Training, digits, with_and_without, write_images
 
 
 @dataclass(frozen=True)
 class Recorded(Asked):
     """Trains nothing: a student with a teacher comes out 10 points better, one of a later seed 1 point."""
 
-    calls: list[tuple[str, dict[str, Any], dict[str, Any], int]] = field(default_factory=list)
+    trained: list[Training] = field(default_factory=list)
 
-    def train(
-        self, name: str, model: dict[str, Any], images: dict[str, Any], settings: dict[str, Any], seed: int = 0
-    ) -> Any:
-        self.calls.append((name, model, settings, seed))
-        top1 = 0.5 + 0.1 * ("teacher" in settings) + 0.01 * seed
-        return SimpleNamespace(seconds=60.0, evaluation=SimpleNamespace(after=SimpleNamespace(top1=top1)))
+    def train(self, trainings: Sequence[Training]) -> list[Any]:
+        self.trained.extend(trainings)
+        scores = [0.5 + 0.1 * ("teacher" in each.settings) + 0.01 * each.seed for each in trainings]
+        after = [SimpleNamespace(after=SimpleNamespace(top1=score)) for score in scores]
+        return [SimpleNamespace(seconds=60.0, evaluation=each) for each in after]
 
 
-def _asked(out: Path, **changes: Any) -> Recorded:
-    return Recorded(
-        **{
-            "out": out,
-            "data": None,
-            "seeds": None,
-            "epochs": None,
-            "teacher_epochs": None,
-            "accelerator": "cpu",
-            **changes,
-        }
-    )
+def _asked(kind: type[Asked], out: Path) -> Any:
+    return kind(out, data=None, seeds=None, epochs=None, teacher_epochs=None, accelerator="cpu")
 
 
 def test_students_differ_in_their_teacher_and_its_loss_alone(tmp_path: Path) -> None:
-    asked = _asked(tmp_path)
+    asked = _asked(Recorded, tmp_path)
     digits(asked)
-    without, taught = asked.calls[:3], asked.calls[3:]
-    assert [call[3] for call in without] == [call[3] for call in taught] == [0, 1, 2]
-    for (_, student, settings, _), (_, same, theirs, _) in zip(without, taught, strict=True):
-        assert student == same
-        assert {key: value for key, value in theirs.items() if key not in ("teacher", "loss")} == settings
+    without, taught = asked.trained[:3], asked.trained[3:]
+    assert [each.seed for each in without] == [each.seed for each in taught] == [0, 1, 2]
+    for one, other in zip(without, taught, strict=True):
+        assert one.model == other.model
+        assert {key: value for key, value in other.settings.items() if key not in ("teacher", "loss")} == one.settings
 
 
 def test_the_gain_is_that_of_the_means(tmp_path: Path) -> None:
-    asked = _asked(tmp_path)
+    asked = _asked(Recorded, tmp_path)
     pair = Pair("pair", {"name": "student"}, {"name": "teacher"}, {}, {"epochs": 2}, {"loss": "nkd"}, range(2))
     rows = with_and_without(asked, pair, "≥ 2 pt")
-    assert asked.calls[0] == ("pair-labels-0", {"name": "student", "random_weights": True}, {"epochs": 2}, 0)
-    assert asked.calls[3][2] == {"epochs": 2, "loss": "nkd", "teacher": {"name": "teacher"}}
+    student = {"name": "student", "random_weights": True}
+    assert asked.trained[0] == Training("pair-labels-0", student, {}, {"epochs": 2}, 0)
+    assert asked.trained[3].settings == {"epochs": 2, "loss": "nkd", "teacher": {"name": "teacher"}}
     assert rows == [
         ("pair", "labels alone", "50.5 % (50.0 %, 51.0 %)", "2 min 00 s", ""),
         ("pair", "teacher and labels: +10.0 pt", "60.5 % (60.0 %, 61.0 %)", "2 min 00 s", "≥ 2 pt"),
     ]
+
+
+@pytest.mark.slow
+def test_models_are_trained_by_the_command_and_read_back(tmp_path: Path) -> None:
+    model = {"name": "digits_cnn", "random_weights": True}
+    sources = {"train": "digits:train", "evaluation": "digits:calibration"}
+    trainings = [Training(f"cnn-{seed}", model, sources, {"epochs": 1}, seed) for seed in (0, 1)]
+    asked = _asked(Asked, tmp_path)
+    reports = asked.train(trainings)
+    assert [report.spec["seed"] for report in reports] == [0, 1]
+    assert reports[0].weights_sha256 != reports[1].weights_sha256
+    assert asked.train(trainings) == reports
 
 
 def test_many_images_are_links_to_few(tmp_path: Path) -> None:
