@@ -64,6 +64,18 @@ def test_a_task_with_files_comes_back_as_from_this_machine(two_workers: LocalClu
         assert made["cluster", file].threads == made["here", file].threads == "1"
 
 
+def test_what_only_this_machine_has_is_read_here(
+    two_workers: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "this machine")
+    with opened(tmp_path / "run", where(two_workers, tmp_path)) as executor:
+        log = tmp_path / "run" / "logs" / "log"
+        here = executor.run_now(Task(jobs.sleep, Number(1), Span, preload=WARM, here=True), log)
+        there = executor.run_now(number(1), log)
+    assert here.machine == "this machine"
+    assert there.machine in {str(two_workers.folder / name) for name in ("one", "two")}
+
+
 def test_progress_is_told_while_it_runs(two_workers: LocalCluster, tmp_path: Path) -> None:
     heard: list[tuple[int, int, str]] = []
     with opened(tmp_path / "run", where(two_workers, tmp_path)) as executor:
