@@ -11,6 +11,7 @@ from edgevit.cluster.engine import Engine, connect
 from edgevit.cluster.machine import Machine, computing_versions, version_differences, versions_in
 from edgevit.errors import UsageError
 from edgevit.results.document import from_json
+from edgevit.store.store import Store
 
 _TASKS_PER_SLOT = 2
 """That the scheduler has at a time: one runs, and one waits so that no slot idles; Dask gives tasks to workers at once, so more
@@ -48,18 +49,19 @@ class Cluster:
             f" times are from {self.ruler.name}"
         )
 
-    def check_store(self, url: str, run_id: str) -> None:
-        """Checks that every worker can use a store that a run has begun in.
+    def check_store(self, store: Store) -> None:
+        """Checks that this machine and every worker can use a store.
 
         Raises:
             UsageError: names the first that cannot, and why.
         """
         names = self.engine.names()
-        found = self.engine.check_store(url, run_id)
+        with store.probe() as probe:
+            found = self.engine.check_store(store.url, probe)
         for name, fault in sorted((names.get(address, address), fault) for address, fault in found.items()):
             if fault:
                 raise UsageError(
-                    f"the store {url} cannot be used by the worker {name}: {fault}",
+                    f"the store {store.url} cannot be used by the worker {name}: {fault}",
                     "give --store a folder that all machines share under one path, or a bucket such as s3://bucket/folder",
                 )
 

@@ -242,14 +242,14 @@ def _describe(dask_worker: Worker) -> str | None:
     return None if plugin is None else to_json(replace(plugin.machine, holds=plugin.workplace.holds)).decode()
 
 
-def _check_store(url: str, run_id: str, dask_worker: Worker) -> str:
+def _check_store(url: str, probe: str) -> str:
     """Runs on every worker: why it cannot use a store; "" where it can."""
-    plugin = dask_worker.plugins.get(_PLUGIN)
     try:
         store = open_store(url)
-        if not any(run.id == run_id for run in store.runs()):
+        if store.place.read(probe) is None:
             return "it does not see what this machine has just written there"
-        store.place.write(f"machines/{plugin.machine.name if plugin else dask_worker.name}", b"")
+        with store.probe():
+            pass
     except (OSError, UsageError) as error:
         return first_line(error)
     return ""
@@ -345,11 +345,16 @@ class Engine:
         told = [from_json(Machine, text.encode()) for text in self.describe().values() if text]
         return next((each for machine in told for each in machine.holds if each.board == board), None)
 
-    def check_store(self, url: str, run_id: str) -> dict[str, str]:
-        """Returns why workers cannot use a store that a run has begun in, by their address; "" for those that can."""
+    def check_store(self, url: str, probe: str) -> dict[str, str]:
+        """Returns why workers cannot use a store, by their address; "" for those that can.
+
+        Args:
+            url: Of the store.
+            probe: See :meth:`edgevit.store.store.Store.probe`.
+        """
         return {
             address: told if isinstance(told, str) else first_line(told)
-            for address, told in self._client.run(_check_store, url, run_id, on_error="return").items()
+            for address, told in self._client.run(_check_store, url, probe, on_error="return").items()
         }
 
     def submit(

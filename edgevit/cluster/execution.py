@@ -77,9 +77,6 @@ class Compute:
             folder: Of the run, entered.
             timeout_seconds: For one task.
             host: The machine that times are from.
-
-        Raises:
-            UsageError: the store cannot be written, here or by a worker.
         """
         log = folder.log("servers")
         if self._store is None:
@@ -100,7 +97,6 @@ class Compute:
             return StoredExecutor(self.jobs, timeout_seconds, log, tasks=tasks)
         from edgevit.cluster.cluster_executor import ClusterExecutor
 
-        self._cluster.check_store(self._store.url, run.id)
         return ClusterExecutor(self.jobs, timeout_seconds, log, tasks=tasks, cluster=self._cluster)
 
 
@@ -113,7 +109,7 @@ def open_compute(where: Where, folder: RunFolder) -> Iterator[Compute]:
         folder: Of the run, which need not be entered yet; one that is resumed has its times from the same machine as before.
 
     Raises:
-        UsageError: the settings do not fit together; or there is no such store; or the cluster is not there, has no
+        UsageError: the settings do not fit together; or the store cannot be used, here or by a worker; or the cluster is not there, has no
             worker, has one of another version, or is open to anybody.
     """
     if not where.cluster:
@@ -122,7 +118,11 @@ def open_compute(where: Where, folder: RunFolder) -> Iterator[Compute]:
         if where.reuse_measurements and not where.store:
             raise UsageError("--reuse-measurements looks into a store", "add --store, or --cluster")
         jobs = where.jobs or processors()
-        yield Compute(jobs, jobs, where, open_store(where.store) if where.store else None, None)
+        store = open_store(where.store) if where.store else None
+        if store is not None:
+            with store.probe():
+                pass
+        yield Compute(jobs, jobs, where, store, None)
         return
     if where.jobs is not None:
         raise UsageError(
@@ -137,6 +137,7 @@ def open_compute(where: Where, folder: RunFolder) -> Iterator[Compute]:
     from edgevit.cluster.client import open_cluster
 
     with open_cluster(where.cluster, where.tls, folder.noted(_RULER)) as cluster:
+        cluster.check_store(store)
         yield Compute(cluster.window, cluster.slots, replace(where, store=store.url), store, cluster)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +56,12 @@ class TaskStore:
     """Whether what another run has timed on the same machine counts."""
     _stored: dict[str, Blob] = field(default_factory=dict, repr=False)
     """Files of this run that are known to be stored, by sha256."""
+    _timed: Counter[str] = field(default_factory=Counter, repr=False)
+    """How often each thing was asked to be timed: a second time it is to be timed again."""
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def keys(self, tasks: Sequence[Task[Any, Any]], timing: bool) -> Keys:
-        """Returns the keys of tasks that are carried out together.
+        """Returns the keys of tasks that are carried out together; what is timed gets others each time it is asked for.
 
         Args:
             tasks: In their order.
@@ -71,6 +76,10 @@ class TaskStore:
         if not timing:
             return Keys(_digest(document), _digest(document))
         document["machine"] = self.basis.ruler
+        with self._lock:
+            question = _digest(document)
+            document["time"] = self._timed[question]
+            self._timed[question] += 1
         return Keys(own=_digest({**document, "run": self.run.id}), shared=_digest(document))
 
     def find(self, keys: Keys) -> Record | None:
@@ -89,7 +98,7 @@ class TaskStore:
         """Stores the record of tasks whose files are stored; what was timed also for runs that reuse measurements."""
         self.store.put_record(record)
         if keys.shared != keys.own:
-            self.store.put_record(Record(**{**record.__dict__, "key": keys.shared}))
+            self.store.put_record(replace(record, key=keys.shared))
 
     def fail(self, keys: Keys, error: CandidateFailed) -> None:
         """Notes that tasks have failed, so that this run does not try them again."""

@@ -6,6 +6,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +19,8 @@ from edgevit.store.record import Blob, Failure, Record, StoredRun
 
 BLOBS, RECORDS, RUNS = "blobs", "results", "runs"
 """Folders of a store."""
+_PROBES = "probes"
+"""Another, empty but for a moment."""
 BEGIN, FAILED = "begin.json", ".failed.json"
 """In the folder of a run: what it is; and the ending of the file that tells why a task of it failed."""
 KEY = re.compile("[0-9a-f]{64}")
@@ -87,21 +90,31 @@ class Store:
         if self.record(record.key) is None:
             self.place.write(_record_name(record.key), to_json(record))
 
-    def begin_run(self, run: StoredRun) -> None:
-        """Notes that a run uses this store, unless that was noted.
+    @contextmanager
+    def probe(self) -> Iterator[str]:
+        """Gives the name of an object that exists meanwhile, by which other machines find whether they see this very store.
 
         Raises:
             UsageError: the store cannot be written.
         """
-        name = f"{RUNS}/{run.id}/{BEGIN}"
+        name = f"{_PROBES}/{secrets.token_hex(8)}"
         try:
-            if self.place.size(name) is None:
-                self.place.write(name, to_json(run))
+            self.place.write(name, b"probe")
         except OSError as error:
             raise UsageError(
                 f"cannot write to the store {self.url}: {error.strerror or error}",
                 "give --store a folder or bucket that you may write to",
             ) from error
+        try:
+            yield name
+        finally:
+            self.place.remove(name)
+
+    def begin_run(self, run: StoredRun) -> None:
+        """Notes that a run uses this store, unless that was noted."""
+        name = f"{RUNS}/{run.id}/{BEGIN}"
+        if self.place.size(name) is None:
+            self.place.write(name, to_json(run))
 
     def note_use(self, run_id: str, key: str) -> None:
         """Notes that a run uses a record, which collecting garbage then keeps with the run."""

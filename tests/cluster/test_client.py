@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from edgevit.cluster.execution import Where, open_compute
 from edgevit.errors import UsageError
 from edgevit.run.folder import RunFolder
 from edgevit.spec.spec import Spec
+from edgevit.store.store import open_store
 from tests.cluster.clusters import LocalCluster, cluster, opened
 
 pytest.importorskip("distributed", reason="Dask distributed is not installed")
@@ -45,9 +47,11 @@ def test_a_resumed_run_has_its_times_from_the_same_machine_or_none(two_workers: 
 
 
 def test_a_store_that_workers_do_not_see(two_workers: LocalCluster, tmp_path: Path) -> None:
-    with open_cluster(two_workers.url, None) as found, pytest.raises(UsageError) as error:
-        found.check_store(str(tmp_path / "elsewhere"), "1234")
-    assert "cannot be used by the worker one: it does not see" in error.value.message
+    store = open_store(str(tmp_path / "store"))
+    with open_cluster(two_workers.url, None) as found:
+        found.check_store(store)
+        with pytest.raises(UsageError, match="cannot be used by the worker one: it does not see"):
+            found.check_store(replace(store, url=str(tmp_path / "elsewhere")))
 
 
 def test_no_scheduler_there() -> None:

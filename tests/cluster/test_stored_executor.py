@@ -106,6 +106,20 @@ def test_times_count_for_their_own_run_alone_unless_they_are_asked_for(
     assert notes.read_text().count("\n") == 6
 
 
+def test_what_is_timed_again_in_a_run_is_measured_again(tmp_path: Path, where: Where, notes: Path) -> None:
+    def rounds(run: Path, place: Where) -> list[Span | CandidateFailed]:
+        tasks = [Task(jobs.sleep_in_turn, Number(number), Span, timing=True) for number in range(2)]
+        with opened(run, place, resume=True) as executor, executor.alone():
+            return [each for _ in range(3) for each in executor.run_in_turn(tasks, run / "logs" / "log")]
+
+    one = rounds(tmp_path / "one", where)
+    assert len({each.begin for each in one if isinstance(each, Span)}) == 6
+    assert notes.read_text().count("\n") == 6
+    assert rounds(tmp_path / "one", where) == one, "a resumed run has what it had measured, each in its place"
+    assert rounds(tmp_path / "two", Where(jobs=2, store=where.store, reuse_measurements=True)) == one
+    assert notes.read_text().count("\n") == 6
+
+
 def test_a_failure_is_told_again_in_its_run_and_tried_again_in_another(
     tmp_path: Path, where: Where, notes: Path
 ) -> None:

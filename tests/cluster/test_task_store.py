@@ -52,11 +52,21 @@ def test_the_instruction_sets_count_where_the_answer_depends_on_them(tmp_path: P
 
 def test_the_machine_and_the_run_count_for_what_is_timed(tmp_path: Path) -> None:
     one, two = store_of(tmp_path), store_of(tmp_path, "two")
-    assert keys(one, timing=True).own != keys(two, timing=True).own
-    assert keys(one, timing=True).shared == keys(two, timing=True).shared
-    laptop = replace(one, basis=replace(BASIS, ruler="laptop: cpu, 2 cores"))
+    of_one, of_two = keys(one, timing=True), keys(two, timing=True)
+    assert of_one.own != of_two.own
+    assert of_one.shared == of_two.shared
+    laptop = replace(store_of(tmp_path, "three"), basis=replace(BASIS, ruler="laptop: cpu, 2 cores"))
     assert keys(one) == keys(laptop)
-    assert keys(one, timing=True).shared != keys(laptop, timing=True).shared
+    assert keys(laptop, timing=True).shared != of_one.shared
+
+
+def test_each_time_of_timing_has_a_key_of_its_own_in_every_run(tmp_path: Path) -> None:
+    one, again, two = store_of(tmp_path), store_of(tmp_path), store_of(tmp_path, "two")
+    first, second = keys(one, timing=True), keys(one, timing=True)
+    assert first.own != second.own
+    assert first.shared != second.shared
+    assert [keys(again, timing=True), keys(again, timing=True)] == [first, second], "as when it is resumed"
+    assert keys(two, timing=True).shared == first.shared
 
 
 @pytest.mark.parametrize("name", ["../outside", "/etc/passwd"])

@@ -95,6 +95,8 @@ def test_an_interrupt_ends_the_run_and_the_children_on_the_workers(tmp_path: Pat
         print(f"interrupted: ended after {seconds:.1f} s")
         assert process.returncode == 130
         assert "--resume" in said
-        assert seconds < 10  # two on a quiet machine
-        time.sleep(2)
-        assert not any(each.machine and each.machine.holds for each in cluster_status(local.url, None).machines)
+        assert seconds < 20  # two on a quiet machine
+        limit = time.monotonic() + 30
+        while any(each.machine and each.machine.holds for each in cluster_status(local.url, None).machines):
+            assert time.monotonic() < limit, "a child goes on"
+            time.sleep(0.5)

@@ -128,6 +128,12 @@ def test_runs_and_the_failures_of_each(store: Store) -> None:
     assert store.failure("5678", KEY) is None, "another run tries it again"
 
 
+def test_a_probe_is_there_for_a_moment(store: Store) -> None:
+    with store.probe() as name:
+        assert store.place.read(name) == b"probe"
+    assert store.place.read(name) is None
+
+
 def test_a_name_that_leaves_the_store_is_refused(store: Store, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is no sha256"):
         store.fetch(Blob("../../etc/passwd", 1), tmp_path / "target")
@@ -137,15 +143,18 @@ def test_a_store_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("a file")
     with pytest.raises(UsageError, match="is a file, not a folder"):
         open_store(str(tmp_path / "store"))
-    with pytest.raises(UsageError, match="cannot write to the store"):
-        open_store(str(tmp_path / "store" / "below")).begin_run(StoredRun("1", "run", ""))
+    with (
+        pytest.raises(UsageError, match="cannot write to the store"),
+        open_store(str(tmp_path / "store" / "b")).probe(),
+    ):
+        pass
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_store_without_rights(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises(UsageError, match="cannot write to the store"):
-        open_store(str(tmp_path / "store")).begin_run(StoredRun("1", "run", ""))
+    with pytest.raises(UsageError, match="cannot write to the store"), open_store(str(tmp_path / "store")).probe():
+        pass
 
 
 def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
