@@ -30,9 +30,11 @@ def distill(
         ),
     ] = False,
     no_ema: options.NoEma = False,
-    classes: Annotated[
+    num_classes: Annotated[
         int | None,
-        typer.Option(min=2, rich_help_panel=options.MODEL, help="Of the student; the model's own when not given."),
+        typer.Option(
+            min=2, rich_help_panel=options.MODEL, help="Of student and teacher; the models' own when not given."
+        ),
     ] = None,
     teacher: Annotated[
         str | None,
@@ -133,7 +135,7 @@ def distill(
     \b
     Examples:
       edgevit distill digits_vit --teacher digits_cnn --train digits:train --data digits --epochs 3 --out taught
-      edgevit distill vit_tiny_patch16_224 --weights vit.safetensors --classes 5 --teacher resnet50 \\
+      edgevit distill vit_tiny_patch16_224 --weights vit.safetensors --num-classes 5 --teacher resnet50 \\
           --teacher-weights resnet.safetensors --train flowers/train --data flowers/val --epochs 30 --loss dist
       torchrun --nproc_per_node 4 -m edgevit distill spec.toml --out taught
     """
@@ -151,7 +153,7 @@ def distill(
         model__pretrained=pretrained,
         model__random_weights=random_weights,
         model__no_ema=no_ema,
-        model__num_classes=classes,
+        model__num_classes=num_classes,
         data__train=train,
         data__evaluation=data,
         data__samples=samples,
@@ -159,6 +161,7 @@ def distill(
         passes__tokens=tokens,
         distill__teacher__name=teacher,
         distill__teacher__weights=teacher_weights and str(teacher_weights),
+        distill__teacher__num_classes=num_classes if teacher else None,
         distill__epochs=epochs,
         distill__loss=loss,
         distill__temperature=temperature,

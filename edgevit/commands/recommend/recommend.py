@@ -132,7 +132,7 @@ def _next_steps(first: Sequence[OfferedNetwork], situation: Situation, profile: 
     weights = "--weights FILE"
     if situation.task == "classification":
         start = "--random-weights" if situation.from_scratch else weights
-        found.append(f"to train it: edgevit distill {name} {start} --classes N --train IMAGES --out taught")
+        found.append(f"to train it: edgevit distill {name} {start} --num-classes N --train IMAGES --out taught")
         weights = "--weights taught/weights.safetensors --set model.num_classes=N"
     with_profile = f" --profile {profile}" if profile else ""
     return [*found, f"to compress it: edgevit compress {name} {weights} --data IMAGES{with_profile} --out run"]

@@ -121,7 +121,7 @@ def test_the_next_commands_are_told_and_parse() -> None:
     train, compress = found.advice[-2:]
     assert (
         train
-        == f"to train it: edgevit distill {found.networks[0].name} --weights FILE --classes N --train IMAGES --out taught"
+        == f"to train it: edgevit distill {found.networks[0].name} --weights FILE --num-classes N --train IMAGES --out taught"
     )
     assert compress.endswith("--profile raspberry-pi-5 --out run")
     scratch = recommend(Situation(images=5_000, pretraining="none"))
