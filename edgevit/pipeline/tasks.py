@@ -35,14 +35,19 @@ PYTORCH = ("edgevit.artifacts.pytorch_reference", "edgevit.artifacts.unseen_laye
 def images_task(job: PrepareImagesJob) -> Task[PrepareImagesJob, PreparedImages]:
     """Decodes and preprocesses images."""
     return Task(
-        prepare_images, job, PreparedImages, _pixels, preload=PYTORCH, here=not is_self_contained(job.samples.source)
+        prepare_images,
+        job,
+        PreparedImages,
+        pixel_files,
+        preload=PYTORCH,
+        here=not is_self_contained(job.samples.source),
     )
 
 
 def reference_task(job: ReferenceJob) -> Task[ReferenceJob, LogitsFile]:
     """Runs a captured program over images."""
-    inputs = (job.program, *_pixels(job.images))
-    return Task(reference_logits, job, LogitsFile, _logits, inputs, PYTORCH, here=_decode(job.images))
+    inputs = (job.program, *pixel_files(job.images))
+    return Task(reference_logits, job, LogitsFile, _logits, inputs, PYTORCH, here=decodes_here(job.images))
 
 
 def distill_task(job: DistillJob) -> Task[DistillJob, Distilled]:
@@ -53,8 +58,8 @@ def distill_task(job: DistillJob) -> Task[DistillJob, Distilled]:
 def finetune_task(job: FinetuneJob) -> Task[FinetuneJob, Finetuned]:
     """Fine-tunes a captured program."""
     images = (job.images, job.kept, job.kept_for_student, *((job.int8.calibration,) if job.int8 else ()))
-    inputs = (job.student, job.teacher, *(path for each in images for path in _pixels(each)))
-    here = _decode(*images) or job.settings.device != "cpu"  # another machine need not have that accelerator
+    inputs = (job.student, job.teacher, *(path for each in images for path in pixel_files(each)))
+    here = decodes_here(*images) or job.settings.device != "cpu"  # another machine need not have that accelerator
     return Task(finetune, job, Finetuned, lambda made: (made.weights,), inputs, PYTORCH, here=here)
 
 
@@ -73,8 +78,8 @@ def float_layers_task(job: FloatLayersJob) -> Task[FloatLayersJob, FloatLayers]:
 
 def unseen_layers_task(job: UnseenJob) -> Task[UnseenJob, UnseenLayers]:
     """Finds the layers that comparing logits cannot check."""
-    inputs = (job.program, *_pixels(job.images))
-    return Task(find_unseen_layers, job, UnseenLayers, inputs=inputs, preload=PYTORCH, here=_decode(job.images))
+    inputs = (job.program, *pixel_files(job.images))
+    return Task(find_unseen_layers, job, UnseenLayers, inputs=inputs, preload=PYTORCH, here=decodes_here(job.images))
 
 
 def pytorch_latency_task(job: LatencyJob) -> Task[LatencyJob, LatencyMs]:
@@ -84,38 +89,38 @@ def pytorch_latency_task(job: LatencyJob) -> Task[LatencyJob, LatencyMs]:
 
 def export_task(job: ExportJob) -> Task[ExportJob, MadeArtifact]:
     """Prepares a captured program, if the job says so, and exports it as a float artifact."""
-    inputs = (job.program, *_pixels(job.calibration))
+    inputs = (job.program, *pixel_files(job.calibration))
     preload = get_backend(job.backend).preload
     return Task(
-        export_float, job, MadeArtifact, lambda made: made.files, inputs, preload, here=_decode(job.calibration)
+        export_float, job, MadeArtifact, lambda made: made.files, inputs, preload, here=decodes_here(job.calibration)
     )
 
 
 def quantize_task(job: QuantizeJob) -> Task[QuantizeJob, MadeArtifact]:
     """Quantizes a float artifact."""
-    inputs = (*artifact_files(job.parent), *_pixels(job.calibration))
-    preload, here = get_backend(job.backend).preload, _decode(job.calibration)
+    inputs = (*artifact_files(job.parent), *pixel_files(job.calibration))
+    preload, here = get_backend(job.backend).preload, decodes_here(job.calibration)
     return Task(quantize, job, MadeArtifact, lambda made: made.files, inputs, preload, here=here, by_isa=True)
 
 
 def embed_task(job: EmbedJob) -> Task[EmbedJob, MadeArtifact]:
     """Puts the preprocessing of an artifact into the graph of a copy."""
-    inputs = (*artifact_files(job.plain), *_pixels(job.images))
-    preload, here = get_backend(job.backend).preload, _decode(job.images)
+    inputs = (*artifact_files(job.plain), *pixel_files(job.images))
+    preload, here = get_backend(job.backend).preload, decodes_here(job.images)
     return Task(embed_preprocessing, job, MadeArtifact, lambda made: made.files, inputs, preload, here=here)
 
 
 def sensitivity_task(job: SensitivityJob) -> Task[SensitivityJob, Sensitivity]:
     """Ranks the layers of a float artifact by what quantizing them loses."""
-    inputs = (*artifact_files(job.parent), *_pixels(job.calibration))
-    preload, here = get_backend(job.backend).preload, _decode(job.calibration)
+    inputs = (*artifact_files(job.parent), *pixel_files(job.calibration))
+    preload, here = get_backend(job.backend).preload, decodes_here(job.calibration)
     return Task(layer_sensitivity, job, Sensitivity, inputs=inputs, preload=preload, here=here, by_isa=True)
 
 
 def inference_task(job: InferenceJob) -> Task[InferenceJob, LogitsFile]:
     """Runs an artifact over images."""
-    inputs = (*artifact_files(job.artifact), *_pixels(job.images))
-    preload, here = get_backend(job.backend).preload, _decode(job.images)
+    inputs = (*artifact_files(job.artifact), *pixel_files(job.images))
+    preload, here = get_backend(job.backend).preload, decodes_here(job.images)
     return Task(run_images, job, LogitsFile, _logits, inputs, preload, here=here, by_isa=True)
 
 
@@ -152,10 +157,11 @@ def _logits(made: LogitsFile) -> tuple[Path, ...]:
     return (made.logits,)
 
 
-def _pixels(images: PreparedImages | None) -> tuple[Path, ...]:
+def pixel_files(images: PreparedImages | None) -> tuple[Path, ...]:
+    """Returns the file of decoded images, as an input of a task that reads them."""
     return () if images is None or images.pixels is None else (images.pixels,)
 
 
-def _decode(*images: PreparedImages | None) -> bool:
-    """Whether a task decodes images from files that only this machine has."""
+def decodes_here(*images: PreparedImages | None) -> bool:
+    """Returns whether a task with these images decodes some of them from files that only this machine has."""
     return any(each and each.pixels is None and not is_self_contained(each.samples.source) for each in images)

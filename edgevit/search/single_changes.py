@@ -25,7 +25,9 @@ from edgevit.pipeline.tasks import (
     artifact_files,
     bench_task,
     bench_with_parent_task,
+    decodes_here,
     int8_scheme_task,
+    pixel_files,
     predict_task,
     reference_task,
 )
@@ -277,9 +279,15 @@ def _layer_singles(context: RunContext, trained: TrainedModel, backend: Backend,
         scheme=scheme,
         calibration=calibration,
         images=images.select(tuple(range(0, len(images), 2))),
-        threads=stages.executor.jobs,
+        threads=stages.executor.at_once,
         seed=inputs.spec.seed,
     )
-    files = (job.program, *artifact_files(stages.folder.path / artifact.path))
-    task = Task(measure_layers, job, LayerSingles, inputs=files, preload=PYTORCH)
+    files = (
+        job.program,
+        *artifact_files(stages.folder.path / artifact.path),
+        *pixel_files(calibration),
+        *pixel_files(images),
+    )
+    here = decodes_here(calibration, images)
+    task = Task(measure_layers, job, LayerSingles, inputs=files, preload=PYTORCH, here=here)
     return stages.run_in_child(f"divergence of single layers of {int8.id}", "layer-singles", task)
