@@ -51,6 +51,7 @@ COVERED_BY: Mapping[str, str] = {
     "edgevit/measure/boards/board_child.py": "tests/measure/boards/test_session.py",
     "edgevit/measure/boards/bootstrap.py": "tests/measure/boards/test_runner_main.py",
     "edgevit/measure/boards/supervise.py": "tests/measure/boards/test_runner_main.py",
+    "edgevit/search/divergence.py": "tests/end_to_end/test_search.py",
     "edgevit/search/open_search.py": "tests/end_to_end/test_search.py",
     "edgevit/search/run_search.py": "tests/end_to_end/test_search.py",
     "edgevit/search/searched_network.py": "tests/search/test_record.py",

@@ -49,6 +49,7 @@ def search(
         ),
     ] = None,
     form: options.Form = None,
+    prune: options.Prune = None,
     finetune: Annotated[
         str | None,
         typer.Option(
@@ -143,6 +144,7 @@ def search(
         "data__class_offset": class_offset,
         "passes__tokens": tokens,
         "passes__form": form,
+        "passes__prune": prune,
         "finetune__mode": finetune,
         "finetune__accelerator": accelerator,
         "export__backends": options.split(export),

@@ -51,22 +51,28 @@ def with_pruned(context: RunContext, trained: TrainedModel) -> TrainedModel:
     if asked is None:
         return trained
     if asked != AUTO:
-        return replace(trained, pruned=_pruned(context, trained, asked))
+        return replace(trained, pruned=pruned_model(context, trained, asked))
     kind = pruned_by_auto(context.inputs.model)
     assert kind is not None
     limit = context.inputs.spec.budget.max_drop * (_REACH if context.inputs.spec.finetune.rungs else 1)
     for share in _AUTO_SHARES:
         plan = parse_pruning(f"{kind}={share:g}")
         assert isinstance(plan, PruningPlan)
-        made = _pruned(context, trained, plan)
+        made = pruned_model(context, trained, plan)
         drop = counted_drop(context.evaluate(read_rows(made.snapshot.logits)))
         if drop is None or within_budget(drop, limit):
             return replace(trained, pruned=made)
     return trained
 
 
-def _pruned(context: RunContext, trained: TrainedModel, plan: PruningPlan) -> TrainedModel:
-    """A pruned model, made now or read back."""
+def pruned_model(context: RunContext, trained: TrainedModel, plan: PruningPlan) -> TrainedModel:
+    """Returns a pruned model, made now or read back.
+
+    Args:
+        context: The run, which has calibration images.
+        trained: The model after the passes before; stays as it is.
+        plan: That the model can carry out.
+    """
     stages, model = context.stages, context.inputs.model
     file = stages.folder.work(f"{plan.slug}.safetensors")
     stage = f"prune {plan}"

@@ -19,7 +19,7 @@ from edgevit.pipeline.plan import (
     BackendCosts,
 )
 from edgevit.results.search import NONE, PointSettings
-from edgevit.search.make_points import DIVERGENCE_IMAGES
+from edgevit.search.divergence import DIVERGENCE_IMAGES
 from edgevit.search.space import FLOAT
 from edgevit.spec.schemes import SCHEMES
 

@@ -11,16 +11,19 @@ from edgevit.pipeline.plan import CAPTURE_S, COSTS, OTHER_COSTS, PYTORCH_S_PER_G
 from edgevit.results.search import NONE, Struck
 from edgevit.run.progress import Progress
 from edgevit.search.costs import candidate_seconds
-from edgevit.search.make_points import DIVERGENCE_IMAGES
-from edgevit.search.model_space import Asked, forms_of, model_space
+from edgevit.search.divergence import DIVERGENCE_IMAGES
+from edgevit.search.model_space import Asked, model_space
 from edgevit.search.open_search import OpenedModel, open_models
 from edgevit.search.plans import SEARCHED_PLANS, named_plans, searched_sizes
+from edgevit.search.pruned_models import named_prunings
 from edgevit.search.request import SearchRequest, check_request
 
 _REDUCED_SHARE = 0.75
 """About the MACs that a token plan leaves."""
 _BENCH_S = 3.0
 """To time a float model beside the dense one."""
+_PRUNE_S = 120.0
+"""To prune a model of one GMAC: to look at its layers on calibration images, and to refit what is left."""
 _STANDS_FOR = "evit:0.7"
 """A plan that a token search would find, of which only the number is known."""
 
@@ -111,21 +114,24 @@ def _planned(model: OpenedModel, jobs: int) -> PlannedModel:
         plans += [f"{_STANDS_FOR}{number}" for number in range(SEARCHED_PLANS)] if inputs.searches_tokens else []
     plans = list(dict.fromkeys(plans))
     asked = Asked(model.name, model.spec, inputs, inputs.target(cost.has_attention))
-    space = model_space(asked, tuple(plans), refused)
+    prunes, refused_prunes = named_prunings(model.spec.passes.prune, inputs)
+    space = model_space(asked, tuple(plans), refused, prunes, refused_prunes)
     seconds = [
         candidate_seconds(point, inputs, cost.macs, 1.0 if point.tokens == NONE else _REDUCED_SHARE)
         for point in space.points
     ]
-    pairs = [(plan, backend.name) for plan in plans for backend in inputs.backends for _ in forms_of(plan, inputs)]
-    singles_s = sum(COSTS.get(backend, OTHER_COSTS).export_s + _BENCH_S for _, backend in pairs)
+    backend = inputs.backends[0].name
+    pairs = [(plan, backend) for plan in plans]
+    singles_s = sum(COSTS.get(name, OTHER_COSTS).export_s + _BENCH_S for _, name in pairs)
     singles_s += len(plans) * (CAPTURE_S + DIVERGENCE_IMAGES * cost.macs / 1e9 * PYTORCH_S_PER_GMAC)
+    singles_s += _PRUNE_S * len(prunes) * cost.macs / 1e9
     weights = 4.0 * inputs.model.params
     return PlannedModel(
         name=model.name,
         points=len(space.points),
         plans=len(plans),
         struck=space.struck,
-        single_changes=len(plans) + len(pairs),
+        single_changes=len(plans) + len(pairs) + len(prunes),
         minutes_before=singles_s / jobs / 60,
         seconds_per_candidate=median(seconds),
         bytes_per_candidate=median([weights, weights / 4]),

@@ -7,55 +7,46 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 from edgevit.artifacts.evaluate import InferenceJob
-from edgevit.artifacts.pytorch_reference import ReferenceJob
 from edgevit.backends import Backend
-from edgevit.data.prepared import PreparedImages
-from edgevit.data.row_file import read_rows
 from edgevit.pipeline.candidate import begin, build, make, measure
 from edgevit.pipeline.choose import counted_drop, mark_failed
 from edgevit.pipeline.context import CandidateDraft, RunContext, Variant
 from edgevit.pipeline.finetuning import Untuned
-from edgevit.pipeline.images import calibration_images, evaluation_images
-from edgevit.pipeline.model_passes import TrainedModel
-from edgevit.pipeline.tasks import inference_task, reference_task
+from edgevit.pipeline.tasks import inference_task
 from edgevit.pipeline.token_passes import make_variants
-from edgevit.pipeline.token_search.effort import evenly
-from edgevit.pipeline.tuned_candidates import divergences, make_tuned
-from edgevit.results.artifact import Preprocessing
+from edgevit.pipeline.tuned_candidates import make_tuned
 from edgevit.results.candidate import Candidate
 from edgevit.results.measurement import HOST, Interval
 from edgevit.results.search import NONE, Estimate, PointSettings
 from edgevit.results.statistics import median_interval
+from edgevit.search.divergence import divergence_from_original, divergence_images
 from edgevit.search.network import Evaluation
 from edgevit.search.proxy import Amounts
+from edgevit.search.pruned_models import PrunedModels
 from edgevit.search.space import FLOAT
 from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.spec import Rung
 from edgevit.spec.token_plan import parse_any_plan
 
-DIVERGENCE_IMAGES = 128
-"""Calibration images that divergences are measured on, at most."""
-
 
 class PointMaker:
     """Makes points of one model; may be used by several threads at once."""
 
-    def __init__(self, model: str, context: RunContext, trained: TrainedModel) -> None:
+    def __init__(self, model: str, context: RunContext, pruned: PrunedModels) -> None:
         """Begins with nothing made.
 
         Args:
             model: Name in the settings of its points.
             context: The run of the model.
-            trained: The model after the passes that change its weights.
+            pruned: The model after the passes that change its weights, and smaller ones made of it.
         """
-        self._model, self._context, self._trained = model, context, trained
+        self._model, self._context, self._pruned = model, context, pruned
         self._backends = {backend.name: backend for backend in context.inputs.backends}
         self._locks: dict[object, threading.Lock] = {}
         self.candidates: dict[PointSettings, Candidate] = {}
-        self._variants: dict[str, tuple[Variant, ...]] = {}
+        self._variants: dict[tuple[str, str], tuple[Variant, ...]] = {}
 
     def make(self, point: PointSettings, on_made: Callable[[Evaluation], None]) -> Candidate:
         """Makes a point after its parents, each once, and tells of each.
@@ -113,20 +104,23 @@ class PointMaker:
             own = "-".join(filter(None, (point.scheme.split("_")[0], point.layers_digest)))
             variant = replace(variant, slug=f"{variant.slug}-{own}")
         rung: Rung = "quick" if point.finetune == "quick" else "full"
-        tuned = make_tuned(self._context, self._trained, backend, Untuned(untuned, variant), rung, dense)
+        tuned = make_tuned(
+            self._context, self._pruned.beside(point.prune), backend, Untuned(untuned, variant), rung, dense
+        )
         if tuned.candidates:
             return tuned.candidates[-1]
         failed = begin(backend, point.scheme, replace(variant, slug=f"{variant.slug}-{rung}"), untuned)
         return mark_failed(failed, tuned.note or "no step of the fine-tuning answered more like the model")
 
     def _variant(self, point: PointSettings) -> Variant:
+        model = self._pruned.model(point.prune)
         if point.tokens == NONE:
-            return self._trained.dense
-        with self._made_by_one(point.tokens):
-            if point.tokens not in self._variants:
-                plan = parse_any_plan(point.tokens)
-                self._variants[point.tokens] = make_variants(self._context, self._trained, plan)
-        return next(each for each in self._variants[point.tokens] if each.form in (None, point.form))
+            return model.dense
+        key = (point.prune, point.tokens)
+        with self._made_by_one(key):
+            if key not in self._variants:
+                self._variants[key] = make_variants(self._context, model, parse_any_plan(point.tokens))
+        return next(each for each in self._variants[key] if each.form in (None, point.form))
 
     def _evaluation(self, point: PointSettings, candidate: Candidate) -> Evaluation:
         reasons, artifact = candidate.reasons, candidate.artifact
@@ -189,39 +183,7 @@ class PointMaker:
         )
         stage = f"divergence of {candidate.id}"
         found = stages.run_in_child(stage, candidate.id, inference_task(job)).logits
-        return divergence_from_original(self._context, self._trained, found)
-
-
-def divergence_images(context: RunContext, preprocessing: Preprocessing) -> PreparedImages:
-    """Returns the images that divergences are measured on: for calibration, or where there are none for evaluation.
-
-    Args:
-        context: The run.
-        preprocessing: Of the model that takes them.
-    """
-    images = calibration_images(context.stages, context.inputs, preprocessing)
-    if images is None:
-        images = evaluation_images(context.stages, context.inputs, preprocessing)
-    return images.select(evenly(len(images), DIVERGENCE_IMAGES))
-
-
-def divergence_from_original(context: RunContext, trained: TrainedModel, logits: Path) -> float:
-    """Returns the mean KL(original || other) over the images of :func:`divergence_images`, in nats.
-
-    Args:
-        context: The run.
-        trained: Whose dense model is the original.
-        logits: Of the other, float32 [images, classes].
-    """
-    dense = trained.dense
-    job = ReferenceJob(
-        dense.program,
-        divergence_images(context, dense.preprocessing),
-        context.stages.folder.work("original.divergence.npy"),
-    )
-    stage = "divergence: the original model in PyTorch"
-    expected = context.stages.run_in_child(stage, "divergence-original", reference_task(job)).logits
-    return float(divergences(read_rows(expected), read_rows(logits)).mean())
+        return divergence_from_original(self._context, self._pruned.trained, found)
 
 
 def _estimate(value: float, interval: Interval | None) -> Estimate:

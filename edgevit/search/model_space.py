@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from edgevit.measure.host import has_precision
 from edgevit.pipeline.export_inputs import fits_integer_io
@@ -35,6 +36,8 @@ def model_space(
     asked: Asked,
     plans: tuple[str, ...],
     refused: Mapping[str, str],
+    prunes: tuple[str, ...] = (),
+    refused_prunes: Mapping[str, str] = MappingProxyType({}),
     unsupported: Callable[[str, Change], str] = lambda backend, change: "",
 ) -> Space:
     """Combines what a spec names, and strikes out what is impossible.
@@ -43,6 +46,8 @@ def model_space(
         asked: The model.
         plans: Token plans and sizes that it can carry out.
         refused: Those that it cannot, each with the reason.
+        prunes: Prunings that it can carry out.
+        refused_prunes: Those that it cannot, each with the reason.
         unsupported: See :class:`edgevit.search.space.Facts`.
     """
     inputs, spec = asked.inputs, asked.spec
@@ -53,7 +58,7 @@ def model_space(
         calibrated=inputs.calibration is not None,
         fits_io=lambda scheme: spec.quantize.integer_io == "none" or fits_integer_io(scheme),
         unsupported=unsupported,
-        refused=lambda tokens: refused.get(tokens, ""),
+        refused=lambda name: refused.get(name, "") or refused_prunes.get(name, ""),
     )
     return make_space(
         Dimensions(
@@ -61,6 +66,7 @@ def model_space(
             backends=tuple(backends),
             schemes=tuple(scheme for scheme in _schemes(asked) if scheme not in (*NOT_SEARCHED, FLOAT)),
             changes=tuple(Change(plan, form) for plan in (*plans, *refused) for form in forms_of(plan, inputs)),
+            prunes=(*prunes, *refused_prunes),
             rungs=spec.finetune.rungs if inputs.tuning_images else (),
         ),
         facts,

@@ -26,6 +26,7 @@ from edgevit.run.run_log import RunLog
 from edgevit.run.stages import Stages
 from edgevit.search.make_points import PointMaker
 from edgevit.search.plans import find_plans
+from edgevit.search.pruned_models import PrunedModels, named_prunings
 from edgevit.search.request import SearchRequest, reach_of
 from edgevit.search.search_budget import Budget, tuning_minutes
 from edgevit.search.searched_network import SearchedNetwork
@@ -65,7 +66,7 @@ def open_models(request: SearchRequest, progress: Progress, host: Host | None = 
     opened = []
     for name, spec in zip(request.names, request.specs, strict=True):
         # what does not fit together is struck out of the space, with its reason, and refuses no search
-        plain = _updated(spec, "passes", tokens=NONE, form="auto", search_minutes=None)
+        plain = _updated(spec, "passes", tokens=NONE, form="auto", prune=NONE, search_minutes=None)
         plain = _updated(plain, "export", schemes=(AUTO,))
         inputs = open_inputs(plain, progress, host)
         forms = FORMS if spec.passes.form == "auto" else (spec.passes.form,)
@@ -164,13 +165,16 @@ def open_network(model: OpenedModel, context: RunContext, budget: Budget) -> Sea
     found = find_plans(replace(context, inputs=replace(context.inputs, spec=near)), trained, model.spec.passes.tokens)
     fastest = min(dense_ms, key=lambda name: dense_ms[name])
     backend = next(each for each in context.inputs.backends if each.name == fastest)
+    plans = measure_plans(context, trained, found.plans, backend, lambda: budget.has_left(_AFTER_SINGLES))
+    pruned = PrunedModels(context, trained)
+    prunes, _ = named_prunings(model.spec.passes.prune, context.inputs)
     return SearchedNetwork(
         name=model.name,
         spec=model.spec,
         context=context,
         trained=trained,
         found=found,
-        plan_singles=measure_plans(context, trained, found.plans, backend, lambda: budget.has_left(_AFTER_SINGLES)),
-        maker=PointMaker(model.name, context, trained),
+        plan_singles=replace(plans, singles=(*plans.singles, *map(pruned.single, prunes))),
+        maker=PointMaker(model.name, context, pruned),
         dense_ms=dense_ms,
     )

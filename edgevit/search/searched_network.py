@@ -18,6 +18,7 @@ from edgevit.search.model_space import LAYER_SCHEME, NOT_SEARCHED, Asked, model_
 from edgevit.search.network import Evaluation
 from edgevit.search.plans import SearchedPlans
 from edgevit.search.proxy import Singles
+from edgevit.search.pruned_models import named_prunings
 from edgevit.search.single_changes import NOT_MEASURED, PlanSingles, PrecisionSingles, slower_form
 from edgevit.search.space import Change, Space
 from edgevit.spec.spec import Spec
@@ -77,7 +78,8 @@ class SearchedNetwork:
 
         asked = Asked(self.name, self.spec, self.context.inputs, self.context.target)
         plans = tuple(map(str, self.found.plans))
-        return model_space(asked, plans, self.found.refused, unsupported)
+        prunes, refused = named_prunings(self.spec.passes.prune, self.context.inputs)
+        return model_space(asked, plans, self.found.refused, prunes, refused, unsupported)
 
     @property
     def struck(self) -> tuple[Struck, ...]:
@@ -120,7 +122,8 @@ class SearchedNetwork:
 
     def seconds(self, point: PointSettings) -> float:
         """Returns about how long a point takes, once its parents are made."""
-        share = next((each.mac_share for each in self.plan_singles.singles if each.settings == point.tokens), 1.0)
+        shares = {each.settings: each.mac_share for each in self.plan_singles.singles}
+        share = shares.get(point.tokens, 1.0) * shares.get(point.prune, 1.0)
         return candidate_seconds(point, self.context.inputs, self.singles.macs, share)
 
     def make_together(self, points: Sequence[PointSettings], on_made: Callable[[Evaluation], None]) -> None:

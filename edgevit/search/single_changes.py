@@ -36,8 +36,8 @@ from edgevit.results.candidate import Candidate
 from edgevit.results.search import NONE, AdditivityRecord, LayerSingle, PlanSingle, Struck
 from edgevit.run.task import Task
 from edgevit.search.additivity import check_additivity
+from edgevit.search.divergence import divergence_from_original, divergence_images
 from edgevit.search.layer_singles import LayerSingles, LayerSinglesJob, measure_layers
-from edgevit.search.make_points import divergence_from_original, divergence_images
 from edgevit.search.space import FLOAT, Change
 from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.token_plan import Plan, ResizePlan

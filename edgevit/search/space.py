@@ -53,7 +53,7 @@ class Facts:
     unsupported: Callable[[str, Change], str]
     """Why the target cannot run a change in a backend; "" where it can."""
     refused: Callable[[str], str]
-    """Why the model cannot carry out a token plan; "" where it can."""
+    """Why the model cannot carry out a token plan or a pruning; "" where it can."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,10 @@ def _combinations(dimensions: Dimensions) -> Iterator[PointSettings]:
 def _reasons(point: PointSettings, facts: Facts) -> Iterator[tuple[str, str]]:
     """Why a point is impossible, each with the pair that is to blame; the first one counts."""
     scheme, change = SCHEMES[point.scheme], Change(point.tokens, point.form)
-    refusal = facts.refused(point.tokens) if change.tokens != NONE else ""
-    if refusal:
-        yield f"{point.model} × {point.tokens}", refusal
+    for name in (point.tokens, point.prune):
+        refusal = facts.refused(name) if name != NONE else ""
+        if refusal:
+            yield f"{point.model} × {name}", refusal
     if not facts.is_computed(scheme.name):
         yield f"{scheme.name} × this processor", f"it needs {scheme.precision}, which the processor does not have"
     if not facts.has_scheme(point.backend, scheme.name):

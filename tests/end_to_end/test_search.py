@@ -16,7 +16,7 @@ from edgevit.cluster.execution import Where
 from edgevit.results.run import load_run
 from edgevit.results.search import Search, load_search
 from edgevit.run.progress import Silent
-from edgevit.search.make_points import DIVERGENCE_IMAGES
+from edgevit.search.divergence import DIVERGENCE_IMAGES
 from edgevit.search.open_search import open_models
 from edgevit.search.request import SearchRequest
 from edgevit.search.run_search import search

@@ -19,6 +19,7 @@ from edgevit.results.search import PointSettings
 from edgevit.search import make_points
 from edgevit.search.make_points import PointMaker
 from edgevit.search.network import Evaluation
+from edgevit.search.pruned_models import PrunedModels
 from tests.factories import make_candidate
 from tests.pipeline.contexts import CONTRACT, digits_spec, make_context, make_executor, make_inputs, noise
 
@@ -50,7 +51,10 @@ def test_a_parent_that_is_being_timed_holds_nobody_up(tmp_path: Path, monkeypatc
     monkeypatch.setattr(make_points, "make", lambda context, draft: draft)
     monkeypatch.setattr(make_points, "measure", measure)
     monkeypatch.setattr(PointMaker, "_evaluation", lambda self, point, candidate: Evaluation(point, None, "failed"))
-    maker, told = PointMaker("net", context, cast(Any, type("T", (), {"dense": dense}))), list[Evaluation]()
+    maker, told = (
+        PointMaker("net", context, PrunedModels(context, cast(Any, type("T", (), {"dense": dense})))),
+        list[Evaluation](),
+    )
     points = [
         FLOAT,
         PointSettings("net", "onnxruntime", "static_wi8_ai8"),

@@ -62,3 +62,12 @@ def test_a_plan_that_the_model_cannot_carry_out_is_struck_out() -> None:
     space = _space(refused={"evit:0.7": "it has no tokens"}, export={"backends": ["onnx"], "schemes": ["fp32"]})
     assert len(space.points) == 1
     assert space.struck[0].reason == "it has no tokens"
+
+
+def test_prunings_are_points_and_one_that_is_refused_is_struck_out() -> None:
+    inputs = make_inputs(digits_spec(export={"backends": ["onnx"], "schemes": ["fp32"]}), data=IMAGES)
+    target = Target("transformer", False, "none", ("avx2", "avx512_vnni"))
+    asked = Asked("digits_vit", inputs.spec, inputs, target)
+    space = model_space(asked, (), {}, ("mlp=0.25",), {"channels=0.2": "it has none"})
+    assert [point.prune for point in space.points] == ["none", "mlp=0.25"]
+    assert [struck.what for struck in space.struck] == ["digits_vit × channels=0.2"]
