@@ -5,7 +5,8 @@ vision transformer from random weights on 10,000 images of CIFAR-10, with a smal
 without. memory: the largest resident memory of each process that takes part in training on 50,000 images of 224 x 224 pixels.
 
 Students with and without a teacher begin with equal weights and see equal views in equally many steps. Accuracy is that of
-images on which nothing was chosen, the mean over the seeds.
+images on which no step was chosen, the mean over the seeds; the recipe of the digits was chosen on the same images, with other
+seeds.
 
     python -m benchmarks.distill [--only digits,cifar10,memory] [--seeds N] [--epochs N] [--teacher-epochs N]
                                  [--accelerator auto|cpu|cuda|mps] [--data DIR] [--out DIR]
@@ -49,6 +50,8 @@ _MODELS = "benchmarks.distill_models"
 _MANY, _DIFFERENT, _FEW = 50_000, 500, 100
 """Images to train on; so many of them are different, and the others are links to these. Images to evaluate on."""
 _SIDE, _CLASSES = 224, 10
+_FIRST_SEED = 3
+"""Of the digits: those before were used to choose the recipe."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,7 @@ def digits(asked: Asked) -> list[Row]:
         {"train": "digits:train", "evaluation": "digits:test"},
         {"epochs": asked.epochs or 26, "batch_size": 32, "learning_rate": 2e-3},
         {"loss": "dist"},
-        range(asked.seeds or 3),
+        range(_FIRST_SEED, _FIRST_SEED + (asked.seeds or 3)),
     )
     return with_and_without(asked, pair, "≥ 95 %, and ≥ 1.0 pt more than without")
 
