@@ -25,7 +25,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "data": "errors results run spec",
         "model": "errors data results run spec",
         "tokens": "errors model data results run spec",
-        "pruning": "errors model data results run spec",
+        "pruning": "errors tokens model data results run spec",
         "quantization": "errors tokens model data results run spec",
         "distillation": "errors quantization tokens model data results run spec",
         "backends": "errors quantization tokens data run results spec",

@@ -138,7 +138,7 @@ Prune = Annotated[
     typer.Option(
         metavar="PLAN",
         rich_help_panel=ARTIFACTS,
-        help="Remove units as a whole and refit the rest: mlp=0.25, heads=4, channels=0.2, several with commas, auto, or none.",
+        help="Remove units as a whole and refit the rest: mlp=0.25, heads=4, channels=0.2, several with commas; macs=0.8; auto.",
     ),
 ]
 Form = Annotated[

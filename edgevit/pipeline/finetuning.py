@@ -247,11 +247,12 @@ def keep_weights(context: RunContext, trained: TrainedModel, untuned: Untuned, r
 
 def _module(context: RunContext, trained: TrainedModel, variant: Variant, weights: Path | None = None) -> nn.Module:
     """A copy of the model as a variant has it, with tuned weights if there are any."""
+    made_from = trained.of(variant)
     if variant.plan is None:
-        module = copy.deepcopy(trained.of(variant))
+        module = copy.deepcopy(made_from.module)
     else:
-        form, size = variant.form or context.inputs.forms[0], context.inputs.model.preprocessing.input_size
-        module = carry_out(trained.of(variant), variant.plan, form, size).module
+        form, size = variant.form or context.inputs.forms[0], made_from.dense.preprocessing.input_size
+        module = carry_out(made_from.module, variant.plan, form, size).module
     if weights:
         load_trained(module, weights)
     return module

@@ -34,9 +34,9 @@ class TrainedModel:
     pruned: TrainedModel | None = None
     """A smaller model that was made of ``module``, and is not fine-tuned yet; None where the spec asks for none."""
 
-    def of(self, variant: Variant) -> nn.Module:
-        """Returns the module that a variant is made from."""
-        return self.pruned.module if self.pruned and variant.is_pruned else self.module
+    def of(self, variant: Variant) -> TrainedModel:
+        """Returns the model that a variant is made from."""
+        return self.pruned if self.pruned and variant.is_pruned else self
 
 
 def run_model_passes(context: RunContext) -> TrainedModel:

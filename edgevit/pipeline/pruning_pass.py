@@ -18,6 +18,7 @@ from edgevit.pipeline.requested_plans import pruned_by_auto
 from edgevit.pipeline.snapshot import pass_record, take_snapshot
 from edgevit.pruning.prune import PartWidth, PruningImages, prune
 from edgevit.pruning.shrink import with_widths
+from edgevit.pruning.sub_network import SubNetwork, build_shape, find_sub_network
 from edgevit.pruning.units import find_groups
 from edgevit.results.candidate import within_budget
 from edgevit.spec.pruning_plan import AUTO, PruningPlan, parse_pruning
@@ -38,6 +39,8 @@ class PrunedWeights:
     divergence: float
     expected: float
     """See :class:`edgevit.pruning.prune.Pruned`."""
+    shape: SubNetwork | None = None
+    """What else changed, of a sub-network."""
 
 
 def with_pruned(context: RunContext, trained: TrainedModel) -> TrainedModel:
@@ -81,25 +84,29 @@ def pruned_model(context: RunContext, trained: TrainedModel, plan: PruningPlan) 
 
     def make() -> PrunedWeights:
         step = max(backend.width_step for backend in context.inputs.backends)
-        pruned = prune(
-            trained.module,
-            plan,
-            PruningImages(images),
-            step,
-            lambda done, total: stages.progress.stage(stage, done, total + 1),
-        )
-        save_weights(pruned.module, file)
-        return PrunedWeights(file, pruned.widths, pruned.divergence, pruned.expected)
+
+        def tell(done: int, total: int) -> None:
+            stages.progress.stage(stage, done, total + 1)
+
+        if plan.macs is None:
+            pruned = prune(trained.module, plan, PruningImages(images), step, tell)
+            save_weights(pruned.module, file)
+            return PrunedWeights(file, pruned.widths, pruned.divergence, pruned.expected)
+        found = find_sub_network(trained.module, plan.macs, PruningImages(images), step, tell)
+        save_weights(found.module, file)
+        return PrunedWeights(file, found.widths, found.divergence, found.expected, found.shape)
 
     found = stages.run(stage, PrunedWeights, make, lambda answer: (answer.file,))
-    module = _load(trained.module, found)
-    snapshot = take_snapshot(stages, context.inputs, plan.slug, module, model.preprocessing)
+    module, input_size = _load(trained.module, model.preprocessing.input_size, found)
+    preprocessing = replace(model.preprocessing, input_size=input_size)
+    snapshot = take_snapshot(stages, context.inputs, plan.slug, module, preprocessing)
     record = replace(pass_record("prune", str(plan), trained.snapshot, snapshot), note=_note(found))
     stages.progress.message(f"pruned {plan}: {record.note}")
     variant = replace(
         trained.dense,
         slug=plan.slug,
         program=snapshot.captured.program,
+        preprocessing=preprocessing,
         passes=(*trained.dense.passes, record),
         reference=snapshot.logits,
         is_pruned=True,
@@ -107,18 +114,21 @@ def pruned_model(context: RunContext, trained: TrainedModel, plan: PruningPlan) 
     return TrainedModel(module, snapshot, variant)
 
 
-def _load(module: nn.Module, found: PrunedWeights) -> nn.Module:
+def _load(module: nn.Module, input_size: tuple[int, int], found: PrunedWeights) -> tuple[nn.Module, tuple[int, int]]:
+    """The pruned model, and the size of its images."""
+    if found.shape:
+        module, input_size = build_shape(module, input_size, found.shape, None)
     left = {each.name: each.after for each in found.widths}
     groups = [group for kind in {each.kind for each in found.widths} for group in find_groups(module, kind)]
     smaller = with_widths(module, {group: left[group.name] for group in groups if group.name in left})
     load_tensors(smaller, str(found.file))
-    return smaller.eval().requires_grad_(False)
+    return smaller.eval().requires_grad_(False), input_size
 
 
 def _note(found: PrunedWeights) -> str:
     """How many units left, and what that does to predictions."""
     names = {"mlp": "hidden units", "heads": "attention heads", "channels": "expanded channels"}
-    parts = []
+    parts = [str(found.shape)] if found.shape else []
     for kind, name in names.items():
         widths = [each for each in found.widths if each.kind == kind]
         if widths:

@@ -7,6 +7,7 @@ from typing import Literal
 from edgevit.data.sampling import RunData
 from edgevit.errors import UsageError
 from edgevit.model.load import Model
+from edgevit.pruning.sub_network import check_plain
 from edgevit.pruning.units import KINDS, Kind, find_groups, require_groups
 from edgevit.spec.pruning_plan import PruningPlan
 from edgevit.spec.token_plan import AUTO, Plan, ResizePlan
@@ -63,6 +64,13 @@ def check_pruning(pruning: RequestedPruning | None, model: Model, data: RunData)
     if pruning == AUTO:
         if not pruned_by_auto(model):
             require_groups(model.module, "mlp")  # says what there is
+        return
+    if pruning.macs is not None:
+        check_plain(model.module)
+        if model.preprocessing.input == "array":
+            raise UsageError(
+                "--prune macs=… may make images smaller, and arrays are not resized", "give mlp=… or heads=…"
+            )
         return
     for kind in KINDS:
         if getattr(pruning, kind) is not None:

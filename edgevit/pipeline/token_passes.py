@@ -106,7 +106,7 @@ def make_variants(context: RunContext, trained: TrainedModel, plan: Plan) -> Alt
 
 
 def _with_fewer_tokens(context: RunContext, trained: TrainedModel, plan: TokenPlan) -> Alternatives:
-    inputs, stages, before = context.inputs, context.stages, context.inputs.model.preprocessing
+    inputs, stages, before = context.inputs, context.stages, trained.dense.preprocessing
     first, *others = inputs.forms
     made = carry_out(trained.module, plan, first, before.input_size)
     reduced, preprocessing = made.module, replace(before, input_size=made.input_size)
@@ -138,7 +138,7 @@ def _with_fewer_tokens(context: RunContext, trained: TrainedModel, plan: TokenPl
 
 
 def _with_resized_input(context: RunContext, trained: TrainedModel, plan: ResizePlan) -> Alternatives:
-    before = context.inputs.model.preprocessing
+    before = trained.dense.preprocessing
     resized = resize(trained.module, plan, before.input_size)
     preprocessing = replace(before, input_size=resized.input_size)
     slug = trained.dense.slug_with(plan.slug)

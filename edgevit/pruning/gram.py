@@ -44,7 +44,7 @@ def input_moments(
     Raises:
         ValueError: there are no images.
     """
-    sums = {name: _Sums() for name in names}
+    sums = {name: InputSums() for name in names}
     handles = [module.get_submodule(name).register_forward_pre_hook(sums[name].add) for name in names]
     try:
         for done, _ in enumerate(over_batches(module, batches), start=1):
@@ -55,7 +55,7 @@ def input_moments(
     return {name: of.moments() for name, of in sums.items()}
 
 
-class _Sums:
+class InputSums:
     """Sums over places of what a layer reads, in float64: float32 would lose what nearly dependent units differ in."""
 
     def __init__(self) -> None:
@@ -65,6 +65,12 @@ class _Sums:
         self._lock = threading.Lock()
 
     def add(self, _: nn.Module, inputs: tuple[Any, ...]) -> None:
+        """Adds what a layer reads; a hook, called before it, from several threads at a time.
+
+        Args:
+            _: The layer.
+            inputs: Of it, the first float [n, channels, h, w] or [..., channels].
+        """
         read: Tensor = inputs[0]
         rows = (read.flatten(2).transpose(1, 2) if read.dim() == 4 else read).reshape(-1, _features(read)).double()
         summed, products = rows.sum(dim=0), rows.T @ rows
@@ -74,6 +80,11 @@ class _Sums:
             self.products = self.products + products
 
     def moments(self) -> Moments:
+        """Returns the moments of all that was added.
+
+        Raises:
+            ValueError: that is nothing.
+        """
         if not self.places:
             raise ValueError("there are no images")
         mean = (self.sum / self.places).numpy()

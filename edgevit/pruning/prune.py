@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import torch
@@ -88,6 +88,14 @@ class PruningImages:
         """
         return self._read(self._judged)
 
+    def resized(self, input_size: tuple[int, int]) -> PruningImages:
+        """Returns the same images in another size, as a model with larger patches takes them."""
+        wanted = self.images.preprocessing
+        if input_size == wanted.input_size:
+            return self
+        # the array, if there is one, is of the other size
+        return PruningImages(PreparedImages(self.images.samples, replace(wanted, input_size=input_size)))
+
     def _read(self, places: tuple[int, ...]) -> Iterator[Tensor]:
         return map(torch.from_numpy, self.images.select(places).batches(_BATCH))
 
@@ -113,7 +121,7 @@ def prune(
     Raises:
         UsageError: the model has no such units, or fewer than are to leave.
     """
-    dense = _Judge(module, images)
+    dense = Judge(module, images)
     widths: list[PartWidth] = []
     expected = 0.0
     smaller = module
@@ -131,20 +139,26 @@ def prune(
     return Pruned(smaller.eval().requires_grad_(False), tuple(widths), dense.divergence(smaller), expected)
 
 
-class _Judge:
-    """Compares models with the dense one."""
+class Judge:
+    """Compares models with the dense one, on images that nothing is fitted to."""
 
     def __init__(self, module: nn.Module, images: PruningImages) -> None:
         self._images = images
-        self._dense = self._log_probabilities(module)
+        self._dense = _log_probabilities(module, images)
 
-    def divergence(self, module: nn.Module) -> float:
-        """KL(dense || module) in nats, the mean over images."""
-        return float((self._dense.exp() * (self._dense - self._log_probabilities(module))).sum(dim=1).mean())
+    def divergence(self, module: nn.Module, images: PruningImages | None = None) -> float:
+        """Returns KL(dense || module) in nats, the mean over images.
 
-    def _log_probabilities(self, module: nn.Module) -> Tensor:
-        answers = over_batches(lambda batch: module(batch).double().log_softmax(dim=1), self._images.judged())
-        return torch.cat(list(answers))
+        Args:
+            module: Of the same classes.
+            images: The same in another size, for a model that takes them so.
+        """
+        found = _log_probabilities(module, images or self._images)
+        return float((self._dense.exp() * (self._dense - found)).sum(dim=1).mean())
+
+
+def _log_probabilities(module: nn.Module, images: PruningImages) -> Tensor:
+    return torch.cat(list(over_batches(lambda batch: module(batch).double().log_softmax(dim=1), images.judged())))
 
 
 @dataclass(frozen=True)
@@ -153,7 +167,7 @@ class _Pruner:
 
     module: nn.Module
     groups: tuple[Group, ...]
-    judge: _Judge
+    judge: Judge
     images: PruningImages
     step: int
     on_progress: OnProgress

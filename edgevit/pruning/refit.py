@@ -25,9 +25,12 @@ class Reader:
 
 def damped(moments: Moments) -> np.ndarray:
     """Returns the covariance of inputs with the ridge on its diagonal, float64 [inputs, inputs]; never singular."""
-    variances = moments.covariance.diagonal()
-    ridge = RIDGE * float(variances.mean()) or 1.0  # inputs that are all constant are as good as any
-    return moments.covariance + ridge * np.eye(len(variances))
+    return moments.covariance + ridge_of(moments.covariance) * np.eye(len(moments.mean))
+
+
+def ridge_of(covariance: np.ndarray) -> float:
+    """Returns what is added to the variances of inputs, given their covariance, float64 [inputs, inputs]."""
+    return RIDGE * float(covariance.diagonal().mean()) or 1.0  # inputs that are all constant are as good as any
 
 
 def refit(reader: Reader, moments: Moments, kept: list[int]) -> Reader:

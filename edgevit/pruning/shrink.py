@@ -33,7 +33,7 @@ def shrink(module: nn.Module, kept: Mapping[Group, Sequence[int]], readers: Mapp
         part: Any = smaller.get_submodule(group.name)
         _SHRINKERS[group.kind](part, group, list(units))
         if group.reader in readers:
-            _set_weights(smaller.get_submodule(group.reader), readers[group.reader])
+            set_weights(smaller.get_submodule(group.reader), readers[group.reader])
     return smaller
 
 
@@ -116,8 +116,8 @@ def _set(layer: nn.Module, names: tuple[str, ...], value: int) -> None:
             setattr(layer, name, value)
 
 
-def _set_weights(layer: Any, reader: Reader) -> None:
-    """Gives a layer other weights, and a bias."""
+def set_weights(layer: Any, reader: Reader) -> None:
+    """Gives a linear layer or pointwise convolution other weights, and a bias."""
     layer.weight = nn.Parameter(_float(reader.weight).reshape(layer.weight.shape), requires_grad=False)
     layer.bias = nn.Parameter(_float(reader.bias), requires_grad=False)
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-import torch
 from torch import Tensor, nn
 
 from edgevit.errors import UsageError
+from edgevit.model.over_batches import over_batches
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 
 Kind = Literal["mlp", "heads", "channels"]
@@ -117,8 +117,7 @@ def unit_macs(module: nn.Module, groups: Iterable[Group], image: Tensor) -> dict
 
     handles = [part.register_forward_hook(count(name)) for name, part in module.named_modules() if name in watched]
     try:
-        with torch.inference_mode():
-            module(image)
+        list(over_batches(module, (image,)))  # in one thread, which other work disturbs less
     finally:
         for handle in handles:
             handle.remove()

@@ -11,7 +11,7 @@ from edgevit.errors import UsageError, unknown_name
 AUTO: Final = "auto"
 """Means the most that keeps the drop allowed, of several amounts."""
 NONE: Final = "none"
-EXAMPLES = "such as mlp=0.25, heads=4, channels=0.2, mlp=0.25,heads=4, auto, or none"
+EXAMPLES = "such as mlp=0.25, heads=4, channels=0.2, mlp=0.25,heads=4, macs=0.8, auto, or none"
 _MOST_SHARE = 0.5
 _NUMBER = "[0-9]{1,4}(?:[.][0-9]{1,6})?"
 
@@ -26,6 +26,9 @@ class PruningPlan:
     """Attention heads in all."""
     channels: float | None = None
     """Share of the MACs of all inverted residuals, by their expanded channels; 0 < share <= 0.5."""
+    macs: float | None = None
+    """Share of the MACs of a plain vision transformer that stays, 0.5 <= share < 1: depth, heads, MLPs, width and patch size are
+    chosen together. Alone."""
 
     def __str__(self) -> str:
         return ",".join(f"{name}={value:g}" for name, value in self._given())
@@ -63,6 +66,8 @@ def parse_pruning(text: str) -> PruningPlan | Literal["auto"] | None:
         if name in given:
             raise UsageError(f"--prune {text!r}: {name} is given twice", "give it once")
         given[name] = _checked(name, float(number), text)
+    if "macs" in given and len(given) > 1:
+        raise UsageError(f"--prune {text!r}: macs chooses all there is together", "give it alone")
     return PruningPlan(**given)  # type: ignore[arg-type]
 
 
@@ -71,6 +76,10 @@ def _checked(name: str, value: float, text: str) -> float:
         if value != int(value) or value < 1:
             raise UsageError(f"--prune {text!r}: heads is how many leave in all, 1 or more", EXAMPLES)
         return int(value)
+    if name == "macs":
+        if not _MOST_SHARE <= value < 1:
+            raise UsageError(f"--prune {text!r}: macs is the share that stays, from {_MOST_SHARE:g}, below 1", EXAMPLES)
+        return value
     if not 0 < value <= _MOST_SHARE:
         raise UsageError(f"--prune {text!r}: {name} is a share above 0, up to {_MOST_SHARE:g}", EXAMPLES)
     return value

@@ -242,6 +242,8 @@ _PRUNING = (
     case("compress digits_vit --prune mlp=0.9", "mlp is a share above 0, up to 0.5"),
     case("compress digits_vit --prune heads=0.5", "heads is how many leave in all"),
     case("compress digits_vit --prune mlp=0.1,mlp=0.2", "given twice"),
+    case("compress digits_vit --prune macs=0.8,heads=1", "macs chooses all there is together"),
+    case("compress digits_cnn --calibration digits:calibration --prune macs=0.8", "--prune macs=", "plain vision transformer"),
     case("compress digits_vit --prune auto", "--prune refits what is left on images", "--calibration"),
     case("compress digits_vit --calibration digits:calibration --prune heads=99", "can leave", "give fewer"),
     case("compress digits_cnn --calibration digits:calibration --prune mlp=0.25", "DigitsCnn has no MLP"),

@@ -20,6 +20,7 @@ from edgevit.pipeline.finetuning import Student, _module  # noqa: E402
 from edgevit.pipeline.model_passes import TrainedModel  # noqa: E402
 from edgevit.pipeline.pruning_pass import with_pruned  # noqa: E402
 from edgevit.pipeline.token_passes import reduce_for  # noqa: E402
+from edgevit.pruning.sub_network import FoundSubNetwork, SubNetwork, build_shape  # noqa: E402
 from edgevit.run import executor  # noqa: E402
 from edgevit.spec.spec import Spec  # noqa: E402
 
@@ -115,3 +116,23 @@ def test_auto_prunes_nothing_where_all_lose_too_much(tmp_path: Path, monkeypatch
     context = begun(tmp_path, prune="auto")
     with context.stages.folder:
         assert with_pruned(context, dense(context)).pruned is None
+
+
+def test_a_sub_network_may_take_smaller_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shape = SubNetwork(10, (0,), (3,), 0, 0.0)
+
+    def found(module: torch.nn.Module, share: float, images: Any, *_: Any) -> FoundSubNetwork:
+        smaller, size = build_shape(module, (SIDE, SIDE), shape, images)
+        return FoundSubNetwork(smaller, size, shape, (), 0.1, 0.2)
+
+    monkeypatch.setattr(pruning_pass, "find_sub_network", found)
+    context = begun(tmp_path, prune="macs=0.6", tokens="tome:4")
+    with context.stages.folder:
+        trained = with_pruned(context, dense(context))
+        assert trained.pruned is not None
+        variant = trained.pruned.dense
+        assert (variant.slug, variant.preprocessing.input_size) == ("prune-macs-0.6", (30, 30))
+        assert "patches of 10, 1 blocks, 1 dimensions" in variant.passes[0].note
+        both = reduce_for(context, trained, context.inputs.backends[0]).variants[2][0]
+        assert (both.slug, both.preprocessing.input_size) == ("prune-macs-0.6-tome-4-gather", (30, 30))
+        assert _module(context, trained, both)(torch.zeros(1, 3, 30, 30)).shape == (1, 5)

@@ -16,6 +16,7 @@ from edgevit.spec.pruning_plan import PruningPlan, parse_pruning
         ("mlp=0.25", PruningPlan(mlp=0.25), "prune-mlp-0.25"),
         ("heads=4", PruningPlan(heads=4), "prune-heads-4"),
         ("channels=0.2", PruningPlan(channels=0.2), "prune-channels-0.2"),
+        ("macs=0.8", PruningPlan(macs=0.8), "prune-macs-0.8"),
         ("heads=4, mlp=0.125", PruningPlan(mlp=0.125, heads=4), "prune-mlp-0.125-heads-4"),
     ],
 )
@@ -46,6 +47,9 @@ def test_text_reads_back(thousandths: int, heads: int) -> None:
         ("heads=0", "1 or more"),
         ("heads=1.5", "1 or more"),
         ("mlp=0.1,mlp=0.2", "given twice"),
+        ("macs=0.4", "from 0.5, below 1"),
+        ("macs=1", "from 0.5, below 1"),
+        ("macs=0.8,heads=1", "macs chooses all there is together"),
         ("", "what to prune"),
         ("mlps=0.1", "what to prune"),
         ("auto,mlp=0.1", "what to prune"),
