@@ -7,6 +7,7 @@ Teacher and student see the same augmented view of each image, without which lon
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -159,13 +160,14 @@ class _Distillation:
             if group.rank == 0:
                 log.write(_points(training.curve, batches.steps_per_epoch))
 
-        training.run(
-            gradients,
-            kept.score,
-            lambda state: save_checkpoint(checkpoint, key, state) if group.rank == 0 else None,
-            group.share(load_checkpoint(checkpoint, key) if group.rank == 0 else None),
-            on_look=looked,
-        )
+        with contextlib.closing(gradients):
+            training.run(
+                gradients,
+                kept.score,
+                lambda state: save_checkpoint(checkpoint, key, state) if group.rank == 0 else None,
+                group.share(load_checkpoint(checkpoint, key) if group.rank == 0 else None),
+                on_look=looked,
+            )
         student.module.load_state_dict(training.best)
         if training.failed:
             if group.rank == 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -61,7 +61,7 @@ class StudentGradients:
         self._precision = find_precision(settings.precision, group.kind)
         self.scaler = torch.amp.GradScaler(group.kind, enabled=self._precision is torch.float16)
         """Of gradients that float16 would round to 0."""
-        self._stream: Iterator[Views] = iter(())
+        self._stream: Generator[Views, None, None] = data.views_from(0)
         self._next = -1
         """Step of the views that the stream has next."""
 
@@ -78,8 +78,14 @@ class StudentGradients:
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         return self._group.mean(loss.detach())
 
+    def close(self) -> None:
+        """Ends the processes that decode images."""
+        self._stream.close()
+        self._next = -1
+
     def _views_of(self, step: int) -> Views:
         if step != self._next:
+            self._stream.close()
             self._stream = self._data.views_from(step)
         self._next = step + 1
         return next(self._stream)

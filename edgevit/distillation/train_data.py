@@ -7,7 +7,7 @@ processes, and a cache of the teacher's predictions have the same ones.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -227,7 +227,7 @@ class TrainingData:
     workers: int
     """Processes that decode images; none are started for images in memory."""
 
-    def views_from(self, step: int) -> Iterator[Views]:
+    def views_from(self, step: int) -> Generator[Views, None, None]:
         """Yields the views of each step from one on.
 
         Raises:
