@@ -6,6 +6,7 @@ processes, and a cache of the teacher's predictions have the same ones.
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
@@ -23,6 +25,7 @@ from edgevit.distillation.augment import moved, to_float
 from edgevit.errors import UsageError
 from edgevit.model.torchvision_schemas import ensure_torchvision_schemas
 from edgevit.results.artifact import Preprocessing
+from edgevit.run.child_process import end_with
 from edgevit.spec.spec import AugmentationSpec
 
 MOST_IN_MEMORY = 64 << 20
@@ -137,6 +140,7 @@ class _Crop:
 
     def __init__(self, augmentation: AugmentationSpec, contract: Preprocessing) -> None:
         ensure_torchvision_schemas()
+        from timm.data.auto_augment import posterize
         from timm.data.random_erasing import RandomErasing
         from timm.data.transforms_factory import transforms_imagenet_train
 
@@ -158,6 +162,10 @@ class _Crop:
                 f"distill.augmentation.rand_augment = {augmentation.rand_augment!r} is no RandAugment of timm",
                 'such as "rand-m9-mstd0.5-inc1"',
             ) from error
+        for step in self._view.transforms:
+            for op in getattr(step, "ops", ()):
+                if op.aug_fn is posterize:  # timm asks for 0 bits, which Pillow refuses since version 12
+                    op.aug_fn = _posterize
         self._erase = RandomErasing(augmentation.random_erasing, device="cpu") if augmentation.random_erasing else None
         self._grey = contract.channels == 1
 
@@ -173,6 +181,10 @@ class _Crop:
             whole = self._erase(torch.ones(1, *view.shape[1:])).bool()
             view = torch.where(whole, view, torch.randint_like(view, 0, 256))
         return view.numpy()
+
+
+def _posterize(image: Image.Image, bits_to_keep: int, **_: Any) -> Image.Image:
+    return image if bits_to_keep >= 8 else ImageOps.posterize(image, max(1, bits_to_keep))
 
 
 def _grey(view: Tensor) -> Tensor:
@@ -250,6 +262,9 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def _begin_worker(number: int) -> None:
+    end_with(
+        os.getppid()
+    )  # or it would hold the pipes of a process that was killed, whose parent reads them to their end
     torch.set_num_threads(1)
 
 

@@ -100,6 +100,12 @@ def test_crops_of_what_is_no_image_and_an_unknown_rand_augment_are_refused() -> 
         check_augmentation(AugmentationSpec(views="crop", rand_augment="strong"), CONTRACT)
 
 
+def test_the_strongest_rand_augment_gives_views_of_all_images() -> None:
+    """timm's posterizing to 0 bits is an error of Pillow."""
+    views = views_of(views="crop", rand_augment="rand-m10-n4-mstd1.0-inc1")
+    assert views.__getitems__([(epoch, place) for epoch in range(20) for place in range(20)])[1].shape[0] == 400
+
+
 def test_every_epoch_has_all_images_once_in_an_order_of_its_own() -> None:
     batches = Batches(20, 8, 3, seed=0)
     steps = list(batches)
