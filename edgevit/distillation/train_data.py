@@ -247,14 +247,30 @@ class TrainingData:
         """
         self.batches.first_step = step
         loader = DataLoader(
-            self.views,
+            _Told(self.views),
             batch_sampler=self.batches,
             num_workers=0 if self.views.in_memory else self.workers,
             collate_fn=_as_it_is,
             worker_init_fn=_begin_worker,
         )
-        for places, pixels in loader:
+        for found in loader:
+            if isinstance(found, UsageError):
+                raise found
+            places, pixels = found
             yield Views(torch.from_numpy(places), torch.from_numpy(pixels))
+
+
+class _Told(Dataset[Any]):
+    """Views, or why there are none: an error of a worker would come with its traceback as message."""
+
+    def __init__(self, views: TrainingViews) -> None:
+        self._views = views
+
+    def __getitems__(self, views: Sequence[View]) -> Any:
+        try:
+            return self._views.__getitems__(views)
+        except UsageError as error:
+            return error
 
 
 def _as_it_is(batch: Any) -> Any:
