@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -23,12 +22,13 @@ from PIL import Image
 
 from edgevit import units
 from edgevit.cli.terminal import print_line, print_table
+from edgevit.measure.resident_memory import peak_resident_bytes
 from edgevit.results.artifact import Tiles
 
 TILES = Tiles((224, 224), 0.1, "mean")
 SIDES = (224, 512)
 _LIMIT = 1.1
-_ROUNDS = 5
+_ROUNDS = 3
 _RUNS = 10
 
 
@@ -92,8 +92,7 @@ def _measure(file: Path, side: int) -> dict[str, float]:
         begin = time.perf_counter()
         classifier.classify(image)
         times.append(1000 * (time.perf_counter() - begin))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return {"peak_bytes": float(peak), "ms": statistics.median(times), "tiles": float(tiles)}
+    return {"peak_bytes": float(peak_resident_bytes()), "ms": statistics.median(times), "tiles": float(tiles)}
 
 
 if __name__ == "__main__":

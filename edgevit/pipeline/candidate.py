@@ -234,7 +234,8 @@ def _contribution(
         done, form = candidate.passes, draft.variant.form
         tuned = f", fine-tuned: {done[-1].settings}" if done[-1].name == "finetune" else ""
         last = done[-2] if tuned else done[-1]
-        name, settings = last.name, (f"{last.settings} ({form} form)" if form else last.settings) + tuned
+        pruned = "".join(f"pruned {each.settings}, " for each in done if each.name == "prune" and each is not last)
+        name, settings = last.name, pruned + (f"{last.settings} ({form} form)" if form else last.settings) + tuned
     before, after = context.drop_points(parent.id), context.drop_points(candidate.id)
     return Contribution(
         name=name,

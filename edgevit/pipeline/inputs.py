@@ -192,7 +192,7 @@ class Inputs:
             notes.append("no labels: candidates are judged by agreement with the float model")
         if self.spec.quick:
             notes.append(
-                "quick: a first look on a fifth of the images, without distillation, token plans, rewrites before int8, the"
+                "quick: a first look on a fifth of the images, without distillation, pruning, token plans, rewrites before int8, the"
                 " repair ladder and the final round; a whole run may find faster and more accurate candidates"
             )
         if evaluation is None and calibration is not None:

@@ -14,6 +14,9 @@ from edgevit.spec.token_plan import AUTO, Plan, ResizePlan
 from edgevit.tokens.plan import check_plan, check_searchable, check_tokens
 
 RequestedPlan = Plan | Literal["auto"]
+_LEAST_IMAGES = 12
+"""To prune by: a third of them measures changes."""
+
 RequestedPruning = PruningPlan | Literal["auto"]
 
 
@@ -60,6 +63,11 @@ def check_pruning(pruning: RequestedPruning | None, model: Model, data: RunData)
         raise UsageError(
             "--prune refits what is left on images, which need no labels",
             "give --calibration: a source, or a part such as 20%",
+        )
+    if len(data.calibration) < _LEAST_IMAGES:
+        raise UsageError(
+            f"--prune refits what is left on images, and {len(data.calibration)} are too few",
+            f"give {_LEAST_IMAGES} calibration images at least, better hundreds",
         )
     if pruning == AUTO:
         if not pruned_by_auto(model):

@@ -94,7 +94,7 @@ def test_plans_that_it_can_are_not_and_the_model_stays_as_it_is(
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-CALIBRATED = RunData(None, noise(4))
+CALIBRATED = RunData(None, noise(12))
 
 
 def test_what_can_be_pruned_passes() -> None:
@@ -121,3 +121,5 @@ def test_pruning_needs_images() -> None:
     with pytest.raises(UsageError, match="--prune refits what is left on images") as refused:
         check_pruning(parse_pruning("mlp=0.25"), vit(), RunData(noise(4), None))
     assert "--calibration" in str(refused.value.hint)
+    with pytest.raises(UsageError, match="11 are too few"):
+        check_pruning(parse_pruning("mlp=0.25"), vit(), RunData(None, noise(11)))
