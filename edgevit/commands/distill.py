@@ -12,8 +12,6 @@ from pathlib import Path
 from edgevit import units
 from edgevit.data.images import set_sha256
 from edgevit.data.output_place import check_output_place
-from edgevit.data.sampling import TuningImages
-from edgevit.distillation.data_size import data_size_warning
 from edgevit.distillation.distill import open_cache
 from edgevit.distillation.parameters import parameter_groups
 from edgevit.distillation.processes import check_accelerate, launched
@@ -23,13 +21,10 @@ from edgevit.distillation.train_data import check_augmentation
 from edgevit.distillation.training_log import check_tensorboard
 from edgevit.errors import UsageError
 from edgevit.measure.host import host_fingerprint
-from edgevit.model.load import Model
-from edgevit.model.program.capture import capture
-from edgevit.model.program.family import family_of
 from edgevit.model.program.outputs import unwrapped
 from edgevit.pipeline.classifier_only import check_kind
 from edgevit.pipeline.data_inputs import open_data, open_training_images
-from edgevit.pipeline.distilling import distill_job
+from edgevit.pipeline.distilling import distill_job, training_doubts
 from edgevit.pipeline.model_inputs import open_model_of, open_teacher
 from edgevit.pipeline.tasks import distill_task
 from edgevit.report.plots.distillation import draw_distillation
@@ -94,7 +89,7 @@ def distill_model(
             tensorboard=folder / EVENTS if tensorboard else None,
         )
         find_precision(spec.distill.precision, job.device)
-        doubts = _doubts(spec, model, images)
+        doubts = training_doubts(spec, model, images)
         for note in (*model.notes, *doubts):
             progress.message(note)
         student = prepare_student(model, spec.distill, tokens)
@@ -137,16 +132,6 @@ def distill_model(
             draw_distillation(report, folder / PICTURE)
         write_atomically(folder / DOCUMENT, to_json(report))
     return report
-
-
-def _doubts(spec: Spec, model: Model, images: TuningImages) -> tuple[str, ...]:
-    """Why the training may come to nothing: too few images for such a model from scratch."""
-    if not spec.model.random_weights:
-        return ()
-    takes = model.preprocessing
-    family = family_of(capture(model.module, takes.input_size, takes.channels))
-    warning = data_size_warning(len(images.train), model.num_classes, family, pretrained=False)
-    return (warning,) if warning else ()
 
 
 def _finished(spec: Spec, out: Path, *, resume: bool) -> DistillReport | None:

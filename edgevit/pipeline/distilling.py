@@ -8,7 +8,11 @@ from pathlib import Path
 from edgevit.data.images import ImageSet, order_sha256
 from edgevit.data.sampling import TuningImages
 from edgevit.distillation.accelerator import find_device
+from edgevit.distillation.data_size import data_size_warning
 from edgevit.distillation.distill_job import DistillJob, LabelledImages
+from edgevit.model.load import Model
+from edgevit.model.program.capture import capture
+from edgevit.model.program.family import family_of
 from edgevit.run.executor import processors
 from edgevit.spec.spec import Spec
 from edgevit.spec.token_plan import NONE
@@ -56,3 +60,19 @@ def distill_job(
 
 def _labelled(images: ImageSet) -> LabelledImages:
     return LabelledImages(images.samples, images.labels)
+
+
+def training_doubts(spec: Spec, model: Model, images: TuningImages) -> tuple[str, ...]:
+    """Returns why a training may come to nothing: too few images for such a model from scratch.
+
+    Args:
+        spec: What to do.
+        model: The student.
+        images: To train with.
+    """
+    if not spec.model.random_weights:
+        return ()
+    takes = model.preprocessing
+    family = family_of(capture(model.module, takes.input_size, takes.channels))
+    warning = data_size_warning(len(images.train), model.num_classes, family, pretrained=False)
+    return (warning,) if warning else ()

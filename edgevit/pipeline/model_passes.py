@@ -15,7 +15,7 @@ from edgevit.artifacts.unseen_layers import UnseenJob, UnseenLayers
 from edgevit.data.row_file import read_rows
 from edgevit.data.sampling import TuningImages
 from edgevit.pipeline.context import DENSE, RunContext, Variant, check_answers
-from edgevit.pipeline.distilling import distill_job
+from edgevit.pipeline.distilling import distill_job, training_doubts
 from edgevit.pipeline.images import evaluation_images
 from edgevit.pipeline.snapshot import Snapshot, pass_record, take_snapshot
 from edgevit.pipeline.tasks import distill_task, unseen_layers_task
@@ -64,10 +64,12 @@ def unseen_layers(context: RunContext, trained: TrainedModel) -> UnseenLayers:
 
 def _distilled(context: RunContext, images: TuningImages) -> nn.Module:
     """The model after training, which is done now or read back."""
-    stages = context.stages
-    job = distill_job(context.inputs.spec, images, stages.folder.work("distilled.safetensors"))
+    stages, inputs = context.stages, context.inputs
+    for doubt in training_doubts(inputs.spec, inputs.model, images):
+        stages.progress.message(doubt)
+    job = distill_job(inputs.spec, images, stages.folder.work("distilled.safetensors"))
     found = stages.run_in_child("distill", "distill", distill_task(job))
-    module = copy.deepcopy(context.inputs.model.module)
+    module = copy.deepcopy(inputs.model.module)
     load_tensors(module, str(found.weights))
     return module.eval().requires_grad_(False)
 

@@ -11,7 +11,8 @@ pytest.importorskip("torch")
 from edgevit.data.images import open_images, order_sha256
 from edgevit.data.sampling import TuningImages
 from edgevit.errors import UsageError
-from edgevit.pipeline.distilling import distill_job
+from edgevit.pipeline.distilling import distill_job, training_doubts
+from edgevit.pipeline.model_inputs import open_model_of
 from edgevit.run.executor import processors
 from edgevit.spec.spec import Spec
 
@@ -39,3 +40,15 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) 
     images = open_images("digits:calibration")
     with pytest.raises(UsageError, match="no cuda device"):
         distill_job(spec, TuningImages(images, images), Path("w"))
+
+
+def test_too_few_images_for_a_vit_from_scratch_are_told() -> None:
+    images = open_images("digits:calibration")
+    split = TuningImages(images, images.select(images.ids[:5]))
+    weights = {"name": "digits_vit", "random_weights": True}
+    scratch, own = (
+        Spec.model_validate({**DOCUMENT, "model": model, "distill": {}}) for model in (weights, DOCUMENT["model"])
+    )
+    (doubt,) = training_doubts(scratch, open_model_of(scratch), split)
+    assert f"hopeless with {len(images):,} images" in doubt
+    assert training_doubts(own, open_model_of(own), split) == ()
