@@ -18,6 +18,7 @@ from typing import cast
 import torch
 from torch import nn
 from torch.export import ExportedProgram
+from torch.fx import GraphModule
 
 from edgevit.errors import UsageError
 from edgevit.model.program.archive import check_archive
@@ -167,7 +168,13 @@ def _is_open(value: object) -> bool:
 
 
 def save_program(program: ExportedProgram, path: Path) -> None:
-    """Writes a program so that another process can load it."""
+    """Writes a program so that another process can load it; the same program is the same file.
+
+    Where each node came from is left out: it is told by the addresses of graphs in this process.
+    """
+    for module in program.graph_module.modules():
+        for node in module.graph.nodes if isinstance(module, GraphModule) else ():
+            node.meta.pop("from_node", None)
     buffer = io.BytesIO()  # torch's own writer raises no OSError on a full disk
     torch.export.save(program, buffer)
     write_atomically(path, buffer.getvalue())

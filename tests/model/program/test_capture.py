@@ -131,6 +131,15 @@ def test_a_full_disk_is_named(tmp_path: Path) -> None:
     assert done.stdout.startswith("cannot write f: the disk of / is full")
 
 
+def test_the_same_module_is_the_same_file(tmp_path: Path) -> None:
+    """Or a store would not know that what is made from it was made before."""
+    module, kept = disturb(conv_bn()), []
+    for name in ("one", "two"):
+        kept.append(capture(module, (8, 8)))  # so that addresses are others
+        save_program(kept[-1], tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
 def test_a_program_comes_back_from_its_file(tmp_path: Path) -> None:
     torch.manual_seed(0)
     module = disturb(conv_bn())
