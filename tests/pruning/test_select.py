@@ -6,14 +6,14 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("torch")
 pytest.importorskip("scipy")
 
 from edgevit.pruning.gram import Moments
-from edgevit.pruning.refit import Reader, refit
+from edgevit.pruning.refit import Reader, damped, refit
 from edgevit.pruning.select import Choices, allocate, eliminate, removals, single_divergences
 
 
@@ -24,22 +24,24 @@ def problem(inputs: int, seed: int) -> tuple[Reader, Moments, np.ndarray]:
     return reader, Moments(rows.mean(axis=0), np.cov(rows.T, bias=True)), rows
 
 
-def error(reader: Reader, moments: Moments, rows: np.ndarray, kept: list[int]) -> float:
-    found = refit(reader, moments, kept)
-    wanted = rows @ reader.weight.T + reader.bias
-    return float(np.square(wanted - rows[:, kept] @ found.weight.T - found.bias).sum(axis=1).mean())
+def error(reader: Reader, moments: Moments, kept: list[int]) -> float:
+    """Mean squared error of the refitted layer, by the moments of its inputs, with the ridge that both are found with."""
+    change = -reader.weight
+    change[:, kept] += refit(reader, moments, kept).weight
+    return float(np.trace(change @ damped(moments) @ change.T))
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 1000))
+@example(819)
 def test_the_first_to_leave_is_the_best_and_errors_are_those_of_refitting(seed: int) -> None:
-    reader, moments, rows = problem(6, seed)
+    reader, moments, _ = problem(6, seed)
     found = eliminate(reader, moments, 4)
-    alone = [error(reader, moments, rows, [unit for unit in range(6) if unit != gone]) for gone in range(6)]
-    assert alone[found.order[0]] == pytest.approx(min(alone), rel=0.02)
+    alone = [error(reader, moments, [unit for unit in range(6) if unit != gone]) for gone in range(6)]
+    assert alone[found.order[0]] == pytest.approx(min(alone), rel=1e-3)
     for removed in range(1, 5):
-        refitted = error(reader, moments, rows, found.kept(6, removed))
-        assert found.errors[removed] == pytest.approx(refitted, rel=0.02)
+        refitted = error(reader, moments, found.kept(6, removed))
+        assert found.errors[removed] == pytest.approx(refitted, rel=1e-3)
     assert (np.diff(found.errors) >= 0).all()
     assert len(set(found.order)) == 4
 
