@@ -20,7 +20,7 @@ from edgevit.search.forecasts import judge_forecasts
 from edgevit.search.front import hypervolume
 from edgevit.search.loop import Loop
 from edgevit.search.network import Evaluation
-from edgevit.search.proxy import Amounts, Singles
+from edgevit.search.proxy import Amounts, Predicted, Singles
 from edgevit.search.search_budget import Budget
 from edgevit.search.space import Change, to_make
 from edgevit.search.strategy import ByPrediction, Strategy
@@ -120,8 +120,7 @@ class TableNetwork:
         for point in points:
             for each in to_make(point, self._made):
                 self._made.add(each)
-                row = self._rows[each]
-                on_made(Evaluation(each, row.amounts, "measured" if row.counts else "rejected"))
+                on_made(_looked_up(self._rows[each]))
 
 
 @dataclass(frozen=True)
@@ -161,7 +160,18 @@ def replay(table: Table, method: str, candidates: int, seed: int) -> Replay:
     loop.run(1)
     whole = hypervolume(_values(table.rows, axes), axes.reference)
     found = hypervolume(predicting.front(loop.made), axes.reference)
-    return Replay(len(loop.made), found / whole, judge_forecasts(predicting.forecasts, loop.made))
+    forecasts = judge_forecasts(_predictions(predicting, loop), {row.point: _looked_up(row) for row in table.rows})
+    return Replay(len(loop.made), found / whole, forecasts)
+
+
+def _predictions(predicting: ByPrediction, loop: Loop) -> dict[PointSettings, Predicted]:
+    """Of points before they were made, and of all others at the end; their measurements are in the table."""
+    outlook = {point: each.predicted for point, each in predicting.outlook(loop.made).items()}
+    return {**predicting.forecasts, **outlook}
+
+
+def _looked_up(row: TableRow) -> Evaluation:
+    return Evaluation(row.point, row.amounts, "measured" if row.counts else "rejected")
 
 
 def _values(rows: Sequence[TableRow], axes: Axes) -> np.ndarray:

@@ -221,17 +221,23 @@ class Proxy:
     def _numerics_speed(self, backend: str, scheme: str) -> float:
         if scheme == FLOAT:
             return 1.0
+        measured = self._measured_speed(backend, scheme)
+        if measured is not None:
+            return measured
+        others = {point.backend for point in self._made if point.scheme == scheme}
+        speeds = [speed for speed in (self._measured_speed(other, scheme) for other in sorted(others)) if speed]
+        return sum(speeds) / len(speeds) if speeds else _ASSUMED[SCHEMES[scheme].numerics].speed
+
+    def _measured_speed(self, backend: str, scheme: str) -> float | None:
         dense, whole = self._dense(backend, scheme), self._dense(backend, FLOAT)
-        if dense and whole and dense.ms and whole.ms:
-            return dense.ms / whole.ms
-        return _ASSUMED[SCHEMES[scheme].numerics].speed
+        return dense.ms / whole.ms if dense and whole and dense.ms and whole.ms else None
 
     def _latency_parts(self, point: PointSettings) -> Parts:
         parts = {f"together {point.backend}": float(_combined(point))}
         if point.float_layers:
             parts[f"layers in float {point.backend}"] = 1.0
         if point.scheme != FLOAT and self._dense(point.backend, point.scheme) is None:
-            parts[_UNMEASURED[1]] = 1.5
+            parts[_UNMEASURED[1]] = 4.0
         if point.tokens != NONE and (point.backend, Change(point.tokens, point.form)) not in self._singles.speeds:
             parts[_UNMEASURED[2]] = 1.0
         if point.prune != NONE:
