@@ -421,3 +421,14 @@ def test_scale_out_says_what_holds() -> None:
     slow = ratio("tasks", 20.0, 15.0, 1.7)
     assert slow.holds is False
     assert "DOES NOT HOLD" in slow.line
+
+
+def test_a_replayed_search_finds_more_than_samplers_at_equal_cost() -> None:
+    """On the shipped table; ``python -m benchmarks.search --only replay`` prints all figures."""
+    pytest.importorskip("optuna")
+    from benchmarks.search_replay import compare, read_table
+
+    found = compare(read_table(), seeds=1)
+    assert found.candidates <= 0.2 * found.points
+    assert all(found.share >= 1.2 * share for share in found.rivals.values())
+    assert 0.7 <= found.in_interval <= 0.95

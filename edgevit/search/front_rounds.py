@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -63,6 +63,33 @@ def time_front(
         if latency.unstable:
             notes.append(f"{_name(each.point)}: latency is not stable: {latency.unstable}")
     return timed, tuple(notes)
+
+
+def rescaled(
+    made: Mapping[PointSettings, Evaluation], timed: Mapping[PointSettings, Evaluation]
+) -> dict[PointSettings, Evaluation]:
+    """Returns points with all latencies on the scale of the rounds: those that had no part in them by their float model.
+
+    Args:
+        made: All points, with the latencies of first measurements, which are ratios to the dense float model of the same runtime.
+        timed: Those that were timed in rounds, among them dense float models.
+    """
+    scales = {
+        (point.model, point.backend): each.amounts.ms / before.ms
+        for point, each in timed.items()
+        if not point.changes and each.amounts and each.amounts.ms and (before := made[point].amounts) and before.ms
+    }
+    return {
+        point: timed[point] if point in timed else _scaled(each, scales.get((point.model, point.backend), 1.0))
+        for point, each in made.items()
+    }
+
+
+def _scaled(each: Evaluation, scale: float) -> Evaluation:
+    if each.amounts is None or each.amounts.ms is None or each.ms is None:
+        return each
+    ms = Estimate(scale * each.ms.value, scale * each.ms.low, scale * each.ms.high, each.ms.source)
+    return replace(each, amounts=replace(each.amounts, ms=ms.value), ms=ms)
 
 
 def _rounds(network: SearchedNetwork, entries: tuple[RoundEntry, ...]) -> Rounds:

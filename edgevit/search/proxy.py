@@ -206,10 +206,26 @@ class Proxy:
         return ms * (speed + (1 - speed) * in_float)
 
     def _change_speed(self, backend: str, change: Change) -> float:
-        """As measured in this runtime, else in another one, else by the MACs."""
+        """As measured in this runtime, by a candidate or before, else in another one, else by the MACs."""
+        made = self._made_float(backend, change)
+        whole = self._dense(backend, FLOAT)
+        if made and made.ms and whole and whole.ms:
+            return made.ms / whole.ms
         elsewhere = [speed for (_, other), speed in self._singles.speeds.items() if other.tokens == change.tokens]
         assumed = min(elsewhere, default=self._singles.changes[change.tokens].mac_share)
         return self._singles.speeds.get((backend, change), assumed)
+
+    def _made_float(self, backend: str, change: Change) -> Amounts | None:
+        return next(
+            (
+                amounts
+                for point, amounts in self._made.items()
+                if (point.backend, point.scheme, point.tokens, point.form)
+                == (backend, FLOAT, change.tokens, change.form)
+                and point.changes == 1
+            ),
+            None,
+        )
 
     def _float_ms(self, backend: str) -> float:
         dense = self._dense(backend, FLOAT)
@@ -238,8 +254,10 @@ class Proxy:
             parts[f"layers in float {point.backend}"] = 1.0
         if point.scheme != FLOAT and self._dense(point.backend, point.scheme) is None:
             parts[_UNMEASURED[1]] = 4.0
-        if point.tokens != NONE and (point.backend, Change(point.tokens, point.form)) not in self._singles.speeds:
-            parts[_UNMEASURED[2]] = 1.0
+        change = Change(point.tokens, point.form)
+        is_known = (point.backend, change) in self._singles.speeds or self._made_float(point.backend, change)
+        if point.tokens != NONE and not is_known:
+            parts[_UNMEASURED[2]] = 2.0
         if point.prune != NONE:
             parts[f"pruned {point.backend}"] = 1.0
         return parts

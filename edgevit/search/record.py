@@ -49,10 +49,16 @@ class Recorder:
         self._created_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self.notes: tuple[str, ...] = ()
         """What has to be known of the measurements."""
+        self.timed: frozenset[PointSettings] = frozenset()
+        """Points that were timed in rounds, of which alone the front is then; none before."""
 
     def front(self, made: Mapping[PointSettings, Evaluation]) -> tuple[Evaluation, ...]:
         """Returns the points that no other beats, the fastest first."""
-        counted = [each for each in made.values() if each.counts and each.amounts is not None]
+        counted = [
+            each
+            for point, each in made.items()
+            if each.counts and each.amounts is not None and (not self.timed or point in self.timed)
+        ]
         values = np.array([self._axes.measured(e.point.model, e.amounts) for e in counted if e.amounts])
         places = front_places(values.reshape(len(counted), len(self._axes.objectives)))
         found = [counted[place] for place in places]

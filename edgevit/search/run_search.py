@@ -22,7 +22,7 @@ from edgevit.run.progress import Progress
 from edgevit.search.axes import Axes
 from edgevit.search.black_box import BlackBox
 from edgevit.search.dry_run import check_space
-from edgevit.search.front_rounds import rounds_seconds, sharing_executors, time_front
+from edgevit.search.front_rounds import rescaled, rounds_seconds, sharing_executors, time_front
 from edgevit.search.interrupt import ends_soon_after_interrupt
 from edgevit.search.loop import Loop
 from edgevit.search.open_search import OpenedModel, open_contexts, open_models, open_network, run_folders
@@ -175,7 +175,8 @@ class _Searching:
             names = {network.name for network in networks}
             own = [each for each in entries if each.point.model in names]
             timed, notes = time_front(networks, own) if own else ({}, ())
-            self._loop.made.update(timed)
+            self._loop.made = rescaled(self._loop.made, timed)
+            self._recorder.timed |= timed.keys()
             self._recorder.notes += notes
 
     def _save(self) -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from edgevit.model.program.layers import Layer
 
+_BESIDE = 0.02
+"""Share of a layer's weights below which a layer behind it, which the program does not have, is a part of it that a rewrite split off."""
 _WRAPPER = "module"
 """First part of every path, from :func:`edgevit.model.program.capture.capture`."""
 
@@ -87,13 +89,18 @@ def aligned_modules(weights: Sequence[int], known: Sequence[ModuleLayer]) -> tup
     """
     found: list[str] = []
     waiting = list(weights)[::-1]
-    for layer in known:
+    left = 0
+    for layer, following in zip(known, (*known[1:], None), strict=True):
         left = layer.weights
         while waiting and left > 0:
             left -= waiting.pop()
             found.append(layer.module)
         if left:
             break
+        is_next = following.weights if following else 0
+        while waiting and waiting[-1] != is_next and waiting[-1] < _BESIDE * layer.weights:
+            waiting.pop()  # a few neurons beside it, in other numbers
+            found.append(layer.module)
     return tuple(found) if len(found) == len(weights) and known and not left else ("",) * len(weights)
 
 
