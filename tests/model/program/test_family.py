@@ -23,9 +23,7 @@ def one_conv() -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 16 * 16, 5))
 
 
-@pytest.mark.parametrize(
-    ("build", "family"), [(digits_vit, "vit"), (digits_cnn, "cnn"), (one_conv, "cnn")], ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("build", "family"), [(digits_vit, "vit"), (digits_cnn, "cnn"), (one_conv, "cnn")])
 def test_small_networks(build, family: str) -> None:  # type: ignore[no-untyped-def]
     assert family_of(capture(build().eval(), (32, 32))) == family
 
