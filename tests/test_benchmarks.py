@@ -430,5 +430,6 @@ def test_a_replayed_search_finds_more_than_samplers_at_equal_cost() -> None:
 
     found = compare(read_table(), seeds=1)
     assert found.candidates <= 0.2 * found.points
+    assert found.share >= 0.95
     assert all(found.share >= 1.2 * share for share in found.rivals.values())
     assert 0.7 <= found.in_interval <= 0.95

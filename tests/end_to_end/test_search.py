@@ -90,7 +90,7 @@ def test_a_picked_point_is_made_again_by_compress(finished: Path) -> None:
 
 def test_an_interrupt_leaves_what_is_there(tmp_path: Path) -> None:
     process = start((*COMMAND, "--trials", "9", "--out", tmp_path / "s"), tmp_path)
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 400
     while not (tmp_path / "s/search.json").exists() and time.monotonic() < deadline:
         time.sleep(0.2)
     begin = time.monotonic()
