@@ -428,7 +428,7 @@ def test_a_replayed_search_finds_more_than_samplers_at_equal_cost() -> None:
     pytest.importorskip("optuna")
     from benchmarks.search_replay import compare, read_table
 
-    found = compare(read_table(), seeds=1)
+    found = compare(read_table(), seeds=5)
     assert found.candidates <= 0.2 * found.points
     assert found.share >= 0.95
     assert all(found.share >= 1.2 * share for share in found.rivals.values())
