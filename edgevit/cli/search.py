@@ -114,7 +114,9 @@ def search(
     verbose: options.Verbose = False,
     as_json: options.Json = False,
 ) -> None:
-    """Search for a front of accuracy, latency and size; few candidates are made.
+    """Search for a front of accuracy, latency and size.
+
+    Few of the candidates are made; the others are predicted from single changes.
 
     Exit 0 if a compressed candidate keeps --max-drop, 1 if none does, 2 for wrong input.
 

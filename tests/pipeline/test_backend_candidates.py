@@ -84,7 +84,7 @@ class World:
         )
 
     def make(self) -> tuple[BackendCandidates, list[str]]:
-        trained: Any = SimpleNamespace(dense=DENSE)
+        trained: Any = SimpleNamespace(dense=DENSE, pruned=None)
         made = make_candidates(self._context, trained, get_backend("openvino"))
         return made, [candidate.id for candidate in made.candidates]
 

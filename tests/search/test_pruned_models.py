@@ -16,7 +16,7 @@ from tests.pipeline.contexts import CONTRACT_32, digits_spec, make_inputs, noise
 
 VIT = make_inputs(
     digits_spec(),
-    data=RunData(noise(8, (0,) * 8), noise(4)),
+    data=RunData(noise(8, (0,) * 8), noise(12)),
     model=Model("digits_vit", digits_vit().eval(), CONTRACT_32, 10, random_weights=False),
 )
 
