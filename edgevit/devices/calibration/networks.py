@@ -122,20 +122,6 @@ def _windowed(b: Builder, side: int, widths: Sequence[int], heads: Sequence[int]
     return b.classify(x)
 
 
-def _local(b: Builder, side: int, widths: Sequence[int], blocks: int, plain: int) -> int:
-    """Transformers of several stages whose perceptrons have a depthwise convolution; the first stages are without attention."""
-    x = b.input(side)
-    for place, width in enumerate(widths):
-        x = b.conv(x, width, 3, 2) if place else b.conv(x, width, 7, 4)
-        for _ in range(blocks):
-            y = b.norm(b.tokens(x, "last_tokens"))
-            if place >= plain:
-                y = b.norm(b.add(y, b.attention(y, width // 32)))
-            z = b.conv(b.as_map(b.linear(y, 4 * width), "last_map"), 4 * width, 3, 1, "gelu", 0)
-            x = b.add(x, b.as_map(b.linear(b.tokens(z, "last_tokens"), width), "last_map"))
-    return b.classify(x)
-
-
 def _windows(b: Builder, x: int, size: int, block: Callable[[int], int]) -> int:
     channels, side, _ = b.shape(x)
     count = side // size
@@ -278,7 +264,6 @@ FULL_SIZE: dict[str, Make] = {
     "pooling-c": _p(_pooling, side=224, widths=(56, 112, 208, 416), heads=13),
     "windowed-c": _p(_windowed, side=224, widths=(64, 112, 176, 304), heads=(4, 6, 8), act="gelu"),
     "residual-d": _p(_residual, side=224, widths=(56, 112, 208, 384), blocks=2),
-    "local-b": _p(_local, side=224, widths=(32, 64, 128, 224), blocks=2, plain=2),
     "pyramid-c": _p(_pyramid, side=224, width=208, heads=4, key=16, depth=8),
 }  # fmt: skip
 """Of the size of those whose latency is asked for."""
@@ -290,7 +275,6 @@ _FURTHER: dict[str, Make] = {
     "inverted-b": _p(_inverted, side=160, widths=(24, 32, 64, 112, 200), blocks=2, kernel=(6, 3), acts=("relu6", "none")),
     "bottleneck-a": _p(_bottleneck, side=160, widths=(96, 192, 384), blocks=2),
     "depthwise-7": _p(_convs, side=28, width=160, count=4, window=7, groups=0),
-    "local-a": _p(_local, side=160, widths=(32, 96, 160), blocks=1, plain=1),
     "linears-b": _p(_linears, side=7, width=384, ratio=4, count=3, act="relu"),
     "attention-b": _p(_attentions, side=14, width=128, heads=4, count=4, key=16),
     "convs-3x3-c": _p(_convs, side=7, width=448, count=2, window=3),
