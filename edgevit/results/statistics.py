@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb, exp, log
+from math import exp, lgamma, log
 from statistics import median
 
 from edgevit.results.measurement import Interval
@@ -41,7 +42,8 @@ def median_interval(values: Sequence[float]) -> Interval:
     if not values:
         raise ValueError("there are no values")
     ordered = sorted(values)
-    skipped = next(rank for rank in range(1, len(ordered) + 1) if _median_within(rank, len(ordered)) > _TAIL) - 1
+    ranks = range(1, len(ordered) + 1)
+    skipped = bisect_right(ranks, _TAIL, key=lambda rank: _median_within(rank, len(ordered)))
     return Interval(ordered[skipped], ordered[-1 - skipped])
 
 
@@ -99,8 +101,11 @@ def _median_within(rank: int, count: int) -> float:
 
     Of an even number of values, resamples have one fewer.
     """
+    if rank == count:
+        return 1.0
     size = count if count % 2 else count - 1
-    share = rank / count
+    within, beyond = log(rank / count), log(1 - rank / count)
     return sum(
-        comb(size, drawn) * share**drawn * (1 - share) ** (size - drawn) for drawn in range(size // 2 + 1, size + 1)
+        exp(lgamma(size + 1) - lgamma(drawn + 1) - lgamma(size - drawn + 1) + drawn * within + (size - drawn) * beyond)
+        for drawn in range(size // 2 + 1, size + 1)
     )

@@ -54,6 +54,13 @@ def test_the_interval_of_nine_covers_the_true_median_as_often_as_it_says() -> No
     assert covered / 2000 == pytest.approx(0.961, abs=0.02)  # 1 - 2 (1 + 9) / 2^9, of any distribution
 
 
+def test_of_thousands_of_values_the_interval_is_that_of_the_normal_distribution() -> None:
+    """Ranks n / 2 ± 1.96 √n / 2; a small network is run so often in a second."""
+    values = [float(value) for value in range(10_001)]
+    found = median_interval(values)
+    assert (found.low, found.high) == (pytest.approx(5000 - 98, abs=2), pytest.approx(5000 + 98, abs=2))
+
+
 def test_one_disturbed_round_of_seven_moves_nothing() -> None:
     calm = [10.0, 10.1, 9.9, 10.0, 10.05, 9.95, 10.0]
     disturbed = [*calm[:-1], 40.0]
