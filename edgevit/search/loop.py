@@ -89,6 +89,8 @@ class Loop:
         return any(len(to_make(point, self.made)) > most or self._seconds([point]) > seconds for point in left)
 
     def _limits(self, most: int, seconds: float) -> str:
+        if seconds <= 0:
+            return "; the time is up"
         time = f" and {seconds:.0f} seconds" if seconds < float("inf") else ""
         return f"; {most} candidates{time} are left, and others need more"
 
