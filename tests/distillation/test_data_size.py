@@ -10,12 +10,20 @@ from edgevit.distillation.data_size import BEHIND_BELOW, HOPELESS_BELOW, MEASURE
 from edgevit.errors import UsageError
 
 
-@pytest.mark.parametrize("images", [1, 999, 10_000, HOPELESS_BELOW - 1])
-def test_a_vit_from_scratch_is_hopeless_with_few_images(images: int) -> None:
+@pytest.mark.parametrize(
+    ("images", "measured_on"),
+    [
+        (1, "edgevit's 1,097 digits"),
+        (999, "edgevit's 1,097 digits"),
+        (10_000, "10,000 images of CIFAR-10"),
+        (HOPELESS_BELOW - 1, "10,000 images of CIFAR-10"),
+    ],
+)
+def test_a_vit_from_scratch_is_hopeless_with_few_images(images: int, measured_on: str) -> None:
     warning = data_size_warning(images, 10, "vit", pretrained=False)
     assert warning is not None
     assert f"hopeless with {images:,} images" in warning
-    assert "edgevit's 1,097 digits" in warning, "our own measurement stands beside the published one"
+    assert measured_on in warning, "our own measurement stands beside the published one"
     assert "pretrained weights" in warning
     assert "hybrid with a convolutional stem" in warning
     assert "a CNN" in warning

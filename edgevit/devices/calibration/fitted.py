@@ -15,7 +15,7 @@ FEWEST = 20
 """Networks that coefficients can be fitted to."""
 FULL_SIZE_COUNT = 3.0
 """As much as so many networks one of full size counts: on a processor whose caches the small ones fit, kernels of the former
-take 7 % longer in the mean, and what is asked for are predictions of those."""
+take longer, and what is asked for are predictions of those."""
 _COVERED = 0.8
 _LEAST_HALF_WIDTH = 0.02
 """Times of one file differ by as much from one process to the next."""
