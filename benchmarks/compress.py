@@ -51,8 +51,9 @@ from edgevit.results.statistics import Ratio, paired_ratio
 from edgevit.run.child_process import run_in_child
 from edgevit.run.executor import Executor, processors
 from edgevit.run.task import Task
+from edgevit.spec.resolve import resolve_spec
 from edgevit.spec.schemes import SCHEMES
-from edgevit.spec.spec import Spec, resolve_spec
+from edgevit.spec.spec import Spec
 
 TIMEOUT_S = 900.0
 

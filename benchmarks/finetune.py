@@ -28,8 +28,9 @@ from edgevit.cli.terminal import make_progress, print_table
 from edgevit.data.images import ImageSet, open_images
 from edgevit.pipeline.compress import finetune
 from edgevit.results.run import Run
+from edgevit.spec.resolve import resolve_spec
 from edgevit.spec.schemes import SCHEMES
-from edgevit.spec.spec import Spec, resolve_spec
+from edgevit.spec.spec import Spec
 
 _PLAN = "tome:4=118,7=71,10=43"
 _INT8 = {"onnx": "dynamic_wi8_afp32", "openvino": "static_wi8_ai8", "tflite": "dynamic_wi8_afp32"}

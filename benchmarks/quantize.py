@@ -36,8 +36,9 @@ from edgevit.results.candidate import Candidate
 from edgevit.results.run import Run
 from edgevit.run.child_process import run_in_child
 from edgevit.run.task import Task
+from edgevit.spec.resolve import resolve_spec
 from edgevit.spec.schemes import SCHEMES
-from edgevit.spec.spec import Spec, resolve_spec
+from edgevit.spec.spec import Spec
 
 RUNTIMES = ("litert", "openvino", "onnxruntime")
 TIMEOUT_SECONDS = 1800.0

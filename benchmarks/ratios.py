@@ -28,8 +28,9 @@ from edgevit.results.candidate import Candidate
 from edgevit.results.run import Run, load_run
 from edgevit.results.statistics import paired_ratio
 from edgevit.run.executor import Executor, processors
+from edgevit.spec.resolve import resolve_spec
 from edgevit.spec.schemes import SCHEMES
-from edgevit.spec.spec import Spec, resolve_spec
+from edgevit.spec.spec import Spec
 
 PASSES = {
     "digits_vit": {"passes": {"tokens": "evit:0.7@2,4"}, "distill": {"teacher": {"name": "digits_cnn"}}},

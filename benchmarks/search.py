@@ -36,8 +36,9 @@ from edgevit.results.statistics import Ratio, paired_ratio
 from edgevit.run.executor import Executor, processors
 from edgevit.search.request import SearchRequest
 from edgevit.search.run_search import search
+from edgevit.spec.resolve import resolve_spec
 from edgevit.spec.schemes import SCHEMES
-from edgevit.spec.spec import Spec, resolve_spec
+from edgevit.spec.spec import Spec
 
 TIMEOUT_S = 900.0
 MODELS = {"vit_tiny": "vit_tiny_patch16_224", "mobilenetv2": "mobilenetv2_100"}

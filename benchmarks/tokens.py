@@ -31,8 +31,8 @@ from edgevit.measure.paired import PairedLatency
 from edgevit.results.candidate import Candidate
 from edgevit.results.run import Run
 from edgevit.run.files import write_atomically
+from edgevit.spec.resolve import resolve_spec
 from edgevit.spec.schemes import SCHEMES
-from edgevit.spec.spec import resolve_spec
 from edgevit.spec.token_plan import AUTO, FORMS, RESIZINGS, ResizePlan, parse_plans
 
 RUNTIMES = ("litert", "openvino", "onnxruntime")

@@ -6,8 +6,8 @@ import pytest
 
 from edgevit.backends import check_scheme, get_backend
 from edgevit.devices.device import load_device
+from edgevit.spec.resolve import resolve_spec
 from edgevit.spec.schemes import AUTO
-from edgevit.spec.spec import resolve_spec
 from edgevit.spec.toml_files import find, names, read_toml
 
 

@@ -23,7 +23,8 @@ from edgevit.results.artifact import Preprocessing
 from edgevit.results.run import Run
 from edgevit.run.files import out_folder
 from edgevit.run.folder import INPUTS
-from edgevit.spec.spec import Section, Spec, resolve_spec
+from edgevit.spec.resolve import resolve_spec
+from edgevit.spec.spec import Section, Spec
 
 
 @dataclass(frozen=True)

@@ -138,7 +138,7 @@ def compress(
     from edgevit.run.files import out_folder
     from edgevit.run.leftovers import folder_size
     from edgevit.run.lock import check_run_folders
-    from edgevit.spec.spec import resolve_spec
+    from edgevit.spec.resolve import resolve_spec
 
     options.check_resume(resume, out)
     if dry_run:

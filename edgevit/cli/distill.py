@@ -143,7 +143,7 @@ def distill(
     from edgevit.cli.render_distill import print_distillation
     from edgevit.results.document import to_json
     from edgevit.run.files import out_folder
-    from edgevit.spec.spec import resolve_spec
+    from edgevit.spec.resolve import resolve_spec
 
     options.check_resume(resume, out)
     file, name = options.spec_file_or_model(target)

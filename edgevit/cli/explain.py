@@ -80,7 +80,7 @@ def explain(
     from edgevit.commands.explain import explain as run_explain
     from edgevit.results.document import to_json
     from edgevit.run.files import out_folder
-    from edgevit.spec.spec import resolve_spec
+    from edgevit.spec.resolve import resolve_spec
     from edgevit.spec.token_plan import NONE, parse_plan
 
     if layer is None:

@@ -44,7 +44,7 @@ def export(
     from edgevit.results.run import run_to_json
     from edgevit.run.files import out_folder
     from edgevit.run.lock import check_run_folders
-    from edgevit.spec.spec import resolve_spec
+    from edgevit.spec.resolve import resolve_spec
 
     options.check_resume(resume, out)
     file, name = options.spec_file_or_model(target)

@@ -81,7 +81,7 @@ def finetune(
     from edgevit.results.run import run_to_json
     from edgevit.run.files import out_folder
     from edgevit.run.lock import check_run_folders
-    from edgevit.spec.spec import check_single_tuning, resolve_spec
+    from edgevit.spec.resolve import check_single_tuning, resolve_spec
 
     options.check_resume(resume, out)
     file, name = options.spec_file_or_model(target)

@@ -51,7 +51,7 @@ def init(
 
     from edgevit.cli import terminal
     from edgevit.commands.init import write_spec
-    from edgevit.spec.spec import resolve_spec
+    from edgevit.spec.resolve import resolve_spec
     from edgevit.spec.toml_files import names
 
     overrides = options.nested(

@@ -51,7 +51,7 @@ def reduce_tokens(
     from edgevit.cli import render, terminal
     from edgevit.commands.reduce_tokens import reduce_model
     from edgevit.results.document import to_json
-    from edgevit.spec.spec import resolve_spec
+    from edgevit.spec.resolve import resolve_spec
 
     file, name = options.spec_file_or_model(target)
     overrides = options.nested(

@@ -238,7 +238,7 @@ def _write_picked(search: Search, folder: Path, pick: str, *, as_json: bool, qui
 
 def _spec(target: str, values: dict[str, Any], profile: str | None, setting: list[str] | None) -> Spec:
     """The spec of one model; a model without a spec is searched in everything."""
-    from edgevit.spec.spec import resolve_spec
+    from edgevit.spec.resolve import resolve_spec
 
     file, name = options.spec_file_or_model(target)
     given = dict(values)

@@ -62,7 +62,7 @@ def sensitivity(
     from edgevit.commands.sensitivity import DOCUMENT, analyse
     from edgevit.results.document import to_json
     from edgevit.run.files import out_folder
-    from edgevit.spec.spec import resolve_spec
+    from edgevit.spec.resolve import resolve_spec
 
     file, name = options.spec_file_or_model(target)
     overrides = options.nested(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgevit.cli.app import run
-from edgevit.spec.spec import resolve_spec
+from edgevit.spec.resolve import resolve_spec
 
 
 def test_a_device_brings_its_profile_and_data_a_part_to_calibrate_with(

@@ -17,7 +17,7 @@ from edgevit.results.document import to_document, to_json
 from edgevit.results.search import Infeasible, Search
 from edgevit.search import run_search
 from edgevit.search.request import SearchRequest
-from edgevit.spec.spec import resolve_spec
+from edgevit.spec.resolve import resolve_spec
 from tests.factories import make_search
 
 Call = Callable[..., tuple[int, str, str]]

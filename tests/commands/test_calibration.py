@@ -12,7 +12,7 @@ from PIL import Image
 from edgevit.commands.calibration import check_calibration, make_calibration
 from edgevit.data.images import open_images
 from edgevit.errors import UsageError
-from edgevit.spec.spec import resolve_spec
+from edgevit.spec.resolve import resolve_spec
 from edgevit.spec.toml_files import names
 
 

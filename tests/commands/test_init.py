@@ -10,7 +10,8 @@ import pytest
 
 from edgevit.commands.init import spec_text, write_spec
 from edgevit.errors import UsageError
-from edgevit.spec.spec import Spec, resolve_spec
+from edgevit.spec.resolve import resolve_spec
+from edgevit.spec.spec import Spec
 
 ASKED = {
     "model": {"name": "digits_vit", "preprocessing": {"crop_pct": 0.9}},

@@ -25,7 +25,8 @@ from edgevit.results.sensitivity import SensitivityReport
 from edgevit.run import stages
 from edgevit.run.progress import Silent
 from edgevit.run.task import Task
-from edgevit.spec.spec import Spec, resolve_spec
+from edgevit.spec.resolve import resolve_spec
+from edgevit.spec.spec import Spec
 from tests.factories import make_layer
 
 LAYERS = (make_layer(1, 20.0, 0.9), make_layer(0, None))

@@ -12,7 +12,7 @@ from edgevit.model.load import Model
 from edgevit.pipeline.plan_run import plan_run
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.run import Run, load_run
-from edgevit.spec.spec import resolve_spec
+from edgevit.spec.resolve import resolve_spec
 from edgevit.spec.toml_files import find, names, read_toml
 from tests.end_to_end.test_compress import edgevit
 from tests.models import small_vit

@@ -20,7 +20,8 @@ from edgevit.search.divergence import DIVERGENCE_IMAGES
 from edgevit.search.open_search import open_models
 from edgevit.search.request import SearchRequest
 from edgevit.search.run_search import search
-from edgevit.spec.spec import Spec, resolve_spec
+from edgevit.spec.resolve import resolve_spec
+from edgevit.spec.spec import Spec
 from tests.end_to_end.test_compress import edgevit, start
 
 pytestmark = pytest.mark.slow

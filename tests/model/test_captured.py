@@ -17,7 +17,8 @@ from edgevit.errors import UsageError  # noqa: E402
 from edgevit.model.captured import save_captured  # noqa: E402
 from edgevit.model.load import load_model  # noqa: E402
 from edgevit.results.output import Output  # noqa: E402
-from edgevit.spec.spec import ModelSpec, PreprocessingOverrides, resolve_spec  # noqa: E402
+from edgevit.spec.resolve import resolve_spec  # noqa: E402
+from edgevit.spec.spec import ModelSpec, PreprocessingOverrides  # noqa: E402
 
 # isort: split
 from tests.models import SIDE, vit  # noqa: E402

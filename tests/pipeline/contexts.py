@@ -28,7 +28,8 @@ from edgevit.run.progress import Silent
 from edgevit.run.stages import Stages
 from edgevit.run.task import Task
 from edgevit.spec.pruning_plan import parse_pruning
-from edgevit.spec.spec import Spec, resolve_spec
+from edgevit.spec.resolve import resolve_spec
+from edgevit.spec.spec import Spec
 from edgevit.spec.token_plan import FORMS, parse_plans
 from tests.factories import make_run
 

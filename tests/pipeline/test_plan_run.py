@@ -14,7 +14,8 @@ from edgevit.model.bundled.digits import digits_cnn  # noqa: E402
 from edgevit.model.load import Model  # noqa: E402
 from edgevit.pipeline.plan_run import plan_run  # noqa: E402
 from edgevit.results.artifact import Preprocessing  # noqa: E402
-from edgevit.spec.spec import Spec, resolve_spec  # noqa: E402
+from edgevit.spec.resolve import resolve_spec  # noqa: E402
+from edgevit.spec.spec import Spec  # noqa: E402
 from edgevit.spec.token_plan import parse_plans  # noqa: E402
 from tests.models import small_vit  # noqa: E402
 from tests.pipeline.contexts import make_inputs, noise  # noqa: E402

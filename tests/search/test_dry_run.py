@@ -12,7 +12,7 @@ from edgevit.errors import UsageError
 from edgevit.run.progress import Silent
 from edgevit.search.dry_run import PlannedSearch, check_space, plan_search
 from edgevit.search.request import SearchRequest
-from edgevit.spec.spec import resolve_spec
+from edgevit.spec.resolve import resolve_spec
 
 DIGITS = {"evaluation": "digits", "calibration": "calibration:digits", "samples": 20}
 

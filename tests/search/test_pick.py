@@ -10,7 +10,8 @@ import pytest
 from edgevit.errors import UsageError
 from edgevit.results.search import PointSettings, Search, SearchBudget
 from edgevit.search.pick import parse_limits, pick_point, spec_of, toml_document
-from edgevit.spec.spec import Spec, resolve_spec
+from edgevit.spec.resolve import resolve_spec
+from edgevit.spec.spec import Spec
 from edgevit.spec.write_toml import to_toml
 from tests.factories import make_search, make_search_point
 

@@ -9,7 +9,8 @@ import pytest
 
 from edgevit.errors import UsageError
 from edgevit.search.request import SearchRequest, check_request, parse_objectives, reach_of
-from edgevit.spec.spec import Spec, resolve_spec
+from edgevit.spec.resolve import resolve_spec
+from edgevit.spec.spec import Spec
 
 DIGITS = {"evaluation": "digits", "calibration": "calibration:digits"}
 
