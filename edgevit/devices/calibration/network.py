@@ -11,7 +11,7 @@ from typing import Literal
 
 Shape = tuple[int, ...]
 Kind = Literal[
-    "input", "conv", "activation", "linear", "norm", "attention", "add", "mul", "mean", "max_pool", "avg_pool", "concat",
+    "input", "conv", "activation", "linear", "norm", "map_norm", "attention", "add", "mul", "mean", "max_pool", "avg_pool", "concat",
     "flat_tokens", "flat_map", "last_tokens", "last_map", "reshape", "transpose",
 ]  # fmt: skip
 """Kinds of layers: "flat" goes from maps to tokens by flattening, then transposing; "last" by moving channels last,
@@ -102,6 +102,10 @@ class Builder:
     def norm(self, x: int) -> int:
         """Adds a normalization over the last axis."""
         return self.add_layer(Layer("norm", (x,), self.shape(x)))
+
+    def map_norm(self, x: int) -> int:
+        """Adds a normalization over the channels of each pixel of a map."""
+        return self.add_layer(Layer("map_norm", (x,), self.shape(x)))
 
     def attention(self, x: int, heads: int, key: int = 0, biased: bool = False) -> int:
         """Adds self-attention with its projections; keys are as wide as values when ``key`` is 0."""

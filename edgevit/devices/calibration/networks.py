@@ -91,12 +91,24 @@ def _inverted(b: Builder, side: int, widths: Sequence[int], blocks: int, kernel:
 def _convnext(b: Builder, side: int, widths: Sequence[int], blocks: int, window: int = 7) -> int:
     x = b.conv(b.input(side), widths[0], 4, 4)
     for place, width in enumerate(widths):
-        x = b.as_map(b.norm(b.tokens(x, "last_tokens")), "last_map")
+        x = b.map_norm(x)
         if place:
             x = b.conv(x, width, 2, 2)
         for _ in range(blocks):
             y = b.norm(b.tokens(b.conv(x, width, window, groups=0), "last_tokens"))
             x = b.add(x, b.as_map(b.linear(b.linear(y, 4 * width, "gelu"), width), "last_map"))
+    return b.classify(x)
+
+
+def _convnext_by_convs(b: Builder, side: int, widths: Sequence[int], depths: Sequence[int]) -> int:
+    x = b.conv(b.input(side), widths[0], 4, 4)
+    for place, (width, depth) in enumerate(zip(widths, depths, strict=True)):
+        x = b.map_norm(x)
+        if place:
+            x = b.conv(x, width, 2, 2)
+        for _ in range(depth):
+            y = b.map_norm(b.conv(x, width, 7, groups=0))
+            x = b.add(x, b.conv(b.conv(y, 4 * width, act="gelu"), width))
     return b.classify(x)
 
 
@@ -114,11 +126,14 @@ def _transformer(b: Builder, image: tuple[int, int], width: int, heads: int, dep
     return b.classify(b.as_map(b.norm(x)))
 
 
-def _windowed(b: Builder, side: int, widths: Sequence[int], heads: Sequence[int], act: Activation) -> int:
+def _windowed(b: Builder, side: int, widths: Sequence[int], heads: Sequence[int], sizes: Sequence[int], blocks: int = 1) -> int:  # fmt: skip
+    act: Activation = "gelu"
     x = b.conv(b.conv(b.input(side), widths[0] // 2, 3, 2, act), widths[0], 3, 2)
-    for width, count in zip(widths[1:], heads, strict=True):
+    for width, count, size in zip(widths[1:], heads, sizes, strict=True):
         x = b.conv(b.conv(b.conv(x, width, act=act), width, 3, 2, act, 0), width)
-        x = b.conv(_windows(b, x, 7, lambda y, count=count: _encoder(b, y, count, 4, act, True)), width, 3, groups=0)  # type: ignore[misc]
+        encode = functools.partial(_encoder, b, heads=count, ratio=4, act=act, biased=True)
+        for _ in range(blocks):
+            x = b.conv(_windows(b, x, size, encode), width, 3, groups=0)
     return b.classify(x)
 
 
@@ -149,15 +164,17 @@ def _mixed(b: Builder, side: int, widths: Sequence[int], token_widths: Sequence[
     return b.classify(b.conv(x, 4 * b.shape(x)[0], act=act))
 
 
-def _pyramid(b: Builder, side: int, width: int, heads: int, key: int, depth: int) -> int:
+def _pyramid(b: Builder, side: int, widths: Sequence[int], heads: Sequence[int], key: int, depth: int) -> int:
     x = b.input(side)
     for part in (8, 4, 2, 1):
-        x = b.conv(x, width // part, 3, 2, "none" if part == 1 else "hard_swish")
-    y = b.tokens(x)
-    for _ in range(depth):
-        y = b.add(y, b.attention(y, heads, key, True))
-        y = b.add(y, b.linear(b.linear(y, 2 * width, "hard_swish"), width))
-    return b.classify(b.as_map(y))
+        x = b.conv(x, widths[0] // part, 3, 2, "none" if part == 1 else "hard_swish")
+    for place, (width, count) in enumerate(zip(widths, heads, strict=True)):
+        y = b.tokens(b.conv(b.conv(x, 2 * width, 1, 2, "hard_swish"), width) if place else x)
+        for _ in range(depth):
+            y = b.add(y, b.attention(y, count, key, True))
+            y = b.add(y, b.linear(b.linear(y, 2 * width, "hard_swish"), width))
+        x = b.as_map(y)
+    return b.classify(x)
 
 
 def _pooling(b: Builder, side: int, widths: Sequence[int], heads: int) -> int:
@@ -236,8 +253,8 @@ _FIRST: dict[str, Make] = {
     "excited-a": _p(_inverted, side=224, widths=(16, 24, 40, 56, 104), blocks=2, kernel=(4, 5), acts=("hard_swish", "hard_sigmoid")),
     "convnext-a": _p(_convnext, side=224, widths=(32, 64, 128, 256), blocks=1),
     "mixed-a": _p(_mixed, side=224, widths=(24, 40, 56), token_widths=(0, 0, 72)),
-    "pyramid-a": _p(_pyramid, side=224, width=160, heads=4, key=16, depth=3),
-    "windowed-a": _p(_windowed, side=224, widths=(48, 96, 144), heads=(3, 5), act="gelu"),
+    "pyramid-a": _p(_pyramid, side=224, widths=(160,), heads=(4,), key=16, depth=3),
+    "windowed-a": _p(_windowed, side=224, widths=(48, 96, 144), heads=(3, 5), sizes=(7, 7)),
     "pooling-a": _p(_pooling, side=192, widths=(40, 80, 160, 320), heads=10),
     "grouped-a": _p(_bottleneck, side=192, widths=(32, 64, 144, 320), blocks=1, group=8),
     "linears-a": _p(_linears, side=14, width=192, ratio=3, count=3, act="gelu"),
@@ -262,9 +279,16 @@ FULL_SIZE: dict[str, Make] = {
     "convnext-d": _p(_convnext, side=224, widths=(48, 96, 176, 336), blocks=3),
     "grouped-d": _p(_bottleneck, side=224, widths=(40, 88, 176, 392), blocks=3, group=8),
     "pooling-c": _p(_pooling, side=224, widths=(56, 112, 208, 416), heads=13),
-    "windowed-c": _p(_windowed, side=224, widths=(64, 112, 176, 304), heads=(4, 6, 8), act="gelu"),
+    "windowed-c": _p(_windowed, side=224, widths=(64, 112, 176, 304), heads=(4, 6, 8), sizes=(7, 7, 7)),
     "residual-d": _p(_residual, side=224, widths=(56, 112, 208, 384), blocks=2),
-    "pyramid-c": _p(_pyramid, side=224, width=208, heads=4, key=16, depth=8),
+    "pyramid-c": _p(_pyramid, side=224, widths=(208,), heads=(4,), key=16, depth=8),
+    "convnext-e": _p(_convnext_by_convs, side=224, widths=(36, 72, 152, 304), depths=(2, 2, 5, 2)),
+    "pyramid-d": _p(_pyramid, side=224, widths=(144, 240, 368), heads=(4, 6, 8), key=16, depth=3),
+    "windowed-d": _p(_windowed, side=224, widths=(56, 120, 152, 304), heads=(4, 5, 10), sizes=(7, 14, 7), blocks=2),
+    "inverted-f": _p(_inverted, side=224, widths=(16, 32, 40, 112, 208), blocks=2, kernel=(6, 5), acts=("relu6", "none")),
+    "mixed-d": _p(_mixed, side=256, widths=(24, 48, 72, 88), token_widths=(0, 64, 80, 96)),
+    "transformer-g": _p(_transformer, image=(224, 16), width=160, heads=4, depth=12),
+    "excited-e": _p(_inverted, side=224, widths=(16, 32, 40, 80, 144), blocks=3, kernel=(5, 3), acts=("hard_swish", "hard_sigmoid")),
 }  # fmt: skip
 """Of the size of those whose latency is asked for."""
 _FURTHER: dict[str, Make] = {
@@ -285,9 +309,9 @@ _FURTHER: dict[str, Make] = {
     "excited-b": _p(_inverted, side=160, widths=(16, 24, 48, 112, 192), blocks=2, kernel=(4, 3), acts=("silu", "sigmoid")),
     "plain-a": _p(_plain, side=160, widths=(40, 64, 96, 192, 640), blocks=1, act="relu"),
     "grouped-b": _p(_bottleneck, side=160, widths=(48, 96, 240, 528), blocks=1, group=16),
-    "windowed-b": _p(_windowed, side=224, widths=(64, 128, 160, 320), heads=(4, 5, 10), act="gelu"),
+    "windowed-b": _p(_windowed, side=224, widths=(64, 128, 160, 320), heads=(4, 5, 10), sizes=(7, 7, 7)),
     "mixed-b": _p(_mixed, side=256, widths=(32, 40, 72, 88), token_widths=(0, 0, 88, 112)),
-    "pyramid-b": _p(_pyramid, side=160, width=288, heads=6, key=24, depth=3),
+    "pyramid-b": _p(_pyramid, side=160, widths=(288,), heads=(6,), key=24, depth=3),
     "inverted-c": _p(_inverted, side=192, widths=(16, 24, 48, 104, 176), blocks=2, kernel=(5, 5), acts=("relu6", "none")),
     "transformer-d": _p(_transformer, image=(176, 16), width=448, heads=7, depth=2),
     "linears-c": _p(_linears, side=28, width=96, ratio=4, count=3, act="none"),

@@ -83,9 +83,10 @@ class _Writer:
                 last = layer is network.layers[-1]
                 made = self._linear(read[0], network.read(layer)[-1], layer.shape[-1], layer.activation, last=last)
             case "norm":
-                width = layer.shape[-1]
-                parts = [self._constant(self._values.row((width,), around)) for around in (1.0, 0.0)]
-                made = self._op("LayerNormalization", [read[0], *parts], axis=-1, epsilon=1e-6)
+                made = self._norm(read[0], layer.shape[-1])
+            case "map_norm":
+                made = self._norm(self._op("Transpose", read, perm=[0, 2, 3, 1]), layer.shape[0])
+                made = self._op("Transpose", [made], perm=[0, 3, 1, 2])
             case "attention":
                 made = self._attention(read[0], layer)
             case "add" | "mul":
@@ -113,6 +114,10 @@ class _Writer:
             case "transpose":
                 made = self._op("Transpose", read, perm=list(layer.axes))
         self._made.append(made)
+
+    def _norm(self, x: str, width: int) -> str:
+        parts = [self._constant(self._values.row((width,), around)) for around in (1.0, 0.0)]
+        return self._op("LayerNormalization", [x, *parts], axis=-1, epsilon=1e-6)
 
     def _conv(self, x: str, channels: int, layer: Layer) -> str:
         out, window, groups = layer.shape[0], layer.window, layer.groups

@@ -60,9 +60,10 @@ class _Writer:
             case "linear":
                 made = self._linear(read[0], network.read(layer)[-1], layer.shape[-1], layer.activation)
             case "norm":
-                normed = ops.mvn(read[0], np.array([-1], np.int32), True, 1e-6, "INSIDE_SQRT")
-                scaled = ops.multiply(normed, self._row(len(layer.shape), layer.shape[-1], 1.1))
-                made = ops.add(scaled, self._row(len(layer.shape), layer.shape[-1], 0.1))
+                made = self._norm(read[0], len(layer.shape), layer.shape[-1])
+            case "map_norm":
+                last = self._norm(_transpose(read[0], (0, 2, 3, 1)), 4, layer.shape[0])
+                made = _transpose(last, (0, 3, 1, 2))
             case "attention":
                 made = self._attention(read[0], layer)
             case "add":
@@ -98,6 +99,10 @@ class _Writer:
             case "transpose":
                 made = _transpose(read[0], layer.axes)
         self._made.append(made)
+
+    def _norm(self, x: Any, rank: int, width: int) -> Any:
+        normed = ops.mvn(x, np.array([-1], np.int32), True, 1e-6, "INSIDE_SQRT")
+        return ops.add(ops.multiply(normed, self._row(rank, width, 1.1)), self._row(rank, width, 0.1))
 
     def _conv(self, x: Any, channels: int, layer: Layer) -> Any:
         out, window, groups = layer.shape[0], layer.window, layer.groups

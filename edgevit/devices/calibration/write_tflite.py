@@ -69,7 +69,7 @@ class _Writer:
             case "linear":
                 last = layer is network.layers[-1]
                 made = self._linear(self._dequantized(read[0]) if last else read[0], shape, layer.activation)
-            case "norm":
+            case "norm" | "map_norm":
                 made = self._norm(read[0])
             case "attention":
                 made = self._attention(read[0], layer)
