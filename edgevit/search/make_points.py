@@ -46,6 +46,8 @@ class PointMaker:
         self._backends = {backend.name: backend for backend in context.inputs.backends}
         self._locks: dict[object, threading.Lock] = {}
         self.candidates: dict[PointSettings, Candidate] = {}
+        self._tuned_parents: dict[str, Candidate] = {}
+        """Float models that fine-tuned int8 ones were made from, by their id; they are no points."""
         self._variants: dict[tuple[str, str], tuple[Variant, ...]] = {}
 
     def make(self, point: PointSettings, on_made: Callable[[Evaluation], None]) -> Candidate:
@@ -108,6 +110,7 @@ class PointMaker:
             self._context, self._pruned.beside(point.prune), backend, Untuned(untuned, variant), rung, dense
         )
         if tuned.candidates:
+            self._tuned_parents |= {each.id: each for each in tuned.candidates[:-1]}
             return tuned.candidates[-1]
         failed = begin(backend, point.scheme, replace(variant, slug=f"{variant.slug}-{rung}"), untuned)
         return mark_failed(failed, tuned.note or "no step of the fine-tuning answered more like the model")
@@ -162,11 +165,20 @@ class PointMaker:
         if measurement is None:
             return None
         dense = self.candidates.get(PointSettings(self._model, candidate.backend, FLOAT))
-        base = dense.p50_ms if dense and dense.p50_ms else measurement.latency_ms.p50
-        ms = base * math.prod(step.ms_after / step.ms_before for step in candidate.contributions)
+        ms = measurement.latency_ms.p50
+        if dense and dense.p50_ms and len(candidate.contributions) == self._steps_from_dense(candidate):
+            ms = dense.p50_ms * math.prod(step.ms_after / step.ms_before for step in candidate.contributions)
         spread = median_interval(measurement.samples_ms)
         scale = ms / measurement.latency_ms.p50
         return Estimate(ms, min(ms, scale * spread.low), max(ms, scale * spread.high), "measured")
+
+    def _steps_from_dense(self, candidate: Candidate) -> int:
+        """Of which one is not among the contributions where a parent was not timed, because it lost too much."""
+        known = self._tuned_parents | {each.id: each for each in self.candidates.values()}
+        steps = 0
+        while candidate.parent:
+            candidate, steps = known[candidate.parent], steps + 1
+        return steps
 
     def _divergence(self, candidate: Candidate) -> float:
         """KL(original || artifact) in nats, mean over calibration images."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +15,8 @@ pytest.importorskip("torch")
 
 from edgevit.data.sampling import RunData
 from edgevit.pipeline.context import Variant
-from edgevit.results.candidate import Candidate
+from edgevit.pipeline.tuned_candidates import Tuned
+from edgevit.results.candidate import Candidate, Contribution
 from edgevit.results.search import PointSettings
 from edgevit.search import make_points
 from edgevit.search.make_points import PointMaker
@@ -69,3 +71,33 @@ def test_a_parent_that_is_being_timed_holds_nobody_up(tmp_path: Path, monkeypatc
     ]
     assert {each.point for each in told} == set(points)
     assert len(told) == 3
+
+
+@pytest.mark.parametrize(("parent_ms", "expected"), [(7.0, 12.0 * (6.0 / 11.0) * (2.0 / 6.5)), (None, 2.4)])
+def test_a_time_follows_from_the_dense_one_only_over_parents_that_were_timed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parent_ms: float | None, expected: float
+) -> None:
+    """A float parent that loses more than the limit is not timed: what an int8 model gains on it says nothing of the dense one."""
+    inputs = make_inputs(digits_spec(export={"backends": ["onnx"]}), data=RunData(noise(4, (0,) * 4), noise(4)))
+    context = make_context(inputs, tmp_path, np.zeros((4, 4), np.float32))
+    dense = Variant("dense", tmp_path / "dense.pt2", CONTRACT, (), tmp_path / "dense.npy")
+    smaller = Contribution("resize", "resolution:20", 100, 60, 11.0, 6.0, 2.0)
+    quantized = Contribution("quantize", "static_wi8_ai8", 60, 60, 6.5, 2.0, 0.1)
+    steps = (smaller, quantized) if parent_ms else (quantized,)
+    parent = make_candidate("onnxruntime/fp32/small-quick", p50_ms=parent_ms, parent="onnxruntime/fp32/dense")
+    tuned = make_candidate("onnxruntime/static_wi8_ai8/small-quick", p50_ms=2.4, parent=parent.id, contributions=steps)
+    monkeypatch.setattr(make_points, "build", lambda *_: make_candidate("onnxruntime/fp32/dense", p50_ms=12.0))
+    monkeypatch.setattr(make_points, "make", lambda context, draft: draft)
+    monkeypatch.setattr(
+        make_points, "measure", lambda _, draft: replace(draft.candidate, artifact=make_candidate().artifact)
+    )
+    monkeypatch.setattr(make_points, "make_tuned", lambda *_: Tuned((parent, tuned)))
+    monkeypatch.setattr(PointMaker, "_divergence", lambda self, candidate: 0.01)
+    models = PrunedModels(context, cast(Any, type("T", (), {"dense": dense})))
+    monkeypatch.setattr(PrunedModels, "beside", lambda self, prune: None)
+    told: list[Evaluation] = []
+    PointMaker("net", context, models).make(
+        PointSettings("net", "onnxruntime", "static_wi8_ai8", finetune="quick"), told.append
+    )
+    assert told[-1].ms is not None
+    assert told[-1].ms.value == pytest.approx(expected)
