@@ -3,8 +3,8 @@
 - ``replay``: every point of a space of digits_vit was made once; searches by prediction and by black-box samplers are replayed on that table at
   equal cost, single changes included, and compared by the hypervolume of accuracy, latency and size up to a drop of 5 points and the fastest float model.
 - ``vit_tiny``, ``mobilenetv2``: 30 minutes on the real models, choosing on the first 445 images of imagenet_val by name. The best point within 1.0 point
-  is timed in the same rounds as the fastest file that ``edgevit compress --tokens auto --finetune auto`` finds within it (ViT-Tiny), or in each
-  runtime as int8 alone (MobileNetV2).
+  is timed in the same rounds as the fastest file that ``edgevit compress --tokens auto --finetune auto`` finds within it in the same runtime
+  (ViT-Tiny), or in each runtime as int8 alone (MobileNetV2).
 - ``table``: makes the table of the replay anew, which takes about 15 minutes; only when asked for.
 
     python -m benchmarks.search [--only replay,vit_tiny,mobilenetv2] [--data DIR] [--out DIR] [--minutes 30]
@@ -25,6 +25,7 @@ from typing import Any
 from benchmarks.imagenet import first_images
 from benchmarks.models import default_data
 from benchmarks.search_replay import TABLE, compare, keep_table, read_table
+from edgevit.backends import get_backend
 from edgevit.cli.terminal import make_progress, print_line, print_table
 from edgevit.cluster.execution import Where
 from edgevit.measure.rounds import RoundEntry, RoundSettings, measure_rounds, rounds_for
@@ -42,7 +43,9 @@ from edgevit.spec.spec import Spec
 
 TIMEOUT_S = 900.0
 MODELS = {"vit_tiny": "vit_tiny_patch16_224", "mobilenetv2": "mobilenetv2_100"}
+PASSES = {"vit_tiny": {"tokens": "auto"}, "mobilenetv2": {"tokens": "auto", "prune": "auto"}}
 ROWS = ("replay", *MODELS)
+FORMATS = {"onnxruntime": "onnx", "openvino": "openvino", "litert": "tflite"}
 LIMIT = 1.0
 """Points that the best point may lose."""
 _TABLE_SPEC: dict[str, Any] = {
@@ -135,7 +138,7 @@ def real_spec(name: str, data: Path, out: Path, **sections: Any) -> Spec:
         "preprocessing": {"crop_pct": 1.0},
     }
     images = {"evaluation": str(first_images(data, out)), "calibration": str(data / "imagenet_samples")}
-    everything = {"passes": {"tokens": "auto"}, "finetune": {"mode": "quick"}, **sections}
+    everything = {"passes": PASSES[name], "finetune": {"mode": "quick"}, **sections}
     return resolve_spec(None, None, {"model": model, "data": images, **everything})
 
 
@@ -161,13 +164,17 @@ def _figures(point: SearchPoint) -> str:
 
 
 def _against_compress(name: str, found: Search, data: Path, out: Path) -> Iterator[tuple[str, str, str]]:
-    spec = real_spec(name, data, out, finetune={"mode": "auto"})
-    with make_progress(verbose=False) as progress:
-        run = compress(spec, out / f"{name}-compress", resume=(out / f"{name}-compress").exists(), progress=progress)
     best = _best(found, found.on_front)
+    if best is None:
+        yield f"{name}: best point within {LIMIT:g} point", "none", "a point"
+        return
+    export = {"backends": [FORMATS[best.settings.backend]]}
+    spec, folder = real_spec(name, data, out, finetune={"mode": "auto"}, export=export), out / f"{name}-compress"
+    with make_progress(verbose=False) as progress:
+        run = compress(spec, folder, resume=folder.exists(), progress=progress)
     theirs = _usable(run)
-    if best is None or theirs is None:
-        yield f"{name}: best point within {LIMIT:g} point", "none" if best is None else best.id, "a point"
+    if theirs is None:
+        yield f"{name}: compress --tokens auto --finetune auto", "nothing within the limit", "a file"
         return
     pair = (_file(best, out / name), theirs)
     yield (
@@ -220,8 +227,7 @@ def _best(found: Search, points: Sequence[SearchPoint]) -> SearchPoint | None:
 def _file(point: SearchPoint, folder: Path) -> File:
     """The artifact of a point that was made."""
     artifacts = folder / point.settings.model / "artifacts" / str(point.candidate)
-    suffixes = {"onnxruntime": ".onnx", "openvino": ".xml", "litert": ".tflite"}
-    main = next(artifacts.glob(f"*{suffixes[point.settings.backend]}"))
+    main = next(artifacts.glob(f"*{get_backend(point.settings.backend).suffix}"))
     return File(point.id, point.settings.backend, main, point.settings.scheme)
 
 
