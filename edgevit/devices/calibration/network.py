@@ -108,8 +108,14 @@ class Builder:
         return self.add_layer(Layer("map_norm", (x,), self.shape(x)))
 
     def attention(self, x: int, heads: int, key: int = 0, biased: bool = False) -> int:
-        """Adds self-attention with its projections; keys are as wide as values when ``key`` is 0."""
+        """Adds self-attention with its projections; keys are as wide as values when ``key`` is 0.
+
+        Raises:
+            ValueError: the width is no multiple of the heads, and no ``key`` is given.
+        """
         width = self.shape(x)[-1]
+        if not key and width % heads:
+            raise ValueError(f"{width} channels are not {heads} heads of one width")
         return self.add_layer(Layer("attention", (x,), self.shape(x), heads=heads, key=key or width // heads, biased=biased))  # fmt: skip
 
     def add(self, x: int, y: int) -> int:

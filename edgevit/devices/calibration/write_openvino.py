@@ -157,7 +157,7 @@ class _Writer:
         else:
             split = _transpose(_reshape(made, (groups, tokens, 3, heads, key)), (2, 0, 3, 1, 4))
             q, k, v = (_part(split, place) for place in range(3))
-        q, k = self._round(q, symmetric=True), self._round(k, symmetric=True)
+        q, k = self._round(q), self._round(k)
         if layer.biased:
             scores = ops.multiply(ops.matmul(q, k, False, True), np.float32(key**-0.5))
             scores = ops.add(scores, ops.constant(self._values.row((1, heads, tokens, tokens))))
@@ -167,21 +167,15 @@ class _Writer:
         y = _reshape(_transpose(y, (0, 2, 1, 3)), (groups, tokens, heads * value))
         return self._linear(self._activate(y, "hard_swish" if narrow else "none"), heads * value, width)
 
-    def _lowest(self, x: Any, symmetric: bool) -> np.float32:
-        """Below which an activation is clipped: 0 where it cannot be negative, and in a transformer not as far from 0 as above."""
-        node = x.get_node() if isinstance(x, ov.Output) else x
-        if node.get_type_name() in _POSITIVE:
-            return np.float32(0)
-        return np.float32(-_LIMIT if symmetric or not self._transformer else -_LIMIT / 2)
-
-    def _round(self, x: Any, *, convolutional: bool = False, symmetric: bool = False) -> Any:
+    def _round(self, x: Any, *, convolutional: bool = False) -> Any:
         """Rounds what a static file multiplies, and in a ``convolutional`` network the other ops too."""
         if not self._static or (convolutional and self._transformer):
             return x
         key = _key(x)
         if key not in self._rounded:
-            low = self._lowest(x, symmetric)
-            high = np.float32(_LIMIT * 127 / 128 if low == -_LIMIT else _LIMIT)
+            node = x.get_node() if isinstance(x, ov.Output) else x
+            unsigned = node.get_type_name() in _POSITIVE
+            low, high = np.float32(0 if unsigned else -_LIMIT), np.float32(_LIMIT if unsigned else _LIMIT * 127 / 128)
             rounded = ops.fake_quantize(x, low, high, low, high, _LEVELS)
             self._rounded[key] = self._rounded[_key(rounded)] = rounded
         return self._rounded[key]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import get_args
 
-from edgevit.devices.calibration.network import Kind
+import pytest
+
+from edgevit.devices.calibration.network import Builder, Kind
 from edgevit.devices.calibration.networks import REFERENCE, networks, reference
 
 
@@ -29,3 +31,12 @@ def test_the_first_networks_have_every_kind_of_kernel() -> None:
     """When time is short, only they are timed."""
     kinds = {layer.kind for network in networks()[:22] for layer in network.layers}
     assert kinds == set(get_args(Kind))
+
+
+def test_heads_share_the_channels_evenly_unless_their_keys_are_narrow() -> None:
+    builder = Builder()
+    tokens = builder.tokens(builder.conv(builder.input(32), 144, 16, 16))
+    with pytest.raises(ValueError, match="144 channels are not 5 heads"):
+        builder.attention(tokens, 5)
+    assert builder.layers[builder.attention(tokens, 5, 16)].key == 16
+    assert builder.layers[builder.attention(tokens, 6)].key == 24
