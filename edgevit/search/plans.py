@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 from torch import nn
@@ -22,7 +23,7 @@ _REACHES = (0.7, 1.5, 2.5, 4.0)
 SEARCHED_PLANS = len(_REACHES)
 _SIZES = 3
 """Smaller images that are looked at."""
-_EFFORT = SearchEffort(trial_images=400, most_trials=6, most_later_trials=3, most_choices=2)
+_EFFORT = SearchEffort(trial_images=400, most_trials=8, most_later_trials=4)
 """Less than ``compress`` spends on its one plan: here every plan is measured again, and several are wanted."""
 
 
@@ -93,15 +94,15 @@ def searched_sizes(module: nn.Module, takes: Preprocessing) -> tuple[int, ...]:
 
 
 def _search(context: RunContext, trained: TrainedModel) -> tuple[tuple[TokenSearch, ...], str]:
-    """One search for each reach, for the first runtime; plans of one serve all, and what they cost in each is measured."""
+    """One search for each reach, each for the next runtime; plans of one serve all, and what they cost in each is measured."""
     inputs = context.inputs
     if not inputs.searches_tokens:
         return (), ""
     device = inputs.devices[0] if inputs.devices else None
     limit, found = inputs.spec.budget.max_drop, list[TokenSearch]()
     try:
-        for reach in _REACHES:
-            found.append(find_plan(context, trained.module, inputs.backends[0], device, reach * limit, _EFFORT))
+        for reach, backend in zip(_REACHES, itertools.cycle(inputs.backends), strict=False):
+            found.append(find_plan(context, trained.module, backend, device, reach * limit, _EFFORT))
     except CandidateFailed as error:
         return tuple(found), f"token plans were not searched for any further: {error.message}"
     return tuple(found), ""
