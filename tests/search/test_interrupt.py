@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 import pytest
 
 from edgevit.search.interrupt import ends_soon_after_interrupt
+
+
+@pytest.fixture(autouse=True)
+def _pythons_own_handler() -> Iterator[None]:
+    """Whatever ran before in this process: without a handler an interrupt would end it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before or signal.default_int_handler)
 
 
 def _interrupted(block: AbstractContextManager[None], *, seconds: float) -> None:
