@@ -46,7 +46,6 @@ TIMEOUT_S = 900.0
 MODELS = {"vit_tiny": "vit_tiny_patch16_224", "mobilenetv2": "mobilenetv2_100"}
 PASSES = {"vit_tiny": {"tokens": "auto"}, "mobilenetv2": {"tokens": "auto", "prune": "auto"}}
 ROWS = ("replay", *MODELS)
-FORMATS = {"onnxruntime": "onnx", "openvino": "openvino", "litert": "tflite"}
 LIMIT = 1.0
 """Points that the best point may lose."""
 _TABLE_SPEC: dict[str, Any] = {
@@ -169,7 +168,7 @@ def _against_compress(name: str, found: Search, data: Path, out: Path) -> Iterat
     if best is None:
         yield f"{name}: best point within {LIMIT:g} point", "none", "a point"
         return
-    export = {"backends": [FORMATS[best.settings.backend]]}
+    export = {"backends": [get_backend(best.settings.backend).format]}
     spec, folder = real_spec(name, data, out, finetune={"mode": "auto"}, export=export), out / f"{name}-compress"
     with make_progress(verbose=False) as progress:
         run = compress(spec, folder, resume=folder.exists(), progress=progress)

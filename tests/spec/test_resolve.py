@@ -19,10 +19,6 @@ def write(folder: Path, text: str, name: str = "spec.toml") -> Path:
     return path
 
 
-def resolve(document: dict[str, Any]) -> Spec:
-    return resolve_spec(None, None, document)
-
-
 def test_the_command_line_beats_the_file_which_beats_the_profile(tmp_path: Path) -> None:
     profile = write(
         tmp_path,
@@ -93,13 +89,15 @@ def test_a_folder_called_digits_does_not_hide_the_bundled_digits(
 ) -> None:
     (tmp_path / "digits").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert resolve({"model": {"name": "a"}, "data": {"evaluation": "digits"}}).data.evaluation == "digits"
+    assert (
+        resolve_spec(None, None, {"model": {"name": "a"}, "data": {"evaluation": "digits"}}).data.evaluation == "digits"
+    )
 
 
 def test_the_home_folder_is_expanded_in_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "val").mkdir()
-    spec = resolve({"model": {"name": "a", "weights": "~/w.pt"}, "data": {"evaluation": "~/val"}})
+    spec = resolve_spec(None, None, {"model": {"name": "a", "weights": "~/w.pt"}, "data": {"evaluation": "~/val"}})
     assert (spec.model.weights, spec.data.evaluation) == (tmp_path / "w.pt", str(tmp_path / "val"))
 
 

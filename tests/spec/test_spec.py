@@ -14,12 +14,6 @@ from edgevit.spec.spec import Spec
 from edgevit.spec.token_plan import FORMS, parse_plans
 
 
-def write(folder: Path, text: str, name: str = "spec.toml") -> Path:
-    path = folder / name
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
 def resolve(document: dict[str, Any]) -> Spec:
     return resolve_spec(None, None, document)
 
@@ -32,8 +26,8 @@ def test_a_name_alone_is_a_spec() -> None:
 
 
 def test_every_error_is_told_at_once_with_its_path_and_the_nearest_key(tmp_path: Path) -> None:
-    path = write(
-        tmp_path,
+    path = tmp_path / "spec.toml"
+    path.write_text(
         'sead = 1\n[model]\nname = "digits_vit"\nweigths = "x"\n[model.preprocessing]\ncrop_pct = 2.0\n'
         '[measure]\nmin_runs = 3\n[export]\nschemes = ["statik_wi8_ai8"]\n[passes]\ntokens = "evil:0.7@4"\n',
     )
@@ -120,7 +114,8 @@ def test_tokens_and_form_have_defaults_and_are_part_of_the_digest() -> None:
 
 
 def test_the_digest_is_of_what_is_asked_not_of_how(tmp_path: Path) -> None:
-    file = write(tmp_path, 'seed = 0\n[budget]\nmax_drop = 1.0\n[model]\nname = "a"\n')
+    file = tmp_path / "spec.toml"
+    file.write_text('seed = 0\n[budget]\nmax_drop = 1.0\n[model]\nname = "a"\n')
     spec = resolve_spec(file, None, {})
     assert spec.sha256 == resolve({"model": {"name": "a"}}).sha256
     assert spec.sha256 != resolve({"model": {"name": "b"}}).sha256
