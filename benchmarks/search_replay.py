@@ -94,6 +94,7 @@ class TableNetwork:
 
     name = "digits_vit"
     adds_up = True
+    max_drop = 1.0
 
     def __init__(self, table: Table) -> None:
         """Begins with nothing made; latencies of single changes are those of the fastest runtime, as in a search."""

@@ -44,6 +44,10 @@ class Network(Protocol):
         """All that may be made, with the choices of layers that the integer program proposes."""
 
     @property
+    def max_drop(self) -> float:
+        """That the user allows, in points or the unit of the metric."""
+
+    @property
     def singles(self) -> Singles:
         """What single changes cost."""
 

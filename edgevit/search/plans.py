@@ -18,7 +18,7 @@ from edgevit.spec.token_plan import AUTO, Plan, ResizePlan, parse_any_plan, pars
 from edgevit.tokens.plan import check_plan
 from edgevit.tokens.resize import smaller_sizes
 
-_REACHES = (0.7, 1.5, 2.5, 4.0)
+_REACHES = (0.7, 1.0, 1.5, 2.5, 4.0)
 """Multiples of the drop allowed for which a plan is searched for: int8 follows, or fine-tuning."""
 SEARCHED_PLANS = len(_REACHES)
 _SIZES = 3

@@ -49,6 +49,11 @@ class SearchedNetwork:
         return self.precision.additivity is None or self.precision.additivity.holds
 
     @property
+    def max_drop(self) -> float:
+        """That the user allows, in points or the unit of the metric."""
+        return self.spec.budget.max_drop
+
+    @property
     def noise_points(self) -> float:
         """Of a drop, by the number of images: about a tenth of them change their class at 0.1 nats."""
         return max(0.1, 100 * math.sqrt(0.1 / max(1, len(self.context.inputs.images.ids))))

@@ -1,7 +1,11 @@
-"""Chooses points by prediction: single changes added up, corrected by what was made, the largest expected gain first."""
+"""Chooses points by prediction: single changes added up, corrected by what was made, the largest expected gain first.
+
+Of each batch one point is chosen for the fastest one within the drop allowed, the others for the front.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,7 +15,7 @@ import numpy as np
 from edgevit.results.search import PointSettings
 from edgevit.search.axes import Axes
 from edgevit.search.network import Evaluation, Network
-from edgevit.search.propose import Option, Proposals, is_dominated
+from edgevit.search.propose import Option, Proposals, Within, is_dominated
 from edgevit.search.proxy import Predicted, Proxy
 from edgevit.search.space import FLOAT, parents, to_make
 
@@ -99,11 +103,22 @@ class ByPrediction:
         everything = not all(network.adds_up for network in self._networks)
         options = self._options(made)
         proposals = Proposals(self._axes, options, self._seed + len(made))
-        ranked = proposals.batch(self.front(made), most, seconds, everything=everything)
+        ranked = proposals.batch(
+            self.front(made), most, seconds, limits=self._within(made) if self._by_time else {}, everything=everything
+        )
         predicted = {option.point: option.predicted for option in options}
         for each in ranked:
             self.forecasts |= {point: predicted[point] for point in each.option.seconds if point in predicted}
         return tuple(each.option.point for each in ranked)
+
+    def _within(self, made: Made) -> dict[str, Within]:
+        """Of each model of which a point was timed that keeps the drop allowed."""
+        limits = {network.name: network.max_drop for network in self._networks}
+        fastest = dict[str, float]()
+        for point, each in made.items():
+            if each.counts and each.amounts and each.amounts.ms and each.amounts.drop <= limits[point.model]:
+                fastest[point.model] = min(each.amounts.ms, fastest.get(point.model, math.inf))
+        return {model: Within(limits[model], ms) for model, ms in fastest.items()}
 
     def front(self, made: Made) -> np.ndarray:
         """Returns the points that were made and count, float64 [points, objectives]."""

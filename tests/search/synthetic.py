@@ -59,6 +59,7 @@ class SyntheticNetwork:
     """Standard deviation of the logarithm of what predictions miss."""
     adds_up: bool = True
     noise_points: float = 0.3
+    max_drop: float = 1.0
     made: list[PointSettings] = field(default_factory=list)
     fails: tuple[str, ...] = ()
     """Ids of points that cannot be made."""

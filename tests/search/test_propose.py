@@ -7,7 +7,7 @@ import pytest
 
 from edgevit.results.search import PointSettings
 from edgevit.search.factors import Corrected
-from edgevit.search.propose import Option, Proposals, is_dominated
+from edgevit.search.propose import Option, Proposals, Within, is_dominated
 from edgevit.search.proxy import Predicted
 from tests.search.synthetic import axes
 
@@ -49,6 +49,28 @@ def test_what_adds_nothing_is_made_only_where_everything_is() -> None:
     worse = [_option("worse", 3.0, 9.0)]
     assert _names(worse, 1) == []
     assert _names(worse, 1, everything=True) == ["worse"]
+
+
+def test_a_point_that_may_be_the_fastest_within_the_limit_comes_first() -> None:
+    """The front gains more elsewhere; of two that may keep the limit, the likelier one is made."""
+    options = [
+        _option("large", 2.5, 1.0),
+        _option("likely", 0.9, 9.0, spread=0.3),
+        _option("unlikely", 1.4, 9.0, spread=0.3),
+    ]
+    assert _names(options, 1) == ["large"]
+    chosen = Proposals(axes(), options, 0).batch(FRONT, 2, limits={"net": Within(1.0, 10.0)})
+    assert [each.option.point.tokens for each in chosen] == ["likely", "large"]
+
+
+@pytest.mark.parametrize(("drop", "ms"), [(0.5, 9.95), (1.5, 5.0)], ids=["no faster", "beyond the limit"])
+def test_what_cannot_be_the_fastest_within_the_limit_is_not_made_for_it(drop: float, ms: float) -> None:
+    assert Proposals(axes(), [_option("point", drop, ms)], 0).rank_within({"net": Within(1.0, 10.0)}) == []
+
+
+def test_the_improvement_within_a_limit_is_a_share_of_the_latency_in_the_draws_that_keep_it() -> None:
+    (ranked,) = Proposals(axes(), [_option("point", 0.5, 6.0)], 0).rank_within({"net": Within(1.0, 10.0)})
+    assert ranked.gain == pytest.approx(0.4)
 
 
 @pytest.mark.parametrize(

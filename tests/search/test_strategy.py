@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
+
 import numpy as np
 import pytest
 
+from edgevit.results.search import PointSettings
 from edgevit.search.front import hypervolume
 from edgevit.search.loop import Loop
 from edgevit.search.network import Evaluation
@@ -77,3 +80,29 @@ def test_what_was_not_timed_is_not_on_the_front() -> None:
     point = network.points[0]
     made = {point: Evaluation(point, network.amounts(point), "rejected", ("slower",))}
     assert not len(ByPrediction([network], axes(), 0).front(made))
+
+
+class _Timed(SyntheticNetwork):
+    """Time passes only as points take it."""
+
+    now = 0.0
+
+    def make_together(self, points: Sequence[PointSettings], on_made: Callable[[Evaluation], None]) -> None:
+        before = len(self.made)
+        super().make_together(points, on_made)
+        self.now += sum(map(self.seconds, self.made[before:]))
+
+
+@pytest.mark.parametrize("name", ["a", "b", "c"])
+def test_the_fastest_point_within_the_drop_allowed_is_found_though_it_takes_a_fine_tuning(name: str) -> None:
+    """Its minutes buy little of the front, which would spend them on others."""
+    network = _Timed(name=name, error=0.05)
+    budget = Budget(20.0, None, clock=lambda: network.now)
+    loop = Loop([network], ByPrediction([network], axes(name), 0, by_time=True), budget)
+    loop.run(1)
+
+    def fastest(points: Iterable[PointSettings]) -> float:
+        found = (network.amounts(point) for point in points)
+        return min(each.ms for each in found if each.ms and each.drop <= network.max_drop)
+
+    assert fastest(loop.made) <= 1.02 * fastest(network.points)
