@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from edgevit import units
 from edgevit.report.markdown_text import code, escape, section
+from edgevit.report.pruning import pruning_of_search
 from edgevit.results.search import AdditivityRecord, Estimate, Search, SearchedModel, SearchPoint
 
 _MOST = 40
@@ -24,7 +25,7 @@ def search_report(search: Search) -> str:
         section("Rejected or failed", (*_TITLES, "why"), _with_reasons(search), (2, 3, 4)),
         section("Predicted: may be on the front, and were not made", _TITLES, _rows(search, "predicted"), (2, 3, 4)),
         section("Not run: dominated by prediction", _TITLES, _rows(search, "not run"), (2, 3, 4)),
-        *(_model(model) for model in search.models),
+        *(_model(search, model) for model in search.models),
     ]
     return "\n\n".join(filter(None, parts)) + "\n"
 
@@ -92,7 +93,7 @@ def _size(estimate: Estimate | None) -> str:
     return ("" if estimate.source == "measured" else "≈ ") + units.size(estimate.value)
 
 
-def _model(model: SearchedModel) -> str:
+def _model(search: Search, model: SearchedModel) -> str:
     layers = f", and {model.layers} modules that may stay in float one by one" if model.layers else ""
     lines = [
         f"## {escape(model.name)}",
@@ -103,6 +104,7 @@ def _model(model: SearchedModel) -> str:
         lines.append(_additivity(model.additivity))
     if any("prune" in each.settings or "mlp=" in each.settings for each in model.singles):
         lines.append("Pruning without training reaches little; no speed is promised from it, the front decides.")
+        lines += [f"- {escape(line)}" for line in pruning_of_search(search, model.name)]
     plans = [(each.settings, f"{each.divergence:.3g}", f"{100 * each.mac_share:.0f} %") for each in model.singles]
     lines.append(section("Single changes", ("change", "KL, nats", "MACs"), plans, (1, 2)).replace("## ", "### ", 1))
     ranked = sorted(model.layer_singles, key=lambda each: -each.divergence)[:12]

@@ -18,7 +18,7 @@ import pytest
 from edgevit.store.store import open_store
 from tests.cluster.clusters import ROOT, cluster
 
-TASKS, KILLS = 30, 20
+TASKS, KILLS = 60, 20
 _DRIVER = """
 import sys
 from functools import partial
@@ -83,6 +83,7 @@ def test_twenty_kills(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_clus
             again |= {number for number in known if after[f"numbered {number}"] > before[f"numbered {number}"]}
     executions = sum(times().values())
     print(f"{TASKS} tasks, killed {kills} times: {executions} executions, {len(again)} of them of recorded tasks")
+    assert kills == KILLS
     assert int(out) == sum(number**2 for number in range(TASKS))
     assert again == set()
     assert recorded(tmp_path) == set(range(TASKS))
