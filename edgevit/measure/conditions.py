@@ -37,6 +37,9 @@ MOST_OF_FREE_CORES = 0.25
 """Share of the cores left free by the measurement that other processes may keep busy on a machine with many cores."""
 MOST_SWITCHES_PER_SECOND = 50.0
 """For each thread: how often the kernel may take a core from the measuring process."""
+LEAST_SWITCHING_CORES = 0.1
+"""Cores that other processes keep busy where they are what takes cores away: with less, a process takes them from itself.
+OpenVINO's threads that hand an inference to each other make hundreds of such switches a second on a quiet machine."""
 LEAST_CLOCK = 0.9
 """Share of the highest clock of all bursts."""
 MOST_DISTURBED = 1 / 3
@@ -174,7 +177,8 @@ def disturbances(
     if activity.other_cores is not None and activity.other_cores > max(MOST_OTHER_CORES, MOST_OF_FREE_CORES * free):
         found.append(Disturbance("other processes", activity.other_cores))
     switches = (activity.involuntary_switches or 0) / activity.seconds
-    if switches > MOST_SWITCHES_PER_SECOND * threads:
+    by_others = activity.other_cores is None or activity.other_cores > LEAST_SWITCHING_CORES
+    if by_others and switches > MOST_SWITCHES_PER_SECOND * threads:
         found.append(Disturbance("context switches", switches))
     if activity.clock_mhz and highest_clock_mhz and activity.clock_mhz < LEAST_CLOCK * highest_clock_mhz:
         found.append(Disturbance("clock", activity.clock_mhz / highest_clock_mhz))

@@ -96,12 +96,17 @@ def test_a_quiet_machine_disturbs_nothing() -> None:
     [
         ({"steal_share": 0.12}, "steal time 12 %"),
         ({"other_cores": 0.9}, "other processes used 0.9 cores"),
-        ({"involuntary_switches": 60}, "120 involuntary context switches per second"),
+        ({"involuntary_switches": 60, "other_cores": 0.15}, "120 involuntary context switches per second"),
+        ({"involuntary_switches": 60, "other_cores": None}, "120 involuntary context switches per second"),
         ({"clock_mhz": 1200.0}, "the clock was at 50 % of its highest"),
     ],
 )
 def test_each_disturbance_is_named(changes: dict[str, float], reason: str) -> None:
     assert reasons(replace(QUIET, **changes), highest_clock_mhz=2400.0) == [reason]  # type: ignore[arg-type]
+
+
+def test_threads_of_the_measuring_process_that_take_turns_disturb_nothing() -> None:
+    assert reasons(replace(QUIET, involuntary_switches=300)) == []
 
 
 def test_where_more_cores_are_free_others_may_use_more() -> None:
