@@ -162,10 +162,12 @@ def open_network(model: OpenedModel, context: RunContext, budget: Budget) -> Sea
     trained = run_model_passes(context)
     dense_ms = measure_dense(context, trained)
     near = _updated(context.inputs.spec, "budget", max_drop=model.spec.budget.max_drop)
-    found = find_plans(replace(context, inputs=replace(context.inputs, spec=near)), trained, model.spec.passes.tokens)
-    fastest = min(dense_ms, key=lambda name: dense_ms[name])
-    backend = next(each for each in context.inputs.backends if each.name == fastest)
-    plans = measure_plans(context, trained, found.plans, backend, lambda: budget.has_left(_AFTER_SINGLES))
+    backends = sorted(
+        (each for each in context.inputs.backends if each.name in dense_ms), key=lambda each: dense_ms[each.name]
+    )
+    near_context = replace(context, inputs=replace(context.inputs, spec=near))
+    found = find_plans(near_context, trained, model.spec.passes.tokens, backends)
+    plans = measure_plans(context, trained, found.plans, backends[0], lambda: budget.has_left(_AFTER_SINGLES))
     pruned = PrunedModels(context, trained)
     prunes, _ = named_prunings(model.spec.passes.prune, context.inputs)
     return SearchedNetwork(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import nn
 
+from edgevit.backends import Backend
 from edgevit.errors import CandidateFailed, UsageError
 from edgevit.pipeline.context import RunContext
 from edgevit.pipeline.model_passes import TrainedModel
-from edgevit.pipeline.token_search.effort import SearchEffort
 from edgevit.pipeline.token_search.find import find_plan
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.token_search import TokenSearch
@@ -19,12 +19,11 @@ from edgevit.tokens.plan import check_plan
 from edgevit.tokens.resize import smaller_sizes
 
 _REACHES = (0.7, 1.0, 1.5, 2.5, 4.0)
-"""Multiples of the drop allowed for which a plan is searched for: int8 follows, or fine-tuning."""
-SEARCHED_PLANS = len(_REACHES)
+"""Multiples of the drop allowed for which a plan is searched for in the runtime that is fastest in float: int8 follows, or fine-tuning."""
+_OTHERS_REACHES = (1.0, 1.5)
+"""The same in each other runtime, whose latency falls at other numbers of tokens, and which may be the fastest in int8."""
 _SIZES = 3
 """Smaller images that are looked at."""
-_EFFORT = SearchEffort(trial_images=400, most_trials=8, most_later_trials=4)
-"""Less than ``compress`` spends on its one plan: here every plan is measured again, and several are wanted."""
 
 
 @dataclass(frozen=True)
@@ -39,20 +38,26 @@ class SearchedPlans:
     notes: tuple[str, ...]
 
 
-def find_plans(context: RunContext, trained: TrainedModel, tokens: str) -> SearchedPlans:
+def searched_plans(backends: int) -> int:
+    """Returns for how many plans is searched, of which some may be the same, in so many runtimes."""
+    return len(_REACHES) + len(_OTHERS_REACHES) * (backends - 1)
+
+
+def find_plans(context: RunContext, trained: TrainedModel, tokens: str, backends: Sequence[Backend]) -> SearchedPlans:
     """Returns the plans to search among.
 
     Args:
         context: The run of the model; its limit is the drop that the user allows.
         trained: The model after the passes that change its weights.
         tokens: As ``passes.tokens`` of the spec has it.
+        backends: That the model runs in, the fastest first.
     """
     takes = context.inputs.model.preprocessing
     named, refused, is_searched = named_plans(trained.module, tokens, takes.input_size)
     if not is_searched:
         return SearchedPlans(named, refused, (), ())
     sizes = tuple(ResizePlan("resolution", size) for size in searched_sizes(trained.module, takes))
-    searches, failure = _search(context, trained)
+    searches, failure = _search(context, trained, backends)
     found = tuple(parse_any_plan(search.plan) for search in searches if search.plan)
     return SearchedPlans(
         tuple(dict.fromkeys((*named, *sizes, *found))), refused, searches, (failure,) if failure else ()
@@ -93,16 +98,21 @@ def searched_sizes(module: nn.Module, takes: Preprocessing) -> tuple[int, ...]:
     return () if takes.input == "array" else smaller_sizes(module, takes.input_size)[:_SIZES]
 
 
-def _search(context: RunContext, trained: TrainedModel) -> tuple[tuple[TokenSearch, ...], str]:
-    """One search for each reach, each for the next runtime; plans of one serve all, and what they cost in each is measured."""
+def _search(
+    context: RunContext, trained: TrainedModel, backends: Sequence[Backend]
+) -> tuple[tuple[TokenSearch, ...], str]:
+    """One search for each reach and runtime; plans of one serve all, and what they cost in each is measured."""
     inputs = context.inputs
     if not inputs.searches_tokens:
         return (), ""
     device = inputs.devices[0] if inputs.devices else None
     limit, found = inputs.spec.budget.max_drop, list[TokenSearch]()
+    fastest, *others = backends
+    asked = [(fastest, reach) for reach in _REACHES]
+    asked += [(other, reach) for other in others for reach in _OTHERS_REACHES]
     try:
-        for reach, backend in zip(_REACHES, itertools.cycle(inputs.backends), strict=False):
-            found.append(find_plan(context, trained.module, backend, device, reach * limit, _EFFORT))
+        for backend, reach in asked:
+            found.append(find_plan(context, trained.module, backend, device, reach * limit))
     except CandidateFailed as error:
         return tuple(found), f"token plans were not searched for any further: {error.message}"
     return tuple(found), ""
