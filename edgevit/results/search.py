@@ -7,12 +7,12 @@ import json
 import re
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import TypeAdapter
 
 from edgevit.errors import UsageError
-from edgevit.results.document import from_json
+from edgevit.results.document import LATER, from_json
 from edgevit.results.measurement import Host
 from edgevit.results.token_search import TokenSearch
 
@@ -156,6 +156,8 @@ class PlanSingle:
     """MACs over those of the dense model."""
     weight_share: float = 1.0
     """Parameters over those of the dense model."""
+    drop: Annotated[float | None, LATER] = None
+    """On the images that points are judged on, where a token search has counted it: in percentage points or the unit of the metric."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from edgevit.search.costs import candidate_seconds
 from edgevit.search.divergence import DIVERGENCE_IMAGES
 from edgevit.search.model_space import Asked, model_space
 from edgevit.search.open_search import OpenedModel, open_models
-from edgevit.search.plans import named_plans, searched_plans, searched_sizes
+from edgevit.search.plans import MOST_PLANS, named_plans, searched_sizes
 from edgevit.search.pruned_models import named_prunings
 from edgevit.search.request import SearchRequest, check_request
 
@@ -111,8 +111,7 @@ def _planned(model: OpenedModel, jobs: int) -> PlannedModel:
     plans = list(map(str, named))
     if searches:
         plans += [f"resolution:{size}" for size in searched_sizes(module, takes)]
-        count = searched_plans(len(inputs.backends)) if inputs.searches_tokens else 0
-        plans += [f"{_STANDS_FOR}{number}" for number in range(count)]
+        plans += [f"{_STANDS_FOR}{number}" for number in range(MOST_PLANS if inputs.searches_tokens else 0)]
     plans = list(dict.fromkeys(plans))
     asked = Asked(model.name, model.spec, inputs, inputs.target(cost.has_attention))
     prunes, refused_prunes = named_prunings(model.spec.passes.prune, inputs)

@@ -168,6 +168,7 @@ def open_network(model: OpenedModel, context: RunContext, budget: Budget) -> Sea
     near_context = replace(context, inputs=replace(context.inputs, spec=near))
     found = find_plans(near_context, trained, model.spec.passes.tokens, backends)
     plans = measure_plans(context, trained, found.plans, backends[0], lambda: budget.has_left(_AFTER_SINGLES))
+    singles = [replace(single, drop=found.drops.get(single.settings)) for single in plans.singles]
     pruned = PrunedModels(context, trained)
     prunes, _ = named_prunings(model.spec.passes.prune, context.inputs)
     return SearchedNetwork(
@@ -176,7 +177,7 @@ def open_network(model: OpenedModel, context: RunContext, budget: Budget) -> Sea
         context=context,
         trained=trained,
         found=found,
-        plan_singles=replace(plans, singles=(*plans.singles, *map(pruned.single, prunes))),
+        plan_singles=replace(plans, singles=(*singles, *map(pruned.single, prunes))),
         maker=PointMaker(model.name, context, pruned),
         dense_ms=dense_ms,
     )

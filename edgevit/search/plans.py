@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from torch import nn
 
 from edgevit.backends import Backend
@@ -14,14 +17,17 @@ from edgevit.pipeline.model_passes import TrainedModel
 from edgevit.pipeline.token_search.find import find_plan
 from edgevit.results.artifact import Preprocessing
 from edgevit.results.token_search import TokenSearch
+from edgevit.search.front import front_places
 from edgevit.spec.token_plan import AUTO, Plan, ResizePlan, parse_any_plan, parse_plans
 from edgevit.tokens.plan import check_plan
 from edgevit.tokens.resize import smaller_sizes
 
-_REACHES = (0.7, 1.0, 1.5, 2.5, 4.0)
-"""Multiples of the drop allowed for which a plan is searched for in the runtime that is fastest in float: int8 follows, or fine-tuning."""
-_OTHERS_REACHES = (1.0, 1.5)
-"""The same in each other runtime, whose latency falls at other numbers of tokens, and which may be the fastest in int8."""
+_REACHES = (2.8, 0.7)
+"""Multiples of the drop allowed for which a plan is searched for in each runtime, as ``compress`` does: fine-tuning follows, or int8."""
+_FURTHEST = 4.0
+"""Multiple of the drop allowed up to which plans that a search has tried are looked at."""
+MOST_PLANS = 14
+"""That are measured, besides those that a spec names: those found, then those tried whose drop is nearest to the one allowed."""
 _SIZES = 3
 """Smaller images that are looked at."""
 
@@ -37,10 +43,11 @@ class SearchedPlans:
     """That proposed plans."""
     notes: tuple[str, ...]
 
-
-def searched_plans(backends: int) -> int:
-    """Returns for how many plans is searched, of which some may be the same, in so many runtimes."""
-    return len(_REACHES) + len(_OTHERS_REACHES) * (backends - 1)
+    @property
+    def drops(self) -> dict[str, float]:
+        """Of the plans and sizes that were tried, in points or the unit of the metric."""
+        sizes = {f"resolution:{size.size}": size.drop_points for search in self.searches for size in search.sizes}
+        return sizes | {tried.plan: tried.drop_points for search in self.searches for tried in search.tried}
 
 
 def find_plans(context: RunContext, trained: TrainedModel, tokens: str, backends: Sequence[Backend]) -> SearchedPlans:
@@ -58,10 +65,33 @@ def find_plans(context: RunContext, trained: TrainedModel, tokens: str, backends
         return SearchedPlans(named, refused, (), ())
     sizes = tuple(ResizePlan("resolution", size) for size in searched_sizes(trained.module, takes))
     searches, failure = _search(context, trained, backends)
-    found = tuple(parse_any_plan(search.plan) for search in searches if search.plan)
+    found = tuple(map(parse_any_plan, worth_making(searches, context.inputs.spec.budget.max_drop)))
     return SearchedPlans(
         tuple(dict.fromkeys((*named, *sizes, *found))), refused, searches, (failure,) if failure else ()
     )
+
+
+def worth_making(searches: Sequence[TokenSearch], max_drop: float) -> tuple[str, ...]:
+    """Returns the plans that searches have found, and those they have tried that no other of the same runtime is faster and loses less than.
+
+    Args:
+        searches: Of one model.
+        max_drop: That the user allows, in points or the unit of the metric.
+    """
+    found = [search.plan for search in searches if search.plan]
+    tried = dict[str, float]()
+    for backend in dict.fromkeys(search.backend for search in searches):
+        own = [search for search in searches if search.backend == backend]
+        plans = [
+            each
+            for search in own
+            for each in search.tried
+            if each.predicted_ms < (search.dense_ms or math.inf) and each.drop_points <= _FURTHEST * max_drop
+        ]
+        values = np.array([(each.predicted_ms, each.drop_points) for each in plans]).reshape(len(plans), 2)
+        tried |= {plans[place].plan: plans[place].drop_points for place in front_places(values)}
+    nearest = sorted(tried, key=lambda plan: (abs(tried[plan] - max_drop), plan))
+    return tuple(dict.fromkeys((*found, *nearest)))[:MOST_PLANS]
 
 
 def named_plans(
@@ -107,11 +137,8 @@ def _search(
         return (), ""
     device = inputs.devices[0] if inputs.devices else None
     limit, found = inputs.spec.budget.max_drop, list[TokenSearch]()
-    fastest, *others = backends
-    asked = [(fastest, reach) for reach in _REACHES]
-    asked += [(other, reach) for other in others for reach in _OTHERS_REACHES]
     try:
-        for backend, reach in asked:
+        for backend, reach in itertools.product(backends, _REACHES):
             found.append(find_plan(context, trained.module, backend, device, reach * limit))
     except CandidateFailed as error:
         return tuple(found), f"token plans were not searched for any further: {error.message}"

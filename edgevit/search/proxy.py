@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from edgevit.results.search import NONE, LayerSingle, PlanSingle, PointSettings
-from edgevit.search.drop_map import DropMap
+from edgevit.search.drop_map import Base, DropMap
 from edgevit.search.factors import Corrected, Factors, Parts, Prior
 from edgevit.search.space import FLOAT, Change
 from edgevit.spec.schemes import SCHEMES, Scheme
@@ -114,15 +114,20 @@ class Proxy:
             [self._size_parts(point) for point, _ in known],
             [_log(amounts.bytes, self._bytes(point)) for point, amounts in known],
         )
-        evaluated = [amounts for point, amounts in made.items() if point.changes]
-        self._drops = DropMap([each.divergence for each in evaluated], [each.drop for each in evaluated], noise_points)
+        evaluated = {point: amounts for point, amounts in made.items() if point.changes}
+        self._drops = DropMap(
+            [each.divergence for each in evaluated.values()],
+            [each.drop for each in evaluated.values()],
+            noise_points,
+            list(map(self._base, evaluated)),
+        )
 
     def predict(self, point: PointSettings) -> Predicted:
         """Returns what a point is expected to have, with 80 % intervals."""
         divergence = self._divergences.correct(self._divergence(point), self._divergence_parts(point))
         return Predicted(
             divergence,
-            self._drops.drop(divergence),
+            self._drops.drop(divergence, self._base(point)),
             self._latencies.correct(self._ms(point), self._latency_parts(point)),
             self._sizes.correct(self._bytes(point), self._size_parts(point)),
         )
@@ -142,6 +147,18 @@ class Proxy:
     @property
     def _layer_nats(self) -> float:
         return max(_LEAST_NATS, sum(layer.divergence for layer in self._singles.layers))
+
+    def _base(self, point: PointSettings) -> Base | None:
+        """What it is tuned from, else its model in float in any runtime, else what a token search saw of its plan; None for none of these."""
+        untuned = replace(point, finetune=NONE)
+        if point.finetune != NONE and untuned in self._made:
+            return _as_base(self._made[untuned])
+        model = (point.tokens, point.prune)
+        for other, amounts in self._made.items():
+            if other != point and (other.scheme, other.finetune, other.tokens, other.prune) == (FLOAT, NONE, *model):
+                return _as_base(amounts)
+        single = self._singles.changes.get(point.tokens) if point.prune == NONE else None
+        return Base(single.divergence, single.drop) if single and single.drop is not None else None
 
     def _tells(self, point: PointSettings) -> bool:
         """Whether a point is more than one single change, or a change that was only assumed, so that its error tells something."""
@@ -280,6 +297,10 @@ class Proxy:
         if point.scheme != FLOAT and self._dense(point.backend, point.scheme) is None:
             parts["size of a scheme"] = 3.0
         return parts
+
+
+def _as_base(amounts: Amounts) -> Base:
+    return Base(amounts.divergence, amounts.drop)
 
 
 def _model_changes(point: PointSettings) -> Sequence[str]:
