@@ -168,8 +168,9 @@ def _against_compress(name: str, found: Search, data: Path, out: Path) -> Iterat
     if best is None:
         yield f"{name}: best point within {LIMIT:g} point", "none", "a point"
         return
-    export = {"backends": [get_backend(best.settings.backend).format]}
-    spec, folder = real_spec(name, data, out, finetune={"mode": "auto"}, export=export), out / f"{name}-compress"
+    file_format = get_backend(best.settings.backend).format
+    spec = real_spec(name, data, out, finetune={"mode": "auto"}, export={"backends": [file_format]})
+    folder = out / f"{name}-compress-{file_format}"
     with make_progress(verbose=False) as progress:
         run = compress(spec, folder, resume=folder.exists(), progress=progress)
     theirs = _usable(run)
