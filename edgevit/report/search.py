@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from edgevit import units
 from edgevit.report.markdown_text import code, escape, section
-from edgevit.report.pruning import pruning_of_search
+from edgevit.report.pruning import pruning_lines
 from edgevit.results.search import AdditivityRecord, Estimate, Search, SearchedModel, SearchPoint
 
 _MOST = 40
@@ -104,7 +104,7 @@ def _model(search: Search, model: SearchedModel) -> str:
         lines.append(_additivity(model.additivity))
     if any("prune" in each.settings or "mlp=" in each.settings for each in model.singles):
         lines.append("Pruning without training reaches little; no speed is promised from it, the front decides.")
-        lines += [f"- {escape(line)}" for line in pruning_of_search(search, model.name)]
+        lines += [f"- {escape(line)}" for line in pruning_lines(search, model.name)]
     plans = [(each.settings, f"{each.divergence:.3g}", f"{100 * each.mac_share:.0f} %") for each in model.singles]
     lines.append(section("Single changes", ("change", "KL, nats", "MACs"), plans, (1, 2)).replace("## ", "### ", 1))
     ranked = sorted(model.layer_singles, key=lambda each: -each.divergence)[:12]

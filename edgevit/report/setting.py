@@ -6,7 +6,6 @@ from edgevit import units
 from edgevit.report.conditions import conditions_text
 from edgevit.report.front import max_drop
 from edgevit.report.metric import judge_title, judge_unit, metric_of, score_text
-from edgevit.report.pruning import pruning_of_run
 from edgevit.report.table import has_final_round, has_labels, outside_round
 from edgevit.results.run import Run
 
@@ -32,7 +31,6 @@ def notes_of(run: Run) -> tuple[str, ...]:
         )
     if any(candidate.predictions for candidate in run.candidates):
         notes.append("predictions are not measurements; they have a table of their own, each with its interval")
-    notes += pruning_of_run(run)
     return tuple(notes)
 
 

@@ -1,58 +1,56 @@
-"""Whether the report says that pruning was worth it, or was not."""
+"""Whether the report of a search says that pruning was worth it, or was not."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from edgevit.report.pruning import pruning_of_run, pruning_of_search
-from edgevit.results.artifact import PassRecord
-from edgevit.results.candidate import Candidate
+import pytest
+
+from edgevit.report.pruning import pruning_lines
 from edgevit.results.search import SearchPoint
-from tests.factories import make_candidate, make_run, make_search, make_search_point
+from tests.factories import make_search, make_search_point
 
 
-def _made(variant: str, top1: float, p50_ms: float, *passes: tuple[str, str], backend: str = "litert") -> Candidate:
-    records = tuple(PassRecord(name, settings, 2, 1) for name, settings in passes)
-    return replace(make_candidate(f"{backend}/fp32/{variant}", top1=top1, p50_ms=p50_ms), passes=records)
+def _point(drop: float, ms: float, **settings: str) -> SearchPoint:
+    made = make_search_point(drop=drop, ms=ms)
+    return replace(made, settings=replace(made.settings, **settings))
 
 
-PRUNED = _made("mlp-0.25-full", 0.82, 9.0, ("prune", "mlp=0.25"), ("finetune", "full"))
-SMALLER = _made("resolution-26", 0.821, 8.9, ("resize", "resolution:26"))
+PRUNED = _point(0.7, 9.0, prune="mlp=0.25", finetune="full")
+
+
+def _lines(*points: SearchPoint) -> tuple[str, ...]:
+    found = make_search(*points)
+    return pruning_lines(found, found.models[0].name)
 
 
 def test_a_smaller_image_without_training_that_is_as_fast_and_loses_less_is_named() -> None:
-    slow = _made("resolution-28", 0.827, 9.1, ("resize", "resolution:28"))
-    (line,) = pruning_of_run(make_run(make_candidate(), PRUNED, SMALLER, slow))
-    assert "does not beat resolution:26 fp32 (change -0.60, 8.90 ms), which needs no training" in line
-    assert "mlp=0.25 tuned full fp32 (change -0.70, 9.00 ms)" in line
+    (line,) = _lines(PRUNED, _point(0.6, 8.9, tokens="resolution:26"), _point(0.1, 9.1, tokens="resolution:28"))
+    assert "does not beat" in line
+    assert "resolution-26" in line
+    assert "(change -0.60, 8.90 ms), which needs no training" in line
 
 
 def test_pruning_that_loses_less_is_told() -> None:
-    worse = replace(SMALLER, accuracy=_made("x", 0.81, 9.0).accuracy)
-    (line,) = pruning_of_run(make_run(PRUNED, worse))
-    assert "beats the best plan without training that is as fast, resolution:26" in line
+    (line,) = _lines(PRUNED, _point(0.8, 8.9, tokens="resolution:26"))
+    assert "beats the best plan without training that is as fast" in line
 
 
-def test_what_was_trained_or_is_slower_or_of_another_runtime_is_no_rival() -> None:
-    tuned = replace(SMALLER, passes=(*SMALLER.passes, PassRecord("finetune", "quick", 2, 2)))
-    slower = _made("resolution-28", 0.827, 9.1, ("resize", "resolution:28"))
-    elsewhere = _made("resolution-26", 0.827, 5.0, ("resize", "resolution:26"), backend="openvino")
-    (line,) = pruning_of_run(make_run(PRUNED, tuned, slower, elsewhere))
+@pytest.mark.parametrize(
+    "other",
+    [
+        _point(0.0, 8.0, tokens="resolution:26", finetune="quick"),
+        _point(0.0, 9.1, tokens="resolution:26"),
+        _point(0.0, 5.0, tokens="resolution:26", backend="litert"),
+        _point(0.0, 5.0),
+    ],
+    ids=["trained", "slower", "another runtime", "no plan"],
+)
+def test_what_is_no_rival(other: SearchPoint) -> None:
+    (line,) = _lines(PRUNED, other)
     assert "no plan without training is as fast" in line
 
 
-def test_nothing_is_said_where_nothing_was_pruned_or_all_of_it_rejected() -> None:
-    assert pruning_of_run(make_run(make_candidate(), SMALLER)) == ()
-    assert pruning_of_run(make_run(replace(PRUNED, status="rejected"), SMALLER)) == ()
-
-
-def test_a_search_says_the_same_of_its_points_within_the_drop_allowed() -> None:
-    def point(drop: float, ms: float, **settings: str) -> SearchPoint:
-        made = make_search_point(drop=drop, ms=ms)
-        return replace(made, settings=replace(made.settings, **settings))
-
-    found = make_search(point(0.8, 5.0, prune="mlp=0.25"), point(0.5, 4.0, tokens="resolution:26"), point(9.0, 1.0))
-    (line,) = pruning_of_search(found, found.models[0].name)
-    assert "does not beat" in line and "resolution" in line
-    beyond = make_search(point(9.0, 5.0, prune="mlp=0.25"))
-    assert pruning_of_search(beyond, beyond.models[0].name) == ()
+def test_nothing_is_said_where_nothing_was_pruned_or_it_loses_too_much() -> None:
+    assert _lines(_point(0.6, 8.9, tokens="resolution:26")) == ()
+    assert _lines(_point(9.0, 5.0, prune="mlp=0.25")) == ()
