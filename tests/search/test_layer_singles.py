@@ -27,6 +27,7 @@ from edgevit.quantization.simulate import Int8Scheme, LayerNumerics  # noqa: E40
 from edgevit.results.artifact import Preprocessing  # noqa: E402
 from edgevit.search import layer_singles as singles  # noqa: E402
 from edgevit.search.additivity import check_additivity  # noqa: E402
+from edgevit.search.divergence import DIVERGENCE_IMAGES
 from edgevit.search.layer_singles import LayerSingles, LayerSinglesJob, measure_layers  # noqa: E402
 from edgevit.spec.spec import ModelSpec  # noqa: E402
 
@@ -106,7 +107,7 @@ def test_layers_of_vit_tiny_add_up(shared_data: Path, tmp_path: Path) -> None:
         ModelSpec(name="vit_tiny_patch16_224", weights=shared_data / "weights" / "vit_tiny_patch16_224.safetensors"),
         0,
     )
-    images = sample_images(open_images(str(shared_data / "imagenet_samples")), 48, 0, "calibration")
+    images = sample_images(open_images(str(shared_data / "imagenet_samples")), DIVERGENCE_IMAGES, 0, "calibration")
     prepared = prepare_images(PrepareImagesJob(images.samples, model.preprocessing, tmp_path / "images.npy"))
     program = capture(model.module, model.preprocessing.input_size)
     save_program(program, tmp_path / "model.pt2")
