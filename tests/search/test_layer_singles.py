@@ -27,7 +27,7 @@ from edgevit.quantization.simulate import Int8Scheme, LayerNumerics  # noqa: E40
 from edgevit.results.artifact import Preprocessing  # noqa: E402
 from edgevit.search import layer_singles as singles  # noqa: E402
 from edgevit.search.additivity import check_additivity  # noqa: E402
-from edgevit.search.divergence import DIVERGENCE_IMAGES
+from edgevit.search.divergence import DIVERGENCE_IMAGES  # noqa: E402
 from edgevit.search.layer_singles import LayerSingles, LayerSinglesJob, measure_layers  # noqa: E402
 from edgevit.spec.spec import ModelSpec  # noqa: E402
 
