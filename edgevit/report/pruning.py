@@ -55,4 +55,4 @@ def _ms(point: SearchPoint) -> float:
 
 
 def _text(point: SearchPoint) -> str:
-    return f"{point.settings.id.partition('/')[2]} (change {-_drop(point):+.2f}, {units.milliseconds(_ms(point))})"
+    return f"{point.settings.id.partition('/')[2]} (change {0.0 - _drop(point):+.2f}, {units.milliseconds(_ms(point))})"
