@@ -5,7 +5,7 @@
 - ``vit_tiny``, ``mobilenetv2``: 30 minutes on the real models, choosing on the first 445 images of imagenet_val by name. The best point within 1.0 point
   is timed in the same rounds as the fastest file that ``edgevit compress --tokens auto --finetune auto`` finds within it in the same runtime
   (ViT-Tiny); its smaller image is made in int8 in every runtime, and timed beside int8 alone (MobileNetV2).
-- ``table``: makes the table of the replay anew, which takes about 15 minutes; only when asked for.
+- ``table``: makes the table of the replay anew, which takes about 5 quiet minutes; only when asked for.
 
     python -m benchmarks.search [--only replay,vit_tiny,mobilenetv2] [--data DIR] [--out DIR] [--minutes 30]
 

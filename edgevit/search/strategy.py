@@ -1,6 +1,6 @@
 """Chooses points by prediction: single changes added up, corrected by what was made, the largest expected gain first.
 
-Of each batch one point is chosen for the fastest one within the drop allowed, the others for the front.
+Where minutes are limited, one point of each batch is chosen for the fastest one within the drop allowed, the others for the front.
 """
 
 from __future__ import annotations
