@@ -1,24 +1,27 @@
 """Predictions of a calibrated host against measurements, on networks that no calibration saw: ``make bench-host``.
 
-Exports timm models and token-reduced ones to every runtime, in float32 and in the int8 that a run would try first; runs
+Exports timm models and token-reduced ones (--models: those that nothing was chosen with, or the ones whose errors the
+features and networks of a calibration were chosen with) to every runtime, in float32 and in the int8 that a run would try first; runs
 ``edgevit devices calibrate``; times each file twice, each time in a fresh process, beside the reference network in the same
 rounds; and compares the predicted with the measured time, both divided by the reference's. What is done is kept in --out: a
 run that was stopped goes on, and a second one measures nothing anew. Files take some 15 minutes on two cores, the calibration
 5, the timing 6.
 
-    python -m benchmarks.host_predictions [--out DIR] [--files DIR] [--device FILE] [--only NAME] [--force] [--files-only]
+    python -m benchmarks.host_predictions [--models unseen|known] [--out DIR] [--files DIR] [--device FILE] [--only NAME] [--force] [--files-only]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import get_args
 
+from benchmarks.host_files import make_files
+from benchmarks.host_models import MODELS, ModelMaker, Set
 from edgevit.backends import get_backend
 from edgevit.cli.terminal import make_progress, print_line, print_message, print_table
 from edgevit.commands.calibrate import HostCalibration, calibrate_machine
@@ -64,8 +67,9 @@ class Row:
 def main() -> None:
     """Makes files, calibrates, times and prints the table; exit 1 where it is less than what has to be reached."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", choices=get_args(Set), default="unseen")
     parser.add_argument("--out", type=Path, default=Path("runs") / "bench-host")
-    parser.add_argument("--files", type=Path, help="folder of the exported files; OUT/files when not given")
+    parser.add_argument("--files", type=Path, help="folder of the exported files; OUT/files-MODELS when not given")
     parser.add_argument("--device", type=Path, help="file of devices calibrate; OUT/host.toml when not given")
     parser.add_argument("--only", help="models whose names begin so")
     parser.add_argument("--force", action="store_true", help="calibrate even a busy machine")
@@ -73,25 +77,22 @@ def main() -> None:
     parser.add_argument("--no-export", action="store_true", help="take only files that were made before")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    folder = arguments.files or arguments.out / "files"
+    folder = arguments.files or arguments.out / f"files-{arguments.models}"
     if not arguments.no_export:
-        _make_files(folder, arguments.only)
+        _make_files(MODELS[arguments.models], folder, arguments.only)
     if arguments.files_only:
         return
     device = _device(arguments.device or arguments.out / "host.toml", arguments.force)
     times = _times(_files(folder, arguments.only), arguments.out / "times.json")
     rows = list(_rows(device, times))
-    (arguments.out / "rows.json").write_text(
+    (arguments.out / f"rows-{arguments.models}.json").write_text(
         json.dumps([{**asdict(row), "error": row.error} for row in rows], indent=1)
     )
     raise SystemExit(0 if _print(rows) else 1)
 
 
-def _make_files(folder: Path, only: str | None) -> None:
-    from benchmarks.host_files import make_files
-    from benchmarks.host_models import MODELS
-
-    for name, make in MODELS.items():
+def _make_files(models: Mapping[str, ModelMaker], folder: Path, only: str | None) -> None:
+    for name, make in models.items():
         if only is None or name.startswith(only):
             try:
                 list(make_files({name: make}, folder))

@@ -9,6 +9,8 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator
 
+from edgevit.devices.calibration.reorders import reorders
+from edgevit.devices.calibration.sums import fused_sums
 from edgevit.devices.kernels import Kernel, kernels
 from edgevit.results.graph import Graph
 
@@ -39,6 +41,10 @@ def graph_features(graph: Graph) -> dict[str, float]:
             total[name] += value
     for name, value in _op_features(graph, float_prefix(graph)):
         total[name] += value
+    for numerics, values in reorders(graph):
+        prefix = _PREFIX.get(numerics, float_prefix(graph))
+        total[f"{prefix}moved reorder"] += values
+        total[f"{prefix}kernels reorder"] += 1.0
     total[CONSTANT] = 1.0
     return {name: value for name, value in total.items() if value}
 
@@ -47,6 +53,7 @@ def features_of_kernels(graph: Graph) -> list[tuple[Kernel, dict[str, float]]]:
     """Returns the kernels of a graph, each with its features that are not those of single ops."""
     floats, ops = float_prefix(graph), {op.name: op for op in graph.ops}
     rounded = {name for op in graph.ops if op.native == "QuantizeLinear" for name in op.inputs}
+    sums: frozenset[str] = frozenset() if graph.format == "tflite" else fused_sums(graph)
     found = []
     for kernel in kernels(graph):
         if kernel.family == "pooling" and kernel.light:
@@ -57,6 +64,9 @@ def features_of_kernels(graph: Graph) -> list[tuple[Kernel, dict[str, float]]]:
             prefix = _PREFIX["int8_static"] if int8 else floats
             moved = float(kernel.read + kernel.written)
             found.append((kernel, {f"{prefix}moved {kind}": moved, f"{prefix}kernels pooling": 1.0}))
+        elif kernel.name in sums:
+            prefix, moved = _PREFIX.get(kernel.numerics, floats), float(kernel.read + kernel.written)
+            found.append((kernel, {f"{prefix}moved sum": moved, f"{prefix}kernels sum": 1.0}))
         else:
             found.append((kernel, kernel_features(kernel, floats)))
     return found
@@ -112,7 +122,7 @@ def _convolution(kernel: Kernel) -> dict[str, float]:
     padded = kernel.macs * _padded(out) / out
     kind = "1x1" if name == "1x1" else "conv"
     return {
-        f"macs {name}": kernel.macs,
+        f"macs {name}": padded if name == "stem" else kernel.macs,
         f"macs {kind} padded": padded,
         f"read {kind}": float(kernel.read),
         f"written {kind}": float(kernel.written),
@@ -155,7 +165,9 @@ def _op_features(graph: Graph, floats: str) -> Iterator[tuple[str, float]]:
             yield f"{prefix}kernels gates", 1.0
         if native.startswith("pad"):
             yield f"{prefix}moved padding", 2.0 * values
-        if op.kind in ("elementwise", "activation") and len(set(data)) == 1:
+        if native == "relu":
+            yield f"{prefix}relu", values
+        elif op.kind in ("elementwise", "activation") and len(set(data)) == 1:
             yield f"{prefix}pointwise", values
             yield f"{prefix}pointwise ops", 1.0
         for name in set(data):

@@ -107,8 +107,10 @@ class Builder:
         """Adds a normalization over the channels of each pixel of a map."""
         return self.add_layer(Layer("map_norm", (x,), self.shape(x)))
 
-    def attention(self, x: int, heads: int, key: int = 0, biased: bool = False) -> int:
-        """Adds self-attention with its projections; keys are as wide as values when ``key`` is 0.
+    def attention(self, x: int, heads: int, key: int = 0, biased: bool = False, of: int | None = None) -> int:
+        """Adds attention with its projections, to the tokens of ``x`` itself or of another layer.
+
+        Keys are as wide as values when ``key`` is 0.
 
         Raises:
             ValueError: the width is no multiple of the heads, and no ``key`` is given.
@@ -116,7 +118,8 @@ class Builder:
         width = self.shape(x)[-1]
         if not key and width % heads:
             raise ValueError(f"{width} channels are not {heads} heads of one width")
-        return self.add_layer(Layer("attention", (x,), self.shape(x), heads=heads, key=key or width // heads, biased=biased))  # fmt: skip
+        read = (x,) if of is None else (x, of)
+        return self.add_layer(Layer("attention", read, self.shape(x), heads=heads, key=key or width // heads, biased=biased))  # fmt: skip
 
     def add(self, x: int, y: int) -> int:
         """Adds a sum."""

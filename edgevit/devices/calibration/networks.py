@@ -76,7 +76,8 @@ def _excite(b: Builder, x: int, act: Activation, gate: Activation) -> int:
 def _inverted(b: Builder, side: int, widths: Sequence[int], blocks: int, kernel: tuple[int, int], acts: tuple[Activation, Activation]) -> int:  # fmt: skip
     expand, window = kernel
     act, gate = acts
-    x = b.conv(b.input(side), widths[0], 3, 2, act)
+    x = b.conv(b.conv(b.input(side), 2 * widths[0], 3, 2, act), 2 * widths[0], 3, 1, act, 0)
+    x = b.conv(x, widths[0])
     for width in widths:
         for block in range(blocks):
             inner = b.shape(x)[0] * expand
@@ -88,7 +89,7 @@ def _inverted(b: Builder, side: int, widths: Sequence[int], blocks: int, kernel:
     return b.classify(b.conv(x, 4 * b.shape(x)[0], act=act), 1000)
 
 
-def _convnext(b: Builder, side: int, widths: Sequence[int], blocks: int, window: int = 7) -> int:
+def _convnext(b: Builder, side: int, widths: Sequence[int], blocks: int, window: int = 7, heads: int = 0) -> int:
     x = b.conv(b.input(side), widths[0], 4, 4)
     for place, width in enumerate(widths):
         x = b.map_norm(x)
@@ -97,6 +98,8 @@ def _convnext(b: Builder, side: int, widths: Sequence[int], blocks: int, window:
         for _ in range(blocks):
             y = b.norm(b.tokens(b.conv(x, width, window, groups=0), "last_tokens"))
             x = b.add(x, b.as_map(b.linear(b.linear(y, 4 * width, "gelu"), width), "last_map"))
+        if heads and place >= 2:
+            x = b.as_map(_encoder(b, b.tokens(x), heads, 4))
     return b.classify(x)
 
 
@@ -177,6 +180,40 @@ def _pyramid(b: Builder, side: int, widths: Sequence[int], heads: Sequence[int],
     return b.classify(x)
 
 
+def _reducing(b: Builder, widths: Sequence[int], heads: Sequence[int], factors: Sequence[int], depth: int) -> int:
+    """Attention to the tokens of a smaller map, and a depthwise convolution between two linear layers."""
+    x = b.conv(b.input(224), widths[0], 7, 4)
+    for place, (width, count, factor) in enumerate(zip(widths, heads, factors, strict=True)):
+        y = b.norm(b.tokens(b.conv(x, width, 3, 2) if place else x))
+        for _ in range(depth):
+            z = b.norm(y)
+            fewer = b.norm(b.tokens(b.conv(b.as_map(z), width, factor, factor))) if factor > 1 else None
+            y = b.add(y, b.attention(z, count, of=fewer))
+            z = b.conv(b.as_map(b.linear(b.norm(y), 4 * width)), 4 * width, 3, groups=0)
+            y = b.add(y, b.linear(b.activate(b.tokens(z), "gelu"), width))
+        x = b.as_map(b.norm(y))
+    return b.classify(x)
+
+
+def _depthwise_first(b: Builder, side: int, widths: Sequence[int], blocks: int, window: int, acts: tuple[Activation, Activation]) -> int:  # fmt: skip
+    """Depthwise convolutions before the layer that widens; every other one is followed by excitation when it is gated."""
+    act, gate = acts
+    x = b.conv(b.conv(b.input(side), widths[0] // 2, 3, 2, act), widths[0], 3, 2, act)
+    for place, width in enumerate(widths):
+        if place:
+            x = b.conv(b.conv(x, b.shape(x)[0], window, 2, groups=0), width)
+        for block in range(blocks):
+            y = b.conv(x, width, window, groups=0)
+            if gate != "none" and block % 2 == 0:
+                y = _excite(b, y, "relu", gate)
+            if gate == "none":
+                y = b.conv(b.conv(b.conv(y, 3 * width, act=act), 3 * width, 3, 1, act, 0), width)
+            else:
+                y = b.conv(b.conv(y, 2 * width, act=act), width)
+            x = b.add(x, y)
+    return b.classify(x)
+
+
 def _pooling(b: Builder, side: int, widths: Sequence[int], heads: int) -> int:
     x = b.conv(b.conv(b.input(side), widths[0] // 2, 3, 2, "relu"), widths[0], 3, 2, "relu")
     for place, width in enumerate(widths):
@@ -193,6 +230,13 @@ def _convs(b: Builder, side: int, width: int, count: int, window: int = 1, group
     for _ in range(count):
         x = b.conv(x, width, window, 1, "relu", groups)
     return b.classify(x)
+
+
+def _beside(b: Builder, side: int, width: int, out: int, window: int, stride: int, count: int, depthwise: bool = False) -> int:  # fmt: skip
+    """Convolutions of one map, or of the image when ``width`` is 0: none makes what the next one reads."""
+    x = b.conv(b.input(side * 4), width, 4, 4) if width else b.input(side)
+    found = [b.mean(b.conv(x, out, window, stride, "relu", 0 if depthwise else 1)) for _ in range(count)]
+    return b.classify(functools.reduce(b.concat, found))
 
 
 def _linears(b: Builder, side: int, width: int, ratio: int, count: int, act: Activation) -> int:
@@ -270,6 +314,14 @@ _FIRST: dict[str, Make] = {
     "pools-max": _p(_pools, side=28, width=96, count=3, kind="max_pool"),
     "pools-average": _p(_pools, side=28, width=96, count=3, kind="avg_pool"),
     "moves": _p(_moves, side=28, width=96, count=3),
+    "stems-3x3": _p(_beside, side=224, width=0, out=32, window=3, stride=2, count=4),
+    "stems-4x4": _p(_beside, side=224, width=0, out=48, window=4, stride=4, count=4),
+    "stems-16x16": _p(_beside, side=224, width=0, out=160, window=16, stride=16, count=3),
+    "strided-a": _p(_beside, side=56, width=48, out=96, window=3, stride=2, count=3),
+    "strided-b": _p(_beside, side=14, width=176, out=256, window=3, stride=2, count=3),
+    "strided-2x2": _p(_beside, side=28, width=96, out=208, window=2, stride=2, count=3),
+    "depthwise-3-strided": _p(_beside, side=56, width=96, out=96, window=3, stride=2, count=6, depthwise=True),
+    "depthwise-5-strided": _p(_beside, side=28, width=160, out=160, window=5, stride=2, count=6, depthwise=True),
 }  # fmt: skip
 FULL_SIZE: dict[str, Make] = {
     "inverted-e": _p(_inverted, side=224, widths=(24, 32, 56, 88, 176), blocks=3, kernel=(6, 3), acts=("relu6", "none")),
@@ -289,6 +341,10 @@ FULL_SIZE: dict[str, Make] = {
     "mixed-d": _p(_mixed, side=256, widths=(24, 48, 72, 88), token_widths=(0, 56, 88, 104)),
     "transformer-g": _p(_transformer, image=(224, 16), width=128, heads=2, depth=12),
     "excited-e": _p(_inverted, side=224, widths=(16, 32, 40, 80, 144), blocks=3, kernel=(5, 3), acts=("hard_swish", "hard_sigmoid")),
+    "reducing-a": _p(_reducing, widths=(48, 80, 144, 208), heads=(1, 2, 4, 8), factors=(8, 4, 2, 1), depth=2),
+    "convnext-f": _p(_convnext, side=224, widths=(24, 40, 88, 160), blocks=2, window=5, heads=4),
+    "depthwise-first-a": _p(_depthwise_first, side=224, widths=(32, 80, 176, 336), blocks=3, window=3, acts=("gelu", "sigmoid")),
+    "depthwise-first-b": _p(_depthwise_first, side=224, widths=(32, 48, 112, 144), blocks=3, window=5, acts=("relu", "none")),
 }  # fmt: skip
 """Of the size of those whose latency is asked for."""
 _FURTHER: dict[str, Make] = {

@@ -6,7 +6,7 @@ _PRIOR = {"macs": 5e-9, "weights": 4e-8, "moved": 3e-8, "read": 3e-8, "written":
 """Costs by the first word of a feature, as a share of the reference network's time."""
 _OTHER_PRIORS = {
     "macs depthwise 3": 1.5e-8, "macs depthwise 5": 1.5e-8, "macs depthwise 7": 1.5e-8, "macs conv padded": 2e-9,
-    "macs 1x1 padded": 2e-9, "pointwise": 1e-8, "pointwise ops": 5e-4, "constant": 5e-3, "conversion": 4e-8,
+    "macs 1x1 padded": 2e-9, "pointwise": 1e-8, "pointwise ops": 5e-4, "relu": 2e-9, "constant": 5e-3, "conversion": 4e-8,
 }  # fmt: skip
 _INT8_SHARE = 0.35
 """Of the cost of a multiplication in float."""

@@ -88,7 +88,7 @@ class _Writer:
                 made = self._norm(self._op("Transpose", read, perm=[0, 2, 3, 1]), layer.shape[0])
                 made = self._op("Transpose", [made], perm=[0, 3, 1, 2])
             case "attention":
-                made = self._attention(read[0], layer)
+                made = self._attention(read[0], read[-1], network.layers[layer.inputs[-1]].shape[1], layer)
             case "add" | "mul":
                 made = self._op(layer.kind.capitalize(), read)
             case "mean":
@@ -190,17 +190,25 @@ class _Writer:
                 error = self._plain("Erf", [self._plain("Div", [x, root])])
                 return self._op("Mul", [x, self._op("Mul", [half, self._op("Add", [error, one])])])
 
-    def _attention(self, x: str, layer: Layer) -> str:
+    def _attention(self, x: str, of: str, others: int, layer: Layer) -> str:
+        """Writes attention of ``x`` to the tokens of ``of``, which has ``others`` of them."""
         groups, tokens, width = layer.shape
         heads, key = layer.heads, layer.key
         narrow = heads * key != width
         if self._numbers == "int8_dynamic" and not narrow and not layer.biased:
-            parts = [self._linear(x, width, width) for _ in range(3)]
+            parts = [self._linear(each, width, width) for each in (x, of, of)]
             y = self._plain("Attention", parts, q_num_heads=heads, kv_num_heads=heads)
             return self._linear(y, width, width)
         value = 2 * key if narrow else key
-        made = self._linear(x, width, heads * (2 * key + value))
-        if narrow:
+        if of != x:
+            q = self._reshape(self._linear(x, width, width), (groups, tokens, heads, key))
+            q = self._op("Transpose", [q], perm=[0, 2, 1, 3])
+            made = self._reshape(self._linear(of, width, 2 * width), (groups, others, 2, heads, key))
+            split = self._op("Transpose", [made], perm=[2, 0, 3, 1, 4])
+            k, v = (self._part(split, place) for place in range(2))
+            k = self._op("Transpose", [k], perm=[0, 1, 3, 2])
+        elif narrow:
+            made = self._linear(x, width, heads * (2 * key + value))
             split = self._reshape(made, (groups, tokens, heads, 2 * key + value))
             sizes = self._constant(np.array([key, key, value], np.int64))
             names = [f"{split}_{part}" for part in "qkv"]
@@ -208,6 +216,7 @@ class _Writer:
             orders = ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3])
             q, k, v = (self._op("Transpose", [name], perm=order) for name, order in zip(names, orders, strict=True))
         else:
+            made = self._linear(x, width, 3 * width)
             split = self._op("Transpose", [self._reshape(made, (groups, tokens, 3, heads, key))], perm=[2, 0, 3, 1, 4])
             q, k, v = (self._part(split, place) for place in range(3))
             k = self._op("Transpose", [k], perm=[0, 1, 3, 2])

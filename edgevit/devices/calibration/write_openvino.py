@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,9 @@ class _Writer:
         self._made: list[Any] = []
         """Node of each layer."""
         self._rounded: dict[str, Any] = {}
+        self._smoothed: dict[str, Any] = {}
+        self._moved: dict[str, tuple[Any, Callable[[Any], Any]]] = {}
+        """What each tensor that was only moved was moved from, and how: NNCF rounds before moves."""
 
     def model(self, name: str) -> ov.Model:
         """Returns what was written."""
@@ -64,10 +68,10 @@ class _Writer:
             case "norm":
                 made = self._norm(read[0], len(layer.shape), layer.shape[-1])
             case "map_norm":
-                last = self._norm(_transpose(read[0], (0, 2, 3, 1)), 4, layer.shape[0])
-                made = _transpose(last, (0, 3, 1, 2))
+                last = self._norm(self._transpose(read[0], (0, 2, 3, 1)), 4, layer.shape[0])
+                made = self._transpose(last, (0, 3, 1, 2))
             case "attention":
-                made = self._attention(read[0], layer)
+                made = self._attention(read[0], read[-1], network.layers[layer.inputs[-1]].shape[1], layer)
             case "add":
                 made = ops.add(*(self._round(x, convolutional=True) for x in read))
             case "mul":
@@ -87,23 +91,22 @@ class _Writer:
                 self._keep_rounded(parts[0], made)
             case "flat_tokens":
                 channels, height, width = network.read(layer)
-                made = _transpose(_reshape(read[0], (1, channels, height * width)), (0, 2, 1))
+                made = self._transpose(self._reshape(read[0], (1, channels, height * width)), (0, 2, 1))
             case "flat_map":
-                made = _reshape(_transpose(read[0], (0, 2, 1)), (1, *layer.shape))
+                made = self._reshape(self._transpose(read[0], (0, 2, 1)), (1, *layer.shape))
             case "last_tokens":
-                made = _reshape(_transpose(read[0], (0, 2, 3, 1)), layer.shape)
+                made = self._reshape(self._transpose(read[0], (0, 2, 3, 1)), layer.shape)
             case "last_map":
                 channels, height, width = layer.shape
-                made = _transpose(_reshape(read[0], (1, height, width, channels)), (0, 3, 1, 2))
+                made = self._transpose(self._reshape(read[0], (1, height, width, channels)), (0, 3, 1, 2))
             case "reshape":
-                made = _reshape(read[0], layer.shape)
-                self._keep_rounded(read[0], made)
+                made = self._reshape(read[0], layer.shape)
             case "transpose":
-                made = _transpose(read[0], layer.axes)
+                made = self._transpose(read[0], layer.axes)
         self._made.append(made)
 
     def _norm(self, x: Any, rank: int, width: int) -> Any:
-        normed = ops.mvn(x, np.array([-1], np.int32), True, 1e-6, "INSIDE_SQRT")
+        normed = ops.mvn(self._round(x, convolutional=True), np.array([-1], np.int32), True, 1e-6, "INSIDE_SQRT")
         return ops.add(ops.multiply(normed, self._row(rank, width, 1.1)), self._row(rank, width, 0.1))
 
     def _conv(self, x: Any, channels: int, layer: Layer) -> Any:
@@ -121,7 +124,7 @@ class _Writer:
         return self._activate(ops.add(made, bias), layer.activation)
 
     def _linear(self, x: Any, width: int, out: int, act: Activation = "none") -> Any:
-        product = ops.matmul(self._round(x), self._weights((out, width), width, 1), False, True)
+        product = ops.matmul(self._round(self._smooth(x)), self._weights((out, width), width, 1), False, True)
         rank = len(product.get_output_shape(0))
         return self._activate(ops.add(product, self._row(rank, out, 0.01)), act)
 
@@ -144,18 +147,27 @@ class _Writer:
             case "gelu":
                 return _polynomial_gelu(x) if self._static and self._transformer else ops.gelu(x, "ERF")
 
-    def _attention(self, x: Any, layer: Layer) -> Any:
+    def _attention(self, x: Any, of: Any, others: int, layer: Layer) -> Any:
+        """Writes attention of ``x`` to the tokens of ``of``, which has ``others`` of them."""
         groups, tokens, width = layer.shape
         heads, key = layer.heads, layer.key
         narrow = heads * key != width
         value = 2 * key if narrow else key
-        made = self._linear(x, width, heads * (2 * key + value))
-        if narrow:
-            split = _reshape(made, (groups, tokens, heads, 2 * key + value))
+        if of is not x:
+            q = self._transpose(
+                self._reshape(self._linear(x, width, width), (groups, tokens, heads, key)), (0, 2, 1, 3)
+            )
+            made = self._reshape(self._linear(of, width, 2 * width), (groups, others, 2, heads, key))
+            split = self._transpose(made, (2, 0, 3, 1, 4))
+            k, v = (_part(split, place) for place in range(2))
+        elif narrow:
+            made = self._linear(x, width, heads * (2 * key + value))
+            split = self._reshape(made, (groups, tokens, heads, 2 * key + value))
             parts = ops.variadic_split(split, np.array(3), np.array([key, key, value]))
-            q, k, v = (_transpose(parts.output(place), (0, 2, 1, 3)) for place in range(3))
+            q, k, v = (self._transpose(parts.output(place), (0, 2, 1, 3)) for place in range(3))
         else:
-            split = _transpose(_reshape(made, (groups, tokens, 3, heads, key)), (2, 0, 3, 1, 4))
+            made = self._linear(x, width, 3 * width)
+            split = self._transpose(self._reshape(made, (groups, tokens, 3, heads, key)), (2, 0, 3, 1, 4))
             q, k, v = (_part(split, place) for place in range(3))
         q, k = self._round(q), self._round(k)
         if layer.biased:
@@ -164,7 +176,7 @@ class _Writer:
             y = ops.matmul(ops.softmax(scores, 3), v, False, False)
         else:
             y = ops.scaled_dot_product_attention(q, k, v)
-        y = _reshape(_transpose(y, (0, 2, 1, 3)), (groups, tokens, heads * value))
+        y = self._reshape(self._transpose(y, (0, 2, 1, 3)), (groups, tokens, heads * value))
         return self._linear(self._activate(y, "hard_swish" if narrow else "none"), heads * value, width)
 
     def _round(self, x: Any, *, convolutional: bool = False) -> Any:
@@ -172,6 +184,10 @@ class _Writer:
         if not self._static or (convolutional and self._transformer):
             return x
         key = _key(x)
+        if key not in self._rounded and key in self._moved:
+            source, move = self._moved[key]
+            rounded = move(self._round(source))
+            self._rounded[key] = self._rounded[_key(rounded)] = rounded
         if key not in self._rounded:
             node = x.get_node() if isinstance(x, ov.Output) else x
             unsigned = node.get_type_name() in _POSITIVE
@@ -179,6 +195,27 @@ class _Writer:
             rounded = ops.fake_quantize(x, low, high, low, high, _LEVELS)
             self._rounded[key] = self._rounded[_key(rounded)] = rounded
         return self._rounded[key]
+
+    def _smooth(self, x: Any) -> Any:
+        """Divides what a linear layer of a quantized transformer reads, channel by channel, as SmoothQuant does."""
+        if not (self._static and self._transformer):
+            return x
+        if _key(x) not in self._smoothed:
+            shape = (x if isinstance(x, ov.Output) else x.output(0)).get_shape()
+            self._smoothed[_key(x)] = ops.multiply(x, self._row(len(shape), shape[-1], 0.9))
+        return self._smoothed[_key(x)]
+
+    def _reshape(self, x: Any, shape: Shape) -> Any:
+        return self._move(x, lambda given: ops.reshape(given, np.array(shape, np.int64), False))
+
+    def _transpose(self, x: Any, axes: Shape) -> Any:
+        return self._move(x, lambda given: ops.transpose(given, np.array(axes, np.int64)))
+
+    def _move(self, x: Any, move: Callable[[Any], Any]) -> Any:
+        made = move(x)
+        self._moved[_key(made)] = (x, move)
+        self._keep_rounded(x, made)
+        return made
 
     def _keep_rounded(self, x: Any, made: Any) -> None:
         """Notes that what only moves rounded values gives rounded ones."""
@@ -199,14 +236,6 @@ class _Writer:
 def _key(x: Any) -> str:
     output = x if isinstance(x, ov.Output) else x.output(0)
     return f"{output.get_node().get_friendly_name()}:{output.get_index()}"
-
-
-def _reshape(x: Any, shape: Shape) -> Any:
-    return ops.reshape(x, np.array(shape, np.int64), False)
-
-
-def _transpose(x: Any, axes: Shape) -> Any:
-    return ops.transpose(x, np.array(axes, np.int64))
 
 
 def _part(x: Any, place: int) -> Any:

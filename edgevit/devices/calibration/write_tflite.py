@@ -72,7 +72,7 @@ class _Writer:
             case "norm" | "map_norm":
                 made = self._norm(read[0])
             case "attention":
-                made = self._attention(read[0], layer)
+                made = self._attention(read[0], read[-1], layer)
             case "add" | "mul":
                 made = self._pair(layer.kind.upper(), read[0], read[1])
             case "mean":
@@ -189,21 +189,33 @@ class _Writer:
         scaled = self._pair("MUL", x, self._reshape(root, one))
         return self._pair("ADD", scaled, self._reshape(shift, one))
 
-    def _attention(self, x: int, layer: Layer) -> int:
+    def _attention(self, x: int, of: int, layer: Layer) -> int:
+        """Adds attention of ``x`` to the tokens of ``of``."""
         groups, tokens, width = layer.shape
+        others = self._shapes[of][1]
         heads, key = layer.heads, layer.key
         value = width // heads if key * heads == width else 2 * key
-        made = self._linear(x, (groups, tokens, heads * (2 * key + value)))
         batch = groups * heads
         if value == key:
-            split = self._reshape(made, (groups, tokens, 3, heads, key))
-            split = self._transpose(split, (2, 0, 3, 1, 4))
-            parts = [self._slice(split, 0, place, 1) for place in range(3)]
+            if of == x:
+                split = self._reshape(self._linear(x, (groups, tokens, 3 * width)), (groups, tokens, 3, heads, key))
+                split = self._transpose(split, (2, 0, 3, 1, 4))
+                parts = [self._slice(split, 0, place, 1) for place in range(3)]
+            else:
+                alone = self._reshape(self._linear(x, layer.shape), (groups, tokens, heads, key))
+                split = self._reshape(self._linear(of, (groups, others, 2 * width)), (groups, others, 2, heads, key))
+                split = self._transpose(split, (2, 0, 3, 1, 4))
+                parts = [self._transpose(alone, (0, 2, 1, 3)), *(self._slice(split, 0, place, 1) for place in range(2))]
             if self._numbers == "float":
-                wide = [self._reshape(part, (groups, heads, tokens, key)) for part in parts[:2]]
+                lengths = (tokens, others)
+                wide = [
+                    self._reshape(part, (groups, heads, length, key))
+                    for part, length in zip(parts[:2], lengths, strict=True)
+                ]
                 wide = [self._pair("MUL", part, self._number(key**-0.25)) for part in wide]
                 parts[:2] = [wide[0], self._transpose(wide[1], (0, 1, 3, 2))]
         else:
+            made = self._linear(x, (groups, tokens, heads * (2 * key + value)))
             split = self._reshape(made, (groups, tokens, heads, 2 * key + value))
             cuts = [(0, key), (key, key), (2 * key, value)]
             parts = [self._slice(split, 3, begin, size) for begin, size in cuts]
@@ -211,9 +223,9 @@ class _Writer:
             parts = [self._transpose(part, order) for part, order in zip(parts, orders, strict=True)]
         turned = value == key and self._numbers != "float"
         q = self._reshape(parts[0], (batch, tokens, key))
-        k = self._reshape(parts[1], (batch, tokens, key) if turned else (batch, key, tokens))
-        v = self._reshape(parts[2], (batch, tokens, value))
-        scores = self._matmul(q, k, (batch, tokens, tokens), turned)
+        k = self._reshape(parts[1], (batch, others, key) if turned else (batch, key, others))
+        v = self._reshape(parts[2], (batch, others, value))
+        scores = self._matmul(q, k, (batch, tokens, others), turned)
         if value != key or (self._numbers == "float" and layer.biased):
             scores = self._pair("MUL", scores, self._number(key**-0.5))
         if layer.biased:
@@ -222,7 +234,7 @@ class _Writer:
         options = schema.SoftmaxOptionsT()
         options.beta = 1.0
         shares = self._op("SOFTMAX", [scores], self._shapes[scores], options)
-        y = self._matmul(self._reshape(shares, (batch, tokens, tokens)), v, (batch, tokens, value), False)
+        y = self._matmul(self._reshape(shares, (batch, tokens, others)), v, (batch, tokens, value), False)
         y = self._transpose(self._reshape(y, (groups, heads, tokens, value)), (0, 2, 1, 3))
         y = self._reshape(y, (groups, tokens, heads * value))
         return self._linear(self._activate(y, "none" if value == key else "hard_swish"), layer.shape)
