@@ -88,7 +88,7 @@ class _Writer:
                 made = self._norm(self._op("Transpose", read, perm=[0, 2, 3, 1]), layer.shape[0])
                 made = self._op("Transpose", [made], perm=[0, 3, 1, 2])
             case "attention":
-                made = self._attention(read[0], read[-1], network.layers[layer.inputs[-1]].shape[1], layer)
+                made = self._attention(read[0], read[-1], layer)
             case "add" | "mul":
                 made = self._op(layer.kind.capitalize(), read)
             case "mean":
@@ -190,8 +190,8 @@ class _Writer:
                 error = self._plain("Erf", [self._plain("Div", [x, root])])
                 return self._op("Mul", [x, self._op("Mul", [half, self._op("Add", [error, one])])])
 
-    def _attention(self, x: str, of: str, others: int, layer: Layer) -> str:
-        """Writes attention of ``x`` to the tokens of ``of``, which has ``others`` of them."""
+    def _attention(self, x: str, of: str, layer: Layer) -> str:
+        """Writes attention of ``x`` to the tokens of ``of``."""
         groups, tokens, width = layer.shape
         heads, key = layer.heads, layer.key
         narrow = heads * key != width
@@ -199,34 +199,43 @@ class _Writer:
             parts = [self._linear(each, width, width) for each in (x, of, of)]
             y = self._plain("Attention", parts, q_num_heads=heads, kv_num_heads=heads)
             return self._linear(y, width, width)
-        value = 2 * key if narrow else key
-        if of != x:
-            q = self._reshape(self._linear(x, width, width), (groups, tokens, heads, key))
-            q = self._op("Transpose", [q], perm=[0, 2, 1, 3])
-            made = self._reshape(self._linear(of, width, 2 * width), (groups, others, 2, heads, key))
-            split = self._op("Transpose", [made], perm=[2, 0, 3, 1, 4])
-            k, v = (self._part(split, place) for place in range(2))
-            k = self._op("Transpose", [k], perm=[0, 1, 3, 2])
-        elif narrow:
-            made = self._linear(x, width, heads * (2 * key + value))
-            split = self._reshape(made, (groups, tokens, heads, 2 * key + value))
-            sizes = self._constant(np.array([key, key, value], np.int64))
-            names = [f"{split}_{part}" for part in "qkv"]
-            self._nodes.append(helper.make_node("Split", [split, sizes], names, name=f"{split}_split", axis=3))
-            orders = ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3])
-            q, k, v = (self._op("Transpose", [name], perm=order) for name, order in zip(names, orders, strict=True))
-        else:
-            made = self._linear(x, width, 3 * width)
-            split = self._op("Transpose", [self._reshape(made, (groups, tokens, 3, heads, key))], perm=[2, 0, 3, 1, 4])
-            q, k, v = (self._part(split, place) for place in range(3))
-            k = self._op("Transpose", [k], perm=[0, 1, 3, 2])
+        q, k, v = self._narrow_parts(x, layer) if narrow else self._parts(x, of, layer)
         scale = self._constant(np.array([key**-0.25], np.float32))
         scores = self._op("MatMul", [self._op("Mul", [q, scale]), self._op("Mul", [k, scale])])
         if layer.biased:
             scores = self._op("Add", [scores, self._constant(self._values.row((1, heads, tokens, tokens)))])
         y = self._op("MatMul", [self._op("Softmax", [scores], axis=-1), v])
+        value = 2 * key if narrow else key
         y = self._reshape(self._op("Transpose", [y], perm=[0, 2, 1, 3]), (groups, tokens, heads * value))
         return self._linear(self._activate(y, "hard_swish" if narrow else "none"), heads * value, width)
+
+    def _narrow_parts(self, x: str, layer: Layer) -> list[str]:
+        """Writes queries, keys, and values that are twice as wide, by one linear layer."""
+        groups, tokens, width = layer.shape
+        heads, key = layer.heads, layer.key
+        split = self._reshape(self._linear(x, width, 4 * heads * key), (groups, tokens, heads, 4 * key))
+        sizes = self._constant(np.array([key, key, 2 * key], np.int64))
+        names = [f"{split}_{part}" for part in "qkv"]
+        self._nodes.append(helper.make_node("Split", [split, sizes], names, name=f"{split}_split", axis=3))
+        orders = ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3])
+        return [self._op("Transpose", [name], perm=order) for name, order in zip(names, orders, strict=True)]
+
+    def _parts(self, x: str, of: str, layer: Layer) -> tuple[str, str, str]:
+        """Writes queries of ``x``, and keys and values of ``of``, by one linear layer where they are the same."""
+        groups, tokens, width = layer.shape
+        heads, key = layer.heads, layer.key
+        if of == x:
+            q, k, v = self._divided(x, width, (groups, tokens, 3, heads, key))
+        else:
+            alone = self._reshape(self._linear(x, width, width), (groups, tokens, heads, key))
+            q = self._op("Transpose", [alone], perm=[0, 2, 1, 3])
+            k, v = self._divided(of, width, (groups, -1, 2, heads, key))
+        return q, self._op("Transpose", [k], perm=[0, 1, 3, 2]), v
+
+    def _divided(self, x: str, width: int, shape: Shape) -> list[str]:
+        made = self._reshape(self._linear(x, width, shape[2] * width), shape)
+        made = self._op("Transpose", [made], perm=[2, 0, 3, 1, 4])
+        return [self._part(made, place) for place in range(shape[2])]
 
     def _part(self, x: str, place: int) -> str:
         begin, end, axes = (self._constant(np.array([value], np.int64)) for value in (place, place + 1, 0))

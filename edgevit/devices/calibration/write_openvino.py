@@ -71,7 +71,7 @@ class _Writer:
                 last = self._norm(self._transpose(read[0], (0, 2, 3, 1)), 4, layer.shape[0])
                 made = self._transpose(last, (0, 3, 1, 2))
             case "attention":
-                made = self._attention(read[0], read[-1], network.layers[layer.inputs[-1]].shape[1], layer)
+                made = self._attention(read[0], read[-1], layer)
             case "add":
                 made = ops.add(*(self._round(x, convolutional=True) for x in read))
             case "mul":
@@ -147,28 +147,12 @@ class _Writer:
             case "gelu":
                 return _polynomial_gelu(x) if self._static and self._transformer else ops.gelu(x, "ERF")
 
-    def _attention(self, x: Any, of: Any, others: int, layer: Layer) -> Any:
-        """Writes attention of ``x`` to the tokens of ``of``, which has ``others`` of them."""
+    def _attention(self, x: Any, of: Any, layer: Layer) -> Any:
+        """Writes attention of ``x`` to the tokens of ``of``."""
         groups, tokens, width = layer.shape
         heads, key = layer.heads, layer.key
         narrow = heads * key != width
-        value = 2 * key if narrow else key
-        if of is not x:
-            q = self._transpose(
-                self._reshape(self._linear(x, width, width), (groups, tokens, heads, key)), (0, 2, 1, 3)
-            )
-            made = self._reshape(self._linear(of, width, 2 * width), (groups, others, 2, heads, key))
-            split = self._transpose(made, (2, 0, 3, 1, 4))
-            k, v = (_part(split, place) for place in range(2))
-        elif narrow:
-            made = self._linear(x, width, heads * (2 * key + value))
-            split = self._reshape(made, (groups, tokens, heads, 2 * key + value))
-            parts = ops.variadic_split(split, np.array(3), np.array([key, key, value]))
-            q, k, v = (self._transpose(parts.output(place), (0, 2, 1, 3)) for place in range(3))
-        else:
-            made = self._linear(x, width, 3 * width)
-            split = self._transpose(self._reshape(made, (groups, tokens, 3, heads, key)), (2, 0, 3, 1, 4))
-            q, k, v = (_part(split, place) for place in range(3))
+        q, k, v = self._narrow_parts(x, layer) if narrow else self._parts(x, of, layer)
         q, k = self._round(q), self._round(k)
         if layer.biased:
             scores = ops.multiply(ops.matmul(q, k, False, True), np.float32(key**-0.5))
@@ -176,8 +160,30 @@ class _Writer:
             y = ops.matmul(ops.softmax(scores, 3), v, False, False)
         else:
             y = ops.scaled_dot_product_attention(q, k, v)
+        value = 2 * key if narrow else key
         y = self._reshape(self._transpose(y, (0, 2, 1, 3)), (groups, tokens, heads * value))
         return self._linear(self._activate(y, "hard_swish" if narrow else "none"), heads * value, width)
+
+    def _narrow_parts(self, x: Any, layer: Layer) -> list[Any]:
+        """Writes queries, keys, and values that are twice as wide, by one linear layer."""
+        groups, tokens, width = layer.shape
+        heads, key = layer.heads, layer.key
+        split = self._reshape(self._linear(x, width, 4 * heads * key), (groups, tokens, heads, 4 * key))
+        parts = ops.variadic_split(split, np.array(3), np.array([key, key, 2 * key]))
+        return [self._transpose(parts.output(place), (0, 2, 1, 3)) for place in range(3)]
+
+    def _parts(self, x: Any, of: Any, layer: Layer) -> list[Any]:
+        """Writes queries of ``x``, and keys and values of ``of``, by one linear layer where they are the same."""
+        groups, tokens, width = layer.shape
+        heads, key = layer.heads, layer.key
+        if of is x:
+            return self._divided(x, width, (groups, tokens, 3, heads, key))
+        q = self._reshape(self._linear(x, width, width), (groups, tokens, heads, key))
+        return [self._transpose(q, (0, 2, 1, 3)), *self._divided(of, width, (groups, -1, 2, heads, key))]
+
+    def _divided(self, x: Any, width: int, shape: Shape) -> list[Any]:
+        made = self._transpose(self._reshape(self._linear(x, width, shape[2] * width), shape), (2, 0, 3, 1, 4))
+        return [_part(made, place) for place in range(shape[2])]
 
     def _round(self, x: Any, *, convolutional: bool = False) -> Any:
         """Rounds what a static file multiplies, and in a ``convolutional`` network the other ops too."""

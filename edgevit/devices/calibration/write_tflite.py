@@ -192,41 +192,17 @@ class _Writer:
     def _attention(self, x: int, of: int, layer: Layer) -> int:
         """Adds attention of ``x`` to the tokens of ``of``."""
         groups, tokens, width = layer.shape
-        others = self._shapes[of][1]
-        heads, key = layer.heads, layer.key
-        value = width // heads if key * heads == width else 2 * key
+        heads, key, others = layer.heads, layer.key, self._shapes[of][1]
+        narrow = heads * key != width
+        value = 2 * key if narrow else key
+        q, k, v = self._narrow_parts(x, layer) if narrow else self._parts(x, of, layer)
         batch = groups * heads
-        if value == key:
-            if of == x:
-                split = self._reshape(self._linear(x, (groups, tokens, 3 * width)), (groups, tokens, 3, heads, key))
-                split = self._transpose(split, (2, 0, 3, 1, 4))
-                parts = [self._slice(split, 0, place, 1) for place in range(3)]
-            else:
-                alone = self._reshape(self._linear(x, layer.shape), (groups, tokens, heads, key))
-                split = self._reshape(self._linear(of, (groups, others, 2 * width)), (groups, others, 2, heads, key))
-                split = self._transpose(split, (2, 0, 3, 1, 4))
-                parts = [self._transpose(alone, (0, 2, 1, 3)), *(self._slice(split, 0, place, 1) for place in range(2))]
-            if self._numbers == "float":
-                lengths = (tokens, others)
-                wide = [
-                    self._reshape(part, (groups, heads, length, key))
-                    for part, length in zip(parts[:2], lengths, strict=True)
-                ]
-                wide = [self._pair("MUL", part, self._number(key**-0.25)) for part in wide]
-                parts[:2] = [wide[0], self._transpose(wide[1], (0, 1, 3, 2))]
-        else:
-            made = self._linear(x, (groups, tokens, heads * (2 * key + value)))
-            split = self._reshape(made, (groups, tokens, heads, 2 * key + value))
-            cuts = [(0, key), (key, key), (2 * key, value)]
-            parts = [self._slice(split, 3, begin, size) for begin, size in cuts]
-            orders = [(0, 2, 1, 3), (0, 2, 3, 1), (0, 2, 1, 3)]
-            parts = [self._transpose(part, order) for part, order in zip(parts, orders, strict=True)]
-        turned = value == key and self._numbers != "float"
-        q = self._reshape(parts[0], (batch, tokens, key))
-        k = self._reshape(parts[1], (batch, others, key) if turned else (batch, key, others))
-        v = self._reshape(parts[2], (batch, others, value))
+        turned = not narrow and self._numbers != "float"
+        q = self._reshape(q, (batch, tokens, key))
+        k = self._reshape(k, (batch, others, key) if turned else (batch, key, others))
+        v = self._reshape(v, (batch, others, value))
         scores = self._matmul(q, k, (batch, tokens, others), turned)
-        if value != key or (self._numbers == "float" and layer.biased):
+        if narrow or (self._numbers == "float" and layer.biased):
             scores = self._pair("MUL", scores, self._number(key**-0.5))
         if layer.biased:
             bias = self._constant(self._values.row((1, heads, tokens, tokens)))
@@ -237,7 +213,38 @@ class _Writer:
         y = self._matmul(self._reshape(shares, (batch, tokens, others)), v, (batch, tokens, value), False)
         y = self._transpose(self._reshape(y, (groups, heads, tokens, value)), (0, 2, 1, 3))
         y = self._reshape(y, (groups, tokens, heads * value))
-        return self._linear(self._activate(y, "none" if value == key else "hard_swish"), layer.shape)
+        return self._linear(self._activate(y, "hard_swish" if narrow else "none"), layer.shape)
+
+    def _narrow_parts(self, x: int, layer: Layer) -> list[int]:
+        """Adds queries, keys, and values that are twice as wide, by one linear layer."""
+        groups, tokens, _ = layer.shape
+        heads, key = layer.heads, layer.key
+        split = self._reshape(self._linear(x, (groups, tokens, 4 * heads * key)), (groups, tokens, heads, 4 * key))
+        parts = [self._slice(split, 3, begin, size) for begin, size in ((0, key), (key, key), (2 * key, 2 * key))]
+        orders = [(0, 2, 1, 3), (0, 2, 3, 1), (0, 2, 1, 3)]
+        return [self._transpose(part, order) for part, order in zip(parts, orders, strict=True)]
+
+    def _parts(self, x: int, of: int, layer: Layer) -> list[int]:
+        """Adds queries of ``x``, and keys and values of ``of``, by one linear layer where they are the same."""
+        groups, tokens, _ = layer.shape
+        heads, key, others = layer.heads, layer.key, self._shapes[of][1]
+        if of == x:
+            parts = self._divided(x, (groups, tokens, 3, heads, key))
+        else:
+            alone = self._reshape(self._linear(x, layer.shape), (groups, tokens, heads, key))
+            parts = [self._transpose(alone, (0, 2, 1, 3)), *self._divided(of, (groups, others, 2, heads, key))]
+        if self._numbers != "float":
+            return parts
+        q = self._reshape(parts[0], (groups, heads, tokens, key))
+        k = self._reshape(parts[1], (groups, heads, others, key))
+        q, k = (self._pair("MUL", part, self._number(key**-0.25)) for part in (q, k))
+        return [q, self._transpose(k, (0, 1, 3, 2)), parts[2]]
+
+    def _divided(self, x: int, shape: Shape) -> list[int]:
+        groups, tokens, count, heads, key = shape
+        made = self._reshape(self._linear(x, (groups, tokens, count * heads * key)), shape)
+        made = self._transpose(made, (2, 0, 3, 1, 4))
+        return [self._slice(made, 0, place, 1) for place in range(count)]
 
     def _matmul(self, x: int, y: int, shape: Shape, turned: bool) -> int:
         options = schema.BatchMatMulOptionsT()

@@ -6,8 +6,10 @@ from edgevit.devices.calibration.network import Builder, Network
 
 MACS_OF_CONVOLUTIONS = 16 * 16 * 8 * 27 + 64 * 8 * 9 + 2 * 64 + 64 * 64 + 64 * 16 * 8
 """Stem, depthwise, two for the excitation, pointwise, and the one that joins."""
-MACS_OF_ATTENTION = 2 * (64 * 8 * 32 + 2 * 64 * 64 * 8) + 64 * 8 * 16 + 64 * 64 * 12 + 64 * 8 * 8
-"""Projections and products: twice of one as wide as its tokens, once with keys of 2 and values of 4 in each of two heads."""
+MACS_OF_ATTENTION = 2 * (64 * 8 * 32 + 2 * 64 * 64 * 8) + 64 * 8 * 16 + 64 * 64 * 12 + 64 * 8 * 8 + 16 * 64 * 4
+MACS_OF_ATTENTION += 64 * 64 + 16 * 64 * 2 + 2 * 64 * 16 * 8 + 64 * 64
+"""Projections and products: twice of one as wide as its tokens, once with keys of 2 and values of 4 in each of two heads, and
+once to 16 tokens, which a convolution makes."""
 MACS_OF_CLASSES = 800
 
 
@@ -25,6 +27,7 @@ def every_layer(attends: bool) -> Network:
     if attends:
         for key, biased in ((0, False), (4, True), (2, True)):
             y = b.add(y, b.attention(y, 2, key, biased))
-        y = b.tokens(b.as_map(y))
+        fewer = b.tokens(b.conv(b.as_map(y), 8, 2, 2))
+        y = b.tokens(b.as_map(b.attention(y, 2, of=fewer)))
     b.classify(b.as_map(y, "last_map"))
     return b.network("every layer")

@@ -19,7 +19,7 @@ def conv(**changes: object) -> Kernel:
 def test_convolutions_by_window_stride_and_channels() -> None:
     assert kernel_features(conv(), "")["macs 3x3"] == 1000
     assert kernel_features(conv(stride=2), "")["macs kxk"] == 1000
-    assert kernel_features(conv(channels=(3, 20)), "")["macs stem"] == 1000
+    assert kernel_features(conv(channels=(3, 20)), "")["macs stem"] == pytest.approx(1000 * 32 / 20)
     pointwise = kernel_features(conv(window=1), "")
     assert pointwise["macs 1x1"] == 1000 and pointwise["macs 1x1 padded"] == pytest.approx(1000 * 32 / 20)
 
@@ -70,3 +70,30 @@ def test_floats_in_a_quantized_openvino_file_may_be_computed_faster() -> None:
     assert float_prefix(converting_graph("xml")) == "fast "
     assert float_prefix(converting_graph("tflite")) == ""
     assert "fast gates sigmoid" in graph_features(converting_graph("xml"))
+
+
+def residual_graph(format: str) -> Graph:
+    """A convolution of a map of 8 channels, a ReLU, and a sum with what the convolution read."""
+    shape = (1, 8, 10, 10)
+    tensors = (tensor("x", shape), tensor("w", (8, 8, 3, 3), constant=True), *(tensor(name, shape) for name in "yzs"))
+    ops = (
+        Op("c", "Conv", "conv", ("x", "w"), ("y",), 57_600),
+        Op("r", "Relu", "activation", ("y",), ("z",), 0),
+        Op("a", "Add", "elementwise", ("x", "z"), ("s",), 0),
+    )
+    return Graph(format, ops, tensors, ("x",), ("s",))
+
+
+def test_sums_after_a_product_and_copies_into_blocks_are_kernels_of_their_own() -> None:
+    found = graph_features(residual_graph("onnx"))
+    assert found["moved sum"] == 3 * 800 and found["kernels sum"] == 1 and "moved elementwise" not in found
+    assert found["moved reorder"] == 800 + 800, "the image into blocks; and out of them, to be added to the image"
+    assert found["kernels reorder"] == 2
+    assert found["relu"] == 800 and "pointwise" not in found
+    assert all(prior_cost(name) > 0 for name in found)
+
+
+def test_a_runtime_with_channels_last_adds_in_a_kernel_of_its_own_and_copies_nothing() -> None:
+    found = graph_features(residual_graph("tflite"))
+    assert found["moved elementwise"] == 3 * 800
+    assert not any("sum" in name or "reorder" in name for name in found)

@@ -22,6 +22,15 @@ def test_shapes_follow_from_the_layers() -> None:
     assert network.attends and network.read(network.layers[x]) == (3, 33, 33)
 
 
+def test_attention_to_other_tokens_keeps_those_that_ask() -> None:
+    b = Builder()
+    tokens = b.tokens(b.conv(b.input(16), 8, 2, 2))
+    fewer = b.tokens(b.conv(b.as_map(tokens), 8, 4, 4))
+    assert (b.shape(tokens), b.shape(fewer)) == ((1, 64, 8), (1, 4, 8))
+    attended = b.attention(tokens, 2, of=fewer)
+    assert b.shape(attended) == (1, 64, 8) and b.layers[attended].inputs == (tokens, fewer)
+
+
 def test_what_is_made_of_tokens_is_tokens_until_it_is_a_map() -> None:
     b = Builder()
     tokens = b.tokens(b.input(4))

@@ -30,3 +30,16 @@ def test_runs_and_multiplies_as_described(tmp_path: Path, numbers: Numbers, atte
     assert graph.macs == MACS_OF_CONVOLUTIONS + MACS_OF_CLASSES + (MACS_OF_ATTENTION if attends else 0)
     assert {op.numerics for op in graph.ops if op.macs} >= {numbers}
     assert (graph.int8_mac_share > 0) == (numbers != "float")
+
+
+@pytest.mark.parametrize("attends", [True, False])
+def test_values_are_rounded_before_they_are_moved(tmp_path: Path, attends: bool) -> None:
+    """As NNCF does: moving int8 is cheaper, and transposes of what is rounded later cost a copy each."""
+    path = tmp_path / "model.xml"
+    write_openvino(every_layer(attends), "int8_static", path)
+    graph = get_backend("openvino").read_graph(path)
+    makers = {name: op.native for op in graph.ops for name in op.outputs}
+    rounded = {makers.get(op.inputs[0], "Parameter") for op in graph.ops if op.native == "FakeQuantize"}
+    assert rounded and not rounded & {"Transpose", "Reshape"}
+    moved = [op for op in graph.ops if op.native == "Transpose" and op.numerics == "int8_static"]
+    assert moved, "moves of rounded values are in int8"
