@@ -13,7 +13,7 @@ from edgevit.devices.calibration.timing import NetworkTime
 
 FEWEST = 20
 """Networks that coefficients can be fitted to."""
-FULL_SIZE_COUNT = 3.0
+FULL_SIZE_COUNT = 8.0
 """As much as so many networks one of full size counts: on a processor whose caches the small ones fit, kernels of the former
 take longer, and what is asked for are predictions of those."""
 _COVERED = 0.8

@@ -301,6 +301,7 @@ _FIRST: dict[str, Make] = {
     "windowed-a": _p(_windowed, side=224, widths=(48, 96, 160), heads=(3, 5), sizes=(7, 7)),
     "pooling-a": _p(_pooling, side=192, widths=(40, 80, 160, 320), heads=10),
     "grouped-a": _p(_bottleneck, side=192, widths=(32, 64, 144, 320), blocks=1, group=8),
+    "linears-few": _p(_linears, side=4, width=368, ratio=2, count=4, act="hard_swish"),
     "linears-a": _p(_linears, side=14, width=192, ratio=3, count=3, act="gelu"),
     "convs-1x1-a": _p(_convs, side=28, width=96, count=6),
     "convs-3x3-a": _p(_convs, side=28, width=88, count=4, window=3),
@@ -345,6 +346,12 @@ FULL_SIZE: dict[str, Make] = {
     "convnext-f": _p(_convnext, side=224, widths=(24, 40, 88, 160), blocks=2, window=5, heads=4),
     "depthwise-first-a": _p(_depthwise_first, side=224, widths=(32, 80, 176, 336), blocks=3, window=3, acts=("gelu", "sigmoid")),
     "depthwise-first-b": _p(_depthwise_first, side=224, widths=(32, 48, 112, 144), blocks=3, window=5, acts=("relu", "none")),
+    "transformer-h": _p(_transformer, image=(224, 16), width=448, heads=7, depth=7),
+    "residual-e": _p(_residual, side=224, widths=(72, 136, 264, 496), blocks=2),
+    "excited-f": _p(_inverted, side=224, widths=(24, 40, 80, 120, 200), blocks=3, kernel=(5, 5), acts=("hard_swish", "hard_sigmoid")),
+    "mixed-e": _p(_mixed, side=256, widths=(32, 64, 104, 144), token_widths=(0, 152, 200, 232)),
+    "reducing-b": _p(_reducing, widths=(64, 128, 256, 448), heads=(1, 2, 4, 7), factors=(8, 4, 2, 1), depth=2),
+    "windowed-e": _p(_windowed, side=224, widths=(64, 128, 224, 416), heads=(4, 7, 13), sizes=(7, 14, 7), blocks=2),
 }  # fmt: skip
 """Of the size of those whose latency is asked for."""
 _FURTHER: dict[str, Make] = {

@@ -39,15 +39,13 @@ def reorders(graph: Graph) -> Iterator[tuple[Numerics, int]]:
 
 def _asked(graph: Graph, op: Op, data: list[str], blocked: set[str]) -> list[str]:
     """Returns what an op reads in another layout than it is in."""
-    inside = [name for name in data if name in blocked]
+    maps = [name for name in data if not _is_vector(graph, name)]
+    inside = [name for name in maps if name in blocked]
     if op.kind in ("conv", "depthwise_conv"):
-        return [name for name in data[:1] if name not in blocked and graph.tensor[name].shape[1] > _STEM_CHANNELS]
-    if op.kind == "quantize" or _native(op) in _REDUCTIONS:
+        return [name for name in maps[:1] if name not in blocked and graph.tensor[name].shape[1] > _STEM_CHANNELS]
+    if op.kind == "quantize" or _native(op) in _REDUCTIONS or (_keeps(graph, op) and inside == maps):
         return []
-    if _keeps(graph, op):
-        same = all(name in blocked or _is_vector(graph, name) for name in data)
-        return [] if same else inside
-    return [name for name in inside if not _is_vector(graph, name)]
+    return inside
 
 
 def _keeps(graph: Graph, op: Op) -> bool:

@@ -53,8 +53,19 @@ def test_an_image_is_read_as_it_is_and_a_map_is_copied_once() -> None:
 
 
 def test_a_vector_lies_the_same_way_in_both_layouts() -> None:
-    pooled = chain(CONV, ("ReduceMean", "reduction"), ("Reshape", "reshape"), channels=3)
-    assert not list(reorders(pooled))
+    tensors = (
+        tensor("x", (1, 3, 10, 10)),
+        tensor("y", MAP),
+        *(tensor(name, (1, 8, 1, 1)) for name in "mg"),
+        tensor("z", MAP),
+    )
+    ops = (
+        Op("conv", "Conv", "conv", ("x",), ("y",), 0),
+        Op("mean", "ReduceMean", "reduction", ("y",), ("m",), 0),
+        Op("excite", "Conv", "conv", ("m",), ("g",), 0),
+        Op("gate", "Mul", "elementwise", ("y", "g"), ("z",), 0),
+    )
+    assert not list(reorders(Graph("onnx", ops, tensors, ("x",), ("z",))))
 
 
 def test_tflite_copies_nothing() -> None:

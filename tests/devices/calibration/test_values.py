@@ -16,3 +16,9 @@ def test_weights_are_the_same_each_time_and_keep_sizes() -> None:
     assert len(np.unique(biases)) > 400 and abs(biases.mean() - 1) < 0.01
     small = Values().int8((7, 9))
     assert small.dtype == np.int8 and len(np.unique(small)) > 40
+
+
+def test_no_two_weights_are_equal() -> None:
+    values = Values()
+    assert not np.array_equal(values.weights((4, 9), 9), values.weights((4, 9), 9))
+    assert not np.array_equal(values.int8((4, 9)), values.int8((4, 9)))
