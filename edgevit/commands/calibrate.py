@@ -13,7 +13,7 @@ from edgevit.backends.onnxruntime.providers import VARIABLE, asked_provider
 from edgevit.devices.calibration.fitted import FEWEST, fit_times
 from edgevit.devices.calibration.quiet import Quiet, QuietJob, look_whether_quiet
 from edgevit.devices.calibration.timing import HostRuntime, RuntimeTimes, TimingJob, time_runtime
-from edgevit.devices.device import Calibration, Cores, Device, Quantity, Unit
+from edgevit.devices.device import CALIBRATED_FEATURES, Calibration, Cores, Device, Quantity, Unit
 from edgevit.devices.runtimes import RuntimeName
 from edgevit.errors import UsageError
 from edgevit.measure.emulation import refuse_emulated
@@ -164,6 +164,7 @@ def _calibration(runtime: RuntimeName, times: RuntimeTimes, threads: int) -> Cal
         reference_drift=float(f"{times.drift:.3g}"),
         median_error=float(f"{fitted.median_error:.3g}"),
         half_width=float(f"{fitted.half_width:.3g}"),
+        features=CALIBRATED_FEATURES,
         busy=times.busy or None,
         costs=fitted.costs,
     )

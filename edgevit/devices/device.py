@@ -133,6 +133,18 @@ class OpLimits(Section):
     source: Text = "nothing is known to be unsupported"
 
 
+CALIBRATED_FEATURES = 2
+"""Version of the features of kernels that a calibration gives costs to: costs of others would be of something else."""
+
+
+def _check_features(version: int) -> int:
+    if version != CALIBRATED_FEATURES:
+        raise ValueError(
+            f"costs are of features {version}, this edgevit computes {CALIBRATED_FEATURES}: make the file again by edgevit devices calibrate"
+        )
+    return version
+
+
 class Calibration(Section):
     """What ``edgevit devices calibrate`` found of one runtime on the machine itself; no other coefficients are in a device file."""
 
@@ -151,6 +163,8 @@ class Calibration(Section):
     """Of whole networks, each predicted from the others: relative, median."""
     half_width: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     """Of the interval that 80 % of those are in, of the logarithm of a time."""
+    features: Annotated[int, AfterValidator(_check_features), Field(validate_default=True)] = 1
+    """:data:`CALIBRATED_FEATURES` when it was made."""
     busy: Text | None = None
     """What disturbed the timing; None if nothing did."""
     costs: Annotated[dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]], Field(min_length=1)]

@@ -6,11 +6,12 @@ import math
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from edgevit.devices.calibrated_latency import calibrated_latency
 from edgevit.devices.calibration.prior import prior_cost
 from edgevit.devices.cost import predict_latency
-from edgevit.devices.device import Calibration, Cores, Device, Unit, load_device
+from edgevit.devices.device import CALIBRATED_FEATURES, Calibration, Cores, Device, Unit, load_device
 from edgevit.devices.layer_times import predict_layers
 from edgevit.errors import UsageError
 from edgevit.spec.toml_files import names, validate
@@ -22,7 +23,8 @@ COSTS = {"constant": 0.01, "macs linear": 4e-9, "read linear": 1e-8, "written li
 def calibration(**changes: Any) -> Calibration:
     fields = {
         "runtime": "litert", "runtime_version": "2.3.0", "threads": 1, "date": "2026-11-27", "edgevit_version": "0.2.0",
-        "networks": 50, "reference_ms": 3.0, "reference_drift": 0.05, "median_error": 0.04, "half_width": 0.1, "costs": COSTS, **changes,
+        "networks": 50, "reference_ms": 3.0, "reference_drift": 0.05, "median_error": 0.04, "half_width": 0.1, "features": CALIBRATED_FEATURES,
+        "costs": COSTS, **changes,
     }  # fmt: skip
     return Calibration(**fields)
 
@@ -94,3 +96,11 @@ def test_a_runtime_is_calibrated_once_and_one_that_the_unit_has() -> None:
 @pytest.mark.parametrize("name", names("devices"))
 def test_no_shipped_device_has_coefficients_of_a_machine(name: str) -> None:
     assert not any(unit.calibrations for unit in load_device(name).units)
+
+
+@pytest.mark.parametrize("given", [{}, {"features": 1}, {"features": CALIBRATED_FEATURES + 1}])
+def test_costs_of_other_features_are_refused(given: dict[str, int]) -> None:
+    """As in a file of an earlier version: its costs would be taken for those of something else."""
+    fields = {name: value for name, value in calibration().model_dump().items() if name != "features"}
+    with pytest.raises(ValidationError, match="make the file again by edgevit devices calibrate"):
+        Calibration(**fields, **given)
