@@ -20,14 +20,19 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.compress import dense_logits, judge, logits_of
+from benchmarks.compress import TIMEOUT_S, dense_logits, judge, logits_of
 from benchmarks.imagenet import Halves, flowers_halves, imagenet_halves
+from benchmarks.library_defaults import LibraryArtifact, LibraryJob
+from benchmarks.library_knobs import STATIC_PRODUCTS, make_with_knobs
 from benchmarks.models import default_data
 from edgevit import units
 from edgevit.cli.terminal import make_progress, print_table
-from edgevit.data.images import ImageSet, open_images
+from edgevit.data.images import ImageSet, Samples, open_images
+from edgevit.data.prepared import PreparedImages
 from edgevit.pipeline.compress import finetune
 from edgevit.results.run import Run
+from edgevit.run.child_process import run_in_child
+from edgevit.run.task import Task
 from edgevit.spec.resolve import resolve_spec
 from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.spec import Spec
@@ -49,13 +54,23 @@ class Row:
     formats: dict[str, str]
     """Scheme by format; each is a run of its own."""
     required: str
+    library: str = ""
+    """What the library makes of the dense float32 file, to stand beside it: a name of :data:`MAKERS`."""
 
 
 _QUICK: dict[str, dict[str, object]] = {"finetune": {"mode": "quick"}}
 _VIT, _VIT_WEIGHTS = "vit_tiny_patch16_224", "vit_tiny_patch16_224.safetensors"
 _STATIC = dict.fromkeys(_INT8, "static_wi8_ai8")
 ROWS = {
-    "static": Row(_VIT, _VIT_WEIGHTS, imagenet_halves, _QUICK, {"onnx": "static_wi8_ai8"}, "KL ≤ 1/3 of untuned"),
+    "static": Row(
+        _VIT,
+        _VIT_WEIGHTS,
+        imagenet_halves,
+        _QUICK,
+        {"onnx": "static_wi8_ai8"},
+        "KL ≤ 1/3 of the library's file",
+        STATIC_PRODUCTS,
+    ),
     "tokens": Row(
         _VIT,
         _VIT_WEIGHTS,
@@ -120,6 +135,10 @@ def main() -> None:
             with make_progress(verbose=False) as progress:
                 run = finetune(spec, folder, resume=True, progress=progress)
             rows += [(name, *each, row.required) for each in _judged(run, spec, folder.resolve(), halves.others)]
+            if row.library:
+                rows.append(
+                    (name, *_library_row(run, spec, folder.resolve(), halves.others, row.library), row.required)
+                )
     titles = ("row", "file", "change", "agreement", "KL", "views", "time", "required")
     print_table(titles, rows, numeric=(2, 3, 4, 5, 6))
 
@@ -151,6 +170,24 @@ def _judged(run: Run, spec: Spec, folder: Path, others: Path) -> Iterator[tuple[
                 yield (*found, units.count(tuning.images_seen), units.seconds(tuning.seconds))
             else:
                 yield (f"no step was better than {tuning.untuned}", "", "", "", "", units.seconds(tuning.seconds))
+
+
+def _library_row(run: Run, spec: Spec, folder: Path, others: Path, name: str) -> tuple[str, ...]:
+    """What the library alone makes, from the same calibration images."""
+    dense = next(candidate for candidate in run.candidates if candidate.id.endswith("/fp32/dense"))
+    assert dense.artifact is not None
+    assert run.calibration is not None
+    parent = folder / dense.artifact.path
+    calibration = PreparedImages(Samples(run.calibration.source, run.calibration.ids), dense.artifact.preprocessing)
+    job = LibraryJob(dense.backend, name, parent, calibration, folder / "libraries" / dense.backend)
+    task = Task(make_with_knobs, job, LibraryArtifact)
+    made = run_in_child(task, timeout_seconds=TIMEOUT_S, log=folder / "logs" / "libraries.log").path
+    images = open_images(str(others))
+    with tempfile.TemporaryDirectory() as temporary:
+        logits = logits_of(dense, made, "fastest", images, Path(temporary))
+        return (
+            f"{dense.backend}: {name}", *judge(dense_logits(spec, images, Path(temporary)), logits, images), "", "",
+        )  # fmt: skip
 
 
 def _row(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def _fused_dynamic(parent: Path, images: np.ndarray, path: Path) -> None:
     )  # fmt: skip
 
 
-def _static_per_channel(parent: Path, images: np.ndarray, path: Path) -> None:
+def _static_per_channel(parent: Path, images: np.ndarray, path: Path, ops: list[str] | None = None) -> None:
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -55,7 +56,7 @@ def _static_per_channel(parent: Path, images: np.ndarray, path: Path) -> None:
     quant_pre_process(parent, prepared, skip_symbolic_shape=True)
     quantize_static(
         prepared, path, Reader(), quant_format=QuantFormat.QDQ, per_channel=True, activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
+        weight_type=QuantType.QInt8, op_types_to_quantize=ops,
     )  # fmt: skip
     prepared.unlink()
 
@@ -69,9 +70,11 @@ def _nncf_transformer(parent: Path, images: np.ndarray, path: Path) -> None:
     ov.save_model(quantized, path)
 
 
+STATIC_PRODUCTS = "quantize_static(per_channel=True, uint8 × int8), MatMul, Gemm and Conv"
 MAKERS: dict[str, Callable[[Path, np.ndarray, Path], None]] = {
     "transformer optimizer, quantize_dynamic(per_channel)": _fused_dynamic,
     "quantize_static(per_channel=True, uint8 × int8)": _static_per_channel,
+    STATIC_PRODUCTS: functools.partial(_static_per_channel, ops=["MatMul", "Gemm", "Conv"]),
     "nncf.quantize(model_type=TRANSFORMER)": _nncf_transformer,
     **{name: make for makers in DEFAULTS.values() for name, make in makers.items()},
 }
