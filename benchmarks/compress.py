@@ -8,6 +8,7 @@ the same float32 file and the same calibration images. Then comes where the time
 under the runtime's own profiler, beside that of the float32 file.
 
     python -m benchmarks.compress [--data DIR] [--out DIR] [--only int8,plan,found,found3,tokens,tokens3,mobilenet]
+                                 [--export onnx,openvino,tflite]
 
 A run that was stopped goes on with the same --out.
 """
@@ -95,13 +96,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=default_data(), help="folder with imagenet_val, weights …")
     parser.add_argument("--out", type=Path, default=Path("runs") / f"bench-compress-{time.strftime('%Y%m%d-%H%M%S')}")
     parser.add_argument("--only", default=",".join(ROWS), help="rows, separated by commas")
+    parser.add_argument("--export", help="formats, separated by commas; all when not given")
     given = parser.parse_args()
     unknown = set(given.only.split(",")) - set(ROWS)
     if unknown or given.data is None:
         parser.error(f"no row {', '.join(sorted(unknown))}" if unknown else "no data folder: give --data DIR")
     rows, profiles = [], []
     for name in given.only.split(","):
-        spec = _spec(ROWS[name], given.data, given.out.resolve())
+        spec = _spec(ROWS[name], given.data, given.out.resolve(), given.export)
         with make_progress(verbose=False) as progress:
             run = compress(spec, given.out / name, resume=True, progress=progress)
         rows += [(name, *row) for row in _judged(run, spec, given.out / name, given.data, ROWS[name])]
@@ -119,14 +121,15 @@ def main() -> None:
     )
 
 
-def _spec(row: Row, data: Path, out: Path) -> Spec:
+def _spec(row: Row, data: Path, out: Path, formats: str | None) -> Spec:
     model = {
         "name": row.model,
         "weights": str(data / "weights" / f"{row.model}.safetensors"),
         "preprocessing": {"crop_pct": 1.0},
     }
     images = {"evaluation": str(first_images(data, out)), "calibration": str(data / "imagenet_samples")}
-    return resolve_spec(None, None, {"model": model, "data": images, **row.settings})
+    export = {"export": {"backends": formats.split(",")}} if formats else {}
+    return resolve_spec(None, None, {"model": model, "data": images, **export, **row.settings})
 
 
 def _judged(run: Run, spec: Spec, folder: Path, data: Path, row: Row) -> Iterator[tuple[str, ...]]:
