@@ -9,7 +9,6 @@ sampling         which numbers of tokens it asks for, and an estimate of all oth
 staircase        latency by number of tokens, and the cost of a plan
 divergence       what single sites do to the model's predictions, in PyTorch
 site_divergence  the same added up for a plan
-combined_divergence  what sites do together beside that sum, from some plans that are carried out
 trials           what plans lose, in PyTorch
 early_answer     how many images tell it
 tried_plans      what a run knows of it so far

@@ -59,7 +59,7 @@ def site_divergences(
         found = []
         for method, block, keep in sites:
             reduced = parts.tail(method, (Site(block, keep),))
-            found.append(capped_divergence(logits, reduced(entering[block])))
+            found.append(_divergence(logits, reduced(entering[block])))
         return torch.stack(found)
 
     found = []
@@ -73,7 +73,7 @@ def site_divergences(
     )
 
 
-def capped_divergence(dense: Tensor, reduced: Tensor) -> Tensor:
+def _divergence(dense: Tensor, reduced: Tensor) -> Tensor:
     """KL(dense || reduced) of logits [n, classes] in nats, at most ``MOST_NATS``, float64 [n]."""
     expected, actual = dense.double().log_softmax(dim=1), reduced.double().log_softmax(dim=1)
     return (expected.exp() * (expected - actual)).sum(dim=1).clamp_max(MOST_NATS)

@@ -17,8 +17,6 @@ _POINTS = np.array([0.3, 10.0])
 _POINTS_DEVIATION = np.array([0.3, 6.0])
 _CHANGED_SHARE = 0.02
 """Of the images, which change sides under a plan that about holds; their net is what chance makes of it."""
-_LEAST_NATS, _MOST_NATS = 0.02, 0.2
-"""Between which a limit is taken to be: few images change below, and most of them above."""
 _PRIOR_PLANS = 4.0
 """Plans after which the chance that was seen counts as much as the chance that was expected."""
 
@@ -76,16 +74,6 @@ class DropModel:
             weighted = weighted + column * each.drop_points / chance**2
         covariance = np.linalg.inv(precision)
         return covariance @ weighted, covariance
-
-
-def expected_divergence(limit_points: float) -> float:
-    """Returns the nats at which a plan is expected to lose as much as a limit, before any was tried.
-
-    Args:
-        limit_points: Largest drop allowed, in percentage points.
-    """
-    at_none, each_nat = _POINTS
-    return float(np.clip((limit_points - at_none) / each_nat, _LEAST_NATS, _MOST_NATS))
 
 
 def _columns(divergences: float | np.ndarray) -> np.ndarray:

@@ -14,9 +14,7 @@ from edgevit.devices.device import Device
 from edgevit.pipeline.context import RunContext
 from edgevit.pipeline.images import evaluation_images
 from edgevit.pipeline.token_search.block_bench import BlockBench
-from edgevit.pipeline.token_search.combined_divergence import CombinedDivergence
 from edgevit.pipeline.token_search.divergence import site_divergences
-from edgevit.pipeline.token_search.drop_model import expected_divergence
 from edgevit.pipeline.token_search.effort import DEFAULT_EFFORT, SearchEffort, SearchTime, evenly
 from edgevit.pipeline.token_search.parts import Parts, parts_of
 from edgevit.pipeline.token_search.sampling import counts_at_steps, estimated, first_counts, site_counts, token_grid
@@ -93,12 +91,7 @@ def find_plan(
     )
     while (more := counts_at_steps(curve.blocks, grid)) and time():
         curve = bench.measure([bench.block(tokens) for tokens in more])
-    together = CombinedDivergence(
-        lambda plan: trials.divergence(plan, effort.divergence_images),
-        expected_divergence(limit_points / trials.point),
-        time,
-    )
-    search = _Search(starts, divergence, together, trials, effort, time, goes_on_from_others=device is None)
+    search = _Search(starts, divergence, trials, effort, time, goes_on_from_others=device is None)
     found = search.choose(_Blocks(bench, curve, grid))
     return TokenSearch(
         backend=backend.name,
@@ -159,7 +152,6 @@ class _Search:
     starts: tuple[Start, ...]
     """The model as it is comes first."""
     divergence: SiteDivergence
-    together: CombinedDivergence
     trials: PlanTrials
     effort: SearchEffort
     has_time: Callable[[], bool]
@@ -174,7 +166,7 @@ class _Search:
         plan: Plan | None = None
         for _ in range(self.effort.most_choices):
             table = blocks.table
-            plans = self.together.correct(faster_plans(table, self.divergence, self.starts))
+            plans = faster_plans(table, self.divergence, self.starts)
             choice = choose_plan(plans, self.trials.drop_points, self.trials.limit_points, self._guide(plans, known))
             known |= {each: self.trials.known[each] for each in (parse_any_plan(one.plan) for one in choice.tried)}
             tried |= {

@@ -112,11 +112,10 @@ def faster_plans(curve: BlockCurve, divergence: SiteDivergence, starts: Sequence
         )
         if planned.predicted_ms < dense_ms
     ]
-    return sorted(found, key=fastest_first)
+    return sorted(found, key=_fastest_first)
 
 
-def fastest_first(planned: PlannedPlan) -> tuple[float, float]:
-    """Returns what plans are sorted by."""
+def _fastest_first(planned: PlannedPlan) -> tuple[float, float]:
     return planned.predicted_ms, planned.divergence
 
 
@@ -288,7 +287,7 @@ class _Ranked:
 
 def _fastest_that_holds(tried: list[_Tried], limit_points: float) -> PlannedPlan | None:
     holds = (each.planned for each in tried if within_budget(each.drop_points, limit_points))
-    return min(holds, key=fastest_first, default=None)
+    return min(holds, key=_fastest_first, default=None)
 
 
 def _lost(tried: _Tried, point: float) -> Lost:

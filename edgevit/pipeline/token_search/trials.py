@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +19,7 @@ from edgevit.model.over_batches import over_batches
 from edgevit.pipeline.context import RunContext
 from edgevit.pipeline.images import evaluation_images
 from edgevit.pipeline.model_passes import load_trained
-from edgevit.pipeline.token_search.divergence import capped_divergence
 from edgevit.pipeline.token_search.early_answer import Seen, margins
-from edgevit.pipeline.token_search.effort import evenly
 from edgevit.pipeline.token_search.parts import Parts, parts_of
 from edgevit.pipeline.token_search.tried_plans import PlanDrop
 from edgevit.results.candidate import within_budget
@@ -32,13 +30,6 @@ from edgevit.tokens.resize import resize
 
 BATCH = 8
 _MOST_KEPT_BYTES = 256 << 20
-
-
-@dataclass(frozen=True)
-class PlanDivergence:
-    """How much a plan changes predictions."""
-
-    nats: float
 
 
 class PlanTrials:
@@ -118,27 +109,6 @@ class PlanTrials:
         drop = self._stages.run(stage, PlanDrop, lambda: self._carry_out(plan, stage))
         self._tried_plans.add(self.limit_points, plan, drop)
         return drop.points
-
-    def divergence(self, plan: TokenPlan, most: int) -> float:
-        """Carries out a plan, and returns its divergence as :func:`site_divergences` measures those of single sites.
-
-        Args:
-            plan: On images as they are.
-            most: Of the images of the less certain half, at most about so many, evenly.
-        """
-        half = range(0, -(-len(self) // 2), BATCH)
-        starts = [half[place] for place in evenly(len(half), max(1, most // BATCH))]
-        stage = f"token search: divergence of {plan}"
-
-        def make() -> PlanDivergence:
-            answer, found = self._answers(plan), []
-            with closing(over_batches(answer, starts)) as answers:
-                for start, logits in zip(starts, answers, strict=True):
-                    dense = torch.from_numpy(class_logits(self._original[start : start + BATCH]))
-                    found.append(capped_divergence(dense, torch.from_numpy(class_logits(logits.numpy()))))
-            return PlanDivergence(float(torch.cat(found).mean()))
-
-        return self._stages.run(stage, PlanDivergence, make).nats
 
     def tuned_drop(self, plan: Plan, weights: Path) -> PlanDrop:
         """Carries out a plan with tuned weights, on all images.
