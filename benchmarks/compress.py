@@ -76,7 +76,7 @@ def _tuned_plan(plan: str, max_drop: float) -> dict[str, object]:
     return {"passes": {"tokens": plan}, "finetune": {"mode": "quick"}, "budget": {"max_drop": max_drop}}
 
 
-_FOUND, _FOUND_3 = "squeeze:4=127,7=71,10=35", "squeeze:4=87,5=55,10=47"
+_FOUND, _FOUND_3 = "squeeze:4=127,7=71,10=35", "squeeze:4=95,7=47,10=23"
 """Plans whose sites lie further apart than those that searches find."""
 _TOKENS = {"passes": {"tokens": "auto"}, "finetune": {"mode": "auto"}}
 ROWS = {

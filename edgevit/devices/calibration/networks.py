@@ -232,10 +232,14 @@ def _convs(b: Builder, side: int, width: int, count: int, window: int = 1, group
     return b.classify(x)
 
 
-def _beside(b: Builder, side: int, width: int, out: int, window: int, stride: int, count: int, depthwise: bool = False) -> int:  # fmt: skip
-    """Convolutions of one map, or of the image when ``width`` is 0: none makes what the next one reads."""
+def _beside(b: Builder, side: int, width: int, out: int, kernel: tuple[int, int], count: int) -> int:
+    """Convolutions of one map, or of the image when ``width`` is 0: none makes what the next one reads.
+
+    Those that make as many channels as they read are depthwise.
+    """
+    window, stride = kernel
     x = b.conv(b.input(side * 4), width, 4, 4) if width else b.input(side)
-    found = [b.mean(b.conv(x, out, window, stride, "relu", 0 if depthwise else 1)) for _ in range(count)]
+    found = [b.mean(b.conv(x, out, window, stride, "relu", 0 if out == width else 1)) for _ in range(count)]
     return b.classify(functools.reduce(b.concat, found))
 
 
@@ -315,14 +319,14 @@ _FIRST: dict[str, Make] = {
     "pools-max": _p(_pools, side=28, width=96, count=3, kind="max_pool"),
     "pools-average": _p(_pools, side=28, width=96, count=3, kind="avg_pool"),
     "moves": _p(_moves, side=28, width=96, count=3),
-    "stems-3x3": _p(_beside, side=224, width=0, out=32, window=3, stride=2, count=4),
-    "stems-4x4": _p(_beside, side=224, width=0, out=48, window=4, stride=4, count=4),
-    "stems-16x16": _p(_beside, side=224, width=0, out=160, window=16, stride=16, count=3),
-    "strided-a": _p(_beside, side=56, width=48, out=96, window=3, stride=2, count=3),
-    "strided-b": _p(_beside, side=14, width=176, out=256, window=3, stride=2, count=3),
-    "strided-2x2": _p(_beside, side=28, width=96, out=208, window=2, stride=2, count=3),
-    "depthwise-3-strided": _p(_beside, side=56, width=96, out=96, window=3, stride=2, count=6, depthwise=True),
-    "depthwise-5-strided": _p(_beside, side=28, width=160, out=160, window=5, stride=2, count=6, depthwise=True),
+    "stems-3x3": _p(_beside, side=224, width=0, out=32, kernel=(3, 2), count=4),
+    "stems-4x4": _p(_beside, side=224, width=0, out=48, kernel=(4, 4), count=4),
+    "stems-16x16": _p(_beside, side=224, width=0, out=160, kernel=(16, 16), count=3),
+    "strided-a": _p(_beside, side=56, width=48, out=96, kernel=(3, 2), count=3),
+    "strided-b": _p(_beside, side=14, width=176, out=256, kernel=(3, 2), count=3),
+    "strided-2x2": _p(_beside, side=28, width=96, out=208, kernel=(2, 2), count=3),
+    "depthwise-3-strided": _p(_beside, side=56, width=96, out=96, kernel=(3, 2), count=6),
+    "depthwise-5-strided": _p(_beside, side=28, width=160, out=160, kernel=(5, 2), count=6),
 }  # fmt: skip
 FULL_SIZE: dict[str, Make] = {
     "inverted-e": _p(_inverted, side=224, widths=(24, 32, 56, 88, 176), blocks=3, kernel=(6, 3), acts=("relu6", "none")),
