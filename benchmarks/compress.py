@@ -76,14 +76,14 @@ def _tuned_plan(plan: str, max_drop: float) -> dict[str, object]:
     return {"passes": {"tokens": plan}, "finetune": {"mode": "quick"}, "budget": {"max_drop": max_drop}}
 
 
-_FOUND, _FOUND_3 = "squeeze:4=127,7=71,10=35", "squeeze:4=95,7=47,10=23"
-"""Plans whose sites lie further apart than those that searches find."""
+_FOUND, _FOUND_3 = "squeeze:4=111,7=63,10=31", "squeeze:4=95,7=47,10=23"
+"""Plans whose sites lie further apart than those that searches find; the limits of their runs are wide, so that all are judged."""
 _TOKENS = {"passes": {"tokens": "auto"}, "finetune": {"mode": "auto"}}
 ROWS = {
     "int8": Row("vit_tiny_patch16_224", {}, "≥ 2.5 ×, KL ≤ 0.005"),
     "plan": Row("vit_tiny_patch16_224", _tuned_plan(_PLAN, 3.0), "–"),
-    "found": Row("vit_tiny_patch16_224", _tuned_plan(_FOUND, 1.0), "drop ≤ 1.0 pt: ≥ 4.3 × the best"),
-    "found3": Row("vit_tiny_patch16_224", _tuned_plan(_FOUND_3, 3.0), "drop ≤ 3.0 pt: ≥ 5.0 × the best"),
+    "found": Row("vit_tiny_patch16_224", _tuned_plan(_FOUND, 3.0), "drop ≤ 1.0 pt: ≥ 4.3 × the best"),
+    "found3": Row("vit_tiny_patch16_224", _tuned_plan(_FOUND_3, 6.0), "drop ≤ 3.0 pt: ≥ 5.0 × the best"),
     "tokens": Row("vit_tiny_patch16_224", _TOKENS, "drop ≤ 1.0 pt: ≥ 3.5 × each, ≥ 4.3 × the best"),
     "tokens3": Row("vit_tiny_patch16_224", {**_TOKENS, "budget": {"max_drop": 3.0}}, "drop ≤ 3.0 pt: ≥ 5.0 × the best"),
     "mobilenet": Row("mobilenetv2_100", {}, "≥ 2.2 ×, drop ≤ 0.5 pt"),
