@@ -77,7 +77,7 @@ def _tuned_plan(plan: str, max_drop: float) -> dict[str, object]:
 
 
 _FOUND, _FOUND_3 = "squeeze:4=111,7=63,10=31", "squeeze:4=95,7=47,10=23"
-"""Plans whose sites lie further apart than those that searches find; the limits of their runs are wide, so that all are judged."""
+"""Plans whose sites lie further apart than those that searches find; the limits of their runs are wider than what is asked."""
 _TOKENS = {"passes": {"tokens": "auto"}, "finetune": {"mode": "auto"}}
 ROWS = {
     "int8": Row("vit_tiny_patch16_224", {}, "≥ 2.5 ×, KL ≤ 0.005"),
@@ -175,17 +175,29 @@ def _library_row(run: Run, backend: str, folder: Path, name: str, judge: Judge) 
     """What the library alone makes of the dense float32 file of its runtime."""
     dense = run.candidate(f"{backend}/fp32/dense")
     assert dense.artifact is not None
-    assert run.calibration is not None
-    parent = folder / dense.artifact.path
-    images = PreparedImages(Samples(run.calibration.source, run.calibration.ids), dense.artifact.preprocessing)
-    job = LibraryJob(backend, name, parent, images, folder / "libraries" / backend)
     try:
-        task = Task(make_with_knobs, job, LibraryArtifact)
-        made = run_in_child(task, timeout_seconds=TIMEOUT_S, log=folder / "logs" / "libraries.log").path
-        ratio = _paired(backend, parent, made, folder / "logs" / "libraries.log")
+        made = library_file(run, dense, folder, name)
+        ratio = _paired(backend, folder / dense.artifact.path, made, folder / "logs" / "libraries.log")
         return f"{backend}: {name}", _ratio(ratio), *judge(dense, made, "fastest"), "–"
     except CandidateFailed as error:
         return f"{backend}: {name}", f"fails: {error.message}", "–", "–", "–", "–"
+
+
+def library_file(run: Run, dense: Candidate, folder: Path, name: str) -> Path:
+    """Makes a file as a library does, from the run's dense float32 file and its calibration images.
+
+    Args:
+        run: Calibrated on images.
+        dense: Its float32 candidate.
+        folder: Of the run, absolute.
+        name: Of :data:`benchmarks.library_knobs.MAKERS`.
+    """
+    assert dense.artifact is not None
+    assert run.calibration is not None
+    images = PreparedImages(Samples(run.calibration.source, run.calibration.ids), dense.artifact.preprocessing)
+    job = LibraryJob(dense.backend, name, folder / dense.artifact.path, images, folder / "libraries" / dense.backend)
+    task = Task(make_with_knobs, job, LibraryArtifact)
+    return run_in_child(task, timeout_seconds=TIMEOUT_S, log=folder / "logs" / "libraries.log").path
 
 
 def _paired(backend: str, first: Path, second: Path, log: Path) -> Ratio:

@@ -20,19 +20,15 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.compress import TIMEOUT_S, dense_logits, judge, logits_of
+from benchmarks.compress import dense_logits, judge, library_file, logits_of
 from benchmarks.imagenet import Halves, flowers_halves, imagenet_halves
-from benchmarks.library_defaults import LibraryArtifact, LibraryJob
-from benchmarks.library_knobs import STATIC_PRODUCTS, make_with_knobs
+from benchmarks.library_knobs import STATIC_PRODUCTS
 from benchmarks.models import default_data
 from edgevit import units
 from edgevit.cli.terminal import make_progress, print_table
-from edgevit.data.images import ImageSet, Samples, open_images
-from edgevit.data.prepared import PreparedImages
+from edgevit.data.images import ImageSet, open_images
 from edgevit.pipeline.compress import finetune
 from edgevit.results.run import Run
-from edgevit.run.child_process import run_in_child
-from edgevit.run.task import Task
 from edgevit.spec.resolve import resolve_spec
 from edgevit.spec.schemes import SCHEMES
 from edgevit.spec.spec import Spec
@@ -174,20 +170,12 @@ def _judged(run: Run, spec: Spec, folder: Path, others: Path) -> Iterator[tuple[
 
 def _library_row(run: Run, spec: Spec, folder: Path, others: Path, name: str) -> tuple[str, ...]:
     """What the library alone makes, from the same calibration images."""
-    dense = next(candidate for candidate in run.candidates if candidate.id.endswith("/fp32/dense"))
-    assert dense.artifact is not None
-    assert run.calibration is not None
-    parent = folder / dense.artifact.path
-    calibration = PreparedImages(Samples(run.calibration.source, run.calibration.ids), dense.artifact.preprocessing)
-    job = LibraryJob(dense.backend, name, parent, calibration, folder / "libraries" / dense.backend)
-    task = Task(make_with_knobs, job, LibraryArtifact)
-    made = run_in_child(task, timeout_seconds=TIMEOUT_S, log=folder / "logs" / "libraries.log").path
-    images = open_images(str(others))
+    parent = next(candidate for candidate in run.candidates if candidate.id.endswith("/fp32/dense"))
+    made, images = library_file(run, parent, folder, name), open_images(str(others))
     with tempfile.TemporaryDirectory() as temporary:
-        logits = logits_of(dense, made, "fastest", images, Path(temporary))
-        return (
-            f"{dense.backend}: {name}", *judge(dense_logits(spec, images, Path(temporary)), logits, images), "", "",
-        )  # fmt: skip
+        dense = dense_logits(spec, images, Path(temporary))
+        found = judge(dense, logits_of(parent, made, "fastest", images, Path(temporary)), images)
+    return f"{parent.backend}: {name}", *found, "", ""
 
 
 def _row(

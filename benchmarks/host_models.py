@@ -18,8 +18,8 @@ SIDE = 224
 ModelMaker = Callable[[], tuple[nn.Module, int]]
 """Makes a model, and gives the side of its image in pixels."""
 Set = Literal["unseen", "known"]
-"""Of models: ones that came after the method was as it is, so that nothing in it was chosen with them in view, and ones whose
-errors the features and networks of a calibration were chosen with."""
+"""Of models: ones of whose single errors nothing was chosen (a first run of all of them had shown that large networks were
+predicted too short), and ones whose errors the features and networks of a calibration were chosen with."""
 _NAMES: dict[Set, tuple[str, ...]] = {
     "unseen": (
         "deit_small_patch16_224", "mobilenetv2_140", "mobilenetv3_large_100", "tf_efficientnet_lite1", "resnet34", "mobilevit_s",

@@ -1,7 +1,7 @@
 """Predictions of a calibrated host against measurements, on networks that no calibration saw: ``make bench-host``.
 
-Exports timm models and token-reduced ones (--models: those that nothing was chosen with, or the ones whose errors the
-features and networks of a calibration were chosen with) to every runtime, in float32 and in the int8 that a run would try first; runs
+Exports timm models and token-reduced ones to every runtime (--models: unseen, or those that the method was chosen with; see
+:data:`benchmarks.host_models.Set`), in float32 and in the int8 that a run would try first; runs
 ``edgevit devices calibrate``; times each file twice, each time in a fresh process, beside the reference network in the same
 rounds; and compares the predicted with the measured time, both divided by the reference's. What is done is kept in --out: a
 run that was stopped goes on, and a second one measures nothing anew. Files take some 15 minutes on two cores, the calibration

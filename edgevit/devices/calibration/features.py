@@ -39,10 +39,11 @@ def graph_features(graph: Graph) -> dict[str, float]:
     for _, found in features_of_kernels(graph):
         for name, value in found.items():
             total[name] += value
-    for name, value in _op_features(graph, float_prefix(graph)):
+    floats = float_prefix(graph)
+    for name, value in _op_features(graph, floats):
         total[name] += value
     for numerics, values in reorders(graph):
-        prefix = _PREFIX.get(numerics, float_prefix(graph))
+        prefix = _PREFIX.get(numerics, floats)
         total[f"{prefix}moved reorder"] += values
         total[f"{prefix}kernels reorder"] += 1.0
     total[CONSTANT] = 1.0
@@ -53,7 +54,7 @@ def features_of_kernels(graph: Graph) -> list[tuple[Kernel, dict[str, float]]]:
     """Returns the kernels of a graph, each with its features that are not those of single ops."""
     floats, ops = float_prefix(graph), {op.name: op for op in graph.ops}
     rounded = {name for op in graph.ops if op.native == "QuantizeLinear" for name in op.inputs}
-    sums: frozenset[str] = frozenset() if graph.format == "tflite" else fused_sums(graph)
+    sums = fused_sums(graph)
     found = []
     for kernel in kernels(graph):
         if kernel.family == "pooling" and kernel.light:

@@ -16,8 +16,10 @@ def fused_sums(graph: Graph) -> frozenset[str]:
     """Returns the names of ops that add a tensor to what a product computed, and nothing else reads.
 
     Args:
-        graph: Ops of an artifact.
+        graph: Ops of an artifact; LiteRT adds in a kernel of its own.
     """
+    if graph.format == "tflite":
+        return frozenset()
     makers = {name: op for op in graph.ops for name in op.outputs}
     readers = Counter(name for op in graph.ops for name in op.inputs)
 
