@@ -101,10 +101,25 @@ class Untuned:
 
     candidate: Candidate
     variant: Variant
+    in_float: bool = False
+    """Whether an int8 candidate is trained in float: what int8 adds to its divergence is not worth a training of its own."""
+
+    @property
+    def simulates_int8(self) -> bool:
+        """Whether int8 is simulated while it is trained."""
+        return not self.in_float and SCHEMES[self.candidate.scheme].is_int8
+
+    @property
+    def to_train(self) -> Variant:
+        """What is trained: in float any form of a plan, for all compute the same."""
+        variant = self.variant
+        if self.simulates_int8 or variant.form is None:
+            return variant
+        return replace(variant, slug=variant.slug.removesuffix(f"-{variant.form}"), form=None)
 
 
 def tune(context: RunContext, trained: TrainedModel, backend: Backend, untuned: Untuned, rung: Rung) -> Finetuned:
-    """Fine-tunes a candidate in the numbers that its artifact computes in; a float one once for all backends.
+    """Fine-tunes a candidate, in the numbers that its artifact computes in or in float; in float once for all backends.
 
     Args:
         context: The run; its spec asks for fine-tuning.
@@ -117,8 +132,8 @@ def tune(context: RunContext, trained: TrainedModel, backend: Backend, untuned: 
         CandidateFailed: the loss is not finite at once, or the int8 numbers cannot be simulated.
         UsageError: the variant cannot be captured for training, or has no parameters.
     """
-    stages, spec, variant = context.stages, context.inputs.spec.finetune, untuned.variant
-    name = tuned_name(untuned, rung)
+    stages, spec, variant = context.stages, context.inputs.spec.finetune, untuned.to_train
+    name = training_name(untuned, rung)
     recipe = replace(
         RECIPES[rung],
         images_seen=spec.images_seen or RECIPES[rung].images_seen,
@@ -182,15 +197,19 @@ def tuning_teacher(context: RunContext, trained: TrainedModel) -> TuningTeacher:
     return TuningTeacher(model.name, program, model.preprocessing)
 
 
-def tuned_name(untuned: Untuned, rung: Rung) -> str:
-    """Returns what files of a tuned variant are called: in float, it is the same for all backends."""
-    candidate, slug = untuned.candidate, f"{untuned.variant.slug}-{rung}"
-    return slug if SCHEMES[candidate.scheme].is_float else f"{candidate.backend}-{candidate.scheme}-{slug}"
+def training_name(untuned: Untuned, rung: Rung) -> str:
+    """Returns what files of a training are called: in float, it is the same for all backends."""
+    return _name(untuned, untuned.to_train, rung)
+
+
+def _name(untuned: Untuned, variant: Variant, rung: Rung) -> str:
+    candidate, slug = untuned.candidate, f"{variant.slug}-{rung}"
+    return f"{candidate.backend}-{candidate.scheme}-{slug}" if untuned.simulates_int8 else slug
 
 
 def _int8(context: RunContext, backend: Backend, untuned: Untuned) -> SimulatedInt8 | None:
     candidate = untuned.candidate
-    if candidate.recipe is None or candidate.artifact is None or not SCHEMES[candidate.scheme].is_int8:
+    if candidate.recipe is None or candidate.artifact is None or not untuned.simulates_int8:
         return None
     artifact = context.stages.folder.path / candidate.artifact.path
     job = ReadInt8Job(backend.name, artifact, candidate.recipe)
@@ -210,7 +229,8 @@ def tuned_variant(context: RunContext, trained: TrainedModel, untuned: Untuned, 
         rung: How much was trained.
         weights: See :class:`edgevit.distillation.finetune_job.Finetuned`.
     """
-    stages, variant, name = context.stages, untuned.variant, tuned_name(untuned, rung)
+    stages, variant = context.stages, untuned.variant
+    name = _name(untuned, variant, rung)
     module = _module(context, trained, variant, weights)
     snapshot = take_snapshot(stages, context.inputs, name, module, variant.preprocessing)
     margins = None
@@ -232,7 +252,7 @@ def tuned_variant(context: RunContext, trained: TrainedModel, untuned: Untuned, 
 
 def keep_weights(context: RunContext, trained: TrainedModel, untuned: Untuned, rung: Rung, weights: Path) -> Path:
     """Writes all weights of a tuned variant under the names that the original model gives them; see :func:`tuned_variant`."""
-    stages, name = context.stages, tuned_name(untuned, rung)
+    stages, name = context.stages, training_name(untuned, rung)
     module = _module(context, trained, untuned.variant)
     path = stages.folder.path / "finetuned" / f"{name}.safetensors"
 

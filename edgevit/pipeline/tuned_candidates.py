@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from edgevit.artifacts.evaluate import InferenceJob
 from edgevit.artifacts.pytorch_reference import ReferenceJob
 from edgevit.backends import Backend
+from edgevit.data.prepared import PreparedImages
 from edgevit.data.row_file import read_rows
 from edgevit.distillation.finetune_job import Finetuned
 from edgevit.errors import CandidateFailed, UsageError
@@ -20,6 +21,7 @@ from edgevit.pipeline.finetuning import Untuned, keep_weights, tune, tuned_varia
 from edgevit.pipeline.images import tuning_images
 from edgevit.pipeline.model_passes import TrainedModel
 from edgevit.pipeline.tasks import inference_task, reference_task
+from edgevit.results.artifact import Preprocessing
 from edgevit.results.candidate import Candidate
 from edgevit.results.finetune import Finetune
 from edgevit.results.measurement import Interval
@@ -28,6 +30,9 @@ from edgevit.spec.spec import Rung
 
 _SHARE = 0.5
 """Of the run's minutes; fine-tuning begins no later, for what it makes has to be exported, quantized and measured."""
+
+_LITTLE = 0.1
+"""Share by which int8 may raise a divergence for training to leave it out; see :meth:`_Tuning._in_float`."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,9 @@ def make_tuned(
 ) -> Tuned:
     """Fine-tunes a candidate, and makes it again with the tuned weights by the recipe that it has.
 
+    An int8 candidate is trained with its int8 simulated, unless int8 adds little to what the plan diverges by: then in
+    float, once for all backends.
+
     Args:
         context: The run; its spec asks for fine-tuning.
         trained: The model after the passes before; it is the teacher.
@@ -89,9 +97,22 @@ class _Tuning:
         if not self.context.deadline.has_time(_SHARE):
             return self._not_tuned("too few of the run's minutes were left")
         try:
-            found = tune(self.context, self.trained, self.backend, self.untuned, self.rung)
+            tuning = replace(self, untuned=replace(self.untuned, in_float=self._int8_adds_little()))
+            found = tune(self.context, self.trained, self.backend, tuning.untuned, self.rung)
         except (CandidateFailed, UsageError) as error:
             return self._not_tuned(error.message)
+        return tuning._made_again(found, dense)
+
+    def _int8_adds_little(self) -> bool:
+        """Whether nearly all of what an int8 candidate diverges by is there in float, too."""
+        candidate, variant = self.untuned.candidate, self.untuned.variant
+        if not SCHEMES[candidate.scheme].is_int8 or variant.plan is None:
+            return False
+        in_int8, in_float = self._divergences(candidate, variant), self._divergences_in_float(variant)
+        return bool(in_int8.mean() <= (1 + _LITTLE) * in_float.mean())
+
+    def _made_again(self, found: Finetuned, dense: Candidate) -> Tuned:
+        """The candidates with the weights found, and whether they are better."""
         if not found.images_seen:
             return Tuned(record=self._record(found, np.full(2, found.curve[0].divergence), Interval(0.0, 0.0)))
         variant = tuned_variant(self.context, self.trained, self.untuned, self.rung, found.weights)
@@ -116,7 +137,7 @@ class _Tuning:
         if before.scheme == "fp32" or parent.status == "failed":
             return (parent,)
         recipe = before.recipe
-        if recipe is not None and SCHEMES[before.scheme].is_int8:
+        if recipe is not None and self.untuned.simulates_int8:
             recipe = recipe.after_tuning(corrects_biases=self.backend.arithmetic.corrects_biases)
         return parent, build(self.context, self.backend, before.scheme, variant, parent, recipe)
 
@@ -156,32 +177,48 @@ class _Tuning:
             untuned=self.untuned.candidate.id,
             tuned=tuned,
             teacher=tuning_teacher(self.context, self.trained).name,
+            simulated=self.untuned.candidate.scheme if self.untuned.simulates_int8 else "",
         )
 
     def _divergences(self, candidate: Candidate, variant: Variant) -> np.ndarray:
         """KL(teacher || candidate) of each image kept apart, in nats, float64 [n]: of PyTorch's answers and the file's."""
-        stages, images = self.context.stages, self.context.inputs.tuning_images
-        assert images is not None
+        stages = self.context.stages
         assert candidate.artifact is not None
-        teacher = tuning_teacher(self.context, self.trained)
-        job = ReferenceJob(
-            teacher.program,
-            tuning_images(stages, images.kept.samples, teacher.preprocessing),
-            stages.folder.work("kept-apart.logits.npy"),
-        )
-        stage = f"evaluate {teacher.name or 'dense'} on the images kept apart"
-        expected = stages.run_in_child(stage, "pytorch-kept-apart", reference_task(job))
         inference = InferenceJob(
             backend=self.backend.name,
             artifact=stages.folder.path / candidate.artifact.path,
-            images=tuning_images(stages, images.kept.samples, variant.preprocessing),
+            images=self._kept_apart(variant.preprocessing),
             threads=self.context.inputs.spec.measure.threads,
             precision=SCHEMES[candidate.scheme].precision,
             logits=stages.folder.work(f"{candidate.id.replace('/', '--')}.kept-apart.npy"),
         )
         stage = f"evaluate {candidate.id} on the images kept apart"
         found = stages.run_in_child(stage, candidate.id, inference_task(inference))
-        return divergences(read_rows(expected.logits), read_rows(found.logits))
+        return divergences(self._teacher_logits(), read_rows(found.logits))
+
+    def _divergences_in_float(self, variant: Variant) -> np.ndarray:
+        """KL(teacher || variant) of each image kept apart, in nats, float64 [n]: of PyTorch's answers."""
+        found = self._reference_logits(variant.slug, variant.program, variant.preprocessing)
+        return divergences(self._teacher_logits(), found)
+
+    def _teacher_logits(self) -> np.ndarray:
+        """Of the images kept apart, float32 [n, classes]."""
+        teacher = tuning_teacher(self.context, self.trained)
+        return self._reference_logits(teacher.name or "dense", teacher.program, teacher.preprocessing)
+
+    def _reference_logits(self, name: str, program: Path, preprocessing: Preprocessing) -> np.ndarray:
+        """Of the images kept apart, by a captured program in PyTorch, float32 [n, classes]."""
+        stages = self.context.stages
+        job = ReferenceJob(
+            program, self._kept_apart(preprocessing), stages.folder.work(f"{name}.kept-apart.logits.npy")
+        )
+        stage = f"evaluate {name} on the images kept apart"
+        return read_rows(stages.run_in_child(stage, "pytorch-kept-apart", reference_task(job)).logits)
+
+    def _kept_apart(self, preprocessing: Preprocessing) -> PreparedImages:
+        images = self.context.inputs.tuning_images
+        assert images is not None
+        return tuning_images(self.context.stages, images.kept.samples, preprocessing)
 
 
 def divergences(expected: np.ndarray, found: np.ndarray) -> np.ndarray:

@@ -13,8 +13,8 @@ _TITLES = (
     "outcome",
 )  # fmt: skip
 _LEGEND = (
-    "Trained without labels, to answer like the dense float model, or like the teacher that is named, in the numbers of the"
-    " candidate's file. KL is the mean divergence of the file's predictions from that model's on the images kept apart, in nats, with the 95 % interval of the"
+    "Trained without labels, to answer like the dense float model, or like the teacher that is named: in the numbers of the"
+    " candidate's file where int8 is simulated, else in float, once for all runtimes. KL is the mean divergence of the file's predictions from that model's on the images kept apart, in nats, with the 95 % interval of the"
     " paired change; the step was chosen on these images, so that it flatters a little. Accuracy (its change against the"
     " dense model, with the interval after) and agreement with the dense model, before and after, are from the images of"
     " the tables above, which had no part in it. Views counts an image each time it was seen, up to the step that was taken."
@@ -52,7 +52,7 @@ def _row(run: Run, finetune: Finetune) -> tuple[str, ...]:
     outcome = "better" if finetune.better else "not better: left out"
     return (
         finetune.untuned or finetune.variant,
-        f"{finetune.rung}{_from(finetune)}: {_WHAT.get(finetune.rung, '')}",
+        f"{finetune.rung}{_from(finetune)}: {_WHAT.get(finetune.rung, '')}{_simulated(finetune)}",
         str(finetune.images),
         str(finetune.kept),
         units.count(finetune.images_seen),
@@ -68,6 +68,10 @@ def _row(run: Run, finetune: Finetune) -> tuple[str, ...]:
 def _from(finetune: Finetune) -> str:
     """Whose predictions were learned, where that is not the dense model."""
     return f", from {finetune.teacher}" if finetune.teacher else ""
+
+
+def _simulated(finetune: Finetune) -> str:
+    return f"; {finetune.simulated} simulated" if finetune.simulated else ""
 
 
 def _regained(run: Run, finetune: Finetune) -> tuple[str, str]:

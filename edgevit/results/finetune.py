@@ -43,7 +43,7 @@ class Finetune:
     weights: str | None
     """safetensors with the weights of the model, relative to the run folder; None where it is not better."""
     curve: tuple[FinetunePoint, ...]
-    """As trained: in PyTorch, int8 simulated."""
+    """As trained: in PyTorch, in float or with int8 simulated."""
     note: str = ""
     """Why it ended early."""
     untuned: str = ""
@@ -53,6 +53,8 @@ class Finetune:
     teacher: Annotated[str, LATER] = ""
     """Model whose predictions were learned; "" for the dense float model itself. ``before`` and ``after`` are then the divergences
     from it."""
+    simulated: Annotated[str, LATER] = ""
+    """Scheme whose int8 was simulated in training; "" where it was trained in float, and in older runs, which do not tell."""
 
     @property
     def better(self) -> bool:

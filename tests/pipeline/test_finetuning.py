@@ -31,8 +31,8 @@ from edgevit.pipeline.finetuning import (  # noqa: E402
     Student,
     Untuned,
     keep_weights,
+    training_name,
     tune,
-    tuned_name,
     tuned_variant,
     tuning_job,
     tuning_teacher,
@@ -153,7 +153,7 @@ def test_the_dense_model_can_be_tuned_without_a_plan(world: Callable[..., World]
 def test_the_weights_are_kept_under_the_names_of_the_model(world: Callable[..., World]) -> None:
     made = world()
     file = keep_weights(made.context, made.trained, made.untuned(), "quick", made.tune().weights)
-    assert file == made.context.stages.folder.path / "finetuned" / "evit-1=40-gather-quick.safetensors"
+    assert file == made.context.stages.folder.path / "finetuned" / "evit-1=40-quick.safetensors"
     state, model = load_file(file), made.context.inputs.model.module
     assert state.keys() == model.state_dict().keys()
     assert torch.allclose(state["norm.weight"], 1.5 * model.state_dict()["norm.weight"])
@@ -162,11 +162,27 @@ def test_the_weights_are_kept_under_the_names_of_the_model(world: Callable[..., 
 def test_int8_of_each_backend_is_tuned_by_itself_and_float_once(world: Callable[..., World]) -> None:
     untuned = world().untuned()
     names = [
-        tuned_name(Untuned(make_candidate(f"{backend}/{scheme}/x", scheme=scheme), untuned.variant), "full")
+        training_name(Untuned(make_candidate(f"{backend}/{scheme}/x", scheme=scheme), untuned.variant), "full")
         for backend in ("onnxruntime", "litert")
         for scheme in ("fp32", "dynamic_wi8_afp32")
     ]
     assert len(set(names)) == 3
+
+
+def test_in_float_one_form_is_trained_for_all_backends(world: Callable[..., World]) -> None:
+    made = world()
+    (plan,) = made.context.inputs.plans
+    assert not isinstance(plan, str)
+    variants = make_variants(made.context, made.trained, plan)
+    assert len(variants) > 1
+    scheme, files = "dynamic_wi8_afp32", []
+    for variant in variants:
+        untuned = Untuned(make_candidate(f"litert/{scheme}/{variant.slug}", scheme=scheme), variant, in_float=True)
+        files.append(tune(made.context, made.trained, get_backend("litert"), untuned, "full").weights)
+        tuned = tuned_variant(made.context, made.trained, untuned, "full", files[-1])
+        assert (tuned.slug, tuned.form) == (f"{variant.slug}-full", variant.form)
+    assert len(set(files)) == len(made.jobs) == 1
+    assert made.jobs[0].int8 is None
 
 
 def test_networks_without_attention_are_tuned_in_smaller_steps_unless_the_spec_says_how_large() -> None:

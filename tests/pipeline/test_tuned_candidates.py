@@ -33,6 +33,8 @@ VARIANT = Variant("tome-8", Path("tome.pt2"), CONTRACT, (), Path("tome.npy"), pl
 INT8 = "static_wi8_ai8"
 UNTUNED = make_candidate(f"openvino/{INT8}/tome-8", scheme=INT8, recipe=Recipe(INT8, float_layers=("a",)))
 
+UNTUNED_NATS = np.array([0.05, 0.1, 0.15, 0.1, 0.1])
+
 
 class World:
     """A run in which fine-tuning and making candidates are known answers."""
@@ -41,6 +43,8 @@ class World:
         """``after`` times 0.1 nats are left; ``changes`` are of the tuned int8 candidate."""
         self.built: list[tuple[str, str | None, Recipe | None]] = []
         self.images_seen, self.error = 64, None
+        self.trained: list[Untuned] = []
+        self.float_share = 0.5  # of what the untuned int8 file diverges by, there in float
         self._after, self._changes = after, changes
         monkeypatch.setattr(tuned_candidates, "tune", self._tune)
         monkeypatch.setattr(tuned_candidates, "tuned_variant", lambda *_: replace(VARIANT, slug="tome-8-quick"))
@@ -49,6 +53,8 @@ class World:
         monkeypatch.setattr(tuned_candidates, "tuning_teacher", lambda *_: teacher)
         monkeypatch.setattr(tuned_candidates, "keep_weights", lambda *_: self.context.stages.folder.path / "w")
         monkeypatch.setattr(tuned_candidates._Tuning, "_divergences", lambda _, *given: self._divergences(*given))
+        in_float = lambda *_: self.float_share * UNTUNED_NATS  # noqa: E731
+        monkeypatch.setattr(tuned_candidates._Tuning, "_divergences_in_float", in_float)
         spec = Spec.model_validate({"model": {"name": "m"}, "finetune": {"mode": "quick"}})
         inputs = make_inputs(spec, tuning_images=TuningImages(noise(3), noise(5)))
         self.context = make_context(inputs, folder, np.eye(4, dtype=np.float32))
@@ -58,7 +64,8 @@ class World:
         trained: Any = None
         return make_tuned(self.context, trained, get_backend("openvino"), Untuned(untuned, VARIANT), "quick", dense)
 
-    def _tune(self, *_: Any) -> Finetuned:
+    def _tune(self, _context: Any, _trained: Any, _backend: Any, untuned: Untuned, _rung: Any) -> Finetuned:
+        self.trained.append(untuned)
         if self.error:
             raise self.error
         curve = (FinetunePoint(0, 0.1), FinetunePoint(64, 0.1 * self._after))
@@ -72,8 +79,7 @@ class World:
         return replace(made, **self._changes) if scheme == INT8 else made
 
     def _divergences(self, candidate: Candidate, of: Any) -> np.ndarray:
-        untuned = np.array([0.05, 0.1, 0.15, 0.1, 0.1])
-        return untuned if candidate.id == UNTUNED.id else self._after * untuned
+        return UNTUNED_NATS if candidate.id == UNTUNED.id else self._after * UNTUNED_NATS
 
 
 def test_a_better_file_takes_the_place_of_the_untuned_by_the_recipe_for_tuned_weights(
@@ -97,6 +103,21 @@ def test_a_better_file_takes_the_place_of_the_untuned_by_the_recipe_for_tuned_we
     assert (record.before, record.after) == (pytest.approx(0.1), pytest.approx(0.05))
     assert record.change.low <= record.after - record.before <= record.change.high < 0
     assert (record.images, record.kept, record.weights, record.teacher) == (3, 5, "w", "big")
+
+
+@pytest.mark.parametrize(("float_share", "in_float"), [(0.5, False), (0.89, False), (0.92, True), (1.1, True)])
+def test_a_plan_to_which_int8_adds_little_is_trained_in_float_and_quantized_as_before(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, float_share: float, in_float: bool
+) -> None:
+    world = World(monkeypatch, tmp_path, after=0.5)
+    world.float_share = float_share
+    found = world.make()
+    assert [each.in_float for each in world.trained] == [in_float]
+    recipe = world.built[-1][-1]
+    assert recipe is not None
+    assert (recipe == UNTUNED.recipe) is in_float  # biases tuned without rounding are corrected as those of any model
+    assert found.record is not None
+    assert found.record.simulated == ("" if in_float else INT8)
 
 
 def test_a_scheme_that_is_not_simulated_keeps_its_recipe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -41,7 +41,8 @@ def draw_finetunes(run: Run, path: Path) -> None:
     for number, finetune in enumerate(run.finetunes):
         colour, marker = _LOOKS[number % len(_LOOKS)]
         views = [point.images_seen for point in finetune.curve]
-        label = f"{finetune.untuned or finetune.variant}, {finetune.rung}"
+        simulated = ", int8 simulated" if finetune.simulated else ""
+        label = f"{finetune.untuned or finetune.variant}, {finetune.rung}{simulated}"
         axes.plot(views, [p.divergence for p in finetune.curve], color=colour, marker=marker, ms=4, label=label)
         taken = [p.divergence for p in finetune.curve if p.images_seen == finetune.images_seen]
         axes.plot([finetune.images_seen] * len(taken), taken, marker="o", ms=11, mfc="none", mec=colour, mew=1.5)
@@ -49,7 +50,7 @@ def draw_finetunes(run: Run, path: Path) -> None:
     axes.set_xlabel("views of images")
     axes.set_ylabel("KL divergence from the model that is learned from (nats)")
     axes.set_title(
-        "Fine-tuning as trained (int8 simulated), on the images kept apart; a ring marks the step taken",
+        "Fine-tuning as trained, on the images kept apart; a ring marks the step taken",
         loc="left",
         fontsize=10,
     )
