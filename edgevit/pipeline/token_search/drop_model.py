@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_POINTS = np.array([0.3, 10.0])
+_POINTS = np.array([0.3, 20.0])
 """Of drop at no divergence and for each nat, before any plan was tried: about what ImageNet models lose."""
-_POINTS_DEVIATION = np.array([0.3, 6.0])
+_POINTS_DEVIATION = np.array([0.3, 15.0])
 _CHANGED_SHARE = 0.02
 """Of the images, which change sides under a plan that about holds; their net is what chance makes of it."""
 _PRIOR_PLANS = 4.0

@@ -18,7 +18,7 @@ from edgevit.results.candidate import within_budget
 from edgevit.results.token_search import BlockPoint, SitePoint, TriedPlan
 from edgevit.spec.token_plan import Plan, ResizePlan, Site, TokenPlan
 
-MOST_SITES = 3
+MOST_SITES = 4
 _LEAST_SAVED = 0.002
 """Share of time that has to be expected to be saved by another plan that is tried."""
 _MATTERS = (0.01, 0.1)
