@@ -7,7 +7,6 @@ import math
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 
 import numpy as np
 
@@ -89,7 +88,7 @@ class Choice:
 
 
 def faster_plans(curve: BlockCurve, divergence: SiteDivergence, starts: Sequence[Start]) -> list[PlannedPlan]:
-    """Lists plans that are predicted to beat the dense model: smaller images, one to three sites on the steps, or both.
+    """Lists plans that are predicted to beat the dense model: smaller images, one to four sites on the steps, or both.
 
     Of plans with sites in the same blocks, those that another beats in time and divergence are left out.
 
@@ -130,31 +129,46 @@ def _plans_of(method: str, curve: BlockCurve, divergence: SiteDivergence, start:
     shape = start.shape
     start_ms = curve.plan_ms("", (), shape.prefix, shape.depth, shape.tokens)
     counts = [tokens - shape.prefix for tokens in curve.steps() if shape.prefix < tokens < shape.tokens]
-
-    @cache
-    def added(block: int, before: int, after: int) -> tuple[float, float]:
-        ms = curve.change_ms(method, block, before + shape.prefix, after + shape.prefix, shape.depth)
-        return ms, divergence.step(method, block, before / shape.patches, after / shape.patches)
-
-    for number in range(1, MOST_SITES + 1):
+    added = {block: _added(method, block, counts, curve, divergence, shape) for block in shape.site_blocks()}
+    for number in range(1, min(MOST_SITES, len(counts)) + 1):
+        stay = np.array(list(itertools.combinations(range(len(counts)), number)))
+        enter = np.hstack([np.zeros((len(stay), 1), dtype=int), stay[:, :-1] + 1])
         for blocks in itertools.combinations(shape.site_blocks(), number):
-            found = []
-            for kept in itertools.combinations(counts, number):
-                before, total_ms, total_divergence = shape.patches, start_ms, 0.0
-                for block, after in zip(blocks, kept, strict=True):
-                    if method == "tome" and 2 * after < before:
-                        break  # it merges at most half of them
-                    ms, nats = added(block, before, after)
-                    total_ms, total_divergence, before = total_ms + ms, total_divergence + nats, after
-                else:
-                    found.append((total_ms, total_divergence, kept))
-            least, same = math.inf, (str(start.resized or ""), method, *map(str, blocks))
-            for total_ms, total_divergence, kept in sorted(found):
-                if total_divergence < least:
-                    least = total_divergence
-                    sites = tuple(Site(block, tokens) for block, tokens in zip(blocks, kept, strict=True))
-                    plan = TokenPlan(method, sites, resized=start.resized)
-                    yield PlannedPlan(plan, total_ms, total_divergence, same, start.drop_points)
+            total = np.tile([start_ms, 0.0], (len(stay), 1))
+            for place, block in enumerate(blocks):
+                total += added[block][enter[:, place], stay[:, place]]
+            same = (str(start.resized or ""), method, *map(str, blocks))
+            for at in _unbeaten(total):
+                sites = tuple(Site(block, counts[kept]) for block, kept in zip(blocks, stay[at], strict=True))
+                plan, (ms, nats) = TokenPlan(method, sites, resized=start.resized), total[at].tolist()
+                yield PlannedPlan(plan, ms, nats, same, start.drop_points)
+
+
+def _added(
+    method: str, block: int, counts: Sequence[int], curve: BlockCurve, divergence: SiteDivergence, shape: ModelShape
+) -> np.ndarray:
+    """What a site adds: milliseconds and nats, float64 [all tokens and counts that enter, counts that stay, 2].
+
+    Infinite where no tokens leave, or more than the method can do without.
+    """
+    entering, found = (shape.patches, *counts), np.full((len(counts) + 1, len(counts), 2), math.inf)
+    for (i, before), (j, after) in itertools.product(enumerate(entering), enumerate(counts)):
+        if after < before and (method != "tome" or 2 * after >= before):  # it merges at most half of them
+            ms = curve.change_ms(method, block, before + shape.prefix, after + shape.prefix, shape.depth)
+            found[i, j] = ms, divergence.step(method, block, before / shape.patches, after / shape.patches)
+    return found
+
+
+def _unbeaten(total: np.ndarray) -> np.ndarray:
+    """Places of the plans that no other beats in time and divergence, fastest first.
+
+    Args:
+        total: Milliseconds and nats, float64 [plans, 2]; of equal plans the last one counts.
+    """
+    ms, nats = total.T
+    order = np.lexsort((-np.arange(len(total)), nats, ms))
+    least = np.minimum.accumulate(np.append(math.inf, nats[order]))
+    return np.asarray(order[nats[order] < least[:-1]])
 
 
 def front(plans: list[PlannedPlan]) -> list[PlannedPlan]:
