@@ -84,7 +84,7 @@ def _reduced(inputs: Inputs) -> tuple[PlannedVariant, ...]:
 
 
 def _tuned(inputs: Inputs, variants: tuple[PlannedVariant, ...]) -> tuple[PlannedVariant, ...]:
-    """What is made of each variant by fine-tuning for certain: of one form, once for each backend."""
+    """What is made of each variant by fine-tuning for certain: of one form, at most once for each backend."""
     finetune = inputs.spec.finetune
     if finetune.mode == "auto" or inputs.tuning_images is None:
         return ()

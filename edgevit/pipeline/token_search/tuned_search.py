@@ -14,7 +14,7 @@ from edgevit.pipeline.token_search.effort import DEFAULT_EFFORT, SearchTime, eve
 from edgevit.pipeline.token_search.trials import PlanTrials
 from edgevit.results.candidate import within_budget
 from edgevit.results.token_search import TokenSearch, TunedPlan
-from edgevit.spec.token_plan import ResizePlan, parse_any_plan
+from edgevit.spec.token_plan import parse_any_plan
 from edgevit.tokens.plan import carry_out
 
 REACHES = (4.0, 2.5, 1.6)
@@ -116,7 +116,7 @@ def _tune_shortly(context: RunContext, trained: TrainedModel, search: TokenSearc
     plan, stages, inputs = parse_any_plan(str(search.plan)), context.stages, context.inputs
     form, before = inputs.forms[0], inputs.model.preprocessing
     made = carry_out(trained.module, plan, form, before.input_size)
-    slug = plan.slug if isinstance(plan, ResizePlan) else f"{plan.slug}-{form}"  # as the variant that may follow
+    slug = plan.slug  # as of the training in float that may follow
     student = Student(slug, made.module, replace(before, input_size=made.input_size))
     recipe = replace(RECIPES["quick"], images_seen=_VIEWS)
     weights = stages.folder.work(f"{slug}-short.tuned.safetensors")
