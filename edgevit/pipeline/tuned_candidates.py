@@ -32,7 +32,7 @@ _SHARE = 0.5
 """Of the run's minutes; fine-tuning begins no later, for what it makes has to be exported, quantized and measured."""
 
 _LITTLE = 0.1
-"""Share by which int8 may raise a divergence for training to leave it out; see :meth:`_Tuning._in_float`."""
+"""Share by which int8 may raise a divergence for training to leave it out; see :meth:`_Tuning._int8_adds_little`."""
 
 
 @dataclass(frozen=True)
