@@ -89,10 +89,9 @@ def _regained(run: Run, finetune: Finetune) -> tuple[str, str]:
 def _weights(run: Run) -> str:
     """Where the weights are, and how they are loaded again."""
     model = escape(str(run.spec.get("model", {}).get("name", "MODEL")))
+    files = dict.fromkeys(finetune.weights for finetune in run.finetunes if finetune.weights)
     lines = [
-        f"- {code(finetune.weights)}: {code(f'edgevit compress {model} --weights {finetune.weights} …')} loads them as the"
-        " weights of the model"
-        for finetune in run.finetunes
-        if finetune.weights
+        f"- {code(file)}: {code(f'edgevit compress {model} --weights {file} …')} loads them as the weights of the model"
+        for file in files
     ]
     return "\n".join(lines)

@@ -60,6 +60,16 @@ def test_weights_that_were_kept_are_told_with_the_line_that_loads_them() -> None
     assert "`finetuned/tome-8-gather-quick.safetensors`" in page
 
 
+def test_a_training_in_float_for_several_runtimes_has_one_file_of_weights() -> None:
+    page = finetunes_section(make_run(finetunes=(QUICK, QUICK)), None)
+    assert page.count("--weights finetuned/") == 1
+
+
+def test_it_is_told_whose_int8_was_simulated() -> None:
+    page = finetunes_section(make_run(finetunes=(make_finetune(simulated="static_wi8_ai8"),)), None)
+    assert "position table; static_wi8_ai8 simulated | 96" in page
+
+
 def test_a_run_reads_back_as_it_was_written(tmp_path: Path) -> None:
     run = make_run(finetunes=(QUICK, VAIN))
     (tmp_path / "run.json").write_bytes(run_to_json(run))
