@@ -34,6 +34,11 @@ _SHARE = 0.5
 _LITTLE = 0.1
 """Share by which int8 may raise a divergence for training to leave it out; see :meth:`_Tuning._int8_adds_little`."""
 
+_LEAST_VIEWS = 240
+"""Of all images kept apart together, that tell files apart: where there are fewer images, centre crops of them count, too."""
+_SMALLEST_CROP = 0.5
+"""Of the height and width of what the model takes."""
+
 
 @dataclass(frozen=True)
 class Tuned:
@@ -185,43 +190,67 @@ class _Tuning:
 
     def _divergences(self, candidate: Candidate, variant: Variant) -> np.ndarray:
         """KL(teacher || candidate) of each image kept apart, in nats, float64 [n]: of PyTorch's answers and the file's."""
+        return np.asarray(np.mean([self._of_views(candidate, variant, crop) for crop in self._crops()], axis=0))
+
+    def _divergences_in_float(self, variant: Variant) -> np.ndarray:
+        """KL(teacher || variant) of each image kept apart, in nats, float64 [n]: of PyTorch's answers."""
+        found = [
+            divergences(
+                self._teacher_logits(crop),
+                self._reference_logits(variant.slug, variant.program, variant.preprocessing, crop),
+            )
+            for crop in self._crops()
+        ]
+        return np.asarray(np.mean(found, axis=0))
+
+    def _crops(self) -> tuple[float, ...]:
+        """Shares of height and width at which each image kept apart is looked at, 1 first."""
+        images = self.context.inputs.tuning_images
+        assert images is not None
+        return tuple(np.linspace(1.0, _SMALLEST_CROP, -(-_LEAST_VIEWS // len(images.kept))).round(3).tolist())
+
+    def _of_views(self, candidate: Candidate, variant: Variant, crop: float) -> np.ndarray:
         stages = self.context.stages
         assert candidate.artifact is not None
         inference = InferenceJob(
             backend=self.backend.name,
             artifact=stages.folder.path / candidate.artifact.path,
-            images=self._kept_apart(variant.preprocessing),
+            images=self._kept_apart(variant.preprocessing, crop),
             threads=self.context.inputs.spec.measure.threads,
             precision=SCHEMES[candidate.scheme].precision,
-            logits=stages.folder.work(f"{candidate.id.replace('/', '--')}.kept-apart.npy"),
+            logits=stages.folder.work(f"{candidate.id.replace('/', '--')}.{_kept(crop)}.npy"),
         )
-        stage = f"evaluate {candidate.id} on the images kept apart"
+        stage = f"evaluate {candidate.id} on the images kept apart{_of(crop)}"
         found = stages.run_in_child(stage, candidate.id, inference_task(inference))
-        return divergences(self._teacher_logits(), read_rows(found.logits))
+        return divergences(self._teacher_logits(crop), read_rows(found.logits))
 
-    def _divergences_in_float(self, variant: Variant) -> np.ndarray:
-        """KL(teacher || variant) of each image kept apart, in nats, float64 [n]: of PyTorch's answers."""
-        found = self._reference_logits(variant.slug, variant.program, variant.preprocessing)
-        return divergences(self._teacher_logits(), found)
-
-    def _teacher_logits(self) -> np.ndarray:
+    def _teacher_logits(self, crop: float) -> np.ndarray:
         """Of the images kept apart, float32 [n, classes]."""
         teacher = tuning_teacher(self.context, self.trained)
-        return self._reference_logits(teacher.name or "dense", teacher.program, teacher.preprocessing)
+        return self._reference_logits(teacher.name or "dense", teacher.program, teacher.preprocessing, crop)
 
-    def _reference_logits(self, name: str, program: Path, preprocessing: Preprocessing) -> np.ndarray:
+    def _reference_logits(self, name: str, program: Path, preprocessing: Preprocessing, crop: float) -> np.ndarray:
         """Of the images kept apart, by a captured program in PyTorch, float32 [n, classes]."""
         stages = self.context.stages
-        job = ReferenceJob(
-            program, self._kept_apart(preprocessing), stages.folder.work(f"{name}.kept-apart.logits.npy")
-        )
-        stage = f"evaluate {name} on the images kept apart"
+        logits = stages.folder.work(f"{name}.{_kept(crop)}.logits.npy")
+        job = ReferenceJob(program, self._kept_apart(preprocessing, crop), logits)
+        stage = f"evaluate {name} on the images kept apart{_of(crop)}"
         return read_rows(stages.run_in_child(stage, "pytorch-kept-apart", reference_task(job)).logits)
 
-    def _kept_apart(self, preprocessing: Preprocessing) -> PreparedImages:
+    def _kept_apart(self, preprocessing: Preprocessing, crop: float) -> PreparedImages:
         images = self.context.inputs.tuning_images
         assert images is not None
-        return tuning_images(self.context.stages, images.kept.samples, preprocessing)
+        closer = replace(preprocessing, crop_pct=crop * preprocessing.crop_pct)
+        return tuning_images(self.context.stages, images.kept.samples, closer)
+
+
+def _kept(crop: float) -> str:
+    """Part of a file's name."""
+    return "kept-apart" if crop == 1 else f"kept-apart-{crop:g}"
+
+
+def _of(crop: float) -> str:
+    return "" if crop == 1 else f", {crop:.0%} of each"
 
 
 def divergences(expected: np.ndarray, found: np.ndarray) -> np.ndarray:

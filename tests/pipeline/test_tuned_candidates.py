@@ -130,6 +130,22 @@ def test_where_images_cannot_tell_whether_int8_adds_much_a_plan_is_trained_in_fl
     assert [each.in_float for each in world.trained] == [True]
 
 
+@pytest.mark.parametrize(("images", "crops"), [(240, [1.0]), (81, [1.0, 0.75, 0.5]), (32, 8), (500, [1.0])])
+def test_few_images_are_looked_at_from_closer_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, images: int, crops: list[float] | int
+) -> None:
+    world = World(monkeypatch, tmp_path, after=0.5)
+    inputs = replace(world.context.inputs, tuning_images=TuningImages(noise(3), noise(images)))
+    context: Any = replace(world.context, inputs=inputs)
+    trained: Any = None
+    tuning = tuned_candidates._Tuning(context, trained, get_backend("openvino"), Untuned(UNTUNED, VARIANT), "quick")
+    found = tuning._crops()
+    assert found == tuple(crops) if isinstance(crops, list) else len(found) == crops
+    monkeypatch.undo()
+    monkeypatch.setattr(tuned_candidates._Tuning, "_of_views", lambda _, *given: np.array([given[-1], 2.0]))
+    assert tuning._divergences(UNTUNED, VARIANT).tolist() == pytest.approx([np.mean(found), 2.0])
+
+
 def test_a_scheme_that_is_not_simulated_keeps_its_recipe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     scheme, recipe = "weight_only_wi8_afp32", Recipe("weight_only_wi8_afp32", preparations=("bias_correction",))
     world = World(monkeypatch, tmp_path, after=0.5)
