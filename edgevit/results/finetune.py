@@ -35,7 +35,7 @@ class Finetune:
     """At the step whose weights were taken, views of an image counted each."""
     seconds: float
     before: float
-    """Mean over the images kept apart of KL(dense || untuned), in nats, by the answers of the file."""
+    """Mean over the images kept apart, few of them with centre crops of theirs, of KL(dense || untuned), in nats, by the answers of the file."""
     after: float
     """The same of the tuned one; ``before`` where no step was better than the first."""
     change: Interval
