@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgevit.errors import UsageError
 from edgevit.report.plots.plain_text import draws_plain_text
+from edgevit.results.finetune import Finetune, FinetunePoint
 from edgevit.results.run import Run
 from edgevit.run.files import write_atomically
 
@@ -38,14 +39,16 @@ def draw_finetunes(run: Run, path: Path) -> None:
     figure = Figure(figsize=(8, 4.5), dpi=150, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    for number, finetune in enumerate(run.finetunes):
+    trainings: dict[tuple[FinetunePoint, ...], list[Finetune]] = {}
+    for finetune in run.finetunes:  # in float one for all runtimes
+        trainings.setdefault(finetune.curve, []).append(finetune)
+    for number, (curve, tuned) in enumerate(trainings.items()):
         colour, marker = _LOOKS[number % len(_LOOKS)]
-        views = [point.images_seen for point in finetune.curve]
-        simulated = ", int8 simulated" if finetune.simulated else ""
-        label = f"{finetune.untuned or finetune.variant}, {finetune.rung}{simulated}"
-        axes.plot(views, [p.divergence for p in finetune.curve], color=colour, marker=marker, ms=4, label=label)
-        taken = [p.divergence for p in finetune.curve if p.images_seen == finetune.images_seen]
-        axes.plot([finetune.images_seen] * len(taken), taken, marker="o", ms=11, mfc="none", mec=colour, mew=1.5)
+        views = [point.images_seen for point in curve]
+        axes.plot(views, [p.divergence for p in curve], color=colour, marker=marker, ms=4, label=_label(tuned))
+        seen = tuned[0].images_seen
+        taken = [p.divergence for p in curve if p.images_seen == seen]
+        axes.plot([seen] * len(taken), taken, marker="o", ms=11, mfc="none", mec=colour, mew=1.5)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("views of images")
     axes.set_ylabel("KL divergence from the model that is learned from (nats)")
@@ -59,3 +62,10 @@ def draw_finetunes(run: Run, path: Path) -> None:
     stream = io.BytesIO()
     figure.savefig(stream, format="png")
     write_atomically(path, stream.getvalue())
+
+
+def _label(tuned: list[Finetune]) -> str:
+    """Names what one training tuned."""
+    simulated = ", int8 simulated" if tuned[0].simulated else ""
+    names = ",\n".join(finetune.untuned or finetune.variant for finetune in tuned)
+    return f"{names}, {tuned[0].rung}{simulated}"
