@@ -57,9 +57,6 @@ RECIPES: dict[Rung, TuningRecipe] = {
     "full": TuningRecipe("all", 32_000, 5e-5, patience=5, cnn_learning_rate=2e-5),
 }
 
-_SHARE = 0.5
-"""Of the run's minutes; fine-tuning begins no later, for what it makes has to be exported, quantized and measured."""
-
 
 @dataclass(frozen=True)
 class TrainingProgram:

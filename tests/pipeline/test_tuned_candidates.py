@@ -134,14 +134,13 @@ def test_where_images_cannot_tell_whether_int8_adds_much_a_plan_is_trained_in_fl
 def test_few_images_are_looked_at_from_closer_too(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, images: int, crops: list[float] | int
 ) -> None:
-    world = World(monkeypatch, tmp_path, after=0.5)
-    inputs = replace(world.context.inputs, tuning_images=TuningImages(noise(3), noise(images)))
-    context: Any = replace(world.context, inputs=inputs)
+    spec = Spec.model_validate({"model": {"name": "m"}, "finetune": {"mode": "quick"}})
+    inputs = make_inputs(spec, tuning_images=TuningImages(noise(3), noise(images)))
+    context = make_context(inputs, tmp_path, np.eye(4, dtype=np.float32))
     trained: Any = None
     tuning = tuned_candidates._Tuning(context, trained, get_backend("openvino"), Untuned(UNTUNED, VARIANT), "quick")
     found = tuning._crops()
     assert found == tuple(crops) if isinstance(crops, list) else len(found) == crops
-    monkeypatch.undo()
     monkeypatch.setattr(tuned_candidates._Tuning, "_of_views", lambda _, *given: np.array([given[-1], 2.0]))
     assert tuning._divergences(UNTUNED, VARIANT).tolist() == pytest.approx([np.mean(found), 2.0])
 
